@@ -1,0 +1,60 @@
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class SnapshotRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class SnapshotReply(_message.Message):
+    __slots__ = ("model", "host", "monotonic_ns", "processes", "threads", "cpu_user_ns", "cpu_system_ns", "rss_bytes", "pss_bytes", "rss_peak_bytes", "voluntary_switches", "involuntary_switches", "connections", "calls_in_flight", "queue_depth", "loop_lag_max_ns", "throttling")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    HOST_FIELD_NUMBER: _ClassVar[int]
+    MONOTONIC_NS_FIELD_NUMBER: _ClassVar[int]
+    PROCESSES_FIELD_NUMBER: _ClassVar[int]
+    THREADS_FIELD_NUMBER: _ClassVar[int]
+    CPU_USER_NS_FIELD_NUMBER: _ClassVar[int]
+    CPU_SYSTEM_NS_FIELD_NUMBER: _ClassVar[int]
+    RSS_BYTES_FIELD_NUMBER: _ClassVar[int]
+    PSS_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RSS_PEAK_BYTES_FIELD_NUMBER: _ClassVar[int]
+    VOLUNTARY_SWITCHES_FIELD_NUMBER: _ClassVar[int]
+    INVOLUNTARY_SWITCHES_FIELD_NUMBER: _ClassVar[int]
+    CONNECTIONS_FIELD_NUMBER: _ClassVar[int]
+    CALLS_IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_DEPTH_FIELD_NUMBER: _ClassVar[int]
+    LOOP_LAG_MAX_NS_FIELD_NUMBER: _ClassVar[int]
+    THROTTLING_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    host: str
+    monotonic_ns: int
+    processes: int
+    threads: int
+    cpu_user_ns: int
+    cpu_system_ns: int
+    rss_bytes: int
+    pss_bytes: int
+    rss_peak_bytes: int
+    voluntary_switches: int
+    involuntary_switches: int
+    connections: int
+    calls_in_flight: int
+    queue_depth: int
+    loop_lag_max_ns: int
+    throttling: Throttling
+    def __init__(self, model: _Optional[str] = ..., host: _Optional[str] = ..., monotonic_ns: _Optional[int] = ..., processes: _Optional[int] = ..., threads: _Optional[int] = ..., cpu_user_ns: _Optional[int] = ..., cpu_system_ns: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., pss_bytes: _Optional[int] = ..., rss_peak_bytes: _Optional[int] = ..., voluntary_switches: _Optional[int] = ..., involuntary_switches: _Optional[int] = ..., connections: _Optional[int] = ..., calls_in_flight: _Optional[int] = ..., queue_depth: _Optional[int] = ..., loop_lag_max_ns: _Optional[int] = ..., throttling: _Optional[_Union[Throttling, _Mapping]] = ...) -> None: ...
+
+class Throttling(_message.Message):
+    __slots__ = ("periods", "throttled_periods", "throttled_ns", "quota_cpus")
+    PERIODS_FIELD_NUMBER: _ClassVar[int]
+    THROTTLED_PERIODS_FIELD_NUMBER: _ClassVar[int]
+    THROTTLED_NS_FIELD_NUMBER: _ClassVar[int]
+    QUOTA_CPUS_FIELD_NUMBER: _ClassVar[int]
+    periods: int
+    throttled_periods: int
+    throttled_ns: int
+    quota_cpus: float
+    def __init__(self, periods: _Optional[int] = ..., throttled_periods: _Optional[int] = ..., throttled_ns: _Optional[int] = ..., quota_cpus: _Optional[float] = ...) -> None: ...
