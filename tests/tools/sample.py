@@ -1,0 +1,224 @@
+"""A results folder that looks like a real one, for tests and for looking at the report by hand.
+
+Numbers come from rough formulas and a seed, so that the same arguments always give the same folder:
+`python -m tests.tools.sample FOLDER`.
+"""
+
+import json
+import random
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hdrh.histogram import HdrHistogram
+from sweetspot.v1.control_pb2 import SnapshotReply
+
+from tools.results import Trial, write_trial
+
+
+@dataclass(frozen=True, slots=True)
+class Character:
+    """What sets one model apart from another in these made-up numbers."""
+
+    capacity_rps: float
+    decay: float
+    tail: float
+    bytes_per_connection: int
+    switches: float
+    has_loop: bool
+
+
+MODELS = {
+    "thread_per_connection": Character(3900, 0.13, 0.9, 96_000, 4.2, False),
+    "thread_pool": Character(3600, 0.06, 0.6, 22_000, 3.4, False),
+    "reactor": Character(4600, 0.012, 0.25, 14_000, 0.08, True),
+    "coroutines": Character(3700, 0.02, 0.3, 21_000, 0.11, True),
+    "grpcio_threads": Character(1300, 0.1, 0.8, 60_000, 9.5, False),
+    "grpcio_asyncio": Character(1150, 0.05, 0.5, 48_000, 3.1, True),
+}
+CONNECTIONS = (1, 10, 100, 1000)
+PLAN = {"steps": [{"compute": {"rounds": 2000}}, {"call": {"delay_us": 5000, "reply_bytes": 128}}]}
+EPOCH_NS = 1_795_000_000_000_000_000
+DURATION_S = 4.0
+
+
+def make(folder: Path, *, models: Sequence[str] = tuple(MODELS), counts: Sequence[int] = CONNECTIONS) -> Path:
+    """Fills the folder as a run of those models at those connection counts would; returns it."""
+    for model in models:
+        for connections in counts:
+            write_trial(folder, trial(model, connections))
+    _write_traces(folder, models, counts)
+    (folder / "experiment.yaml").write_text(
+        f"models: [{', '.join(models)}]\nconnections: [{', '.join(map(str, counts))}]\nplan: {json.dumps(PLAN)}\n"
+    )
+    (folder / "environment.json").write_text(
+        json.dumps(
+            {
+                "kernel": "Linux 6.1.0-28-amd64 x86_64",
+                "cpu": "AMD EPYC 7B13",
+                "cpus": 2,
+                "python": "3.11.7",
+                "git_revision": "8fa8a85c0ffee",
+                "packages": {"ngh2": "0.3.0", "protobuf": "7.35.0", "opentelemetry-sdk": "1.45.2", "grpcio": "1.85.1"},
+            }
+        )
+    )
+    return folder
+
+
+def trial(model: str, connections: int, **changes: Any) -> Trial:
+    """One trial; `changes` replace parts of the driver's result."""
+    character, dice = MODELS[model], random.Random(f"{model}{connections}")
+    rate = min(connections * 165.0, character.capacity_rps * connections**-character.decay) * dice.uniform(0.98, 1.02)
+    ok = int(rate * DURATION_S)
+    samples = [_latency_ns(character, connections, rate, dice) for _ in range(min(ok, 4000))]
+    result: dict[str, Any] = {
+        "version": 1,
+        "started_at": "2026-11-18T10:00:00Z",
+        "targets": ["127.0.0.1:41234"],
+        "plan": PLAN,
+        "asked": {
+            "loop": "closed",
+            "connections": connections,
+            "streams": 1,
+            "rate_rps": None,
+            "arrival": None,
+            "warmup_s": 1.0,
+            "duration_s": DURATION_S,
+            "timeout_s": 10.0,
+            "trace_ratio": 0.001,
+            "seed": 1,
+        },
+        "got": {"connections": connections, "duration_s": DURATION_S, "rate_rps": ok / DURATION_S},
+        "calls": {
+            "planned": ok + connections,
+            "ok": ok,
+            "by_status": {},
+            "timed_out": 0,
+            "not_sent": 0,
+            "unfinished": connections,
+        },
+        "latency_ns": distribution(samples, ok),
+        "service_time_ns": distribution(samples, ok),
+        "lateness_ns": distribution([dice.randint(1_000, 60_000) for _ in range(500)], ok),
+        "driver": {"cpu_user_ns": int(rate * 9e4), "cpu_system_ns": int(rate * 5e4), "python": "3.11.7"},
+        "marks": {"started_monotonic_ns": 10**12, "ended_monotonic_ns": 10**12 + int(DURATION_S * 1e9)},
+        "traces": [
+            {"trace_id": trace_id, "latency_ns": latency_ns, "status": "OK"}
+            for trace_id, latency_ns in _traced(model, connections)
+        ],
+        "checksums": {"3735928559": ok},
+        "served_by": {"host/4711/0": ok},
+    }
+    cpu_ns = int(3.9e9 * min(1, rate / character.capacity_rps))
+    before = SnapshotReply(model=model, cpu_user_ns=10**9, cpu_system_ns=10**8, connections=connections)
+    after = SnapshotReply(
+        model=model,
+        processes=1,
+        threads=connections if model == "thread_per_connection" else 4,
+        cpu_user_ns=10**9 + int(cpu_ns * 0.7),
+        cpu_system_ns=10**8 + int(cpu_ns * 0.3),
+        pss_bytes=38_000_000 + character.bytes_per_connection * connections,
+        voluntary_switches=int(ok * character.switches * dice.uniform(0.9, 1.1)),
+        involuntary_switches=int(ok * 0.02 * connections**0.4),
+        connections=connections,
+    )
+    if character.has_loop:
+        after.loop_lag_max_ns = int(2e6 * connections**0.5)
+    return Trial(model, connections, {**result, **changes}, before, after)
+
+
+def distribution(samples: Sequence[int], count: int | None = None) -> dict[str, Any]:
+    """Those samples in the form of the driver's result; `count` claims another number of them."""
+    histogram = HdrHistogram(1_000, 3_600_000_000_000, 3)
+    for sample in samples:
+        histogram.record_value(sample)
+    keys = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9}
+    return {
+        "count": len(samples) if count is None else count,
+        "min": min(samples, default=0),
+        "mean": sum(samples) / len(samples) if samples else 0,
+        **{key: histogram.get_value_at_percentile(value) for key, value in keys.items()},
+        "max": max(samples, default=0),
+        "histogram": histogram.encode().decode(),
+    }
+
+
+def _latency_ns(character: Character, connections: int, rate: float, dice: random.Random) -> int:
+    mean = connections / rate * 1e9
+    return int(max(5.2e6, mean * dice.lognormvariate(-character.tail**2 / 2, character.tail)))
+
+
+def _traced(model: str, connections: int) -> list[tuple[str, int]]:
+    dice = random.Random(f"traces of {model}{connections}")
+    rate = min(connections * 165.0, MODELS[model].capacity_rps)
+    return [
+        (f"{dice.getrandbits(128):032x}", _latency_ns(MODELS[model], connections, rate, dice)) for _ in range(9)
+    ]
+
+
+def _write_traces(folder: Path, models: Sequence[str], counts: Sequence[int]) -> None:
+    """One OTLP JSON request a line and a file a process (opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding)."""
+    lines: dict[str, list[str]] = {"driver": [], "backend": []}
+    for model in models:
+        for connections in counts:
+            for trace_id, latency_ns in _traced(model, connections):
+                for process, spans in _spans(model, trace_id, latency_ns).items():
+                    lines.setdefault(process, []).append(_request(process, spans))
+    (folder / "traces").mkdir(exist_ok=True)
+    for process, requests in lines.items():
+        (folder / "traces" / f"{process}.jsonl").write_text("".join(f"{request}\n" for request in requests))
+
+
+def _spans(model: str, trace_id: str, latency_ns: int) -> dict[str, list[dict[str, Any]]]:
+    dice = random.Random(trace_id)
+    start = EPOCH_NS + dice.randrange(10**9)
+    sent, ended = start + 40_000, start + latency_ns
+    received, replied = sent + 200_000, ended - 150_000
+    compute_ns, backend_ns = 260_000, 5_000_000
+    free = max(0, replied - received - compute_ns - backend_ns - 400_000)
+    run = received + int(free * 0.7)
+    computed = run + compute_ns
+    called_back = replied - int(free * 0.1) - 20_000
+    method = [_attribute("rpc.system.name", "grpc"), _attribute("rpc.method", "sweetspot.v1.Workload/Run")]
+
+    def span(number: int, parent: int, name: str, kind: int, begin: int, end: int, *more: Any) -> dict[str, Any]:
+        return {
+            "traceId": trace_id,
+            "spanId": f"{number:016x}",
+            "parentSpanId": f"{parent:016x}" if parent else "",
+            "name": name,
+            "kind": kind,
+            "startTimeUnixNano": str(begin),
+            "endTimeUnixNano": str(end),
+            "attributes": list(more),
+        }
+
+    return {
+        "driver": [span(1, 0, "sweetspot.v1.Workload/Run", 3, sent, ended, *method)],
+        model.replace("_", "-"): [
+            span(2, 1, "sweetspot.v1.Workload/Run", 2, received, replied, *method, _attribute("sweetspot.model", model)),
+            span(3, 2, "queue", 1, received, run),
+            span(4, 2, "run", 1, run, called_back + 10_000, _attribute("sweetspot.worker", "worker-3")),
+            span(5, 4, "compute", 1, run, computed, _attribute("sweetspot.step", "0")),
+            span(6, 4, "sweetspot.v1.Backend/Fetch", 3, computed + 5_000, called_back, _attribute("sweetspot.step", "1")),
+        ],
+        "backend": [
+            span(7, 6, "sweetspot.v1.Backend/Fetch", 2, computed + 105_000, computed + 105_000 + backend_ns),
+        ],
+    }
+
+
+def _attribute(key: str, value: str) -> dict[str, Any]:
+    return {"key": key, "value": {"stringValue": value}}
+
+
+def _request(process: str, spans: list[dict[str, Any]]) -> str:
+    resource = {"attributes": [_attribute("service.name", process), _attribute("host.name", "laptop")]}
+    return json.dumps({"resourceSpans": [{"resource": resource, "scopeSpans": [{"scope": {}, "spans": spans}]}]})
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]))

@@ -1,0 +1,140 @@
+"""The answer that an experiment gives, in words: the report's headline and the terminal's last line.
+
+Must not know of tables, plots or files.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from tools import measures
+from tools.results import Trial
+from tools.units import count, duration, share, three_digits
+
+TIE = 0.05
+"""Two models closer than this are not told apart: about what one trial differs from its repetition."""
+
+
+def answer(trials: Sequence[Trial]) -> str:
+    """One sentence on which model serves best at the most connections that all were measured at.
+
+    A second one names the models that failed calls there.
+    """
+    at = compared_at(trials)
+    if at is None:
+        return "Nothing has been measured yet, so there is no answer."
+    ranked = ranking(trials, at)
+    where = f"At {connections(at)}"
+    if not measures.rate_rps(ranked[0]):
+        said = f"{where} no model answered a call."
+    elif len(ranked) == 1:
+        alone = ranked[0]
+        said = f"{where} {alone.model} serves {_rate(alone)}{_p99s([alone], [])}; no other model was measured there."
+    elif all(_keeps_up(trial) for trial in ranked):
+        said = f"{where} {_all(ranked)} serve the {count(_asked_rps(ranked[0]))} calls/s asked{_lowest_p99(ranked)}."
+    else:
+        said = f"{where} {_most(ranked)}"
+    return " ".join([said, *_failures(ranked)])
+
+
+def compared_at(trials: Iterable[Trial]) -> int | None:
+    """The most connections that every model was measured at (else: that most were); None without a trial."""
+    models: dict[int, set[str]] = {}
+    for trial in trials:
+        models.setdefault(trial.connections, set()).add(trial.model)
+    return max(models, key=lambda at: (len(models[at]), at), default=None)
+
+
+def ranking(trials: Iterable[Trial], at: int) -> list[Trial]:
+    """The trials at that many connections, those that serve most calls first."""
+    return sorted((trial for trial in trials if trial.connections == at), key=measures.rate_rps, reverse=True)
+
+
+def leaders(ranked: Sequence[Trial]) -> list[Trial]:
+    """The best of a ranking and all that tie with it; none where nobody answered a call."""
+    best = measures.rate_rps(ranked[0])
+    return [trial for trial in ranked if best and measures.rate_rps(trial) >= best * (1 - TIE)]
+
+
+def connections(number: int) -> str:
+    """`1 connection`, `1,000 connections`."""
+    return f"{count(number)} connection{'' if number == 1 else 's'}"
+
+
+def _most(ranked: Sequence[Trial]) -> str:
+    best, last, tied = ranked[0], ranked[-1], leaders(ranked)
+    rates = [count(round(measures.rate_rps(trial))) for trial in ranked]
+    if len(tied) == len(ranked):
+        return f"{_all(ranked)} tie: {rates[-1]} to {rates[0]} calls/s (within {share(TIE)}){_lowest_p99(ranked)}."
+    if len(tied) > 1:
+        return (
+            f"{_join(trial.model for trial in tied)} tie as the best: {_join(rates[: len(tied)])} calls/s "
+            f"(within {share(TIE)}), {_times(best, last)} (last){_p99s(tied, [last])}."
+        )
+    second = ranked[1]
+    if second is last:
+        return f"{best.model} serves most: {_rate(best)}, {_times(best, last)}{_p99s([best], [last])}."
+    return (
+        f"{best.model} serves most: {_rate(best)}, {_times(best, second)} (next) and {_times(best, last)} (last)"
+        f"{_p99s([best], [second, last])}."
+    )
+
+
+def _times(best: Trial, other: Trial) -> str:
+    if not measures.rate_rps(other):
+        return f"against none of {other.model}"
+    return f"{three_digits(_two_digits(measures.rate_rps(best) / measures.rate_rps(other)))}x {other.model}"
+
+
+def _p99s(best: Iterable[Trial], others: Iterable[Trial]) -> str:
+    ours, theirs = ([text for trial in group if (text := _p99(trial))] for group in (best, others))
+    if not ours:
+        return " (too few calls for a p99)"
+    return f", with p99 {_join(ours)}" + (f" against {_join(theirs)}" if theirs else "")
+
+
+def _p99(trial: Trial) -> str | None:
+    value = measures.latency_ns(trial, "p99")
+    return None if value is None else duration(_two_digits(value))
+
+
+def _lowest_p99(ranked: Iterable[Trial]) -> str:
+    known = {trial.model: value for trial in ranked if (value := measures.latency_ns(trial, "p99")) is not None}
+    if len(known) < 2:
+        return ""
+    slowest = max(known, key=lambda model: known[model])
+    low, high = (duration(_two_digits(value)) for value in (min(known.values()), known[slowest]))
+    fastest = [model for model, value in known.items() if value <= min(known.values()) * (1 + TIE)]
+    if len(fastest) == len(known):
+        return f", and tie in p99 ({low})"
+    return f"; {_join(fastest)} with the lowest p99, {low} against {high} of {slowest}"
+
+
+def _two_digits(number: float) -> float:
+    """A headline claims no more precision than one trial has."""
+    return float(f"{number:.2g}")
+
+
+def _failures(ranked: Iterable[Trial]) -> list[str]:
+    failed = [f"{trial.model} {share(measures.failed_share(trial))}" for trial in ranked if measures.failures(trial)]
+    return [f"Calls failed: {', '.join(failed)}."] if failed else []
+
+
+def _keeps_up(trial: Trial) -> bool:
+    return trial.result["asked"]["loop"] == "open" and measures.rate_rps(trial) >= _asked_rps(trial) * (1 - TIE)
+
+
+def _asked_rps(trial: Trial) -> float:
+    return float(trial.result["asked"]["rate_rps"])
+
+
+def _rate(trial: Trial) -> str:
+    rate = f"{count(round(measures.rate_rps(trial)))} calls/s"
+    return f"{rate} of {count(_asked_rps(trial))} asked" if trial.result["asked"]["loop"] == "open" else rate
+
+
+def _all(ranked: Sequence[Trial]) -> str:
+    return _join(trial.model for trial in ranked) if len(ranked) == 2 else f"all {len(ranked)} models"
+
+
+def _join(words: Iterable[str]) -> str:
+    *head, last = words
+    return f"{', '.join(head)} and {last}" if head else last

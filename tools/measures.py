@@ -1,0 +1,78 @@
+"""What a trial says in numbers, each defined once. Must not know how a number is shown.
+
+"Per call" always means per call answered OK: what a service spends on calls that fail is part of what
+the others cost. None means not known, which is never the same as 0.
+"""
+
+from tools.results import Trial
+
+PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
+"""Keys of the driver's result -> fraction of calls at or below."""
+
+
+def samples_needed(fraction: float) -> int:
+    """Samples that a percentile needs so that at least one lies beyond it: 1,000 for p99.9."""
+    return round(1 / (1 - fraction))
+
+
+def latency_ns(trial: Trial, percentile: str) -> float | None:
+    """Latency from the intended send; None where too few calls ended OK for that percentile."""
+    latency = trial.result["latency_ns"]
+    value: float | None = latency[percentile]
+    return value if latency["count"] >= samples_needed(PERCENTILES[percentile]) else None
+
+
+def rate_rps(trial: Trial) -> float:
+    """Calls answered OK, a second."""
+    return float(trial.result["got"]["rate_rps"])
+
+
+def failures(trial: Trial) -> dict[str, int]:
+    """Reason -> calls that failed, the most frequent first. Unfinished calls are not failed ones."""
+    calls = trial.result["calls"]
+    reasons = {**calls["by_status"], "timed out": calls["timed_out"], "not sent": calls["not_sent"]}
+    return {reason: number for reason, number in sorted(reasons.items(), key=lambda item: -item[1]) if number}
+
+
+def failed_share(trial: Trial) -> float:
+    """Failed calls as a fraction of those planned; 0 where none was planned."""
+    planned: int = trial.result["calls"]["planned"]
+    return sum(failures(trial).values()) / planned if planned else 0.0
+
+
+def per_call(trial: Trial, *counters: str) -> float | None:
+    """What those counters of the snapshot grew by while measuring, added up, per call."""
+    ok: int = trial.result["calls"]["ok"]
+    grown: int = sum(getattr(trial.after, counter) - getattr(trial.before, counter) for counter in counters)
+    # Switches are counted over living threads: where threads ended meanwhile the difference means nothing.
+    return grown / ok if ok and grown >= 0 else None
+
+
+def pss_bytes(trial: Trial) -> int | None:
+    """Proportional set size of the service's processes when measuring ended."""
+    return trial.after.pss_bytes or None
+
+
+def pss_per_connection_bytes(trial: Trial, fewest: Trial) -> float | None:
+    """Memory that each connection added, against the same model's trial with the fewest connections.
+
+    A difference, because the interpreter and its libraries would hide what a connection costs.
+    """
+    more, base, added = pss_bytes(trial), pss_bytes(fewest), trial.connections - fewest.connections
+    return (more - base) / added if more and base and added > 0 else None
+
+
+def loop_lag_max_ns(trial: Trial) -> int | None:
+    """Largest lateness of the event loop while measuring; None where there is no loop."""
+    return trial.after.loop_lag_max_ns if trial.after.HasField("loop_lag_max_ns") else None
+
+
+def throttled_ns(trial: Trial) -> int:
+    """Time that the CPU quota kept the service from running while measuring; 0 where there is no quota."""
+    return trial.after.throttling.throttled_ns - trial.before.throttling.throttled_ns
+
+
+def driver_cpus(trial: Trial) -> float:
+    """CPUs that the driver kept busy; near 1 means that it, not the service, may be what was measured."""
+    driver, duration_s = trial.result["driver"], trial.result["got"]["duration_s"]
+    return (driver["cpu_user_ns"] + driver["cpu_system_ns"]) / 1e9 / duration_s if duration_s else 0.0

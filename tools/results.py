@@ -1,0 +1,146 @@
+"""Trials on disk: written whole or not at all, and checked against the schema both ways.
+
+Must not know how a trial is run, nor what is shown of it.
+"""
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+from google.protobuf import json_format
+from sweetspot.v1.control_pb2 import SnapshotReply
+
+VERSION = 1
+
+
+class BadResultsError(Exception):
+    """A results folder that cannot be read or written; the message is one line for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One model under one number of connections."""
+
+    model: str
+    """The row of MODELS, as `thread_pool`."""
+    connections: int
+    """Connections asked for."""
+    result: Mapping[str, Any]
+    """The driver's result (services/driver/result.schema.json)."""
+    before: SnapshotReply
+    """The service's counters when measuring began."""
+    after: SnapshotReply
+    """The service's counters when measuring ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a results folder holds."""
+
+    trials: tuple[Trial, ...]
+    """By model, then connections."""
+    problems: tuple[str, ...]
+    """One line for each trial file that could not be read."""
+
+
+def trial_path(folder: Path, model: str, connections: int) -> Path:
+    """Where that trial is kept; it exists only once the trial has ended."""
+    return folder / "trials" / f"{model}-{connections}.json"
+
+
+def write_trial(folder: Path, trial: Trial) -> Path:
+    """Keeps a finished trial, replacing an earlier one. Raises BadResultsError."""
+    path = trial_path(folder, trial.model, trial.connections)
+    content = {
+        "version": VERSION,
+        "model": trial.model,
+        "connections": trial.connections,
+        "result": trial.result,
+        "before": json_format.MessageToDict(trial.before, preserving_proto_field_name=True),
+        "after": json_format.MessageToDict(trial.after, preserving_proto_field_name=True),
+    }
+    _check(content, path)
+    write_whole(path, json.dumps(content, indent=1) + "\n")
+    return path
+
+
+def read_trial(path: Path) -> Trial:
+    """Reads one trial file. Raises BadResultsError."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadResultsError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise BadResultsError(f"{path}: not JSON: {error}") from error
+    _check(content, path)
+    try:
+        before = json_format.ParseDict(content["before"], SnapshotReply())
+        after = json_format.ParseDict(content["after"], SnapshotReply())
+    except json_format.ParseError as error:
+        raise BadResultsError(f"{path}: not a snapshot: {_one_line(str(error))}") from error
+    return Trial(content["model"], content["connections"], content["result"], before, after)
+
+
+def read_trials(folder: Path) -> Found:
+    """Reads every trial of a results folder; what cannot be read is named, not fatal.
+
+    Raises BadResultsError where there is no such folder, or it holds no `trials`.
+    """
+    if not (folder / "trials").is_dir():
+        raise BadResultsError(f"{folder}: not a results folder (it has no trials/)")
+    trials, problems = [], []
+    for path in (folder / "trials").glob("*.json"):
+        try:
+            trials.append(read_trial(path))
+        except BadResultsError as error:
+            problems.append(str(error).replace(str(path), f"trials/{path.name}"))
+    return Found(tuple(sorted(trials, key=lambda trial: (trial.model, trial.connections))), tuple(sorted(problems)))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file so that at any instant, and after a crash, either the old content or the new one is there.
+
+    Makes missing folders. Raises BadResultsError.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # In the same folder, because a rename is atomic only within one file system (rename(2)).
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as file:
+            try:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+                # A temporary file is private to its maker; a result is for everyone the folder is for.
+                Path(file.name).chmod(0o644)
+                Path(file.name).replace(path)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise BadResultsError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+@cache
+def _validator() -> jsonschema.Draft202012Validator:
+    schema = json.loads(Path(__file__).with_name("trial.schema.json").read_text(encoding="utf-8"))
+    return jsonschema.Draft202012Validator(schema)
+
+
+def _check(content: object, path: Path) -> None:
+    error = jsonschema.exceptions.best_match(_validator().iter_errors(content))
+    if error is not None:
+        raise BadResultsError(f"{path}: at {error.json_path}: {_one_line(error.message)}")
+
+
+def _one_line(message: str) -> str:
+    line = re.sub(r"\s+", " ", message)
+    return line if len(line) <= 160 else f"{line[:79]} ... {line[-79:]}"
