@@ -1,0 +1,47 @@
+"""How each number of the report is defined: what a reader may hold it to."""
+
+from tools.answer import TIE
+from tools.units import share
+
+DEFINITIONS: dict[str, str] = {
+    "asked, got": (
+        "What the driver was told to do beside what it did. In a closed loop each connection keeps so many "
+        "calls open (“each”) and sends the next when one ends; in an open loop calls are sent at a rate, "
+        "whatever comes back."
+    ),
+    "calls/s": "Calls answered OK while measuring, divided by the time measured. Warm-up is not part of it.",
+    "latency": (
+        "From the intended send to the last byte of the reply, of calls answered OK: a call that a busy "
+        "driver or a full connection sends late has been waiting all the same. In a closed loop the intended "
+        "send is the actual one."
+    ),
+    "p50, p90, p99, p99.9": (
+        "So many per cent of the calls took this long or less. Left out where fewer than 10, 100 or 1,000 "
+        "calls (p90, p99, p99.9) were answered, because then no call lies beyond it."
+    ),
+    "errors": (
+        "Calls planned that ended in another status than OK, ran into the driver's timeout, or could not be sent."
+    ),
+    "unfinished": "Calls still open when measuring ended. Neither answered nor failed.",
+    "CPU/call": (
+        "User and system time of all processes of the service while measuring, divided by the calls answered OK."
+    ),
+    "memory (PSS)": "Proportional set size when measuring ended, all processes; a page that n share counts 1/n.",
+    "per connection": (
+        "PSS less that of the same model's trial with the fewest connections, divided by the connections added."
+    ),
+    "switches/call": (
+        "Context switches of the service's threads while measuring, divided by the calls answered OK. "
+        "Voluntary: the thread waited. Involuntary: the kernel put it off the processor."
+    ),
+    "loop lag": "The most that the event loop ran behind its timer while measuring. A model without a loop has none.",
+    "lateness": "From the intended to the actual send.",
+    "service time": "From the actual send to the last byte of the reply.",
+    "wire": "The driver's span less the service's: both kernels, the network, and bytes that nobody has read yet.",
+    "queue, running, waiting": (
+        "The service's spans: received and waiting for a worker; in the handler and not waiting; in the "
+        "handler and waiting for the backend or a timer."
+    ),
+    "unexplained": "Service time that no span covers. Below 0 where the clocks of two hosts disagree.",
+    "tie": f"Rates within {share(TIE)} are not told apart: one trial differs from its repetition by about as much.",
+}

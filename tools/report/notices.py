@@ -1,0 +1,53 @@
+"""What a reader must know before believing a number: what failed, is missing, or bounds the measurement.
+
+Must not know HTML. One line each; nothing is left out because there is much of it.
+"""
+
+from collections.abc import Iterator
+
+from tools import measures
+from tools.answer import TIE, connections
+from tools.report.folder import Contents
+from tools.results import Trial
+from tools.units import count, duration, share, three_digits
+
+DRIVER_BUSY_CPUS = 0.9
+"""The driver is one process with one thread of Python: past this it has nothing left to give."""
+
+
+def notices(contents: Contents) -> list[str]:
+    """In order of weight: what was not measured, then what failed, then what bounds the measurement."""
+    return [
+        *contents.problems,
+        *(f"{model} at {connections(number)}: no trial." for model, number in contents.missing),
+        *_different_work(contents),
+        *(
+            f"{trial.model} at {connections(trial.connections)}: {text}"
+            for trial in contents.trials
+            for text in _of(trial)
+        ),
+    ]
+
+
+def _different_work(contents: Contents) -> Iterator[str]:
+    if len({checksum for trial in contents.trials for checksum in trial.result["checksums"]}) > 1:
+        yield "Not every model did the same work: the checksums of their replies differ. Do not compare them."
+
+
+def _of(trial: Trial) -> Iterator[str]:
+    asked, got = trial.result["asked"], trial.result["got"]
+    failures = measures.failures(trial)
+    if failures:
+        reasons = ", ".join(f"{reason} {count(number)}" for reason, number in failures.items())
+        planned = count(trial.result["calls"]["planned"])
+        yield f"{share(measures.failed_share(trial))} of {planned} calls failed: {reasons}."
+    if not trial.result["calls"]["ok"]:
+        yield "no call was answered OK."
+    if got["connections"] < asked["connections"]:
+        yield f"only {count(got['connections'])} of {connections(asked['connections'])} could be opened."
+    if asked["loop"] == "open" and measures.rate_rps(trial) < asked["rate_rps"] * (1 - TIE):
+        yield f"{count(round(measures.rate_rps(trial)))} of {count(asked['rate_rps'])} calls/s asked."
+    if throttled_ns := measures.throttled_ns(trial):
+        yield f"the CPU quota kept the service from running for {duration(throttled_ns)}."
+    if (cpus := measures.driver_cpus(trial)) > DRIVER_BUSY_CPUS:
+        yield f"the driver used {three_digits(cpus)} CPUs and may be what was measured: the service may be faster."

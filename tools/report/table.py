@@ -1,0 +1,97 @@
+"""The report's tables, cell by cell as text. Must not know HTML."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from tools import measures
+from tools.answer import leaders
+from tools.report.look import Look
+from tools.results import Trial
+from tools.units import count, duration, share, size, three_digits
+
+UNKNOWN = "–"  # noqa: RUF001  (an en dash is how a table says "no value")
+
+COLUMNS: Mapping[str, str] = {
+    "asked": "asked",
+    "got": "got",
+    "rate": "calls/s",
+    "p50": "p50",
+    "p99": "p99",
+    "p999": "p99.9",
+    "errors": "errors",
+    "unfinished": "unfinished",
+    "cpu": "CPU/call",
+    "pss": "memory (PSS)",
+    "pss_each": "per connection",
+    "voluntary": "voluntary switches/call",
+    "involuntary": "involuntary switches/call",
+    "lag": "loop lag, max",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One trial."""
+
+    look: Look
+    connections: str
+    cells: Mapping[str, str]
+    """Key of COLUMNS -> text."""
+    leads: bool
+    """Serves most, or ties with the one that does."""
+    rate_share: float
+    """Rate as a fraction of the table's best."""
+    failed: bool
+
+
+def rows(trials: Sequence[Trial], everything: Iterable[Trial], looks: Mapping[str, Look]) -> list[Row]:
+    """One row for each trial, in the order given; `everything` is what memory per connection is counted against."""
+    fewest: dict[str, Trial] = {}
+    for trial in sorted(everything, key=lambda trial: trial.connections):
+        fewest.setdefault(trial.model, trial)
+    best = max((measures.rate_rps(trial) for trial in trials), default=0.0)
+    first = leaders(sorted(trials, key=measures.rate_rps, reverse=True)) if trials else []
+    return [
+        Row(
+            look=looks[trial.model],
+            connections=count(trial.connections),
+            cells=_cells(trial, fewest[trial.model]),
+            leads=trial in first,
+            rate_share=measures.rate_rps(trial) / best if best else 0.0,
+            failed=bool(measures.failures(trial)),
+        )
+        for trial in trials
+    ]
+
+
+def _cells(trial: Trial, fewest: Trial) -> dict[str, str]:
+    asked, got, calls = trial.result["asked"], trial.result["got"], trial.result["calls"]
+    lag, pss = measures.loop_lag_max_ns(trial), measures.pss_bytes(trial)
+    each = measures.pss_per_connection_bytes(trial, fewest)
+    failed = sum(measures.failures(trial).values())
+    load = f"{count(asked['rate_rps'])} calls/s" if asked["loop"] == "open" else f"{count(asked['streams'])} each"
+    return {
+        "asked": f"{count(asked['connections'])} conn., {load}",
+        "got": f"{count(got['connections'])} conn.",
+        "rate": count(round(measures.rate_rps(trial))),
+        **{key: _percentile(trial, key) for key in ("p50", "p99", "p999")},
+        "errors": f"{count(failed)} ({share(measures.failed_share(trial))})" if failed else "0",
+        "unfinished": count(calls["unfinished"]),
+        "cpu": _known(measures.per_call(trial, "cpu_user_ns", "cpu_system_ns"), duration),
+        "pss": _known(pss, size),
+        "pss_each": _known(each, size),
+        "voluntary": _known(measures.per_call(trial, "voluntary_switches"), three_digits),
+        "involuntary": _known(measures.per_call(trial, "involuntary_switches"), three_digits),
+        "lag": _known(lag, duration),
+    }
+
+
+def _percentile(trial: Trial, key: str) -> str:
+    value = measures.latency_ns(trial, key)
+    if value is None:
+        return f"<{count(measures.samples_needed(measures.PERCENTILES[key]))} calls"
+    return duration(value)
+
+
+def _known(value: float | None, text: Callable[[float], str]) -> str:
+    return UNKNOWN if value is None else text(value)
