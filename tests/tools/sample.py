@@ -181,7 +181,7 @@ def _spans(model: str, trace_id: str, latency_ns: int) -> dict[str, list[dict[st
     free = max(0, replied - received - compute_ns - backend_ns - 400_000)
     run = received + int(free * 0.7)
     computed = run + compute_ns
-    called_back = replied - int(free * 0.1) - 20_000
+    called_back = replied - int(free * 0.01) - 20_000
     method = [_attribute("rpc.system.name", "grpc"), _attribute("rpc.method", "sweetspot.v1.Workload/Run")]
 
     def span(number: int, parent: int, name: str, kind: int, begin: int, end: int, *more: Any) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from tools.units import share
 
 DEFINITIONS: dict[str, str] = {
     "asked, got": (
-        "What the driver was told to do beside what it did. In a closed loop each connection keeps so many "
-        "calls open (“each”) and sends the next when one ends; in an open loop calls are sent at a rate, "
+        "What the driver was told to do beside what it did. 1,000 x 1: a closed loop on 1,000 connections, each with "
+        "1 call open at all times. 1,000, 500/s: an open loop that sends 500 calls a second over 1,000 connections, "
         "whatever comes back."
     ),
     "calls/s": "Calls answered OK while measuring, divided by the time measured. Warm-up is not part of it.",
@@ -26,12 +26,12 @@ DEFINITIONS: dict[str, str] = {
     "CPU/call": (
         "User and system time of all processes of the service while measuring, divided by the calls answered OK."
     ),
-    "memory (PSS)": "Proportional set size when measuring ended, all processes; a page that n share counts 1/n.",
-    "per connection": (
-        "PSS less that of the same model's trial with the fewest connections, divided by the connections added."
+    "memory": "Proportional set size when measuring ended, all processes; a page that n share counts 1/n.",
+    "memory/conn.": (
+        "Memory less that of the same model's trial with the fewest connections, divided by the connections added."
     ),
-    "switches/call": (
-        "Context switches of the service's threads while measuring, divided by the calls answered OK. "
+    "switches": (
+        "Context switches of the service's threads while measuring, per call answered OK. "
         "Voluntary: the thread waited. Involuntary: the kernel put it off the processor."
     ),
     "loop lag": "The most that the event loop ran behind its timer while measuring. A model without a loop has none.",

@@ -10,7 +10,7 @@ from tools import measures
 from tools.report.curve import percentile_curve
 from tools.report.folder import Contents
 from tools.results import Trial
-from tools.units import count, duration, size, three_digits
+from tools.units import count, duration, share, size, three_digits
 
 PERCENTILE_LABELS = {"p50": "p50", "p90": "p90", "p99": "p99", "p999": "p99.9"}
 
@@ -76,8 +76,12 @@ def plots(contents: Contents) -> tuple[list[Plot], list[str]]:
         over_connections(
             "throughput",
             "Throughput",
-            "Calls answered OK, a second. Higher is better.",
-            [view("rate", "calls/s", measures.rate_rps, lambda value: f"{count(round(value))} calls/s")],
+            "Calls answered OK, a second (higher is better), and the share of calls that failed (lower is better).",
+            [
+                view("answered", "calls/s", measures.rate_rps, lambda value: f"{count(round(value))} calls/s"),
+                view("failed", "% of calls", measures.failed_share, share, scale=100),
+            ],
+            chooser="Calls",
         ),
         over_connections(
             "latency",

@@ -2,9 +2,11 @@
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import jinja2
+import markupsafe
 import plotly.offline
 import yaml
 
@@ -12,8 +14,8 @@ from tools.answer import answer, compared_at, connections, leaders, ranking
 from tools.report import calls, figures, folder, notices, table
 from tools.report.definitions import DEFINITIONS
 from tools.report.look import looks
-from tools.results import write_whole
-from tools.units import count, duration
+from tools.results import Trial, write_whole
+from tools.units import duration
 
 
 def write(results: Path) -> Path:
@@ -44,7 +46,10 @@ def render(results: Path) -> str:
             started_at=min((trial.result.get("started_at", "") for trial in contents.trials), default=""),
             answer=answer(contents.trials),
             at=None if at is None else connections(at),
-            leaders=[(count(number), [look[trial.model] for trial in best]) for number, best in by_count],
+            leaders=[
+                (connections(number), _lead(best, len(contents.models)), [look[trial.model] for trial in best])
+                for number, best in by_count
+            ],
             notices=[*notices.notices(contents), *plot_problems, *trace_problems],
             columns=table.COLUMNS,
             rows=table.rows(ranked, contents.trials, look),
@@ -63,6 +68,15 @@ def render(results: Path) -> str:
             plotly_js=plotly.offline.get_plotlyjs(),
         )
     )
+
+
+def _lead(best: Sequence[Trial], models: int) -> str:
+    """How the best of one number of connections share the lead; empty where one leads alone."""
+    if not best:
+        return "none answered"
+    if len(best) == 1:
+        return ""
+    return f"all {models} tie" if len(best) == models else "tie"
 
 
 def _measured(contents: folder.Contents) -> list[int]:
@@ -87,4 +101,5 @@ def _environment() -> jinja2.Environment:
     # One unit and one number of decimals for the whole sum, so that a reader can add it up.
     environment.filters["ms"] = lambda ns: f"{ns / 1e6:,.2f}"
     environment.filters["per_cent"] = lambda part, whole: f"{max(0.0, part) / whole * 100:.3f}%" if whole else "0%"
+    environment.filters["breakable"] = lambda name: markupsafe.escape(name).replace("_", markupsafe.Markup("_<wbr>"))
     return environment

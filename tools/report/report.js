@@ -53,8 +53,9 @@
       drawn.annotations = [{ text: "not measured", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5 }];
     }
     Plotly.react(place, lines.map(trace), drawn, {
-      responsive: true, displaylogo: false, typesetMath: false, scrollZoom: false, displayModeBar: touch ? false : "hover",
-      modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d", "pan2d"],
+      responsive: true, displaylogo: false, typesetMath: false, scrollZoom: false, displayModeBar: !touch,
+      // Named one by one: by default there is also a button that sends the data to plotly's cloud.
+      modeBarButtons: [["toImage", "resetScale2d"]], showSendToCloud: false,
       toImageButtonOptions: { filename: plot.name, scale: 2 },
     });
   }

@@ -21,11 +21,11 @@ COLUMNS: Mapping[str, str] = {
     "errors": "errors",
     "unfinished": "unfinished",
     "cpu": "CPU/call",
-    "pss": "memory (PSS)",
-    "pss_each": "per connection",
-    "voluntary": "voluntary switches/call",
-    "involuntary": "involuntary switches/call",
-    "lag": "loop lag, max",
+    "pss": "memory",
+    "pss_each": "memory/ conn.",
+    "voluntary": "switches, voluntary",
+    "involuntary": "switches, invol.",
+    "lag": "loop lag",
 }
 
 
@@ -69,10 +69,10 @@ def _cells(trial: Trial, fewest: Trial) -> dict[str, str]:
     lag, pss = measures.loop_lag_max_ns(trial), measures.pss_bytes(trial)
     each = measures.pss_per_connection_bytes(trial, fewest)
     failed = sum(measures.failures(trial).values())
-    load = f"{count(asked['rate_rps'])} calls/s" if asked["loop"] == "open" else f"{count(asked['streams'])} each"
+    load = f", {count(asked['rate_rps'])}/s" if asked["loop"] == "open" else f" x {count(asked['streams'])}"
     return {
-        "asked": f"{count(asked['connections'])} conn., {load}",
-        "got": f"{count(got['connections'])} conn.",
+        "asked": f"{count(asked['connections'])}{load}",
+        "got": count(got["connections"]),
         "rate": count(round(measures.rate_rps(trial))),
         **{key: _percentile(trial, key) for key in ("p50", "p99", "p999")},
         "errors": f"{count(failed)} ({share(measures.failed_share(trial))})" if failed else "0",
