@@ -1,0 +1,38 @@
+"""gRPC over HTTP/2 without I/O: bytes in, calls out. No socket, thread, clock or log in here.
+
+`python -m services.wire` shows the two ends of a connection talk, byte by byte.
+"""
+
+from services.wire.client import CallEnded, ClientCall, ClientEvent, ClientSession, MessageReceived
+from services.wire.limits import Allowance, Limits
+from services.wire.server import (
+    CallCancelled,
+    CallReceived,
+    RequestEnded,
+    RequestMessage,
+    ServerCall,
+    ServerEvent,
+    ServerSession,
+    Shape,
+)
+from services.wire.status import Code, RpcError
+
+__all__ = [
+    "Allowance",
+    "CallCancelled",
+    "CallEnded",
+    "CallReceived",
+    "ClientCall",
+    "ClientEvent",
+    "ClientSession",
+    "Code",
+    "Limits",
+    "MessageReceived",
+    "RequestEnded",
+    "RequestMessage",
+    "RpcError",
+    "ServerCall",
+    "ServerEvent",
+    "ServerSession",
+    "Shape",
+]

@@ -1,0 +1,313 @@
+"""The client's end of one connection: calls in, bytes out; bytes in, replies out.
+
+Like `server.py` it knows no socket, thread, handler or log. It looks at no clock: a deadline is sent
+to the server as grpc-timeout, and whoever waits for the reply calls `cancel` when it has passed.
+"""
+
+import ssl
+from dataclasses import dataclass
+
+from ngh2 import (
+    Configuration,
+    Connection,
+    DataReceived,
+    GoAwayReceived,
+    NGH2Error,
+    ResponseReceived,
+    Role,
+    StreamClosed,
+    StreamReset,
+    TrailersReceived,
+)
+from ngh2.enums import ErrorCode, Setting
+
+from services.wire.limits import Limits
+from services.wire.messages import PREFIX_BYTES, MessageReader, encode_message_frame
+from services.wire.metadata import Field, Metadata, decode_metadata, encode_metadata, format_timeout
+from services.wire.status import HTTP_STATUS, RESET_CODE, Code, RpcError, decode_message, parse_code
+from services.wire.tls import TlsStream
+
+_SEND_BYTES = 256 * 1024
+
+
+class ClientCall:
+    """One call. It has ended once `code` is set; then the rest is what the server said."""
+
+    __slots__ = (
+        "_gzip",
+        "_reader",
+        "code",
+        "context",
+        "message",
+        "path",
+        "reply",
+        "stream_id",
+        "streaming",
+        "trailer_fields",
+        "unprocessed",
+    )
+
+    def __init__(self, stream_id: int, path: str, streaming: bool, context: object) -> None:
+        self.stream_id = stream_id
+        self.path = path
+        self.streaming = streaming
+        self.context = context
+        self.code: Code | None = None
+        self.message = ""
+        self.reply: bytes | None = None
+        """The one reply message; stays None where replies are streamed."""
+        self.trailer_fields: tuple[Field, ...] = ()
+        self.unprocessed = False
+        """The server says that it did nothing for this call: to send it again is safe."""
+        self._reader: MessageReader | None = None
+        self._gzip = False
+
+    @property
+    def trailers(self) -> tuple[tuple[str, str | bytes], ...]:
+        """Metadata that came with the status."""
+        return decode_metadata(self.trailer_fields)
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived:
+    """The next reply of a call whose replies are streamed."""
+
+    call: ClientCall
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """The call's status is known. Comes once for every started call that was not cancelled here."""
+
+    call: ClientCall
+
+
+ClientEvent = MessageReceived | CallEnded
+
+
+class ClientSession:
+    """One connection of a gRPC client over HTTP/2 (PROTOCOL-HTTP2, RFC 9113), without I/O.
+
+    Replies are bounded by `limits.max_message_bytes`; of the other limits only the windows are used.
+    """
+
+    __slots__ = ("_calls", "_closing", "_common", "_failed", "_http2", "_limits", "_peer_gone", "_pseudo", "_tls")
+
+    def __init__(
+        self,
+        authority: str,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        *,
+        tls: ssl.SSLContext | None = None,
+        server_hostname: str | None = None,
+    ) -> None:
+        self._limits = limits
+        self._calls: dict[int, ClientCall] = {}
+        self._closing = False
+        self._failed = False
+        self._peer_gone = False
+        self._tls = None if tls is None else TlsStream(tls, server_side=False, server_hostname=server_hostname)
+        self._pseudo = (
+            (b":method", b"POST"),
+            (b":scheme", b"http" if tls is None else b"https"),
+            (b":authority", authority.encode("ascii")),
+        )
+        self._common = (
+            (b"te", b"trailers"),
+            (b"content-type", b"application/grpc"),
+            (b"user-agent", b"sweetspot"),
+            (b"grpc-accept-encoding", b"identity,gzip"),
+        )
+        self._http2 = Connection(Role.CLIENT, Configuration(auto_window_update=True))
+        self._http2.initiate_connection(
+            {Setting.ENABLE_PUSH: 0, Setting.INITIAL_WINDOW_SIZE: limits.stream_window_bytes}
+        )
+        self._http2.set_local_window_size(limits.connection_window_bytes)
+
+    @property
+    def can_start(self) -> bool:
+        """Another call may be started: the connection is alive, not draining, and below the peer's stream limit."""
+        if self._closing or self._failed or self._peer_gone:
+            return False
+        allowed = self._http2.remote_settings.get(Setting.MAX_CONCURRENT_STREAMS, 100)
+        return len(self._calls) < allowed and self._http2.can_send_request
+
+    @property
+    def calls_in_flight(self) -> int:
+        """Calls started and not ended."""
+        return len(self._calls)
+
+    @property
+    def closed(self) -> bool:
+        """Nothing more will come: close the socket."""
+        return self._failed or self._peer_gone or (self._closing and not self._calls)
+
+    def start(
+        self,
+        path: str,
+        request: bytes | None = None,
+        *,
+        timeout_ns: int | None = None,
+        metadata: Metadata = (),
+        gzip: bool = False,
+        streaming: bool = False,
+        context: object = None,
+    ) -> ClientCall:
+        """Starts a call; with `request` that is its one message, else `send_message` and `end_requests` follow.
+
+        Without `streaming` exactly one reply is expected. Raises RpcError UNAVAILABLE where `can_start` is false.
+        """
+        if self._closing or self._failed or self._peer_gone:
+            raise RpcError(Code.UNAVAILABLE, "connection is closed or draining")
+        fields: list[Field] = [*self._pseudo, (b":path", path.encode("ascii")), *self._common]
+        if timeout_ns is not None:
+            fields.append((b"grpc-timeout", format_timeout(timeout_ns)))
+        if gzip:
+            fields.append((b"grpc-encoding", b"gzip"))
+        if metadata:
+            fields.extend(encode_metadata(metadata))
+        try:
+            stream_id = self._http2.send_request(fields)
+            if request is not None:
+                self._http2.send_data(stream_id, encode_message_frame(request, gzip=gzip), end_stream=True)
+        except NGH2Error as error:
+            raise RpcError(Code.UNAVAILABLE, f"connection takes no more calls: {error}") from error
+        call = self._calls[stream_id] = ClientCall(stream_id, path, streaming, context)
+        call._gzip = gzip
+        return call
+
+    def send_message(self, call: ClientCall, message: bytes) -> None:
+        """Sends one more request message; nothing once the call has ended."""
+        if call.stream_id in self._calls:
+            self._http2.send_data(call.stream_id, encode_message_frame(message, gzip=call._gzip))
+
+    def end_requests(self, call: ClientCall) -> None:
+        """No further request message follows."""
+        if call.stream_id in self._calls:
+            self._http2.end_stream(call.stream_id)
+
+    def cancel(self, call: ClientCall) -> None:
+        """Gives the call up (RST_STREAM CANCEL). No event follows."""
+        if self._calls.pop(call.stream_id, None) is not None:
+            call.code, call.message = Code.CANCELLED, "cancelled by the caller"
+            self._http2.reset_stream(call.stream_id, ErrorCode.CANCEL)
+
+    def receive_data(self, data: bytes) -> list[ClientEvent]:
+        """What `data` makes happen; b"" says that the peer has closed. Never raises for what a peer sent."""
+        if not data:
+            self._peer_gone = True
+            return self._end_all("connection closed by the server")
+        if self._failed:
+            return []
+        try:
+            if self._tls is not None:
+                data = self._tls.decrypt(data)
+            self._http2.receive_data(data)
+        except (NGH2Error, ssl.SSLError) as error:
+            self._failed = True
+            return self._end_all(str(error))
+        events: list[ClientEvent] = []
+        calls = self._calls
+        for event in self._http2.events():
+            kind = type(event)
+            if kind is DataReceived:
+                call = calls.get(event.stream_id)
+                if call is not None:
+                    self._data(call, event.data, events)
+            elif kind is TrailersReceived:
+                call = calls.pop(event.stream_id, None)
+                if call is not None:
+                    self._end(call, event.headers, events)
+            elif kind is ResponseReceived:
+                call = calls.get(event.stream_id)
+                if call is not None:
+                    self._response(call, event.headers, event.end_stream, events)
+            elif kind is StreamReset or kind is StreamClosed:
+                call = calls.pop(event.stream_id, None)
+                if call is not None:
+                    call.code = RESET_CODE.get(event.error_code, Code.UNKNOWN)
+                    call.message = f"stream reset by the server (code {event.error_code:#x})"
+                    call.unprocessed = event.error_code == ErrorCode.REFUSED_STREAM
+                    events.append(CallEnded(call))
+            elif kind is GoAwayReceived:
+                self._closing = True
+                for stream_id in [stream_id for stream_id in calls if stream_id > event.last_stream_id]:
+                    call = calls.pop(stream_id)
+                    call.code, call.message, call.unprocessed = Code.UNAVAILABLE, "server is draining", True
+                    events.append(CallEnded(call))
+        return events
+
+    def data_to_send(self) -> bytes:
+        """The next bytes for the peer, at most some 256 KiB; b"" when there are none. Ask again once they are written."""
+        try:
+            if self._tls is None:
+                return self._http2.data_to_send(_SEND_BYTES)
+            data = self._tls.encrypt(b"")
+            if self._tls.established and (plain := self._http2.data_to_send(_SEND_BYTES)):
+                data += self._tls.encrypt(plain)
+            return data
+        except (NGH2Error, ssl.SSLError):
+            self._failed = True
+            return b""
+
+    def _response(self, call: ClientCall, fields: tuple[Field, ...], ended: bool, events: list[ClientEvent]) -> None:
+        if fields[0] != (b":status", b"200"):
+            status = dict(fields).get(b":status", b"")
+            if status != b"200":
+                code = HTTP_STATUS.get(status, Code.UNKNOWN)
+                self._abort(call, code, f"HTTP status {status.decode('ascii', 'replace')}", events)
+                return
+        if ended:
+            del self._calls[call.stream_id]
+            self._end(call, fields, events)
+        elif (b"grpc-encoding", b"gzip") in fields:
+            call._reader = MessageReader(self._limits.max_message_bytes, gzip=True)
+
+    def _data(self, call: ClientCall, data: bytes, events: list[ClientEvent]) -> None:
+        size = len(data) - PREFIX_BYTES
+        if call._reader is None:
+            # Nearly every reply is one uncompressed message in one frame.
+            whole = 0 <= size <= self._limits.max_message_bytes and data[:5] == b"\0" + size.to_bytes(4, "big")
+            if whole and call.reply is None and not call.streaming:
+                call.reply = data[5:]
+                return
+            call._reader = MessageReader(self._limits.max_message_bytes, gzip=False)
+        try:
+            messages = call._reader.feed(data)
+        except RpcError as error:
+            self._abort(call, error.code, error.message, events)
+            return
+        for message in messages:
+            if call.streaming:
+                events.append(MessageReceived(call, message))
+            elif call.reply is None:
+                call.reply = message
+            else:
+                self._abort(call, Code.UNIMPLEMENTED, "more than one reply to a unary call", events)
+                return
+
+    def _end(self, call: ClientCall, fields: tuple[Field, ...], events: list[ClientEvent]) -> None:
+        call.trailer_fields = fields
+        if fields[0] == (b"grpc-status", b"0"):
+            call.code = Code.OK
+        else:
+            by_name = dict(fields)
+            status = by_name.get(b"grpc-status")
+            call.code = Code.UNKNOWN if status is None else parse_code(status)
+            call.message = "no grpc-status" if status is None else decode_message(by_name.get(b"grpc-message", b""))
+        if call.code is Code.OK and call.reply is None and not call.streaming:
+            call.code, call.message = Code.UNIMPLEMENTED, "no reply to a unary call"
+        events.append(CallEnded(call))
+
+    def _abort(self, call: ClientCall, code: Code, message: str, events: list[ClientEvent]) -> None:
+        self.cancel(call)
+        call.code, call.message = code, message
+        events.append(CallEnded(call))
+
+    def _end_all(self, why: str) -> list[ClientEvent]:
+        ended = tuple(self._calls.values())
+        self._calls.clear()
+        for call in ended:
+            call.code, call.message = Code.UNAVAILABLE, why
+        return [CallEnded(call) for call in ended]

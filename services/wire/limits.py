@@ -1,0 +1,73 @@
+"""What a peer may ask of one connection, and the ledger that notices when it asks for too much.
+
+libnghttp2 bounds frames, header blocks and queued acknowledgements by itself. It does not count the
+resets that a peer provokes (CVE-2025-8671, "MadeYouReset"), and its limit on those received
+(CVE-2023-44487) ends in INTERNAL_ERROR; so a session keeps its own count of what costs the server
+more than the peer, and ends the connection with ENHANCE_YOUR_CALM (RFC 9113, section 10.5).
+"""
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_NS_PER_S = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """So many at once, and so many a second for ever (a token bucket)."""
+
+    burst: int
+    per_second: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one connection; sizes in bytes."""
+
+    max_concurrent_streams: int = 100
+    """Open streams, and running handlers: a reset frees a stream, but not what runs for it."""
+    max_message_bytes: int = 4 * 1024 * 1024
+    """One message, decompressed; gRPC's usual default."""
+    max_header_list_bytes: int = 16 * 1024
+    """One decoded header list; twice what gRPC suggests as the least."""
+    stream_window_bytes: int = 65_535
+    """Unread request bytes that a peer may send on one stream (RFC 9113's default)."""
+    connection_window_bytes: int = 1024 * 1024
+    """Unread request bytes on all streams together."""
+    resets_received: Allowance = Allowance(200, 33)
+    resets_sent: Allowance = Allowance(200, 33)
+    pings: Allowance = Allowance(200, 10)
+    settings: Allowance = Allowance(50, 1)
+    empty_frames: Allowance = Allowance(200, 10)
+
+
+class Abuse(enum.IntEnum):
+    """What the ledger counts; the names are those of the limits."""
+
+    RESETS_RECEIVED = 0
+    RESETS_SENT = 1
+    PINGS = 2
+    SETTINGS = 3
+    EMPTY_FRAMES = 4
+
+
+class Ledger:
+    """A connection's count of frames that cost the server more than the peer, each against its allowance."""
+
+    __slots__ = ("_allowances", "_clock_ns", "_levels", "_seen_ns")
+
+    def __init__(self, limits: Limits, clock_ns: Callable[[], int]) -> None:
+        self._allowances = tuple(getattr(limits, kind.name.lower()) for kind in Abuse)
+        self._levels = [0.0] * len(Abuse)
+        self._seen_ns = [0] * len(Abuse)
+        self._clock_ns = clock_ns
+
+    def exceeded_by(self, kind: Abuse) -> bool:
+        """Counts one more of `kind`; True once that is more than is allowed."""
+        now_ns = self._clock_ns()
+        allowance = self._allowances[kind]
+        drained = (now_ns - self._seen_ns[kind]) * allowance.per_second / _NS_PER_S
+        self._seen_ns[kind] = now_ns
+        self._levels[kind] = max(self._levels[kind] - drained, 0.0) + 1
+        return self._levels[kind] > allowance.burst

@@ -1,0 +1,85 @@
+"""Length-prefixed messages: the bytes of a call's body to messages and back. Knows no stream and no header.
+
+A message is a flag byte (1: compressed), its length in four bytes, big-endian, and its bytes
+(PROTOCOL-HTTP2, Length-Prefixed-Message).
+"""
+
+import struct
+import zlib
+
+from services.wire.status import Code, RpcError
+
+_PREFIX = struct.Struct(">BI")
+PREFIX_BYTES = _PREFIX.size
+_GZIP_WBITS = 31  # zlib.h, inflateInit2: 15 for the largest window, 16 more for the gzip format
+
+
+def encode_message_frame(message: bytes, *, gzip: bool = False) -> bytes:
+    """`message` with its prefix, compressed where asked."""
+    if gzip:
+        packer = zlib.compressobj(wbits=_GZIP_WBITS)
+        message = packer.compress(message) + packer.flush()
+    return _PREFIX.pack(gzip, len(message)) + message
+
+
+class MessageReader:
+    """Takes a body in pieces of any size and gives its messages.
+
+    `max_bytes` bounds a message before and after decompression. Errors are RpcError: RESOURCE_EXHAUSTED
+    for too large a message, raised from its prefix alone, before a byte of it is kept; INTERNAL for
+    a body that breaks the format.
+    """
+
+    __slots__ = ("_buffer", "_gzip", "_max_bytes", "_needed_bytes")
+
+    def __init__(self, max_bytes: int, *, gzip: bool) -> None:
+        self._max_bytes = max_bytes
+        self._gzip = gzip
+        self._buffer = bytearray()
+        self._needed_bytes = 0
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The messages that `data` completes, in order."""
+        if self._buffer:
+            self._buffer += data
+            if len(self._buffer) < self._needed_bytes:  # else a message that comes byte by byte is copied for each
+                return []
+            data = bytes(self._buffer)
+        messages = []
+        at, size = 0, len(data)
+        while size - at >= PREFIX_BYTES:
+            flag, length = _PREFIX.unpack_from(data, at)
+            if flag > 1:
+                raise RpcError(Code.INTERNAL, f"message flag {flag} is neither 0 nor 1")
+            if flag and not self._gzip:
+                raise RpcError(Code.INTERNAL, "compressed message without grpc-encoding")
+            if length > self._max_bytes:
+                raise RpcError(Code.RESOURCE_EXHAUSTED, f"message of {length} bytes exceeds {self._max_bytes}")
+            end = at + PREFIX_BYTES + length
+            if end > size:
+                self._needed_bytes = end - at
+                break
+            message = data[at + PREFIX_BYTES : end]
+            messages.append(self._decompress(message) if flag else message)
+            at = end
+        else:
+            self._needed_bytes = PREFIX_BYTES
+        self._buffer = bytearray(data[at:])
+        return messages
+
+    def end(self) -> None:
+        """The body has ended; raises RpcError INTERNAL where that cuts a message short."""
+        if self._buffer:
+            raise RpcError(Code.INTERNAL, "body ends within a message")
+
+    def _decompress(self, message: bytes) -> bytes:
+        unpacker = zlib.decompressobj(wbits=_GZIP_WBITS)
+        try:
+            plain = unpacker.decompress(message, self._max_bytes + 1)
+        except zlib.error as error:
+            raise RpcError(Code.INTERNAL, f"message is not gzip: {error}") from error
+        if len(plain) > self._max_bytes:
+            raise RpcError(Code.RESOURCE_EXHAUSTED, f"message exceeds {self._max_bytes} bytes when decompressed")
+        if not unpacker.eof:
+            raise RpcError(Code.INTERNAL, "gzip message is cut short")
+        return plain
