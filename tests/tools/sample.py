@@ -135,28 +135,24 @@ def distribution(samples: Sequence[int], count: int | None = None) -> dict[str, 
     histogram = HdrHistogram(1_000, 3_600_000_000_000, 3)
     for sample in samples:
         histogram.record_value(sample)
-    keys = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9}
-    return {
-        "count": len(samples) if count is None else count,
-        "min": min(samples, default=0),
-        "mean": sum(samples) / len(samples) if samples else 0,
-        **{key: histogram.get_value_at_percentile(value) for key, value in keys.items()},
-        "max": max(samples, default=0),
-        "histogram": histogram.encode().decode(),
-    }
+    percentiles = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9}
+    statistics: dict[str, Any] = dict.fromkeys(("min", "mean", "max", *percentiles))
+    if samples:
+        statistics = {"min": min(samples), "mean": sum(samples) / len(samples), "max": max(samples)}
+        statistics |= {key: histogram.get_value_at_percentile(value) for key, value in percentiles.items()}
+    known = len(samples) if count is None else count
+    return {"count": known, "clamped": 0, **statistics, "histogram": histogram.encode().decode()}
 
 
 def _latency_ns(character: Character, connections: int, rate: float, dice: random.Random) -> int:
     mean = connections / rate * 1e9
-    return int(max(5.2e6, mean * dice.lognormvariate(-character.tail**2 / 2, character.tail)))
+    return int(max(5.2e6, mean * dice.lognormvariate(-(character.tail**2) / 2, character.tail)))
 
 
 def _traced(model: str, connections: int) -> list[tuple[str, int]]:
     dice = random.Random(f"traces of {model}{connections}")
     rate = min(connections * 165.0, MODELS[model].capacity_rps)
-    return [
-        (f"{dice.getrandbits(128):032x}", _latency_ns(MODELS[model], connections, rate, dice)) for _ in range(9)
-    ]
+    return [(f"{dice.getrandbits(128):032x}", _latency_ns(MODELS[model], connections, rate, dice)) for _ in range(9)]
 
 
 def _write_traces(folder: Path, models: Sequence[str], counts: Sequence[int]) -> None:
@@ -184,7 +180,8 @@ def _spans(model: str, trace_id: str, latency_ns: int) -> dict[str, list[dict[st
     called_back = replied - int(free * 0.01) - 20_000
     method = [_attribute("rpc.system.name", "grpc"), _attribute("rpc.method", "sweetspot.v1.Workload/Run")]
 
-    def span(number: int, parent: int, name: str, kind: int, begin: int, end: int, *more: Any) -> dict[str, Any]:
+    def span(ids: tuple[int, int], name: str, kind: int, begin: int, end: int, *more: Any) -> dict[str, Any]:
+        number, parent = ids
         return {
             "traceId": trace_id,
             "spanId": f"{number:016x}",
@@ -197,16 +194,25 @@ def _spans(model: str, trace_id: str, latency_ns: int) -> dict[str, list[dict[st
         }
 
     return {
-        "driver": [span(1, 0, "sweetspot.v1.Workload/Run", 3, sent, ended, *method)],
+        "driver": [span((1, 0), "sweetspot.v1.Workload/Run", 3, sent, ended, *method)],
         model.replace("_", "-"): [
-            span(2, 1, "sweetspot.v1.Workload/Run", 2, received, replied, *method, _attribute("sweetspot.model", model)),
-            span(3, 2, "queue", 1, received, run),
-            span(4, 2, "run", 1, run, called_back + 10_000, _attribute("sweetspot.worker", "worker-3")),
-            span(5, 4, "compute", 1, run, computed, _attribute("sweetspot.step", "0")),
-            span(6, 4, "sweetspot.v1.Backend/Fetch", 3, computed + 5_000, called_back, _attribute("sweetspot.step", "1")),
+            span(
+                (2, 1), "sweetspot.v1.Workload/Run", 2, received, replied, *method, _attribute("sweetspot.model", model)
+            ),
+            span((3, 2), "queue", 1, received, run),
+            span((4, 2), "run", 1, run, called_back + 10_000, _attribute("sweetspot.worker", "worker-3")),
+            span((5, 4), "compute", 1, run, computed, _attribute("sweetspot.step", "0")),
+            span(
+                (6, 4),
+                "sweetspot.v1.Backend/Fetch",
+                3,
+                computed + 5_000,
+                called_back,
+                _attribute("sweetspot.step", "1"),
+            ),
         ],
         "backend": [
-            span(7, 6, "sweetspot.v1.Backend/Fetch", 2, computed + 105_000, computed + 105_000 + backend_ns),
+            span((7, 6), "sweetspot.v1.Backend/Fetch", 2, computed + 105_000, computed + 105_000 + backend_ns),
         ],
     }
 

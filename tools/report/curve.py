@@ -16,7 +16,7 @@ def percentile_curve(histogram: str) -> list[tuple[float, int]]:
     """
     try:
         decoded = HdrHistogram.decode(histogram)
-    except (HdrCookieException, HdrLengthException, zlib.error) as error:
+    except (HdrCookieException, HdrLengthException, ValueError, zlib.error) as error:
         raise ValueError("not a histogram") from error
     samples = decoded.get_total_count()
     if not samples:

@@ -46,6 +46,8 @@ class Plot:
     title: str
     caption: str
     x_title: str
+    x_hover: str
+    """Plotly template for the pointer's x."""
     x_ticks: list[tuple[float, str]]
     chooser: str
     """What choosing a view chooses."""
@@ -61,7 +63,7 @@ def plots(contents: Contents) -> tuple[list[Plot], list[str]]:
         name: str, title: str, caption: str, views: list[View], *, chooser: str = "", selected: int = 0
     ) -> Plot:
         ticks = [(float(number), count(number)) for number in contents.connections]
-        return Plot(name, title, caption, "connections", ticks, chooser, views, selected)
+        return Plot(name, title, caption, "connections", "%{x:,} connections", ticks, chooser, views, selected)
 
     def view(
         label: str, y_title: str, value: Value, text: Callable[[float], str], *, scale: float = 1, log: bool = False
@@ -152,7 +154,7 @@ def _distribution(contents: Contents) -> tuple[Plot, list[str]]:
                     trial.model,
                     [one_in for one_in, _ in curve],
                     [ns / 1e6 for _, ns in curve],
-                    [f"{duration(ns)} at {_percent(1 - 1 / one_in)}" for one_in, ns in curve],
+                    [duration(ns) for _, ns in curve],
                 )
             )
         views.append(View(count(connections), "ms", True, lines))
@@ -161,6 +163,7 @@ def _distribution(contents: Contents) -> tuple[Plot, list[str]]:
         title="Latency distribution",
         caption="How slow the slowest calls are: at 99 %, one call in a hundred took longer. Ends at the slowest call.",
         x_title="calls at or below",
+        x_hover="one call in %{x:,.3~r} is slower",
         x_ticks=[(10.0**digits, "0 %" if not digits else _percent(1 - 10.0**-digits)) for digits in range(8)],
         chooser="Connections",
         views=views,

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+import re
 from pathlib import Path
 
 import jinja2
@@ -14,7 +14,7 @@ from tools.answer import answer, compared_at, connections, leaders, ranking
 from tools.report import calls, figures, folder, notices, table
 from tools.report.definitions import DEFINITIONS
 from tools.report.look import looks
-from tools.results import Trial, write_whole
+from tools.results import write_whole
 from tools.units import duration
 
 
@@ -37,7 +37,6 @@ def render(results: Path) -> str:
     look = looks(contents.models)
     plots, plot_problems = figures.plots(contents)
     shown, trace_problems = calls.shown_calls(results, ranked)
-    by_count = [(number, leaders(ranking(contents.trials, number))) for number in _measured(contents)]
     return (
         _environment()
         .get_template("report.html.j2")
@@ -46,15 +45,12 @@ def render(results: Path) -> str:
             started_at=min((trial.result.get("started_at", "") for trial in contents.trials), default=""),
             answer=answer(contents.trials),
             at=None if at is None else connections(at),
-            leaders=[
-                (connections(number), _lead(best, len(contents.models)), [look[trial.model] for trial in best])
-                for number, best in by_count
-            ],
+            leaders=[_lead(contents, number) for number in _measured(contents)],
             notices=[*notices.notices(contents), *plot_problems, *trace_problems],
             columns=table.COLUMNS,
             rows=table.rows(ranked, contents.trials, look),
             every_row=table.rows(contents.trials, contents.trials, look),
-            looks=[look[model] for model in contents.models],
+            looks=look,
             plots=plots,
             drawing={
                 "looks": [dataclasses.asdict(one) for one in look.values()],
@@ -70,13 +66,14 @@ def render(results: Path) -> str:
     )
 
 
-def _lead(best: Sequence[Trial], models: int) -> str:
-    """How the best of one number of connections share the lead; empty where one leads alone."""
+def _lead(contents: folder.Contents, number: int) -> tuple[str, str, list[str]]:
+    """Who serves most at one number of connections: (where, how they share the lead, models to name)."""
+    best = [trial.model for trial in leaders(ranking(contents.trials, number))]
     if not best:
-        return "none answered"
-    if len(best) == 1:
-        return ""
-    return f"all {models} tie" if len(best) == models else "tie"
+        return connections(number), "none answered", []
+    if len(best) == len(contents.models) > 1:
+        return connections(number), f"all {len(best)} tie", []
+    return connections(number), "tie: " if len(best) > 1 else "", best
 
 
 def _measured(contents: folder.Contents) -> list[int]:
@@ -101,5 +98,6 @@ def _environment() -> jinja2.Environment:
     # One unit and one number of decimals for the whole sum, so that a reader can add it up.
     environment.filters["ms"] = lambda ns: f"{ns / 1e6:,.2f}"
     environment.filters["per_cent"] = lambda part, whole: f"{max(0.0, part) / whole * 100:.3f}%" if whole else "0%"
+    environment.filters["keep_units"] = lambda text: re.sub(r"(\d) (?=[^\d\s])", "\\1\u00a0", text)
     environment.filters["breakable"] = lambda name: markupsafe.escape(name).replace("_", markupsafe.Markup("_<wbr>"))
     return environment

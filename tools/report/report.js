@@ -13,7 +13,7 @@
     const look = lookOf.get(line.model);
     return {
       type: "scatter", mode: line.x.length > 24 ? "lines" : "lines+markers", name: line.model,
-      x: line.x, y: line.y, text: line.text, hovertemplate: "%{text}", connectgaps: false,
+      x: line.x, y: line.y, text: line.text, hovertemplate: `${line.model}: %{text}<extra></extra>`, connectgaps: false,
       visible: !hidden.has(line.model),
       line: { color: look.colour, width: 2.5 }, marker: { color: look.colour, symbol: look.symbol, size: 9 },
     };
@@ -28,12 +28,13 @@
       autosize: true, showlegend: false, margin: { l: 58, r: 12, t: 10, b: 46 },
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: getComputedStyle(document.body).fontFamily, size: 12.5, color: colour("--soft") },
-      hovermode: "x unified", dragmode: touch ? false : "zoom",
+      // A list of all models would cover a narrow plot.
+      hovermode: document.body.clientWidth < 820 ? "closest" : "x unified", dragmode: touch ? false : "zoom",
       hoverlabel: { bgcolor: colour("--page"), bordercolor: colour("--rule"), font: { color: colour("--ink"), size: 12.5 } },
       modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("--grey"), activecolor: colour("--ink") },
       xaxis: {
         ...axis, type: "log", range: [Math.log10(low) - margin, Math.log10(high) + margin],
-        title: { text: plot.x_title, standoff: 8 }, minor: { showgrid: false }, unifiedhovertitle: { text: "" },
+        title: { text: plot.x_title, standoff: 8 }, minor: { showgrid: false }, unifiedhovertitle: { text: plot.x_hover },
         tickvals: plot.x_ticks.map((tick) => tick[0]), ticktext: plot.x_ticks.map((tick) => tick[1]),
       },
       yaxis: {

@@ -34,7 +34,6 @@ class Row:
     """One trial."""
 
     look: Look
-    connections: str
     cells: Mapping[str, str]
     """Key of COLUMNS -> text."""
     leads: bool
@@ -54,7 +53,6 @@ def rows(trials: Sequence[Trial], everything: Iterable[Trial], looks: Mapping[st
     return [
         Row(
             look=looks[trial.model],
-            connections=count(trial.connections),
             cells=_cells(trial, fewest[trial.model]),
             leads=trial in first,
             rate_share=measures.rate_rps(trial) / best if best else 0.0,
