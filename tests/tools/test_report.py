@@ -114,10 +114,14 @@ def test_a_model_that_was_asked_for_and_never_ran_is_named(tmp_path: Path) -> No
             sample.trial("reactor", 10, driver={"cpu_user_ns": 3_500_000_000, "cpu_system_ns": 400_000_000}),
             "the driver used 0.975 CPUs and may be what was measured",
         ),
+        (
+            sample.trial("reactor", 10, latency_ns={**sample.distribution([10**7] * 9), "clamped": 3}),
+            "3 calls took longer than the histogram can hold",
+        ),
         (sample.trial("reactor", 10, traces=[]), "No call was traced at 10 connections."),
         (sample.trial("reactor", 10), "traces/ holds no span of them"),
         (sample.trial("reactor", 10), "no other model was measured there"),
-        (sample.trial("reactor", 10, latency_ns=sample.distribution([10**7] * 999)), "<1,000 calls"),
+        (sample.trial("reactor", 10, latency_ns=sample.distribution([10**7] * 999)), "n<1,000"),
         (
             sample.trial("reactor", 10, latency_ns={**sample.distribution([1000]), "histogram": "HISTFnonsense"}),
             "reactor at 10 connections: latency histogram: not a histogram",
@@ -125,7 +129,7 @@ def test_a_model_that_was_asked_for_and_never_ran_is_named(tmp_path: Path) -> No
     ],
     ids=[
         "statuses and timeouts", "not sent", "all failed", "too few connections", "driver is the bound",
-        "no traces", "spans lost", "one model", "too few calls for p99.9", "no histogram",
+        "histogram too short", "no traces", "spans lost", "one model", "too few calls for p99.9", "no histogram",
     ],
 )  # fmt: skip
 def test_what_went_wrong_is_said(tmp_path: Path, trial: Trial, words: str) -> None:

@@ -16,8 +16,8 @@ DEFINITIONS: dict[str, str] = {
         "send is the actual one."
     ),
     "p50, p90, p99, p99.9": (
-        "So many per cent of the calls took this long or less. Left out where fewer than 10, 100 or 1,000 "
-        "calls (p90, p99, p99.9) were answered, because then no call lies beyond it."
+        "So many per cent of the calls took this long or less. n<1,000 says that fewer calls than that were "
+        "answered: too few for one of them to lie beyond the percentile."
     ),
     "errors": (
         "Calls planned that ended in another status than OK, ran into the driver's timeout, or could not be sent."

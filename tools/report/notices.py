@@ -43,6 +43,8 @@ def _of(trial: Trial) -> Iterator[str]:
         yield f"{share(measures.failed_share(trial))} of {planned} calls failed: {reasons}."
     if not trial.result["calls"]["ok"]:
         yield "no call was answered OK."
+    if clamped := trial.result["latency_ns"].get("clamped"):
+        yield f"{count(clamped)} calls took longer than the histogram can hold: its top is too low."
     if got["connections"] < asked["connections"]:
         yield f"only {count(got['connections'])} of {connections(asked['connections'])} could be opened."
     if asked["loop"] == "open" and measures.rate_rps(trial) < asked["rate_rps"] * (1 - TIE):

@@ -98,6 +98,6 @@ def _environment() -> jinja2.Environment:
     # One unit and one number of decimals for the whole sum, so that a reader can add it up.
     environment.filters["ms"] = lambda ns: f"{ns / 1e6:,.2f}"
     environment.filters["per_cent"] = lambda part, whole: f"{max(0.0, part) / whole * 100:.3f}%" if whole else "0%"
-    environment.filters["keep_units"] = lambda text: re.sub(r"(\d) (?=[^\d\s])", "\\1\u00a0", text)
+    environment.filters["keep_units"] = lambda text: re.sub(r"(\d) (?=[^\W\d]|%)", "\\1\u00a0", text)
     environment.filters["breakable"] = lambda name: markupsafe.escape(name).replace("_", markupsafe.Markup("_<wbr>"))
     return environment

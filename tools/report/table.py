@@ -87,7 +87,7 @@ def _cells(trial: Trial, fewest: Trial) -> dict[str, str]:
 def _percentile(trial: Trial, key: str) -> str:
     value = measures.latency_ns(trial, key)
     if value is None:
-        return f"<{count(measures.samples_needed(measures.PERCENTILES[key]))} calls"
+        return f"n<{count(measures.samples_needed(measures.PERCENTILES[key]))}"
     return duration(value)
 
 
