@@ -1,0 +1,15 @@
+"""Traces of sampled calls, made with OpenTelemetry. Must not know gRPC's wire, sockets or any model.
+
+Importing this package loads nothing of OpenTelemetry: a process that does not trace pays neither its memory nor its
+start-up time, and a call in it costs one `tracing is None`.
+
+    context.py    who a span is: W3C `traceparent` to ids and back
+    tracing.py    what is recorded of a call, in plain numbers
+    pipeline.py   numbers -> the SDK's spans -> batches, each span accounted for
+    otlp_file.py  batches -> OTLP JSON lines
+"""
+
+from services.telemetry.context import TraceContext, parse_traceparent
+from services.telemetry.tracing import CallTrace, Counts, Tracing
+
+__all__ = ["CallTrace", "Counts", "TraceContext", "Tracing", "parse_traceparent"]

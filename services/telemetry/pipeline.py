@@ -1,0 +1,163 @@
+"""From plain numbers to OpenTelemetry spans on their way out, each accounted for. Must not know what a span stands for.
+
+The SDK's `Tracer` makes a span by starting it: it draws the ids and reads the clock itself. Here a span is known only
+when it is over, and its id was sent to another process long before; so the SDK's read-only spans are built directly
+and handed to its batch processor, as its own spans are when they end.
+
+Guarantees:
+- A span is made once and ends as exported or dropped, exactly one of them; none is lost without being counted.
+  (The SDK drops the oldest span of a full queue and counts nothing: opentelemetry-python issue 3152.)
+- `record` neither blocks on the exporter nor raises.
+- `close` returns in time, whatever the collector does.
+  (The SDK's waits up to 30 s: opentelemetry-python issue 4568.)
+"""
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+
+from services.telemetry.otlp_file import OtlpFileExporter
+from services.telemetry.tracing import Counts, Span
+
+_logger = logging.getLogger(__name__)
+
+_MAX_WAITING = 65_536
+_SAMPLED = TraceFlags(TraceFlags.SAMPLED)
+_UNSET = Status(StatusCode.UNSET)
+_ERROR = Status(StatusCode.ERROR)
+_SCOPE = InstrumentationScope("sweetspot")
+
+
+class Pipeline:
+    """Spans in, batches out on a thread of its own. Built after any fork."""
+
+    def __init__(self, service_name: str, *, model: str | None, trace_file: Path | None) -> None:
+        """Exports to trace_file, or without one to the collector that OTEL_EXPORTER_OTLP_* name. Raises OSError."""
+        # The SDK logs every failed batch; the loss is told once, by `close`. A process that sets up logging hears both.
+        logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
+        self._resource = Resource.create(
+            {
+                "service.name": service_name,
+                "host.name": socket.gethostname(),
+                "process.pid": os.getpid(),
+                **({} if model is None else {"sweetspot.model": model}),
+            }
+        )
+        self._to_epoch_ns = _epoch_minus_monotonic_ns()
+        self._lock = threading.Lock()
+        self._made = self._exported = self._dropped = 0
+        self._closing = self._closed = False
+        exporter = OTLPSpanExporter() if trace_file is None else OtlpFileExporter(trace_file)
+        # The queue is never fuller than _MAX_WAITING, which also counts batches in flight: the SDK has none to drop.
+        self._processor = BatchSpanProcessor(
+            _Accountant(exporter, self._settle), max_queue_size=_MAX_WAITING, schedule_delay_millis=500
+        )
+
+    @property
+    def counts(self) -> Counts:
+        with self._lock:
+            return Counts(made=self._made, exported=self._exported, dropped=self._dropped)
+
+    def record(self, spans: Sequence[Span]) -> None:
+        """Takes all of these spans or, when there is no room for them to wait, none."""
+        with self._lock:
+            self._made += len(spans)
+            waiting = self._made - self._exported - self._dropped
+            if self._closing or waiting > _MAX_WAITING:
+                self._dropped += len(spans)
+                return
+        try:
+            readable = [self._readable(span) for span in spans]
+            for span in readable:
+                self._processor.on_end(span)
+        except Exception as error:  # a call must not fail for being watched; what is not handed over, `close` drops
+            _logger.warning("telemetry: a call's spans were not recorded: %s", error)
+
+    def close(self, timeout_s: float) -> None:
+        """Exports what waits for at most timeout_s; the rest is dropped."""
+        with self._lock:
+            self._closing = True
+        # A daemon, so that an export which hangs cannot hold up the exit either.
+        closer = threading.Thread(target=self._processor.shutdown, name="telemetry-close", daemon=True)
+        closer.start()
+        closer.join(timeout_s)
+        with self._lock:
+            self._closed = True
+            self._dropped = self._made - self._exported
+        if self._dropped:
+            _logger.warning("telemetry: %d of %d spans were lost", self._dropped, self._made)
+
+    def _settle(self, count: int, *, exported: bool) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            if exported:
+                self._exported += count
+            else:
+                self._dropped += count
+
+    def _readable(self, span: Span) -> ReadableSpan:
+        trace_id = span.context.trace_id
+        parent = None
+        if span.parent_id is not None:
+            parent = SpanContext(trace_id, span.parent_id, is_remote=span.kind == "SERVER", trace_flags=_SAMPLED)
+        events = () if span.sent_ns is None else (Event("sent", timestamp=span.sent_ns + self._to_epoch_ns),)
+        return ReadableSpan(
+            name=span.name,
+            context=SpanContext(trace_id, span.context.span_id, is_remote=False, trace_flags=_SAMPLED),
+            parent=parent,
+            resource=self._resource,
+            attributes=span.attributes,
+            events=events,
+            kind=SpanKind[span.kind],
+            status=_ERROR if span.error else _UNSET,
+            start_time=span.started_ns + self._to_epoch_ns,
+            end_time=span.ended_ns + self._to_epoch_ns,
+            instrumentation_scope=_SCOPE,
+        )
+
+
+class _Accountant(SpanExporter):
+    """Tells what became of each batch of the exporter behind it."""
+
+    def __init__(self, exporter: SpanExporter, settle: Callable[..., None]) -> None:
+        self._exporter = exporter
+        self._settle = settle
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        result = SpanExportResult.FAILURE
+        try:
+            result = self._exporter.export(spans)
+        finally:
+            self._settle(len(spans), exported=result is SpanExportResult.SUCCESS)
+        return result
+
+    def shutdown(self) -> None:
+        self._exporter.shutdown()
+
+
+def _epoch_minus_monotonic_ns() -> int:
+    """What makes an epoch time of a CLOCK_MONOTONIC one.
+
+    The narrowest of several tries: a thread switch between the two clocks' readings would move every span of this
+    process against those of the others.
+    """
+
+    def attempt() -> tuple[int, int]:
+        before_ns = time.monotonic_ns()
+        epoch_ns = time.time_ns()
+        after_ns = time.monotonic_ns()
+        return after_ns - before_ns, epoch_ns - (before_ns + after_ns) // 2
+
+    return min(attempt() for _ in range(10))[1]

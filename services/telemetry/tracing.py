@@ -1,0 +1,296 @@
+"""What is recorded of a sampled call: numbers while it runs, spans once it has ended. Must not load OpenTelemetry.
+
+A traced call becomes these spans (a process each line of dashes):
+
+    CLIENT sweetspot.v1.Workload/Run        driver: from the intended send; the event `sent` is the actual one
+    --------------------------------
+      SERVER sweetspot.v1.Workload/Run      service: from the whole request received to the reply handed over
+        queue                               received .. a worker took it
+        run                                 a worker took it .. its handler returned
+          compute, sleep, block, touch      one for each step
+          CLIENT sweetspot.v1.Backend/Fetch
+    --------------------------------
+            SERVER sweetspot.v1.Backend/Fetch
+
+Names follow opentelemetry.io/docs/specs/semconv/rpc/grpc (rpc.system.name, rpc.method, rpc.response.status_code,
+error.type, server.address, server.port).
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from services.telemetry.context import TraceContext, parse_traceparent
+
+if TYPE_CHECKING:
+    from services.telemetry.pipeline import Pipeline
+
+Attribute = str | bool | int | float
+
+_STATUS_CODES = (
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+)
+
+# The conventions: to a client all but OK is an error; to a server only what is the server's own fault.
+_SERVER_ERRORS = {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Where spans went. made - exported - dropped are still waiting; after `Tracing.close` none are."""
+
+    made: int
+    exported: int
+    """Confirmed by the collector, or written to the file."""
+    dropped: int
+    """No room to wait, refused by the collector or the disk, or not confirmed when closing ran out of time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One finished operation. Times are CLOCK_MONOTONIC nanoseconds."""
+
+    name: str
+    kind: Literal["INTERNAL", "SERVER", "CLIENT"]
+    context: TraceContext
+    parent_id: int | None
+    """The parent's span id; None for a root."""
+    started_ns: int
+    ended_ns: int
+    attributes: Mapping[str, Attribute]
+    error: bool = False
+    sent_ns: int | None = None
+    """When the request really left; recorded as the event `sent`."""
+
+
+class Tracing:
+    """One process's traces. Every method may be called from any thread, and none of them fails a call."""
+
+    def __init__(self, pipeline: "Pipeline", *, model: str | None) -> None:
+        self._pipeline = pipeline
+        self._model: dict[str, Attribute] = {} if model is None else {"sweetspot.model": model}
+
+    @classmethod
+    def from_environment(cls, service_name: str, *, model: str | None, trace_file: Path | None) -> "Tracing | None":
+        """Tracing as the environment asks for it; None when it asks for none.
+
+        OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: OTLP/HTTP to that collector, with the other
+        OTEL_EXPORTER_OTLP_* settings as the OpenTelemetry specification has them. Else `trace_file`: OTLP JSON lines
+        appended to it. Raises OSError when that file cannot be written.
+
+        Call it in the process that makes the spans, *after* any fork: a child inherits neither the thread that
+        exports nor a right to its parent's connection, and would claim its parent's process.pid.
+        """
+        by_http = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+        if not by_http and trace_file is None:
+            return None
+        # Only now: the SDK and its HTTP client cost 23 MiB and 0.3 s.
+        from services.telemetry.pipeline import Pipeline  # noqa: PLC0415
+
+        pipeline = Pipeline(service_name, model=model, trace_file=None if by_http else trace_file)
+        return cls(pipeline, model=model)
+
+    @property
+    def counts(self) -> Counts:
+        """A consistent view of where spans went so far."""
+        return self._pipeline.counts
+
+    def server_call(self, traceparent: str | None, method: str) -> "CallTrace | None":
+        """The trace of a call that this process answers; None unless its caller sampled it.
+
+        traceparent: value of that metadata key, None when there is none. method: with or without its leading slash.
+        """
+        parent = None if traceparent is None else parse_traceparent(traceparent)
+        if parent is None:
+            return None
+        return CallTrace(self._pipeline, parent, method, self._model)
+
+    def client_call(self) -> tuple[str, TraceContext]:
+        """Starts a trace: the `traceparent` to send, and the handle for `end_client_call`."""
+        root = TraceContext.root()
+        return root.traceparent, root
+
+    def end_client_call(
+        self,
+        handle: TraceContext,
+        method: str,
+        *,
+        intended_ns: int,
+        sent_ns: int | None,
+        ended_ns: int,
+        code: int,
+        server: tuple[str, int] | None = None,
+    ) -> None:
+        """Records the root span of a call: from its intended send to its end.
+
+        Times are CLOCK_MONOTONIC nanoseconds; sent_ns is None when it was never sent. code: the gRPC status code.
+        server: host and port.
+        """
+        attributes = _client_attributes(method, code, server)
+        if sent_ns is not None:
+            attributes["sweetspot.lateness_ns"] = sent_ns - intended_ns
+        self._pipeline.record(
+            [
+                Span(
+                    name=method.removeprefix("/"),
+                    kind="CLIENT",
+                    context=handle,
+                    parent_id=None,
+                    started_ns=intended_ns,
+                    ended_ns=ended_ns,
+                    attributes=attributes,
+                    error=code != 0,
+                    sent_ns=sent_ns,
+                )
+            ]
+        )
+
+    def close(self, timeout_s: float = 5.0) -> None:
+        """Exports what still waits, for at most `timeout_s`, then stops; a warning is logged when spans were lost.
+
+        Spans recorded afterwards are dropped. Without it, spans of the last second are lost at exit.
+        """
+        self._pipeline.close(timeout_s)
+
+
+class CallTrace:
+    """One sampled call that this process answers. Nothing is exported before `end`."""
+
+    __slots__ = ("_method", "_model", "_parent", "_pipeline", "_run", "_server", "_steps")
+
+    def __init__(self, pipeline: "Pipeline", parent: TraceContext, method: str, model: Mapping[str, Attribute]) -> None:
+        self._pipeline = pipeline
+        self._parent = parent
+        self._method = method.removeprefix("/")
+        self._model = model
+        self._server = parent.child()
+        # Known before the run ends: its steps name it as their parent.
+        self._run = parent.child()
+        self._steps: list[Span] = []
+
+    def step(self, name: str, started_ns: int, ended_ns: int, step_index: int, **attributes: Attribute) -> None:
+        """A step that stayed in this process: `compute`, `sleep`, `block` or `touch`."""
+        self._steps.append(
+            Span(
+                name=name,
+                kind="INTERNAL",
+                context=self._run.child(),
+                parent_id=self._run.span_id,
+                started_ns=started_ns,
+                ended_ns=ended_ns,
+                attributes={"sweetspot.step": step_index, **attributes},
+            )
+        )
+
+    def child(self) -> tuple[str, TraceContext]:
+        """A step that calls another process: the `traceparent` to send, and the handle for `end_child`."""
+        context = self._run.child()
+        return context.traceparent, context
+
+    def end_child(
+        self,
+        handle: TraceContext,
+        started_ns: int,
+        ended_ns: int,
+        *,
+        step_index: int,
+        method: str,
+        code: int,
+        server: tuple[str, int] | None = None,
+    ) -> None:
+        """Records the call begun by `child`. code: the gRPC status code; server: host and port."""
+        self._steps.append(
+            Span(
+                name=method.removeprefix("/"),
+                kind="CLIENT",
+                context=handle,
+                parent_id=self._run.span_id,
+                started_ns=started_ns,
+                ended_ns=ended_ns,
+                attributes={"sweetspot.step": step_index, **_client_attributes(method, code, server)},
+                error=code != 0,
+            )
+        )
+
+    def end(self, received_ns: int, started_ns: int | None, ended_ns: int, code: int, worker: str) -> None:
+        """Records the whole call: SERVER, `queue`, `run` and the steps. Once, and after every step has ended.
+
+        Times are CLOCK_MONOTONIC nanoseconds; started_ns is None when no worker took the call (refused, cancelled).
+        code: the gRPC status code. worker: whatever ran the handler; empty when nothing did.
+        """
+        who: dict[str, Attribute] = {**self._model, "sweetspot.worker": worker}
+        status = _status(code)
+        error = status in _SERVER_ERRORS
+        server = Span(
+            name=self._method,
+            kind="SERVER",
+            context=self._server,
+            parent_id=self._parent.span_id,
+            started_ns=received_ns,
+            ended_ns=ended_ns,
+            attributes={**_call_attributes(self._method, status, error=error), **who},
+            error=error,
+        )
+        queue = Span(
+            name="queue",
+            kind="INTERNAL",
+            context=self._server.child(),
+            parent_id=self._server.span_id,
+            started_ns=received_ns,
+            ended_ns=ended_ns if started_ns is None else started_ns,
+            attributes=self._model,
+        )
+        spans = [server, queue]
+        if started_ns is not None:
+            run = Span(
+                name="run",
+                kind="INTERNAL",
+                context=self._run,
+                parent_id=self._server.span_id,
+                started_ns=started_ns,
+                ended_ns=ended_ns,
+                attributes=who,
+            )
+            spans += [run, *self._steps]
+        self._pipeline.record(spans)
+
+
+def _status(code: int) -> str:
+    # grpc/doc/statuscodes.md: a code that is none of the 17 counts as UNKNOWN.
+    return _STATUS_CODES[code] if 0 <= code < len(_STATUS_CODES) else "UNKNOWN"
+
+
+def _call_attributes(method: str, status: str, *, error: bool) -> dict[str, Attribute]:
+    attributes: dict[str, Attribute] = {
+        "rpc.system.name": "grpc",
+        "rpc.method": method.removeprefix("/"),
+        "rpc.response.status_code": status,
+    }
+    if error:
+        attributes["error.type"] = status
+    return attributes
+
+
+def _client_attributes(method: str, code: int, server: tuple[str, int] | None) -> dict[str, Attribute]:
+    attributes = _call_attributes(method, _status(code), error=code != 0)
+    if server is not None:
+        attributes["server.address"], attributes["server.port"] = server
+    return attributes
