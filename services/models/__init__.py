@@ -1,0 +1,103 @@
+"""The models: one file each, and the one table of them.
+
+A new model is one file with `serve(service)` and one row here. Models never import each other.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from services.runtime.service import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Taxonomy:
+    """Where a model stands in the five dimensions of Adya et al., USENIX 2002 (and Erb, chapter 4.3)."""
+
+    tasks: Literal["serial", "cooperative", "preemptive"]
+    """What switches from one call to another: nothing, the call itself, or the scheduler."""
+    stack: Literal["automatic", "manual"]
+    """Who keeps a call's state while it waits: the language, or the handler."""
+    io: Literal["blocking", "non-blocking", "completion"]
+    """What a read does when there is nothing to read."""
+    conflicts: str
+    """What keeps shared data consistent."""
+    partitioning: str
+    """Who may touch which data."""
+    accepts: str
+    """Who accepts connections."""
+    queue: str
+    """Where calls wait for a worker."""
+    hand_off: str
+    """What passes a call from who reads it to who runs it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One row: what a person reads of a model before its file."""
+
+    name: str
+    caption: str
+    choose_when: str
+    taxonomy: Taxonomy
+    needs: tuple[str, ...] = ()
+    """Extras of the package that its process imports."""
+    own_wire: bool = True
+    """It owns its sockets, on services.wire."""
+
+    @property
+    def serve(self) -> Callable[[Service], None]:
+        """The model itself; imported only now, so that a process loads no other model's needs."""
+        serve: Callable[[Service], None] = importlib.import_module(f"services.models.{self.name}").serve
+        return serve
+
+
+_LOCKS = "locks"
+_NO_YIELD = "no yield between read and write"
+
+MODELS = {
+    model.name: model
+    for model in (
+        Model(
+            "thread_per_connection",
+            "a thread for each connection reads, runs and answers",
+            "connections are few, handlers block, and code should read as it runs",
+            Taxonomy("preemptive", "automatic", "blocking", _LOCKS, "none", "main thread", "none", "none"),
+        ),
+        Model(
+            "thread_pool",
+            "a fixed pool of threads runs the calls that readers queue",
+            "handlers block and overload must be refused rather than suffered",
+            Taxonomy("preemptive", "automatic", "blocking", _LOCKS, "none", "main thread", "bounded", "queue"),
+        ),
+        Model(
+            "reactor",
+            "one epoll loop dispatches readiness to callbacks",
+            "connections are many, calls are short, and nothing blocks",
+            Taxonomy("cooperative", "manual", "non-blocking", _NO_YIELD, "none", "the loop", "none", "none"),
+        ),
+        Model(
+            "coroutines",
+            "one asyncio loop, a task for each call that has to wait",
+            "connections are many, calls wait for others, and code should read as it runs",
+            Taxonomy("cooperative", "automatic", "non-blocking", _NO_YIELD, "none", "the loop", "none", "none"),
+        ),
+        Model(
+            "grpcio_threads",
+            "baseline: grpcio's server with a thread pool",
+            "as a yardstick: what most Python teams deploy",
+            Taxonomy("preemptive", "automatic", "blocking", _LOCKS, "none", "grpc core", "bounded", "queue"),
+            needs=("baselines",),
+            own_wire=False,
+        ),
+        Model(
+            "grpcio_asyncio",
+            "baseline: grpcio's asyncio server",
+            "as a yardstick: what the others deploy",
+            Taxonomy("cooperative", "automatic", "non-blocking", _NO_YIELD, "none", "grpc core", "none", "none"),
+            needs=("baselines",),
+            own_wire=False,
+        ),
+    )
+}

@@ -1,0 +1,51 @@
+"""A thread for each connection.
+
+    clients            one thread each
+    c1 ---- [ read | run | write ] ----.
+    c2 ---- [ read | run | write ] ----+---> backend, a connection each
+    c3 ---- [ read | run | write ] ----'
+                 ^
+    listener --- accept (main thread)
+
+Who waits      Each thread, for its own connection, in recv, and for the backend. The calls of one connection
+               run one after the other: a slow one holds up those behind it (head-of-line blocking).
+What bounds it A stack and a scheduler entry per connection; the interpreter lock, which they all take turns at.
+When full      The kernel refuses a thread (EAGAIN): that connection is closed, the others go on.
+After          Stevens, UNIX Network Programming 1, section 30.11 ("Concurrent server, one thread per client").
+"""
+
+import threading
+from socket import socket
+
+from services.runtime.accept import accept_until_drained
+from services.runtime.blocking import BlockingWaits, Connection, Connections
+from services.runtime.service import Service
+from services.wire import CallReceived
+
+
+def serve(service: Service) -> None:
+    """Serves until drained."""
+    connections = Connections()
+    for sock in accept_until_drained(service):
+        try:
+            threading.Thread(target=serve_connection, args=(sock, service, connections), daemon=True).start()
+        except RuntimeError:  # pthread_create(3): EAGAIN
+            sock.close()
+    connections.drain(service.config.drain_timeout_s)
+
+
+def serve_connection(sock: socket, service: Service, connections: Connections) -> None:
+    """Reads, runs and answers, in this order, until the peer or the drain ends the connection."""
+    connection = Connection(sock, service)
+    connections.add(connection)
+    if service.drain.requested:
+        connection.drain()
+    waits = BlockingWaits(service.config.backend)
+    identity = service.identity()
+    while (events := connection.receive()) is not None:
+        for event in events:
+            if isinstance(event, CallReceived):
+                connection.run(event.call, waits, identity)
+    waits.close()
+    connection.close()
+    connections.discard(connection)

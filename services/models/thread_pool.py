@@ -1,0 +1,68 @@
+"""A fixed pool of threads runs the calls; a thread for each connection only reads.
+
+    clients       readers           bounded queue        pool
+    c1 ---- [ read ] --.                             .-- [ run | write ]
+    c2 ---- [ read ] --+--->  | call | call | ... |--+-- [ run | write ] ---> backend
+    c3 ---- [ read ] --'                             '-- [ run | write ]
+                 ^
+    listener --- accept (main thread)
+
+Who waits      A reader, for its connection; a worker, for the next call and then for the backend.
+What bounds it Calls that run at once: the pool. Its size comes from the CPU quota, not from the number of clients.
+When full      The queue takes `queue_bound` calls; a further one is answered RESOURCE_EXHAUSTED by its reader.
+After          Schmidt et al., Pattern-Oriented Software Architecture 2, "Half-Sync/Half-Async", the thread pool variant.
+"""
+
+import math
+import queue
+import threading
+from socket import socket
+
+from services.runtime.accept import accept_until_drained
+from services.runtime.blocking import BlockingWaits, Connection, Connections
+from services.runtime.quota import usable_cpus
+from services.runtime.service import Service
+from services.wire import CallReceived, Code, ServerCall
+
+Queue = queue.Queue[tuple[Connection, ServerCall]]
+
+
+def serve(service: Service) -> None:
+    """Serves until drained."""
+    connections = Connections()
+    calls: Queue = queue.Queue(service.config.queue_bound)
+    service.queue_depth = calls.qsize
+    for number in range(math.ceil(service.config.threads_per_cpu * usable_cpus())):
+        threading.Thread(target=work, args=(service, calls), name=f"worker-{number}", daemon=True).start()
+    for sock in accept_until_drained(service):
+        try:
+            threading.Thread(target=read_connection, args=(sock, service, connections, calls), daemon=True).start()
+        except RuntimeError:  # pthread_create(3): EAGAIN
+            sock.close()
+    connections.drain(service.config.drain_timeout_s)
+
+
+def read_connection(sock: socket, service: Service, connections: Connections, calls: Queue) -> None:
+    """Reads, and queues what is to be run, until the peer or the drain ends the connection."""
+    connection = Connection(sock, service)
+    connections.add(connection)
+    if service.drain.requested:
+        connection.drain()
+    while (events := connection.receive()) is not None:
+        for event in events:
+            if isinstance(event, CallReceived):
+                try:
+                    calls.put_nowait((connection, event.call))
+                except queue.Full:
+                    connection.finish(event.call, Code.RESOURCE_EXHAUSTED, "queue is full")
+    connection.close()
+    connections.discard(connection)
+
+
+def work(service: Service, calls: Queue) -> None:
+    """Runs one call after the other."""
+    waits = BlockingWaits(service.config.backend)
+    identity = service.identity()
+    while True:
+        connection, call = calls.get()
+        connection.run(call, waits, identity)

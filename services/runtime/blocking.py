@@ -1,0 +1,197 @@
+"""What blocking models share: a connection that threads may answer on, and a call that one of them runs.
+
+Which thread reads, which one runs a call, and how many there are is the model's.
+"""
+
+import logging
+import socket
+import struct
+import threading
+import time
+
+from services.runtime.answers import respond
+from services.runtime.config import Address
+from services.runtime.service import Service
+from services.wire import ClientSession, Code, RpcError, ServerCall, ServerEvent
+from services.workload import linear
+from services.workload.run import FETCH_PATH, Fetch, Run
+
+RECEIVE_BYTES = 64 * 1024
+WRITE_STALL_S = 20
+CANCEL_CHECK_S = 0.02
+CONNECT_TIMEOUT_S = 5.0
+
+
+class Connection:
+    """A blocking socket and its session.
+
+    Guarantees: one thread reads; any thread may answer; the lock is never held while a handler runs or while
+    anyone waits for the peer to send, only while bytes are written. A peer that does not read for
+    WRITE_STALL_S loses the connection.
+    """
+
+    def __init__(self, sock: socket.socket, service: Service) -> None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", WRITE_STALL_S, 0))
+        self._sock = sock
+        self._service = service
+        self._session = service.open_session()
+        self._lock = threading.Lock()
+
+    def receive(self) -> list[ServerEvent] | None:
+        """What the peer asks for next, health and reflection already answered; None once the connection is over."""
+        try:
+            data = self._sock.recv(RECEIVE_BYTES)
+        except OSError:
+            data = b""
+        with self._lock:
+            events = self._session.receive_data(data)
+            events = [event for event in events if not respond(self._session, self._service, event)]
+            self._flush()
+            return None if self._session.closed and not events else events
+
+    def run(self, call: ServerCall, waits: linear.Waits, identity: bytes) -> None:
+        """Runs one call in the calling thread, from its request to its status."""
+        run = None
+        code, why = Code.OK, ""
+        try:
+            run = self._service.start(call, identity)
+            for message in linear.handle(run, waits):
+                with self._lock:
+                    self._session.send_message(call, message)
+                    if run.streams:
+                        self._flush()
+        except RpcError as error:
+            code, why = error.code, error.message
+        except Exception:
+            logging.exception("handler failed")
+            code, why = Code.UNKNOWN, "handler failed"
+        self.finish(call, code, why)
+        if run is not None:
+            run.end(code)
+
+    def finish(self, call: ServerCall, code: Code, message: str) -> None:
+        """Ends a call with a status."""
+        with self._lock:
+            self._session.finish(call, code, message)
+            self._flush()
+            if self._session.closed:
+                self._shutdown()
+
+    def drain(self) -> None:
+        """Tells the peer to open no more calls; the connection ends with the last one in flight."""
+        with self._lock:
+            self._session.drain()
+            self._flush()
+
+    def close(self) -> None:
+        """Gives the socket back; by the reading thread, once `receive` gave None."""
+        self._service.close_session(self._session)
+        with self._lock:
+            self._sock.close()
+
+    def abort(self) -> None:
+        """Ends the connection with whatever is in flight on it; its reading thread will see that."""
+        self._shutdown()
+
+    def _shutdown(self) -> None:
+        try:
+            self._sock.shutdown(socket.SHUT_RDWR)
+        except OSError:  # ENOTCONN, EBADF: the peer or the reader was first
+            return
+
+    def _flush(self) -> None:
+        try:
+            while data := self._session.data_to_send():
+                self._sock.sendall(data)
+        except OSError:
+            self._session.receive_data(b"")
+            self._shutdown()
+
+
+class Connections:
+    """The open connections of a blocking model, for the one who drains them."""
+
+    def __init__(self) -> None:
+        self._open: set[Connection] = set()
+        self._changed = threading.Condition()
+
+    def add(self, connection: Connection) -> None:
+        with self._changed:
+            self._open.add(connection)
+
+    def discard(self, connection: Connection) -> None:
+        with self._changed:
+            self._open.discard(connection)
+            self._changed.notify_all()
+
+    def drain(self, timeout_s: float) -> None:
+        """Drains all; those that still have calls in flight after `timeout_s` are cut off."""
+        with self._changed:
+            connections = tuple(self._open)
+        for connection in connections:
+            connection.drain()
+        with self._changed:
+            self._changed.wait_for(lambda: not self._open, timeout_s)
+            connections = tuple(self._open)
+        for connection in connections:
+            connection.abort()
+
+
+class BlockingWaits:
+    """How a thread waits: it sleeps, or it blocks in `recv` on a backend connection of its own. Not shared."""
+
+    def __init__(self, backend: Address | None) -> None:
+        self._backend = backend
+        self._sock: socket.socket | None = None
+        self._session: ClientSession | None = None
+
+    def sleep(self, duration_us: int, run: Run) -> None:
+        """Sleeps, and looks every CANCEL_CHECK_S whether anyone still waits."""
+        until_ns = time.monotonic_ns() + duration_us * 1000
+        while (left_s := (until_ns - time.monotonic_ns()) / 1e9) > 0:
+            time.sleep(min(left_s, CANCEL_CHECK_S))
+            run.check()
+
+    def fetch(self, fetch: Fetch, run: Run) -> bytes | RpcError:
+        """Calls the backend; looks every CANCEL_CHECK_S whether anyone still waits."""
+        timeout_ns = None if fetch.deadline_ns is None else fetch.deadline_ns - time.monotonic_ns()
+        metadata = () if fetch.traceparent is None else (("traceparent", fetch.traceparent),)
+        try:
+            sock, session = self._connected()
+            call = session.start(FETCH_PATH, fetch.request, timeout_ns=timeout_ns, metadata=metadata)
+            while call.code is None:
+                while data := session.data_to_send():
+                    sock.sendall(data)
+                try:
+                    received = sock.recv(RECEIVE_BYTES)
+                except TimeoutError:
+                    run.check()
+                    continue
+                session.receive_data(received)
+        except RpcError as error:
+            self.close()
+            return error
+        except OSError as error:
+            self.close()
+            return RpcError(Code.UNAVAILABLE, f"backend {self._backend}: {error.strerror or error}")
+        if session.closed:
+            self.close()
+        if call.code is Code.OK and call.reply is not None:
+            return call.reply
+        return RpcError(call.code, call.message)
+
+    def close(self) -> None:
+        """Closes the backend connection; the next `fetch` opens another."""
+        if self._sock is not None:
+            self._sock.close()
+        self._sock = self._session = None
+
+    def _connected(self) -> tuple[socket.socket, ClientSession]:
+        if self._backend is None:
+            raise RpcError(Code.FAILED_PRECONDITION, "this service was started without --backend")
+        if self._sock is None or self._session is None:
+            self._sock = socket.create_connection((self._backend.host, self._backend.port), CONNECT_TIMEOUT_S)
+            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._sock.settimeout(CANCEL_CHECK_S)
+            self._session = ClientSession(str(self._backend))
+        return self._sock, self._session

@@ -1,0 +1,56 @@
+"""Calls to the backend on one connection that all handlers of a loop share. Knows no socket and no loop.
+
+A loop's own file connects, reads and writes; this one pairs replies with those who wait for them.
+"""
+
+import time
+from collections.abc import Callable
+
+from services.runtime.config import Address
+from services.wire import CallEnded, ClientCall, ClientSession, Code, RpcError
+from services.workload.run import FETCH_PATH, Fetch
+
+Then = Callable[[bytes | RpcError], None]
+
+
+class Channel:
+    """A session towards the backend. Every `start` is followed by exactly one call of its `then`, or by `give_up`."""
+
+    def __init__(self, backend: Address) -> None:
+        self._backend = backend
+        self._session = ClientSession(str(backend))
+
+    @property
+    def closed(self) -> bool:
+        """Takes no more calls: open another."""
+        return self._session.closed
+
+    @property
+    def can_start(self) -> bool:
+        """Whether `start` may be called."""
+        return self._session.can_start
+
+    def start(self, fetch: Fetch, then: Then) -> ClientCall:
+        """Starts a call; raises RpcError UNAVAILABLE where `can_start` is false."""
+        timeout_ns = None if fetch.deadline_ns is None else fetch.deadline_ns - time.monotonic_ns()
+        metadata = () if fetch.traceparent is None else (("traceparent", fetch.traceparent),)
+        return self._session.start(FETCH_PATH, fetch.request, timeout_ns=timeout_ns, metadata=metadata, context=then)
+
+    def give_up(self, call: ClientCall) -> None:
+        """Nobody waits for `call` any more; its `then` will not be called."""
+        self._session.cancel(call)
+
+    def receive_data(self, data: bytes) -> None:
+        """Passes what came on to those who wait; b"" says that the backend has closed."""
+        for event in self._session.receive_data(data):
+            if isinstance(event, CallEnded):
+                call = event.call
+                then: Then = call.context  # type: ignore[assignment]
+                if call.code is Code.OK and call.reply is not None:
+                    then(call.reply)
+                else:
+                    then(RpcError(call.code or Code.UNKNOWN, f"backend {self._backend}: {call.message}"))
+
+    def data_to_send(self) -> bytes:
+        """The next bytes for the backend."""
+        return self._session.data_to_send()

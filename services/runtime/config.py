@@ -1,0 +1,120 @@
+"""The options of a service. Each is stated once; its flag, its variable and its help follow from that."""
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+ENV_PREFIX = "SWEETSPOT_"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A host and a port of TCP, as `HOST:PORT`."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Address":
+        """Raises ValueError for what is no HOST:PORT."""
+        host, colon, port = text.rpartition(":")
+        if not (colon and host and port.isdigit() and 0 < int(port) < 65_536):
+            raise ValueError(f"{text!r} is not HOST:PORT")
+        return cls(host.strip("[]"), int(port))
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+def _whole(least: int, most: int) -> Any:
+    def parse(text: str) -> int:
+        value = int(text)
+        if not least <= value <= most:
+            raise ValueError(f"{value} is not within {least} to {most}")
+        return value
+
+    return parse
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 3600:
+        raise ValueError(f"{value} s is not within 0 to 3600")
+    return value
+
+
+def _option(default: Any, parse: Any, text: str) -> Any:
+    return field(default=default, metadata={"parse": parse, "help": text})
+
+
+_port = _whole(0, 65_535)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Options of every service."""
+
+    host: str = _option("127.0.0.1", str, "address to listen on")
+    port: int = _option(0, _port, "port that serves calls; 0 picks a free one")
+    control_port: int = _option(0, _port, "port of health, reflection and Control; 0 picks a free one")
+    backend: Address | None = _option(None, Address.parse, "HOST:PORT of the backend that `call` steps ask")
+    tls_cert: Path | None = _option(None, Path, "PEM file of the certificate chain; with it, only TLS is served")
+    tls_key: Path | None = _option(None, Path, "PEM file of the certificate's key")
+    tls_client_ca: Path | None = _option(None, Path, "PEM file of the authorities that clients must be certified by")
+    threads_per_cpu: int = _option(16, _whole(1, 1024), "threads of a pool, for each CPU that the quota allows")
+    queue_bound: int = _option(
+        1000, _whole(1, 1_000_000), "calls that may wait for a worker before further ones are refused"
+    )
+    backlog: int = _option(1024, _whole(1, 65_535), "connections that the kernel may hold until they are accepted")
+    max_concurrent_streams: int = _option(100, _whole(1, 1_000_000), "calls at once on one connection")
+    max_message_bytes: int = _option(4 * 1024 * 1024, _whole(1, 2**31 - 1), "size of one message, decompressed")
+    drain_timeout_s: float = _option(
+        15.0, _seconds, "seconds that calls in flight get when the service is told to stop"
+    )
+    trace_file: Path | None = _option(None, Path, "file for spans, as OTLP JSON lines, where no OTLP endpoint is set")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def parse_config(prog: str, arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> Config:
+    """Flags win over variables (SWEETSPOT_PORT for --port), which win over defaults.
+
+    Whatever is wrong is one line on stderr and exit 2.
+    """
+    parser = _Parser(prog=prog, formatter_class=argparse.ArgumentDefaultsHelpFormatter, allow_abbrev=False)
+    for option in fields(Config):
+        flag = "--" + option.name.replace("_", "-")
+        variable = ENV_PREFIX + option.name.upper()
+        default = option.default
+        if variable in environ:
+            try:
+                default = option.metadata["parse"](environ[variable])
+            except ValueError as error:
+                parser.error(f"{variable}: {error}")
+        parser.add_argument(
+            flag, type=_described(option.metadata["parse"]), default=default, help=option.metadata["help"]
+        )
+    config = Config(**vars(parser.parse_args(arguments)))
+    if (config.tls_cert is None) != (config.tls_key is None):
+        parser.error("--tls-cert and --tls-key go together")
+    if config.tls_client_ca is not None and config.tls_cert is None:
+        parser.error("--tls-client-ca needs --tls-cert and --tls-key")
+    return config
+
+
+def _described(parse: Any) -> Any:
+    """argparse hides a ValueError's text; ArgumentTypeError's it shows."""
+
+    def parsed(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return parsed

@@ -1,0 +1,67 @@
+"""The handler as callbacks: it never waits, it says what comes next and returns. Its state lives in closures."""
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from sweetspot.v1 import workload_pb2
+
+from services.wire import Code, RpcError
+from services.workload.run import Fetch, Run
+
+
+class Waits(Protocol):
+    """How callbacks wait: they do not. Each method returns at once and calls `then` later, once, from the loop."""
+
+    def sleep(self, duration_us: int, run: Run, then: Callable[[], None]) -> None: ...
+    def fetch(self, fetch: Fetch, run: Run, then: Callable[[bytes | RpcError], None]) -> None: ...
+
+
+def handle(
+    run: Run,
+    waits: Waits,
+    send: Callable[[bytes], None],
+    done: Callable[[Code, str], None],
+) -> None:
+    """Runs the plan: `send` gets each serialised reply, `done` the status, once, now or later."""
+    steps = iter(run.steps)
+
+    def proceed() -> None:
+        try:
+            for step in steps:
+                if step.HasField("call"):
+                    fetch(step)
+                    return
+                if step.HasField("sleep"):
+                    sleep(step)
+                    return
+                run.work(step)
+                if run.streams:
+                    send(run.reply())
+            if not run.streams:
+                send(run.reply())
+        except RpcError as error:
+            done(error.code, error.message)
+        else:
+            done(Code.OK, "")
+
+    def fetch(step: workload_pb2.Step) -> None:
+        started_ns = time.monotonic_ns()
+        asked = run.fetch(step)
+        waits.fetch(asked, run, lambda reply: resume(lambda: run.fetched(asked, started_ns, reply)))
+
+    def sleep(step: workload_pb2.Step) -> None:
+        started_ns = time.monotonic_ns()
+        waits.sleep(step.sleep.duration_us, run, lambda: resume(lambda: run.slept(step, started_ns)))
+
+    def resume(note: Callable[[], None]) -> None:
+        try:
+            note()
+            if run.streams:
+                send(run.reply())
+        except RpcError as error:
+            done(error.code, error.message)
+        else:
+            proceed()
+
+    proceed()

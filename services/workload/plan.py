@@ -1,0 +1,58 @@
+"""Reads a request and refuses what is out of the range that workload.proto states. Takes no step."""
+
+from google.protobuf.message import DecodeError
+from sweetspot.v1 import backend_pb2, workload_pb2
+
+from services.wire import Code, RpcError
+
+MIB = 1024 * 1024
+MAX_STEPS = 64
+MAX_PAYLOAD_BYTES = MIB
+
+# Highest value of each field, as workload.proto and backend.proto say beside it; the lowest is 0.
+MAX_VALUES = {
+    "compute": {"rounds": 10_000_000, "engine": len(workload_pb2.Compute.Engine.items()) - 1},
+    "call": {
+        "delay_us": 60_000_000,
+        "distribution": len(workload_pb2.Distribution.items()) - 1,
+        "reply_bytes": MIB,
+    },
+    "sleep": {"duration_us": 60_000_000},
+    "block": {"duration_us": 60_000_000},
+    "touch": {"working_set_kib": 65_536},
+}
+
+
+def read_plan(request: bytes) -> workload_pb2.RunRequest:
+    """The plan in `request`. Raises RpcError: INTERNAL for no protobuf, INVALID_ARGUMENT for a value out of range."""
+    try:
+        plan = workload_pb2.RunRequest.FromString(request)
+    except DecodeError as error:
+        raise RpcError(Code.INTERNAL, "request is not a sweetspot.v1.RunRequest") from error
+    if len(plan.payload) > MAX_PAYLOAD_BYTES:
+        raise RpcError(Code.INVALID_ARGUMENT, f"payload of {len(plan.payload)} bytes is above {MAX_PAYLOAD_BYTES}")
+    if len(plan.steps) > MAX_STEPS:
+        raise RpcError(Code.INVALID_ARGUMENT, f"{len(plan.steps)} steps are above {MAX_STEPS}")
+    for index, step in enumerate(plan.steps):
+        kind = step.WhichOneof("kind")
+        if kind is None:
+            raise RpcError(Code.INVALID_ARGUMENT, f"steps[{index}] has no kind")
+        _check_range(f"steps[{index}].{kind}", getattr(step, kind), MAX_VALUES[kind])
+    return plan
+
+
+def read_fetch(request: bytes) -> backend_pb2.FetchRequest:
+    """The backend's request, refused in the same way."""
+    try:
+        fetch = backend_pb2.FetchRequest.FromString(request)
+    except DecodeError as error:
+        raise RpcError(Code.INTERNAL, "request is not a sweetspot.v1.FetchRequest") from error
+    _check_range("fetch", fetch, MAX_VALUES["call"])
+    return fetch
+
+
+def _check_range(name: str, message: object, highest: dict[str, int]) -> None:
+    for field, most in highest.items():
+        value = getattr(message, field)
+        if not 0 <= value <= most:  # an unknown enum value arrives as its number, which may be negative
+            raise RpcError(Code.INVALID_ARGUMENT, f"{name}.{field} is {value}, not within 0 to {most}")

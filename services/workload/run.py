@@ -1,0 +1,172 @@
+"""One call's account, the same for every style: which steps there are, what they computed, how long each took."""
+
+import threading
+import time
+import zlib
+from collections.abc import Sequence
+from typing import Protocol
+
+from sweetspot.v1 import backend_pb2, workload_pb2
+
+from services.telemetry import CallTrace, TraceContext
+from services.wire import Code, RpcError
+from services.workload import steps
+from services.workload.plan import read_plan
+
+FETCH_PATH = "/sweetspot.v1.Backend/Fetch"
+
+
+class Call(Protocol):
+    """What a handler may know of the call it serves."""
+
+    request: bytes
+    received_ns: int
+    cancelled: bool
+
+    @property
+    def deadline_ns(self) -> int | None: ...
+
+
+class Fetch:
+    """One call to the backend that a handler is about to wait for."""
+
+    __slots__ = ("deadline_ns", "request", "trace_handle", "traceparent")
+
+    def __init__(self, step: workload_pb2.Call, deadline_ns: int | None, trace: CallTrace | None) -> None:
+        self.request = backend_pb2.FetchRequest(
+            delay_us=step.delay_us, distribution=step.distribution, reply_bytes=step.reply_bytes
+        ).SerializeToString()
+        self.deadline_ns = deadline_ns
+        self.traceparent: str | None = None
+        self.trace_handle: TraceContext | None = None
+        if trace is not None:
+            self.traceparent, self.trace_handle = trace.child()
+
+
+class Run:
+    """A plan being run for one call. `identity` is the serialised part of RunReply that names who runs it.
+
+    Raises RpcError as `read_plan` does, and DEADLINE_EXCEEDED or CANCELLED from `check` for a call that
+    nobody waits for any more.
+    """
+
+    __slots__ = (
+        "_call",
+        "_checksum",
+        "_identity",
+        "_index",
+        "_plan",
+        "_started_ns",
+        "_trace",
+        "_waiting_ns",
+        "streams",
+    )
+
+    def __init__(self, call: Call, identity: bytes, *, streams: bool, trace: CallTrace | None = None) -> None:
+        self._started_ns = time.monotonic_ns()
+        self._call = call
+        self._identity = identity
+        self._trace = trace
+        self._waiting_ns = 0
+        self._checksum = 0
+        self._index = 0
+        self.streams = streams
+        self._plan = read_plan(call.request)
+        if call.deadline_ns is not None:
+            self.check()
+
+    @property
+    def steps(self) -> Sequence[workload_pb2.Step]:
+        """The plan, in order; each is to be taken by exactly one of `work`, `slept` and `fetched`."""
+        return self._plan.steps
+
+    @property
+    def deadline_ns(self) -> int | None:
+        """CLOCK_MONOTONIC when the caller gives up."""
+        return self._call.deadline_ns
+
+    @property
+    def cancelled(self) -> bool:
+        """The caller has given up."""
+        return self._call.cancelled
+
+    def check(self) -> None:
+        """Raises RpcError where nobody waits for this call any more."""
+        if self._call.cancelled:
+            raise RpcError(Code.CANCELLED, "cancelled by the caller")
+        deadline_ns = self._call.deadline_ns
+        if deadline_ns is not None and time.monotonic_ns() >= deadline_ns:
+            raise RpcError(Code.DEADLINE_EXCEEDED, "deadline exceeded")
+
+    def work(self, step: workload_pb2.Step) -> None:
+        """Takes a step that does not wait for I/O."""
+        self.check()
+        started_ns = time.monotonic_ns()
+        kind = step.WhichOneof("kind")
+        if kind == "compute":
+            self._fold(steps.compute(step.compute))
+        elif kind == "touch":
+            self._fold(steps.touch(step.touch, self._plan.key))
+        else:
+            self._fold(steps.block(step.block))
+        self._took(str(kind), started_ns)
+
+    def slept(self, step: workload_pb2.Step, started_ns: int) -> None:
+        """Notes a `sleep` step that began at `started_ns` and is over."""
+        self._waiting_ns += time.monotonic_ns() - started_ns
+        self._fold(step.sleep.duration_us)
+        self._took("sleep", started_ns)
+        self.check()
+
+    def fetch(self, step: workload_pb2.Step) -> Fetch:
+        """The backend call that a `call` step asks for."""
+        self.check()
+        return Fetch(step.call, self._call.deadline_ns, self._trace)
+
+    def fetched(self, fetch: Fetch, started_ns: int, reply: bytes | RpcError) -> None:
+        """Notes the end of `fetch`; raises the RpcError that it ended with."""
+        ended_ns = time.monotonic_ns()
+        self._waiting_ns += ended_ns - started_ns
+        if self._trace is not None and fetch.trace_handle is not None:
+            code = reply.code if isinstance(reply, RpcError) else Code.OK
+            self._trace.end_child(
+                fetch.trace_handle, started_ns, ended_ns, step_index=self._index, method=FETCH_PATH, code=code
+            )
+        if isinstance(reply, RpcError):
+            self.check()
+            raise reply
+        self._index += 1
+        self._checksum = zlib.crc32(backend_pb2.FetchReply.FromString(reply).payload, self._checksum)
+        self.check()
+
+    def reply(self) -> bytes:
+        """The RunReply so far, serialised; the payload goes with the last one."""
+        elapsed_ns = time.monotonic_ns() - self._started_ns
+        plan = self._plan
+        # Two serialised messages, one after the other, are the merged message (Protocol Buffers, Encoding,
+        # "Last One Wins"); the part that never changes is made once for each worker.
+        return (
+            self._identity
+            + workload_pb2.RunReply(
+                queued_ns=self._started_ns - self._call.received_ns,
+                running_ns=elapsed_ns - self._waiting_ns,
+                waiting_ns=self._waiting_ns,
+                checksum=self._checksum,
+                payload=plan.payload if self._index == len(plan.steps) else b"",
+                steps=self._index,
+            ).SerializeToString()
+        )
+
+    def end(self, code: Code) -> None:
+        """The call has been answered: its spans are complete."""
+        if self._trace is not None:
+            worker = threading.current_thread().name
+            self._trace.end(self._call.received_ns, self._started_ns, time.monotonic_ns(), code, worker)
+
+    def _fold(self, value: int) -> None:
+        self._index += 1
+        self._checksum = zlib.crc32(value.to_bytes(4, "big"), self._checksum)
+
+    def _took(self, name: str, started_ns: int) -> None:
+        if self._trace is not None:
+            self._trace.step(name, started_ns, time.monotonic_ns(), self._index - 1)
