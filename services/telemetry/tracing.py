@@ -186,8 +186,8 @@ class CallTrace:
         self._run = parent.child()
         self._steps: list[Span] = []
 
-    def step(self, name: str, started_ns: int, ended_ns: int, step_index: int, **attributes: Attribute) -> None:
-        """A step that stayed in this process: `compute`, `sleep`, `block` or `touch`."""
+    def step(self, name: str, started_ns: int, ended_ns: int, index: int, **attributes: Attribute) -> None:
+        """A step that stayed in this process: `compute`, `sleep`, `block` or `touch`. index: its place in the plan."""
         self._steps.append(
             Span(
                 name=name,
@@ -196,7 +196,7 @@ class CallTrace:
                 parent_id=self._run.span_id,
                 started_ns=started_ns,
                 ended_ns=ended_ns,
-                attributes={"sweetspot.step": step_index, **attributes},
+                attributes={"sweetspot.step": index, **attributes},
             )
         )
 
@@ -210,10 +210,10 @@ class CallTrace:
         handle: TraceContext,
         started_ns: int,
         ended_ns: int,
-        *,
-        step_index: int,
-        method: str,
+        index: int,
         code: int,
+        *,
+        method: str = "sweetspot.v1.Backend/Fetch",
         server: tuple[str, int] | None = None,
     ) -> None:
         """Records the call begun by `child`. code: the gRPC status code; server: host and port."""
@@ -225,7 +225,7 @@ class CallTrace:
                 parent_id=self._run.span_id,
                 started_ns=started_ns,
                 ended_ns=ended_ns,
-                attributes={"sweetspot.step": step_index, **_client_attributes(method, code, server)},
+                attributes={"sweetspot.step": index, **_client_attributes(method, code, server)},
                 error=code != 0,
             )
         )

@@ -1,0 +1,243 @@
+"""Every span arrives or is counted as lost, whatever the collector, the disk or a fork does; and off costs nothing."""
+
+import json
+import logging
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from services.telemetry import Counts, Tracing, pipeline
+
+RUN = "sweetspot.v1.Workload/Run"
+
+
+class Collector(ThreadingHTTPServer):
+    """Counts the spans that it is sent, by the process that made them."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answer = HTTPStatus.OK
+        self.spans_of_pid: Counter[int] = Counter()
+        self.lock = threading.Lock()
+
+    @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Collector
+
+    def do_POST(self) -> None:
+        request = ExportTraceServiceRequest.FromString(self.rfile.read(int(self.headers["content-length"])))
+        assert self.path == "/v1/traces"
+        with self.server.lock:
+            for group in request.resource_spans:
+                named = {attribute.key: attribute.value for attribute in group.resource.attributes}
+                count = sum(len(scope.spans) for scope in group.scope_spans)
+                self.server.spans_of_pid[named["process.pid"].int_value] += count
+        self.send_response(self.server.answer)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Tests are silent."""
+
+
+@pytest.fixture(autouse=True)
+def _no_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", raising=False)
+
+
+@pytest.fixture
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
+    with Collector() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", server.endpoint)
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def dead_collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The kernel accepts the connection, and nobody ever reads it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        yield
+
+
+def tracing_to(trace_file: Path | None = None) -> Tracing:
+    tracing = Tracing.from_environment("driver", model=None, trace_file=trace_file)
+    assert tracing is not None
+    return tracing
+
+
+def record(tracing: Tracing, count: int) -> None:
+    for _ in range(count):
+        _, handle = tracing.client_call()
+        tracing.end_client_call(handle, RUN, intended_ns=1, sent_ns=1, ended_ns=2, code=0)
+
+
+def python(script: str) -> str:
+    done = subprocess.run([sys.executable, "-c", script], check=True, stdout=subprocess.PIPE, text=True, timeout=60)
+    return done.stdout
+
+
+def test_tracing_that_is_off_loads_nothing_of_opentelemetry() -> None:
+    loaded = python(
+        "import json, sys\n"
+        "from services.telemetry import Tracing\n"
+        "assert Tracing.from_environment('reactor', model='reactor', trace_file=None) is None\n"
+        "print(json.dumps([name for name in sys.modules if name.partition('.')[0] in ('opentelemetry', 'requests')]))"
+    )
+    assert json.loads(loaded) == []
+
+
+def test_the_spans_of_forked_processes_all_arrive(collector: Collector) -> None:
+    pids = python(
+        "import os\n"
+        "from services.telemetry import Tracing\n"
+        "def child():\n"
+        "    tracing = Tracing.from_environment('prefork', model='prefork', trace_file=None)\n"
+        "    for _ in range(100):\n"
+        "        _, handle = tracing.client_call()\n"
+        "        tracing.end_client_call(handle, 'a.B/C', intended_ns=1, sent_ns=1, ended_ns=2, code=0)\n"
+        "    tracing.close()\n"
+        "    os._exit(0)\n"
+        "pids = [os.fork() or child() for _ in range(4)]\n"
+        "for pid in pids:\n"
+        "    assert os.waitpid(pid, 0)[1] == 0\n"
+        "print(*pids)\n"
+    )
+    assert collector.spans_of_pid == {int(pid): 100 for pid in pids.split()}
+    assert collector.spans_of_pid.total() == 400
+
+
+def test_a_burst_of_ten_thousand_spans_loses_none(collector: Collector) -> None:
+    tracing = tracing_to()
+    record(tracing, 10_000)
+    tracing.close(timeout_s=60)
+
+    assert tracing.counts == Counts(made=10_000, exported=10_000, dropped=0)
+    assert collector.spans_of_pid.total() == 10_000
+
+
+def test_spans_recorded_by_many_threads_are_all_counted(collector: Collector) -> None:
+    tracing = tracing_to()
+    threads = [threading.Thread(target=record, args=(tracing, 200)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    tracing.close(timeout_s=60)
+
+    assert tracing.counts.made == tracing.counts.exported == collector.spans_of_pid.total() == 1_600
+
+
+@pytest.mark.usefixtures("dead_collector")
+def test_a_span_without_room_to_wait_is_counted_as_dropped_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "_MAX_WAITING", 1_000)
+    tracing = tracing_to()
+    record(tracing, 1_500)
+
+    assert tracing.counts == Counts(made=1_500, exported=0, dropped=500)
+    tracing.close(timeout_s=0.01)
+
+
+@pytest.mark.usefixtures("dead_collector")
+def test_a_dead_collector_delays_the_exit_by_the_timeout_and_no_more() -> None:
+    began_ns = python(
+        "import time\n"
+        "from services.telemetry import Tracing\n"
+        "tracing = Tracing.from_environment('driver', model=None, trace_file=None)\n"
+        "_, handle = tracing.client_call()\n"
+        "tracing.end_client_call(handle, 'a.B/C', intended_ns=1, sent_ns=1, ended_ns=2, code=0)\n"
+        "print(time.monotonic_ns())\n"
+        "tracing.close(timeout_s=0.5)\n"
+        "assert tracing.counts.dropped == 1\n"
+    )
+    took_s = (time.monotonic_ns() - int(began_ns)) / 1e9
+    assert 0.5 <= took_s <= 2.5
+
+
+def test_spans_that_the_collector_refuses_are_counted_as_dropped(collector: Collector) -> None:
+    collector.answer = HTTPStatus.BAD_REQUEST
+    tracing = tracing_to()
+    record(tracing, 10)
+    tracing.close()
+
+    assert tracing.counts == Counts(made=10, exported=0, dropped=10)
+
+
+def test_spans_that_the_disk_refuses_are_counted_as_dropped() -> None:
+    tracing = tracing_to(Path("/dev/full"))
+    record(tracing, 10)
+    tracing.close()
+
+    assert tracing.counts == Counts(made=10, exported=0, dropped=10)
+
+
+def test_lost_spans_are_told_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    tracing = tracing_to(Path("/dev/full"))
+    record(tracing, 10)
+    with caplog.at_level(logging.WARNING, logger="services.telemetry"):
+        tracing.close()
+
+    told = [entry.getMessage() for entry in caplog.records if entry.name.startswith("services.telemetry")]
+    assert told == ["telemetry: 10 of 10 spans were lost"]
+
+
+def test_a_span_recorded_after_closing_is_counted_as_dropped(tmp_path: Path) -> None:
+    tracing = tracing_to(tmp_path / "driver.jsonl")
+    tracing.close()
+    record(tracing, 1)
+
+    assert tracing.counts == Counts(made=1, exported=0, dropped=1)
+
+
+def test_a_collector_is_preferred_to_a_file(collector: Collector, tmp_path: Path) -> None:
+    tracing = tracing_to(tmp_path / "driver.jsonl")
+    record(tracing, 1)
+    tracing.close()
+
+    assert collector.spans_of_pid.total() == 1
+    assert not (tmp_path / "driver.jsonl").exists()
+
+
+def test_the_endpoint_of_traces_alone_is_taken_as_it_is(collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", f"{collector.endpoint}/v1/traces")
+    tracing = tracing_to()
+    record(tracing, 1)
+    tracing.close()
+
+    assert collector.spans_of_pid.total() == 1
+
+
+def test_processes_that_share_a_file_append_to_it(tmp_path: Path) -> None:
+    path = tmp_path / "prefork.jsonl"
+    writers = [tracing_to(path), tracing_to(path)]
+    for tracing in writers:
+        record(tracing, 600)
+    for tracing in writers:
+        tracing.close()
+
+    requests = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert sum(len(request["resourceSpans"][0]["scopeSpans"][0]["spans"]) for request in requests) == 1_200
+
+
+def test_a_file_that_cannot_be_written_is_told_when_tracing_starts(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        tracing_to(tmp_path / "missing" / "driver.jsonl")
