@@ -27,6 +27,8 @@ class Collector(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answer = HTTPStatus.OK
+        self.may_answer = threading.Event()
+        self.may_answer.set()
         self.spans_of_pid: Counter[int] = Counter()
         self.lock = threading.Lock()
 
@@ -46,6 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
                 named = {attribute.key: attribute.value for attribute in group.resource.attributes}
                 count = sum(len(scope.spans) for scope in group.scope_spans)
                 self.server.spans_of_pid[named["process.pid"].int_value] += count
+        self.server.may_answer.wait(timeout=30)
         self.send_response(self.server.answer)
         self.end_headers()
 
@@ -170,6 +173,20 @@ def test_a_dead_collector_delays_the_exit_by_the_timeout_and_no_more() -> None:
     )
     took_s = (time.monotonic_ns() - int(began_ns)) / 1e9
     assert 0.5 <= took_s <= 2.5
+
+
+def test_a_confirmation_that_comes_after_closing_changes_no_count(collector: Collector) -> None:
+    collector.may_answer.clear()
+    tracing = tracing_to()
+    record(tracing, 1)
+    tracing.close(timeout_s=0.01)
+    at_close = tracing.counts
+    collector.may_answer.set()
+    *_, closer = (thread for thread in threading.enumerate() if thread.name == "telemetry-close")
+    closer.join(timeout=30)
+
+    assert collector.spans_of_pid.total() == 1
+    assert tracing.counts == at_close == Counts(made=1, exported=0, dropped=1)
 
 
 def test_spans_that_the_collector_refuses_are_counted_as_dropped(collector: Collector) -> None:
