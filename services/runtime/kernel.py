@@ -33,7 +33,7 @@ from pathlib import Path
 PROC = Path("/proc")
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
-# Two lines of a thread's status, voluntary before nonvoluntary. One search: parsing every line costs half as much again.
+# Two lines of a thread's status, voluntary before nonvoluntary. One search: parsing every line costs half more.
 SWITCHES = re.compile(rb"voluntary_ctxt_switches:\s+(\d+)")
 
 # ENOENT: the process or thread ended before its file was opened. ESRCH: it ended before the file was read.
