@@ -1,0 +1,51 @@
+"""Where every planned call went. Nothing planned may be lost from the books.
+
+Guarantees: a call enters once, by `plan`, and leaves at most once, by one of the other methods; when
+the run is over `close` takes in what is left and refuses a difference. Only measured calls are booked.
+Must not know clocks, connections or latencies.
+"""
+
+from collections import Counter
+
+from services.wire import Code
+
+
+class BooksDoNotBalance(Exception):
+    """A call was lost or booked twice: an error of the driver itself, whose numbers are then worth nothing."""
+
+
+class Accounts:
+    """The books of one run."""
+
+    __slots__ = ("by_status", "messages", "not_sent", "ok", "planned", "timed_out", "unfinished")
+
+    def __init__(self) -> None:
+        self.planned = 0
+        self.ok = 0
+        self.by_status: Counter[Code] = Counter()
+        self.timed_out = 0
+        self.not_sent = 0
+        self.unfinished = 0
+        self.messages: dict[Code, str] = {}
+        """The first message that came with each status: what a person wants to read first."""
+
+    @property
+    def outstanding(self) -> int:
+        """Calls planned that have not ended yet, sent or not."""
+        ended = self.ok + self.by_status.total() + self.timed_out + self.not_sent + self.unfinished
+        return self.planned - ended
+
+    def fail(self, code: Code, message: str) -> None:
+        """Books a call that ended with a status other than OK."""
+        self.by_status[code] += 1
+        self.messages.setdefault(code, message)
+
+    def close(self, *, not_sent: int, unfinished: int) -> None:
+        """Books what never ended: calls still waiting to be sent, and calls sent but not answered.
+
+        Raises BooksDoNotBalance if the parts do not add up to what was planned.
+        """
+        self.not_sent += not_sent
+        self.unfinished += unfinished
+        if self.outstanding:
+            raise BooksDoNotBalance(f"{self.outstanding} of {self.planned} planned calls are unaccounted for")

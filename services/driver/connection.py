@@ -1,0 +1,156 @@
+"""One connection of the driver: a socket, the session on it, and the calls that wait for a stream of it.
+
+Knows how to connect without blocking and how to move bytes. Must not know why a call is made, when it
+is due or what its answer is worth: that is the loop's.
+"""
+
+import errno
+import os
+import select
+import socket
+from collections import deque
+from dataclasses import dataclass
+
+from services.driver.options import Target
+from services.wire import ClientSession
+
+RECEIVE_BYTES = 1 << 18
+
+# What a socket says that can do nothing right now; every other OSError ends the connection.
+_NOT_NOW = (BlockingIOError, InterruptedError)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A target whose name has been looked up."""
+
+    target: Target
+    family: socket.AddressFamily
+    sockaddr: tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+
+    @classmethod
+    def of(cls, target: Target) -> "Address":
+        """Looks the name up, once for the whole run. Raises OSError."""
+        family, _, _, _, sockaddr = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)[0]
+        return cls(target, family, sockaddr)
+
+
+class Connection:
+    """Connects, greets, then is `ready` until it is lost; may `connect` again after that.
+
+    It counts as ready once the peer's first bytes have come: a TCP handshake alone only proves room in a
+    backlog, and a thousand of them would overflow it.
+    """
+
+    __slots__ = (
+        "_address",
+        "_connected",
+        "_epoll",
+        "_socket",
+        "_unsent",
+        "act_at_ns",
+        "backoff_ns",
+        "open",
+        "ready",
+        "session",
+        "unread",
+        "waiting",
+    )
+
+    def __init__(self, address: Address, epoll: select.epoll) -> None:
+        self._address = address
+        self._epoll = epoll
+        self._socket: socket.socket | None = None
+        self._connected = False
+        self._unsent = b""
+        self.session = ClientSession(str(address.target))
+        self.ready = False
+        self.open = 0
+        """Calls in flight on it."""
+        self.waiting: deque[int] = deque()
+        """Intended sends of the calls that wait for a free stream."""
+        self.unread = 0
+        """Replies to pass over until one is parsed."""
+        self.backoff_ns = 0
+        self.act_at_ns = 0
+        """While not ready: when to connect, or when to give up connecting."""
+
+    @property
+    def target(self) -> Target:
+        """Where it leads."""
+        return self._address.target
+
+    @property
+    def idle(self) -> bool:
+        """No socket: waits to connect."""
+        return self._socket is None
+
+    def connect(self) -> int:
+        """Begins to connect with a fresh session. Returns the file descriptor. Raises OSError."""
+        self._socket = socket.socket(self._address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._connected = False
+        self._unsent = b""
+        self.session = ClientSession(str(self.target))
+        self.unread = 0
+        code = self._socket.connect_ex(self._address.sockaddr)
+        if code not in (0, errno.EINPROGRESS):
+            raise OSError(code, os.strerror(code))
+        self._epoll.register(self._socket.fileno(), select.EPOLLIN | select.EPOLLOUT)
+        return self._socket.fileno()
+
+    def advance(self) -> None:
+        """Takes the next step towards `ready` after the socket woke. Raises OSError when that failed."""
+        assert self._socket is not None
+        if not self._connected:
+            if code := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                raise OSError(code, os.strerror(code))
+            self._connected = True
+            self._epoll.modify(self._socket.fileno(), select.EPOLLIN)
+            self.flush()
+            return
+        data = self.receive()
+        if data is None:
+            return
+        self.session.receive_data(data)
+        if self.session.closed or not data:
+            raise ConnectionError("closed the connection at once, or does not speak HTTP/2 without TLS")
+        self.ready = True
+        self.flush()
+
+    def receive(self) -> bytes | None:
+        """Bytes from the peer; b"" when it is gone, however that came about; None if there are none now."""
+        assert self._socket is not None
+        try:
+            return self._socket.recv(RECEIVE_BYTES)
+        except _NOT_NOW:
+            return None
+        except OSError:
+            return b""
+
+    def flush(self) -> None:
+        """Sends what the session has to send; what the kernel does not take goes when the socket wakes again."""
+        assert self._socket is not None
+        was_blocked = bool(self._unsent)
+        while data := self._unsent or self.session.data_to_send():
+            try:
+                sent = self._socket.send(data)
+            except _NOT_NOW:
+                self._unsent = data
+                break
+            except OSError:
+                # Answers may still lie in the receive buffer; whoever reads them finds the end behind them.
+                sent = len(data)
+            self._unsent = data[sent:]
+        if was_blocked != bool(self._unsent):
+            interest = select.EPOLLIN | select.EPOLLOUT if self._unsent else select.EPOLLIN
+            self._epoll.modify(self._socket.fileno(), interest)
+
+    def close(self) -> int:
+        """Closes the socket. Returns the file descriptor it had."""
+        assert self._socket is not None
+        fd = self._socket.fileno()
+        self._socket.close()
+        self._socket = None
+        self.ready = False
+        return fd

@@ -1,0 +1,419 @@
+"""The loop that makes load: one thread, one epoll, every connection.
+
+    schedule ──> waiting ──> session.start ──> socket ══> service
+    (open loop)  (each connection's)                          ║
+    accounts, samples <── session.receive_data <── socket <═══╝
+
+Who waits: this thread, in epoll alone, until bytes come or the next call is due. What bounds it: one
+core; `lateness` tells by how much it sent later than intended. A closed loop keeps `streams` calls open
+on each connection and sends the next when one ends. An open loop sends when the schedule says; a call that finds
+no free stream waits, and its latency counts from its intended send all the same.
+
+Some facts about epoll (epoll_wait(2)): its timeout has a resolution of a millisecond and rounds up, which is too
+coarse to send by. An epoll descriptor can itself be waited for with select(2), to the microsecond, at
+the price of one more system call; only an open loop pays it. Level-triggered: what a batch leaves unread
+is reported again, so no connection can starve another.
+
+Must not know command lines, files or how results are shown.
+"""
+
+import gc
+import resource
+import select
+from array import array
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import cycle, islice
+from pathlib import Path
+from time import monotonic_ns as clock
+
+from google.protobuf.message import DecodeError
+from sweetspot.v1.workload_pb2 import RunReply
+
+from services.driver.accounts import Accounts
+from services.driver.connection import Address, Connection
+from services.driver.options import Options, Target
+from services.driver.samples import samples
+from services.driver.schedule import NS_PER_S, Window, intended_sends
+from services.driver.tracing import Sampler, TracedCall
+from services.telemetry import TraceContext
+from services.wire import ClientCall, ClientEvent, Code
+
+PATH = "/sweetspot.v1.Workload/Run"
+
+# After measuring, calls are waited for no longer than their timeout, nor than this.
+MAX_GRACE_S = 5.0
+# One reply of so many is parsed, and the first of each connection.
+REPLIES_PER_PARSED = 64
+
+_OPENING_AT_ONCE = 64
+_OPENING_TIMEOUT_NS = 10 * NS_PER_S
+_CONNECT_TIMEOUT_NS = 3 * NS_PER_S
+_FIRST_BACKOFF_NS = 50_000_000
+_LAST_BACKOFF_NS = NS_PER_S
+# How late a timeout, a reconnect or a signal may be noticed.
+_TICK_NS = 10_000_000
+# Few enough that calls that fall due meanwhile are not kept waiting for long.
+_EVENTS_AT_ONCE = 32
+_NEVER_NS = 1 << 63
+
+# Where a call in flight is, when it was intended to be sent and when it was sent, and its trace.
+_Flight = tuple[Connection, int, int, TraceContext | None]
+
+
+class TargetRefused(Exception):
+    """A connection could not be opened before the run began."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run got. Times in nanoseconds, on the monotonic clock where they are points."""
+
+    window: Window
+    accounts: Accounts = field(default_factory=Accounts)
+    latencies: "array[int]" = field(default_factory=samples)
+    latenesses: "array[int]" = field(default_factory=samples)
+    """Of the same calls, in the same order: the difference is the service time."""
+    traced: list[TracedCall] = field(default_factory=list)
+    checksums: Counter[str] = field(default_factory=Counter)
+    served_by: Counter[str] = field(default_factory=Counter)
+    connections: int = 0
+    connections_lost: int = 0
+    in_flight: int = 0
+    cpu_user_ns: int = 0
+    cpu_system_ns: int = 0
+    interrupted: bool = False
+
+
+class Load:
+    """One run: `open_connections`, then `run`."""
+
+    def __init__(
+        self, options: Options, request: bytes, sampler: Sampler | None, announce: Callable[[str], None]
+    ) -> None:
+        """Looks up every target. Raises TargetRefused."""
+        self._options = options
+        self._request = request
+        self._sampler = sampler
+        self._announce = announce
+        self._timeout_ns = round(options.timeout_s * NS_PER_S)
+        # Made before any socket, so that its descriptor is one that select(2) can take.
+        self._epoll = select.epoll()
+        addresses = [_look_up(target) for target in options.targets]
+        self._connections = [
+            Connection(address, self._epoll) for address in islice(cycle(addresses), options.connections)
+        ]
+        self._by_fd: dict[int, Connection] = {}
+        self._down: set[Connection] = set()
+        self._in_flight: dict[ClientCall, _Flight] = {}
+        """In the order of their sends: as all have one timeout, the first is the first to time out."""
+        self._turn = 0
+        self._sending = False
+        self._arrivals: Iterator[int] = iter(())
+        self._next_ns = _NEVER_NS
+        self._outcome = Outcome(Window(0, 0))
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Ends the run at the next tick with what it has; may be called from a signal handler."""
+        self._stopped = True
+
+    def open_connections(self) -> None:
+        """Opens every connection, some at a time. Raises TargetRefused; returns early when stopped."""
+        closed = deque(self._connections)
+        opening: set[Connection] = set()
+        give_up_ns = clock() + _OPENING_TIMEOUT_NS
+        while (closed or opening) and not self._stopped:
+            try:
+                while closed and len(opening) < _OPENING_AT_ONCE:
+                    connection = closed.popleft()
+                    opening.add(connection)
+                    self._by_fd[connection.connect()] = connection
+                for fd, _ in self._epoll.poll(0.1):
+                    connection = self._by_fd[fd]
+                    connection.advance()
+                    if connection.ready and connection in opening:
+                        opening.remove(connection)
+                        give_up_ns = clock() + _OPENING_TIMEOUT_NS
+            except OSError as error:
+                raise TargetRefused(f"{connection.target}: {error.strerror or error}") from None
+            if clock() > give_up_ns:
+                late = next(iter(opening)).target
+                raise TargetRefused(f"{late}: no HTTP/2 settings within {_OPENING_TIMEOUT_NS // NS_PER_S} s")
+
+    def run(self) -> Outcome:
+        """Makes the load. Returns when every measured call is answered or the grace after measuring is over."""
+        options = self._options
+        _make_timers_exact()
+        # Connections live as long as the run: the collector need not walk through them.
+        gc.collect()
+        gc.freeze()
+        begin_ns = clock()
+        window = self._outcome.window = Window.after(begin_ns, options.warmup_s, options.duration_s)
+        if options.rate_rps is not None:
+            self._arrivals = intended_sends(options.rate_rps, options.arrival, options.seed, begin_ns, window.end_ns)
+            self._next_ns = next(self._arrivals, _NEVER_NS)
+        self._sending = True
+        self._send_on(self._connections)
+        grace_ns = round(min(options.timeout_s, MAX_GRACE_S) * NS_PER_S)
+        self._turn_until(window.start_ns)
+        if not self._stopped:
+            self._announce("measuring")
+            before = resource.getrusage(resource.RUSAGE_SELF)
+            self._turn_until(window.end_ns)
+            self._measured(before)
+            self._announce("measured")
+            self._turn_until(window.end_ns + grace_ns, while_outstanding=True)
+        return self._close_books()
+
+    def _turn_until(self, end_ns: int, *, while_outstanding: bool = False) -> None:
+        is_open_loop = self._options.streams is None
+        accounts = self._outcome.accounts
+        poll = self._epoll.poll
+        while not self._stopped and (now_ns := clock()) < end_ns:
+            if while_outstanding and self._next_ns == _NEVER_NS and not accounts.outstanding:
+                return
+            self._tick(now_ns)
+            tick_ns = min(now_ns + _TICK_NS, end_ns)
+            while now_ns < tick_ns:
+                gap_ns = min(tick_ns, self._next_ns) - now_ns
+                if is_open_loop and gap_ns > 0:
+                    select.select((self._epoll,), (), (), gap_ns / NS_PER_S)
+                    gap_ns = 0
+                for fd, mask in poll(max(gap_ns, 0) / NS_PER_S, _EVENTS_AT_ONCE):
+                    connection = self._by_fd[fd]
+                    if not connection.ready:
+                        self._advance(connection)
+                    elif mask == select.EPOLLIN:
+                        self._receive(connection)
+                    else:
+                        self._unblock(connection, mask)
+                now_ns = clock()
+                if self._next_ns <= now_ns:
+                    self._send_due(now_ns)
+                if while_outstanding and not accounts.outstanding:
+                    break
+
+    def _receive(self, connection: Connection) -> None:
+        data = connection.receive()
+        if data is None:
+            return
+        arrived_ns = clock()
+        session = connection.session
+        events = session.receive_data(data)
+        if events:
+            connection.open -= len(events)
+            self._book(connection, events, arrived_ns)
+        if not data or session.closed or not (connection.open or session.can_start):
+            self._lose(connection)
+            return
+        self._fill(connection)
+        connection.flush()
+
+    def _book(self, connection: Connection, events: list[ClientEvent], arrived_ns: int) -> None:
+        outcome = self._outcome
+        accounts = outcome.accounts
+        start_ns, end_ns = outcome.window.start_ns, outcome.window.end_ns
+        for event in events:
+            call = event.call
+            _, intended_ns, sent_ns, trace = self._in_flight.pop(call)
+            if not start_ns <= intended_ns < end_ns:
+                continue
+            code = call.code
+            assert code is not None
+            if arrived_ns - sent_ns > self._timeout_ns:
+                accounts.timed_out += 1
+                code = Code.DEADLINE_EXCEEDED
+            elif code is Code.OK:
+                accounts.ok += 1
+                outcome.latencies.append(arrived_ns - intended_ns)
+                outcome.latenesses.append(sent_ns - intended_ns)
+                if connection.unread:
+                    connection.unread -= 1
+                else:
+                    connection.unread = REPLIES_PER_PARSED - 1
+                    self._read(call.reply or b"")
+            else:
+                accounts.fail(code, call.message)
+            if trace is not None:
+                outcome.traced.append(TracedCall(trace, connection.target, intended_ns, sent_ns, arrived_ns, code))
+
+    def _read(self, reply: bytes) -> None:
+        try:
+            message = RunReply.FromString(reply)
+        except DecodeError:
+            self._outcome.checksums["unreadable"] += 1
+            return
+        self._outcome.checksums[str(message.checksum)] += 1
+        self._outcome.served_by[f"{message.host}/{message.process}/{message.worker}"] += 1
+
+    def _fill(self, connection: Connection) -> None:
+        """Starts what may be started on a ready connection; the caller flushes."""
+        session = connection.session
+        streams = self._options.streams
+        if streams is None:
+            waiting = connection.waiting
+            if waiting and session.can_start:
+                sent_ns = clock()
+                while waiting and session.can_start:
+                    self._start(connection, waiting.popleft(), sent_ns)
+        elif self._sending and connection.open < streams:
+            sent_ns = clock()
+            is_measured = self._outcome.window.measures(sent_ns)
+            while connection.open < streams and session.can_start:
+                self._start(connection, sent_ns, sent_ns)
+                if is_measured:
+                    self._outcome.accounts.planned += 1
+
+    def _start(self, connection: Connection, intended_ns: int, sent_ns: int) -> None:
+        trace: TraceContext | None = None
+        if self._sampler is not None and self._outcome.window.measures(intended_ns):
+            trace = self._sampler.draw()
+        call = connection.session.start(
+            PATH,
+            self._request,
+            timeout_ns=self._timeout_ns,
+            metadata=() if trace is None else (("traceparent", trace.traceparent),),
+        )
+        self._in_flight[call] = (connection, intended_ns, sent_ns, trace)
+        connection.open += 1
+
+    def _send_due(self, now_ns: int) -> None:
+        window = self._outcome.window
+        dealt: set[Connection] = set()
+        while self._next_ns <= now_ns:
+            connection = self._in_turn()
+            connection.waiting.append(self._next_ns)
+            dealt.add(connection)
+            if window.measures(self._next_ns):
+                self._outcome.accounts.planned += 1
+            self._next_ns = next(self._arrivals, _NEVER_NS)
+        self._send_on(dealt)
+
+    def _send_on(self, connections: Iterable[Connection]) -> None:
+        for connection in connections:
+            if connection.ready:
+                self._fill(connection)
+                connection.flush()
+
+    def _in_turn(self) -> Connection:
+        """The next ready connection, round robin; where none is ready, the next one."""
+        for _ in self._connections:
+            self._turn = (self._turn + 1) % len(self._connections)
+            connection = self._connections[self._turn]
+            if connection.ready:
+                break
+        return connection
+
+    def _unblock(self, connection: Connection, mask: int) -> None:
+        if mask & select.EPOLLOUT:
+            connection.flush()
+        if mask & ~select.EPOLLOUT:
+            self._receive(connection)
+
+    def _tick(self, now_ns: int) -> None:
+        """What need not be exact: calls that timed out, connections to be opened again."""
+        timed_out: set[Connection] = set()
+        while self._in_flight:
+            call, (connection, intended_ns, sent_ns, trace) = next(iter(self._in_flight.items()))
+            if now_ns - sent_ns <= self._timeout_ns:
+                break
+            del self._in_flight[call]
+            connection.open -= 1
+            connection.session.cancel(call)
+            timed_out.add(connection)
+            if self._outcome.window.measures(intended_ns):
+                self._outcome.accounts.timed_out += 1
+                if trace is not None:
+                    late = TracedCall(trace, connection.target, intended_ns, sent_ns, now_ns, Code.DEADLINE_EXCEEDED)
+                    self._outcome.traced.append(late)
+        self._send_on(timed_out)
+        for connection in [each for each in self._down if each.act_at_ns <= now_ns]:
+            if connection.idle:
+                self._connect_again(connection, now_ns)
+            else:
+                self._back_off(connection)
+
+    def _connect_again(self, connection: Connection, now_ns: int) -> None:
+        connection.act_at_ns = now_ns + _CONNECT_TIMEOUT_NS
+        try:
+            self._by_fd[connection.connect()] = connection
+        except OSError:
+            self._back_off(connection)
+
+    def _advance(self, connection: Connection) -> None:
+        try:
+            connection.advance()
+        except OSError:
+            self._back_off(connection)
+            return
+        if connection.ready:
+            self._down.discard(connection)
+            connection.backoff_ns = 0
+            self._send_on({connection})
+
+    def _lose(self, connection: Connection) -> None:
+        """The connection is over: its calls end UNAVAILABLE, those that wait are dealt to others."""
+        events = connection.session.receive_data(b"")
+        self._book(connection, events, clock())
+        connection.open = 0
+        self._outcome.connections_lost += 1
+        self._back_off(connection)
+        waiting, connection.waiting = connection.waiting, deque()
+        dealt: set[Connection] = set()
+        for intended_ns in waiting:
+            other = self._in_turn()
+            other.waiting.append(intended_ns)
+            dealt.add(other)
+        self._send_on(dealt)
+
+    def _back_off(self, connection: Connection) -> None:
+        if not connection.idle:
+            self._by_fd.pop(connection.close(), None)
+        connection.backoff_ns = min(max(2 * connection.backoff_ns, _FIRST_BACKOFF_NS), _LAST_BACKOFF_NS)
+        connection.act_at_ns = clock() + connection.backoff_ns
+        self._down.add(connection)
+
+    def _measured(self, before: resource.struct_rusage) -> None:
+        """Takes down what is true of the moment when measuring ends."""
+        outcome = self._outcome
+        self._sending = False
+        if self._stopped:
+            outcome.window = Window(outcome.window.start_ns, clock())
+        after = resource.getrusage(resource.RUSAGE_SELF)
+        outcome.cpu_user_ns = round((after.ru_utime - before.ru_utime) * NS_PER_S)
+        outcome.cpu_system_ns = round((after.ru_stime - before.ru_stime) * NS_PER_S)
+        outcome.connections = sum(each.ready for each in self._connections)
+        outcome.in_flight = len(self._in_flight)
+
+    def _close_books(self) -> Outcome:
+        outcome = self._outcome
+        outcome.interrupted = self._stopped
+        if self._stopped and outcome.window.start_ns > clock():
+            outcome.window = Window(clock(), clock())
+        measures = outcome.window.measures
+        outcome.accounts.close(
+            not_sent=sum(measures(each) for connection in self._connections for each in connection.waiting),
+            unfinished=sum(measures(intended_ns) for _, intended_ns, _, _ in self._in_flight.values()),
+        )
+        for connection in self._connections:
+            if not connection.idle:
+                connection.close()
+        self._epoll.close()
+        return outcome
+
+
+def _look_up(target: Target) -> Address:
+    try:
+        return Address.of(target)
+    except OSError as error:
+        raise TargetRefused(f"{target}: {error.strerror}") from None
+
+
+def _make_timers_exact() -> None:
+    """Lets the kernel wake this thread when asked, not up to 50 us later to save power (proc_pid_timerslack_ns(5))."""
+    try:
+        Path("/proc/self/timerslack_ns").write_text("1", encoding="ascii")
+    except OSError:
+        return  # not allowed here: what it costs shows as lateness

@@ -1,0 +1,127 @@
+"""What a run is asked to do: the command line as one frozen value.
+
+Knows flags and their ranges. Must not know how load is made, nor open any file or socket.
+"""
+
+import argparse
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NoReturn, TypeVar
+
+_Number = TypeVar("_Number", int, float)
+
+Arrival = Literal["constant", "poisson"]
+
+MAX_CONNECTIONS = 100_000
+MAX_RATE_RPS = 1_000_000.0
+MAX_DURATION_S = 86_400.0
+# The histograms reach no further, so a call may not take longer and still count as answered.
+MAX_TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where one service listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """A whole run. Exactly one of `streams` (closed loop) and `rate_rps` (open loop) is set."""
+
+    targets: tuple[Target, ...]
+    connections: int
+    streams: int | None
+    rate_rps: float | None
+    arrival: Arrival
+    warmup_s: float
+    duration_s: float
+    timeout_s: float
+    plan: Path
+    out: Path
+    trace_ratio: float
+    trace_file: Path | None
+    seed: int
+
+
+class _OneLineParser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (--help shows every flag)\n")
+
+
+def parse(arguments: Sequence[str]) -> Options:
+    """Reads the command line; what is wrong with it is one line on stderr and exit status 2."""
+    parser = _OneLineParser(
+        prog="python -m services.driver",
+        description="Loads services with calls of one plan and accounts for every call.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--target", required=True, type=_targets, metavar="HOST:PORT[,HOST:PORT]", help="dealt to connections in turn")
+    add("--connections", required=True, type=_number(int, 1, MAX_CONNECTIONS), metavar="C")
+    loop = parser.add_mutually_exclusive_group(required=True)
+    loop.add_argument(
+        "--streams", type=_number(int, 1, 100_000), metavar="S", help="closed loop: calls always open on a connection"
+    )
+    loop.add_argument(
+        "--rate", type=_number(float, 0.001, MAX_RATE_RPS), metavar="R", help="open loop: calls a second in all"
+    )
+    add("--arrival", choices=("constant", "poisson"), help="open loop: how calls are spaced (constant)")
+    add("--duration", type=_number(float, 0.01, MAX_DURATION_S), default=5.0, metavar="S", help="seconds measured (5)")
+    add("--warmup", type=_number(float, 0, MAX_DURATION_S), default=1.0, metavar="S", help="seconds before that (1)")
+    add("--timeout", type=_number(float, 0.001, MAX_TIMEOUT_S), default=10.0, metavar="S", help="of a call (10)")
+    add("--plan", required=True, type=Path, metavar="FILE", help="a RunRequest as YAML or JSON")
+    add("--out", required=True, type=Path, metavar="FILE.json", help="where the result goes")
+    add("--trace-ratio", type=_number(float, 0, 1), default=0.0, metavar="X", help="share of calls traced (0)")
+    add("--trace-file", type=Path, metavar="FILE", help="OTLP JSON lines, unless OTEL_EXPORTER_OTLP_ENDPOINT is set")
+    add("--seed", type=_number(int, 0, 2**63 - 1), default=1, metavar="N", help="of arrivals and sampling (1)")
+    args = parser.parse_args(arguments)
+    if args.arrival and args.rate is None:
+        parser.error("argument --arrival: only an open loop (--rate) has arrivals")
+    return Options(
+        targets=args.target,
+        connections=args.connections,
+        streams=args.streams,
+        rate_rps=args.rate,
+        arrival=args.arrival or "constant",
+        warmup_s=args.warmup,
+        duration_s=args.duration,
+        timeout_s=args.timeout,
+        plan=args.plan,
+        out=args.out,
+        trace_ratio=args.trace_ratio,
+        trace_file=args.trace_file,
+        seed=args.seed,
+    )
+
+
+def _number(kind: Callable[[str], _Number], low: _Number, high: _Number) -> Callable[[str], _Number]:
+    def convert(text: str) -> _Number:
+        try:
+            value = kind(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+        if not (math.isfinite(value) and low <= value <= high):
+            raise argparse.ArgumentTypeError(f"{text} is not within {low:,} to {high:,}")
+        return value
+
+    return convert
+
+
+def _targets(text: str) -> tuple[Target, ...]:
+    return tuple(_target(part.strip()) for part in text.split(","))
+
+
+def _target(text: str) -> Target:
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not (colon and host and port.isdecimal() and 1 <= int(port) <= 65_535):
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    return Target(host, int(port))

@@ -1,0 +1,109 @@
+"""The result of a run as JSON: made, checked against the schema beside this file, written whole or not at all.
+
+Knows the schema's words. Must not know how any number came about.
+"""
+
+import json
+import os
+import platform
+from array import array
+from datetime import UTC, datetime
+from functools import cache
+from operator import sub
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from services.driver.loop import Outcome
+from services.driver.options import Options
+from services.driver.plan import Plan
+from services.driver.samples import summarize
+from services.driver.schedule import NS_PER_S
+from services.driver.tracing import listed
+
+VERSION = 1
+
+
+def make_result(options: Options, plan: Plan, started_at: datetime, outcome: Outcome) -> dict[str, Any]:
+    """The result of a run that began at `started_at` (UTC)."""
+    accounts, window = outcome.accounts, outcome.window
+    duration_s = (window.end_ns - window.start_ns) / NS_PER_S
+    service_times = array("Q", map(sub, outcome.latencies, outcome.latenesses))
+    return {
+        "version": VERSION,
+        "started_at": started_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "interrupted": outcome.interrupted,
+        "targets": [str(target) for target in options.targets],
+        "plan": plan.described,
+        "asked": {
+            "loop": "closed" if options.rate_rps is None else "open",
+            "connections": options.connections,
+            "streams": options.streams,
+            "rate_rps": options.rate_rps,
+            "arrival": None if options.rate_rps is None else options.arrival,
+            "warmup_s": options.warmup_s,
+            "duration_s": options.duration_s,
+            "timeout_s": options.timeout_s,
+            "trace_ratio": options.trace_ratio,
+            "seed": options.seed,
+        },
+        "got": {
+            "connections": outcome.connections,
+            "connections_lost": outcome.connections_lost,
+            "in_flight": outcome.in_flight,
+            "duration_s": duration_s,
+            "rate_rps": accounts.ok / duration_s if duration_s else 0.0,
+        },
+        "calls": {
+            "planned": accounts.planned,
+            "ok": accounts.ok,
+            "by_status": {code.name: count for code, count in accounts.by_status.most_common()},
+            "timed_out": accounts.timed_out,
+            "not_sent": accounts.not_sent,
+            "unfinished": accounts.unfinished,
+        },
+        "latency_ns": summarize(outcome.latencies),
+        "service_time_ns": summarize(service_times),
+        "lateness_ns": summarize(outcome.latenesses),
+        "driver": {
+            "cpu_user_ns": outcome.cpu_user_ns,
+            "cpu_system_ns": outcome.cpu_system_ns,
+            "python": platform.python_version(),
+        },
+        "marks": {"started_monotonic_ns": window.start_ns, "ended_monotonic_ns": window.end_ns},
+        "traces": listed(outcome.traced),
+        "checksums": dict(outcome.checksums),
+        "served_by": dict(outcome.served_by),
+    }
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) that every result fulfils."""
+    read: dict[str, Any] = json.loads(Path(__file__).with_suffix(".schema.json").read_text(encoding="utf-8"))
+    return read
+
+
+def check_writable(path: Path) -> None:
+    """Finds out before the run whether its result can be kept. Raises OSError."""
+    if path.is_dir():
+        raise IsADirectoryError(21, "Is a directory", str(path))
+    probe = _beside(path)
+    probe.touch()
+    probe.unlink()
+
+
+def write_result(path: Path, result: dict[str, Any]) -> None:
+    """Writes a result that fulfils the schema; whoever reads `path` meanwhile sees the old file or the new one.
+
+    Raises OSError, or jsonschema.ValidationError for a result that only a mistake in the driver can make.
+    """
+    jsonschema.validate(result, schema(), format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
+    unfinished = _beside(path)
+    unfinished.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    unfinished.replace(path)
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}")
