@@ -10,7 +10,7 @@
 Who waits      A reader, for its connection; a worker, for the next call and then for the backend.
 What bounds it Calls that run at once: the pool. Its size comes from the CPU quota, not from the number of clients.
 When full      The queue takes `queue_bound` calls; a further one is answered RESOURCE_EXHAUSTED by its reader.
-After          Schmidt et al., Pattern-Oriented Software Architecture 2, "Half-Sync/Half-Async", the thread pool variant.
+After          Schmidt et al., Pattern-Oriented Software Architecture 2: "Half-Sync/Half-Async", with a pool.
 """
 
 import math

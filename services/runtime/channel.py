@@ -19,6 +19,7 @@ class Channel:
     def __init__(self, backend: Address) -> None:
         self._backend = backend
         self._session = ClientSession(str(backend))
+        self._why = ""
 
     @property
     def closed(self) -> bool:
@@ -40,6 +41,11 @@ class Channel:
         """Nobody waits for `call` any more; its `then` will not be called."""
         self._session.cancel(call)
 
+    def lost(self, why: str) -> None:
+        """The connection is gone: everyone who waits is told UNAVAILABLE."""
+        self._why = why
+        self.receive_data(b"")
+
     def receive_data(self, data: bytes) -> None:
         """Passes what came on to those who wait; b"" says that the backend has closed."""
         for event in self._session.receive_data(data):
@@ -49,7 +55,8 @@ class Channel:
                 if call.code is Code.OK and call.reply is not None:
                     then(call.reply)
                 else:
-                    then(RpcError(call.code or Code.UNKNOWN, f"backend {self._backend}: {call.message}"))
+                    why = self._why or call.message
+                    then(RpcError(call.code or Code.UNKNOWN, f"backend {self._backend}: {why}"))
 
     def data_to_send(self) -> bytes:
         """The next bytes for the backend."""

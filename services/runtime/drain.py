@@ -21,7 +21,7 @@ class Drain:
         os.eventfd_write(self._fd, 1)
 
     def on_signals(self) -> None:
-        """SIGTERM and SIGINT ask; a second one exits at once with 128 + its number, as shells report a killed process."""
+        """SIGTERM and SIGINT ask; a second one exits at once, with 128 + its number as shells report it."""
 
         def ask(number: int, _frame: FrameType | None) -> None:
             if self.requested:

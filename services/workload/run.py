@@ -129,9 +129,7 @@ class Run:
         self._waiting_ns += ended_ns - started_ns
         if self._trace is not None and fetch.trace_handle is not None:
             code = reply.code if isinstance(reply, RpcError) else Code.OK
-            self._trace.end_child(
-                fetch.trace_handle, started_ns, ended_ns, step_index=self._index, method=FETCH_PATH, code=code
-            )
+            self._trace.end_child(fetch.trace_handle, started_ns, ended_ns, self._index, code)
         if isinstance(reply, RpcError):
             self.check()
             raise reply

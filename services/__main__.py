@@ -1,0 +1,77 @@
+"""`python -m services MODEL`: one service of that model, until it is told to stop. `backend` starts the downstream."""
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from services.models import MODELS
+from services.runtime.answers import data_port_answers
+from services.runtime.config import Config, parse_config
+from services.runtime.control import Control
+from services.runtime.drain import Drain
+from services.runtime.service import Service, listen, server_tls
+from services.telemetry import Tracing
+
+BACKEND = "backend"
+
+
+def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
+    """Runs the command line; the exit code."""
+    if arguments[:1] == ("--list",):
+        for model in MODELS.values():
+            print(f"{model.name}\t{model.caption}")
+        return 0
+    if not arguments or arguments[0].startswith("-"):
+        refuse("usage: python -m services MODEL|backend [OPTION ...], or --list")
+    name = arguments[0].replace("-", "_")
+    config = parse_config(f"python -m services {arguments[0]}", arguments[1:])
+    run(name, config, find_serve(name))
+    return 0
+
+
+def find_serve(name: str) -> Callable[[Service], None]:
+    """The model's `serve`, or the backend's."""
+    if name != BACKEND and name not in MODELS:
+        refuse(f"unknown model {name!r}; there are {', '.join(MODELS)}")
+    try:
+        if name == BACKEND:
+            serve: Callable[[Service], None] = importlib.import_module("services.backend").serve
+            return serve
+        return MODELS[name].serve
+    except ModuleNotFoundError as error:
+        refuse(f"model {name} needs the package {error.name!r}, which is not installed")
+
+
+def run(name: str, config: Config, serve: Callable[[Service], None]) -> None:
+    """Listens, says where, serves, and after the drain gives telemetry its last chance."""
+    drain = Drain()
+    drain.on_signals()
+    own_wire = name == BACKEND or MODELS[name].own_wire
+    try:
+        tls = server_tls(config)
+        listener = listen(config) if own_wire else None
+        tracing = Tracing.from_environment(name.replace("_", "-"), model=name, trace_file=config.trace_file)
+        service = Service(name, config, listener=listener, drain=drain, tracing=tracing, tls=tls)
+        service.add_answers(data_port_answers(service))
+        control = Control(service)
+        control_address = control.start()
+    except OSError as error:
+        refuse(f"{name}: {error.strerror or error} (port {config.port}, control port {config.control_port})")
+    service.on_announce(control_address)
+    if listener is not None:
+        service.announce(listener.getsockname()[1])
+    serve(service)
+    control.stop()
+    if tracing is not None:
+        tracing.close()
+
+
+def refuse(message: str) -> NoReturn:
+    """One line on stderr, exit 2."""
+    print(message, file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""One asyncio loop; a coroutine reads each connection, and a task runs each call.
+
+                       .---------------------------------------.
+    c1 ----.           |  asyncio loop                         |
+    c2 ----+--> epoll -+-> reader of c2: await, decode         |
+    c3 ----'           |     '-> task: run, await, run, answer |---> backend
+    listener --------->|-> accept                              |
+                       '---------------------------------------'
+
+Who waits      A coroutine, at each `await`; its frame keeps its state. The thread waits only in epoll_wait.
+What bounds it One CPU. A handler that blocks or computes without `await` stalls every connection.
+When full      Readiness waits in the kernel, as in the reactor; MAX_CONCURRENT_STREAMS bounds each connection's tasks.
+After          Adya et al., Cooperative Task Management without Manual Stack Management, USENIX 2002; PEP 492.
+"""
+
+import asyncio
+import logging
+import time
+
+from services.runtime.aio import AsyncioWaits
+from services.runtime.answers import respond
+from services.runtime.lag import PERIOD_NS, LoopLag
+from services.runtime.service import Service
+from services.wire import CallCancelled, CallReceived, Code, RpcError, ServerCall
+from services.workload import coroutine
+
+RECEIVE_BYTES = 64 * 1024
+
+
+def serve(service: Service) -> None:
+    """Serves until drained."""
+    asyncio.run(serve_until_drained(service))
+
+
+async def serve_until_drained(service: Service) -> None:
+    waits = AsyncioWaits(service.config.backend)
+    connections: dict[asyncio.Task[None], Connection] = {}
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = Connection(reader, writer, service, waits)
+        task = asyncio.create_task(connection.serve())
+        connections[task] = connection
+        task.add_done_callback(connections.pop)
+
+    drained = asyncio.Event()
+    asyncio.get_running_loop().add_reader(service.drain, drained.set)
+    server = await asyncio.start_server(connected, sock=service.listener, limit=RECEIVE_BYTES)
+    service.loop_lag = LoopLag()
+    watcher = asyncio.create_task(watch_lag(service.loop_lag))
+    await drained.wait()
+    asyncio.get_running_loop().remove_reader(service.drain)
+    server.close()
+    for connection in connections.values():
+        connection.drain()
+    if connections:
+        await asyncio.wait(connections, timeout=service.config.drain_timeout_s)
+    watcher.cancel()
+
+
+async def watch_lag(lag: LoopLag) -> None:
+    """Notes every PERIOD_NS how late its timer runs."""
+    while True:
+        due_ns = time.monotonic_ns() + PERIOD_NS
+        await asyncio.sleep(PERIOD_NS / 1e9)
+        lag.note(time.monotonic_ns() - due_ns)
+
+
+class Connection:
+    """A client's connection: its coroutine reads, a task for each call runs it and answers."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, service: Service, waits: AsyncioWaits
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._service = service
+        self._waits = waits
+        self._identity = service.identity()
+        self._session = service.open_session()
+        self._tasks: dict[ServerCall, asyncio.Task[None]] = {}
+
+    async def serve(self) -> None:
+        """Reads until the peer or the drain ends the connection."""
+        while not self._session.closed:
+            try:
+                data = await self._reader.read(RECEIVE_BYTES)
+            except OSError:
+                data = b""
+            for event in self._session.receive_data(data):
+                if respond(self._session, self._service, event):
+                    continue
+                if isinstance(event, CallReceived):
+                    task = self._tasks[event.call] = asyncio.create_task(self._run(event.call))
+                    task.add_done_callback(lambda _, call=event.call: self._tasks.pop(call))
+                elif isinstance(event, CallCancelled) and event.call in self._tasks:
+                    self._tasks[event.call].cancel()
+            await self._flush()
+        self._service.close_session(self._session)
+        self._writer.close()
+
+    def drain(self) -> None:
+        """Tells the client to open no more calls."""
+        self._session.drain()
+        self._write()
+
+    async def _run(self, call: ServerCall) -> None:
+        run = None
+        code, why = Code.OK, ""
+        try:
+            run = self._service.start(call, self._identity)
+            async for message in coroutine.handle(run, self._waits):
+                self._session.send_message(call, message)
+                if run.streams:
+                    await self._flush()
+        except RpcError as error:
+            code, why = error.code, error.message
+        except asyncio.CancelledError:
+            code, why = Code.CANCELLED, "cancelled by the caller"
+        except Exception:
+            logging.exception("handler failed")
+            code, why = Code.UNKNOWN, "handler failed"
+        self._session.finish(call, code, why)
+        self._write()
+        if run is not None:
+            run.end(code)
+
+    def _write(self) -> None:
+        while data := self._session.data_to_send():
+            self._writer.write(data)
+        if self._session.closed:
+            self._writer.close()  # what was written still goes out; the reader then sees the end
+
+    async def _flush(self) -> None:
+        self._write()
+        try:
+            await self._writer.drain()
+        except OSError:
+            self._session.receive_data(b"")
