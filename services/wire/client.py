@@ -11,6 +11,7 @@ from ngh2 import (
     Configuration,
     Connection,
     DataReceived,
+    Event,
     GoAwayReceived,
     NGH2Error,
     ResponseReceived,
@@ -210,36 +211,21 @@ class ClientSession:
         events: list[ClientEvent] = []
         calls = self._calls
         for event in self._http2.events():
-            kind = type(event)
-            if kind is DataReceived:
-                call = calls.get(event.stream_id)
-                if call is not None:
-                    self._data(call, event.data, events)
-            elif kind is TrailersReceived:
-                call = calls.pop(event.stream_id, None)
-                if call is not None:
-                    self._end(call, event.headers, events)
-            elif kind is ResponseReceived:
-                call = calls.get(event.stream_id)
-                if call is not None:
-                    self._response(call, event.headers, event.end_stream, events)
-            elif kind is StreamReset or kind is StreamClosed:
-                call = calls.pop(event.stream_id, None)
-                if call is not None:
-                    call.code = RESET_CODE.get(event.error_code, Code.UNKNOWN)
-                    call.message = f"stream reset by the server (code {event.error_code:#x})"
-                    call.unprocessed = event.error_code == ErrorCode.REFUSED_STREAM
-                    events.append(CallEnded(call))
-            elif kind is GoAwayReceived:
-                self._closing = True
-                for stream_id in [stream_id for stream_id in calls if stream_id > event.last_stream_id]:
-                    call = calls.pop(stream_id)
-                    call.code, call.message, call.unprocessed = Code.UNAVAILABLE, "server is draining", True
-                    events.append(CallEnded(call))
+            if isinstance(event, DataReceived):
+                if event.stream_id in calls:
+                    self._data(calls[event.stream_id], event.data, events)
+            elif isinstance(event, TrailersReceived):
+                if event.stream_id in calls:
+                    self._end(calls.pop(event.stream_id), event.headers, events)
+            elif isinstance(event, ResponseReceived):
+                if event.stream_id in calls:
+                    self._response(calls[event.stream_id], event.headers, event.end_stream, events)
+            else:
+                self._control(event, events)
         return events
 
     def data_to_send(self) -> bytes:
-        """The next bytes for the peer, at most some 256 KiB; b"" when there are none. Ask again once they are written."""
+        """The next bytes for the peer, at most some 256 KiB; b"" when there are none. Ask again once written."""
         try:
             if self._tls is None:
                 return self._http2.data_to_send(_SEND_BYTES)
@@ -250,6 +236,26 @@ class ClientSession:
         except (NGH2Error, ssl.SSLError):
             self._failed = True
             return b""
+
+    def _control(self, event: Event, events: list[ClientEvent]) -> None:
+        if isinstance(event, StreamClosed) or isinstance(event, StreamReset):  # noqa: SIM101 - a union costs more
+            if event.stream_id in self._calls:
+                self._reset(self._calls.pop(event.stream_id), event.error_code, events)
+        elif isinstance(event, GoAwayReceived):
+            self._going_away(event.last_stream_id, events)
+
+    def _reset(self, call: ClientCall, error_code: int, events: list[ClientEvent]) -> None:
+        call.code = RESET_CODE.get(error_code, Code.UNKNOWN)
+        call.message = f"stream reset by the server (code {error_code:#x})"
+        call.unprocessed = error_code == ErrorCode.REFUSED_STREAM
+        events.append(CallEnded(call))
+
+    def _going_away(self, last_stream_id: int, events: list[ClientEvent]) -> None:
+        self._closing = True
+        for stream_id in [stream_id for stream_id in self._calls if stream_id > last_stream_id]:
+            call = self._calls.pop(stream_id)
+            call.code, call.message, call.unprocessed = Code.UNAVAILABLE, "server is draining", True
+            events.append(CallEnded(call))
 
     def _response(self, call: ClientCall, fields: tuple[Field, ...], ended: bool, events: list[ClientEvent]) -> None:
         if fields[0] != (b":status", b"200"):

@@ -58,7 +58,7 @@ class Ledger:
     __slots__ = ("_allowances", "_clock_ns", "_levels", "_seen_ns")
 
     def __init__(self, limits: Limits, clock_ns: Callable[[], int]) -> None:
-        self._allowances = tuple(getattr(limits, kind.name.lower()) for kind in Abuse)
+        self._allowances: tuple[Allowance, ...] = tuple(getattr(limits, kind.name.lower()) for kind in Abuse)
         self._levels = [0.0] * len(Abuse)
         self._seen_ns = [0] * len(Abuse)
         self._clock_ns = clock_ns

@@ -17,6 +17,7 @@ from ngh2 import (
     Configuration,
     Connection,
     DataReceived,
+    Event,
     NGH2Error,
     PingAcknowledged,
     PingReceived,
@@ -214,34 +215,25 @@ class ServerSession:
             return self._cancel_all()
         now_ns = self._clock_ns()
         events: list[ServerEvent] = []
-        http2 = self._http2
-        for event in http2.events():
-            kind = type(event)
-            if kind is RequestReceived:
+        for event in self._http2.events():
+            if isinstance(event, RequestReceived):
                 self._open(event.stream_id, event.headers, event.end_stream, now_ns, events)
-            elif kind is DataReceived:
+            elif isinstance(event, DataReceived):
                 self._data(event.stream_id, event.data, event.end_stream, now_ns, events)
-            elif kind is TrailersReceived:
+            elif isinstance(event, StreamClosed):
+                self._stream_closed(event, events)
+            elif isinstance(event, TrailersReceived):
                 self._data(event.stream_id, b"", True, now_ns, events)
-            elif kind is StreamReset:
+            elif isinstance(event, StreamReset):
                 self._stream_gone(event.stream_id, Abuse.RESETS_RECEIVED, events)
-            elif kind is StreamClosed:
-                if event.error_code and event.stream_id in self._calls:
-                    self._stream_gone(event.stream_id, Abuse.RESETS_SENT, events)
-                elif event.local_error is not None:
-                    self._count(Abuse.RESETS_SENT)
-            elif kind is PingReceived:
-                self._count(Abuse.PINGS)
-            elif kind is SettingsReceived:
-                self._count(Abuse.SETTINGS)
-            elif kind is PingAcknowledged and event.opaque_data == _DRAIN_PING:
-                http2.send_goaway()
+            else:
+                self._control(event)
             if self._failed:
                 return events + self._cancel_all()
         return events
 
     def data_to_send(self) -> bytes:
-        """The next bytes for the peer, at most some 256 KiB; b"" when there are none. Ask again once they are written."""
+        """The next bytes for the peer, at most some 256 KiB; b"" when there are none. Ask again once written."""
         try:
             if self._tls is None:
                 return self._plain_to_send()
@@ -402,6 +394,20 @@ class ServerSession:
             reader.end()
             call._request_ended = True
             events.append(RequestEnded(call))
+
+    def _control(self, event: Event) -> None:
+        if isinstance(event, PingReceived):
+            self._count(Abuse.PINGS)
+        elif isinstance(event, SettingsReceived):
+            self._count(Abuse.SETTINGS)
+        elif isinstance(event, PingAcknowledged) and event.opaque_data == _DRAIN_PING:
+            self._http2.send_goaway()
+
+    def _stream_closed(self, event: StreamClosed, events: list[ServerEvent]) -> None:
+        if event.error_code and event.stream_id in self._calls:
+            self._stream_gone(event.stream_id, Abuse.RESETS_SENT, events)
+        elif event.local_error is not None:
+            self._count(Abuse.RESETS_SENT)
 
     def _stream_gone(self, stream_id: int, kind: Abuse, events: list[ServerEvent]) -> None:
         call = self._calls.get(stream_id)

@@ -42,7 +42,7 @@ _UNRESERVED = frozenset(range(0x20, 0x7F)) - {ord("%")}
 
 
 def encode_message(message: str) -> bytes:
-    """Percent-encodes a status message: every byte of its UTF-8 but printable ASCII, and `%` (PROTOCOL-HTTP2, Responses)."""
+    """Percent-encodes a status message: all of its UTF-8 but printable ASCII, and `%` (PROTOCOL-HTTP2, Responses)."""
     raw = message.encode("utf-8", "replace")
     return b"".join(bytes((byte,)) if byte in _UNRESERVED else b"%%%02X" % byte for byte in raw)
 
