@@ -1,0 +1,246 @@
+"""Sessions on asyncio: a connection of a server, and a loop's way to wait for the backend. Knows no handler.
+
+For what is served beside the models (the control port, the backend) and for models whose handlers are coroutines.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import cast
+
+from services.runtime.answers import Answering, respond
+from services.runtime.channel import Channel
+from services.runtime.config import Address
+from services.runtime.lag import PERIOD_NS, LoopLag
+from services.runtime.service import Service
+from services.wire import Code, RpcError, ServerEvent, ServerSession
+from services.workload.run import Fetch, Run
+
+CONNECT_TIMEOUT_S = 5.0
+
+_logger = logging.getLogger(__name__)
+
+Handle = Callable[["Connection", ServerEvent], None]
+"""Called for each event that has no Answer. RpcError becomes the call's status, any other exception UNKNOWN."""
+
+
+class Connection(asyncio.Protocol):
+    """One connection of a server: its session gets what arrives, and what the session has to say is sent.
+
+    A peer that does not read is not read from either, so that what waits for it is bounded.
+    """
+
+    def __init__(
+        self, session: ServerSession, asked: Answering, handle: Handle, lost: Callable[["Connection"], None]
+    ) -> None:
+        self.session = session
+        self._asked = asked
+        self._handle = handle
+        self._lost = lost
+        self._loop = asyncio.get_running_loop()
+        self._paused = False
+        self._flush_due = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self.flush()
+
+    def data_received(self, data: bytes) -> None:
+        self._receive(data)
+        self.flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._receive(b"")
+        self._lost(self)
+
+    def pause_writing(self) -> None:
+        self._paused = True
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+        self.flush()
+
+    def flush(self) -> None:
+        """Sends what the session has to say, as far as the peer reads."""
+        self._flush_due = False
+        while not self._paused and (data := self.session.data_to_send()):
+            self._transport.write(data)
+        if self.session.closed:
+            self._transport.close()
+
+    def flush_soon(self) -> None:
+        """`flush`, once for all that happens in this turn of the loop."""
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self.flush)
+
+    def drain(self) -> None:
+        """Tells the peer to open no more calls; the connection ends with the last one in flight."""
+        self.session.drain()
+        self.flush()
+
+    def abort(self) -> None:
+        """Ends the connection, whatever is in flight."""
+        self._transport.abort()
+
+    def _receive(self, data: bytes) -> None:
+        session = self.session
+        for event in session.receive_data(data):
+            if respond(session, self._asked, event):
+                continue
+            try:
+                self._handle(self, event)
+            except RpcError as error:
+                session.finish(event.call, error.code, error.message)
+            except Exception:
+                _logger.exception("handler failed")
+                session.finish(event.call, Code.UNKNOWN, "handler failed")
+
+
+async def serve_until_drained(service: Service, handle: Handle) -> None:
+    """Serves until the service is asked to stop; calls in flight then get `drain_timeout_s`. Raises OSError."""
+    loop = asyncio.get_running_loop()
+    connections: set[Connection] = set()
+    drain_asked = asyncio.Event()
+    all_closed = asyncio.Event()
+
+    def accepted() -> Connection:
+        connection = Connection(service.open_session(), service, handle, lost)
+        connections.add(connection)
+        return connection
+
+    def lost(connection: Connection) -> None:
+        connections.discard(connection)
+        service.close_session(connection.session)
+        if not connections:
+            all_closed.set()
+
+    service.loop_lag = LoopLag()
+    watcher = loop.create_task(watch_lag(service.loop_lag))
+    loop.add_reader(service.drain, drain_asked.set)
+    server = await loop.create_server(accepted, sock=service.listen(), backlog=service.config.backlog)
+    await drain_asked.wait()
+    loop.remove_reader(service.drain)
+    server.close()
+    all_closed.clear()
+    for connection in tuple(connections):
+        connection.drain()
+    if connections:
+        try:
+            async with asyncio.timeout(service.config.drain_timeout_s):
+                await all_closed.wait()
+        except TimeoutError:
+            for connection in connections:
+                connection.abort()
+    watcher.cancel()
+
+
+async def watch_lag(lag: LoopLag) -> None:
+    """Notes every PERIOD_NS how late its timer runs, for as long as it is not cancelled."""
+    while True:
+        due_ns = time.monotonic_ns() + PERIOD_NS
+        await asyncio.sleep(PERIOD_NS / 1e9)
+        lag.note(time.monotonic_ns() - due_ns)
+
+
+class AsyncioWaits:
+    """How a coroutine waits: for a timer, or for a reply on the one connection that its loop keeps to the backend.
+
+    The connection is made by the first fetch, and again by the first one after it was lost. A task that is cancelled
+    while it waits cancels its call of the backend.
+    """
+
+    def __init__(self, backend: Address | None) -> None:
+        self._backend = backend
+        self._connection: BackendConnection | None = None
+
+    async def sleep(self, duration_us: int, run: Run) -> None:
+        """Sleeps; not beyond the deadline."""
+        duration_s = duration_us / 1e6
+        if run.deadline_ns is not None:
+            duration_s = min(duration_s, (run.deadline_ns - time.monotonic_ns()) / 1e9)
+        await asyncio.sleep(duration_s)
+
+    async def fetch(self, fetch: Fetch, run: Run) -> bytes | RpcError:
+        """The backend's reply, or why there is none: FAILED_PRECONDITION without a backend, UNAVAILABLE, and so on."""
+        if self._backend is None:
+            return RpcError(Code.FAILED_PRECONDITION, "this service was started without --backend")
+        if self._connection is None or self._connection.channel.closed:
+            self._connection = BackendConnection(self._backend)
+        connection = self._connection
+        replied: asyncio.Future[bytes | RpcError] = asyncio.get_running_loop().create_future()
+        try:
+            call = connection.channel.start(fetch, replied.set_result)
+        except RpcError as error:
+            return error
+        connection.flush_soon()
+        timeout_s = None if fetch.deadline_ns is None else (fetch.deadline_ns - time.monotonic_ns()) / 1e9
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await replied
+        except TimeoutError:
+            return RpcError(Code.DEADLINE_EXCEEDED, "deadline exceeded while the backend was asked")
+        finally:
+            if not replied.done() or replied.cancelled():
+                connection.channel.give_up(call)
+                connection.flush_soon()
+
+
+class BackendConnection(asyncio.Protocol):
+    """A channel's bytes on a socket that connects by itself."""
+
+    def __init__(self, backend: Address) -> None:
+        self.channel = Channel(backend)
+        self._backend = backend
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._paused = False
+        self._flush_due = False
+        self._connecting = self._loop.create_task(self._connect())
+
+    async def _connect(self) -> None:
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await self._loop.create_connection(lambda: self, self._backend.host, self._backend.port)
+        except TimeoutError:
+            self.channel.lost("timed out while connecting")
+        except OSError as error:
+            self.channel.lost(error.strerror or str(error))
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self.flush()
+
+    def data_received(self, data: bytes) -> None:
+        self.channel.receive_data(data)
+        self.flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.channel.lost("connection lost" if exc is None else str(exc))
+
+    def pause_writing(self) -> None:
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        self._paused = False
+        self.flush()
+
+    def flush(self) -> None:
+        """Sends what the channel has to say, once there is a connection and as far as the backend reads."""
+        self._flush_due = False
+        if self._transport is None:
+            return
+        while not self._paused and (data := self.channel.data_to_send()):
+            self._transport.write(data)
+        if self.channel.closed:
+            self._transport.close()
+
+    def flush_soon(self) -> None:
+        """`flush`, once for all that happens in this turn of the loop."""
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self.flush)

@@ -1,0 +1,59 @@
+"""What is asked about a service, on the port that serves its calls: health and reflection, answered by whoever reads.
+
+Such a call never reaches a worker, so it is answered while all of them are busy. Knows no thread and no socket.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from services.runtime import health, reflection
+from services.wire import (
+    CallReceived,
+    RequestMessage,
+    RpcError,
+    ServerCall,
+    ServerEvent,
+    ServerSession,
+    Shape,
+)
+
+Answer = Callable[[bytes], bytes]
+"""A method that is answered by whoever reads it: it takes microseconds and never waits.
+
+Where it takes one message it may raise RpcError; where it takes a stream it is called for each message, and may not.
+"""
+
+
+class Answering(Protocol):
+    """Whoever has answers: a service, or its control port."""
+
+    def answer(self, call: ServerCall) -> Answer | None: ...
+
+
+def answers(services: Iterable[str], states: health.Health) -> dict[bytes, tuple[Shape, Answer]]:
+    """Health and reflection of a port that serves `services` (full names), by path."""
+    described = reflection.Reflection((*services, health.SERVICE, *reflection.SERVICES))
+    return {
+        health.CHECK_PATH: (Shape.UNARY, states.check),
+        health.LIST_PATH: (Shape.UNARY, states.list),
+        **dict.fromkeys(reflection.PATHS, (Shape.BIDIRECTIONAL, described.answer)),
+    }
+
+
+def respond(session: ServerSession, asked: Answering, event: ServerEvent) -> bool:
+    """Deals with an event of a call that has an Answer; False for any other call, which is the model's to run."""
+    call = event.call
+    answer = asked.answer(call)
+    if answer is None:
+        return False
+    if isinstance(event, RequestMessage):
+        session.send_message(call, answer(event.message))
+        session.consumed(call, event.message)
+    elif not isinstance(event, CallReceived):
+        session.finish(call)
+    elif not call.shape.client_streams:
+        try:
+            session.reply(call, answer(call.request))
+        except RpcError as error:
+            session.finish(call, error.code, error.message)
+    return True
