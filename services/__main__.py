@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from services.models import MODELS
-from services.runtime.answers import data_port_answers
 from services.runtime.config import Config, parse_config
 from services.runtime.control import Control
 from services.runtime.drain import Drain
-from services.runtime.service import Service, listen, server_tls
+from services.runtime.service import BACKEND_SHAPES, WORKLOAD_SHAPES, Service, server_tls
 from services.telemetry import Tracing
 
 BACKEND = "backend"
@@ -44,24 +43,18 @@ def find_serve(name: str) -> Callable[[Service], None]:
 
 
 def run(name: str, config: Config, serve: Callable[[Service], None]) -> None:
-    """Listens, says where, serves, and after the drain gives telemetry its last chance."""
+    """Serves, and after the drain gives telemetry its last chance."""
     drain = Drain()
     drain.on_signals()
-    own_wire = name == BACKEND or MODELS[name].own_wire
+    shapes = BACKEND_SHAPES if name == BACKEND else WORKLOAD_SHAPES
     try:
-        tls = server_tls(config)
-        listener = listen(config) if own_wire else None
         tracing = Tracing.from_environment(name.replace("_", "-"), model=name, trace_file=config.trace_file)
-        service = Service(name, config, listener=listener, drain=drain, tracing=tracing, tls=tls)
-        service.add_answers(data_port_answers(service))
+        service = Service(name, config, drain=drain, shapes=shapes, tracing=tracing, tls=server_tls(config))
         control = Control(service)
-        control_address = control.start()
+        service.control_address = control.start()
+        serve(service)
     except OSError as error:
-        refuse(f"{name}: {error.strerror or error} (port {config.port}, control port {config.control_port})")
-    service.on_announce(control_address)
-    if listener is not None:
-        service.announce(listener.getsockname()[1])
-    serve(service)
+        refuse(f"{name}: {error.strerror or error}")
     control.stop()
     if tracing is not None:
         tracing.close()

@@ -44,7 +44,7 @@ async def serve_until_drained(service: Service) -> None:
 
     drained = asyncio.Event()
     asyncio.get_running_loop().add_reader(service.drain, drained.set)
-    server = await asyncio.start_server(connected, sock=service.listener, limit=RECEIVE_BYTES)
+    server = await asyncio.start_server(connected, sock=service.listen(), limit=RECEIVE_BYTES)
     service.loop_lag = LoopLag()
     watcher = asyncio.create_task(watch_lag(service.loop_lag))
     await drained.wait()
@@ -90,8 +90,7 @@ class Connection:
                 if respond(self._session, self._service, event):
                     continue
                 if isinstance(event, CallReceived):
-                    task = self._tasks[event.call] = asyncio.create_task(self._run(event.call))
-                    task.add_done_callback(lambda _, call=event.call: self._tasks.pop(call))
+                    self._tasks[event.call] = asyncio.create_task(self._run(event.call))
                 elif isinstance(event, CallCancelled) and event.call in self._tasks:
                     self._tasks[event.call].cancel()
             await self._flush()
@@ -119,6 +118,7 @@ class Connection:
         except Exception:
             logging.exception("handler failed")
             code, why = Code.UNKNOWN, "handler failed"
+        del self._tasks[call]
         self._session.finish(call, code, why)
         self._write()
         if run is not None:

@@ -47,7 +47,7 @@ def serve(service: Service) -> None:
     """Serves until drained."""
     loop = Loop()
     acceptor = Acceptor(service, loop)
-    loop.register(service.listener.fileno(), acceptor)
+    loop.register(acceptor.listener.fileno(), acceptor)
     loop.register(service.drain.fileno(), Drainer(service, loop, acceptor))
     service.loop_lag = LoopLag()
     loop.watch_lag(service.loop_lag)
@@ -128,7 +128,8 @@ class Loop:
     def _wait_s(self) -> float | None:
         if not self._timers:
             return None
-        return max(self._timers[0][0] - time.monotonic_ns(), 0) / 1e9
+        wait_ns: int = self._timers[0][0] - time.monotonic_ns()
+        return max(wait_ns, 0) / 1e9
 
 
 class Acceptor:
@@ -140,10 +141,11 @@ class Acceptor:
         self._identity = service.identity()
         self._waits = CallbackWaits(service.config.backend, loop)
         self.connections: set[Connection] = set()
-        service.listener.setblocking(False)
+        self.listener = service.listen()
+        self.listener.setblocking(False)
 
     def ready(self, events: int) -> None:
-        for sock in accept_ready(self._service.listener):
+        for sock in accept_ready(self.listener):
             connection = Connection(
                 sock, self._service, self._loop, self._waits, identity=self._identity, closed=self.closed
             )
@@ -166,8 +168,8 @@ class Drainer:
 
     def ready(self, events: int) -> None:
         self._loop.unregister(self._service.drain.fileno())
-        self._loop.unregister(self._service.listener.fileno())
-        self._service.listener.close()
+        self._loop.unregister(self._acceptor.listener.fileno())
+        self._acceptor.listener.close()
         for connection in tuple(self._acceptor.connections):
             connection.drain()
         if not self._acceptor.connections:

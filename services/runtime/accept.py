@@ -39,7 +39,7 @@ def accept_ready(listener: socket.socket) -> Iterator[socket.socket]:
 
 def accept_until_drained(service: Service) -> Iterator[socket.socket]:
     """Blocking connections, one after the other, until the service is asked to stop; then the listener is closed."""
-    listener = service.listener
+    listener = service.listen()
     listener.setblocking(False)
     poll = select.poll()
     poll.register(listener, select.POLLIN)

@@ -9,20 +9,20 @@ from collections.abc import Callable, Mapping
 
 from sweetspot.v1 import workload_pb2
 
-from services.runtime.config import Config
+from services.runtime.answers import Answer, answers
+from services.runtime.config import Address, Config
 from services.runtime.drain import Drain
+from services.runtime.health import Health
 from services.runtime.lag import LoopLag
 from services.telemetry import Tracing
 from services.wire import Limits, ServerCall, ServerSession, Shape
 from services.wire.tls import ALPN_HTTP2
-from services.workload.run import Run
+from services.workload.run import FETCH_PATH, Run
 
 RUN_PATH = b"/sweetspot.v1.Workload/Run"
 RUN_STREAM_PATH = b"/sweetspot.v1.Workload/RunStream"
 WORKLOAD_SHAPES = {RUN_PATH: Shape.UNARY, RUN_STREAM_PATH: Shape.SERVER_STREAMING}
-
-Answer = Callable[[bytes], bytes]
-"""A method that is answered by whoever reads it: it takes microseconds and never waits. Raises RpcError."""
+BACKEND_SHAPES = {FETCH_PATH.encode(): Shape.UNARY}
 
 
 class Service:
@@ -33,34 +33,40 @@ class Service:
         model: str,
         config: Config,
         *,
-        listener: socket.socket,
         drain: Drain,
         tracing: Tracing | None = None,
         tls: ssl.SSLContext | None = None,
-        answers: Mapping[bytes, tuple[Shape, Answer]] | None = None,
+        shapes: Mapping[bytes, Shape] = WORKLOAD_SHAPES,
     ) -> None:
         self.model = model
         self.config = config
-        self.listener = listener
         self.drain = drain
         self.tracing = tracing
         self.host = platform.node()
+        self.control_address: Address | None = None
+        """Where the control port is, once it is."""
         self.sessions: set[ServerSession] = set()
         """Open connections; adding and discarding are atomic in CPython, so that no model pays for a lock."""
         self.queue_depth: Callable[[], int] | None = None
         """Set by a model that has a queue."""
         self.loop_lag: LoopLag | None = None
         """Set by a model that has a loop."""
-        self._tls = tls
-        self._answers = dict(answers or {})
-        self._shapes = WORKLOAD_SHAPES | {path: shape for path, (shape, _) in self._answers.items()}
-        self._limits = Limits(
+        self.calls_in_flight: Callable[[], int] = self._calls_in_flight
+        """Calls received and not finished; replaced by a model whose calls are not on sessions of ours."""
+        self.limits = Limits(
             max_concurrent_streams=config.max_concurrent_streams, max_message_bytes=config.max_message_bytes
         )
+        self.services = sorted({path.split(b"/")[1].decode() for path in shapes})
+        """Full names of what is served here, health and reflection not counted."""
+        self.health = Health(self.ready, self.services)
+        self.answers = answers(self.services, self.health)
+        """Methods, by path, that whoever reads a connection answers."""
+        self._tls = tls
+        self._shapes = dict(shapes) | {path: shape for path, (shape, _) in self.answers.items()}
 
     def open_session(self) -> ServerSession:
         """For a connection just accepted; ends with `close_session`."""
-        session = ServerSession(self._shapes, self._limits, tls=self._tls)
+        session = ServerSession(self._shapes, self.limits, tls=self._tls)
         self.sessions.add(session)
         return session
 
@@ -70,7 +76,7 @@ class Service:
 
     def answer(self, call: ServerCall) -> Answer | None:
         """How to answer a call that is asked about the service (health, reflection); None for the workload's calls."""
-        found = self._answers.get(call.head.path)
+        found = self.answers.get(call.head.path)
         return None if found is None else found[1]
 
     def identity(self) -> bytes:
@@ -86,26 +92,42 @@ class Service:
             trace = self.tracing.server_call(call.head.traceparent, call.head.path.decode("ascii"))
         return Run(call, identity, streams=call.shape.server_streams, trace=trace)
 
-    def calls_in_flight(self) -> int:
-        """Calls received and not finished, on all connections."""
+    def ready(self) -> bool:
+        """Further calls are welcome: not draining, and no full queue."""
+        full = self.queue_depth is not None and self.queue_depth() >= self.config.queue_bound
+        return not (self.drain.requested or full)
+
+    def listen(self) -> socket.socket:
+        """A listening socket at the config's host and port, and says so. Raises OSError."""
+        family = socket.AF_INET6 if ":" in self.config.host else socket.AF_INET
+        listener = socket.create_server(
+            (self.config.host, self.config.port), family=family, backlog=self.config.backlog
+        )
+        self.announce(listener.getsockname()[1])
+        return listener
+
+    def announce(self, port: int) -> None:
+        """Calls can come: `listening on ADDRESS` is the first line of output, `control on ADDRESS` the second."""
+        print(f"listening on {Address(self.config.host, port)}")
+        print(f"control on {self.control_address}", flush=True)
+
+    def _calls_in_flight(self) -> int:
         return sum(session.calls_in_flight for session in tuple(self.sessions))
 
 
-def listen(config: Config) -> socket.socket:
-    """A listening socket at `config.host` and `config.port`. Raises OSError."""
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    return socket.create_server((config.host, config.port), family=family, backlog=config.backlog)
-
-
 def server_tls(config: Config) -> ssl.SSLContext | None:
-    """The TLS that the options ask for: at least 1.2, HTTP/2 only. Raises OSError and ssl.SSLError for bad files."""
+    """The TLS that the options ask for: at least 1.2, HTTP/2 only. Raises OSError, of which SSLError is one."""
     if config.tls_cert is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols([ALPN_HTTP2])
-    context.load_cert_chain(config.tls_cert, config.tls_key)
+    try:
+        context.load_cert_chain(config.tls_cert, config.tls_key)
+        if config.tls_client_ca is not None:
+            context.load_verify_locations(config.tls_client_ca)
+    except OSError as error:
+        raise OSError(error.errno, f"TLS files cannot be used: {error.strerror}") from error
     if config.tls_client_ca is not None:
-        context.load_verify_locations(config.tls_client_ca)
         context.verify_mode = ssl.CERT_REQUIRED
     return context

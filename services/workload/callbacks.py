@@ -1,5 +1,7 @@
 """The handler as callbacks: it never waits, it says what comes next and returns. Its state lives in closures."""
 
+from __future__ import annotations  # else each call evaluates its closures' annotations: 2 us of 20
+
 import time
 from collections.abc import Callable
 from typing import Protocol
