@@ -1,0 +1,176 @@
+"""The `sweetspot` command: reads what is asked, has it done, and says what came of it.
+
+Exit status: 0; 1 when a trial failed; 2 for what a person can put right, in one line on stderr; 130 when interrupted.
+Must not know how any of it is done.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from rich.console import Console
+
+from tools import environment, experiment, local, report
+from tools.experiment import BadExperimentError, Experiment
+from tools.local import LocalError, Pinning, Programs
+from tools.results import BadResultsError, read_trials, write_whole
+from tools.run import Place, run, trials
+from tools.terminal import RunProgress, show
+
+FAILED, REFUSED, INTERRUPTED = 1, 2, 130
+
+
+class _Refused(Exception):
+    """What keeps a command from being done, in one line."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(REFUSED, f"{self.prog}: {message} (--help shows every flag)\n")
+
+
+def main(arguments: Sequence[str] | None = None, programs: Programs = Programs()) -> int:  # noqa: B008  (it is frozen)
+    """Runs the command line. Returns the exit status."""
+    args = _parser().parse_args(arguments)
+    console = Console(highlight=False)
+    try:
+        if args.command == "report":
+            return _report(args.folder, console)
+        return _run(args, console, programs)
+    except (_Refused, BadExperimentError, BadResultsError, LocalError) as error:
+        print(f"sweetspot: {error}", file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        print("sweetspot: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="sweetspot", description="Every server concurrency model behind one gRPC workload.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    running = commands.add_parser("run", help="run an experiment on this machine and report on it", allow_abbrev=False)
+    running.add_argument(
+        "experiment",
+        nargs="?",
+        help=f"{', '.join(experiment.names())}, or the path of a YAML file",
+        metavar="EXPERIMENT",
+    )
+    running.add_argument("--models", type=_names, metavar="A,B", help="only these models")
+    running.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="where to keep it (results)"
+    )
+    running.add_argument("--resume", type=Path, metavar="DIR", help="go on with an interrupted run: do what is missing")
+    reporting = commands.add_parser("report", help="write the report of a results folder again", allow_abbrev=False)
+    reporting.add_argument("folder", type=Path, metavar="DIR", help="as results/default-20260131T120000Z")
+    return parser
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip().replace("-", "_") for name in text.split(",")]
+
+
+def _report(folder: Path, console: Console) -> int:
+    path = report.write(folder)
+    show(console, read_trials(folder).trials, path)
+    return 0
+
+
+def _run(args: argparse.Namespace, console: Console, programs: Programs) -> int:
+    if (args.experiment is None) == (args.resume is None):
+        raise _Refused("say either which EXPERIMENT to run or which folder to --resume")
+    asked, folder = _asked(args)
+    models = _choose(args.models or asked.models, programs)
+    pinning = Pinning.over(os.sched_getaffinity(0))
+    described = environment.describe(pinning, local.allow_open_files())
+    if args.resume is None:
+        asked = asked.of(models)
+    _prepare(folder, asked, described)
+    kept = {(trial.model, trial.connections) for trial in read_trials(folder).trials}
+    wanted = [pair for pair in trials(asked, models) if pair not in kept]
+    console.print(f"{asked.title}\n{len(wanted)} trials, kept in {folder}", markup=False, soft_wrap=True)
+    interrupted = False
+    with RunProgress(console, len(wanted)) as progress:
+        try:
+            with _interruptible():
+                run(asked, wanted, Place(folder, programs, pinning), progress)
+        except KeyboardInterrupt:
+            interrupted = True
+    found = read_trials(folder).trials
+    show(console, found, report.write(folder))
+    missing = len(set(wanted) - {(trial.model, trial.connections) for trial in found})
+    again = f"; to run the {missing} missing: {_resume_command(folder)}" if missing else ""
+    if interrupted:
+        print(f"sweetspot: interrupted; {len(found)} finished trials are kept{again}", file=sys.stderr)
+        return INTERRUPTED
+    if progress.failures:
+        print(f"sweetspot: {len(progress.failures)} of {len(wanted)} trials failed{again}", file=sys.stderr)
+        return FAILED
+    return 0
+
+
+def _asked(args: argparse.Namespace) -> tuple[Experiment, Path]:
+    """The experiment, and the folder that keeps it."""
+    if args.resume is not None:
+        return experiment.read(args.resume / "experiment.yaml"), args.resume
+    path = experiment.find(args.experiment)
+    return experiment.read(path), args.results / f"{path.stem}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+
+
+def _choose(asked: Sequence[str] | None, programs: Programs) -> list[str]:
+    """The models to run, each once."""
+    known = programs.models()
+    unknown = [model for model in asked or () if model not in known]
+    if unknown:
+        raise _Refused(f"unknown model {unknown[0]!r}; there are {', '.join(known)}")
+    return list(dict.fromkeys(asked or known))
+
+
+def _prepare(folder: Path, asked: Experiment, described: dict[str, object]) -> None:
+    """Makes the results folder, or finds out that a resumed one can be written to."""
+    write_whole(folder / "experiment.yaml", asked.to_yaml())
+    for name in ("trials", "traces"):
+        (folder / name).mkdir(exist_ok=True)
+    path = folder / "environment.json"
+    text = json.dumps(described, indent=1) + "\n"
+    if not path.exists():
+        write_whole(path, text)
+    elif path.read_text(encoding="utf-8") != text:
+        print(
+            f"sweetspot: the machine or the code is not as {path} says: old trials may not compare with new ones",
+            file=sys.stderr,
+        )
+
+
+def _resume_command(folder: Path) -> str:
+    return shlex.join(["sweetspot", "run", "--resume", str(folder)])
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """The first signal to end is a KeyboardInterrupt; further ones do not disturb the stopping of what was started."""
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        for number in signals:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

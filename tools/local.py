@@ -1,0 +1,207 @@
+"""Services, backend and driver as processes of this machine: started, listened to, and always stopped.
+
+Must not know what is measured, nor import what it starts: processes are told by flags, and heard by their lines and
+by Control.
+"""
+
+import os
+import queue
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, Self
+
+import grpc
+from sweetspot.v1.control_pb2 import SnapshotReply, SnapshotRequest
+
+START_TIMEOUT_S = 20.0
+"""A process that has not said where it listens by then never will."""
+STOP_TIMEOUT_S = 5.0
+"""Nothing is in flight any more when a process is stopped, so that a drain takes no time."""
+SNAPSHOT_TIMEOUT_S = 5.0
+
+
+class LocalError(Exception):
+    """A process that did not do what it should; the message is one line for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """How the processes are started; tests put others in their place."""
+
+    services: Sequence[str] = (sys.executable, "-m", "services")
+    driver: Sequence[str] = (sys.executable, "-m", "services.driver")
+
+    def models(self) -> dict[str, str]:
+        """Model -> caption. Raises LocalError."""
+        with started("services --list", [*self.services, "--list"]) as process:
+            lines = process.finish(START_TIMEOUT_S)
+        return dict(line.split("\t", 1) for line in lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Pinning:
+    """Which processors run what, so that the driver never takes time from the service that it measures."""
+
+    service: Collection[int]
+    """One: every model gets the same, and one is what a single interpreter can use."""
+    others: Collection[int]
+    """The backend, the driver, and whoever runs the experiment."""
+
+    @classmethod
+    def over(cls, cpus: Collection[int]) -> Self | None:
+        """None where one processor has to do for everything."""
+        first, *rest = sorted(cpus)
+        return cls([first], rest) if rest else None
+
+
+class Process:
+    """One started process. Its standard error is kept aside, for its last words."""
+
+    def __init__(self, name: str, command: Sequence[str], cpus: Collection[int] = ()) -> None:
+        """Raises LocalError."""
+        self.name = name
+        self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (`stop` closes it)
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        try:
+            # A session of its own: Ctrl-C in a terminal reaches only whoever started it, who then stops it in order.
+            self._popen = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+                text=True,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise LocalError(f"{name}: cannot be started: {error.strerror}") from error
+        # Before the interpreter has come to its first thread: later ones inherit it (sched_setaffinity(2)).
+        if cpus:
+            os.sched_setaffinity(self._popen.pid, cpus)
+        # A thread, so that the pipe is never full, whoever listens.
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
+    def ended(self) -> bool:
+        return self._popen.poll() is not None
+
+    def expect(self, beginning: str, timeout_s: float) -> str:
+        """Waits for the line that begins so; the rest of that line. Raises LocalError."""
+        deadline_s = time.monotonic() + timeout_s
+        while True:
+            line = self._next(deadline_s, f"did not say {beginning.strip()!r}")
+            if line is None:
+                self._popen.wait()
+                raise LocalError(self.last_words())
+            if line.startswith(beginning):
+                return line.removeprefix(beginning)
+
+    def finish(self, timeout_s: float) -> list[str]:
+        """Waits for it to end well; the lines not read yet. Raises LocalError."""
+        deadline_s = time.monotonic() + timeout_s
+        lines: list[str] = []
+        while (line := self._next(deadline_s, "did not end")) is not None:
+            lines.append(line)
+        if self._popen.wait() != 0:
+            raise LocalError(self.last_words())
+        return lines
+
+    def last_words(self) -> str:
+        """How it ended, with the last line of its standard error: one line."""
+        self._stderr.seek(0)
+        said = self._stderr.read().decode(errors="replace").strip().splitlines()
+        code = self._popen.returncode
+        how = f"ended by signal {-code}" if code is not None and code < 0 else f"ended with status {code}"
+        return f"{self.name} {how}: {said[-1].strip() if said else 'it said nothing'}"
+
+    def stop(self) -> None:
+        """Ends it, if need be by force, and leaves nothing of it behind."""
+        if not self.ended:
+            self._popen.terminate()
+            try:
+                self._popen.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                pass
+            finally:  # also when Ctrl-C cuts the wait short; it does nothing to a process that has ended
+                self._popen.kill()
+                self._popen.wait()
+        self._stderr.close()
+
+    def _listen(self) -> None:
+        with self._popen.stdout as stdout:  # type: ignore[union-attr]  # it is a pipe
+            for line in stdout:
+                self._lines.put(line.rstrip("\n"))
+        self._lines.put(None)
+
+    def _next(self, deadline_s: float, complaint: str) -> str | None:
+        """The next line; None when there will be none."""
+        try:
+            return self._lines.get(timeout=max(0.0, deadline_s - time.monotonic()))
+        except queue.Empty:
+            raise LocalError(f"{self.name} {complaint} in time") from None
+
+
+@contextmanager
+def started(name: str, command: Sequence[str], cpus: Collection[int] = ()) -> Iterator[Process]:
+    """A process for as long as the block lasts. Raises LocalError where it cannot be started."""
+    process = Process(name, command, cpus)
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+class Control:
+    """A service's control port (protos/sweetspot/v1/control.proto)."""
+
+    def __init__(self, address: str) -> None:
+        # A proxy that the environment names is not for this machine's own ports.
+        self._channel = grpc.insecure_channel(address, [("grpc.enable_http_proxy", 0)])
+        self._snapshot = self._channel.unary_unary(
+            "/sweetspot.v1.Control/Snapshot",
+            request_serializer=SnapshotRequest.SerializeToString,
+            response_deserializer=SnapshotReply.FromString,
+        )
+
+    def snapshot(self) -> SnapshotReply:
+        """The service's counters now. Raises LocalError."""
+        try:
+            reply: SnapshotReply = self._snapshot(SnapshotRequest(), timeout=SNAPSHOT_TIMEOUT_S)
+        except grpc.RpcError as error:
+            raise LocalError(f"its control port answered {error.code().name}: {error.details()}") from error
+        return reply
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._channel.close()
+
+
+@contextmanager
+def running_on(cpus: Collection[int]) -> Iterator[None]:
+    """Keeps this thread, and what it starts, on those processors for as long as the block lasts; none: anywhere."""
+    before = os.sched_getaffinity(0)
+    if cpus:
+        os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def allow_open_files() -> int:
+    """Raises the limit of open files, for the processes that are started, to the most allowed; returns that."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard

@@ -1,0 +1,94 @@
+"""What a person sees in the terminal: progress, and the result in a table. Must not know how a trial is run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from tools import measures
+from tools.answer import answer, connections, ranking
+from tools.report.look import looks
+from tools.report.table import COLUMNS, rows
+from tools.results import Trial
+from tools.units import count, duration
+
+SHOWN = ("rate", "p50", "p99", "errors", "cpu", "pss", "voluntary")
+"""Columns of the report's table that fit into 80 characters beside the model."""
+
+
+class RunProgress:
+    """A line for each trial that has ended, and in a terminal a bar below them."""
+
+    def __init__(self, console: Console, wanted: int) -> None:
+        self.failures: list[str] = []
+        """One line each."""
+        self._console = console
+        self._wanted = wanted
+        self._done = 0
+        # Twice a second: drawing takes time from the driver, which has the same processor.
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            refresh_per_second=2,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("starting", total=wanted)
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._bar.stop()
+
+    def begins(self, model: str, number: int) -> None:
+        self._bar.update(self._task, description=f"{model} at {connections(number)}")
+
+    def ended(self, trial: Trial) -> None:
+        p99 = measures.latency_ns(trial, "p99")
+        said = f"{count(round(measures.rate_rps(trial))):>7} calls/s"
+        self._tell(trial.model, trial.connections, said if p99 is None else f"{said}   p99 {duration(p99)}")
+
+    def failed(self, model: str, number: int, why: str) -> None:
+        self.failures.append(f"{model} at {connections(number)} failed: {why}")
+        self._tell(model, number, f"failed: {why}")
+
+    def _tell(self, model: str, number: int, what: str) -> None:
+        self._done += 1
+        place = f"{self._done:>{len(str(self._wanted))}}/{self._wanted}"
+        line = f"{place}  {model:21}  {connections(number):>17}  {what}"
+        self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._bar.update(self._task, completed=self._done)
+
+
+def show(console: Console, trials: Sequence[Trial], report: Path) -> None:
+    """The answer, the trials behind it, and last where the report is."""
+    console.print()
+    console.print(answer(trials), style="bold", highlight=False)
+    console.print()
+    console.print(_table(trials))
+    # Unwrapped, so that it can be copied.
+    console.print(str(report), markup=False, highlight=False, soft_wrap=True)
+
+
+def _table(trials: Sequence[Trial]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("")
+    for key in SHOWN:
+        table.add_column(COLUMNS[key], justify="right", overflow="fold")
+    look = looks(list(dict.fromkeys(trial.model for trial in trials)))
+    for number in sorted({trial.connections for trial in trials}):
+        table.add_row(f"[bold]{connections(number)}[/bold]")
+        for row in rows(ranking(trials, number), trials, look):
+            style = "red" if row.failed else "green" if row.leads else ""
+            table.add_row(row.look.model, *(row.cells[key] for key in SHOWN), style=style)
+        table.add_row()
+    return table
