@@ -1,0 +1,52 @@
+# Every command of the project. `make` alone tells what there is.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PROTOS := $(wildcard protos/sweetspot/v1/*.proto)
+GENERATED := $(PROTOS:.proto=_pb2.py) $(PROTOS:.proto=_pb2.pyi)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test check bench proto lock clean
+
+help: ## tell what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready ## make .venv with everything that the other commands need
+
+# Hashes, so that what is installed is what was tested. The stamp comes last: a set-up that was cut short is done again.
+$(VENV)/.ready: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; say which: make PYTHON=python3.13 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+demo: setup ## run every model under 1 to 1,000 connections and report on it: under 3 minutes
+	@$(BIN)/sweetspot run default
+
+test: setup ## run the tests
+	@$(BIN)/pytest
+
+check: setup ## run all that must pass before a change is merged
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory proto OUT=build/protos && for file in $(GENERATED); do cmp "build/$$file" "$$file" || exit 1; done
+	$(BIN)/pytest
+
+bench: setup ## compare the models with nghttpd and grpcio under h2load
+	@$(BIN)/python -m tools.bench
+
+OUT ?= protos
+proto: setup ## generate the code of the messages
+	@mkdir -p $(OUT)
+	@$(BIN)/python -m grpc_tools.protoc --proto_path=protos --python_out=$(OUT) --pyi_out=$(OUT) $(PROTOS)
+
+lock: setup ## take the newest versions that pyproject.toml allows into requirements.txt
+	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --generate-hashes --no-annotate --no-header --output-file requirements.txt pyproject.toml
+
+clean: ## remove what was made, but never results
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
