@@ -113,10 +113,10 @@ class Connection:
         if data is None:
             return
         self.session.receive_data(data)
+        self.flush()
         if self.session.closed or not data:
             raise ConnectionError("closed the connection at once, or does not speak HTTP/2 without TLS")
         self.ready = True
-        self.flush()
 
     def receive(self) -> bytes | None:
         """Bytes from the peer; b"" when it is gone, however that came about; None if there are none now."""

@@ -205,11 +205,11 @@ class Load:
         if events:
             connection.open -= len(events)
             self._book(connection, events, arrived_ns)
+        if data:
+            self._fill(connection)
+            connection.flush()
         if not data or session.closed or not (connection.open or session.can_start):
             self._lose(connection)
-            return
-        self._fill(connection)
-        connection.flush()
 
     def _book(self, connection: Connection, events: list[ClientEvent], arrived_ns: int) -> None:
         outcome = self._outcome

@@ -15,11 +15,10 @@ After          Adya et al., Cooperative Task Management without Manual Stack Man
 
 import asyncio
 import logging
-import time
 
-from services.runtime.aio import AsyncioWaits
+from services.runtime.aio import AsyncioWaits, watch_lag
 from services.runtime.answers import respond
-from services.runtime.lag import PERIOD_NS, LoopLag
+from services.runtime.lag import LoopLag
 from services.runtime.service import Service
 from services.wire import CallCancelled, CallReceived, Code, RpcError, ServerCall
 from services.workload import coroutine
@@ -55,14 +54,6 @@ async def serve_until_drained(service: Service) -> None:
     if connections:
         await asyncio.wait(connections, timeout=service.config.drain_timeout_s)
     watcher.cancel()
-
-
-async def watch_lag(lag: LoopLag) -> None:
-    """Notes every PERIOD_NS how late its timer runs."""
-    while True:
-        due_ns = time.monotonic_ns() + PERIOD_NS
-        await asyncio.sleep(PERIOD_NS / 1e9)
-        lag.note(time.monotonic_ns() - due_ns)
 
 
 class Connection:

@@ -1,7 +1,10 @@
 """The counters of Control.Snapshot: the kernel's for the process tree, the model's for its calls. Keeps nothing."""
 
 import os
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sweetspot.v1 import control_pb2
 
@@ -10,8 +13,30 @@ from services.runtime.quota import read_throttling
 from services.runtime.service import Service
 
 
+# A snapshot opens, reads and closes some ten files, and each of these lets the interpreter lock go. To get it back from
+# a thread that computes takes one switch interval (5 ms), from 32 of them many. With this one instead a snapshot takes
+# 16 ms instead of 104 beside one such thread, and 0.8 s instead of 2.7 beside 32.
+HURRIED_SWITCH_S = 0.000_1
+
+
 def snapshot(service: Service) -> control_pb2.SnapshotReply:
     """Reads all counters now; the process tree is the one below the calling process. Takes some 2 ms."""
+    with hurried():
+        return _read(service)
+
+
+@contextmanager
+def hurried() -> Iterator[None]:
+    """Threads that compute give up the interpreter lock sooner than they do else; of the whole process, so be brief."""
+    usual_s = sys.getswitchinterval()
+    sys.setswitchinterval(HURRIED_SWITCH_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(usual_s)
+
+
+def _read(service: Service) -> control_pb2.SnapshotReply:
     use = read_tree(os.getpid())
     reply = control_pb2.SnapshotReply(
         model=service.model,

@@ -29,11 +29,12 @@ def read_plan(request: bytes) -> workload_pb2.RunRequest:
         plan = workload_pb2.RunRequest.FromString(request)
     except DecodeError as error:
         raise RpcError(Code.INTERNAL, "request is not a sweetspot.v1.RunRequest") from error
-    if len(plan.payload) > MAX_PAYLOAD_BYTES:
+    if len(request) > MAX_PAYLOAD_BYTES and len(plan.payload) > MAX_PAYLOAD_BYTES:
         raise RpcError(Code.INVALID_ARGUMENT, f"payload of {len(plan.payload)} bytes is above {MAX_PAYLOAD_BYTES}")
-    if len(plan.steps) > MAX_STEPS:
-        raise RpcError(Code.INVALID_ARGUMENT, f"{len(plan.steps)} steps are above {MAX_STEPS}")
-    for index, step in enumerate(plan.steps):
+    steps = plan.steps
+    if len(steps) > MAX_STEPS:
+        raise RpcError(Code.INVALID_ARGUMENT, f"{len(steps)} steps are above {MAX_STEPS}")
+    for index, step in enumerate(steps):
         kind = step.WhichOneof("kind")
         if kind is None:
             raise RpcError(Code.INVALID_ARGUMENT, f"steps[{index}] has no kind")

@@ -55,10 +55,12 @@ class Run:
         "_checksum",
         "_identity",
         "_index",
-        "_plan",
+        "_key",
+        "_payload",
         "_started_ns",
         "_trace",
         "_waiting_ns",
+        "steps",
         "streams",
     )
 
@@ -71,14 +73,13 @@ class Run:
         self._checksum = 0
         self._index = 0
         self.streams = streams
-        self._plan = read_plan(call.request)
+        plan = read_plan(call.request)
+        self.steps: Sequence[workload_pb2.Step] = plan.steps
+        """The plan, in order; each is to be taken by exactly one of `work`, `slept` and `fetched`."""
+        self._payload = plan.payload
+        self._key = plan.key
         if call.deadline_ns is not None:
             self.check()
-
-    @property
-    def steps(self) -> Sequence[workload_pb2.Step]:
-        """The plan, in order; each is to be taken by exactly one of `work`, `slept` and `fetched`."""
-        return self._plan.steps
 
     @property
     def deadline_ns(self) -> int | None:
@@ -106,7 +107,7 @@ class Run:
         if kind == "compute":
             self._fold(steps.compute(step.compute))
         elif kind == "touch":
-            self._fold(steps.touch(step.touch, self._plan.key))
+            self._fold(steps.touch(step.touch, self._key))
         else:
             self._fold(steps.block(step.block))
         self._took(str(kind), started_ns)
@@ -139,21 +140,18 @@ class Run:
 
     def reply(self) -> bytes:
         """The RunReply so far, serialised; the payload goes with the last one."""
-        elapsed_ns = time.monotonic_ns() - self._started_ns
-        plan = self._plan
+        reply = workload_pb2.RunReply()
+        reply.queued_ns = self._started_ns - self._call.received_ns
+        reply.running_ns = time.monotonic_ns() - self._started_ns - self._waiting_ns
+        if self._index:
+            reply.waiting_ns = self._waiting_ns
+            reply.checksum = self._checksum
+            reply.steps = self._index
+        if self._index == len(self.steps):
+            reply.payload = self._payload
         # Two serialised messages, one after the other, are the merged message (Protocol Buffers, Encoding,
         # "Last One Wins"); the part that never changes is made once for each worker.
-        return (
-            self._identity
-            + workload_pb2.RunReply(
-                queued_ns=self._started_ns - self._call.received_ns,
-                running_ns=elapsed_ns - self._waiting_ns,
-                waiting_ns=self._waiting_ns,
-                checksum=self._checksum,
-                payload=plan.payload if self._index == len(plan.steps) else b"",
-                steps=self._index,
-            ).SerializeToString()
-        )
+        return self._identity + reply.SerializeToString()
 
     def end(self, code: Code) -> None:
         """The call has been answered: its spans are complete."""
