@@ -1,0 +1,120 @@
+"""A service that does as a script says: what each call in turn gets, from silence to a lost connection."""
+
+import enum
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from sweetspot.v1.workload_pb2 import RunReply
+
+from services.driver.options import Target
+from services.wire import CallReceived, Code, Limits, ServerCall, ServerSession, Shape
+
+STALL_S = 0.3
+BACKLOG = 64
+REPLY = RunReply(model="fake", host="here", process=7, worker="w", checksum=5)
+
+
+class Act(enum.Enum):
+    REPLY = enum.auto()
+    REFUSE = enum.auto()
+    """Status RESOURCE_EXHAUSTED."""
+    RESET = enum.auto()
+    """RST_STREAM."""
+    IGNORE = enum.auto()
+    """Never answered."""
+    DROP = enum.auto()
+    """The connection is closed."""
+    STALL = enum.auto()
+    """The whole service stands still for STALL_S, then replies."""
+    GARBAGE = enum.auto()
+    """A reply that is no RunReply."""
+
+
+Script = Callable[[int], Act]
+
+
+@dataclass
+class FakeService:
+    """Listens on loopback as long as `running` holds. `script` gets each call's number, from 0."""
+
+    script: Script
+    limits: Limits = Limits()
+    calls: int = 0
+    traceparents: set[str] = field(default_factory=set)
+    _sessions: dict[int, tuple[socket.socket, ServerSession]] = field(default_factory=dict)
+    _epoll: select.epoll = field(default_factory=select.epoll)
+
+    @contextmanager
+    def running(self) -> Iterator[Target]:
+        listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
+        waker, wakened = socket.socketpair()
+        thread = threading.Thread(target=self._serve, args=(listener, wakened))
+        thread.start()
+        try:
+            yield Target(*listener.getsockname())
+        finally:
+            waker.close()
+            thread.join()
+            wakened.close()
+            listener.close()
+            self._epoll.close()
+
+    def _serve(self, listener: socket.socket, wakened: socket.socket) -> None:
+        for each in (listener, wakened):
+            self._epoll.register(each, select.EPOLLIN)
+        while True:
+            for fd, _ in self._epoll.poll():
+                if fd == wakened.fileno():
+                    for connection, _ in self._sessions.values():
+                        connection.close()
+                    return
+                if fd == listener.fileno():
+                    self._accept(listener)
+                else:
+                    self._receive(fd)
+
+    def _accept(self, listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        session = ServerSession({b"/sweetspot.v1.Workload/Run": Shape.UNARY}, self.limits)
+        self._sessions[connection.fileno()] = connection, session
+        self._epoll.register(connection, select.EPOLLIN)
+        connection.sendall(session.data_to_send())
+
+    def _receive(self, fd: int) -> None:
+        connection, session = self._sessions[fd]
+        try:
+            data = connection.recv(65536)
+        except ConnectionResetError:
+            data = b""
+        acts = [
+            self._act(session, event.call) for event in session.receive_data(data) if isinstance(event, CallReceived)
+        ]
+        if Act.DROP in acts or not data:
+            del self._sessions[fd]
+            connection.close()
+        else:
+            connection.sendall(session.data_to_send())
+
+    def _act(self, session: ServerSession, call: ServerCall) -> Act:
+        act = self.script(self.calls)
+        self.calls += 1
+        if call.head.traceparent is not None:
+            self.traceparents.add(call.head.traceparent)
+        match act:
+            case Act.REFUSE:
+                session.finish(call, Code.RESOURCE_EXHAUSTED, "the queue is full")
+            case Act.RESET:
+                session.finish(call)
+                session._http2.reset_stream(call.stream_id, 0x2)
+            case Act.GARBAGE:
+                session.reply(call, b"\xff")
+            case Act.STALL | Act.REPLY:
+                if act is Act.STALL:
+                    time.sleep(STALL_S)
+                session.reply(call, REPLY.SerializeToString())
+        return act

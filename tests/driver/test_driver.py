@@ -1,0 +1,134 @@
+"""The driver as a person starts it: a process, its output, its exit status and its files."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from services.driver.options import Target
+from services.driver.result import schema
+from tests.driver.fake_service import Act, FakeService
+
+
+class Driver:
+    """A folder to run the driver in."""
+
+    def __init__(self, folder: Path) -> None:
+        self.out = folder / "result.json"
+        self.plan = folder / "plan.yaml"
+        self.plan.write_text("payload_bytes: 8")
+
+    def command(self, target: Target, *more: str) -> list[str]:
+        flags = {"--target": str(target), "--plan": str(self.plan), "--out": str(self.out)}
+        flags |= {"--connections": "2", "--streams": "2"}
+        return [sys.executable, "-m", "services.driver", *chain.from_iterable(flags.items()), *more]
+
+    def run(self, target: Target, *more: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(self.command(target, *more), capture_output=True, text=True, timeout=60, check=False)
+
+    def result(self) -> Any:
+        result = json.loads(self.out.read_text())
+        jsonschema.validate(result, schema())
+        return result
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Driver:
+    return Driver(tmp_path)
+
+
+def nobody() -> Target:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return Target(*listener.getsockname())
+
+
+def test_a_run_prints_its_marks_then_a_table_and_keeps_a_result_that_fits_the_schema(driver: Driver) -> None:
+    with FakeService(lambda number: Act.REFUSE if number % 10 == 0 else Act.REPLY).running() as target:
+        done = driver.run(target, "--warmup", "0.1", "--duration", "0.3")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[:2] == ["measuring", "measured"]
+    assert "first RESOURCE_EXHAUSTED: the queue is full" in done.stdout
+    result = driver.result()
+    calls = result["calls"]
+    assert calls["planned"] == calls["ok"] + calls["by_status"]["RESOURCE_EXHAUSTED"]
+    assert result["got"]["rate_rps"] == pytest.approx(calls["ok"] / 0.3)
+    assert result["plan"] == {"payload_bytes": 8}
+    assert [path.name for path in driver.out.parent.iterdir() if path.name.startswith(".")] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_keeps_what_it_has_and_says_so(driver: Driver, number: signal.Signals) -> None:
+    with FakeService(lambda _: Act.REPLY).running() as target:
+        command = driver.command(target, "--warmup", "0", "--duration", "600")
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "measuring\n"
+            process.send_signal(number)
+            said, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (130, "")
+    assert "interrupted" in said
+    result = driver.result()
+    assert result["interrupted"] is True
+    assert result["got"]["duration_s"] < 30
+
+
+def test_a_target_that_refuses_is_one_line(driver: Driver) -> None:
+    done = driver.run(nobody())
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "Connection refused" in done.stderr
+
+
+def test_an_unknown_host_is_one_line(driver: Driver) -> None:
+    done = driver.run(Target("no-such-host.invalid", 1))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "no-such-host.invalid:1" in done.stderr
+
+
+def test_a_result_that_could_not_be_kept_is_refused_before_the_run(driver: Driver) -> None:
+    driver.out = driver.out.parent / "missing" / "result.json"
+    done = driver.run(nobody())
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "cannot write" in done.stderr
+
+
+def test_a_plan_that_makes_no_sense_is_one_line(driver: Driver) -> None:
+    driver.plan.write_text("steps: [{compute: {rounds: -1}}]")
+    done = driver.run(nobody())
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "rounds" in done.stderr
+
+
+def test_a_reader_that_goes_away_does_not_cost_the_result(driver: Driver) -> None:
+    with FakeService(lambda _: Act.REPLY).running() as target:
+        command = driver.command(target, "--warmup", "0", "--duration", "0.2")
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            process.stdout.close()
+            errors = process.stderr.read()
+    assert (process.returncode, errors) == (0, "")
+    assert driver.result()["calls"]["ok"] > 0
+
+
+def test_spans_of_traced_calls_go_to_the_trace_file(driver: Driver) -> None:
+    traces = driver.out.parent / "driver.jsonl"
+    with FakeService(lambda _: Act.REPLY).running() as target:
+        driver.run(target, "--warmup", "0", "--duration", "0.2", "--trace-ratio", "0.1", "--trace-file", str(traces))
+    listed = [trace["trace_id"] for trace in driver.result()["traces"]]
+    assert listed
+    spans = [
+        span
+        for line in traces.read_text().splitlines()
+        for resource in json.loads(line)["resourceSpans"]
+        for scope in resource["scopeSpans"]
+        for span in scope["spans"]
+    ]
+    assert {span["name"] for span in spans} == {"sweetspot.v1.Workload/Run"}
+    assert sorted(span["traceId"] for span in spans) == sorted(listed)

@@ -1,0 +1,184 @@
+import random
+import socket
+import threading
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from services.driver import loop
+from services.driver.accounts import Accounts
+from services.driver.loop import Load, TargetRefused
+from services.driver.options import Target
+from services.wire import Code, Limits
+from tests.driver.fake_service import BACKLOG, STALL_S, Act, FakeService
+from tests.driver.runs import options, run
+
+
+def parts(accounts: Accounts) -> int:
+    ends = (accounts.ok, accounts.by_status.total(), accounts.timed_out, accounts.not_sent, accounts.unfinished)
+    return sum(ends)
+
+
+@pytest.mark.parametrize("kind", [{"streams": 3}, {"streams": None, "rate_rps": 2000.0, "arrival": "poisson"}])
+def test_every_call_is_accounted_for_whatever_the_service_does(kind: dict[str, Any]) -> None:
+    draw = random.Random(7)
+    acts, weights = zip(
+        (Act.REPLY, 60),
+        (Act.REFUSE, 10),
+        (Act.RESET, 10),
+        (Act.IGNORE, 4),
+        (Act.DROP, 1),
+        (Act.GARBAGE, 1),
+        strict=True,
+    )
+    service = FakeService(lambda _: draw.choices(acts, weights)[0])
+    with service.running() as target:
+        accounts = run(options(target, connections=3, **kind)).accounts
+    assert parts(accounts) == accounts.planned
+    assert accounts.ok > 0
+    assert {Code.RESOURCE_EXHAUSTED, Code.INTERNAL, Code.UNAVAILABLE} <= set(accounts.by_status)
+    assert accounts.timed_out > 0
+
+
+def test_a_closed_loop_keeps_every_stream_of_every_connection_busy() -> None:
+    service = FakeService(lambda _: Act.IGNORE)
+    with service.running() as target:
+        outcome = run(options(target, connections=3, streams=4, duration_s=0.05, timeout_s=0.1))
+    assert (outcome.in_flight, outcome.accounts.planned) == (12, 12)
+
+
+def test_a_closed_loop_starts_no_more_calls_than_the_service_allows() -> None:
+    service = FakeService(lambda _: Act.IGNORE, Limits(max_concurrent_streams=3))
+    with service.running() as target:
+        outcome = run(options(target, connections=2, streams=10, duration_s=0.05, timeout_s=0.1))
+    assert outcome.in_flight == 6
+
+
+def test_calls_of_the_warm_up_are_not_counted() -> None:
+    service = FakeService(lambda _: Act.REPLY)
+    with service.running() as target:
+        outcome = run(options(target, streams=None, rate_rps=200.0, warmup_s=0.2, duration_s=0.1))
+    assert service.calls == 60
+    assert outcome.accounts.ok == len(outcome.latencies) == 20
+
+
+def test_an_open_loop_sends_as_many_calls_as_asked() -> None:
+    service = FakeService(lambda _: Act.REPLY)
+    with service.running() as target:
+        accounts = run(options(target, streams=None, rate_rps=500.0)).accounts
+    assert (accounts.planned, accounts.ok) == (150, 150)
+
+
+def test_a_stall_of_the_service_shows_in_the_tail_of_an_open_loop() -> None:
+    service = FakeService(lambda number: Act.STALL if number == 100 else Act.REPLY)
+    with service.running() as target:
+        outcome = run(options(target, streams=None, rate_rps=200.0, duration_s=1.0, timeout_s=5.0))
+    latencies = sorted(outcome.latencies)
+    assert latencies[-2] > 0.9 * STALL_S * 1e9  # p99 of 200 calls
+    assert sum(each > 0.1 * STALL_S * 1e9 for each in latencies) > 0.8 * STALL_S * 200
+    assert latencies[100] < 0.1 * STALL_S * 1e9
+
+
+def test_a_call_that_waits_for_a_stream_counts_from_its_intended_send() -> None:
+    service = FakeService(lambda number: Act.STALL if number == 0 else Act.REPLY, Limits(max_concurrent_streams=1))
+    with service.running() as target:
+        asked = options(target, connections=1, streams=None, rate_rps=100.0, duration_s=0.2, timeout_s=5.0)
+        outcome = run(asked)
+    service_times = [late - lateness for late, lateness in zip(outcome.latencies, outcome.latenesses, strict=True)]
+    assert outcome.accounts.ok == 20
+    assert sum(each > 0.1e9 for each in outcome.latencies) >= 18
+    assert sum(each > 0.1e9 for each in service_times) == 1
+
+
+def test_after_the_grace_a_call_is_unfinished_or_if_it_found_no_stream_not_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loop, "MAX_GRACE_S", 0.05)
+    service = FakeService(lambda _: Act.IGNORE, Limits(max_concurrent_streams=1))
+    with service.running() as target:
+        asked = options(target, connections=1, streams=None, rate_rps=100.0, duration_s=0.1, timeout_s=5.0)
+        accounts = run(asked).accounts
+    assert (accounts.planned, accounts.unfinished, accounts.not_sent) == (10, 1, 9)
+
+
+def test_a_lost_connection_is_unavailable_and_opened_again() -> None:
+    service = FakeService(lambda number: Act.DROP if number == 0 else Act.REPLY)
+    with service.running() as target:
+        outcome = run(options(target, connections=1, streams=5, duration_s=0.5))
+    assert outcome.accounts.by_status == {Code.UNAVAILABLE: 5}
+    assert (outcome.connections_lost, outcome.connections) == (1, 1)
+    assert outcome.accounts.ok > 0
+
+
+def test_calls_that_waited_on_a_lost_connection_go_to_another() -> None:
+    service = FakeService(lambda number: Act.DROP if number == 20 else Act.REPLY, Limits(max_concurrent_streams=1))
+    with service.running() as target:
+        accounts = run(options(target, streams=None, rate_rps=300.0)).accounts
+    assert (accounts.ok, accounts.by_status[Code.UNAVAILABLE]) == (89, 1)
+
+
+def test_connections_are_dealt_to_the_targets_in_turn() -> None:
+    services = [FakeService(lambda _: Act.IGNORE) for _ in range(2)]
+    with services[0].running() as first, services[1].running() as second:
+        run(options(first, second, connections=3, streams=1, duration_s=0.05, timeout_s=0.1))
+    assert [service.calls for service in services] == [2, 1]
+
+
+def test_many_connections_are_opened_without_overflowing_the_backlog() -> None:
+    service = FakeService(lambda _: Act.REPLY)
+    with service.running() as target:
+        asked = options(target, connections=5 * BACKLOG, streams=1)
+        load = Load(asked, b"", None, print)
+        began_s = monotonic()
+        load.open_connections()
+        opened_s = monotonic() - began_s
+        outcome = load.run()
+    assert outcome.connections == 5 * BACKLOG
+    assert opened_s < 1.0  # what a handshake that found no room would wait before its next try
+
+
+def test_a_target_that_refuses_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        address = nobody.getsockname()
+    with pytest.raises(TargetRefused, match=f"127.0.0.1:{address[1]}: Connection refused"):
+        run(options(Target(*address)))
+
+
+def test_a_target_that_speaks_something_else_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n" * 10)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(TargetRefused, match="does not speak HTTP/2"):
+            run(options(Target(*listener.getsockname()), connections=1))
+        thread.join()
+
+
+def test_replies_are_sampled_for_what_served_them_and_what_they_computed() -> None:
+    service = FakeService(lambda number: Act.GARBAGE if number == 0 else Act.REPLY)
+    with service.running() as target:
+        outcome = run(options(target, connections=1, streams=1))
+    assert outcome.checksums["unreadable"] == 1
+    assert outcome.checksums["5"] == outcome.served_by["here/7/w"] == (outcome.accounts.ok - 1) // 64
+
+
+def test_only_sampled_calls_carry_a_traceparent_and_each_is_recorded() -> None:
+    service = FakeService(lambda _: Act.REPLY)
+    with service.running() as target:
+        outcome = run(options(target, trace_ratio=0.2))
+    assert 0 < len(service.traceparents) < outcome.accounts.planned / 2
+    assert service.traceparents == {call.trace.traceparent for call in outcome.traced}
+
+
+def test_the_marks_are_announced_in_order() -> None:
+    announced: list[str] = []
+    service = FakeService(lambda _: Act.REPLY)
+    with service.running() as target:
+        run(options(target, warmup_s=0.05, duration_s=0.05), announced=announced)
+    assert announced == ["measuring", "measured"]

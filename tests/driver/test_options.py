@@ -1,0 +1,49 @@
+import pytest
+
+from services.driver.options import Target, parse
+
+GIVEN = {"--target": "127.0.0.1:1", "--connections": "10", "--plan": "p.yaml", "--out": "r.json", "--streams": "10"}
+
+
+def arguments(**changed: str | None) -> list[str]:
+    flags = GIVEN | {f"--{name}": value for name, value in changed.items()}
+    return [part for flag, value in flags.items() if value is not None for part in (flag, value)]
+
+
+def test_targets_are_separated_by_commas_and_may_be_ipv6() -> None:
+    assert parse(arguments(target="a:1,[::1]:2")).targets == (Target("a", 1), Target("::1", 2))
+
+
+def test_a_rate_makes_an_open_loop_of_constant_arrivals() -> None:
+    options = parse(arguments(streams=None, rate="2.5"))
+    assert (options.rate_rps, options.streams, options.arrival) == (2.5, None, "constant")
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"target": "localhost"}, "--target"),
+        ({"target": "h:0"}, "--target"),
+        ({"target": "h:1,"}, "--target"),
+        ({"connections": "0"}, "--connections"),
+        ({"connections": "1000000000"}, "--connections"),
+        ({"connections": "ten"}, "--connections"),
+        ({"duration": "-1"}, "--duration"),
+        ({"duration": "nan"}, "--duration"),
+        ({"timeout": "121"}, "--timeout"),
+        ({"trace-ratio": "1.1"}, "--trace-ratio"),
+        ({"rate": "5"}, "--rate"),
+        ({"streams": None}, "--streams"),
+        ({"arrival": "poisson"}, "--arrival"),
+        ({"plan": None}, "--plan"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_the_flag(
+    changed: dict[str, str | None], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        parse(arguments(**changed))
+    said = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert named in said
+    assert said.count("\n") == 1

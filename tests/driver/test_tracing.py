@@ -1,0 +1,26 @@
+from services.driver.options import Target
+from services.driver.tracing import MAX_LISTED, Sampler, TracedCall, listed
+from services.telemetry import TraceContext
+from services.wire import Code
+
+
+def traced(latency_ns: int) -> TracedCall:
+    return TracedCall(TraceContext(latency_ns + 1, 1), Target("h", 1), 0, 0, latency_ns, Code.OK)
+
+
+def test_the_ratio_is_kept_and_the_choice_is_repeatable() -> None:
+    samplers = (Sampler(0.1, 5), Sampler(0.1, 5))
+    first, again = ([sampler.draw() is not None for _ in range(10_000)] for sampler in samplers)
+    assert first == again
+    assert 900 < sum(first) < 1100
+
+
+def test_a_few_traces_are_all_listed_with_their_ids_in_hex() -> None:
+    assert listed([traced(9)]) == [{"trace_id": f"{10:032x}", "latency_ns": 9, "status": "OK"}]
+
+
+def test_of_many_traces_the_slowest_and_an_even_sample_of_the_others_are_listed() -> None:
+    latencies = [trace["latency_ns"] for trace in listed([traced(latency_ns) for latency_ns in range(100_000)])]
+    assert len(set(latencies)) == MAX_LISTED
+    assert set(range(99_000, 100_000)) <= set(latencies)
+    assert abs(sorted(latencies)[4500] - 49_500) < 100
