@@ -11,7 +11,7 @@ Who waits      Nobody: a call that waits is an entry in the loop's heap of timer
 What bounds it One CPU for the messages; thousands of calls wait at once. A timer of epoll_wait(2) has whole
                milliseconds, so a reply comes up to 1 ms after its time, never before.
 When full      MAX_CONCURRENT_STREAMS, 100,000 on each connection; a further call waits in its client.
-After          The delay server that event-driven servers were first measured with: Welsh et al., SEDA, SOSP 2001.
+After          Varghese and Lauck, Hashed and Hierarchical Timing Wheels, SOSP 1987: their scheme with a priority queue.
 """
 
 import asyncio

@@ -5,6 +5,7 @@ For what is served beside the models (the control port, the backend) and for mod
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable
 from typing import cast
@@ -69,7 +70,7 @@ class Connection(asyncio.Protocol):
         self._flush_due = False
         while not self._paused and (data := self.session.data_to_send()):
             self._transport.write(data)
-        if self.session.closed:
+        if self.session.closed and not self._paused:
             self._transport.close()
 
     def flush_soon(self) -> None:
@@ -173,8 +174,13 @@ class AsyncioWaits:
             self._connection = BackendConnection(self._backend)
         connection = self._connection
         replied: asyncio.Future[bytes | RpcError] = asyncio.get_running_loop().create_future()
+
+        def resume(reply: bytes | RpcError) -> None:
+            if not replied.done():  # a reply may come after the cancellation, and before the task has seen that
+                replied.set_result(reply)
+
         try:
-            call = connection.channel.start(fetch, replied.set_result)
+            call = connection.channel.start(fetch, resume)
         except RpcError as error:
             return error
         connection.flush_soon()
@@ -209,7 +215,8 @@ class BackendConnection(asyncio.Protocol):
         except TimeoutError:
             self.channel.lost("timed out while connecting")
         except OSError as error:
-            self.channel.lost(error.strerror or str(error))
+            # asyncio words errno in its own way; a failed look-up has no errno but a negative code (getaddrinfo(3)).
+            self.channel.lost(os.strerror(error.errno) if (error.errno or 0) > 0 else str(error))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)

@@ -1,16 +1,17 @@
 """The control port: health with Watch, reflection and Control.Snapshot, on a thread of its own.
 
-      main thread                     control thread
-    .--------------.  Service   .-------------------------.
-    | the model, in | <-------- | asyncio loop            | <--- kubelet, load driver, grpcurl
-    | whatever way  |  (read)   | every 50 ms: who watches |
-    '--------------'            '-------------------------'
+    main thread                      control thread
+    .-----------------.              .--------------------------.
+    | the model, in   |   Service    | asyncio loop             | <--- kubelet, load driver, grpcurl
+    | whatever way it | <----------- | on request: read, answer |
+    | serves          |    (read)    | every 50 ms: tell Watch  |
+    '-----------------'              '--------------------------'
 
-*Who waits*: the loop, for the control port alone; no call of the workload ever comes here.
-*What bounds it*: the interpreter lock. A thread that computes gives it up every 5 ms (sys.getswitchinterval), to
-whichever waits: Check takes 6 ms beside one such thread, 50 ms and at times 200 beside 32.
-*When full*: it is not: nothing waits, each answer takes microseconds, a snapshot 2 ms.
-*After*: the admin port of Envoy, and Kubernetes' probes (doc/health-checking.md of grpc/grpc).
+Who waits      The loop, for the control port alone; no call of the workload ever comes here.
+What bounds it The interpreter lock. A thread that computes gives it up every 5 ms (sys.getswitchinterval), to
+               whichever waits: Check takes 6 ms beside one such thread, 50 ms and at times 200 beside 32.
+When full      It is not: nothing waits, an answer takes microseconds and a snapshot 2 ms.
+After          Envoy's admin port; Kubernetes' liveness and readiness probes.
 """
 
 import asyncio

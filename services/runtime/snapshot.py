@@ -12,7 +12,6 @@ from services.runtime.kernel import read_tree
 from services.runtime.quota import read_throttling
 from services.runtime.service import Service
 
-
 # A snapshot opens, reads and closes some ten files, and each of these lets the interpreter lock go. To get it back from
 # a thread that computes takes one switch interval (5 ms), from 32 of them many. With this one instead a snapshot takes
 # 16 ms instead of 104 beside one such thread, and 0.8 s instead of 2.7 beside 32.

@@ -1,0 +1,94 @@
+"""Baseline: grpcio's server for asyncio.
+
+    clients      grpcio's C core                      asyncio loop
+    c1 ----.   .-----------------------.  wakes   .--------------------.
+    c2 ----+-->| sockets, HTTP/2, gRPC | -------> | task: run, await,  | ---> backend
+    c3 ----'   |  (a thread of its own)| <------- |       run, answer  |
+               '-----------------------'          '--------------------'
+
+Who waits      A coroutine, at each `await`; the core's thread, for the sockets.
+What bounds it One CPU, and for each call several hand-overs between the core's thread and the loop's.
+When full      It takes what comes: MAX_CONCURRENT_STREAMS bounds each connection's tasks.
+After          grpc.github.io/grpc/python/grpc_asyncio.html.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+
+from services.runtime.aio import AsyncioWaits, watch_lag
+from services.runtime.answers import Answer
+from services.runtime.grpcio import STATUS, Arrival, Handlers, add_port, options
+from services.runtime.lag import LoopLag
+from services.runtime.service import Service
+from services.wire import Code, RpcError
+from services.workload import coroutine
+
+
+def serve(service: Service) -> None:
+    """Serves until drained."""
+    asyncio.run(serve_until_drained(service))
+
+
+async def serve_until_drained(service: Service) -> None:
+    handlers = CoroutineHandlers(service)
+    service.calls_in_flight = lambda: handlers.calls
+    server = grpc.aio.server(handlers=(handlers,), options=options(service.config))
+    port = add_port(server, service.config)
+    await server.start()
+    service.announce(port)
+    service.loop_lag = LoopLag()
+    watcher = asyncio.create_task(watch_lag(service.loop_lag))
+    drain_asked = asyncio.Event()
+    asyncio.get_running_loop().add_reader(service.drain, drain_asked.set)
+    await drain_asked.wait()
+    await server.stop(service.config.drain_timeout_s)
+    watcher.cancel()
+
+
+class CoroutineHandlers(Handlers):
+    """Runs each call in the task that grpcio makes for it."""
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(service)
+        self.calls = 0
+        """Running now."""
+        self._waits = AsyncioWaits(service.config.backend)
+        self._identity = service.identity()
+
+    async def run(self, arrival: Arrival, request: bytes, context: Any) -> bytes:
+        (reply,) = [reply async for reply in self.run_stream(arrival, request, context)]
+        return reply
+
+    async def run_stream(self, arrival: Arrival, request: bytes, context: Any) -> AsyncIterator[bytes]:
+        run = None
+        code = Code.UNKNOWN
+        self.calls += 1
+        try:
+            run = self.start(arrival, arrival.call(request, context.time_remaining()), self._identity)
+            async for reply in coroutine.handle(run, self._waits):
+                yield reply
+            code = Code.OK
+        except RpcError as error:
+            code = error.code
+            await context.abort(STATUS[code], error.message)
+        except asyncio.CancelledError:
+            code = Code.CANCELLED
+            raise
+        finally:
+            self.calls -= 1
+            if run is not None:
+                run.end(code)
+
+    async def answer(self, answer: Answer, request: bytes, context: Any) -> bytes:
+        try:
+            return answer(request)
+        except RpcError as error:
+            await context.abort(STATUS[error.code], error.message)
+            raise
+
+    async def answer_each(self, answer: Answer, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
+        async for request in requests:
+            yield answer(request)

@@ -1,0 +1,113 @@
+"""Baseline: grpcio's server with a pool of threads, as most Python teams run it.
+
+    clients      grpcio's C core                 executor's queue       pool
+    c1 ----.   .-----------------------.                            .-- [ run ] --.
+    c2 ----+-->| sockets, HTTP/2, gRPC | --> | call | call | ... |--+-- [ run ] --+--> C core writes
+    c3 ----'   |   (threads of its own)|         ^                  '-- [ run ] --'
+               '-----------------------'         '-- one thread of Python asks the core for the next call
+
+Who waits      A worker, for the next call and then for the backend; the core's threads, for the sockets.
+What bounds it Calls that run at once: the pool. Calls a second: the thread that asks the core, and the lock.
+When full      `queue_bound` calls beyond the pool are queued; a further one is answered RESOURCE_EXHAUSTED.
+After          grpc.github.io/grpc/python/grpc.html, `grpc.server`.
+"""
+
+import math
+import select
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
+
+import grpc
+
+from services.runtime.answers import Answer
+from services.runtime.blocking import BlockingWaits
+from services.runtime.grpcio import STATUS, Arrival, Handlers, add_port, options
+from services.runtime.quota import usable_cpus
+from services.runtime.service import Service
+from services.wire import Code, RpcError
+from services.workload import linear
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def serve(service: Service) -> None:
+    """Serves until drained."""
+    config = service.config
+    workers = math.ceil(config.threads_per_cpu * usable_cpus())
+    pool = Pool(workers, thread_name_prefix="worker")
+    service.calls_in_flight = lambda: len(pool.calls)
+    service.queue_depth = lambda: max(len(pool.calls) - workers, 0)
+    server = grpc.server(
+        pool,
+        handlers=(ThreadHandlers(service),),
+        options=options(config),
+        maximum_concurrent_rpcs=workers + config.queue_bound,
+    )
+    port = add_port(server, config)
+    server.start()
+    service.announce(port)
+    select.select([service.drain], [], [])
+    server.stop(config.drain_timeout_s).wait()
+    pool.shutdown(wait=False, cancel_futures=True)
+
+
+class Pool(ThreadPoolExecutor):
+    """Knows the calls that wait for a thread or run."""
+
+    def __init__(self, max_workers: int, thread_name_prefix: str) -> None:
+        super().__init__(max_workers, thread_name_prefix)
+        self.calls: set[Future[Any]] = set()
+        """Adding and discarding are atomic in CPython, so that no call pays for a lock."""
+
+    def submit(
+        self, task: Callable[Arguments, Result], /, *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Future[Result]:
+        future = super().submit(task, *args, **kwargs)
+        self.calls.add(future)
+        future.add_done_callback(self.calls.discard)
+        return future
+
+
+class ThreadHandlers(Handlers):
+    """Runs each call in the worker that took it."""
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(service)
+        self._of_worker = threading.local()
+
+    def run(self, arrival: Arrival, request: bytes, context: Any) -> bytes:
+        (reply,) = self.run_stream(arrival, request, context)
+        return reply
+
+    def run_stream(self, arrival: Arrival, request: bytes, context: Any) -> Iterator[bytes]:
+        of_worker = self._of_worker
+        if not hasattr(of_worker, "waits"):
+            of_worker.waits = BlockingWaits(self._service.config.backend)
+            of_worker.identity = self._service.identity()
+        call = arrival.call(request, context.time_remaining())
+        call.cancelled = not context.add_callback(call.cancel)
+        run = None
+        code = Code.UNKNOWN
+        try:
+            run = self.start(arrival, call, of_worker.identity)
+            yield from linear.handle(run, of_worker.waits)
+            code = Code.OK
+        except RpcError as error:
+            code = error.code
+            context.abort(STATUS[code], error.message)
+        finally:
+            if run is not None:
+                run.end(code)
+
+    def answer(self, answer: Answer, request: bytes, context: Any) -> bytes:
+        try:
+            return answer(request)
+        except RpcError as error:
+            context.abort(STATUS[error.code], error.message)
+            raise
+
+    def answer_each(self, answer: Answer, requests: Iterable[bytes], context: Any) -> Iterator[bytes]:
+        return map(answer, requests)

@@ -1,0 +1,131 @@
+"""What the two baselines share: grpcio's server on the service's port, and its calls as the handlers know them.
+
+grpcio owns the sockets and the HTTP/2, in threads of its C core: who accepts, reads and writes is not to be chosen.
+"""
+
+import socket
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import grpc
+
+from services.runtime.answers import Answer
+from services.runtime.config import Address, Config
+from services.runtime.service import RUN_PATH, RUN_STREAM_PATH, Service
+from services.wire import Code, Shape
+from services.workload.run import Run
+
+STATUS = {Code(status.value[0]): status for status in grpc.StatusCode}
+
+
+@dataclass(slots=True)
+class Call:
+    """A call as `Run` knows it."""
+
+    request: bytes
+    received_ns: int
+    deadline_ns: int | None
+    cancelled: bool = False
+
+    def cancel(self) -> None:
+        """The caller has given up."""
+        self.cancelled = True
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What is known of a call when its header has come."""
+
+    path: str
+    received_ns: int
+    traceparent: str | None
+
+    def call(self, request: bytes, left_s: float | None) -> Call:
+        """The call once its request has come, with so much time left."""
+        deadline_ns = None if left_s is None else time.monotonic_ns() + int(left_s * 1e9)
+        return Call(request, self.received_ns, deadline_ns)
+
+
+class Handlers(ABC):
+    """Finds what runs a method (grpc.GenericRpcHandler). A baseline says how: in threads, or as coroutines.
+
+    grpcio asks before the call waits for a worker: that is when it counts as received.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._answers = {
+            path.decode(): _HANDLERS[shape](partial(self.answer if shape is Shape.UNARY else self.answer_each, answer))
+            for path, (shape, answer) in service.answers.items()
+        }
+
+    def service(self, details: Any) -> Any:
+        """The handler of a call, None for an unknown method."""
+        path = details.method.encode()
+        if path == RUN_PATH:
+            return grpc.unary_unary_rpc_method_handler(partial(self.run, _arrival(details)))
+        if path == RUN_STREAM_PATH:
+            return grpc.unary_stream_rpc_method_handler(partial(self.run_stream, _arrival(details)))
+        return self._answers.get(details.method)
+
+    def start(self, arrival: Arrival, call: Call, identity: bytes) -> Run:
+        """Begins to run a workload call. Raises RpcError where there is nothing to run."""
+        trace = None
+        if self._service.tracing is not None and arrival.traceparent is not None:
+            trace = self._service.tracing.server_call(arrival.traceparent, arrival.path)
+        return Run(call, identity, streams=arrival.path.encode() == RUN_STREAM_PATH, trace=trace)
+
+    @abstractmethod
+    def run(self, arrival: Arrival, request: bytes, context: Any) -> Any:
+        """Runs Workload.Run."""
+
+    @abstractmethod
+    def run_stream(self, arrival: Arrival, request: bytes, context: Any) -> Any:
+        """Runs Workload.RunStream."""
+
+    @abstractmethod
+    def answer(self, answer: Answer, request: bytes, context: Any) -> Any:
+        """Gives an Answer to one message."""
+
+    @abstractmethod
+    def answer_each(self, answer: Answer, requests: Any, context: Any) -> Any:
+        """Gives an Answer to each message of a stream."""
+
+
+_HANDLERS: dict[Shape, Callable[[Any], Any]] = {
+    Shape.UNARY: grpc.unary_unary_rpc_method_handler,
+    Shape.BIDIRECTIONAL: grpc.stream_stream_rpc_method_handler,
+}
+
+
+def options(config: Config) -> list[tuple[str, int]]:
+    """The config in grpcio's words (grpc/grpc, include/grpc/impl/channel_arg_names.h)."""
+    return [
+        ("grpc.so_reuseport", 0),
+        ("grpc.max_concurrent_streams", config.max_concurrent_streams),
+        ("grpc.max_receive_message_length", config.max_message_bytes),
+    ]
+
+
+def add_port(server: Any, config: Config) -> int:
+    """Has `server` listen where the config says; the port. Raises OSError."""
+    # grpcio says that it could not, but not why, and logs lines of its own: so see first whether the port can be had.
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    socket.create_server((config.host, config.port), family=family).close()
+    address = str(Address(f"[{config.host}]" if family == socket.AF_INET6 else config.host, config.port))
+    if config.tls_cert is None or config.tls_key is None:
+        return int(server.add_insecure_port(address))
+    authorities = None if config.tls_client_ca is None else config.tls_client_ca.read_bytes()
+    credentials = grpc.ssl_server_credentials(
+        [(config.tls_key.read_bytes(), config.tls_cert.read_bytes())], authorities, authorities is not None
+    )
+    return int(server.add_secure_port(address, credentials))
+
+
+def _arrival(details: Any) -> Arrival:
+    metadata = dict(details.invocation_metadata)
+    return Arrival(details.method, time.monotonic_ns(), metadata.get("traceparent"))
