@@ -3,18 +3,18 @@
 `python -m services.wire` shows the two ends of a connection talk, byte by byte.
 """
 
-from services.wire.client import CallEnded, ClientCall, ClientEvent, ClientSession, MessageReceived
-from services.wire.limits import Allowance, Limits
-from services.wire.server import (
+from services.wire.call import (
     CallCancelled,
     CallReceived,
     RequestEnded,
     RequestMessage,
     ServerCall,
     ServerEvent,
-    ServerSession,
     Shape,
 )
+from services.wire.client import CallEnded, ClientCall, ClientEvent, ClientSession, MessageReceived
+from services.wire.limits import Allowance, Limits
+from services.wire.server import ServerSession
 from services.wire.status import Code, RpcError
 
 __all__ = [

@@ -4,6 +4,7 @@ Like `server.py` it knows no socket, thread, handler or log. It looks at no cloc
 to the server as grpc-timeout, and whoever waits for the reply calls `cancel` when it has passed.
 """
 
+import contextlib
 import ssl
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from ngh2 import (
     NGH2Error,
     ResponseReceived,
     Role,
+    SettingsReceived,
     StreamClosed,
     StreamReset,
     TrailersReceived,
@@ -28,7 +30,10 @@ from services.wire.metadata import Field, Metadata, decode_metadata, encode_meta
 from services.wire.status import HTTP_STATUS, RESET_CODE, Code, RpcError, decode_message, parse_code
 from services.wire.tls import TlsStream
 
+_HTTP_OK = ((b":status", b"200"),)
+_OK = ((b"grpc-status", b"0"),)
 _SEND_BYTES = 256 * 1024
+_STREAMS_BEFORE_SETTINGS = 100  # what RFC 9113, section 6.5.2 recommends as the least to allow
 
 
 class ClientCall:
@@ -93,7 +98,19 @@ class ClientSession:
     Replies are bounded by `limits.max_message_bytes`; of the other limits only the windows are used.
     """
 
-    __slots__ = ("_calls", "_closing", "_common", "_failed", "_http2", "_limits", "_peer_gone", "_pseudo", "_tls")
+    __slots__ = (
+        "_allowed_streams",
+        "_calls",
+        "_closing",
+        "_common",
+        "_failed",
+        "_http2",
+        "_limits",
+        "_peer_gone",
+        "_pseudo",
+        "_tls",
+        "_why",
+    )
 
     def __init__(
         self,
@@ -108,6 +125,8 @@ class ClientSession:
         self._closing = False
         self._failed = False
         self._peer_gone = False
+        self._why = "connection closed by the server"
+        self._allowed_streams = _STREAMS_BEFORE_SETTINGS
         self._tls = None if tls is None else TlsStream(tls, server_side=False, server_hostname=server_hostname)
         self._pseudo = (
             (b":method", b"POST"),
@@ -131,8 +150,7 @@ class ClientSession:
         """Another call may be started: the connection is alive, not draining, and below the peer's stream limit."""
         if self._closing or self._failed or self._peer_gone:
             return False
-        allowed = self._http2.remote_settings.get(Setting.MAX_CONCURRENT_STREAMS, 100)
-        return len(self._calls) < allowed and self._http2.can_send_request
+        return len(self._calls) < self._allowed_streams and self._http2.can_send_request
 
     @property
     def calls_in_flight(self) -> int:
@@ -157,7 +175,8 @@ class ClientSession:
     ) -> ClientCall:
         """Starts a call; with `request` that is its one message, else `send_message` and `end_requests` follow.
 
-        Without `streaming` exactly one reply is expected. Raises RpcError UNAVAILABLE where `can_start` is false.
+        Without `streaming` exactly one reply is expected. Past the peer's stream limit (see
+        `can_start`) the call waits in the session. Raises RpcError UNAVAILABLE once the connection takes no calls.
         """
         if self._closing or self._failed or self._peer_gone:
             raise RpcError(Code.UNAVAILABLE, "connection is closed or draining")
@@ -181,39 +200,63 @@ class ClientSession:
     def send_message(self, call: ClientCall, message: bytes) -> None:
         """Sends one more request message; nothing once the call has ended."""
         if call.stream_id in self._calls:
-            self._http2.send_data(call.stream_id, encode_message_frame(message, gzip=call._gzip))
+            with contextlib.suppress(NGH2Error):  # the stream went away; `receive_data` has yet to say so
+                self._http2.send_data(call.stream_id, encode_message_frame(message, gzip=call._gzip))
 
     def end_requests(self, call: ClientCall) -> None:
         """No further request message follows."""
         if call.stream_id in self._calls:
-            self._http2.end_stream(call.stream_id)
+            with contextlib.suppress(NGH2Error):
+                self._http2.end_stream(call.stream_id)
 
     def cancel(self, call: ClientCall) -> None:
         """Gives the call up (RST_STREAM CANCEL). No event follows."""
         if self._calls.pop(call.stream_id, None) is not None:
             call.code, call.message = Code.CANCELLED, "cancelled by the caller"
-            self._http2.reset_stream(call.stream_id, ErrorCode.CANCEL)
+            with contextlib.suppress(NGH2Error):
+                self._http2.reset_stream(call.stream_id, ErrorCode.CANCEL)
 
     def receive_data(self, data: bytes) -> list[ClientEvent]:
         """What `data` makes happen; b"" says that the peer has closed. Never raises for what a peer sent."""
+        events: list[ClientEvent] = []
         if not data:
             self._peer_gone = True
-            return self._end_all("connection closed by the server")
-        if self._failed:
-            return []
+        elif not self._failed:
+            try:
+                if self._tls is not None:
+                    data = self._tls.decrypt(data)
+                self._http2.receive_data(data)
+            except (NGH2Error, ssl.SSLError) as error:
+                self._failed, self._why = True, str(error)
+            self._events(events)  # replies that came whole before an error still count
+        if self._failed or self._peer_gone:
+            self._end_all(events)
+        return events
+
+    def data_to_send(self) -> bytes:
+        """The next bytes for the peer, at most some 256 KiB; b"" when there are none. Ask again once written."""
+        tls = self._tls
         try:
-            if self._tls is not None:
-                data = self._tls.decrypt(data)
-            self._http2.receive_data(data)
+            if tls is None:
+                return self._plain_to_send()
+            return tls.encrypt(self._plain_to_send() if tls.established else b"")
         except (NGH2Error, ssl.SSLError) as error:
+            if not self._failed:
+                self._failed, self._why = True, str(error)
+            return b"" if tls is None else tls.encrypt(b"")
+
+    def _plain_to_send(self) -> bytes:
+        data = self._http2.data_to_send(_SEND_BYTES)
+        if not self._http2.want_read:  # the only sign that libnghttp2 has given the peer up
             self._failed = True
-            return self._end_all(str(error))
-        events: list[ClientEvent] = []
+        return data
+
+    def _events(self, events: list[ClientEvent]) -> None:
         calls = self._calls
         for event in self._http2.events():
             if isinstance(event, DataReceived):
                 if event.stream_id in calls:
-                    self._data(calls[event.stream_id], event.data, events)
+                    self._data(calls[event.stream_id], event.data, event.end_stream, events)
             elif isinstance(event, TrailersReceived):
                 if event.stream_id in calls:
                     self._end(calls.pop(event.stream_id), event.headers, events)
@@ -222,27 +265,15 @@ class ClientSession:
                     self._response(calls[event.stream_id], event.headers, event.end_stream, events)
             else:
                 self._control(event, events)
-        return events
-
-    def data_to_send(self) -> bytes:
-        """The next bytes for the peer, at most some 256 KiB; b"" when there are none. Ask again once written."""
-        try:
-            if self._tls is None:
-                return self._http2.data_to_send(_SEND_BYTES)
-            data = self._tls.encrypt(b"")
-            if self._tls.established and (plain := self._http2.data_to_send(_SEND_BYTES)):
-                data += self._tls.encrypt(plain)
-            return data
-        except (NGH2Error, ssl.SSLError):
-            self._failed = True
-            return b""
 
     def _control(self, event: Event, events: list[ClientEvent]) -> None:
         if isinstance(event, StreamClosed) or isinstance(event, StreamReset):  # noqa: SIM101 - a union costs more
             if event.stream_id in self._calls:
                 self._reset(self._calls.pop(event.stream_id), event.error_code, events)
         elif isinstance(event, GoAwayReceived):
-            self._going_away(event.last_stream_id, events)
+            self._going_away(event, events)
+        elif isinstance(event, SettingsReceived):
+            self._allowed_streams = event.settings.get(Setting.MAX_CONCURRENT_STREAMS, self._allowed_streams)
 
     def _reset(self, call: ClientCall, error_code: int, events: list[ClientEvent]) -> None:
         call.code = RESET_CODE.get(error_code, Code.UNKNOWN)
@@ -250,15 +281,16 @@ class ClientSession:
         call.unprocessed = error_code == ErrorCode.REFUSED_STREAM
         events.append(CallEnded(call))
 
-    def _going_away(self, last_stream_id: int, events: list[ClientEvent]) -> None:
+    def _going_away(self, event: GoAwayReceived, events: list[ClientEvent]) -> None:
         self._closing = True
-        for stream_id in [stream_id for stream_id in self._calls if stream_id > last_stream_id]:
+        self._why = f"server is going away (code {event.error_code:#x})"
+        for stream_id in [stream_id for stream_id in self._calls if stream_id > event.last_stream_id]:
             call = self._calls.pop(stream_id)
-            call.code, call.message, call.unprocessed = Code.UNAVAILABLE, "server is draining", True
+            call.code, call.message, call.unprocessed = Code.UNAVAILABLE, self._why, True
             events.append(CallEnded(call))
 
     def _response(self, call: ClientCall, fields: tuple[Field, ...], ended: bool, events: list[ClientEvent]) -> None:
-        if fields[0] != (b":status", b"200"):
+        if fields[:1] != _HTTP_OK:
             status = dict(fields).get(b":status", b"")
             if status != b"200":
                 code = HTTP_STATUS.get(status, Code.UNKNOWN)
@@ -270,12 +302,12 @@ class ClientSession:
         elif (b"grpc-encoding", b"gzip") in fields:
             call._reader = MessageReader(self._limits.max_message_bytes, gzip=True)
 
-    def _data(self, call: ClientCall, data: bytes, events: list[ClientEvent]) -> None:
+    def _data(self, call: ClientCall, data: bytes, ended: bool, events: list[ClientEvent]) -> None:
         size = len(data) - PREFIX_BYTES
         if call._reader is None:
             # Nearly every reply is one uncompressed message in one frame.
             whole = 0 <= size <= self._limits.max_message_bytes and data[:5] == b"\0" + size.to_bytes(4, "big")
-            if whole and call.reply is None and not call.streaming:
+            if whole and call.reply is None and not call.streaming and not ended:
                 call.reply = data[5:]
                 return
             call._reader = MessageReader(self._limits.max_message_bytes, gzip=False)
@@ -292,16 +324,23 @@ class ClientSession:
             else:
                 self._abort(call, Code.UNIMPLEMENTED, "more than one reply to a unary call", events)
                 return
+        if ended:
+            self._abort(call, Code.INTERNAL, "server ended the stream without a status", events)
 
     def _end(self, call: ClientCall, fields: tuple[Field, ...], events: list[ClientEvent]) -> None:
         call.trailer_fields = fields
-        if fields[0] == (b"grpc-status", b"0"):
+        if fields[:1] == _OK:
             call.code = Code.OK
         else:
             by_name = dict(fields)
             status = by_name.get(b"grpc-status")
             call.code = Code.UNKNOWN if status is None else parse_code(status)
             call.message = "no grpc-status" if status is None else decode_message(by_name.get(b"grpc-message", b""))
+        if call.code is Code.OK and call._reader is not None:
+            try:
+                call._reader.end()
+            except RpcError as error:
+                call.code, call.message = error.code, error.message
         if call.code is Code.OK and call.reply is None and not call.streaming:
             call.code, call.message = Code.UNIMPLEMENTED, "no reply to a unary call"
         events.append(CallEnded(call))
@@ -311,9 +350,8 @@ class ClientSession:
         call.code, call.message = code, message
         events.append(CallEnded(call))
 
-    def _end_all(self, why: str) -> list[ClientEvent]:
-        ended = tuple(self._calls.values())
+    def _end_all(self, events: list[ClientEvent]) -> None:
+        for call in self._calls.values():
+            call.code, call.message = Code.UNAVAILABLE, self._why
+            events.append(CallEnded(call))
         self._calls.clear()
-        for call in ended:
-            call.code, call.message = Code.UNAVAILABLE, why
-        return [CallEnded(call) for call in ended]

@@ -30,7 +30,7 @@ class Limits:
     max_message_bytes: int = 4 * 1024 * 1024
     """One message, decompressed; gRPC's usual default."""
     max_header_list_bytes: int = 16 * 1024
-    """One decoded header list; twice what gRPC suggests as the least."""
+    """One decoded header list, 32 bytes a field included (RFC 9113, 6.5.2); twice what gRPC suggests as the least."""
     stream_window_bytes: int = 65_535
     """Unread request bytes that a peer may send on one stream (RFC 9113's default)."""
     connection_window_bytes: int = 1024 * 1024
@@ -40,6 +40,8 @@ class Limits:
     pings: Allowance = Allowance(200, 10)
     settings: Allowance = Allowance(50, 1)
     empty_frames: Allowance = Allowance(200, 10)
+    glitches: Allowance = Allowance(1_000, 33)
+    """Counted by libnghttp2, not here: PRIORITY and unknown frames, streams past the limit, malformed requests."""
 
 
 class Abuse(enum.IntEnum):

@@ -1,11 +1,14 @@
 """Call metadata and the timeout header, between Python values and header fields. Knows no connection."""
 
 import binascii
+import contextlib
+import re
 from collections.abc import Iterable, Sequence
 
 Metadata = Sequence[tuple[str, str | bytes]]
 Field = tuple[bytes, bytes]
 
+_NAME = re.compile(rb"[0-9a-z_.-]+")
 # Names that are the protocol's own and so are no metadata (PROTOCOL-HTTP2, Custom-Metadata: "grpc-" is reserved).
 _RESERVED = frozenset((b"content-type", b"te", b"user-agent"))
 
@@ -17,8 +20,10 @@ def encode_metadata(metadata: Metadata) -> list[Field]:
     """
     fields = []
     for name, value in metadata:
-        key = name.lower().encode("ascii")
-        if key.startswith((b"grpc-", b":")) or key in _RESERVED:
+        key = name.lower().encode("ascii", "replace")
+        if not _NAME.fullmatch(key):
+            raise ValueError(f"metadata name {name!r} has other characters than letters, digits, '_', '-' and '.'")
+        if key.startswith(b"grpc-") or key in _RESERVED:
             raise ValueError(f"metadata name {name!r} is reserved")
         if isinstance(value, bytes):
             if not key.endswith(b"-bin"):
@@ -29,7 +34,7 @@ def encode_metadata(metadata: Metadata) -> list[Field]:
                 raise ValueError(f"metadata {name!r} ends in -bin, so its value must be bytes")
             if not (value.isascii() and value.isprintable()):
                 raise ValueError(f"metadata {name!r} has a value that is not printable ASCII")
-            fields.append((key, value.encode("ascii")))
+            fields.append((key, value.strip().encode("ascii")))
     return fields
 
 
@@ -48,12 +53,10 @@ def decode_metadata(fields: Iterable[Field]) -> tuple[tuple[str, str | bytes], .
             metadata.append((key, value.decode("ascii", "replace")))
             continue
         for part in value.split(b","):
-            try:
-                metadata.append(
-                    (key, binascii.a2b_base64(part.strip().rstrip(b"=") + b"=" * (-len(part.strip().rstrip(b"=")) % 4)))
-                )
-            except binascii.Error:
-                continue
+            unpadded = part.strip().rstrip(b"=")
+            with contextlib.suppress(binascii.Error):
+                padding = b"=" * (-len(unpadded) % 4)
+                metadata.append((key, binascii.a2b_base64(unpadded + padding, strict_mode=True)))
     return tuple(metadata)
 
 

@@ -27,6 +27,8 @@ class RequestHead:
 
     path: bytes
     fields: tuple[Field, ...]
+    size_bytes: int
+    """As SETTINGS_MAX_HEADER_LIST_SIZE counts (RFC 9113, section 6.5.2): 32 for each field besides its bytes."""
     timeout_ns: int | None = None
     gzip: bool = False
     accepts_gzip: bool = False
@@ -45,9 +47,10 @@ def read_request(fields: tuple[Field, ...]) -> RequestHead:
     """Reads header fields as PROTOCOL-HTTP2, section Requests, says; what it cannot take becomes the refusal."""
     by_name = dict(fields)
     path = by_name.get(b":path", b"")
+    size_bytes = sum(len(name) + len(value) + 32 for name, value in fields)
 
     def refuse(*response: Field) -> RequestHead:
-        return RequestHead(path, fields, refusal=response)
+        return RequestHead(path, fields, size_bytes, refusal=response)
 
     if by_name.get(b":method") != b"POST":
         return refuse((b":status", b"405"), (b"allow", b"POST"))
@@ -71,6 +74,7 @@ def read_request(fields: tuple[Field, ...]) -> RequestHead:
     return RequestHead(
         path=path,
         fields=fields,
+        size_bytes=size_bytes,
         timeout_ns=timeout_ns,
         gzip=encoding == b"gzip",
         accepts_gzip=b"gzip" in by_name.get(b"grpc-accept-encoding", b"").replace(b" ", b"").split(b","),

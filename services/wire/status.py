@@ -38,12 +38,18 @@ class RpcError(Exception):
         return f"{self.code.name}: {self.message}"
 
 
+# A client takes 8 KiB of trailers by default, and percent-encoding makes up to 12 bytes of a character.
+_MAX_MESSAGE_CHARACTERS = 512
+
 _UNRESERVED = frozenset(range(0x20, 0x7F)) - {ord("%")}
 
 
 def encode_message(message: str) -> bytes:
-    """Percent-encodes a status message: all of its UTF-8 but printable ASCII, and `%` (PROTOCOL-HTTP2, Responses)."""
-    raw = message.encode("utf-8", "replace")
+    """Percent-encodes a status message: all of its UTF-8 but printable ASCII, and `%` (PROTOCOL-HTTP2, Responses).
+
+    A message too long for a client's limit on headers would lose the status with it, so it is cut.
+    """
+    raw = message[:_MAX_MESSAGE_CHARACTERS].encode("utf-8", "replace")
     return b"".join(bytes((byte,)) if byte in _UNRESERVED else b"%%%02X" % byte for byte in raw)
 
 

@@ -20,6 +20,7 @@ class TlsStream:
         self._outgoing = ssl.MemoryBIO()
         self._object = context.wrap_bio(self._incoming, self._outgoing, server_side, server_hostname)
         self._established = False
+        self._handshake()  # a client has the first word
 
     def decrypt(self, ciphertext: bytes) -> bytes:
         """The plaintext that `ciphertext` completes; b"" while there is none, also when the peer has closed."""
@@ -35,11 +36,9 @@ class TlsStream:
         return b"".join(plaintext)
 
     def encrypt(self, plaintext: bytes) -> bytes:
-        """The ciphertext to send: what the handshake has to say, and once that is done `plaintext`."""
+        """The ciphertext to send: what the handshake has to say, an alert where it failed, then `plaintext`."""
         if plaintext:
             self._object.write(plaintext)
-        else:
-            self._handshake()
         return self._outgoing.read()
 
     @property

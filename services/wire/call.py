@@ -1,0 +1,97 @@
+"""A call as the server sees it, and what can happen to one. Plain data: what is done about it is in `server.py`."""
+
+import enum
+from dataclasses import dataclass
+
+from services.wire.backlog import Backlog
+from services.wire.messages import MessageReader
+from services.wire.request import RequestHead
+
+
+class Shape(enum.Enum):
+    """How many messages a method takes and gives: (client streams, server streams)."""
+
+    UNARY = (False, False)
+    CLIENT_STREAMING = (True, False)
+    SERVER_STREAMING = (False, True)
+    BIDIRECTIONAL = (True, True)
+
+    def __init__(self, client_streams: bool, server_streams: bool) -> None:
+        self.client_streams = client_streams
+        self.server_streams = server_streams
+
+
+class ServerCall:
+    """One call. `request` is the whole request where the method takes one message, else b""."""
+
+    __slots__ = (
+        "_backlog",
+        "_delivered",
+        "_has_request",
+        "_headers_sent",
+        "_reader",
+        "_request_ended",
+        "cancelled",
+        "context",
+        "head",
+        "received_ns",
+        "request",
+        "shape",
+        "stream_id",
+    )
+
+    def __init__(self, stream_id: int, head: RequestHead, shape: Shape, received_ns: int) -> None:
+        self.stream_id = stream_id
+        self.head = head
+        self.shape = shape
+        self.request = b""
+        self.received_ns = received_ns
+        """Session clock when the request was complete (where it is one message), else when it began."""
+        self.cancelled = False
+        """The peer no longer waits: stop, then `finish`. Also set from another thread than the handler's."""
+        self.context: object = None
+        """For whoever runs the call; the session does not look at it."""
+        self._reader: MessageReader | None = None
+        self._backlog: Backlog | None = None
+        self._request_ended = False
+        self._has_request = False
+        self._delivered = False
+        self._headers_sent = False
+
+    @property
+    def deadline_ns(self) -> int | None:
+        """Session clock when the caller gives up; None where it waits for ever."""
+        timeout_ns = self.head.timeout_ns
+        return None if timeout_ns is None else self.received_ns + timeout_ns
+
+
+@dataclass(frozen=True, slots=True)
+class CallReceived:
+    """Run this call: its one request message is complete, or its stream of them begins."""
+
+    call: ServerCall
+
+
+@dataclass(frozen=True, slots=True)
+class RequestMessage:
+    """The next message of a call that takes a stream of them; tell `consumed` when it is dealt with."""
+
+    call: ServerCall
+    message: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RequestEnded:
+    """No further message will come on this call."""
+
+    call: ServerCall
+
+
+@dataclass(frozen=True, slots=True)
+class CallCancelled:
+    """The caller has given up on a call that was received. It still has to be finished."""
+
+    call: ServerCall
+
+
+ServerEvent = CallReceived | RequestMessage | RequestEnded | CallCancelled
