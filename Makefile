@@ -15,11 +15,11 @@ help: ## tell what there is
 
 setup: $(VENV)/.ready ## make .venv with everything that the other commands need
 
-# Hashes, so that what is installed is what was tested. The stamp comes last: a set-up that was cut short is done again.
+# Hashes, so that what is installed is what was tested. What is never imported need not be compiled. The stamp comes last: a set-up that was cut short is done again.
 $(VENV)/.ready: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; say which: make PYTHON=python3.13 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes --requirement requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 

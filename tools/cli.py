@@ -157,14 +157,13 @@ def _resume_command(folder: Path) -> str:
 @contextmanager
 def _interruptible() -> Iterator[None]:
     """The first signal to end is a KeyboardInterrupt; further ones do not disturb the stopping of what was started."""
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
-        for number in signals:
+        for number in local.ENDING_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in signals}
+    before = {number: signal.signal(number, interrupt) for number in local.ENDING_SIGNALS}
     try:
         yield
     finally:

@@ -7,6 +7,7 @@ by Control.
 import os
 import queue
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,11 +21,15 @@ from typing import IO, Self
 import grpc
 from sweetspot.v1.control_pb2 import SnapshotReply, SnapshotRequest
 
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What tells whoever runs an experiment to stop."""
 START_TIMEOUT_S = 20.0
 """A process that has not said where it listens by then never will."""
 STOP_TIMEOUT_S = 5.0
 """Nothing is in flight any more when a process is stopped, so that a drain takes no time."""
 SNAPSHOT_TIMEOUT_S = 5.0
+DYING_S = 0.5
+"""From the last that is heard of a process to its end."""
 
 
 class LocalError(Exception):
@@ -91,9 +96,13 @@ class Process:
     def pid(self) -> int:
         return self._popen.pid
 
-    @property
-    def ended(self) -> bool:
-        return self._popen.poll() is not None
+    def has_ended(self, within_s: float = 0.0) -> bool:
+        """Whether it ends by then: a socket closes a little before its process is over."""
+        try:
+            self._popen.wait(within_s)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def expect(self, beginning: str, timeout_s: float) -> str:
         """Waits for the line that begins so; the rest of that line. Raises LocalError."""
@@ -126,13 +135,9 @@ class Process:
 
     def stop(self) -> None:
         """Ends it, if need be by force, and leaves nothing of it behind."""
-        if not self.ended:
+        if not self.has_ended():
             self._popen.terminate()
-            try:
-                self._popen.wait(STOP_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                pass
-            finally:  # also when Ctrl-C cuts the wait short; it does nothing to a process that has ended
+            if not self.has_ended(STOP_TIMEOUT_S):
                 self._popen.kill()
                 self._popen.wait()
         self._stderr.close()
@@ -154,11 +159,29 @@ class Process:
 @contextmanager
 def started(name: str, command: Sequence[str], cpus: Collection[int] = ()) -> Iterator[Process]:
     """A process for as long as the block lasts. Raises LocalError where it cannot be started."""
-    process = Process(name, command, cpus)
+    process = None
     try:
+        with _undisturbed():
+            process = Process(name, command, cpus)
         yield process
     finally:
-        process.stop()
+        if process is not None:
+            with _undisturbed():
+                process.stop()
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Puts signals that end this process off until the block is done: a process is never started but not known."""
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _frame: came.append(number)) for number in ENDING_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for first in came[:1]:
+            signal.raise_signal(first)
 
 
 class Control:

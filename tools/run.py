@@ -80,11 +80,11 @@ def run(experiment: Experiment, wanted: Sequence[Pair], place: Place, watcher: W
                 try:
                     trial, complaint = _trial(experiment, model, connections, place, plan=plan, backend=backend)
                 except LocalError as error:
-                    if backend.process.ended:
+                    if backend.process.has_ended():
                         raise
                     watcher.failed(model, connections, str(error))
                     continue
-                if backend.process.ended:
+                if backend.process.has_ended():
                     raise LocalError("the backend ended")
                 write_trial(place.folder, trial)
                 if measures.rate_rps(trial):
@@ -125,7 +125,7 @@ def _serving(name: str, command: Sequence[str], cpus: Collection[int]) -> Iterat
         try:
             yield _Service(process, address, control)
         except LocalError as error:
-            if process.ended:
+            if process.has_ended(local.DYING_S):
                 raise LocalError(process.last_words()) from error
             raise
 

@@ -16,8 +16,11 @@ from tools.report.table import COLUMNS, rows
 from tools.results import Trial
 from tools.units import count, duration
 
-SHOWN = ("rate", "p50", "p99", "errors", "cpu", "pss", "voluntary")
-"""Columns of the report's table that fit into 80 characters beside the model."""
+SHOWN = {
+    **{key: COLUMNS[key] for key in ("rate", "p99", "errors", "cpu", "pss")},
+    "voluntary": "switches",
+}
+"""Columns of the report's table that fit into 80 characters beside the model, with their headings."""
 
 
 class RunProgress:
@@ -81,9 +84,9 @@ def show(console: Console, trials: Sequence[Trial], report: Path) -> None:
 
 def _table(trials: Sequence[Trial]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("")
-    for key in SHOWN:
-        table.add_column(COLUMNS[key], justify="right", overflow="fold")
+    table.add_column("", no_wrap=True)
+    for heading in SHOWN.values():
+        table.add_column(heading, justify="right", no_wrap=True)
     look = looks(list(dict.fromkeys(trial.model for trial in trials)))
     for number in sorted({trial.connections for trial in trials}):
         table.add_row(f"[bold]{connections(number)}[/bold]")

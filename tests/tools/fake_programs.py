@@ -1,0 +1,89 @@
+"""Services and a driver that only pretend, so that whoever starts them can be tested in no time and in every mishap.
+
+`python -m tests.tools.fake_programs ROLE ...`: `services MODEL ...` and `driver ...` speak the lines and the Control
+of the real ones; `sweetspot ...` is the command with those in the place of the real ones. A model's name, and for the
+driver a number of connections, say what goes wrong. Each role imports only what it needs, to start fast.
+"""
+
+import json
+import os
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+from sweetspot.v1.control_pb2 import SnapshotReply, SnapshotRequest
+
+from tools.local import Programs
+
+_SELF = (sys.executable, "-m", "tests.tools.fake_programs")
+PROGRAMS = Programs(services=(*_SELF, "services"), driver=(*_SELF, "driver"))
+
+GOOD, STILLBORN, MORTAL, STUBBORN = MODELS = ("good", "stillborn", "mortal", "stubborn")
+"""The second dies before it listens, the third while it is measured; the last cannot be asked to stop."""
+
+REFUSED, ENDLESS, UNANSWERED = 13, 1000, 7
+"""Connections with which the driver gives up at once, never ends, and gets no answer at all."""
+
+
+def service(model: str) -> None:
+    """Until SIGTERM."""
+    if model == STILLBORN:
+        sys.exit("a warning\nstillborn: Address already in use")
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if model == STUBBORN else signal.SIG_DFL)
+    signal.signal(signal.SIGUSR1, lambda *_: sys.exit("mortal: out of memory"))
+
+    def snapshot(_request: SnapshotRequest, _context: grpc.ServicerContext) -> SnapshotReply:
+        return SnapshotReply(model=model, processes=os.getpid())
+
+    server = grpc.server(ThreadPoolExecutor(1))
+    handler = grpc.unary_unary_rpc_method_handler(snapshot, SnapshotRequest.FromString, SnapshotReply.SerializeToString)
+    server.add_generic_rpc_handlers(
+        [grpc.method_handlers_generic_handler("sweetspot.v1.Control", {"Snapshot": handler})]
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    print(f"listening on {model}.{os.getpid()}:1\ncontrol on 127.0.0.1:{port}", flush=True)
+    while True:
+        signal.pause()
+
+
+def driver(flags: dict[str, str]) -> None:
+    """Measures nothing in no time. Its result is made up, but for the flags it was given."""
+    from tests.tools.sample import trial  # noqa: PLC0415
+
+    connections = int(flags["--connections"])
+    if connections == REFUSED:
+        sys.exit("services.driver: good.1:1: Connection refused")
+    print("measuring", flush=True)
+    if connections == ENDLESS:
+        signal.pause()
+    model, pid = flags["--target"].removesuffix(":1").split(".")
+    if model == MORTAL:
+        os.kill(int(pid), signal.SIGUSR1)
+        signal.pause()
+    print("measured\n\n  first UNAVAILABLE: backend is down", flush=True)
+    rate_rps = 0.0 if connections == UNANSWERED else 100.0
+    got = {"connections": connections, "duration_s": 4.0, "rate_rps": rate_rps}
+    result = {**trial("reactor", connections, got=got).result, "flags": flags}
+    Path(flags["--out"]).write_text(json.dumps(result), encoding="utf-8")
+
+
+def main(role: str, *arguments: str) -> int:
+    """Plays that role."""
+    if role == "sweetspot":
+        from tools import cli  # noqa: PLC0415
+
+        return cli.main(arguments, PROGRAMS)
+    if role == "driver":
+        driver(dict(zip(arguments[::2], arguments[1::2], strict=True)))
+    elif arguments == ("--list",):
+        print("\n".join(f"{model}\tpretends" for model in MODELS))
+    else:
+        service(arguments[0])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,172 @@
+"""The command as a person meets it: what it says, where it leaves the results, how it fails."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tools.fake_programs import ENDLESS, GOOD, PROGRAMS, STILLBORN, UNANSWERED
+from tools import cli
+
+MINE = "title: Why?\nmodels: [{models}]\nconnections: [{connections}]\nplan: {{}}\n"
+
+
+def experiment(folder: Path, models: str = GOOD, connections: str = "1") -> str:
+    path = folder / "mine.yaml"
+    path.write_text(MINE.format(models=models, connections=connections))
+    return str(path)
+
+
+def only(folder: Path) -> Path:
+    (found,) = folder.iterdir()
+    return found
+
+
+def test_a_run_gives_the_answer_then_the_table_then_where_the_report_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "results"
+    assert cli.main(["run", experiment(tmp_path, connections="1, 10"), "--results", str(results)], PROGRAMS) == 0
+    said = capsys.readouterr().out
+    parts = ["1/2  good", "2/2  good", "At 10 connections good serves 100 calls/s", "CPU/call", "10 connections\ngood"]
+    assert [part for part in parts if part not in re.sub(r" +\n", "\n", said)] == []
+    assert sorted(parts, key=lambda part: re.sub(r" +\n", "\n", said).index(part)) == parts
+    assert said.splitlines()[-1] == str(only(results) / "report.html")
+
+
+def test_a_results_folder_tells_what_was_asked_and_where_it_ran(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    cli.main(["run", experiment(tmp_path), "--results", str(results)], PROGRAMS)
+    folder = only(results)
+    assert re.fullmatch(r"mine-\d{8}T\d{6}Z", folder.name)
+    assert {path.name for path in folder.iterdir()} == {
+        "experiment.yaml", "environment.json", "trials", "traces", "report.html",
+    }  # fmt: skip
+    environment = json.loads((folder / "environment.json").read_text())
+    assert {"kernel", "cpus", "pinning", "open_files", "python", "git_revision", "packages"} <= environment.keys()
+    assert environment["packages"]["ngh2"]
+
+
+def test_models_may_be_narrowed_down(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    asked = experiment(tmp_path, models=f"{STILLBORN}, {GOOD}")
+    assert cli.main(["run", asked, "--models", GOOD, "--results", str(results)], PROGRAMS) == 0
+    assert [path.name for path in (only(results) / "trials").iterdir()] == ["good-1.json"]
+
+
+def test_a_run_goes_on_where_it_stopped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = tmp_path / "results"
+    cli.main(["run", experiment(tmp_path, connections="1, 10"), "--results", str(results)], PROGRAMS)
+    first, second = (only(results) / "trials" / f"good-{connections}.json" for connections in (1, 10))
+    second.unlink()
+    kept = first.stat()
+    capsys.readouterr()
+    assert cli.main(["run", "--resume", str(only(results))], PROGRAMS) == 0
+    assert second.exists()
+    assert (first.stat().st_mtime_ns, first.stat().st_ino) == (kept.st_mtime_ns, kept.st_ino)
+    assert "1/1  good" in capsys.readouterr().out
+
+
+def test_a_resumed_run_says_when_it_is_no_longer_on_the_same_machine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "results"
+    cli.main(["run", experiment(tmp_path), "--results", str(results)], PROGRAMS)
+    (only(results) / "environment.json").write_text("{}")
+    cli.main(["run", "--resume", str(only(results))], PROGRAMS)
+    assert "the machine or the code is not as" in capsys.readouterr().err
+
+
+def test_a_failed_trial_is_told_twice_and_ends_in_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = tmp_path / "results"
+    asked = experiment(tmp_path, models=f"{STILLBORN}, {GOOD}")
+    assert cli.main(["run", asked, "--results", str(results)], PROGRAMS) == 1
+    said = capsys.readouterr()
+    assert "failed: stillborn ended with status 1: stillborn: Address already in use" in said.out
+    resume = f"sweetspot run --resume {only(results)}"
+    assert said.err == f"sweetspot: 1 of 2 trials failed; to run the 1 missing: {resume}\n"
+
+
+def test_a_trial_that_was_kept_though_nothing_was_answered_need_not_be_run_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = experiment(tmp_path, connections=str(UNANSWERED))
+    assert cli.main(["run", asked, "--results", str(tmp_path / "results")], PROGRAMS) == 1
+    assert capsys.readouterr().err == "sweetspot: 1 of 1 trials failed\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["run", "nope"], "no experiment 'nope'"),
+        (["run", "{mine}", "--models", "good,mistyped"], "unknown model 'mistyped'; there are good,"),
+        (["run", "{mine}", "--results", "{mine}"], "cannot be written: "),
+        (["run", "{bad}"], "not YAML"),
+        (["run", "{mine}", "--resume", "{here}"], "say either which EXPERIMENT to run or which folder to --resume"),
+        (["run"], "say either which EXPERIMENT to run or which folder to --resume"),
+        (["run", "--resume", "{here}"], "experiment.yaml: No such file or directory"),
+        (["report", "{here}"], "not a results folder"),
+    ],
+    ids=["no experiment", "no model", "no folder", "bad YAML", "both", "neither", "not a run", "not results"],
+)
+def test_what_a_person_can_put_right_is_one_line_and_status_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], complaint: str
+) -> None:
+    (tmp_path / "bad.yaml").write_text("title: [")
+    places = {"mine": experiment(tmp_path), "bad": str(tmp_path / "bad.yaml"), "here": str(tmp_path)}
+    assert cli.main([argument.format(**places) for argument in arguments], PROGRAMS) == 2
+    said = capsys.readouterr()
+    assert complaint in said.err
+    assert said.err.startswith("sweetspot: ")
+    assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["walk"], ["run", "smoke", "--fast"], ["report"]])
+def test_a_command_line_that_is_not_understood_is_one_line_and_status_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments, PROGRAMS)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_an_interrupted_run_keeps_what_it_has_says_how_to_go_on_and_leaves_no_process(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    results = tmp_path / "results"
+    asked = experiment(tmp_path, connections=f"1, {ENDLESS}")
+    mark = f"SWEETSPOT_TEST={tmp_path}"
+    command = [sys.executable, "-m", "tests.tools.fake_programs", "sweetspot", "run", asked, "--results", str(results)]
+    environment = os.environ | {"SWEETSPOT_TEST": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert any("1/2" in line for line in process.stdout)
+        process.send_signal(number)
+        said, complained = process.communicate(timeout=30)
+    assert process.returncode == 130
+    resume = f"sweetspot run --resume {only(results)}"
+    assert complained == f"sweetspot: interrupted; 1 finished trials are kept; to run the 1 missing: {resume}\n"
+    assert said.splitlines()[-1] == str(only(results) / "report.html")
+    assert (only(results) / "trials" / "good-1.json").exists()
+    assert processes_with(mark) == []
+
+
+def processes_with(variable: str) -> list[str]:
+    """Processes that inherited this variable, whoever their parent is by now."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if variable.encode() in path.read_bytes().split(b"\0"):
+                found.append(path.parent.name)
+        except OSError:
+            continue
+    return found

@@ -1,0 +1,139 @@
+"""An experiment's run: what is started and how, what is kept, and what one mishap does to the rest."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.tools.fake_programs import GOOD, MORTAL, PROGRAMS, REFUSED, STILLBORN, STUBBORN, UNANSWERED
+from tools import experiment
+from tools.experiment import Experiment
+from tools.local import LocalError, Programs
+from tools.results import Trial, read_trials
+from tools.run import Pair, Place, run, trials
+
+ASKED = Experiment(
+    title="Why?",
+    models=None,
+    connections=[1, 10],
+    streams=2,
+    rate_rps=None,
+    arrival=None,
+    warmup_s=0.5,
+    duration_s=3,
+    timeout_s=10,
+    trace_ratio=0.25,
+    plan={"steps": [{"compute": {"rounds": 5}}], "payload_bytes": 8},
+    service_options={"queue_bound": 7},
+)
+
+
+@dataclass
+class Notes:
+    """A watcher that remembers."""
+
+    begun: list[Pair] = field(default_factory=list)
+    kept: list[Trial] = field(default_factory=list)
+    failures: dict[Pair, str] = field(default_factory=dict)
+
+    def begins(self, model: str, connections: int) -> None:
+        self.begun.append((model, connections))
+
+    def ended(self, trial: Trial) -> None:
+        self.kept.append(trial)
+
+    def failed(self, model: str, connections: int, why: str) -> None:
+        self.failures[model, connections] = why
+
+
+def run_fakes(folder: Path, *wanted: Pair, programs: Programs = PROGRAMS) -> Notes:
+    notes = Notes()
+    run(ASKED, wanted, Place(folder, programs, None), notes)
+    return notes
+
+
+def test_models_that_are_compared_are_measured_one_after_the_other() -> None:
+    assert trials(ASKED, ["a", "b"]) == [("a", 1), ("b", 1), ("a", 10), ("b", 10)]
+
+
+def test_a_trial_is_kept_with_the_counters_of_the_service_that_it_loaded(tmp_path: Path) -> None:
+    run_fakes(tmp_path, (GOOD, 10))
+    (kept,) = read_trials(tmp_path).trials
+    assert (kept.model, kept.connections) == (GOOD, 10)
+    loaded = kept.result["flags"]["--target"]
+    assert f"{GOOD}.{kept.before.processes}:1" == f"{GOOD}.{kept.after.processes}:1" == loaded
+
+
+def test_the_driver_is_given_what_the_experiment_asks(tmp_path: Path) -> None:
+    (trial,) = run_fakes(tmp_path, (GOOD, 10)).kept
+    flags = dict(trial.result["flags"])
+    for own in ("--target", "--plan", "--out"):
+        del flags[own]
+    assert flags == {
+        "--connections": "10",
+        "--streams": "2",
+        "--warmup": "0.5",
+        "--duration": "3",
+        "--timeout": "10",
+        "--trace-ratio": "0.25",
+        "--trace-file": str(tmp_path / "traces" / "driver.jsonl"),
+    }
+
+
+def test_every_trial_has_a_service_of_its_own(tmp_path: Path) -> None:
+    first, second = run_fakes(tmp_path, (GOOD, 1), (GOOD, 10)).kept
+    assert first.after.processes != second.after.processes
+
+
+@pytest.mark.parametrize(
+    ("mishap", "why"),
+    [
+        ((STILLBORN, 10), "stillborn ended with status 1: stillborn: Address already in use"),
+        ((MORTAL, 10), "mortal ended with status 1: mortal: out of memory"),
+        ((GOOD, REFUSED), "driver ended with status 1: services.driver: good.1:1: Connection refused"),
+    ],
+    ids=["the service does not start", "the service dies", "the driver gives up"],
+)
+def test_a_trial_that_fails_is_told_with_its_cause_and_the_next_one_runs(
+    tmp_path: Path, mishap: Pair, why: str
+) -> None:
+    notes = run_fakes(tmp_path, mishap, (GOOD, 1))
+    assert notes.failures == {mishap: why}
+    assert [(trial.model, trial.connections) for trial in read_trials(tmp_path).trials] == [(GOOD, 1)]
+
+
+def test_a_trial_without_an_answer_is_kept_and_told_as_a_failure_with_what_the_calls_were_told(tmp_path: Path) -> None:
+    notes = run_fakes(tmp_path, (GOOD, UNANSWERED))
+    assert notes.failures == {
+        (GOOD, UNANSWERED): "no call was answered OK; first UNAVAILABLE: backend is down",
+    }
+    assert len(read_trials(tmp_path).trials) == 1
+
+
+def test_a_service_that_will_not_stop_does_not_stop_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tools.local.STOP_TIMEOUT_S", 0.05)
+    assert len(run_fakes(tmp_path, (STUBBORN, 1), (GOOD, 1)).kept) == 2
+
+
+def test_without_a_backend_nothing_is_measured(tmp_path: Path) -> None:
+    without = Programs(services=("/bin/sh", "-c", "echo port in use >&2; exit 2"), driver=PROGRAMS.driver)
+    with pytest.raises(LocalError, match=r"^backend ended with status 2: port in use$"):
+        run_fakes(tmp_path, (GOOD, 1), programs=without)
+
+
+def test_the_real_programs_do_the_same_work_and_leave_spans_of_it(tmp_path: Path) -> None:
+    (tmp_path / "traces").mkdir()
+    smoke = experiment.read(experiment.find("smoke"))
+    notes = Notes()
+    run(smoke, [("reactor", 1), ("thread_per_connection", 4)], Place(tmp_path, Programs(), None), notes)
+    assert not notes.failures
+    assert len({checksum for trial in notes.kept for checksum in trial.result["checksums"]}) == 1
+    for trial in notes.kept:
+        assert trial.before.model == trial.after.model == trial.model
+        assert trial.before.connections == trial.connections
+        assert trial.result["plan"]["steps"] == yaml.safe_load(yaml.safe_dump(smoke.plan["steps"]))
+    traced = {call["trace_id"] for trial in notes.kept for call in trial.result["traces"]}
+    for process in ("driver", "reactor", "thread_per_connection", "backend"):
+        spans = (tmp_path / "traces" / f"{process}.jsonl").read_text()
+        assert any(trace_id in spans for trace_id in traced), process
