@@ -1,0 +1,70 @@
+"""What each name's state follows: liveness nothing, readiness the drain and the queue."""
+
+import pytest
+from grpc_health.v1 import health_pb2
+
+from services.runtime.config import Config
+from services.runtime.drain import Drain
+from services.runtime.service import Service
+from services.wire import Code, RpcError
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+OF_READINESS = ("", "readiness", "sweetspot.v1.Workload")
+QUEUE_BOUND = 5
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service("thread_pool", Config(queue_bound=QUEUE_BOUND), drain=Drain())
+
+
+def check(service: Service, name: str) -> int:
+    request = health_pb2.HealthCheckRequest(service=name).SerializeToString()
+    return health_pb2.HealthCheckResponse.FromString(service.health.check(request)).status
+
+
+@pytest.mark.parametrize("name", [*OF_READINESS, "liveness"])
+def test_a_service_that_takes_calls_is_serving(service: Service, name: str) -> None:
+    assert check(service, name) == SERVING
+
+
+@pytest.mark.parametrize("name", OF_READINESS)
+@pytest.mark.parametrize(("queued", "status"), [(QUEUE_BOUND - 1, SERVING), (QUEUE_BOUND, NOT_SERVING)])
+def test_a_service_is_not_ready_while_its_queue_is_full(service: Service, name: str, queued: int, status: int) -> None:
+    service.queue_depth = lambda: queued
+    assert check(service, name) == status
+
+
+@pytest.mark.parametrize("name", OF_READINESS)
+def test_a_service_that_drains_is_not_ready(service: Service, name: str) -> None:
+    service.drain.request()
+    assert check(service, name) == NOT_SERVING
+
+
+def test_a_service_that_drains_with_a_full_queue_is_alive(service: Service) -> None:
+    service.drain.request()
+    service.queue_depth = lambda: QUEUE_BOUND
+    assert check(service, "liveness") == SERVING
+
+
+def test_list_tells_every_name(service: Service) -> None:
+    service.drain.request()
+    statuses = health_pb2.HealthListResponse.FromString(service.health.list(b"")).statuses
+    assert {name: reply.status for name, reply in statuses.items()} == {
+        "liveness": SERVING,
+        **dict.fromkeys(OF_READINESS, NOT_SERVING),
+    }
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "code"),
+    [
+        (health_pb2.HealthCheckRequest(service="nobody").SerializeToString(), Code.NOT_FOUND),
+        (b"\xff", Code.INTERNAL),
+    ],
+)
+def test_check_refuses_what_it_does_not_know(service: Service, request_bytes: bytes, code: Code) -> None:
+    with pytest.raises(RpcError) as refused:
+        service.health.check(request_bytes)
+    assert refused.value.code == code

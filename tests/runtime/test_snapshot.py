@@ -1,0 +1,91 @@
+"""A snapshot has what the kernel and the model count, and nothing that is not there."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from services.runtime.config import Config
+from services.runtime.drain import Drain
+from services.runtime.lag import LoopLag
+from services.runtime.service import RUN_PATH, Service
+from services.runtime.snapshot import hurried, snapshot
+from tests.runtime.ends import Ends
+
+THREADS = 1000
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service("thread_pool", Config(), drain=Drain())
+
+
+@pytest.fixture
+def many_threads() -> Iterator[None]:
+    done = threading.Event()
+    threads = [threading.Thread(target=done.wait) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    yield
+    done.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_it_counts_connections_and_calls(service: Service) -> None:
+    busy, _idle = Ends(service.open_session(), service), service.open_session()
+    busy.client.start(RUN_PATH.decode(), b"")
+    busy.client.start(RUN_PATH.decode(), b"")
+    busy.talk()
+    reply = snapshot(service)
+    assert (reply.model, reply.connections, reply.calls_in_flight) == ("thread_pool", 2, 2)
+
+
+def test_a_model_without_queue_or_loop_reports_neither(service: Service) -> None:
+    reply = snapshot(service)
+    assert not reply.HasField("queue_depth")
+    assert not reply.HasField("loop_lag_max_ns")
+
+
+def test_an_empty_queue_is_not_an_absent_one(service: Service) -> None:
+    service.queue_depth = lambda: 0
+    reply = snapshot(service)
+    assert reply.HasField("queue_depth")
+    assert reply.queue_depth == 0
+
+
+def test_the_lag_is_that_since_the_last_snapshot(service: Service) -> None:
+    service.loop_lag = LoopLag()
+    service.loop_lag.note(7)
+    assert [snapshot(service).loop_lag_max_ns for _ in range(2)] == [7, 0]
+
+
+def test_the_difference_of_two_is_the_use_between_them(service: Service) -> None:
+    before = snapshot(service)
+    spent_ns = time.process_time_ns()
+    while time.process_time_ns() - spent_ns < 50_000_000:
+        os.getppid()
+    after = snapshot(service)
+    used_ns = after.cpu_user_ns + after.cpu_system_ns - before.cpu_user_ns - before.cpu_system_ns
+    assert 50_000_000 <= used_ns < 1_000_000_000
+    assert after.monotonic_ns > before.monotonic_ns
+
+
+@pytest.mark.usefixtures("many_threads")
+def test_a_thousand_threads_cost_less_than_10_ms(service: Service) -> None:
+    def took_s() -> float:
+        started = time.perf_counter()
+        assert snapshot(service).threads > THREADS
+        return time.perf_counter() - started
+
+    assert min(took_s() for _ in range(5)) < 0.010
+
+
+def test_hurry_is_over_when_it_is_done() -> None:
+    usual_s = sys.getswitchinterval()
+    with hurried():
+        assert sys.getswitchinterval() < usual_s
+    assert sys.getswitchinterval() == usual_s
