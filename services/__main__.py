@@ -54,7 +54,8 @@ def run(name: str, config: Config, serve: Callable[[Service], None]) -> None:
         service.control_address = control.start()
         serve(service)
     except OSError as error:
-        refuse(f"{name}: {error.strerror or error}")
+        what = error.strerror or str(error)
+        refuse(f"{name}: {what}: {error.filename}" if error.filename else f"{name}: {what}")
     control.stop()
     if tracing is not None:
         tracing.close()

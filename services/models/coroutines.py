@@ -19,6 +19,7 @@ import logging
 from services.runtime.aio import AsyncioWaits, watch_lag
 from services.runtime.answers import respond
 from services.runtime.lag import LoopLag
+from services.runtime.linger import LINGER_S
 from services.runtime.service import Service
 from services.wire import CallCancelled, CallReceived, Code, RpcError, ServerCall
 from services.workload import coroutine
@@ -72,11 +73,9 @@ class Connection:
 
     async def serve(self) -> None:
         """Reads until the peer or the drain ends the connection."""
-        while not self._session.closed:
-            try:
-                data = await self._reader.read(RECEIVE_BYTES)
-            except OSError:
-                data = b""
+        data = b"-"
+        while data:
+            data = await self._read()
             for event in self._session.receive_data(data):
                 if respond(self._session, self._service, event):
                     continue
@@ -87,6 +86,14 @@ class Connection:
             await self._flush()
         self._service.close_session(self._session)
         self._writer.close()
+
+    async def _read(self) -> bytes:
+        """The next bytes; b"" when the peer has closed, or does not within LINGER_S of our end."""
+        try:
+            async with asyncio.timeout(LINGER_S if self._session.closed else None):
+                return await self._reader.read(RECEIVE_BYTES)
+        except OSError:  # TimeoutError among them
+            return b""
 
     def drain(self) -> None:
         """Tells the client to open no more calls."""
@@ -118,8 +125,8 @@ class Connection:
     def _write(self) -> None:
         while data := self._session.data_to_send():
             self._writer.write(data)
-        if self._session.closed:
-            self._writer.close()  # what was written still goes out; the reader then sees the end
+        if self._session.closed and not self._writer.is_closing():
+            self._writer.write_eof()  # the peer closes in turn, which wakes the reader
 
     async def _flush(self) -> None:
         self._write()

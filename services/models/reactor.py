@@ -35,8 +35,9 @@ from services.runtime.answers import respond
 from services.runtime.channel import Channel, Then
 from services.runtime.config import Address
 from services.runtime.lag import PERIOD_NS, LoopLag
+from services.runtime.linger import LINGER_S
 from services.runtime.service import Service
-from services.wire import CallCancelled, CallReceived, ClientCall, Code, RpcError, ServerCall
+from services.wire import CallCancelled, CallReceived, ClientCall, Code, RpcError, ServerCall, ServerEvent
 from services.workload import callbacks
 from services.workload.run import Fetch, Run
 
@@ -180,7 +181,18 @@ class Drainer:
 class Connection:
     """A client's connection: reads what is there, runs it, writes what fits."""
 
-    __slots__ = ("_closed", "_flushing", "_identity", "_loop", "_service", "_session", "_sock", "_unsent", "_waits")
+    __slots__ = (
+        "_closed",
+        "_flushing",
+        "_identity",
+        "_lingering",
+        "_loop",
+        "_service",
+        "_session",
+        "_sock",
+        "_unsent",
+        "_waits",
+    )
 
     def __init__(
         self,
@@ -201,6 +213,7 @@ class Connection:
         self._session = service.open_session()
         self._unsent = b""
         self._flushing = False
+        self._lingering = False
 
     def ready(self, events: int) -> None:
         if events & ~select.EPOLLOUT:
@@ -210,14 +223,12 @@ class Connection:
                 return
             except OSError:
                 data = b""
+            if not data:
+                self._close()
+                return
             self._flushing = True  # one write for all that this read brings
             for event in self._session.receive_data(data):
-                if respond(self._session, self._service, event):
-                    continue
-                if isinstance(event, CallReceived):
-                    self._run(event.call)
-                elif isinstance(event, CallCancelled) and isinstance(event.call.context, Run):
-                    self._waits.interrupt(event.call.context)
+                self._dispatch(event)
         self.flush()
 
     def drain(self) -> None:
@@ -246,12 +257,20 @@ class Connection:
         except BlockingIOError:
             pass
         except OSError:
-            self._session.receive_data(b"")
-            self._unsent = b""
-        if self._session.closed and not self._unsent:
             self._close()
+            return
+        if self._session.closed and not self._unsent:
+            self._linger()
         elif had_unsent != bool(self._unsent):
             self._loop.modify(self._sock.fileno(), select.EPOLLIN | (select.EPOLLOUT if self._unsent else 0))
+
+    def _dispatch(self, event: ServerEvent) -> None:
+        if respond(self._session, self._service, event):
+            return
+        if isinstance(event, CallReceived):
+            self._run(event.call)
+        elif isinstance(event, CallCancelled) and isinstance(event.call.context, Run):
+            self._waits.interrupt(event.call.context)
 
     def _run(self, call: ServerCall) -> None:
         session = self._session
@@ -272,7 +291,23 @@ class Connection:
 
         callbacks.handle(run, self._waits, send, done)
 
+    def _linger(self) -> None:
+        """Shuts the write side down; the peer closes in turn, or is cut off."""
+        if not self._lingering:
+            self._lingering = True
+            try:
+                self._sock.shutdown(socket.SHUT_WR)
+            except OSError:  # ENOTCONN: the peer was first
+                self._close()
+                return
+            self._loop.modify(self._sock.fileno(), select.EPOLLIN)
+            self._loop.call_at(time.monotonic_ns() + int(LINGER_S * 1e9), self._close)
+
     def _close(self) -> None:
+        if self._sock.fileno() < 0:
+            return
+        for event in self._session.receive_data(b""):
+            self._dispatch(event)
         self._loop.unregister(self._sock.fileno())
         self._service.close_session(self._session)
         self._sock.close()

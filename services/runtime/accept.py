@@ -18,7 +18,7 @@ _CAPACITY_PAUSE_S = 0.05
 
 
 def accept_ready(listener: socket.socket) -> Iterator[socket.socket]:
-    """The connections that wait at a non-blocking `listener`, each non-blocking and without Nagle's delay."""
+    """The connections that wait at a non-blocking `listener`, each non-blocking."""
     while True:
         try:
             connection, _ = listener.accept()
@@ -32,8 +32,6 @@ def accept_ready(listener: socket.socket) -> Iterator[socket.socket]:
                 return
             raise
         connection.setblocking(False)
-        # A reply is several small writes; with Nagle's algorithm and delayed ACKs each costs 40 ms (tcp(7)).
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield connection
 
 

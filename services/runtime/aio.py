@@ -6,7 +6,6 @@ For what is served beside the models (the control port, the backend) and for mod
 import asyncio
 import logging
 import os
-import socket
 import time
 from collections.abc import Callable
 from typing import cast
@@ -15,6 +14,7 @@ from services.runtime.answers import Answering, respond
 from services.runtime.channel import Channel
 from services.runtime.config import Address
 from services.runtime.lag import PERIOD_NS, LoopLag
+from services.runtime.linger import LINGER_S
 from services.runtime.service import Service
 from services.wire import Code, RpcError, ServerEvent, ServerSession
 from services.workload.run import Fetch, Run
@@ -43,12 +43,10 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._paused = False
         self._flush_due = False
+        self._lingering = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        # asyncio turns Nagle's algorithm off by itself only where the listener names its protocol (socket.proto), which
-        # socket.create_server does not; with it, a reply after the first write waits 40 ms for a delayed ACK (tcp(7)).
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.flush()
 
     def data_received(self, data: bytes) -> None:
@@ -74,8 +72,10 @@ class Connection(asyncio.Protocol):
         self._flush_due = False
         while not self._paused and (data := self.session.data_to_send()):
             self._transport.write(data)
-        if self.session.closed and not self._paused:
-            self._transport.close()
+        if self.session.closed and not (self._paused or self._lingering or self._transport.is_closing()):
+            self._lingering = True
+            self._transport.write_eof()
+            self._loop.call_later(LINGER_S, self._transport.abort)
 
     def flush_soon(self) -> None:
         """`flush`, once for all that happens in this turn of the loop."""

@@ -11,6 +11,7 @@ import time
 
 from services.runtime.answers import respond
 from services.runtime.config import Address
+from services.runtime.linger import linger
 from services.runtime.service import Service
 from services.wire import ClientSession, Code, RpcError, ServerCall, ServerEvent
 from services.workload import linear
@@ -75,7 +76,7 @@ class Connection:
             self._session.finish(call, code, message)
             self._flush()
             if self._session.closed:
-                self._shutdown()
+                self._shutdown(socket.SHUT_WR)  # the peer closes in turn, which wakes the reader
 
     def drain(self) -> None:
         """Tells the peer to open no more calls; the connection ends with the last one in flight."""
@@ -86,16 +87,17 @@ class Connection:
     def close(self) -> None:
         """Gives the socket back; by the reading thread, once `receive` gave None."""
         self._service.close_session(self._session)
+        linger(self._sock)
         with self._lock:
             self._sock.close()
 
     def abort(self) -> None:
         """Ends the connection with whatever is in flight on it; its reading thread will see that."""
-        self._shutdown()
+        self._shutdown(socket.SHUT_RDWR)
 
-    def _shutdown(self) -> None:
+    def _shutdown(self, how: int) -> None:
         try:
-            self._sock.shutdown(socket.SHUT_RDWR)
+            self._sock.shutdown(how)
         except OSError:  # ENOTCONN, EBADF: the peer or the reader was first
             return
 
@@ -105,7 +107,7 @@ class Connection:
                 self._sock.sendall(data)
         except OSError:
             self._session.receive_data(b"")
-            self._shutdown()
+            self._shutdown(socket.SHUT_RDWR)
 
 
 class Connections:

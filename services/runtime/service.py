@@ -103,6 +103,9 @@ class Service:
         listener = socket.create_server(
             (self.config.host, self.config.port), family=family, backlog=self.config.backlog
         )
+        # Inherited by what is accepted. With Nagle's algorithm, a reply that is a second write waits 40 ms for a
+        # delayed ACK (tcp(7)); asyncio turns it off only for sockets that name their protocol.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.announce(listener.getsockname()[1])
         return listener
 
