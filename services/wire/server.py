@@ -269,7 +269,7 @@ class ServerSession:
         call = self._calls.get(stream_id)
         # What a unary call buffers is bounded by the message size, so room for it is given at once.
         if data and (call is None or call.cancelled or call._backlog is None):
-            self._give_room(stream_id, len(data))
+            self._http2.acknowledge_received_data(len(data), stream_id)
         if call is None or call.cancelled or call._request_ended:
             return
         try:
