@@ -220,7 +220,7 @@ class BackendConnection(asyncio.Protocol):
             self.channel.lost("timed out while connecting")
         except OSError as error:
             # asyncio words errno in its own way; a failed look-up has no errno but a negative code (getaddrinfo(3)).
-            self.channel.lost(os.strerror(error.errno) if (error.errno or 0) > 0 else str(error))
+            self.channel.lost(os.strerror(error.errno) if error.errno and error.errno > 0 else str(error))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)

@@ -4,7 +4,7 @@
     .-----------------.              .--------------------------.
     | the model, in   |   Service    | asyncio loop             | <--- kubelet, load driver, grpcurl
     | whatever way it | <----------- | on request: read, answer |
-    | serves          |    (read)    | every 50 ms: tell Watch  |
+    | serves          |    (read)    | Watch: look every 50 ms  |
     '-----------------'              '--------------------------'
 
 Who waits      The loop, for the control port alone; no call of the workload ever comes here.
@@ -24,7 +24,7 @@ from services.runtime.answers import Answer, answers
 from services.runtime.config import Address
 from services.runtime.service import Service
 from services.runtime.snapshot import snapshot
-from services.wire import CallReceived, ServerCall, ServerEvent, ServerSession, Shape
+from services.wire import CallReceived, Code, ServerCall, ServerEvent, ServerSession, Shape
 
 SERVICE = "sweetspot.v1.Control"
 SNAPSHOT_PATH = b"/sweetspot.v1.Control/Snapshot"
@@ -73,17 +73,14 @@ class Control:
 
     async def _serve(self, listener: socket.socket) -> None:
         server = await self._loop.create_server(self._accepted, sock=listener)
-        while not self._stopping.is_set():
-            for watch in self._watches.values():
-                watch.push_change(self._health)
-            try:
-                async with asyncio.timeout(WATCH_PERIOD_S):
-                    await self._stopping.wait()
-            except TimeoutError:
-                continue
+        await self._stopping.wait()
         server.close()
-        for connection in self._connections:
-            connection.drain()
+        for watch in tuple(self._watches.values()):
+            watch.end()
+        for connection in tuple(self._connections):
+            connection.flush()
+            connection.abort()
+        await asyncio.sleep(0)  # a turn of the loop, in which the sockets are closed
 
     def _accepted(self) -> Connection:
         connection = Connection(ServerSession(self._shapes), self, self._watch, self._connections.discard)
@@ -92,25 +89,34 @@ class Control:
 
     def _watch(self, connection: Connection, event: ServerEvent) -> None:
         if isinstance(event, CallReceived):
-            watch = self._watches[event.call] = Watch(connection, event.call)
-            watch.push_change(self._health)
+            self._watches[event.call] = Watch(connection, event.call, self._health)
         else:
-            del self._watches[event.call]
-            connection.session.finish(event.call)
+            self._watches.pop(event.call).end()
 
 
 class Watch:
     """A caller of Watch: told the state of its name at once, then whenever it has changed."""
 
-    def __init__(self, connection: Connection, call: ServerCall) -> None:
+    def __init__(self, connection: Connection, call: ServerCall, states: health.Health) -> None:
         self._connection = connection
         self._call = call
+        self._states = states
         self._name = health.asked_name(call.request)
-        self._told = None
+        self._told: int | None = None
+        self._look_again()
 
-    def push_change(self, states: health.Health) -> None:
-        """Tells the state unless it was the last one told."""
-        status = states.status(self._name)
+    def end(self) -> None:
+        """The caller has left, or is told the last state and to ask elsewhere."""
+        self._timer.cancel()
+        self._tell_change()
+        self._connection.session.finish(self._call, Code.UNAVAILABLE, "service has stopped")
+
+    def _look_again(self) -> None:
+        self._tell_change()
+        self._timer = asyncio.get_running_loop().call_later(WATCH_PERIOD_S, self._look_again)
+
+    def _tell_change(self) -> None:
+        status = self._states.status(self._name)
         if status != self._told:
             self._told = status
             self._connection.session.send_message(self._call, health.response(status))
