@@ -3,11 +3,16 @@
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import grpc
+from sweetspot.v1 import control_pb2
+
 EXIT_TIMEOUT_S = 20
+ARRIVAL_TIMEOUT_S = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,17 @@ class Serving:
         """Drains; the exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(EXIT_TIMEOUT_S)
+
+    def wait_until_in_flight(self, calls: int) -> control_pb2.SnapshotReply:
+        """Asks until the service itself says that it has so many calls."""
+        with grpc.insecure_channel(self.control) as channel:
+            snapshot = channel.unary_unary(
+                "/sweetspot.v1.Control/Snapshot", response_deserializer=control_pb2.SnapshotReply.FromString
+            )
+            until = time.monotonic() + ARRIVAL_TIMEOUT_S
+            while (reply := snapshot(b"", timeout=5)).calls_in_flight < calls:
+                assert time.monotonic() < until, "the calls never arrived"
+            return reply
 
 
 @contextmanager

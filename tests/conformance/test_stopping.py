@@ -1,7 +1,6 @@
 """The one way to stop: what is in flight is finished, what comes later is told to go elsewhere."""
 
 import signal
-import time
 
 import grpc
 import pytest
@@ -10,7 +9,7 @@ from sweetspot.v1 import workload_pb2
 
 from services.models import MODELS
 from tests.conformance.conftest import Workload
-from tests.serving import EXIT_TIMEOUT_S, Serving, serving
+from tests.serving import EXIT_TIMEOUT_S, serving
 
 IN_FLIGHT = 20
 SLOW = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=500_000))])
@@ -19,25 +18,12 @@ CONCURRENT = [name for name in MODELS if name != "thread_per_connection"]
 """Models that run the calls of one connection at the same time."""
 
 
-def wait_until_in_flight(started: Serving, calls: int) -> None:
-    """Polls Snapshot: the service's own word that it has the calls."""
-    from sweetspot.v1 import control_pb2  # noqa: PLC0415
-
-    with grpc.insecure_channel(started.control) as control:
-        snapshot = control.unary_unary(
-            "/sweetspot.v1.Control/Snapshot", response_deserializer=control_pb2.SnapshotReply.FromString
-        )
-        until = time.monotonic() + 10
-        while snapshot(b"", timeout=5).calls_in_flight < calls:
-            assert time.monotonic() < until, "the calls never arrived"
-
-
 @pytest.mark.parametrize("model", MODELS)
 def test_calls_in_flight_are_finished_before_the_service_exits(model: str) -> None:
     calls = IN_FLIGHT if model in CONCURRENT else 1
     with serving(model) as started, grpc.insecure_channel(started.address) as channel:
         pending = [Workload(channel).run.future(SLOW) for _ in range(calls)]
-        wait_until_in_flight(started, calls)
+        started.wait_until_in_flight(calls)
         assert started.stop() == 0
         assert [call.code() for call in pending] == [grpc.StatusCode.OK] * calls
 
@@ -46,7 +32,7 @@ def test_calls_in_flight_are_finished_before_the_service_exits(model: str) -> No
 def test_a_second_signal_does_not_wait(model: str) -> None:
     with serving(model) as started, grpc.insecure_channel(started.address) as channel:
         pending = Workload(channel).run.future(STUCK)
-        wait_until_in_flight(started, 1)
+        started.wait_until_in_flight(1)
         with grpc.insecure_channel(started.control) as control:
             watch = control.unary_stream(
                 "/grpc.health.v1.Health/Watch",
