@@ -1,0 +1,151 @@
+"""`python -m tools.bench`: measures, prints targets as asked and got, keeps all of it.
+
+Exit status: 0 when everything was measured, whether reached or not; 1 when something was not; 2 for what a person can
+put right, in one line on stderr; 130 when interrupted, with what was measured kept. Must not know how
+any of it is done.
+"""
+
+import argparse
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NoReturn, TypeVar
+
+from rich.console import Console
+
+from tools import environment
+from tools.bench import profiling, record, rounds, servers, tables
+from tools.bench.clients import Timing
+from tools.bench.record import Record
+from tools.bench.rounds import Bench
+from tools.bench.targets import BUSY, IDLE_CONNECTIONS, Load, subjects
+from tools.local import LocalError, Pinning, allow_open_files, running_on
+from tools.results import BadResultsError
+
+Number = TypeVar("Number", int, float)
+
+UNMEASURED, REFUSED, INTERRUPTED = 1, 2, 130
+WARMUP_S = 1.0
+OTHER_OPEN_FILES = 64
+"""Besides the idle connections: pipes, listeners, the interpreter's."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(REFUSED, f"{self.prog}: {message}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line. Returns the exit status."""
+    args = _parser().parse_args(arguments)
+    console = Console(highlight=False)
+    # Whoever stops the bench with SIGTERM, too, gets what was measured, and leaves no server behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        server_cpu, client_cpu = _processors()
+        servers.h2load()
+        with TemporaryDirectory(prefix="sweetspot-bench-") as scratch, running_on([client_cpu]):
+            if args.profile is not None:
+                name = args.profile.replace("-", "_")
+                console.print(profiling.profile(name, args.at, args.duration, server_cpu, Path(scratch)))
+                return 0
+            servers.nghttpd()
+            return _bench(args, (server_cpu, client_cpu), Path(scratch), console)
+    except (LocalError, BadResultsError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        print("bench: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="python -m tools.bench", description="What the models reach, as ratios.", allow_abbrev=False)
+    parser.add_argument("--rounds", type=_within(int, 1, 20), default=3, metavar="N", help="medians are of so many (3)")
+    parser.add_argument(
+        "--duration", type=_within(float, 0.5, 60), default=3.0, metavar="S", help="seconds of each measurement (3)"
+    )
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="where to keep it (results)"
+    )
+    parser.add_argument(
+        "--profile", metavar="MODEL", help="instead: where that model's processor time goes, or the `driver`'s"
+    )
+    parser.add_argument("--at", type=_load, default=BUSY, metavar="CxS", help=f"load of the profile ({BUSY})")
+    return parser
+
+
+def _within(kind: Callable[[str], Number], least: Number, most: Number) -> Callable[[str], Number]:
+    def number(text: str) -> Number:
+        value = kind(text)
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{text} is not within {least} to {most}")
+        return value
+
+    return number
+
+
+def _load(text: str) -> Load:
+    found = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,2})", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not CONNECTIONSxSTREAMS, as {BUSY}")
+    return Load(int(found[1]), int(found[2]))
+
+
+def _processors() -> tuple[int, int]:
+    """One for the server, one for the client. Raises LocalError."""
+    allowed = sorted(os.sched_getaffinity(0))
+    if len(allowed) < 2:
+        raise LocalError("two processors are needed, one for each side; this process may use one")
+    return allowed[0], allowed[1]
+
+
+def _programs() -> dict[str, str]:
+    paths = (servers.h2load(), servers.nghttpd())
+    return {
+        Path(path).name: subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+        for path in paths
+    }
+
+
+def _bench(args: argparse.Namespace, cpus: tuple[int, int], scratch: Path, console: Console) -> int:
+    server_cpu, client_cpu = cpus
+    open_files = allow_open_files()
+    if open_files < IDLE_CONNECTIONS + OTHER_OPEN_FILES:
+        raise LocalError(f"{IDLE_CONNECTIONS:,} idle connections are more than {open_files:,} open files (ulimit -Hn)")
+    now = datetime.now(UTC)
+    folder = args.results / f"bench-{now:%Y%m%dT%H%M%SZ}"
+    asked = {"rounds": args.rounds, "warmup_s": WARMUP_S, "duration_s": args.duration}
+    asked |= {"payload_bytes": len(servers.REQUEST.payload), "server_cpu": server_cpu, "client_cpu": client_cpu}
+    described = environment.describe(Pinning([server_cpu], [client_cpu]), open_files) | {"programs": _programs()}
+    kept = Record(f"{now:%Y-%m-%dT%H:%M:%SZ}", asked, described)
+    # Before anything is measured: a folder that cannot be written to is found out now.
+    path = record.write(folder, kept)
+
+    def tell(line: str) -> None:
+        console.print(line, markup=False, soft_wrap=True)
+
+    tell(f"{len(subjects())} subjects, {args.rounds} rounds, kept in {path}")
+    interrupted = False
+    try:
+        rounds.run(Bench(args.rounds, Timing(WARMUP_S, args.duration), server_cpu, scratch, folder, tell), kept)
+    except KeyboardInterrupt:
+        interrupted = True
+    tables.show(console, kept.verdicts(), kept.measurements, kept.idle)
+    if interrupted:
+        print(f"bench: interrupted; what was measured is kept in {path}", file=sys.stderr)
+        return INTERRUPTED
+    if kept.failures:
+        print(f"bench: {len(kept.failures)} not measured; the first: {kept.failures[0]}", file=sys.stderr)
+        return UNMEASURED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""Clients that make the load: h2load, and the project's own driver. Both tell when they measure; CPU is read then.
+
+Some facts about h2load (nghttp2 1.52):
+
+- With --duration, its `req/s` is over the main duration alone, as are `requests`, `status codes` and `total` bytes;
+  `finished in` includes the warm-up, and so do `headers` and `data` bytes.
+- It prints the beginning and the end of the main duration as lines, flushed, even into a pipe.
+- It ends with status 0 whatever happened, also when nothing listened. It sees HTTP statuses only: a gRPC error is 200.
+
+Must not know what is compared with what.
+"""
+
+import json
+import re
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.bench import servers
+from tools.bench.servers import Server
+from tools.bench.targets import DRIVER, H2LOAD, Load, Measurement, Subject
+from tools.local import LocalError, Process, started
+
+GRACE_S = 20.0
+"""For a client to start, and after measuring to end."""
+
+_MARKS = {
+    H2LOAD: ("Main benchmark duration is started", "Main benchmark duration is over"),
+    DRIVER: ("measuring", "measured"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long a client calls."""
+
+    warmup_s: float
+    duration_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    elapsed_s: float
+    server_cpu_ns: int
+    client_cpu_ns: int
+
+
+def measure(number: int, subject: Subject, server: Server, timing: Timing, scratch: Path) -> Measurement:
+    """Has the subject's client call the server. The caller's processors are the client's. Raises LocalError."""
+    client = {H2LOAD: by_h2load, DRIVER: by_driver}[subject.client]
+    calls, span = client(subject.load, server, timing, scratch)
+    return Measurement(number, subject, calls, span.elapsed_s, span.server_cpu_ns, span.client_cpu_ns)
+
+
+def by_h2load(load: Load, server: Server, timing: Timing, scratch: Path) -> tuple[int, _Span]:
+    """Calls answered with the whole payload, and what was used meanwhile. Raises LocalError."""
+    body = scratch / "body"
+    body.write_bytes(servers.FRAME)
+    headers = [f"--header={header}" for header in ("content-type: application/grpc", "te: trailers")]
+    command = [servers.h2load(), f"--clients={load.connections}", f"--max-concurrent-streams={load.streams}"]
+    command += [f"--warm-up-time={round(timing.warmup_s * 1000)}ms", f"--duration={round(timing.duration_s * 1000)}ms"]
+    command += [f"--data={body}", *headers, f"http://{server.address}{servers.PATH}"]
+    with started(H2LOAD, command) as process:
+        span = _between_marks(process, server, timing)
+        return succeeded(process.finish(GRACE_S), len(servers.FRAME)), span
+
+
+def by_driver(
+    load: Load, server: Server, timing: Timing, scratch: Path, interpreter: Sequence[str] = (sys.executable,)
+) -> tuple[int, _Span]:
+    """As `by_h2load`."""
+    plan, out = scratch / "plan.json", scratch / "result.json"
+    plan.write_text(json.dumps({"payload_bytes": len(servers.REQUEST.payload)}), encoding="utf-8")
+    command = [*interpreter, "-m", "services.driver", f"--target={server.address}", f"--connections={load.connections}"]
+    command += [f"--streams={load.streams}", f"--warmup={timing.warmup_s}", f"--duration={timing.duration_s}"]
+    with started(DRIVER, [*command, f"--plan={plan}", f"--out={out}"]) as process:
+        span = _between_marks(process, server, timing)
+        process.finish(GRACE_S)
+    calls = json.loads(out.read_text(encoding="utf-8"))["calls"]
+    if calls["by_status"] or calls["timed_out"] or not calls["ok"]:
+        raise LocalError(f"{DRIVER}: {calls['ok']} calls OK, {calls['timed_out']} timed out, {calls['by_status']}")
+    return calls["ok"], span
+
+
+def succeeded(lines: Sequence[str], least_bytes: int) -> int:
+    """Calls that h2load's closing lines tell of.
+
+    Raises LocalError where one failed, none was made, or replies are on the average smaller than `least_bytes`: a
+    gRPC error has no body, so that refused calls show here though HTTP calls them a success.
+    """
+    text = "\n".join(lines)
+    requests = re.search(r"(\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", text)
+    statuses = re.search(r"status codes: (\d+) 2xx", text)
+    traffic = re.search(r"traffic: \S+ \((\d+)\) total", text)
+    if requests is None or statuses is None or traffic is None:
+        raise LocalError(f"{H2LOAD} said nothing that can be read")
+    calls, *bad = map(int, requests.groups())
+    if calls == 0 or any(bad) or int(statuses[1]) != calls:
+        raise LocalError(f"{H2LOAD}: {requests[0]}, {statuses[1]} of status 2xx")
+    if int(traffic[1]) < calls * least_bytes:
+        raise LocalError(f"{H2LOAD}: {int(traffic[1]) / calls:.0f} bytes a call: the payload did not come back")
+    return calls
+
+
+def cpu_ns(pid: int) -> int:
+    """CPU time that all threads of a process have used, those that ended included; to the nanosecond.
+
+    The clock of clock_getcpuclockid(3), whose number the C library makes like this. It is read from outside, so that
+    a busy server is not disturbed, and is the same for servers that can tell and for those that cannot.
+    """
+    per_process_scheduled = 2
+    return time.clock_gettime_ns((~pid << 3) | per_process_scheduled)
+
+
+def _between_marks(client: Process, server: Server, timing: Timing) -> _Span:
+    begin, end = _MARKS[client.name]
+    client.expect(begin, timing.warmup_s + GRACE_S)
+    before = (time.monotonic_ns(), cpu_ns(server.process.pid), cpu_ns(client.pid))
+    client.expect(end, timing.duration_s + GRACE_S)
+    if server.process.has_ended():
+        raise LocalError(f"{server.process.name} ended while it was measured")
+    after = (time.monotonic_ns(), cpu_ns(server.process.pid), cpu_ns(client.pid))
+    elapsed_ns, server_ns, client_ns = (late - early for early, late in zip(before, after, strict=True))
+    return _Span(elapsed_ns / 1e9, server_ns, client_ns)

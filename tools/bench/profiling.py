@@ -1,0 +1,78 @@
+"""Where the processor time of one side goes, by cProfile: what bounds a figure that was not reached.
+
+cProfile runs in the process that is profiled, and sees its main thread: all of a model that is one loop, and of the
+driver; of a model of threads only who accepts. It makes every call of a Python function dearer, so that shares are
+right for what to look at, not to a percent.
+"""
+
+import pstats
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from tools.bench import clients
+from tools.bench.clients import Timing
+from tools.bench.servers import serving
+from tools.bench.targets import DRIVER, IDLE_SERVER, Load
+from tools.local import LocalError, Programs
+
+SHOWN = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A function's own time, what it calls not included."""
+
+    function: str
+    seconds: float
+    times_called: int
+
+
+def profile(name: str, load: Load, duration_s: float, server_cpu: int, scratch: Path) -> Table:
+    """Profiles a model under h2load, or the driver calling a reactor, as a table. Raises LocalError."""
+    known = [*Programs().models(), DRIVER]
+    if name not in known:
+        raise LocalError(f"unknown model {name!r}; there are {', '.join(known)}")
+    out = scratch / "profile"
+    profiler = (sys.executable, "-m", "cProfile", "-o", str(out))
+    timing = Timing(0.0, duration_s)
+    if name == DRIVER:
+        with serving(IDLE_SERVER, server_cpu, scratch) as server:
+            calls, span = clients.by_driver(load, server, timing, scratch, profiler)
+    else:
+        with serving(name, server_cpu, scratch, profiler) as server:
+            calls, span = clients.by_h2load(load, server, timing, scratch)
+    return _table(f"{name} at {load}: {calls / span.elapsed_s:,.0f} calls/s, profiled", rows(out), calls)
+
+
+def rows(path: Path) -> list[Row]:
+    """What cProfile wrote, dearest first."""
+    # `stats` is documented by use alone: (file, line, name) -> (primitive calls, calls, own time, total time, callers).
+    raw = pstats.Stats(str(path)).stats  # type: ignore[attr-defined]
+    found = [Row(_named(*function), figures[2], figures[1]) for function, figures in raw.items()]
+    return sorted(found, key=lambda row: -row.seconds)
+
+
+def _named(file: str, line: int, name: str) -> str:
+    """Short enough for a line; a function of C has no file."""
+    return name if file == "~" else f"{'/'.join(Path(file).parts[-2:])}:{line} {name}"
+
+
+def _table(title: str, found: list[Row], calls: int) -> Table:
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    table.add_column("share", justify="right")
+    table.add_column("us/call", justify="right")
+    table.add_column("times/call", justify="right")
+    table.add_column("function", no_wrap=True)
+    total_s = sum(row.seconds for row in found)
+    for row in found[:SHOWN]:
+        table.add_row(
+            f"{row.seconds / total_s:.1%}",
+            f"{row.seconds * 1e6 / calls:.2f}",
+            f"{row.times_called / calls:.2f}",
+            row.function.replace("[", r"\["),
+        )
+    return table

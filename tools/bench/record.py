@@ -1,0 +1,80 @@
+"""A bench on disk: `bench.json`, whole or not at all, checked against its committed schema.
+
+Raw measurements of every round, so that anyone can make other ratios of them. Must not know how they are shown.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from tools.bench.targets import TARGETS, Idle, Measurement, Verdict, idle_verdict, verdict
+from tools.results import BadResultsError, write_whole
+
+VERSION = 1
+
+
+@dataclass(slots=True)
+class Record:
+    """What was asked for and what has been measured so far."""
+
+    started_at: str
+    """UTC, RFC 3339."""
+    asked: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    measurements: list[Measurement] = field(default_factory=list)
+    idle: Idle | None = None
+    failures: list[str] = field(default_factory=list)
+    """One line for each subject and round that could not be measured."""
+
+    def verdicts(self) -> list[Verdict]:
+        """Every target, asked and got."""
+        return [*(verdict(target, self.measurements) for target in TARGETS), idle_verdict(self.idle)]
+
+
+def content(record: Record) -> dict[str, Any]:
+    """The record as plain data."""
+    return {
+        "version": VERSION,
+        "started_at": record.started_at,
+        "asked": dict(record.asked),
+        "environment": dict(record.environment),
+        "measurements": [
+            {
+                "round": each.round,
+                "server": each.subject.server,
+                "client": each.subject.client,
+                "connections": each.subject.load.connections,
+                "streams": each.subject.load.streams,
+                "calls": each.calls,
+                "elapsed_s": each.elapsed_s,
+                "server_cpu_ns": each.server_cpu_ns,
+                "client_cpu_ns": each.client_cpu_ns,
+            }
+            for each in record.measurements
+        ],
+        "idle": None if record.idle is None else asdict(record.idle),
+        "failures": record.failures,
+        "targets": [asdict(each) for each in record.verdicts()],
+    }
+
+
+def write(folder: Path, record: Record) -> Path:
+    """Keeps the record, replacing an earlier state of it. Raises BadResultsError."""
+    path = folder / "bench.json"
+    made = content(record)
+    error = jsonschema.exceptions.best_match(_validator().iter_errors(made))
+    if error is not None:
+        raise BadResultsError(f"{path}: at {error.json_path}: {error.message}")
+    write_whole(path, json.dumps(made, indent=1) + "\n")
+    return path
+
+
+@cache
+def _validator() -> jsonschema.Draft202012Validator:
+    schema = json.loads(Path(__file__).with_name("bench.schema.json").read_text(encoding="utf-8"))
+    return jsonschema.Draft202012Validator(schema)

@@ -1,0 +1,63 @@
+"""Measures every subject in rounds.
+
+Round after round rather than subject after subject: a machine that gets slower meanwhile does so for all alike. Every
+measurement has a fresh server. Must not know what the figures should be.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.bench import clients, idle, record
+from tools.bench.clients import Timing
+from tools.bench.record import Record
+from tools.bench.servers import serving
+from tools.bench.targets import IDLE_CONNECTIONS, IDLE_SERVER, Measurement, Subject, subjects
+from tools.local import LocalError
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """How to measure, where to keep it, whom to tell."""
+
+    rounds: int
+    timing: Timing
+    server_cpu: int
+    scratch: Path
+    folder: Path
+    tell: Callable[[str], None]
+    """Is given a line for everything measured."""
+
+
+def run(bench: Bench, kept: Record) -> None:
+    """Fills the record and keeps it after every measurement; one that fails is kept as such.
+
+    The caller's processors are the clients'. Raises BadResultsError.
+    """
+    try:
+        with serving(IDLE_SERVER, bench.server_cpu, bench.scratch) as server:
+            kept.idle = idle.measure(server, IDLE_CONNECTIONS)
+        bench.tell(f"idle connections on {IDLE_SERVER}: {kept.idle.rss_kib_per_connection:.1f} KiB each")
+    except LocalError as error:
+        _failed(bench, kept, f"idle connections: {error}")
+    for number in range(1, bench.rounds + 1):
+        for subject in subjects():
+            label = f"round {number}, {subject}"
+            try:
+                found = _measured(bench, number, subject)
+            except LocalError as error:
+                _failed(bench, kept, f"{label}: {error}")
+            else:
+                kept.measurements.append(found)
+                bench.tell(f"{label}: {found.rate_rps:,.0f} calls/s, server {found.server_cpu_us_per_call:.1f} us/call")
+            record.write(bench.folder, kept)
+
+
+def _measured(bench: Bench, number: int, subject: Subject) -> Measurement:
+    with serving(subject.server, bench.server_cpu, bench.scratch) as server:
+        return clients.measure(number, subject, server, bench.timing, bench.scratch)
+
+
+def _failed(bench: Bench, kept: Record, why: str) -> None:
+    kept.failures.append(why)
+    bench.tell(f"not measured: {why}")

@@ -1,0 +1,183 @@
+"""What is measured, what it must reach, and whether it did: pure arithmetic over measurements.
+
+Ratios, because two rates of one minute on one machine can be compared and two of different machines cannot. Each ratio
+is made within a round and the median is over rounds, so that a machine that gets slower meanwhile does not show.
+Must not know how anything is started or measured.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+NGHTTPD = "nghttpd"
+"""Not a model: the HTTP/2 server of the nghttp2 project, in C, without a handler."""
+H2LOAD = "h2load"
+DRIVER = "driver"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A closed loop: as many calls are open at a time as streams on all connections."""
+
+    connections: int
+    streams: int
+
+    def __str__(self) -> str:
+        return f"{self.connections}x{self.streams}"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One thing to measure: who serves, who calls, and how much."""
+
+    server: str
+    """A row of MODELS, or NGHTTPD."""
+    load: Load
+    client: str = H2LOAD
+
+    def __str__(self) -> str:
+        return f"{self.server} at {self.load}" + (f" by {self.client}" if self.client != H2LOAD else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One subject in one round, between the marks at which its client said that measuring began and ended."""
+
+    round: int
+    """From 1."""
+    subject: Subject
+    calls: int
+    """Answered well."""
+    elapsed_s: float
+    server_cpu_ns: int
+    """Of all threads of the server, user and system."""
+    client_cpu_ns: int
+
+    @property
+    def rate_rps(self) -> float:
+        return self.calls / self.elapsed_s
+
+    @property
+    def server_cpu_us_per_call(self) -> float:
+        """Steadier than a rate where others use the same machine."""
+        return self.server_cpu_ns / 1000 / self.calls
+
+    @property
+    def server_busy(self) -> float:
+        """Share of its one processor; whoever is at 1.0 bounds the rate."""
+        return self.server_cpu_ns / 1e9 / self.elapsed_s
+
+    @property
+    def client_busy(self) -> float:
+        """As `server_busy`."""
+        return self.client_cpu_ns / 1e9 / self.elapsed_s
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """`subject` reaches at least `at_least` times the rate of `baseline`."""
+
+    subject: Subject
+    baseline: Subject
+    at_least: float
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """What idle connections cost a server."""
+
+    server: str
+    connections: int
+    rss_before_bytes: int
+    rss_after_bytes: int
+
+    @property
+    def rss_kib_per_connection(self) -> float:
+        return (self.rss_after_bytes - self.rss_before_bytes) / 1024 / self.connections
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A target, asked and got. `got` and what follows are None where that was not measured."""
+
+    what: str
+    load: str
+    unit: Literal["times", "share", "KiB"]
+    """Of `asked`, `got`, `lowest` and `highest`; the first two are ratios of rates."""
+    asked: float
+    """A ratio, at least; KiB, at most."""
+    got: float | None
+    lowest: float | None
+    """Of the rounds."""
+    highest: float | None
+    by_cpu: float | None
+    """The same ratio made of the servers' CPU time for each call, whatever bounded the rates."""
+    reached: bool | None
+
+
+FEW, BUSY, MANY = Load(64, 1), Load(10, 10), Load(1000, 1)
+
+TARGETS = (
+    Target(Subject("reactor", FEW), Subject("grpcio_asyncio", FEW), 6.0),
+    Target(Subject("reactor", BUSY), Subject("grpcio_asyncio", BUSY), 12.0),
+    Target(Subject("reactor", FEW), Subject(NGHTTPD, FEW), 0.30),
+    Target(Subject("reactor", BUSY), Subject(NGHTTPD, BUSY), 0.45),
+    Target(Subject("coroutines", BUSY), Subject("reactor", BUSY), 0.80),
+    Target(Subject("reactor", MANY), Subject("thread_per_connection", MANY), 3.0),
+    Target(Subject("reactor", BUSY, DRIVER), Subject("reactor", BUSY), 0.90),
+)
+IDLE_SERVER = "reactor"
+IDLE_CONNECTIONS = 5000
+IDLE_MOST_KIB = 16.0
+
+
+def subjects(targets: Sequence[Target] = TARGETS) -> list[Subject]:
+    """Everything that the targets compare, once; what is compared is measured close together."""
+    found = {subject: None for target in targets for subject in (target.baseline, target.subject)}
+    return sorted(found, key=lambda subject: (subject.load.streams, subject.load.connections))
+
+
+def verdict(target: Target, measurements: Iterable[Measurement]) -> Verdict:
+    """What came of a target."""
+    by_round: dict[int, dict[Subject, Measurement]] = {}
+    for measurement in measurements:
+        by_round.setdefault(measurement.round, {})[measurement.subject] = measurement
+    pairs = [
+        (found[target.subject], found[target.baseline])
+        for found in by_round.values()
+        if target.subject in found and target.baseline in found
+    ]
+    ours, theirs = target.subject, target.baseline
+    same_server = ours.server == theirs.server
+    what = f"{ours.client} / {theirs.client}" if same_server else f"{ours.server} / {theirs.server}"
+    ratios = [one.rate_rps / other.rate_rps for one, other in pairs]
+    cpu_ratios = [other.server_cpu_us_per_call / one.server_cpu_us_per_call for one, other in pairs]
+    got = median(ratios) if ratios else None
+    return Verdict(
+        what=what,
+        load=str(ours.load),
+        unit="times" if target.at_least > 1 else "share",
+        asked=target.at_least,
+        got=got,
+        lowest=min(ratios, default=None),
+        highest=max(ratios, default=None),
+        by_cpu=median(cpu_ratios) if cpu_ratios and not same_server else None,
+        reached=None if got is None else got >= target.at_least,
+    )
+
+
+def idle_verdict(idle: Idle | None) -> Verdict:
+    """What came of the target for idle connections."""
+    got = None if idle is None else idle.rss_kib_per_connection
+    return Verdict(
+        what=f"{IDLE_SERVER}, RSS each",
+        load=f"{IDLE_CONNECTIONS} idle",
+        unit="KiB",
+        asked=IDLE_MOST_KIB,
+        got=got,
+        lowest=got,
+        highest=got,
+        by_cpu=None,
+        reached=None if got is None else got <= IDLE_MOST_KIB,
+    )
