@@ -20,6 +20,9 @@ from services.wire import Code, RpcError, ServerEvent, ServerSession
 from services.workload.run import Fetch, Run
 
 CONNECT_TIMEOUT_S = 5.0
+DRAIN_POLL_S = 0.02
+GOAWAY_GRACE_S = 1.0
+"""So long a peer may take to acknowledge that it is to open no more calls; one that never reads does not hold us up."""
 
 _logger = logging.getLogger(__name__)
 
@@ -111,7 +114,6 @@ async def serve_until_drained(service: Service, handle: Handle) -> None:
     loop = asyncio.get_running_loop()
     connections: set[Connection] = set()
     drain_asked = asyncio.Event()
-    all_closed = asyncio.Event()
 
     def accepted() -> Connection:
         connection = Connection(service.open_session(), service, handle, lost)
@@ -121,8 +123,6 @@ async def serve_until_drained(service: Service, handle: Handle) -> None:
     def lost(connection: Connection) -> None:
         connections.discard(connection)
         service.close_session(connection.session)
-        if not connections:
-            all_closed.set()
 
     service.loop_lag = LoopLag()
     watcher = loop.create_task(watch_lag(service.loop_lag))
@@ -131,16 +131,15 @@ async def serve_until_drained(service: Service, handle: Handle) -> None:
     await drain_asked.wait()
     loop.remove_reader(service.drain)
     server.close()
-    all_closed.clear()
     for connection in tuple(connections):
         connection.drain()
-    if connections:
-        try:
-            async with asyncio.timeout(service.config.drain_timeout_s):
-                await all_closed.wait()
-        except TimeoutError:
-            for connection in connections:
-                connection.abort()
+    asked_at = loop.time()
+    while connections and (drained_s := loop.time() - asked_at) < service.config.drain_timeout_s:
+        if drained_s > GOAWAY_GRACE_S and not service.calls_in_flight():
+            break
+        await asyncio.sleep(DRAIN_POLL_S)
+    for connection in tuple(connections):
+        connection.abort()
     watcher.cancel()
 
 

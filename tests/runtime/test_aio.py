@@ -1,0 +1,150 @@
+"""A coroutine that waits for the backend gets its reply, or the one reason why there is none."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterator
+
+import grpc
+import pytest
+from sweetspot.v1 import backend_pb2, control_pb2, workload_pb2
+
+from services.runtime.aio import AsyncioWaits
+from services.runtime.config import Address
+from services.wire import Code, RpcError
+from services.workload.run import Fetch, Run
+from tests.serving import Serving, serving
+
+TIMEOUT_S = 10
+NEVER_US = 60_000_000
+
+
+class FakeCall:
+    """A call whose caller waits for so long."""
+
+    def __init__(self, timeout_s: float | None = None) -> None:
+        self.request = b""
+        self.received_ns = time.monotonic_ns()
+        self.cancelled = False
+        self.deadline_ns = None if timeout_s is None else self.received_ns + int(timeout_s * 1e9)
+
+
+def run_of(call: FakeCall) -> Run:
+    return Run(call, b"", streams=False)
+
+
+async def fetch(waits: AsyncioWaits, delay_us: int = 0, timeout_s: float | None = None) -> bytes | RpcError:
+    call = FakeCall(timeout_s)
+    return await waits.fetch(Fetch(workload_pb2.Call(delay_us=delay_us), call.deadline_ns, None), run_of(call))
+
+
+def reason(reply: bytes | RpcError) -> tuple[Code, str]:
+    assert isinstance(reply, RpcError)
+    return reply.code, reply.message
+
+
+@pytest.fixture(scope="module")
+def backend() -> Iterator[Serving]:
+    with serving("backend") as started:
+        yield started
+
+
+async def until_in_flight(backend: Serving, calls: int) -> None:
+    async with grpc.aio.insecure_channel(backend.control) as control:
+        snapshot = control.unary_unary(
+            "/sweetspot.v1.Control/Snapshot", response_deserializer=control_pb2.SnapshotReply.FromString
+        )
+        async with asyncio.timeout(TIMEOUT_S):
+            while (await snapshot(b"")).calls_in_flight != calls:
+                pass
+
+
+def test_a_thousand_wait_at_once_on_one_connection(backend: Serving) -> None:
+    async def story() -> tuple[list[bytes | RpcError], int]:
+        waits = AsyncioWaits(Address.parse(backend.address))
+        replies = await asyncio.gather(*(fetch(waits, 100_000) for _ in range(1000)))
+        async with grpc.aio.insecure_channel(backend.control) as control:
+            snapshot = control.unary_unary("/sweetspot.v1.Control/Snapshot")
+            return replies, control_pb2.SnapshotReply.FromString(await snapshot(b"")).connections
+
+    replies, connections = asyncio.run(story())
+    assert replies == [backend_pb2.FetchReply(delay_us=100_000).SerializeToString()] * 1000
+    assert connections == 1
+
+
+def test_without_a_backend_a_call_step_cannot_be_taken() -> None:
+    reply = asyncio.run(fetch(AsyncioWaits(None)))
+    assert reason(reply) == (Code.FAILED_PRECONDITION, "this service was started without --backend")
+
+
+def test_a_backend_that_is_down_is_unavailable_and_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    reply = asyncio.run(fetch(AsyncioWaits(Address("127.0.0.1", port))))
+    assert reason(reply) == (Code.UNAVAILABLE, f"backend 127.0.0.1:{port}: Connection refused")
+
+
+def test_a_lost_backend_is_unavailable_until_it_is_back() -> None:
+    async def story() -> None:
+        with serving("backend") as first:
+            address = Address.parse(first.address)
+            waits = AsyncioWaits(address)
+            assert isinstance(await fetch(waits), bytes)
+            waiting = asyncio.create_task(fetch(waits, NEVER_US))
+            await until_in_flight(first, 1)
+            first.process.kill()
+            code, message = reason(await waiting)
+            assert code is Code.UNAVAILABLE
+            assert message.startswith(f"backend {address}: ")
+        with serving("backend", "--port", str(address.port)):
+            assert isinstance(await fetch(waits), bytes)
+
+    asyncio.run(story())
+
+
+def test_a_deadline_ends_the_wait(backend: Serving) -> None:
+    async def story() -> None:
+        waits = AsyncioWaits(Address.parse(backend.address))
+        started = time.monotonic()
+        reply = await fetch(waits, NEVER_US, timeout_s=0.05)
+        assert reason(reply)[0] is Code.DEADLINE_EXCEEDED
+        assert 0.04 < time.monotonic() - started < 1
+        await until_in_flight(backend, 0)
+
+    asyncio.run(story())
+
+
+def test_a_task_that_is_cancelled_cancels_its_call_and_no_other(backend: Serving) -> None:
+    async def story() -> None:
+        waits = AsyncioWaits(Address.parse(backend.address))
+        given_up, other = (asyncio.create_task(fetch(waits, delay_us)) for delay_us in (NEVER_US, 300_000))
+        await until_in_flight(backend, 2)
+        given_up.cancel()
+        await until_in_flight(backend, 1)
+        assert isinstance(await other, bytes)
+        assert given_up.cancelled()
+
+    asyncio.run(story())
+
+
+def test_a_call_that_is_cancelled_before_there_is_a_connection_is_not_waited_for(backend: Serving) -> None:
+    async def story() -> None:
+        waits = AsyncioWaits(Address.parse(backend.address))
+        given_up = asyncio.create_task(fetch(waits, NEVER_US))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        assert isinstance(await fetch(waits), bytes)
+        await until_in_flight(backend, 0)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(("timeout_s", "least_s", "most_s"), [(None, 0.1, 1), (0.02, 0.02, 0.1), (0.5, 0.1, 0.5)])
+def test_a_sleep_ends_with_its_time_or_the_deadline(timeout_s: float | None, least_s: float, most_s: float) -> None:
+    async def story() -> float:
+        call = FakeCall(timeout_s)
+        started = time.monotonic()
+        await AsyncioWaits(None).sleep(100_000, run_of(call))
+        return time.monotonic() - started
+
+    assert least_s - 0.005 <= asyncio.run(story()) < most_s
