@@ -45,7 +45,7 @@ def profile(name: str, load: Load, duration_s: float, server_cpu: int, scratch: 
     else:
         with serving(name, server_cpu, scratch, profiler) as server:
             calls, span = clients.by_h2load(load, server, timing, scratch)
-    return _table(f"{name} at {load}: {calls / span.elapsed_s:,.0f} calls/s, profiled", rows(out), calls)
+    return _table(f"{name} at {load}: {calls / span.elapsed_s:,.0f} calls/s, profiled (main thread)", rows(out), calls)
 
 
 def rows(path: Path) -> list[Row]:

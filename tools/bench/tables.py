@@ -35,8 +35,9 @@ def show(console: Console, verdicts: Sequence[Verdict], measurements: Sequence[M
 def _figures(measurements: Sequence[Measurement]) -> Table:
     table = _empty(
         "Medians of the rounds",
-        "us/call: the server's CPU time. busy: share of its one processor;\n"
-        "who is near 100 % bounds the rate; where nobody is, others use the machine.",
+        "us/call: the server's CPU time. busy: share of its one processor.\n"
+        "Whoever is near 100 % bounds the rate; if nobody is, the\n"
+        "machine is shared with others.",
         ("server", "load"),
         ("calls/s", "spread", "us/call", "busy", "client", "busy"),
     )
