@@ -1,0 +1,98 @@
+"""What the documents say is so. `python -m tests.test_readme` writes the README's table of models again."""
+
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from services.models import MODELS, Model
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
+START, END = "<!-- models:start -->\n", "<!-- models:end -->"
+# Where a file lies; that of a command, a result or a metadata key is none.
+PATHS = re.compile(r"(?:services|tools|tests|protos|\.ci)/[\w./*-]*")
+
+
+def table(models: Iterable[Model]) -> str:
+    """MODELS as a table of Markdown."""
+    rows = [("name", "what it is", "tasks", "stack", "I/O", "choose it when"), ("---",) * 6]
+    for model in models:
+        link = f"[{model.name}](services/models/{model.name}.py)"
+        kind = model.taxonomy
+        rows.append((link, model.caption, kind.tasks, kind.stack, kind.io, model.choose_when))
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def with_table(text: str) -> str:
+    """The document with the table of today between its markers."""
+    before, rest = text.split(START)
+    _, after = rest.split(END)
+    return before + START + table(MODELS.values()) + END + after
+
+
+def read(document: str) -> str:
+    return (ROOT / document).read_text(encoding="utf-8")
+
+
+def commands() -> list[list[str]]:
+    """The README's commands, as a shell splits them."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", read("README.md"), re.MULTILINE | re.DOTALL)
+    return [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
+
+
+def test_the_table_of_models_is_that_of_the_code() -> None:
+    text = read("README.md")
+    assert with_table(text) == text, "stale: run `python -m tests.test_readme`"
+
+
+def test_a_caption_needs_no_escape() -> None:
+    assert not [model.name for model in MODELS.values() if set("|\n<") & set(model.caption + model.choose_when)]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_file_that_is_named_is_there(document: str) -> None:
+    text = read(document)
+    linked = [target for target in re.findall(r"\]\(([^)#]+)", text) if "://" not in target]
+    code = re.findall(r"`([^`\n]+)`", text)
+    named = [word for words in code for word in words.split() if PATHS.fullmatch(word)]
+    assert not [path for path in linked + named if not any(ROOT.glob(path.rstrip("/")))]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_target_of_make_that_is_named_is_there(document: str) -> None:
+    targets = re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE)
+    named = re.findall(r"^make ([a-z]+)|`make ([a-z]+)", read(document), re.MULTILINE)
+    assert {first or second for first, second in named} <= set(targets)
+
+
+PROGRAMS = {
+    "services": ("-m", "services", "reactor"),
+    "services.driver": ("-m", "services.driver"),
+    "run": ("-m", "tools.cli", "run"),
+}
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_every_flag_in_a_command_is_one_of_the_program(program: str) -> None:
+    used = {
+        word
+        for command in commands()
+        if program in command[1:3] and "--list" not in command
+        for word in command
+        if word.startswith("--")
+    }
+    told = subprocess.run(
+        [sys.executable, *PROGRAMS[program], "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert used
+    assert used <= set(re.findall(r"--[a-z-]+", told))
+
+
+if __name__ == "__main__":
+    readme = ROOT / "README.md"
+    readme.write_text(with_table(read("README.md")), encoding="utf-8")
