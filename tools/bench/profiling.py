@@ -63,9 +63,9 @@ def _named(file: str, line: int, name: str) -> str:
 
 def _table(title: str, found: list[Row], calls: int) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    table.add_column("share", justify="right")
-    table.add_column("us/call", justify="right")
-    table.add_column("times/call", justify="right")
+    table.add_column("share", justify="right", min_width=5)
+    table.add_column("us/call", justify="right", min_width=7)
+    table.add_column("times/call", justify="right", min_width=10)
     table.add_column("function", no_wrap=True)
     total_s = sum(row.seconds for row in found)
     for row in found[:SHOWN]:
