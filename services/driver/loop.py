@@ -379,8 +379,6 @@ class Load:
         """Takes down what is true of the moment when measuring ends."""
         outcome = self._outcome
         self._sending = False
-        if self._stopped:
-            outcome.window = Window(outcome.window.start_ns, clock())
         after = resource.getrusage(resource.RUSAGE_SELF)
         outcome.cpu_user_ns = round((after.ru_utime - before.ru_utime) * NS_PER_S)
         outcome.cpu_system_ns = round((after.ru_stime - before.ru_stime) * NS_PER_S)
@@ -390,8 +388,9 @@ class Load:
     def _close_books(self) -> Outcome:
         outcome = self._outcome
         outcome.interrupted = self._stopped
-        if self._stopped and outcome.window.start_ns > clock():
-            outcome.window = Window(clock(), clock())
+        if self._stopped:
+            start_ns, end_ns = outcome.window.start_ns, outcome.window.end_ns
+            outcome.window = Window(start_ns, min(max(start_ns, clock()), end_ns))
         measures = outcome.window.measures
         outcome.accounts.close(
             not_sent=sum(measures(each) for connection in self._connections for each in connection.waiting),

@@ -182,3 +182,16 @@ def test_the_marks_are_announced_in_order() -> None:
     with service.running() as target:
         run(options(target, warmup_s=0.05, duration_s=0.05), announced=announced)
     assert announced == ["measuring", "measured"]
+
+
+@pytest.mark.parametrize("warmup_s", [0.0, 60.0])
+def test_a_run_stopped_before_it_measured_has_measured_nothing(warmup_s: float) -> None:
+    service = FakeService(lambda _: Act.REPLY)
+    with service.running() as target:
+        load = Load(options(target, warmup_s=warmup_s, duration_s=60.0), b"", None, print)
+        load.open_connections()
+        load.stop()
+        outcome = load.run()
+    assert outcome.interrupted
+    assert outcome.accounts.ok == 0
+    assert outcome.window.end_ns - outcome.window.start_ns < 1e9
