@@ -48,17 +48,17 @@ def run(name: str, config: Config, serve: Callable[[Service], None]) -> None:
     drain.on_signals()
     shapes = BACKEND_SHAPES if name == BACKEND else WORKLOAD_SHAPES
     try:
-        tracing = Tracing.from_environment(name.replace("_", "-"), model=name, trace_file=config.trace_file)
-        service = Service(name, config, drain=drain, shapes=shapes, tracing=tracing, tls=server_tls(config))
+        service = Service(name, config, drain=drain, shapes=shapes, tls=server_tls(config))
         control = Control(service)
-        service.control_address = control.start()
+        service.control_address = control.start()  # forks: so before there is any thread, telemetry's among them
+        service.tracing = Tracing.from_environment(name.replace("_", "-"), model=name, trace_file=config.trace_file)
         serve(service)
     except OSError as error:
         what = error.strerror or str(error)
         refuse(f"{name}: {what}: {error.filename}" if error.filename else f"{name}: {what}")
     control.stop()
-    if tracing is not None:
-        tracing.close()
+    if service.tracing is not None:
+        service.tracing.close()
 
 
 def refuse(message: str) -> NoReturn:

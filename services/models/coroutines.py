@@ -14,15 +14,15 @@ After          Adya et al., Cooperative Task Management without Manual Stack Man
 """
 
 import asyncio
-import logging
+import contextlib
 
 from services.runtime.aio import AsyncioWaits, watch_lag
 from services.runtime.answers import respond
-from services.runtime.lag import LoopLag
 from services.runtime.linger import LINGER_S
 from services.runtime.service import Service
-from services.wire import CallCancelled, CallReceived, Code, RpcError, ServerCall
+from services.wire import CallCancelled, CallReceived, Code, ServerCall
 from services.workload import coroutine
+from services.workload.run import status_of
 
 RECEIVE_BYTES = 64 * 1024
 
@@ -44,8 +44,9 @@ async def serve_until_drained(service: Service) -> None:
 
     drained = asyncio.Event()
     asyncio.get_running_loop().add_reader(service.drain, drained.set)
-    server = await asyncio.start_server(connected, sock=service.listen(), limit=RECEIVE_BYTES)
-    service.loop_lag = LoopLag()
+    server = await asyncio.start_server(
+        connected, sock=service.listen(), limit=RECEIVE_BYTES, backlog=service.config.backlog
+    )
     watcher = asyncio.create_task(watch_lag(service.loop_lag))
     await drained.wait()
     asyncio.get_running_loop().remove_reader(service.drain)
@@ -69,6 +70,7 @@ class Connection:
         self._waits = waits
         self._identity = service.identity()
         self._session = service.open_session()
+        self._write_due = False
         self._tasks: dict[ServerCall, asyncio.Task[None]] = {}
 
     async def serve(self) -> None:
@@ -80,7 +82,7 @@ class Connection:
                 if respond(self._session, self._service, event):
                     continue
                 if isinstance(event, CallReceived):
-                    self._tasks[event.call] = asyncio.create_task(self._run(event.call))
+                    self._start(event.call)
                 elif isinstance(event, CallCancelled) and event.call in self._tasks:
                     self._tasks[event.call].cancel()
             await self._flush()
@@ -100,6 +102,14 @@ class Connection:
         self._session.drain()
         self._write()
 
+    def _start(self, call: ServerCall) -> None:
+        def ended(_: asyncio.Task[None]) -> None:
+            del self._tasks[call]
+            self._session.finish(call, Code.CANCELLED)  # only a task that was cancelled before it began has not
+
+        task = self._tasks[call] = asyncio.create_task(self._run(call))
+        task.add_done_callback(ended)
+
     async def _run(self, call: ServerCall) -> None:
         run = None
         code, why = Code.OK, ""
@@ -109,24 +119,28 @@ class Connection:
                 self._session.send_message(call, message)
                 if run.streams:
                     await self._flush()
-        except RpcError as error:
-            code, why = error.code, error.message
         except asyncio.CancelledError:
             code, why = Code.CANCELLED, "cancelled by the caller"
-        except Exception:
-            logging.exception("handler failed")
-            code, why = Code.UNKNOWN, "handler failed"
-        del self._tasks[call]
+        except Exception as error:
+            code, why = status_of(error)
         self._session.finish(call, code, why)
-        self._write()
+        self._write_soon()
         if run is not None:
             run.end(code)
 
+    def _write_soon(self) -> None:
+        """One write for all that happens in this turn of the loop."""
+        if not self._write_due:
+            self._write_due = True
+            asyncio.get_running_loop().call_soon(self._write)
+
     def _write(self) -> None:
+        self._write_due = False
         while data := self._session.data_to_send():
             self._writer.write(data)
         if self._session.closed and not self._writer.is_closing():
-            self._writer.write_eof()  # the peer closes in turn, which wakes the reader
+            with contextlib.suppress(OSError):  # ENOTCONN: the peer was first
+                self._writer.write_eof()  # the peer closes in turn, which wakes the reader
 
     async def _flush(self) -> None:
         self._write()

@@ -21,7 +21,6 @@ import grpc
 from services.runtime.aio import AsyncioWaits, watch_lag
 from services.runtime.answers import Answer
 from services.runtime.grpcio import STATUS, Arrival, Handlers, add_port, options
-from services.runtime.lag import LoopLag
 from services.runtime.service import Service
 from services.wire import Code, RpcError
 from services.workload import coroutine
@@ -34,12 +33,10 @@ def serve(service: Service) -> None:
 
 async def serve_until_drained(service: Service) -> None:
     handlers = CoroutineHandlers(service)
-    service.calls_in_flight = lambda: handlers.calls
     server = grpc.aio.server(handlers=(handlers,), options=options(service.config))
     port = add_port(server, service.config)
     await server.start()
     service.announce(port)
-    service.loop_lag = LoopLag()
     watcher = asyncio.create_task(watch_lag(service.loop_lag))
     drain_asked = asyncio.Event()
     asyncio.get_running_loop().add_reader(service.drain, drain_asked.set)
@@ -53,8 +50,6 @@ class CoroutineHandlers(Handlers):
 
     def __init__(self, service: Service) -> None:
         super().__init__(service)
-        self.calls = 0
-        """Running now."""
         self._waits = AsyncioWaits(service.config.backend)
         self._identity = service.identity()
 
@@ -65,7 +60,7 @@ class CoroutineHandlers(Handlers):
     async def run_stream(self, arrival: Arrival, request: bytes, context: Any) -> AsyncIterator[bytes]:
         run = None
         code = Code.UNKNOWN
-        self.calls += 1
+        self._service.calls_in_flight.add(1)
         try:
             run = self.start(arrival, arrival.call(request, context.time_remaining()), self._identity)
             async for reply in coroutine.handle(run, self._waits):
@@ -78,7 +73,7 @@ class CoroutineHandlers(Handlers):
             code = Code.CANCELLED
             raise
         finally:
-            self.calls -= 1
+            self._service.calls_in_flight.add(-1)
             if run is not None:
                 run.end(code)
 

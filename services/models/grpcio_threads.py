@@ -37,9 +37,7 @@ def serve(service: Service) -> None:
     """Serves until drained."""
     config = service.config
     workers = math.ceil(config.threads_per_cpu * usable_cpus())
-    pool = Pool(workers, thread_name_prefix="worker")
-    service.calls_in_flight = lambda: len(pool.calls)
-    service.queue_depth = lambda: max(len(pool.calls) - workers, 0)
+    pool = Pool(workers, service)
     server = grpc.server(
         pool,
         handlers=(ThreadHandlers(service),),
@@ -55,19 +53,26 @@ def serve(service: Service) -> None:
 
 
 class Pool(ThreadPoolExecutor):
-    """Knows the calls that wait for a thread or run."""
+    """Counts the calls that wait for a thread, and those that run."""
 
-    def __init__(self, max_workers: int, thread_name_prefix: str) -> None:
-        super().__init__(max_workers, thread_name_prefix)
-        self.calls: set[Future[Any]] = set()
-        """Adding and discarding are atomic in CPython, so that no call pays for a lock."""
+    def __init__(self, workers: int, service: Service) -> None:
+        super().__init__(workers, thread_name_prefix="worker")
+        self._service = service
+        service.queue.set(0)
 
     def submit(
         self, task: Callable[Arguments, Result], /, *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Future[Result]:
-        future = super().submit(task, *args, **kwargs)
-        self.calls.add(future)
-        future.add_done_callback(self.calls.discard)
+        service = self._service
+
+        def taken() -> Result:
+            service.queue.add(-1)
+            return task(*args, **kwargs)
+
+        service.queue.add(1)
+        service.calls_in_flight.add(1)
+        future = super().submit(taken)
+        future.add_done_callback(lambda _: service.calls_in_flight.add(-1))
         return future
 
 

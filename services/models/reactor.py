@@ -50,7 +50,6 @@ def serve(service: Service) -> None:
     acceptor = Acceptor(service, loop)
     loop.register(acceptor.listener.fileno(), acceptor)
     loop.register(service.drain.fileno(), Drainer(service, loop, acceptor))
-    service.loop_lag = LoopLag()
     loop.watch_lag(service.loop_lag)
     loop.run()
 
@@ -386,9 +385,16 @@ class BackendConnection:
         self._sock = socket.socket(socket.AF_INET6 if ":" in backend.host else socket.AF_INET)
         self._sock.setblocking(False)
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._sock.connect_ex((backend.host, backend.port))  # connect(2), EINPROGRESS: EPOLLOUT tells the outcome
         self._connected = False
-        loop.register(self._sock.fileno(), self, select.EPOLLOUT)
+        try:
+            # EINPROGRESS: EPOLLOUT tells the outcome (connect(2)). A name is looked up first, and that blocks the loop.
+            self._sock.connect_ex((backend.host, backend.port))
+        except socket.gaierror as error:
+            self._sock.close()
+            why = str(error.strerror)
+            loop.soon(lambda: self.channel.lost(why))
+        else:
+            loop.register(self._sock.fileno(), self, select.EPOLLOUT)
 
     def ready(self, events: int) -> None:
         if not self._connected:

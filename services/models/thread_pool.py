@@ -31,7 +31,7 @@ def serve(service: Service) -> None:
     """Serves until drained."""
     connections = Connections()
     calls: Queue = queue.Queue(service.config.queue_bound)
-    service.queue_depth = calls.qsize
+    service.queue.set(0)
     for number in range(math.ceil(service.config.threads_per_cpu * usable_cpus())):
         threading.Thread(target=work, args=(service, calls), name=f"worker-{number}", daemon=True).start()
     for sock in accept_until_drained(service):
@@ -53,6 +53,7 @@ def read_connection(sock: socket, service: Service, connections: Connections, ca
             if isinstance(event, CallReceived):
                 try:
                     calls.put_nowait((connection, event.call))
+                    service.queue.add(1)
                 except queue.Full:
                     connection.finish(event.call, Code.RESOURCE_EXHAUSTED, "queue is full")
     connection.close()
@@ -65,4 +66,5 @@ def work(service: Service, calls: Queue) -> None:
     identity = service.identity()
     while True:
         connection, call = calls.get()
+        service.queue.add(-1)
         connection.run(call, waits, identity)

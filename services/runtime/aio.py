@@ -124,7 +124,6 @@ async def serve_until_drained(service: Service, handle: Handle) -> None:
         connections.discard(connection)
         service.close_session(connection.session)
 
-    service.loop_lag = LoopLag()
     watcher = loop.create_task(watch_lag(service.loop_lag))
     loop.add_reader(service.drain, drain_asked.set)
     server = await loop.create_server(accepted, sock=service.listen(), backlog=service.config.backlog)
@@ -135,7 +134,7 @@ async def serve_until_drained(service: Service, handle: Handle) -> None:
         connection.drain()
     asked_at = loop.time()
     while connections and (drained_s := loop.time() - asked_at) < service.config.drain_timeout_s:
-        if drained_s > GOAWAY_GRACE_S and not service.calls_in_flight():
+        if drained_s > GOAWAY_GRACE_S and not service.calls_in_flight.value():
             break
         await asyncio.sleep(DRAIN_POLL_S)
     for connection in tuple(connections):

@@ -3,7 +3,6 @@
 Which thread reads, which one runs a call, and how many there are is the model's.
 """
 
-import logging
 import socket
 import struct
 import threading
@@ -15,7 +14,7 @@ from services.runtime.linger import linger
 from services.runtime.service import Service
 from services.wire import ClientSession, Code, RpcError, ServerCall, ServerEvent
 from services.workload import linear
-from services.workload.run import FETCH_PATH, Fetch, Run
+from services.workload.run import FETCH_PATH, Fetch, Run, status_of
 
 RECEIVE_BYTES = 64 * 1024
 WRITE_STALL_S = 20
@@ -61,11 +60,8 @@ class Connection:
                     self._session.send_message(call, message)
                     if run.streams:
                         self._flush()
-        except RpcError as error:
-            code, why = error.code, error.message
-        except Exception:
-            logging.exception("handler failed")
-            code, why = Code.UNKNOWN, "handler failed"
+        except Exception as error:
+            code, why = status_of(error)
         self.finish(call, code, why)
         if run is not None:
             run.end(code)

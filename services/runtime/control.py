@@ -15,8 +15,10 @@ After          Envoy's admin port; Kubernetes' liveness and readiness probes.
 """
 
 import asyncio
+import os
+import signal
 import socket
-import threading
+from typing import NoReturn
 
 from services.runtime import health
 from services.runtime.aio import Connection
@@ -45,35 +47,51 @@ class Control:
         self._shapes[health.WATCH_PATH] = Shape.SERVER_STREAMING
         self._connections: set[Connection] = set()
         self._watches: dict[ServerCall, Watch] = {}
-        self._loop = asyncio.new_event_loop()
-        self._stopping = asyncio.Event()
+        self._process_id = 0
+        self._lifeline = -1
 
     def start(self) -> Address:
         """Listens at the config's host and control port, and says where. Raises OSError."""
         host = self._service.config.host
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, self._service.config.control_port), family=family)
-        self._thread = threading.Thread(target=self._run, args=(listener,), name="control", daemon=True)
-        self._thread.start()
-        return Address(host, listener.getsockname()[1])
+        address = Address(host, listener.getsockname()[1])
+        # Its end of the pipe closes when the service ends, however it ends: no control process outlives its service.
+        watched, self._lifeline = os.pipe()
+        self._process_id = os.fork()
+        if self._process_id == 0:
+            self._run(listener, watched)
+        os.close(watched)
+        listener.close()
+        return address
 
     def stop(self) -> None:
-        """Tells watchers the last state and closes. Returns once the thread has ended."""
-        self._loop.call_soon_threadsafe(self._stopping.set)
-        self._thread.join()
+        """Tells watchers the last state and closes. Returns once the process has ended."""
+        os.close(self._lifeline)
+        os.waitpid(self._process_id, 0)
 
     def answer(self, call: ServerCall) -> Answer | None:
         """How to answer `call`; None for Watch."""
         found = self._answers.get(call.head.path)
         return None if found is None else found[1]
 
-    def _run(self, listener: socket.socket) -> None:
-        self._loop.run_until_complete(self._serve(listener))
-        self._loop.close()
+    def _run(self, listener: socket.socket, watched: int) -> NoReturn:
+        status = 1
+        try:
+            # A terminal sends Ctrl-C to all of a group: the service drains, and is asked about until it is done.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            os.close(self._lifeline)
+            asyncio.run(self._serve(listener, watched))
+            status = 0
+        finally:
+            os._exit(status)  # what the service registered to happen at exit is the service's
 
-    async def _serve(self, listener: socket.socket) -> None:
-        server = await self._loop.create_server(self._accepted, sock=listener)
-        await self._stopping.wait()
+    async def _serve(self, listener: socket.socket, watched: int) -> None:
+        stopping = asyncio.Event()
+        asyncio.get_running_loop().add_reader(watched, stopping.set)
+        server = await asyncio.get_running_loop().create_server(self._accepted, sock=listener)
+        await stopping.wait()
         server.close()
         for watch in tuple(self._watches.values()):
             watch.end()

@@ -1,5 +1,6 @@
 """The one way to stop: asked once, a service drains; asked twice, it exits at once."""
 
+import mmap
 import os
 import signal
 from types import FrameType
@@ -9,15 +10,20 @@ class Drain:
     """Whether the service has been asked to stop. `fileno()` is readable from then on, for whoever waits in poll."""
 
     def __init__(self) -> None:
-        self.requested = False
+        self._asked = mmap.mmap(-1, 1)  # shared with the control process, whose readiness follows
         self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)  # eventfd(2)
+
+    @property
+    def requested(self) -> bool:
+        """Somebody has asked."""
+        return self._asked[0] != 0
 
     def fileno(self) -> int:
         return self._fd
 
     def request(self) -> None:
         """Asks; safe from any thread and from a signal handler."""
-        self.requested = True
+        self._asked[0] = 1
         os.eventfd_write(self._fd, 1)
 
     def on_signals(self) -> None:

@@ -66,8 +66,8 @@ class _Stat:
     threads: int
 
 
-def read_tree(root_pid: int, *, proc: Path = PROC) -> TreeUse:
-    """Read the process and all its living descendants. A descendant that ends meanwhile is left out.
+def read_tree(root_pid: int, *, without: int | None = None, proc: Path = PROC) -> TreeUse:
+    """Read the process and all its living descendants but `without`. One that ends meanwhile is left out.
 
     A process that has ended but was not waited for (a zombie) adds its CPU time and switches, but is not counted.
 
@@ -76,6 +76,8 @@ def read_tree(root_pid: int, *, proc: Path = PROC) -> TreeUse:
     """
     uses = [_read_process(root_pid, proc)]
     for pid in _descendants(root_pid, proc):
+        if pid == without:
+            continue
         with suppress(*GONE):
             uses.append(_read_process(pid, proc))
     return TreeUse(*(sum(column) for column in zip(*map(astuple, uses), strict=True)))

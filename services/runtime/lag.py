@@ -1,19 +1,24 @@
 """Event-loop lag: how late a timer of the loop runs. The loop's own evidence that something blocks it."""
 
+from services.runtime.board import Gauge
+
 PERIOD_NS = 20_000_000
 
 
 class LoopLag:
-    """Largest lateness since it was last taken. Written by the loop, taken by the control thread."""
+    """Largest lateness since it was last taken. Written by the loop, taken by the control process."""
 
-    def __init__(self) -> None:
-        self._max_ns = 0
+    def __init__(self, gauge: Gauge) -> None:
+        self._gauge = gauge
 
     def note(self, lateness_ns: int) -> None:
         """A timer ran this much after its time."""
-        self._max_ns = max(self._max_ns, lateness_ns)
+        if lateness_ns > (self._gauge.value() or 0):
+            self._gauge.set(lateness_ns)
 
-    def take_max_ns(self) -> int:
-        """Nanoseconds; starts again from 0."""
-        taken, self._max_ns = self._max_ns, 0
+    def take_max_ns(self) -> int | None:
+        """Nanoseconds, and starts again from 0; None where no loop ever noted any."""
+        taken = self._gauge.value()
+        if taken is not None:
+            self._gauge.set(0)
         return taken

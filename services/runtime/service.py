@@ -5,11 +5,12 @@ import platform
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from sweetspot.v1 import workload_pb2
 
 from services.runtime.answers import Answer, answers
+from services.runtime.board import Board
 from services.runtime.config import Address, Config
 from services.runtime.drain import Drain
 from services.runtime.health import Health
@@ -45,14 +46,16 @@ class Service:
         self.host = platform.node()
         self.control_address: Address | None = None
         """Where the control port is, once it is."""
-        self.sessions: set[ServerSession] = set()
-        """Open connections; adding and discarding are atomic in CPython, so that no model pays for a lock."""
-        self.queue_depth: Callable[[], int] | None = None
-        """Set by a model that has a queue."""
-        self.loop_lag: LoopLag | None = None
-        """Set by a model that has a loop."""
-        self.calls_in_flight: Callable[[], int] = self._calls_in_flight
-        """Calls received and not finished; replaced by a model whose calls are not on sessions of ours."""
+        self.pid = os.getpid()
+        board = Board()
+        self.connections = board.gauge()
+        """Open now."""
+        self.calls_in_flight = board.gauge()
+        """Received and not finished."""
+        self.queue = board.gauge(absent=True)
+        """Of those, calls that wait for a worker; set by a model that has a queue."""
+        self.loop_lag = LoopLag(board.gauge(absent=True))
+        """Noted by a model that has a loop."""
         self.limits = Limits(
             max_concurrent_streams=config.max_concurrent_streams, max_message_bytes=config.max_message_bytes
         )
@@ -66,13 +69,12 @@ class Service:
 
     def open_session(self) -> ServerSession:
         """For a connection just accepted; ends with `close_session`."""
-        session = ServerSession(self._shapes, self.limits, tls=self._tls)
-        self.sessions.add(session)
-        return session
+        self.connections.add(1)
+        return ServerSession(self._shapes, self.limits, tls=self._tls, on_calls=self.calls_in_flight.add)
 
     def close_session(self, session: ServerSession) -> None:
-        """The connection is gone."""
-        self.sessions.discard(session)
+        """The connection is gone; calls that still run are no longer anybody's."""
+        self.connections.add(-1)
 
     def answer(self, call: ServerCall) -> Answer | None:
         """How to answer a call that is asked about the service (health, reflection); None for the workload's calls."""
@@ -94,8 +96,7 @@ class Service:
 
     def ready(self) -> bool:
         """Further calls are welcome: not draining, and no full queue."""
-        full = self.queue_depth is not None and self.queue_depth() >= self.config.queue_bound
-        return not (self.drain.requested or full)
+        return not self.drain.requested and (self.queue.value() or 0) < self.config.queue_bound
 
     def listen(self) -> socket.socket:
         """A listening socket at the config's host and port, and says so. Raises OSError."""
@@ -113,9 +114,6 @@ class Service:
         """Calls can come: `listening on ADDRESS` is the first line of output, `control on ADDRESS` the second."""
         print(f"listening on {Address(self.config.host, port)}")
         print(f"control on {self.control_address}", flush=True)
-
-    def _calls_in_flight(self) -> int:
-        return sum(session.calls_in_flight for session in tuple(self.sessions))
 
 
 def server_tls(config: Config) -> ssl.SSLContext | None:

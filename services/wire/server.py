@@ -69,7 +69,9 @@ class ServerSession:
         "_http2",
         "_ledger",
         "_limits",
+        "_on_calls",
         "_peer_gone",
+        "_reported_calls",
         "_reset_by_peer",
         "_shapes",
         "_tls",
@@ -83,7 +85,11 @@ class ServerSession:
         *,
         tls: ssl.SSLContext | None = None,
         clock_ns: Callable[[], int] = time.monotonic_ns,
+        on_calls: Callable[[int], None] | None = None,
     ) -> None:
+        """`on_calls` is told by how much `calls_in_flight` has changed, whenever it has."""
+        self._on_calls = on_calls
+        self._reported_calls = 0
         self._shapes = shapes
         self._limits = limits
         self._clock_ns = clock_ns
@@ -140,6 +146,7 @@ class ServerSession:
             self._cancel_all()
             events += self._unreported
             self._unreported = []
+        self._report_calls()
         return events
 
     def data_to_send(self) -> bytes:
@@ -162,6 +169,7 @@ class ServerSession:
             return
         stream_id, http2 = call.stream_id, self._http2
         del self._calls[stream_id]
+        self._report_calls()
         try:
             http2.send_response(stream_id, _HEADERS)
             http2.send_data(stream_id, encode_message_frame(message))
@@ -198,8 +206,10 @@ class ServerSession:
         Raises ValueError for metadata that cannot be sent; the call is then still to be finished.
         """
         fields = encode_metadata(metadata)
-        if self._calls.pop(call.stream_id, None) is not None and not call.cancelled:
-            self._answer(call, code, message, fields)
+        if self._calls.pop(call.stream_id, None) is not None:
+            self._report_calls()
+            if not call.cancelled:
+                self._answer(call, code, message, fields)
 
     def consumed(self, call: ServerCall, message: bytes) -> None:
         """The handler is done with the next `message`: lets a peer that streams go on (flow control)."""
@@ -216,6 +226,11 @@ class ServerSession:
             with contextlib.suppress(NGH2Error):  # already ending for what the peer did
                 self._http2.send_shutdown_notice()
                 self._http2.ping(_DRAIN_PING)
+
+    def _report_calls(self) -> None:
+        if self._on_calls is not None and (change := len(self._calls) - self._reported_calls):
+            self._reported_calls += change
+            self._on_calls(change)
 
     def _receive(self, data: bytes, events: list[ServerEvent]) -> None:
         if self._tls is not None:

@@ -9,7 +9,7 @@ from typing import Protocol
 from sweetspot.v1 import workload_pb2
 
 from services.wire import Code, RpcError
-from services.workload.run import Fetch, Run
+from services.workload.run import Fetch, Run, status_of
 
 
 class Waits(Protocol):
@@ -42,8 +42,8 @@ def handle(
                     send(run.reply())
             if not run.streams:
                 send(run.reply())
-        except RpcError as error:
-            done(error.code, error.message)
+        except Exception as error:
+            done(*status_of(error))
         else:
             done(Code.OK, "")
 
@@ -61,8 +61,8 @@ def handle(
             note()
             if run.streams:
                 send(run.reply())
-        except RpcError as error:
-            done(error.code, error.message)
+        except Exception as error:
+            done(*status_of(error))
         else:
             proceed()
 

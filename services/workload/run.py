@@ -1,11 +1,13 @@
 """One call's account, the same for every style: which steps there are, what they computed, how long each took."""
 
+import logging
 import threading
 import time
 import zlib
 from collections.abc import Sequence
 from typing import Protocol
 
+from google.protobuf.message import DecodeError
 from sweetspot.v1 import backend_pb2, workload_pb2
 
 from services.telemetry import CallTrace, TraceContext
@@ -41,6 +43,14 @@ class Fetch:
         self.trace_handle: TraceContext | None = None
         if trace is not None:
             self.traceparent, self.trace_handle = trace.child()
+
+
+def status_of(error: Exception) -> tuple[Code, str]:
+    """How a handler's exception ends its call: RpcError as it says, any other is a bug of ours and UNKNOWN."""
+    if isinstance(error, RpcError):
+        return error.code, error.message
+    logging.error("handler failed", exc_info=error)
+    return Code.UNKNOWN, "handler failed"
 
 
 class Run:
@@ -134,8 +144,12 @@ class Run:
         if isinstance(reply, RpcError):
             self.check()
             raise reply
+        try:
+            payload = backend_pb2.FetchReply.FromString(reply).payload
+        except DecodeError as error:
+            raise RpcError(Code.INTERNAL, "backend's reply is not a sweetspot.v1.FetchReply") from error
         self._index += 1
-        self._checksum = zlib.crc32(backend_pb2.FetchReply.FromString(reply).payload, self._checksum)
+        self._checksum = zlib.crc32(payload, self._checksum)
         self.check()
 
     def reply(self) -> bytes:
