@@ -9,6 +9,7 @@ from typing import Protocol
 from services.runtime import health, reflection
 from services.wire import (
     CallReceived,
+    Code,
     RequestMessage,
     RpcError,
     ServerCall,
@@ -16,6 +17,9 @@ from services.wire import (
     ServerSession,
     Shape,
 )
+
+MAX_ANSWERS = 200
+"""Answers on one stream: each is far larger than what asks for it, and a peer need not read what piles up."""
 
 Answer = Callable[[bytes], bytes]
 """A method that is answered by whoever reads it: it takes microseconds and never waits.
@@ -47,8 +51,7 @@ def respond(session: ServerSession, asked: Answering, event: ServerEvent) -> boo
     if answer is None:
         return False
     if isinstance(event, RequestMessage):
-        session.send_message(call, answer(event.message))
-        session.consumed(call, event.message)
+        _answer_next(session, call, answer, event.message)
     elif not isinstance(event, CallReceived):
         session.finish(call)
     elif not call.shape.client_streams:
@@ -57,3 +60,13 @@ def respond(session: ServerSession, asked: Answering, event: ServerEvent) -> boo
         except RpcError as error:
             session.finish(call, error.code, error.message)
     return True
+
+
+def _answer_next(session: ServerSession, call: ServerCall, answer: Answer, message: bytes) -> None:
+    given = call.context if isinstance(call.context, int) else 0
+    call.context = given + 1
+    if given < MAX_ANSWERS:
+        session.send_message(call, answer(message))
+        session.consumed(call, message)
+    elif given == MAX_ANSWERS:
+        session.finish(call, Code.RESOURCE_EXHAUSTED, f"more than {MAX_ANSWERS} messages on one stream")

@@ -3,6 +3,7 @@
 import pytest
 from grpc_health.v1 import health_pb2
 
+from services.runtime.answers import MAX_ANSWERS
 from services.runtime.config import Config
 from services.runtime.drain import Drain
 from services.runtime.health import CHECK_PATH, WATCH_PATH
@@ -51,3 +52,13 @@ def test_a_stream_that_is_given_up_is_finished(ends: Ends) -> None:
     ends.talk()
     assert ends.server.calls_in_flight == 0
     assert ends.events == []
+
+
+def test_a_stream_gets_so_many_answers_and_no_more(ends: Ends) -> None:
+    call = ends.client.start(PATHS[0].decode(), streaming=True)
+    for _ in range(MAX_ANSWERS + 2):
+        ends.client.send_message(call, b"")
+    ends.client.end_requests(call)
+    ends.talk()
+    assert len(ends.messages) == MAX_ANSWERS
+    assert call.code is Code.RESOURCE_EXHAUSTED
