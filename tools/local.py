@@ -27,7 +27,7 @@ START_TIMEOUT_S = 20.0
 """A process that has not said where it listens by then never will."""
 STOP_TIMEOUT_S = 5.0
 """Nothing is in flight any more when a process is stopped, so that a drain takes no time."""
-SNAPSHOT_TIMEOUT_S = 5.0
+SNAPSHOT_TIMEOUT_S = 10.0
 DYING_S = 0.5
 """From the last that is heard of a process to its end."""
 
@@ -201,6 +201,8 @@ class Control:
         try:
             reply: SnapshotReply = self._snapshot(SnapshotRequest(), timeout=SNAPSHOT_TIMEOUT_S)
         except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise LocalError(f"its control port did not answer in {SNAPSHOT_TIMEOUT_S:.0f} s") from error
             raise LocalError(f"its control port answered {error.code().name}: {error.details()}") from error
         return reply
 
