@@ -64,6 +64,7 @@ class ServerSession:
         "_calls",
         "_clock_ns",
         "_closing",
+        "_drain_ping_due",
         "_early",
         "_failed",
         "_http2",
@@ -100,6 +101,7 @@ class ServerSession:
         self._reset_by_peer = 0  # the last such stream: its close is not our reset
         self._unreported: list[ServerEvent] = []  # cancellations noticed outside of receive_data
         self._closing = False
+        self._drain_ping_due = False
         self._failed = False
         self._peer_gone = False
         self._http2 = Connection(
@@ -108,6 +110,11 @@ class ServerSession:
                 auto_window_update=False,
                 # Past this the connection ends; below it, but past the limit, only the call.
                 max_inbound_header_list_size=4 * limits.max_header_list_bytes,
+                # libnghttp2's own limit answers INTERNAL_ERROR; the ledger's, which is lower, comes first.
+                stream_reset_rate_limit=(
+                    10 * limits.resets_received.burst,
+                    10 * limits.resets_received.per_second,
+                ),
                 glitch_rate_limit=(limits.glitches.burst, limits.glitches.per_second),
             ),
         )
@@ -225,7 +232,7 @@ class ServerSession:
             self._closing = True
             with contextlib.suppress(NGH2Error):  # already ending for what the peer did
                 self._http2.send_shutdown_notice()
-                self._http2.ping(_DRAIN_PING)
+                self._drain_ping_due = True
 
     def _report_calls(self) -> None:
         if self._on_calls is not None and (change := len(self._calls) - self._reported_calls):
@@ -413,18 +420,27 @@ class ServerSession:
         data = self._http2.data_to_send(_SEND_BYTES)
         if self._failed:
             return data
-        if self._early and len(data) < _SEND_BYTES:  # else trailers may still be waiting
-            data += self._reset_early()
         if not self._http2.want_read:  # the only sign that libnghttp2 has given the peer up
             self._failed = True
             self._cancel_all()
+            return data
+        if (self._early or self._drain_ping_due) and len(data) < _SEND_BYTES:  # else something may still be waiting
+            data += self._follow_up()
         return data
 
-    def _reset_early(self) -> bytes:
+    def _follow_up(self) -> bytes:
+        """What is to be said only after what `data_to_send` just gave."""
+        if self._drain_ping_due:
+            # libnghttp2 sends a PING before a GOAWAY; its answer is to say that the GOAWAY was read.
+            self._drain_ping_due = False
+            self._http2.ping(_DRAIN_PING)
+        self._reset_early()
+        return self._http2.data_to_send(_SEND_BYTES)
+
+    def _reset_early(self) -> None:
         """Tells peers that still send to an answered call to stop (PROTOCOL-HTTP2: RST_STREAM NO_ERROR)."""
         waiting = [stream_id for stream_id in self._early if self._http2.queued_body_size(stream_id)]
         for stream_id in self._early:
             if stream_id not in waiting:
                 self._http2.reset_stream(stream_id, ErrorCode.NO_ERROR)
         self._early = waiting
-        return self._http2.data_to_send(_SEND_BYTES)
