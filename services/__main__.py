@@ -24,25 +24,13 @@ def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
     if not arguments or arguments[0].startswith("-"):
         refuse("usage: python -m services MODEL|backend [OPTION ...], or --list")
     name = arguments[0].replace("-", "_")
-    config = parse_config(f"python -m services {arguments[0]}", arguments[1:])
-    run(name, config, find_serve(name))
+    if name != BACKEND and name not in MODELS:
+        refuse(f"unknown model {name!r}; there are {', '.join(MODELS)}")
+    run(name, parse_config(f"python -m services {arguments[0]}", arguments[1:]))
     return 0
 
 
-def find_serve(name: str) -> Callable[[Service], None]:
-    """The model's `serve`, or the backend's."""
-    if name != BACKEND and name not in MODELS:
-        refuse(f"unknown model {name!r}; there are {', '.join(MODELS)}")
-    try:
-        if name == BACKEND:
-            serve: Callable[[Service], None] = importlib.import_module("services.backend").serve
-            return serve
-        return MODELS[name].serve
-    except ModuleNotFoundError as error:
-        refuse(f"model {name} needs the package {error.name!r}, which is not installed")
-
-
-def run(name: str, config: Config, serve: Callable[[Service], None]) -> None:
+def run(name: str, config: Config) -> None:
     """Serves, and after the drain gives telemetry its last chance."""
     drain = Drain()
     drain.on_signals()
@@ -50,15 +38,26 @@ def run(name: str, config: Config, serve: Callable[[Service], None]) -> None:
     try:
         service = Service(name, config, drain=drain, shapes=shapes, tls=server_tls(config))
         control = Control(service)
-        service.control_address = control.start()  # forks: so before there is any thread, telemetry's among them
+        # Forks: so before there is a thread, and before grpcio is imported, which starts some.
+        service.control_address = control.start()
         service.tracing = Tracing.from_environment(name.replace("_", "-"), model=name, trace_file=config.trace_file)
-        serve(service)
+        find_serve(name)(service)
     except OSError as error:
         what = error.strerror or str(error)
         refuse(f"{name}: {what}: {error.filename}" if error.filename else f"{name}: {what}")
+    except ModuleNotFoundError as error:
+        refuse(f"{name} needs the package {error.name!r}, which is not installed")
     control.stop()
     if service.tracing is not None:
         service.tracing.close()
+
+
+def find_serve(name: str) -> Callable[[Service], None]:
+    """The model's `serve`, or the backend's."""
+    if name == BACKEND:
+        serve: Callable[[Service], None] = importlib.import_module("services.backend").serve
+        return serve
+    return MODELS[name].serve
 
 
 def refuse(message: str) -> NoReturn:

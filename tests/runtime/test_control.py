@@ -69,9 +69,9 @@ def client(channel: grpc.Channel) -> Client:
 def test_watch_tells_the_state_at_once_and_then_each_change(client: Client, service: Service) -> None:
     states = client.watch("readiness")
     seen = [next(states)]
-    service.queue_depth = lambda: 1
+    service.queue.set(1)
     seen.append(next(states))
-    service.queue_depth = lambda: 0
+    service.queue.set(0)
     seen.append(next(states))
     service.drain.request()
     seen.append(next(states))
@@ -100,7 +100,7 @@ def test_stopping_tells_a_watcher_that_it_is_over(service: Service) -> None:
 
 
 def test_a_snapshot_names_the_model_and_counts_the_queue(client: Client, service: Service) -> None:
-    service.queue_depth = lambda: 42
+    service.queue.set(42)
     reply = client.snapshot()
     assert (reply.model, reply.processes, reply.queue_depth) == ("thread_pool", 1, 42)
 

@@ -32,7 +32,7 @@ def test_a_service_that_takes_calls_is_serving(service: Service, name: str) -> N
 @pytest.mark.parametrize("name", OF_READINESS)
 @pytest.mark.parametrize(("queued", "status"), [(QUEUE_BOUND - 1, SERVING), (QUEUE_BOUND, NOT_SERVING)])
 def test_a_service_is_not_ready_while_its_queue_is_full(service: Service, name: str, queued: int, status: int) -> None:
-    service.queue_depth = lambda: queued
+    service.queue.set(queued)
     assert check(service, name) == status
 
 
@@ -44,7 +44,7 @@ def test_a_service_that_drains_is_not_ready(service: Service, name: str) -> None
 
 def test_a_service_that_drains_with_a_full_queue_is_alive(service: Service) -> None:
     service.drain.request()
-    service.queue_depth = lambda: QUEUE_BOUND
+    service.queue.set(QUEUE_BOUND)
     assert check(service, "liveness") == SERVING
 
 

@@ -1,7 +1,6 @@
 """A snapshot has what the kernel and the model count, and nothing that is not there."""
 
 import os
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -10,9 +9,8 @@ import pytest
 
 from services.runtime.config import Config
 from services.runtime.drain import Drain
-from services.runtime.lag import LoopLag
 from services.runtime.service import RUN_PATH, Service
-from services.runtime.snapshot import hurried, snapshot
+from services.runtime.snapshot import snapshot
 from tests.runtime.ends import Ends
 
 THREADS = 1000
@@ -51,14 +49,13 @@ def test_a_model_without_queue_or_loop_reports_neither(service: Service) -> None
 
 
 def test_an_empty_queue_is_not_an_absent_one(service: Service) -> None:
-    service.queue_depth = lambda: 0
+    service.queue.set(0)
     reply = snapshot(service)
     assert reply.HasField("queue_depth")
     assert reply.queue_depth == 0
 
 
 def test_the_lag_is_that_since_the_last_snapshot(service: Service) -> None:
-    service.loop_lag = LoopLag()
     service.loop_lag.note(7)
     assert [snapshot(service).loop_lag_max_ns for _ in range(2)] == [7, 0]
 
@@ -82,10 +79,3 @@ def test_a_thousand_threads_cost_less_than_10_ms(service: Service) -> None:
         return time.perf_counter() - started
 
     assert min(took_s() for _ in range(5)) < 0.010
-
-
-def test_hurry_is_over_when_it_is_done() -> None:
-    usual_s = sys.getswitchinterval()
-    with hurried():
-        assert sys.getswitchinterval() < usual_s
-    assert sys.getswitchinterval() == usual_s
