@@ -79,14 +79,14 @@ MODELS = {
         ),
         Model(
             "coroutines",
-            "one asyncio loop, a task for each call that has to wait",
+            "one asyncio loop, a task for each call",
             "connections are many, calls wait for others, and code should read as it runs",
             Taxonomy("cooperative", "automatic", "non-blocking", _NO_YIELD, "none", "the loop", "none", "none"),
         ),
         Model(
             "grpcio_threads",
             "baseline: grpcio's server with a thread pool",
-            "as a yardstick: what most Python teams deploy",
+            "as a yardstick: grpcio as its tutorials start it",
             Taxonomy("preemptive", "automatic", "blocking", _LOCKS, "none", "grpc core", "bounded", "queue"),
             needs=("baselines",),
             own_wire=False,
@@ -94,8 +94,8 @@ MODELS = {
         Model(
             "grpcio_asyncio",
             "baseline: grpcio's asyncio server",
-            "as a yardstick: what the others deploy",
-            Taxonomy("cooperative", "automatic", "non-blocking", _NO_YIELD, "none", "grpc core", "none", "none"),
+            "as a yardstick: grpcio for code that is asyncio already",
+            Taxonomy("cooperative", "automatic", "non-blocking", _NO_YIELD, "none", "grpc core", "none", "core"),
             needs=("baselines",),
             own_wire=False,
         ),

@@ -6,6 +6,7 @@
     c3 ----'           |     '-> task: run, await, run, answer |---> backend
     listener --------->|-> accept                              |
                        '---------------------------------------'
+                         (all of it through epoll)
 
 Who waits      A coroutine, at each `await`; its frame keeps its state. The thread waits only in epoll_wait.
 What bounds it One CPU. A handler that blocks or computes without `await` stalls every connection.

@@ -3,11 +3,11 @@
     clients      grpcio's C core                      asyncio loop
     c1 ----.   .-----------------------.  wakes   .--------------------.
     c2 ----+-->| sockets, HTTP/2, gRPC | -------> | task: run, await,  | ---> backend
-    c3 ----'   |  (a thread of its own)| <------- |       run, answer  |
+    c3 ----'   |  (threads of its own)| <------- |       run, answer  |
                '-----------------------'          '--------------------'
 
-Who waits      A coroutine, at each `await`; the core's thread, for the sockets.
-What bounds it One CPU, and for each call several hand-overs between the core's thread and the loop's.
+Who waits      A coroutine, at each `await`; the core's threads, for the sockets.
+What bounds it One CPU, and for each call several hand-overs between the core's threads and the loop's.
 When full      It takes what comes: MAX_CONCURRENT_STREAMS bounds each connection's tasks.
 After          grpc.github.io/grpc/python/grpc_asyncio.html.
 """

@@ -1,4 +1,4 @@
-"""Baseline: grpcio's server with a pool of threads, as most Python teams run it.
+"""Baseline: grpcio's server with a pool of threads, as its tutorials start it.
 
     clients      grpcio's C core                 executor's queue       pool
     c1 ----.   .-----------------------.                            .-- [ run ] --.

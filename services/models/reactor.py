@@ -5,19 +5,23 @@
     c2 ----+--> epoll -+-> readable: recv, run, send |
     c3 ----'           |-> writable: send the rest   |
     listener --------->|-> readable: accept          |
+    drain ------------>|-> readable: say goodbye     |
     backend <--------->|-> readable: what comes next |
     timers ----------->|-> due: what comes next      |
                        '-----------------------------'
+         (all through epoll; a timer is its timeout)
 
-Who waits      The loop, in epoll_wait, for everything at once. A handler never waits: it leaves a callback.
+Who waits      The loop, in epoll_wait, for everything at once. A handler leaves a callback and returns. (Two waits
+               block the loop all the same: looking up the backend's name, and a pause when descriptors run out.)
 What bounds it One CPU. A handler that blocks or computes stalls every connection for as long (loop lag).
 When full      Readiness waits in the kernel: socket buffers fill, and flow control slows the clients down.
+               MAX_CONCURRENT_STREAMS bounds the calls of each connection.
 After          Schmidt, "Reactor", in Pattern-Oriented Software Architecture 2.
 
 Some facts about epoll (epoll(7)): it is level-triggered unless asked otherwise, so a handler may leave
 data in the socket and is called again; it says what is ready, and the handler does the reading; asking
 for EPOLLOUT while there is nothing to send would wake the loop at once, for ever, so it is asked for
-only after a short send.
+only after a short send, and while a connection to the backend is being made.
 """
 
 import heapq

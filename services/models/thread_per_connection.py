@@ -7,11 +7,13 @@
                  ^
     listener --- accept (main thread)
 
-Who waits      Each thread, for its own connection, in recv, and for the backend. The calls of one connection
-               run one after the other: a slow one holds up those behind it (head-of-line blocking).
+Who waits      Each thread, for its own connection, in recv and send, and for the backend. The calls of one
+               connection run one after the other: a slow one holds up those behind it (head-of-line blocking),
+               and a caller's cancel is read only when the call before it is done.
 What bounds it A stack and a scheduler entry per connection; the interpreter lock, which they all take turns at.
-When full      The kernel refuses a thread (EAGAIN): that connection is closed, the others go on.
-After          Stevens, UNIX Network Programming 1, section 30.11 ("Concurrent server, one thread per client").
+When full      The kernel refuses a thread (EAGAIN): that connection is closed, the others go on. Without a free
+               descriptor (EMFILE), connections wait in the backlog.
+After          Stevens, UNIX Network Programming 1, "TCP Concurrent Server, One Thread per Client".
 """
 
 import threading

@@ -1,16 +1,18 @@
-"""A fixed pool of threads runs the calls; a thread for each connection only reads.
+"""A fixed pool of threads runs the calls; a thread for each connection reads them.
 
     clients       readers           bounded queue        pool
-    c1 ---- [ read ] --.                             .-- [ run | write ]
-    c2 ---- [ read ] --+--->  | call | call | ... |--+-- [ run | write ] ---> backend
-    c3 ---- [ read ] --'                             '-- [ run | write ]
+    c1 ---- [ read ] --.                             .-- [ run | write ] --.
+    c2 ---- [ read ] --+--->  | call | call | ... |--+-- [ run | write ] --+-> backend, a connection each
+    c3 ---- [ read ] --'                             '-- [ run | write ] --'
                  ^
     listener --- accept (main thread)
 
 Who waits      A reader, for its connection; a worker, for the next call and then for the backend.
-What bounds it Calls that run at once: the pool. Its size comes from the CPU quota, not from the number of clients.
+What bounds it Calls that run at once: the pool. Its size comes from the CPU quota, not from the number of clients;
+               memory still grows with them, by a reader each.
 When full      The queue takes `queue_bound` calls; a further one is answered RESOURCE_EXHAUSTED by its reader.
-After          Schmidt et al., Pattern-Oriented Software Architecture 2: "Half-Sync/Half-Async", with a pool.
+               Where the kernel refuses a reader (EAGAIN), that connection is closed.
+After          Schmidt et al., Pattern-Oriented Software Architecture 2: Active Object, whose scheduler is a pool.
 """
 
 import math

@@ -1,6 +1,7 @@
 """What is asked about a service, on the port that serves its calls: health and reflection, answered by whoever reads.
 
-Such a call never reaches a worker, so it is answered while all of them are busy. Knows no thread and no socket.
+Such a call never waits for a worker; where the reader is the worker it waits for the call before it, and the control
+port does not. Knows no thread and no socket.
 """
 
 from collections.abc import Callable, Iterable
