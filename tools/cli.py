@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import shlex
+import shutil
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -151,7 +152,9 @@ def _prepare(folder: Path, asked: Experiment, described: dict[str, object]) -> N
 
 
 def _resume_command(folder: Path) -> str:
-    return shlex.join(["sweetspot", "run", "--resume", str(folder)])
+    """As it can be pasted: `make` calls what is in .venv, which need not be on the path."""
+    command = "sweetspot" if shutil.which("sweetspot") else str(Path(sys.executable).with_name("sweetspot"))
+    return shlex.join([command, "run", "--resume", str(folder)])
 
 
 @contextmanager

@@ -88,8 +88,8 @@ def test_a_failed_trial_is_told_twice_and_ends_in_status_1(tmp_path: Path, capsy
     assert cli.main(["run", asked, "--results", str(results)], PROGRAMS) == 1
     said = capsys.readouterr()
     assert "failed: stillborn ended with status 1: stillborn: Address already in use" in said.out
-    resume = f"sweetspot run --resume {only(results)}"
-    assert said.err == f"sweetspot: 1 of 2 trials failed; to run the 1 missing: {resume}\n"
+    assert said.err.startswith("sweetspot: 1 of 2 trials failed; to run the 1 missing: ")
+    assert said.err.endswith(f"sweetspot run --resume {only(results)}\n")
 
 
 def test_a_trial_that_was_kept_though_nothing_was_answered_need_not_be_run_again(
@@ -153,8 +153,8 @@ def test_an_interrupted_run_keeps_what_it_has_says_how_to_go_on_and_leaves_no_pr
         process.send_signal(number)
         said, complained = process.communicate(timeout=30)
     assert process.returncode == 130
-    resume = f"sweetspot run --resume {only(results)}"
-    assert complained == f"sweetspot: interrupted; 1 finished trials are kept; to run the 1 missing: {resume}\n"
+    assert complained.startswith("sweetspot: interrupted; 1 finished trials are kept; to run the 1 missing: ")
+    assert complained.endswith(f"sweetspot run --resume {only(results)}\n")
     assert said.splitlines()[-1] == str(only(results) / "report.html")
     assert (only(results) / "trials" / "good-1.json").exists()
     assert processes_with(mark) == []
