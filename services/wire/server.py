@@ -48,7 +48,7 @@ from services.wire.tls import TlsStream
 
 _HEADERS = ((b":status", b"200"), CONTENT_TYPE, ACCEPT_ENCODING)
 _HEADERS_GZIP = (*_HEADERS, (b"grpc-encoding", b"gzip"))
-_OK_TRAILERS = ((b"grpc-status", b"0"),)
+_OK_TRAILERS: tuple[Field, ...] = ((b"grpc-status", b"0"),)
 _SEND_BYTES = 256 * 1024
 _DRAIN_PING = b"draining"
 
@@ -196,23 +196,27 @@ class ServerSession:
             headers = (*headers, *encode_metadata(metadata))
         call._headers_sent = True
         if not call.cancelled:
-            with contextlib.suppress(NGH2Error):
+            try:
                 self._http2.send_response(call.stream_id, headers)
+            except NGH2Error:  # the stream went away since; `receive_data` has yet to say so
+                return
 
     def send_message(self, call: ServerCall, message: bytes, *, gzip: bool = False) -> None:
         """Sends one message of a streamed response; nothing once the call is cancelled."""
         if not call._headers_sent:
             self.send_headers(call, gzip=gzip)
         if not call.cancelled:
-            with contextlib.suppress(NGH2Error):
+            try:
                 self._http2.send_data(call.stream_id, encode_message_frame(message, gzip=gzip))
+            except NGH2Error:  # as above
+                return
 
     def finish(self, call: ServerCall, code: Code = Code.OK, message: str = "", metadata: Metadata = ()) -> None:
         """Ends `call` with a status; for a cancelled call only says that its handler has ended.
 
         Raises ValueError for metadata that cannot be sent; the call is then still to be finished.
         """
-        fields = encode_metadata(metadata)
+        fields = encode_metadata(metadata) if metadata else []
         if self._calls.pop(call.stream_id, None) is not None:
             self._report_calls()
             if not call.cancelled:
@@ -389,11 +393,14 @@ class ServerSession:
         if not call._headers_sent:
             self._refuse(call.stream_id, (*trailers_only(code, message), *metadata), call._request_ended)
             return
-        trailers = [(b"grpc-status", b"%d" % code)]
-        if message:
-            trailers.append((b"grpc-message", encode_message(message)))
-        with contextlib.suppress(NGH2Error):
-            self._http2.send_trailers(call.stream_id, (*trailers, *metadata))
+        trailers = _OK_TRAILERS
+        if code is not Code.OK or message or metadata:
+            status, text = (b"grpc-status", b"%d" % code), (b"grpc-message", encode_message(message))
+            trailers = (status, text, *metadata) if message else (status, *metadata)
+        try:
+            self._http2.send_trailers(call.stream_id, trailers)
+        except NGH2Error:  # the stream went away since
+            return
         if not call._request_ended:
             self._early.append(call.stream_id)
 
