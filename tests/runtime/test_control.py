@@ -102,7 +102,7 @@ def test_stopping_tells_a_watcher_that_it_is_over(service: Service) -> None:
 def test_a_snapshot_names_the_model_and_counts_the_queue(client: Client, service: Service) -> None:
     service.queue.set(42)
     reply = client.snapshot()
-    assert (reply.model, reply.processes, reply.queue_depth) == ("thread_pool", 1, 42)
+    assert (reply.model, reply.queue_depth) == ("thread_pool", 42)
 
 
 def test_reflection_describes_what_the_port_serves(channel: grpc.Channel) -> None:
