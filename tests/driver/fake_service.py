@@ -1,5 +1,6 @@
 """A service that does as a script says: what each call in turn gets, from silence to a lost connection."""
 
+import contextlib
 import enum
 import select
 import socket
@@ -98,7 +99,8 @@ class FakeService:
             del self._sessions[fd]
             connection.close()
         else:
-            connection.sendall(session.data_to_send())
+            with contextlib.suppress(ConnectionError):  # the driver was stopped and has left
+                connection.sendall(session.data_to_send())
 
     def _act(self, session: ServerSession, call: ServerCall) -> Act:
         act = self.script(self.calls)

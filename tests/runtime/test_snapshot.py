@@ -1,9 +1,7 @@
 """A snapshot has what the kernel and the model count, and nothing that is not there."""
 
 import os
-import threading
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -55,6 +53,3 @@ def test_the_difference_of_two_is_the_use_between_them(service: Service) -> None
     used_ns = after.cpu_user_ns + after.cpu_system_ns - before.cpu_user_ns - before.cpu_system_ns
     assert 50_000_000 <= used_ns < 1_000_000_000
     assert after.monotonic_ns > before.monotonic_ns
-
-
-@pytest.mark.usefixtures("many_threads")
