@@ -1,0 +1,32 @@
+"""What the terminal says beside the numbers."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from sweetspot.v1.control_pb2 import SnapshotReply
+
+from tests.tools.sample import trial
+from tools.results import Trial
+from tools.terminal import show
+
+BEGUN_NS, ENDED_NS = 10**12, 10**12 + 4 * 10**9
+
+
+@pytest.mark.parametrize(
+    ("before_late_ns", "after_late_ns", "told"),
+    [(10**6, 10**6, None), (2 * 10**9, 10**6, "read 2 s late"), (10**6, 10**9, "read 1 s late")],
+    ids=["in time", "late to begin", "late to end"],
+)
+def test_counters_that_were_read_late_are_not_passed_off_as_good(
+    before_late_ns: int, after_late_ns: int, told: str | None
+) -> None:
+    made = trial("reactor", 10, marks={"started_monotonic_ns": BEGUN_NS, "ended_monotonic_ns": ENDED_NS})
+    before = SnapshotReply(monotonic_ns=BEGUN_NS + before_late_ns)
+    after = SnapshotReply(monotonic_ns=ENDED_NS + after_late_ns)
+    console = Console(file=io.StringIO(), width=120)
+    show(console, [Trial("reactor", 10, made.result, before, after)], Path("report.html"))
+    said = console.file.getvalue()  # type: ignore[attr-defined]  # it is a StringIO
+    assert ("counters were read" in said) == (told is not None)
+    assert (told or "") in said
