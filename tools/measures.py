@@ -76,3 +76,31 @@ def driver_cpus(trial: Trial) -> float:
     """CPUs that the driver kept busy; near 1 means that it, not the service, may be what was measured."""
     driver, duration_s = trial.result["driver"], trial.result["got"]["duration_s"]
     return (driver["cpu_user_ns"] + driver["cpu_system_ns"]) / 1e9 / duration_s if duration_s else 0.0
+
+
+LATE_SHARE = 0.1
+"""Counters read later than this share of the time measured count something else: load before it, or idleness after."""
+
+STALLED_SHARE = 0.5
+"""A closed loop whose mean latency is below this share of what Little's law says has calls that are not counted."""
+
+
+def counters_late_ns(trial: Trial) -> int:
+    """How long after its mark the later snapshot was taken, by one machine's clock; 0 where that does no harm."""
+    marks = trial.result["marks"]
+    begun, ended = marks["started_monotonic_ns"], marks["ended_monotonic_ns"]
+    late_ns: int = max(trial.before.monotonic_ns - begun, trial.after.monotonic_ns - ended)
+    return late_ns if late_ns > trial.result["got"]["duration_s"] * 1e9 * LATE_SHARE else 0
+
+
+def stalled(trial: Trial) -> bool:
+    """Calls sent before measuring hung through it, so that its latencies are those of the lucky ones.
+
+    By Little's law the mean latency of a closed loop is its calls in flight divided by its rate.
+    """
+    result = trial.result
+    if result["asked"]["loop"] != "closed" or not rate_rps(trial):
+        return False
+    in_flight: int = result["got"]["connections"] * result["asked"]["streams"]
+    mean_s: float = result["latency_ns"]["mean"] / 1e9
+    return mean_s < STALLED_SHARE * in_flight / rate_rps(trial)

@@ -22,9 +22,6 @@ SHOWN = {
 }
 """Columns of the report's table that fit into 80 characters beside the model, with their headings."""
 
-LATE_SHARE = 0.1
-"""Counters read later than this share of the time measured count something else: load before it, or idleness after."""
-
 
 class RunProgress:
     """A line for each trial that has ended, and in a terminal a bar below them."""
@@ -82,22 +79,22 @@ def show(console: Console, trials: Sequence[Trial], report: Path) -> None:
     console.print()
     console.print(_table(trials))
     for trial in trials:
-        if (late_ns := counters_late_ns(trial)) > trial.result["got"]["duration_s"] * 1e9 * LATE_SHARE:
+        if (late_ns := measures.counters_late_ns(trial)) > trial.result["got"][
+            "duration_s"
+        ] * 1e9 * measures.LATE_SHARE:
             console.print(
                 f"{trial.model} at {connections(trial.connections)}: its counters were read {duration(late_ns)} late; "
                 "do not trust its CPU, memory and switches.",
                 markup=False,
             )
+        if measures.stalled(trial):
+            console.print(
+                f"{trial.model} at {connections(trial.connections)}: calls sent before measuring hung through it and "
+                "are not counted; its latencies are too good.",
+                markup=False,
+            )
     # Unwrapped, so that it can be copied.
     console.print(str(report), markup=False, highlight=False, soft_wrap=True)
-
-
-def counters_late_ns(trial: Trial) -> int:
-    """How long after its mark the later of the two snapshots was taken; both clocks are this machine's."""
-    marks = trial.result["marks"]
-    begun, ended = marks["started_monotonic_ns"], marks["ended_monotonic_ns"]
-    late_ns: int = max(trial.before.monotonic_ns - begun, trial.after.monotonic_ns - ended)
-    return late_ns
 
 
 def _table(trials: Sequence[Trial]) -> Table:
