@@ -3,7 +3,7 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -70,6 +70,15 @@ def test_a_process_ends_with_its_block_even_when_that_fails() -> None:
     assert not is_running(begun[0])
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A shell starts what runs in its background with SIGINT ignored, and Python leaves that so."""
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, usual)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_while_a_process_starts_waits_until_it_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[Process] = []
 
