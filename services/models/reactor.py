@@ -136,6 +136,31 @@ class Loop:
         return max(wait_ns, 0) / 1e9
 
 
+class Writer:
+    """Writes what a session has to say, as much as the socket takes; has the loop tell when it takes the rest."""
+
+    __slots__ = ("_loop", "_sock", "unsent")
+
+    def __init__(self, sock: socket.socket, loop: Loop) -> None:
+        self._sock = sock
+        self._loop = loop
+        self.unsent = b""
+
+    def write(self, data_to_send: Callable[[], bytes]) -> None:
+        """Raises OSError when the connection is gone."""
+        had_unsent = bool(self.unsent)
+        try:
+            while data := self.unsent or data_to_send():
+                self.unsent = data
+                self.unsent = data[self._sock.send(data) :]
+                if self.unsent:
+                    break
+        except BlockingIOError:
+            pass
+        if had_unsent != bool(self.unsent):
+            self._loop.modify(self._sock.fileno(), select.EPOLLIN | (select.EPOLLOUT if self.unsent else 0))
+
+
 class Acceptor:
     """Accepts; each connection gets a handler of its own."""
 
@@ -193,8 +218,8 @@ class Connection:
         "_service",
         "_session",
         "_sock",
-        "_unsent",
         "_waits",
+        "_writer",
     )
 
     def __init__(
@@ -214,7 +239,7 @@ class Connection:
         self._identity = identity
         self._closed = closed
         self._session = service.open_session()
-        self._unsent = b""
+        self._writer = Writer(sock, loop)
         self._flushing = False
         self._lingering = False
 
@@ -250,22 +275,13 @@ class Connection:
         self._flushing = False
         if self._sock.fileno() < 0:
             return
-        had_unsent = bool(self._unsent)
         try:
-            while data := self._unsent or self._session.data_to_send():
-                self._unsent = data
-                self._unsent = data[self._sock.send(data) :]
-                if self._unsent:
-                    break
-        except BlockingIOError:
-            pass
+            self._writer.write(self._session.data_to_send)
         except OSError:
             self._close()
             return
-        if self._session.closed and not self._unsent:
+        if self._session.closed and not self._writer.unsent:
             self._linger()
-        elif had_unsent != bool(self._unsent):
-            self._loop.modify(self._sock.fileno(), select.EPOLLIN | (select.EPOLLOUT if self._unsent else 0))
 
     def _dispatch(self, event: ServerEvent) -> None:
         if respond(self._session, self._service, event):
@@ -384,11 +400,11 @@ class BackendConnection:
     def __init__(self, backend: Address, loop: Loop) -> None:
         self.channel = Channel(backend)
         self._loop = loop
-        self._unsent = b""
         self._flushing = False
         self._sock = socket.socket(socket.AF_INET6 if ":" in backend.host else socket.AF_INET)
         self._sock.setblocking(False)
         self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._writer = Writer(self._sock, loop)
         self._connected = False
         try:
             # EINPROGRESS: EPOLLOUT tells the outcome (connect(2)). A name is looked up first, and that blocks the loop.
@@ -433,20 +449,11 @@ class BackendConnection:
         self._flushing = False
         if not self._connected or self._sock.fileno() < 0:
             return
-        had_unsent = bool(self._unsent)
         try:
-            while data := self._unsent or self.channel.data_to_send():
-                self._unsent = data
-                self._unsent = data[self._sock.send(data) :]
-                if self._unsent:
-                    break
-        except BlockingIOError:
-            pass
+            self._writer.write(self.channel.data_to_send)
         except OSError as error:
             self._close(error.strerror or str(error))
             return
-        if had_unsent != bool(self._unsent):
-            self._loop.modify(self._sock.fileno(), select.EPOLLIN | (select.EPOLLOUT if self._unsent else 0))
 
     def _close(self, why: str) -> None:
         if self._sock.fileno() >= 0:
