@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
     name = arguments[0].replace("-", "_")
     if name != BACKEND and name not in MODELS:
         refuse(f"unknown model {name!r}; there are {', '.join(MODELS)}")
-    run(name, parse_config(f"python -m services {arguments[0]}", arguments[1:]))
+    run(name, parse_config(f"python -m services {arguments[0]}", name, arguments[1:]))
     return 0
 
 

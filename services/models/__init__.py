@@ -45,6 +45,10 @@ class Model:
     """Extras of the package that its process imports."""
     own_wire: bool = True
     """It owns its sockets, on services.wire."""
+    at_once: Literal["one connection", "one call a connection", "many calls"] = "many calls"
+    """What it serves at the same time, as its picture promises."""
+    variants: tuple[tuple[str, ...], ...] = ()
+    """Options that make it another model in all but name; each is tested as a model is."""
 
     @property
     def serve(self) -> Callable[[Service], None]:
@@ -64,6 +68,7 @@ MODELS = {
             "a thread for each connection reads, runs and answers",
             "connections are few, handlers block, and code should read as it runs",
             Taxonomy("preemptive", "automatic", "blocking", _LOCKS, "none", "main thread", "none", "none"),
+            at_once="one call a connection",
         ),
         Model(
             "thread_pool",

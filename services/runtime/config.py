@@ -46,8 +46,9 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _option(default: Any, parse: Any, text: str) -> Any:
-    return field(default=default, metadata={"parse": parse, "help": text})
+def _option(default: Any, parse: Any, text: str, *, models: tuple[str, ...] = ()) -> Any:
+    """`models` are the only ones that have the option; all have it where none is named."""
+    return field(default=default, metadata={"parse": parse, "help": text, "models": models})
 
 
 _port = _whole(0, 65_535)
@@ -82,13 +83,15 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n")
 
 
-def parse_config(prog: str, arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> Config:
-    """Flags win over variables (SWEETSPOT_PORT for --port), which win over defaults.
+def parse_config(prog: str, model: str, arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> Config:
+    """The options that `model` has. Flags win over variables (SWEETSPOT_PORT for --port), which win over defaults.
 
     Whatever is wrong is one line on stderr and exit 2.
     """
     parser = _Parser(prog=prog, formatter_class=argparse.ArgumentDefaultsHelpFormatter, allow_abbrev=False)
     for option in fields(Config):
+        if option.metadata["models"] and model not in option.metadata["models"]:
+            continue
         flag = "--" + option.name.replace("_", "-")
         variable = ENV_PREFIX + option.name.upper()
         default = option.default

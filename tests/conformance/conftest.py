@@ -16,9 +16,13 @@ def backend() -> Iterator[Serving]:
         yield started
 
 
-@pytest.fixture(scope="session", params=list(MODELS))
+STARTS = [(model.name, *options) for model in MODELS.values() for options in ((), *model.variants)]
+"""Each model as it is, and each variant of it."""
+
+
+@pytest.fixture(scope="session", params=STARTS, ids=" ".join)
 def service(request: pytest.FixtureRequest, backend: Serving) -> Iterator[Serving]:
-    with serving(request.param, "--backend", backend.address) as started:
+    with serving(*request.param, "--backend", backend.address) as started:
         yield started
 
 

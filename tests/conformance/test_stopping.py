@@ -14,7 +14,7 @@ from tests.serving import EXIT_TIMEOUT_S, serving
 IN_FLIGHT = 20
 SLOW = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=500_000))])
 STUCK = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=60_000_000))])
-CONCURRENT = [name for name in MODELS if name != "thread_per_connection"]
+CONCURRENT = [name for name, model in MODELS.items() if model.at_once == "many calls"]
 """Models that run the calls of one connection at the same time."""
 
 
