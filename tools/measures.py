@@ -23,7 +23,7 @@ def latency_ns(trial: Trial, percentile: str) -> float | None:
 
 
 def rate_rps(trial: Trial) -> float:
-    """Calls answered OK, a second."""
+    """Calls answered OK while measuring, a second."""
     return float(trial.result["got"]["rate_rps"])
 
 
@@ -42,10 +42,10 @@ def failed_share(trial: Trial) -> float:
 
 def per_call(trial: Trial, *counters: str) -> float | None:
     """What those counters of the snapshot grew by while measuring, added up, per call."""
-    ok: int = trial.result["calls"]["ok"]
+    answered: int = trial.result["got"]["answered"]
     grown: int = sum(getattr(trial.after, counter) - getattr(trial.before, counter) for counter in counters)
     # Switches are counted over living threads: where threads ended meanwhile the difference means nothing.
-    return grown / ok if ok and grown >= 0 else None
+    return grown / answered if answered and grown >= 0 else None
 
 
 def pss_bytes(trial: Trial) -> int | None:
@@ -81,9 +81,6 @@ def driver_cpus(trial: Trial) -> float:
 LATE_SHARE = 0.1
 """Counters read later than this share of the time measured count something else: load before it, or idleness after."""
 
-STALLED_SHARE = 0.5
-"""A closed loop whose mean latency is below this share of what Little's law says has calls that are not counted."""
-
 
 def counters_late_ns(trial: Trial) -> int:
     """How long after its mark the later snapshot was taken, by one machine's clock; 0 where that does no harm."""
@@ -91,16 +88,3 @@ def counters_late_ns(trial: Trial) -> int:
     begun, ended = marks["started_monotonic_ns"], marks["ended_monotonic_ns"]
     late_ns: int = max(trial.before.monotonic_ns - begun, trial.after.monotonic_ns - ended)
     return late_ns if late_ns > trial.result["got"]["duration_s"] * 1e9 * LATE_SHARE else 0
-
-
-def stalled(trial: Trial) -> bool:
-    """Calls sent before measuring hung through it, so that its latencies are those of the lucky ones.
-
-    By Little's law the mean latency of a closed loop is its calls in flight divided by its rate.
-    """
-    result = trial.result
-    if result["asked"]["loop"] != "closed" or not rate_rps(trial):
-        return False
-    in_flight: int = result["got"]["connections"] * result["asked"]["streams"]
-    mean_s: float = result["latency_ns"]["mean"] / 1e9
-    return mean_s < STALLED_SHARE * in_flight / rate_rps(trial)

@@ -79,18 +79,10 @@ def show(console: Console, trials: Sequence[Trial], report: Path) -> None:
     console.print()
     console.print(_table(trials))
     for trial in trials:
-        if (late_ns := measures.counters_late_ns(trial)) > trial.result["got"][
-            "duration_s"
-        ] * 1e9 * measures.LATE_SHARE:
+        if late_ns := measures.counters_late_ns(trial):
             console.print(
                 f"{trial.model} at {connections(trial.connections)}: its counters were read {duration(late_ns)} late; "
                 "do not trust its CPU, memory and switches.",
-                markup=False,
-            )
-        if measures.stalled(trial):
-            console.print(
-                f"{trial.model} at {connections(trial.connections)}: calls sent before measuring hung through it and "
-                "are not counted; its latencies are too good.",
                 markup=False,
             )
     # Unwrapped, so that it can be copied.

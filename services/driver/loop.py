@@ -75,6 +75,8 @@ class Outcome:
     latencies: "array[int]" = field(default_factory=samples)
     latenesses: "array[int]" = field(default_factory=samples)
     """Of the same calls, in the same order: the difference is the service time."""
+    answered: int = 0
+    """Calls that ended OK while measuring, whenever they were sent."""
     traced: list[TracedCall] = field(default_factory=list)
     checksums: Counter[str] = field(default_factory=Counter)
     served_by: Counter[str] = field(default_factory=Counter)
@@ -110,6 +112,9 @@ class Load:
         """In the order of their sends: as all have one timeout, the first is the first to time out."""
         self._turn = 0
         self._sending = False
+        self._measuring = False
+        self._counted_from_ns = _NEVER_NS
+        """Calls intended earlier are in no book."""
         self._arrivals: Iterator[int] = iter(())
         self._next_ns = _NEVER_NS
         self._outcome = Outcome(Window(0, 0))
@@ -154,13 +159,19 @@ class Load:
         if options.rate_rps is not None:
             self._arrivals = intended_sends(options.rate_rps, options.arrival, options.seed, begin_ns, window.end_ns)
             self._next_ns = next(self._arrivals, _NEVER_NS)
+            self._counted_from_ns = window.start_ns
         self._sending = True
         self._send_on(self._connections)
         grace_ns = round(min(options.timeout_s, MAX_GRACE_S) * NS_PER_S)
         self._turn_until(window.start_ns)
         if not self._stopped:
+            if options.streams is not None:
+                # Else a service that stalls in warm-up would be known by its quick calls alone.
+                self._counted_from_ns = begin_ns
+                self._outcome.accounts.planned += len(self._in_flight)
             self._announce("measuring")
             before = resource.getrusage(resource.RUSAGE_SELF)
+            self._measuring = True
             self._turn_until(window.end_ns)
             self._measured(before)
             self._announce("measured")
@@ -214,14 +225,15 @@ class Load:
     def _book(self, connection: Connection, events: list[ClientEvent], arrived_ns: int) -> None:
         outcome = self._outcome
         accounts = outcome.accounts
-        start_ns, end_ns = outcome.window.start_ns, outcome.window.end_ns
         for event in events:
             call = event.call
             _, intended_ns, sent_ns, trace = self._in_flight.pop(call)
-            if not start_ns <= intended_ns < end_ns:
-                continue
             code = call.code
             assert code is not None
+            if code is Code.OK and self._measuring:
+                outcome.answered += 1
+            if not self._counts(intended_ns):
+                continue
             if arrived_ns - sent_ns > self._timeout_ns:
                 accounts.timed_out += 1
                 code = Code.DEADLINE_EXCEEDED
@@ -238,6 +250,14 @@ class Load:
                 accounts.fail(code, call.message)
             if trace is not None:
                 outcome.traced.append(TracedCall(trace, connection.target, intended_ns, sent_ns, arrived_ns, code))
+
+    def _counts(self, intended_ns: int) -> bool:
+        """Whether a call is in the books.
+
+        Of an open loop it is when its intended send is measured. Of a closed loop it is when it was in flight at any
+        time while measuring: who waits for it does not ask when it was sent.
+        """
+        return self._counted_from_ns <= intended_ns < self._outcome.window.end_ns
 
     def _read(self, reply: bytes) -> None:
         try:
@@ -260,10 +280,10 @@ class Load:
                     self._start(connection, waiting.popleft(), sent_ns)
         elif self._sending and connection.open < streams:
             sent_ns = clock()
-            is_measured = self._outcome.window.measures(sent_ns)
+            counts = self._counts(sent_ns)
             while connection.open < streams and session.can_start:
                 self._start(connection, sent_ns, sent_ns)
-                if is_measured:
+                if counts:
                     self._outcome.accounts.planned += 1
 
     def _start(self, connection: Connection, intended_ns: int, sent_ns: int) -> None:
@@ -280,13 +300,12 @@ class Load:
         connection.open += 1
 
     def _send_due(self, now_ns: int) -> None:
-        window = self._outcome.window
         dealt: set[Connection] = set()
         while self._next_ns <= now_ns:
             connection = self._in_turn()
             connection.waiting.append(self._next_ns)
             dealt.add(connection)
-            if window.measures(self._next_ns):
+            if self._counts(self._next_ns):
                 self._outcome.accounts.planned += 1
             self._next_ns = next(self._arrivals, _NEVER_NS)
         self._send_on(dealt)
@@ -323,7 +342,7 @@ class Load:
             connection.open -= 1
             connection.session.cancel(call)
             timed_out.add(connection)
-            if self._outcome.window.measures(intended_ns):
+            if self._counts(intended_ns):
                 self._outcome.accounts.timed_out += 1
                 if trace is not None:
                     late = TracedCall(trace, connection.target, intended_ns, sent_ns, now_ns, Code.DEADLINE_EXCEEDED)
@@ -378,7 +397,7 @@ class Load:
     def _measured(self, before: resource.struct_rusage) -> None:
         """Takes down what is true of the moment when measuring ends."""
         outcome = self._outcome
-        self._sending = False
+        self._sending = self._measuring = False
         after = resource.getrusage(resource.RUSAGE_SELF)
         outcome.cpu_user_ns = round((after.ru_utime - before.ru_utime) * NS_PER_S)
         outcome.cpu_system_ns = round((after.ru_stime - before.ru_stime) * NS_PER_S)
@@ -391,10 +410,9 @@ class Load:
         if self._stopped:
             start_ns, end_ns = outcome.window.start_ns, outcome.window.end_ns
             outcome.window = Window(start_ns, min(max(start_ns, clock()), end_ns))
-        measures = outcome.window.measures
         outcome.accounts.close(
-            not_sent=sum(measures(each) for connection in self._connections for each in connection.waiting),
-            unfinished=sum(measures(intended_ns) for _, intended_ns, _, _ in self._in_flight.values()),
+            not_sent=sum(self._counts(each) for connection in self._connections for each in connection.waiting),
+            unfinished=sum(self._counts(intended_ns) for _, intended_ns, _, _ in self._in_flight.values()),
         )
         for connection in self._connections:
             if not connection.idle:

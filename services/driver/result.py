@@ -22,7 +22,7 @@ from services.driver.samples import summarize
 from services.driver.schedule import NS_PER_S
 from services.driver.tracing import listed
 
-VERSION = 1
+VERSION = 2
 
 
 def make_result(options: Options, plan: Plan, started_at: datetime, outcome: Outcome) -> dict[str, Any]:
@@ -53,7 +53,8 @@ def make_result(options: Options, plan: Plan, started_at: datetime, outcome: Out
             "connections_lost": outcome.connections_lost,
             "in_flight": outcome.in_flight,
             "duration_s": duration_s,
-            "rate_rps": accounts.ok / duration_s if duration_s else 0.0,
+            "answered": outcome.answered,
+            "rate_rps": outcome.answered / duration_s if duration_s else 0.0,
         },
         "calls": {
             "planned": accounts.planned,

@@ -55,6 +55,14 @@ def test_a_closed_loop_starts_no_more_calls_than_the_service_allows() -> None:
     assert outcome.in_flight == 6
 
 
+def test_a_call_that_hangs_from_the_warm_up_on_is_not_forgotten() -> None:
+    service = FakeService(lambda number: Act.IGNORE if number == 0 else Act.REPLY)
+    with service.running() as target:
+        outcome = run(options(target, connections=1, warmup_s=0.05, duration_s=0.1, timeout_s=0.6))
+    assert outcome.accounts.timed_out == 1
+    assert outcome.answered > 0
+
+
 def test_calls_of_the_warm_up_are_not_counted() -> None:
     service = FakeService(lambda _: Act.REPLY)
     with service.running() as target:

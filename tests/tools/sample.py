@@ -75,7 +75,7 @@ def trial(model: str, connections: int, **changes: Any) -> Trial:
     ok = int(rate * DURATION_S)
     samples = [_latency_ns(character, connections, rate, dice) for _ in range(min(ok, 4000))]
     result: dict[str, Any] = {
-        "version": 1,
+        "version": 2,
         "started_at": "2026-11-18T10:00:00Z",
         "targets": ["127.0.0.1:41234"],
         "plan": PLAN,
@@ -91,7 +91,7 @@ def trial(model: str, connections: int, **changes: Any) -> Trial:
             "trace_ratio": 0.001,
             "seed": 1,
         },
-        "got": {"connections": connections, "duration_s": DURATION_S, "rate_rps": ok / DURATION_S},
+        "got": {"connections": connections, "duration_s": DURATION_S, "answered": ok, "rate_rps": ok / DURATION_S},
         "calls": {
             "planned": ok + connections,
             "ok": ok,

@@ -24,7 +24,7 @@ def one(
             "rate_rps": asked_rps,
             "duration_s": 4,
         },
-        got={"connections": at, "duration_s": 4.0, "rate_rps": rate},
+        got={"connections": at, "duration_s": 4.0, "answered": round(4 * rate), "rate_rps": rate},
         calls={
             "planned": max(1, ok),
             "ok": ok,

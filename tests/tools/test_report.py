@@ -109,7 +109,10 @@ def test_a_model_that_was_asked_for_and_never_ran_is_named(tmp_path: Path) -> No
         (failing(by_status={"UNAVAILABLE": 6}, timed_out=4), "25 % of 40 calls failed: UNAVAILABLE 6, timed out 4."),
         (failing(not_sent=10), "25 % of 40 calls failed: not sent 10."),
         (failing(ok=0, timed_out=40), "no call was answered OK."),
-        (sample.trial("reactor", 10, got={"connections": 7, "duration_s": 1, "rate_rps": 1}), "only 7 of 10 conn"),
+        (
+            sample.trial("reactor", 10, got={"connections": 7, "duration_s": 1, "answered": 1, "rate_rps": 1}),
+            "only 7 of 10 conn",
+        ),
         (
             sample.trial("reactor", 10, driver={"cpu_user_ns": 3_500_000_000, "cpu_system_ns": 400_000_000}),
             "the driver used 0.975 CPUs and may be what was measured",

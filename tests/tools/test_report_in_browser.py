@@ -51,7 +51,7 @@ def sparse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One model, one trial, no call answered, no trace, no environment."""
     folder = tmp_path_factory.mktemp("sparse")
     none = {"planned": 5, "ok": 0, "by_status": {"UNAVAILABLE": 5}, "timed_out": 0, "not_sent": 0, "unfinished": 0}
-    got = {"connections": 10, "duration_s": 4.0, "rate_rps": 0}
+    got = {"connections": 10, "duration_s": 4.0, "answered": 0, "rate_rps": 0}
     trial = sample.trial("reactor", 10, calls=none, got=got, latency_ns=sample.distribution([]), traces=[])
     write_trial(folder, trial)
     return report.write(folder)

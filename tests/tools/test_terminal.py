@@ -8,7 +8,6 @@ from rich.console import Console
 from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tests.tools.sample import trial
-from tools import measures
 from tools.results import Trial
 from tools.terminal import show
 
@@ -31,12 +30,3 @@ def test_counters_that_were_read_late_are_not_passed_off_as_good(
     said = console.file.getvalue()  # type: ignore[attr-defined]  # it is a StringIO
     assert ("counters were read" in said) == (told is not None)
     assert (told or "") in said
-
-
-def test_latencies_that_leave_stalled_calls_out_are_called_too_good() -> None:
-    honest = trial("reactor", 100)
-    in_flight = honest.result["got"]["connections"] * honest.result["asked"]["streams"]
-    honest.result["latency_ns"]["mean"] = 1e9 * in_flight / honest.result["got"]["rate_rps"]
-    assert not measures.stalled(honest)
-    honest.result["latency_ns"]["mean"] *= measures.STALLED_SHARE * 0.9
-    assert measures.stalled(honest)

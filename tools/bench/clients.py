@@ -78,10 +78,11 @@ def by_driver(
     with started(DRIVER, [*command, f"--plan={plan}", f"--out={out}"]) as process:
         span = _between_marks(process, server, timing)
         process.finish(GRACE_S)
-    calls = json.loads(out.read_text(encoding="utf-8"))["calls"]
+    result = json.loads(out.read_text(encoding="utf-8"))
+    calls = result["calls"]
     if calls["by_status"] or calls["timed_out"] or not calls["ok"]:
         raise LocalError(f"{DRIVER}: {calls['ok']} calls OK, {calls['timed_out']} timed out, {calls['by_status']}")
-    return calls["ok"], span
+    return result["got"]["answered"], span
 
 
 def succeeded(lines: Sequence[str], least_bytes: int) -> int:

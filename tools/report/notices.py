@@ -49,8 +49,6 @@ def _of(trial: Trial) -> Iterator[str]:
         yield f"only {count(got['connections'])} of {connections(asked['connections'])} could be opened."
     if asked["loop"] == "open" and measures.rate_rps(trial) < asked["rate_rps"] * (1 - TIE):
         yield f"{count(round(measures.rate_rps(trial)))} of {count(asked['rate_rps'])} calls/s asked."
-    if measures.stalled(trial):
-        yield "calls sent before measuring hung through it and are not counted: its latencies are too good."
     if late_ns := measures.counters_late_ns(trial):
         yield f"its counters were read {duration(late_ns)} late: do not trust its CPU, memory and switches."
     if throttled_ns := measures.throttled_ns(trial):
