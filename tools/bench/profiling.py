@@ -43,7 +43,7 @@ def profile(name: str, load: Load, duration_s: float, server_cpu: int, scratch: 
         with serving(IDLE_SERVER, server_cpu, scratch) as server:
             calls, span = clients.by_driver(load, server, timing, scratch, profiler)
     else:
-        with serving(name, server_cpu, scratch, profiler) as server:
+        with serving(name, server_cpu, scratch, interpreter=profiler) as server:
             calls, span = clients.by_h2load(load, server, timing, scratch)
     return _table(f"{name} at {load}: {calls / span.elapsed_s:,.0f} calls/s, profiled (main thread)", rows(out), calls)
 

@@ -47,6 +47,7 @@ def content(record: Record) -> dict[str, Any]:
             {
                 "round": each.round,
                 "server": each.subject.server,
+                "options": list(each.subject.options),
                 "client": each.subject.client,
                 "connections": each.subject.load.connections,
                 "streams": each.subject.load.streams,

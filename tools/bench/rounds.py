@@ -54,7 +54,7 @@ def run(bench: Bench, kept: Record) -> None:
 
 
 def _measured(bench: Bench, number: int, subject: Subject) -> Measurement:
-    with serving(subject.server, bench.server_cpu, bench.scratch) as server:
+    with serving(subject.server, bench.server_cpu, bench.scratch, subject.options) as server:
         return clients.measure(number, subject, server, bench.timing, bench.scratch)
 
 

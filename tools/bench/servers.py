@@ -57,12 +57,14 @@ def nghttpd() -> str:
 
 
 @contextmanager
-def serving(name: str, cpu: int, scratch: Path, interpreter: Sequence[str] = (sys.executable,)) -> Iterator[Server]:
+def serving(
+    name: str, cpu: int, scratch: Path, options: Sequence[str] = (), interpreter: Sequence[str] = (sys.executable,)
+) -> Iterator[Server]:
     """A server for as long as the block lasts, checked. Raises LocalError, with its last words where it ended."""
     port = _free_port()
     is_model = name != NGHTTPD
     if is_model:
-        command = [*interpreter, "-m", "services", name, "--port=0"]
+        command = [*interpreter, "-m", "services", name, "--port=0", *options]
     else:
         command = [nghttpd(), "--no-tls", "--address=127.0.0.1", f"--htdocs={_documents(scratch)}", str(port)]
     with ExitStack() as stack:

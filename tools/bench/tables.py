@@ -46,7 +46,7 @@ def _figures(measurements: Sequence[Measurement]) -> Table:
         if found:
             rates = [each.rate_rps for each in found]
             table.add_row(
-                subject.server,
+                subject.served_by,
                 str(subject.load),
                 f"{median(rates):,.0f}",
                 _spread(min(rates), max(rates), median(rates)),
@@ -92,7 +92,7 @@ def _empty(title: str, caption: str, texts: Sequence[str], numbers: Sequence[str
     table = Table(title=title, caption=caption, box=SIMPLE_HEAD, padding=0, pad_edge=False)
     table.title_justify = table.caption_justify = "left"
     for text in texts:
-        table.add_column(text, no_wrap=True)
+        table.add_column(text, overflow="fold")
     for number in numbers:
         table.add_column(number, justify="right", no_wrap=True)
     return table

@@ -14,6 +14,7 @@ NGHTTPD = "nghttpd"
 """Not a model: the HTTP/2 server of the nghttp2 project, in C, without a handler."""
 H2LOAD = "h2load"
 DRIVER = "driver"
+TRACING = ("--trace-file=/dev/null",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +36,16 @@ class Subject:
     """A row of MODELS, or NGHTTPD."""
     load: Load
     client: str = H2LOAD
+    options: tuple[str, ...] = ()
+    """Of the server's command line."""
+
+    @property
+    def served_by(self) -> str:
+        """The server and its options."""
+        return " ".join((self.server, *self.options))
 
     def __str__(self) -> str:
-        return f"{self.server} at {self.load}" + (f" by {self.client}" if self.client != H2LOAD else "")
+        return f"{self.served_by} at {self.load}" + (f" by {self.client}" if self.client != H2LOAD else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +134,8 @@ TARGETS = (
     Target(Subject("coroutines", BUSY), Subject("reactor", BUSY), 0.80),
     Target(Subject("reactor", MANY), Subject("thread_per_connection", MANY), 3.0),
     Target(Subject("reactor", BUSY, DRIVER), Subject("reactor", BUSY), 0.90),
+    # No call carries a sampled trace, so that this is what tracing costs where it is not used.
+    Target(Subject("reactor", BUSY, options=TRACING), Subject("reactor", BUSY), 0.95),
 )
 IDLE_SERVER = "reactor"
 IDLE_CONNECTIONS = 5000
@@ -149,8 +159,8 @@ def verdict(target: Target, measurements: Iterable[Measurement]) -> Verdict:
         if target.subject in found and target.baseline in found
     ]
     ours, theirs = target.subject, target.baseline
-    same_server = ours.server == theirs.server
-    what = f"{ours.client} / {theirs.client}" if same_server else f"{ours.server} / {theirs.server}"
+    same_server = ours.served_by == theirs.served_by
+    what = f"{ours.client} / {theirs.client}" if same_server else f"{ours.served_by} / {theirs.served_by}"
     ratios = [one.rate_rps / other.rate_rps for one, other in pairs]
     cpu_ratios = [other.server_cpu_us_per_call / one.server_cpu_us_per_call for one, other in pairs]
     got = median(ratios) if ratios else None
