@@ -1,0 +1,73 @@
+"""How callbacks wait on a loop: a timer, or a backend call on the one connection that the loop keeps."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from services.runtime.backend_connection import BackendConnection
+from services.runtime.channel import Then
+from services.runtime.config import Address
+from services.runtime.loop import Loop, Timer
+from services.wire import ClientCall, Code, RpcError
+from services.workload.run import Fetch, Run
+
+
+class CallbackWaits:
+    """Waits for many runs at once. All of it belongs to the loop's thread, which calls every `then`."""
+
+    def __init__(self, backend: Address | None, loop: Loop) -> None:
+        self._backend = backend
+        self._loop = loop
+        self._connection: BackendConnection | None = None
+        self._waiting: dict[Run, Waiting] = {}
+
+    def sleep(self, duration_us: int, run: Run, then: Callable[[], None]) -> None:
+        due_ns = time.monotonic_ns() + duration_us * 1000
+        if run.deadline_ns is not None:
+            due_ns = min(due_ns, run.deadline_ns)
+        timer = self._loop.call_at(due_ns, lambda: self.interrupt(run))
+        self._waiting[run] = Waiting(lambda _: then(), timer)
+
+    def fetch(self, fetch: Fetch, run: Run, then: Then) -> None:
+        if self._backend is None:
+            error = RpcError(Code.FAILED_PRECONDITION, "this service was started without --backend")
+            self._loop.soon(lambda: then(error))
+            return
+        if self._connection is None or self._connection.channel.closed:
+            self._connection = BackendConnection(self._backend, self._loop)
+        connection = self._connection
+        try:
+            call = connection.channel.start(fetch, lambda reply: self._resume(run, reply))
+        except RpcError as refused:
+            error = refused
+            self._loop.soon(lambda: then(error))
+            return
+        connection.flush_soon()
+        timer = None if run.deadline_ns is None else self._loop.call_at(run.deadline_ns, lambda: self.interrupt(run))
+        self._waiting[run] = Waiting(then, timer, connection, call)
+
+    def interrupt(self, run: Run) -> None:
+        """Ends whatever `run` waits for, now: its time has come, or nobody waits for it any more."""
+        waiting = self._waiting.get(run)
+        if waiting is not None:
+            if waiting.connection is not None and waiting.call is not None:
+                waiting.connection.channel.give_up(waiting.call)
+                waiting.connection.flush_soon()
+            self._resume(run, RpcError(Code.CANCELLED, "nobody waits for the backend any more"))
+
+    def _resume(self, run: Run, reply: bytes | RpcError) -> None:
+        waiting = self._waiting.pop(run, None)
+        if waiting is not None:
+            if waiting.timer is not None:
+                self._loop.cancel(waiting.timer)
+            waiting.then(reply)
+
+
+@dataclass(slots=True)
+class Waiting:
+    """What resumes a run, and what to take back when it resumes early."""
+
+    then: Then
+    timer: Timer | None
+    connection: BackendConnection | None = None
+    call: ClientCall | None = None

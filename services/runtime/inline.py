@@ -1,0 +1,36 @@
+"""Runs each call where it is read: in the loop's thread, by callbacks, which leave what comes next and return."""
+
+from functools import partial
+
+from services.runtime.callback_waits import CallbackWaits
+from services.runtime.nonblocking import Connection
+from services.runtime.service import Service
+from services.wire import Code, RpcError, ServerCall
+from services.workload import callbacks
+from services.workload.run import Run
+
+
+class InlineCalls:
+    """The calls of one loop. All of it belongs to the loop's thread."""
+
+    def __init__(self, service: Service, waits: CallbackWaits) -> None:
+        self._service = service
+        self._waits = waits
+        self._identity = service.identity()
+
+    def received(self, connection: Connection, call: ServerCall) -> None:
+        try:
+            run = call.context = self._service.start(call, self._identity)
+        except RpcError as error:
+            connection.finish(call, error.code, error.message)
+            return
+
+        def done(code: Code, why: str) -> None:
+            connection.finish(call, code, why)
+            run.end(code)
+
+        callbacks.handle(run, self._waits, partial(connection.send, call), done)
+
+    def cancelled(self, call: ServerCall) -> None:
+        if isinstance(call.context, Run):
+            self._waits.interrupt(call.context)

@@ -1,0 +1,113 @@
+"""An event loop: readiness and time come in, callbacks go out. It knows descriptors, and nothing of gRPC.
+
+Some facts about epoll (epoll(7)): it is level-triggered unless asked otherwise, so a handler may leave data in the
+socket and is called again; it says what is ready, and the handler does the reading; asking for EPOLLOUT while there
+is nothing to send would wake the loop at once, for ever, so it is asked for only after a short send, and while a
+connection to the backend is being made.
+"""
+
+import heapq
+import itertools
+import select
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from services.runtime.lag import PERIOD_NS, LoopLag
+
+READABLE, WRITABLE = select.EPOLLIN, select.EPOLLOUT
+
+
+class Handler(Protocol):
+    """What the loop calls when a descriptor is ready."""
+
+    def ready(self, events: int) -> None: ...
+
+
+Timer = list[Any]  # [due_ns, sequence, callback or None]; a heap of lists, so that cancelling is an assignment
+_MIN_CANCELLED = 100
+
+
+class Loop:
+    """The demultiplexer and dispatcher. All of it belongs to the thread that calls `run`."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._handlers: dict[int, Handler] = {}
+        self._timers: list[Timer] = []
+        self._cancelled = 0
+        self._sequence = itertools.count()
+        self._soon: list[Callable[[], None]] = []
+        self._running = True
+
+    def register(self, fd: int, handler: Handler, events: int = READABLE) -> None:
+        self._epoll.register(fd, events)
+        self._handlers[fd] = handler
+
+    def modify(self, fd: int, events: int) -> None:
+        self._epoll.modify(fd, events)
+
+    def unregister(self, fd: int) -> None:
+        del self._handlers[fd]
+        self._epoll.unregister(fd)
+
+    def call_at(self, due_ns: int, callback: Callable[[], None]) -> Timer:
+        """Calls `callback` once, at CLOCK_MONOTONIC `due_ns` or soon after, unless it is cancelled before."""
+        timer = [due_ns, next(self._sequence), callback]
+        heapq.heappush(self._timers, timer)
+        return timer
+
+    def cancel(self, timer: Timer) -> None:
+        """Takes a `call_at` back; nothing where its time has come already."""
+        if timer[2] is None:
+            return
+        timer[2] = None
+        self._cancelled += 1
+        # Deadlines are far and mostly cancelled: left in the heap, they would be most of it.
+        if self._cancelled > max(_MIN_CANCELLED, len(self._timers) // 2):
+            self._timers = [kept for kept in self._timers if kept[2] is not None]
+            heapq.heapify(self._timers)
+            self._cancelled = 0
+
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Calls `callback` once this round's events are dispatched."""
+        self._soon.append(callback)
+
+    def watch_lag(self, lag: LoopLag) -> None:
+        """Notes every PERIOD_NS how late that timer runs."""
+        due_ns = time.monotonic_ns() + PERIOD_NS
+
+        def note() -> None:
+            lag.note(time.monotonic_ns() - due_ns)
+            self.watch_lag(lag)
+
+        self.call_at(due_ns, note)
+
+    def stop(self) -> None:
+        self._running = False
+
+    def run(self) -> None:
+        """Waits and dispatches until `stop`."""
+        while self._running:
+            for fd, events in self._epoll.poll(self._wait_s()):
+                handler = self._handlers.get(fd)  # an earlier handler of this round may have closed it
+                if handler is not None:
+                    handler.ready(events)
+            now_ns = time.monotonic_ns()
+            while self._timers and self._timers[0][0] <= now_ns:
+                timer = heapq.heappop(self._timers)
+                callback, timer[2] = timer[2], None
+                if callback is None:
+                    self._cancelled -= 1
+                else:
+                    callback()
+            while self._soon:
+                due, self._soon = self._soon, []
+                for callback in due:
+                    callback()
+
+    def _wait_s(self) -> float | None:
+        if not self._timers:
+            return None
+        wait_ns: int = self._timers[0][0] - time.monotonic_ns()
+        return max(wait_ns, 0) / 1e9

@@ -1,0 +1,144 @@
+"""A client's connection on a loop: reads what is there, hands its calls on, writes what fits. Knows no handler.
+
+Which calls run where, and when, is the model's: it is told of them, and answers.
+"""
+
+import socket
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from services.runtime.answers import respond
+from services.runtime.linger import LINGER_S
+from services.runtime.loop import READABLE, WRITABLE, Loop
+from services.runtime.service import Service
+from services.runtime.writer import Writer
+from services.wire import CallCancelled, CallReceived, Code, ServerCall, ServerEvent
+
+RECEIVE_BYTES = 64 * 1024
+
+
+class Calls(Protocol):
+    """What a model does with the calls that a connection reads. Called by the loop's thread, and may not wait."""
+
+    def received(self, connection: "Connection", call: ServerCall) -> None:
+        """Has it run, here or elsewhere, now or later; it ends with `connection.finish`."""
+
+    def cancelled(self, call: ServerCall) -> None:
+        """Nobody waits for it any more; it still has to be finished."""
+
+
+class Connection:
+    """A non-blocking socket and its session. All of it belongs to the loop's thread."""
+
+    __slots__ = (
+        "_calls",
+        "_closed",
+        "_flushing",
+        "_lingering",
+        "_loop",
+        "_service",
+        "_session",
+        "_sock",
+        "_writer",
+    )
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        service: Service,
+        loop: Loop,
+        calls: Calls,
+        closed: Callable[["Connection"], None],
+    ) -> None:
+        """Raises OSError where the loop cannot watch `sock`, which is then the caller's to close."""
+        loop.register(sock.fileno(), self)
+        self._sock = sock
+        self._service = service
+        self._loop = loop
+        self._calls = calls
+        self._closed = closed
+        self._session = service.open_session()
+        self._writer = Writer(sock, loop)
+        self._flushing = False
+        self._lingering = False
+
+    def ready(self, events: int) -> None:
+        if events & ~WRITABLE:
+            try:
+                data = self._sock.recv(RECEIVE_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self._close()
+                return
+            self._flushing = True  # one write for all that this read brings
+            for event in self._session.receive_data(data):
+                self._dispatch(event)
+        self._flush()
+
+    def send(self, call: ServerCall, message: bytes) -> None:
+        """Sends one message of the response."""
+        self._session.send_message(call, message)
+        self._flush_soon()
+
+    def finish(self, call: ServerCall, code: Code, why: str = "") -> None:
+        """Ends `call` with a status."""
+        self._session.finish(call, code, why)
+        self._flush_soon()
+
+    def drain(self) -> None:
+        """Tells the client to open no more calls; the connection ends with the last one in flight."""
+        self._session.drain()
+        self._flush()
+
+    def _dispatch(self, event: ServerEvent) -> None:
+        if respond(self._session, self._service, event):
+            return
+        if isinstance(event, CallReceived):
+            self._calls.received(self, event.call)
+        elif isinstance(event, CallCancelled):
+            self._calls.cancelled(event.call)
+
+    def _flush_soon(self) -> None:
+        """Asks for one `_flush` at the end of this round."""
+        if not self._flushing:
+            self._flushing = True
+            self._loop.soon(self._flush)
+
+    def _flush(self) -> None:
+        """Writes as much as the socket takes; the rest when it is writable."""
+        self._flushing = False
+        if self._sock.fileno() < 0:
+            return
+        try:
+            self._writer.write(self._session.data_to_send)
+        except OSError:
+            self._close()
+            return
+        if self._session.closed and not self._writer.unsent:
+            self._linger()
+
+    def _linger(self) -> None:
+        """Shuts the write side down; the peer closes in turn, or is cut off."""
+        if not self._lingering:
+            self._lingering = True
+            try:
+                self._sock.shutdown(socket.SHUT_WR)
+            except OSError:  # ENOTCONN: the peer was first
+                self._close()
+                return
+            self._loop.modify(self._sock.fileno(), READABLE)
+            self._loop.call_at(time.monotonic_ns() + int(LINGER_S * 1e9), self._close)
+
+    def _close(self) -> None:
+        if self._sock.fileno() < 0:
+            return
+        for event in self._session.receive_data(b""):
+            self._dispatch(event)
+        self._loop.unregister(self._sock.fileno())
+        self._service.close_session(self._session)
+        self._sock.close()
+        self._closed(self)

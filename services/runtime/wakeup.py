@@ -1,0 +1,35 @@
+"""How other threads hand something to a loop's thread: a queue of callbacks, and a descriptor that wakes the loop."""
+
+import os
+from collections import deque
+from collections.abc import Callable
+
+from services.runtime.loop import Loop
+
+
+class Wakeup:
+    """Guarantees: what is posted is called once, by the loop's thread, in the order in which it was posted.
+
+    One eventfd(2) write wakes the loop for all that is posted before it looks.
+    """
+
+    def __init__(self, loop: Loop) -> None:
+        self._posted: deque[Callable[[], None]] = deque()
+        self._awake = False
+        self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        loop.register(self._fd, self)
+
+    def post(self, callback: Callable[[], None]) -> None:
+        """Has the loop call `callback` soon; safe from any thread."""
+        self._posted.append(callback)
+        # Append first, look second; `ready` clears first and takes second. So whichever comes between, either this
+        # write wakes the loop or the loop sees what was appended.
+        if not self._awake:
+            self._awake = True
+            os.eventfd_write(self._fd, 1)
+
+    def ready(self, events: int) -> None:
+        os.eventfd_read(self._fd)
+        self._awake = False
+        for _ in range(len(self._posted)):  # what is posted meanwhile waits its turn behind the sockets
+            self._posted.popleft()()

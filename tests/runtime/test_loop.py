@@ -1,0 +1,76 @@
+"""A loop calls what is due, in order, and what other threads post, each once."""
+
+import threading
+import time
+from functools import partial
+
+from services.runtime.loop import Loop
+from services.runtime.wakeup import Wakeup
+
+FAR_NS = 3600 * 10**9
+THREADS, EACH = 4, 1000
+
+
+def test_timers_are_called_in_the_order_of_their_times() -> None:
+    loop, called = Loop(), list[str]()
+    now_ns = time.monotonic_ns()
+    loop.call_at(now_ns + 2, lambda: called.append("second"))
+    loop.call_at(now_ns + 1, lambda: called.append("first"))
+    loop.call_at(now_ns + 3, loop.stop)
+    loop.run()
+    assert called == ["first", "second"]
+
+
+def test_a_cancelled_timer_is_not_called() -> None:
+    loop, called = Loop(), list[str]()
+    now_ns = time.monotonic_ns()
+    timer = loop.call_at(now_ns + 1, lambda: called.append("cancelled"))
+    loop.call_at(now_ns + 2, loop.stop)
+    loop.cancel(timer)
+    loop.run()
+    assert called == []
+
+
+def test_a_timer_cancelled_when_its_time_has_come_takes_no_other_with_it() -> None:
+    loop, called = Loop(), list[str]()
+    first = loop.call_at(time.monotonic_ns(), lambda: loop.cancel(first))
+    loop.call_at(time.monotonic_ns() + 1, lambda: (called.append("other"), loop.stop()))
+    loop.run()
+    assert called == ["other"]
+
+
+def test_deadlines_that_were_cancelled_do_not_pile_up() -> None:
+    loop = Loop()
+    kept = loop.call_at(time.monotonic_ns() + FAR_NS, loop.stop)
+    for _ in range(10_000):
+        loop.cancel(loop.call_at(time.monotonic_ns() + FAR_NS, loop.stop))
+    assert kept in loop._timers
+    assert len(loop._timers) < 200
+
+
+def test_what_threads_post_is_called_once_by_the_loop_and_in_each_threads_order() -> None:
+    loop = Loop()
+    wakeup = Wakeup(loop)
+    called: list[tuple[int, int]] = []
+    callers = set()
+
+    def note(thread: int, number: int) -> None:
+        called.append((thread, number))
+        callers.add(threading.get_ident())
+        if len(called) == THREADS * EACH:
+            loop.stop()
+
+    def post(thread: int) -> None:
+        for number in range(EACH):
+            wakeup.post(partial(note, thread, number))
+
+    posters = [threading.Thread(target=post, args=(number,)) for number in range(THREADS)]
+    for poster in posters:
+        poster.start()
+    loop.run()
+    for poster in posters:
+        poster.join()
+    assert [[number for of, number in called if of == thread] for thread in range(THREADS)] == [
+        [*range(EACH)]
+    ] * THREADS
+    assert callers == {threading.get_ident()}
