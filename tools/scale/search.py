@@ -1,0 +1,86 @@
+"""The search for the highest rate that still meets an objective: pure, but for the trials that it asks for.
+
+    doubling    start, 2 start, 4 start ...  until a rate misses (or, where the first misses, halving until one meets)
+    bisection   the geometric middle of the highest met and the lowest missed, until they are close enough
+
+A rate that misses is tried once more before that counts: a busy neighbour makes a service miss that would have met,
+and seldom the reverse. The rate where it ends lies between `met_rps` and `missed_rps`: that is the interval, and the
+search claims nothing finer. A service that recovers at a higher rate than one that it missed at would be misjudged.
+
+Must not know how a rate is tried, nor what the objective is.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How far a search goes."""
+
+    start_rps: float
+    """What is tried first."""
+    lowest_rps: float
+    """Nothing below is tried; at it, a trial has just enough calls to be judged."""
+    highest_rps: float
+    """Nothing above is tried."""
+    within: float
+    """Met and missed are close enough at this ratio; above 1."""
+    trials: int
+    """At most so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Between which rates the objective ceases to be met."""
+
+    met_rps: float | None
+    """Highest rate that met it; None where none did."""
+    missed_rps: float | None
+    """Lowest rate that missed it, twice; None where none did."""
+    trials: int
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether there is a rate on both sides."""
+        return self.met_rps is not None and self.missed_rps is not None
+
+
+def highest_rate(meets: Callable[[float], bool], bounds: Bounds) -> Found:
+    """Searches; `meets` makes a trial at a rate (calls a second) and judges it."""
+    met: float | None = None
+    missed: float | None = None
+    left = bounds.trials
+
+    def judge(rate_rps: float) -> bool | None:
+        """None where the trials are used up before a miss is confirmed."""
+        nonlocal left
+        for _ in range(2):
+            if left == 0:
+                return None
+            left -= 1
+            if meets(rate_rps):
+                return True
+        return False
+
+    rate = min(max(bounds.start_rps, bounds.lowest_rps), bounds.highest_rps)
+    while (verdict := judge(rate)) is not None:
+        if verdict:
+            met = rate
+        else:
+            missed = rate
+        following = _next(met, missed, bounds)
+        if following is None:
+            break
+        rate = following
+    return Found(met, missed, bounds.trials - left)
+
+
+def _next(met: float | None, missed: float | None, bounds: Bounds) -> float | None:
+    """The next rate to try; None where there is nothing to be learned any more."""
+    if missed is None:
+        assert met is not None
+        return None if met >= bounds.highest_rps else min(2 * met, bounds.highest_rps)
+    if met is None:
+        return None if missed <= bounds.lowest_rps else max(missed / 2, bounds.lowest_rps)
+    return None if missed <= met * bounds.within else (met * missed) ** 0.5
