@@ -1,6 +1,7 @@
 """`python -m services MODEL`: one service of that model, until it is told to stop. `backend` starts the downstream."""
 
 import importlib
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -67,4 +68,7 @@ def refuse(message: str) -> NoReturn:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    # Not sys.exit: it joins a pool's threads (concurrent.futures), and one that is blocked has had its time to drain.
+    sys.stdout.flush()
+    os._exit(status)

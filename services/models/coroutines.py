@@ -19,6 +19,7 @@ import contextlib
 
 from services.runtime.aio import AsyncioWaits, watch_lag
 from services.runtime.answers import respond
+from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.linger import LINGER_S
 from services.runtime.service import Service
 from services.wire import CallCancelled, CallReceived, Code, ServerCall
@@ -54,8 +55,8 @@ async def serve_until_drained(service: Service) -> None:
     server.close()
     for connection in connections.values():
         connection.drain()
-    if connections:
-        await asyncio.wait(connections, timeout=service.config.drain_timeout_s)
+    while connections and not service.drained():
+        await asyncio.wait(connections, timeout=DRAIN_POLL_S)
     watcher.cancel()
 
 

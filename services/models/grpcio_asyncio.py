@@ -20,6 +20,7 @@ import grpc
 
 from services.runtime.aio import AsyncioWaits, watch_lag
 from services.runtime.answers import Answer
+from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.grpcio import STATUS, Arrival, Handlers, add_port, options
 from services.runtime.service import Service
 from services.wire import Code, RpcError
@@ -41,7 +42,10 @@ async def serve_until_drained(service: Service) -> None:
     drain_asked = asyncio.Event()
     asyncio.get_running_loop().add_reader(service.drain, drain_asked.set)
     await drain_asked.wait()
-    await server.stop(service.config.drain_timeout_s)
+    stopped = asyncio.create_task(server.stop(service.config.drain_timeout_s))
+    while not (stopped.done() or service.drained()):
+        await asyncio.wait((stopped,), timeout=DRAIN_POLL_S)
+    await server.stop(None)
     watcher.cancel()
 
 

@@ -23,6 +23,7 @@ import grpc
 
 from services.runtime.answers import Answer
 from services.runtime.blocking import BlockingWaits
+from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.grpcio import STATUS, Arrival, Handlers, add_port, options
 from services.runtime.quota import usable_cpus
 from services.runtime.service import Service
@@ -48,7 +49,10 @@ def serve(service: Service) -> None:
     server.start()
     service.announce(port)
     select.select([service.drain], [], [])
-    server.stop(config.drain_timeout_s).wait()
+    stopped = server.stop(config.drain_timeout_s)
+    while not (stopped.wait(DRAIN_POLL_S) or service.drained()):
+        pass
+    server.stop(None).wait()
     pool.shutdown(wait=False, cancel_futures=True)
 
 

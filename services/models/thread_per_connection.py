@@ -33,7 +33,7 @@ def serve(service: Service) -> None:
             threading.Thread(target=serve_connection, args=(sock, service, connections), daemon=True).start()
         except RuntimeError:  # pthread_create(3): EAGAIN
             sock.close()
-    connections.drain(service.config.drain_timeout_s)
+    connections.drain(service)
 
 
 def serve_connection(sock: socket, service: Service, connections: Connections) -> None:

@@ -41,7 +41,7 @@ def serve(service: Service) -> None:
             threading.Thread(target=read_connection, args=(sock, service, connections, calls), daemon=True).start()
         except RuntimeError:  # pthread_create(3): EAGAIN
             sock.close()
-    connections.drain(service.config.drain_timeout_s)
+    connections.drain(service)
 
 
 def read_connection(sock: socket, service: Service, connections: Connections, calls: Queue) -> None:

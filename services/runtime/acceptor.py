@@ -4,6 +4,7 @@ import socket
 import time
 
 from services.runtime.accept import accept_ready
+from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.loop import Loop
 from services.runtime.nonblocking import Calls, Connection
 from services.runtime.service import Service
@@ -20,23 +21,22 @@ class Connections:
 
     def add(self, sock: socket.socket) -> None:
         """Takes over a connected, non-blocking socket."""
-        connection = Connection(sock, self._service, self._loop, self._calls, self._closed)
+        connection = Connection(sock, self._service, self._loop, self._calls, self._open.discard)
         self._open.add(connection)
         if self._service.drain.requested:
             connection.drain()
 
     def drain(self) -> None:
-        """Tells every client, and stops the loop with the last connection or when time is up."""
+        """Tells every client, and stops the loop with the last connection or when the drain is over."""
         for connection in tuple(self._open):
             connection.drain()
-        if not self._open:
-            self._loop.stop()
-        self._loop.call_at(time.monotonic_ns() + int(self._service.config.drain_timeout_s * 1e9), self._loop.stop)
+        self._look()
 
-    def _closed(self, connection: Connection) -> None:
-        self._open.discard(connection)
-        if self._service.drain.requested and not self._open:
+    def _look(self) -> None:
+        if not self._open or self._service.drained():
             self._loop.stop()
+        else:
+            self._loop.call_at(time.monotonic_ns() + round(DRAIN_POLL_S * 1e9), self._look)
 
 
 class Acceptor:

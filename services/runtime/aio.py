@@ -13,6 +13,7 @@ from typing import cast
 from services.runtime.answers import Answering, respond
 from services.runtime.channel import Channel
 from services.runtime.config import Address
+from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.lag import PERIOD_NS, LoopLag
 from services.runtime.linger import LINGER_S
 from services.runtime.service import Service
@@ -20,9 +21,6 @@ from services.wire import Code, RpcError, ServerEvent, ServerSession
 from services.workload.run import Fetch, Run
 
 CONNECT_TIMEOUT_S = 5.0
-DRAIN_POLL_S = 0.02
-GOAWAY_GRACE_S = 1.0
-"""So long a peer may take to acknowledge that it is to open no more calls; one that never reads does not hold us up."""
 
 _logger = logging.getLogger(__name__)
 
@@ -132,10 +130,7 @@ async def serve_until_drained(service: Service, handle: Handle) -> None:
     server.close()
     for connection in tuple(connections):
         connection.drain()
-    asked_at = loop.time()
-    while connections and (drained_s := loop.time() - asked_at) < service.config.drain_timeout_s:
-        if drained_s > GOAWAY_GRACE_S and not service.calls_in_flight.value():
-            break
+    while connections and not service.drained():
         await asyncio.sleep(DRAIN_POLL_S)
     for connection in tuple(connections):
         connection.abort()

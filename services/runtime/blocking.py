@@ -10,6 +10,7 @@ import time
 
 from services.runtime.answers import respond
 from services.runtime.config import Address
+from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.linger import linger
 from services.runtime.service import Service
 from services.wire import ClientSession, Code, RpcError, ServerCall, ServerEvent
@@ -122,14 +123,15 @@ class Connections:
             self._open.discard(connection)
             self._changed.notify_all()
 
-    def drain(self, timeout_s: float) -> None:
-        """Drains all; those that still have calls in flight after `timeout_s` are cut off."""
+    def drain(self, service: Service) -> None:
+        """Drains all; those that are still open when the drain is over are cut off."""
         with self._changed:
             connections = tuple(self._open)
         for connection in connections:
             connection.drain()
         with self._changed:
-            self._changed.wait_for(lambda: not self._open, timeout_s)
+            while self._open and not service.drained():
+                self._changed.wait(DRAIN_POLL_S)
             connections = tuple(self._open)
         for connection in connections:
             connection.abort()

@@ -3,13 +3,22 @@
 import mmap
 import os
 import signal
+import time
+from collections.abc import Callable
 from types import FrameType
+
+DRAIN_POLL_S = 0.02
+"""So often whoever drains looks whether it is over."""
+GOAWAY_GRACE_S = 1.0
+"""So long a peer may take to acknowledge that it is to open no more calls; one that never reads does not hold us up."""
 
 
 class Drain:
     """Whether the service has been asked to stop. `fileno()` is readable from then on, for whoever waits in poll."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
+        self._clock_s = clock_s
+        self._begun_s: float | None = None
         self._asked = mmap.mmap(-1, 1)  # shared with the control process, whose readiness follows
         self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)  # eventfd(2)
 
@@ -20,6 +29,17 @@ class Drain:
 
     def fileno(self) -> int:
         return self._fd
+
+    def is_over(self, timeout_s: float, calls_in_flight: int) -> bool:
+        """Whether connections that are still open need not be waited for; asked again and again once `requested`.
+
+        Their peers have had `timeout_s` to finish, or time to acknowledge the GOAWAY while no call is left.
+        """
+        now_s = self._clock_s()
+        if self._begun_s is None:
+            self._begun_s = now_s
+        drained_s = now_s - self._begun_s
+        return drained_s >= timeout_s or (drained_s >= GOAWAY_GRACE_S and not calls_in_flight)
 
     def request(self) -> None:
         """Asks; safe from any thread and from a signal handler."""

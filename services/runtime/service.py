@@ -98,6 +98,10 @@ class Service:
         """Further calls are welcome: not draining, and no full queue."""
         return not self.drain.requested and (self.queue.value() or 0) < self.config.queue_bound
 
+    def drained(self) -> bool:
+        """Connections that are still open, once a drain is asked for, need not be waited for any longer."""
+        return self.drain.is_over(self.config.drain_timeout_s, self.calls_in_flight.value() or 0)
+
     def listen(self) -> socket.socket:
         """A listening socket at the config's host and port, and says so. Raises OSError."""
         family = socket.AF_INET6 if ":" in self.config.host else socket.AF_INET

@@ -1,6 +1,7 @@
 """The one way to stop: what is in flight is finished, what comes later is told to go elsewhere."""
 
 import signal
+import socket
 
 import grpc
 import pytest
@@ -10,10 +11,13 @@ from sweetspot.v1 import workload_pb2
 from services.models import MODELS
 from tests.conformance.conftest import Workload
 from tests.serving import EXIT_TIMEOUT_S, serving
+from tests.wire.frames import PREFACE, SETTINGS, frame
 
 IN_FLIGHT = 20
 SLOW = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=500_000))])
 STUCK = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=60_000_000))])
+BLOCKED = workload_pb2.RunRequest(steps=[workload_pb2.Step(block=workload_pb2.Block(duration_us=60_000_000))])
+PREEMPTIVE = [name for name, model in MODELS.items() if model.taxonomy.tasks == "preemptive"]
 CONCURRENT = [name for name, model in MODELS.items() if model.at_once == "many calls"]
 """Models that run the calls of one connection at the same time."""
 
@@ -45,4 +49,23 @@ def test_a_second_signal_does_not_wait(model: str) -> None:
         assert states == [health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING]
         started.process.send_signal(signal.SIGTERM)
         assert started.process.wait(EXIT_TIMEOUT_S) == 128 + signal.SIGTERM
+        assert pending.code() is not grpc.StatusCode.OK
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_peer_that_never_reads_what_it_is_told_does_not_hold_the_service_up(model: str) -> None:
+    with serving(model, "--drain-timeout-s", "3600") as started:
+        host, _, port = started.address.rpartition(":")
+        with socket.create_connection((host, int(port))) as deaf:
+            deaf.sendall(PREFACE + frame(SETTINGS))
+            assert deaf.recv(1), "its settings say that it has taken the connection"
+            assert started.stop() == 0
+
+
+@pytest.mark.parametrize("model", PREEMPTIVE)
+def test_a_handler_that_blocks_has_its_time_to_drain_and_no_more(model: str) -> None:
+    with serving(model, "--drain-timeout-s", "0.5") as started, grpc.insecure_channel(started.address) as channel:
+        pending = Workload(channel).run.future(BLOCKED)
+        started.wait_until_in_flight(1)
+        assert started.stop() == 0
         assert pending.code() is not grpc.StatusCode.OK
