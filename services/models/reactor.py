@@ -20,7 +20,10 @@ After          Schmidt, "Reactor", in Pattern-Oriented Software Architecture 2: 
                whatever is registered with the loop is one of its event handlers.
 """
 
+from functools import partial
+
 from services.runtime.acceptor import Acceptor, Connections, Drainer
+from services.runtime.backend_connection import BackendConnection
 from services.runtime.callback_waits import CallbackWaits
 from services.runtime.inline import InlineCalls
 from services.runtime.loop import Loop
@@ -30,7 +33,8 @@ from services.runtime.service import Service
 def serve(service: Service) -> None:
     """Serves until drained."""
     loop = Loop()
-    calls = InlineCalls(service, CallbackWaits(service.config.backend, loop))
+    waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))
+    calls = InlineCalls(service, waits)
     connections = Connections(service, loop, calls)
     acceptor = Acceptor(service.listen(), loop, connections)
     Drainer(service, loop, connections, acceptor)

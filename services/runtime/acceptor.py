@@ -4,9 +4,10 @@ import socket
 import time
 
 from services.runtime.accept import accept_ready
+from services.runtime.calls import Calls
 from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.loop import Loop
-from services.runtime.nonblocking import Calls, Connection
+from services.runtime.nonblocking import Connection
 from services.runtime.service import Service
 
 

@@ -14,7 +14,7 @@ RECEIVE_BYTES = 64 * 1024
 class BackendConnection:
     """Connects at once; calls started before it is connected are sent when it is."""
 
-    def __init__(self, backend: Address, loop: Loop) -> None:
+    def __init__(self, loop: Loop, backend: Address) -> None:
         self.channel = Channel(backend)
         self._loop = loop
         self._flushing = False

@@ -3,22 +3,44 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
-from services.runtime.backend_connection import BackendConnection
-from services.runtime.channel import Then
+from services.runtime.channel import Channel, Then
 from services.runtime.config import Address
-from services.runtime.loop import Loop, Timer
 from services.wire import ClientCall, Code, RpcError
 from services.workload.run import Fetch, Run
+
+
+class Timers(Protocol):
+    """What is asked of a loop."""
+
+    def call_at(self, due_ns: int, callback: Callable[[], None]) -> Any:
+        """Calls `callback` once, at CLOCK_MONOTONIC `due_ns` or soon after, unless it is cancelled before."""
+
+    def cancel(self, timer: Any) -> None:
+        """Takes a `call_at` back."""
+
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Calls `callback` later in this round."""
+
+
+class Connected(Protocol):
+    """What is asked of a loop's connection to the backend."""
+
+    channel: Channel
+
+    def flush_soon(self) -> None:
+        """Has what the channel has to say written, once for all of this round."""
 
 
 class CallbackWaits:
     """Waits for many runs at once. All of it belongs to the loop's thread, which calls every `then`."""
 
-    def __init__(self, backend: Address | None, loop: Loop) -> None:
+    def __init__(self, backend: Address | None, loop: Timers, connect: Callable[[Address], Connected]) -> None:
         self._backend = backend
         self._loop = loop
-        self._connection: BackendConnection | None = None
+        self._connect = connect
+        self._connection: Connected | None = None
         self._waiting: dict[Run, Waiting] = {}
 
     def sleep(self, duration_us: int, run: Run, then: Callable[[], None]) -> None:
@@ -34,7 +56,7 @@ class CallbackWaits:
             self._loop.soon(lambda: then(error))
             return
         if self._connection is None or self._connection.channel.closed:
-            self._connection = BackendConnection(self._backend, self._loop)
+            self._connection = self._connect(self._backend)
         connection = self._connection
         try:
             call = connection.channel.start(fetch, lambda reply: self._resume(run, reply))
@@ -68,6 +90,6 @@ class Waiting:
     """What resumes a run, and what to take back when it resumes early."""
 
     then: Then
-    timer: Timer | None
-    connection: BackendConnection | None = None
+    timer: Any
+    connection: Connected | None = None
     call: ClientCall | None = None

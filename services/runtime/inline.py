@@ -3,7 +3,7 @@
 from functools import partial
 
 from services.runtime.callback_waits import CallbackWaits
-from services.runtime.nonblocking import Connection
+from services.runtime.calls import Caller
 from services.runtime.service import Service
 from services.wire import Code, RpcError, ServerCall
 from services.workload import callbacks
@@ -18,7 +18,7 @@ class InlineCalls:
         self._waits = waits
         self._identity = service.identity()
 
-    def received(self, connection: Connection, call: ServerCall) -> None:
+    def received(self, connection: Caller, call: ServerCall) -> None:
         try:
             run = call.context = self._service.start(call, self._identity)
         except RpcError as error:

@@ -6,9 +6,9 @@ Which calls run where, and when, is the model's: it is told of them, and answers
 import socket
 import time
 from collections.abc import Callable
-from typing import Protocol
 
 from services.runtime.answers import respond
+from services.runtime.calls import Calls
 from services.runtime.linger import LINGER_S
 from services.runtime.loop import READABLE, WRITABLE, Loop
 from services.runtime.service import Service
@@ -16,16 +16,6 @@ from services.runtime.writer import Writer
 from services.wire import CallCancelled, CallReceived, Code, ServerCall, ServerEvent
 
 RECEIVE_BYTES = 64 * 1024
-
-
-class Calls(Protocol):
-    """What a model does with the calls that a connection reads. Called by the loop's thread, and may not wait."""
-
-    def received(self, connection: "Connection", call: ServerCall) -> None:
-        """Has it run, here or elsewhere, now or later; it ends with `connection.finish`."""
-
-    def cancelled(self, call: ServerCall) -> None:
-        """Nobody waits for it any more; it still has to be finished."""
 
 
 class Connection:

@@ -1,0 +1,25 @@
+"""The seam between a connection that never waits and whatever runs its calls. Neither knows how the other does it."""
+
+from typing import Protocol
+
+from services.wire import Code, ServerCall
+
+
+class Caller(Protocol):
+    """The connection that a call came on, as whoever runs the call sees it. Belongs to the loop's thread."""
+
+    def send(self, call: ServerCall, message: bytes) -> None:
+        """Sends one message of the response."""
+
+    def finish(self, call: ServerCall, code: Code, why: str = "") -> None:
+        """Ends `call` with a status; exactly once, cancelled or not."""
+
+
+class Calls(Protocol):
+    """What a model does with the calls that a connection reads. Called by the loop's thread, and may not wait."""
+
+    def received(self, connection: Caller, call: ServerCall) -> None:
+        """Has it run, here or elsewhere, now or later; it ends with `connection.finish`."""
+
+    def cancelled(self, call: ServerCall) -> None:
+        """Nobody waits for it any more; it still has to be finished."""
