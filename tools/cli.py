@@ -24,8 +24,9 @@ from tools import environment, experiment, local, report
 from tools.experiment import BadExperimentError, Experiment
 from tools.local import LocalError, Pinning, Programs
 from tools.results import BadResultsError, read_trials, write_whole
-from tools.run import Place, run, trials
+from tools.run import run, trials
 from tools.terminal import RunProgress, show
+from tools.trial import Place
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
 

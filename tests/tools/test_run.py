@@ -11,7 +11,8 @@ from tools import experiment
 from tools.experiment import Experiment
 from tools.local import LocalError, Programs
 from tools.results import Trial, read_trials
-from tools.run import Pair, Place, run, trials
+from tools.run import Pair, run, trials
+from tools.trial import Place
 
 ASKED = Experiment(
     title="Why?",

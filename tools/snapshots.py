@@ -1,0 +1,32 @@
+"""The counters of several replicas as those of one service. Must not know where they were read."""
+
+from collections.abc import Sequence
+
+from sweetspot.v1.control_pb2 import SnapshotReply
+
+_LARGEST = ("monotonic_ns", "loop_lag_max_ns")
+"""What does not add up: a clock, and a maximum."""
+
+
+def together(replies: Sequence[SnapshotReply]) -> SnapshotReply:
+    """One reply for all replicas of a model: counters added up, quotas too, the latest clock, the largest loop lag.
+
+    What no replica has is absent. Hosts are told one after the other. Raises ValueError without a reply.
+    """
+    first, *others = replies
+    whole = SnapshotReply()
+    whole.CopyFrom(first)
+    for reply in others:
+        _add(whole, reply)
+    whole.host = ", ".join(dict.fromkeys(reply.host for reply in replies))
+    return whole
+
+
+def _add(whole: SnapshotReply, reply: SnapshotReply) -> None:
+    for field, value in reply.ListFields():
+        if field.message_type is not None:
+            _add(getattr(whole, field.name), value)
+        elif field.name in _LARGEST:
+            setattr(whole, field.name, max(getattr(whole, field.name), value))
+        elif not isinstance(value, str):
+            setattr(whole, field.name, getattr(whole, field.name) + value)

@@ -1,0 +1,127 @@
+"""One trial on this machine: services that listen, a driver that loads them, their counters at both of its marks.
+
+Must not know which trials there are, what they are compared with, or where they are kept.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from sweetspot.v1.control_pb2 import SnapshotReply
+
+from tools import local
+from tools.experiment import Experiment
+from tools.local import Control, LocalError, Pinning, Process, Programs, started
+from tools.results import Trial
+from tools.snapshots import together
+
+OPENING_TIMEOUT_S = 60.0
+"""For the driver to start and to open its connections; it gives up sooner."""
+GRACE_S = 30.0
+"""For the driver, after measuring, to wait for its last calls and to write its result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where trials run and are kept."""
+
+    folder: Path
+    programs: Programs
+    pinning: Pinning | None
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One that listens; addresses are HOST:PORT."""
+
+    process: Process
+    address: str
+    control: str
+
+
+@contextmanager
+def serving(
+    place: Place,
+    name: str,
+    options: Iterable[tuple[str, str | float]] = (),
+    *,
+    cpus: Collection[int] = (),
+    confine: Callable[[int], None] | None = None,
+) -> Iterator[Service]:
+    """`name`, a model or `backend`, on those processors. `confine` is given its process id before it does anything.
+
+    A LocalError inside of the block is put down to the service where that has ended. Raises LocalError.
+    """
+    flags = [f"--{option.replace('_', '-')}={value}" for option, value in options]
+    command = [*place.programs.services, name, "--port=0", *flags, *_trace_file(place, name)]
+    with started(name, command, cpus) as process:
+        if confine is not None:
+            confine(process.pid)
+        address = process.expect("listening on ", local.START_TIMEOUT_S)
+        control = process.expect("control on ", local.START_TIMEOUT_S)
+        try:
+            yield Service(process, address, control)
+        except LocalError as error:
+            if process.has_ended(local.DYING_S):
+                raise LocalError(process.last_words()) from error
+            raise
+
+
+def measure(
+    experiment: Experiment, model: str, connections: int, services: Sequence[Service], *, place: Place, scratch: Path
+) -> tuple[Trial, str]:
+    """Loads the services, dealt to the connections in turn: the trial, and what the first calls that failed were told.
+
+    Several services are replicas of one model: their counters are added up. Raises LocalError.
+    """
+    plan, out = scratch / "plan.yaml", scratch / "result.json"
+    plan.write_text(yaml.safe_dump(dict(experiment.plan)), encoding="utf-8")
+    targets = ",".join(service.address for service in services)
+    load = [*place.programs.driver, "--target", targets, "--connections", str(connections)]
+    load += ["--plan", str(plan), "--out", str(out), *_trace_file(place, "driver"), *_flags(experiment)]
+    with _counters([service.control for service in services]) as read, started("driver", load) as driver:
+        driver.expect("measuring", experiment.warmup_s + OPENING_TIMEOUT_S)
+        before = read()
+        driver.expect("measured", experiment.duration_s + GRACE_S)
+        after = read()
+        said = driver.finish(experiment.timeout_s + GRACE_S)
+    result: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+    complaint = "; ".join(line.strip() for line in said if line.startswith("  first "))
+    return Trial(model, connections, result, before, after), complaint
+
+
+@contextmanager
+def _counters(addresses: Sequence[str]) -> Iterator[Callable[[], SnapshotReply]]:
+    """Reads all control ports at the same time: one that is slow to answer makes the others no later."""
+    with ExitStack() as stack:
+        controls = [stack.enter_context(Control(address)) for address in addresses]
+        threads = stack.enter_context(ThreadPoolExecutor(len(controls)))
+
+        def read() -> SnapshotReply:
+            return together(list(threads.map(Control.snapshot, controls)))
+
+        read()  # opens the channels, so that the reading at the mark is not late
+        yield read
+
+
+def _flags(experiment: Experiment) -> list[str]:
+    """The driver's flags for the load."""
+    flags = {
+        "--streams": experiment.streams,
+        "--rate": experiment.rate_rps,
+        "--arrival": experiment.arrival,
+        "--warmup": experiment.warmup_s,
+        "--duration": experiment.duration_s,
+        "--timeout": experiment.timeout_s,
+        "--trace-ratio": experiment.trace_ratio,
+    }
+    return [text for flag, value in flags.items() if value is not None for text in (flag, str(value))]
+
+
+def _trace_file(place: Place, name: str) -> list[str]:
+    return ["--trace-file", str(place.folder / "traces" / f"{name}.jsonl")]
