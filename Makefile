@@ -8,7 +8,7 @@ GENERATED := $(PROTOS:.proto=_pb2.py) $(PROTOS:.proto=_pb2.pyi)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check bench proto lock clean
+.PHONY: help setup demo test check bench proto lock image-locks clean
 
 help: ## tell what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,13 +40,28 @@ check: setup ## run all that must pass before a change is merged
 bench: setup ## compare the models with nghttpd and grpcio under h2load
 	@$(BIN)/python -m tools.bench
 
+COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header
+IMAGE_EXTRAS = $(shell $(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"].keys() - {"tools", "dev"})')
+
 OUT ?= protos
 proto: setup ## generate the code of the messages
 	@mkdir -p $(OUT)
 	@$(BIN)/python -m grpc_tools.protoc --proto_path=protos --python_out=$(OUT) --pyi_out=$(OUT) $(PROTOS)
 
 lock: setup ## take the newest versions that pyproject.toml allows into requirements.txt
-	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --all-extras --generate-hashes --no-annotate --no-header --output-file requirements.txt pyproject.toml
+	@$(COMPILE) --python-version 3.11 --upgrade --all-extras --output-file requirements.txt pyproject.toml
+	@$(MAKE) --no-print-directory image-locks
+
+# What an image installs, as a part of requirements.txt: what every service needs, and what each extra adds to that.
+# Without grpcio: of the packages for health and reflection only the _pb2 modules are used. The extra `baselines` adds it.
+image-locks:
+	@$(COMPILE) --python-version 3.13 --constraint requirements.txt --no-emit-package grpcio --output-file requirements/service.txt pyproject.toml
+	@for extra in $(IMAGE_EXTRAS); do \
+		$(COMPILE) --python-version 3.13 --constraint requirements.txt --extra $$extra \
+			$$(sed -n 's/==.*//p' requirements/service.txt | sed 's/^/--no-emit-package /') \
+			$$([ $$extra = baselines ] || echo --no-emit-package grpcio) \
+			--output-file requirements/$$extra.txt pyproject.toml || exit 1; \
+	done
 
 clean: ## remove what was made, but never results
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

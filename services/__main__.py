@@ -7,21 +7,25 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from services.models import MODELS
-from services.runtime.config import Config, parse_config
+from services.runtime.config import ENV_PREFIX, Config, parse_config
 from services.runtime.control import Control
 from services.runtime.drain import Drain
 from services.runtime.service import BACKEND_SHAPES, WORKLOAD_SHAPES, Service, server_tls
 from services.telemetry import Tracing
 
 BACKEND = "backend"
+MODEL_VARIABLE = ENV_PREFIX + "MODEL"
+"""The model where no argument names it: an image has one."""
 
 
 def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
     """Runs the command line; the exit code."""
     if arguments[:1] == ("--list",):
         for model in MODELS.values():
-            print(f"{model.name}\t{model.caption}")
+            print(model.name, model.caption, " ".join(model.needs), sep="\t")
         return 0
+    if MODEL_VARIABLE in os.environ and (not arguments or arguments[0].startswith("-")):
+        arguments = (os.environ[MODEL_VARIABLE], *arguments)
     if not arguments or arguments[0].startswith("-"):
         refuse("usage: python -m services MODEL|backend [OPTION ...], or --list")
     name = arguments[0].replace("-", "_")

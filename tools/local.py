@@ -47,7 +47,7 @@ class Programs:
         """Model -> caption. Raises LocalError."""
         with started("services --list", [*self.services, "--list"]) as process:
             lines = process.finish(START_TIMEOUT_S)
-        return dict(line.split("\t", 1) for line in lines)
+        return {name: caption for name, caption, _needs in (line.split("\t") for line in lines)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,165 @@
+{{/*
+One gRPC service of the project, a model's or the backend: ServiceAccount, Deployment, Services, and what guards them.
+(root, part, component, entry): part is the name of a model, or `backend`; entry is what its values come to.
+*/}}
+{{- define "sweetspot.service" -}}
+{{- $root := index . 0 }}{{ $part := index . 1 }}{{ $component := index . 2 }}{{ $entry := index . 3 }}
+{{- $name := include "sweetspot.name" (list $root.Release.Name $part) }}
+{{- $labels := include "sweetspot.labels" (list $root $component) }}
+{{- $selector := include "sweetspot.selector" (list $root $component) }}
+{{- if eq $component "model" }}
+{{- $labels = printf "%s\nsweetspot.dev/model: %s" $labels $part }}
+{{- $selector = printf "%s\nsweetspot.dev/model: %s" $selector $part }}
+{{- end }}
+{{- $scaled := $entry.autoscaling.enabled }}
+{{- $drain := get $entry.options "drain_timeout_s" | default 15 }}
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: {{ $name }}
+  labels: {{- $labels | nindent 4 }}
+automountServiceAccountToken: false
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: {{ $name }}
+  labels: {{- $labels | nindent 4 }}
+spec:
+  {{- if not $scaled }}
+  replicas: {{ $entry.replicas }}
+  {{- end }}
+  revisionHistoryLimit: 2
+  progressDeadlineSeconds: 120
+  strategy:
+    # A new pod is ready before an old one goes.
+    rollingUpdate: {maxUnavailable: 0, maxSurge: 1}
+  selector:
+    matchLabels: {{- $selector | nindent 6 }}
+  template:
+    metadata:
+      labels: {{- $selector | nindent 8 }}
+    spec:
+      serviceAccountName: {{ $name }}
+      {{- include "sweetspot.podSecurity" $entry.seccompProfile | nindent 6 }}
+      # Not ready any more and asked by nobody new (preStop), calls in flight finished (drain), spans sent (6 s), margin.
+      terminationGracePeriodSeconds: {{ add $entry.preStopSeconds (ceil $drain) 6 4 }}
+      topologySpreadConstraints:
+        - maxSkew: 1
+          topologyKey: kubernetes.io/hostname
+          whenUnsatisfiable: ScheduleAnyway
+          labelSelector:
+            matchLabels: {{- $selector | nindent 14 }}
+      {{- with $entry.nodeSelector }}
+      nodeSelector: {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with $entry.tolerations }}
+      tolerations: {{- toYaml . | nindent 8 }}
+      {{- end }}
+      containers:
+        - name: service
+          image: {{ include "sweetspot.image" (list $root $part) }}
+          imagePullPolicy: {{ $root.Values.image.pullPolicy }}
+          {{- include "sweetspot.containerSecurity" . | nindent 10 }}
+          {{- include "sweetspot.resources" (list $entry.cpu $entry.memory) | nindent 10 }}
+          ports:
+            - {name: grpc, containerPort: 50051}
+            - {name: control, containerPort: 50052}
+          env:
+            {{- if and (eq $component "model") $root.Values.backend.enabled }}
+            - name: SWEETSPOT_BACKEND
+              value: {{ include "sweetspot.name" (list $root.Release.Name "backend") }}:50051
+            {{- end }}
+            {{- range $option, $value := $entry.options }}
+            - name: SWEETSPOT_{{ upper $option }}
+              value: {{ $value | quote }}
+            {{- end }}
+            {{- with include "sweetspot.otlp" $root }}
+            - name: POD
+              valueFrom: {fieldRef: {fieldPath: metadata.name}}
+            - name: NODE
+              valueFrom: {fieldRef: {fieldPath: spec.nodeName}}
+            - name: NAMESPACE
+              valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
+            - name: OTEL_RESOURCE_ATTRIBUTES
+              value: k8s.pod.name=$(POD),k8s.node.name=$(NODE),k8s.namespace.name=$(NAMESPACE)
+            - name: OTEL_EXPORTER_OTLP_ENDPOINT
+              value: {{ . }}
+            {{- end }}
+          # The first asks the port of calls: it is there once the model listens. The others ask the control port, which
+          # answers while every worker is busy: an overloaded service must not be restarted for it.
+          startupProbe:
+            grpc: {port: 50051}
+            periodSeconds: 1
+            timeoutSeconds: 5
+            failureThreshold: 60
+          readinessProbe:
+            grpc: {port: 50052, service: readiness}
+            periodSeconds: 5
+            timeoutSeconds: 5
+          livenessProbe:
+            grpc: {port: 50052, service: liveness}
+            periodSeconds: 10
+            timeoutSeconds: 5
+            failureThreshold: 6
+          lifecycle:
+            preStop:
+              sleep: {seconds: {{ $entry.preStopSeconds }}}
+---
+# One address for all pods: what calls arrive on one connection go to one pod.
+apiVersion: v1
+kind: Service
+metadata:
+  name: {{ $name }}
+  labels: {{- $labels | nindent 4 }}
+spec:
+  type: ClusterIP
+  selector: {{- $selector | nindent 4 }}
+  ports:
+    - {name: grpc, port: 50051, targetPort: grpc, appProtocol: kubernetes.io/h2c}
+    - {name: control, port: 50052, targetPort: control, appProtocol: kubernetes.io/h2c}
+---
+# An address for each ready pod, by DNS: for clients that balance themselves.
+apiVersion: v1
+kind: Service
+metadata:
+  name: {{ $name }}-headless
+  labels: {{- $labels | nindent 4 }}
+spec:
+  clusterIP: None
+  selector: {{- $selector | nindent 4 }}
+  ports:
+    - {name: grpc, port: 50051, targetPort: grpc, appProtocol: kubernetes.io/h2c}
+    - {name: control, port: 50052, targetPort: control, appProtocol: kubernetes.io/h2c}
+{{- if $scaled }}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata:
+  name: {{ $name }}
+  labels: {{- $labels | nindent 4 }}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: {{ $name }}}
+  minReplicas: {{ $entry.autoscaling.minReplicas }}
+  maxReplicas: {{ $entry.autoscaling.maxReplicas }}
+  metrics:
+    - type: Resource
+      resource: {name: cpu, target: {type: Utilization, averageUtilization: {{ $entry.autoscaling.cpuPercent }}}}
+{{- end }}
+{{- if ge (int (ternary $entry.autoscaling.minReplicas $entry.replicas $scaled)) 2 }}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  name: {{ $name }}
+  labels: {{- $labels | nindent 4 }}
+spec:
+  maxUnavailable: 1
+  selector:
+    matchLabels: {{- $selector | nindent 6 }}
+{{- end }}
+{{- if $root.Values.networkPolicy.enabled }}
+---
+{{- include "sweetspot.networkPolicy" (list $root $name $component $labels $selector) }}
+{{- end }}
+{{- end }}
