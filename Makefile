@@ -59,7 +59,7 @@ image-locks:
 	@for extra in $(IMAGE_EXTRAS); do \
 		$(COMPILE) --python-version 3.13 --constraint requirements.txt --extra $$extra \
 			$$(sed -n 's/==.*//p' requirements/service.txt | sed 's/^/--no-emit-package /') \
-			$$([ $$extra = baselines ] || echo --no-emit-package grpcio) \
+			$$(grep -q "^$$extra = .*grpcio==" pyproject.toml || echo --no-emit-package grpcio) \
 			--output-file requirements/$$extra.txt pyproject.toml || exit 1; \
 	done
 
