@@ -55,6 +55,9 @@ def run(name: str, config: Config) -> None:
     control.stop()
     if service.tracing is not None:
         service.tracing.close()
+    if service.calls_in_flight.value():
+        # Handlers that are blocked have had their time to drain; a pool would join their threads (concurrent.futures).
+        os._exit(0)
 
 
 def find_serve(name: str) -> Callable[[Service], None]:
@@ -72,7 +75,4 @@ def refuse(message: str) -> NoReturn:
 
 
 if __name__ == "__main__":
-    status = main()
-    # Not sys.exit: it joins a pool's threads (concurrent.futures), and one that is blocked has had its time to drain.
-    sys.stdout.flush()
-    os._exit(status)
+    sys.exit(main())
