@@ -23,7 +23,7 @@ import grpc
 
 from services.runtime.answers import Answer
 from services.runtime.blocking import BlockingWaits
-from services.runtime.drain import DRAIN_POLL_S
+from services.runtime.drain import DRAIN_POLL_S, GOAWAY_GRACE_S
 from services.runtime.grpcio import STATUS, Arrival, Handlers, add_port, options
 from services.runtime.quota import usable_cpus
 from services.runtime.service import Service
@@ -52,7 +52,7 @@ def serve(service: Service) -> None:
     stopped = server.stop(config.drain_timeout_s)
     while not (stopped.wait(DRAIN_POLL_S) or service.drained()):
         pass
-    server.stop(None).wait()
+    server.stop(None).wait(GOAWAY_GRACE_S)  # now and then it also waits for a handler that blocks
     pool.shutdown(wait=False, cancel_futures=True)
 
 
