@@ -81,6 +81,12 @@ MODELS = {
             "one epoll loop dispatches readiness to callbacks",
             "connections are many, calls are short, and nothing blocks",
             Taxonomy("cooperative", "manual", "non-blocking", _NO_YIELD, "none", "the loop", "none", "none"),
+            variants=(
+                ("--demultiplexer", "poll"),
+                ("--demultiplexer", "select"),
+                ("--style", "ripped"),
+                ("--style", "continuations"),
+            ),
         ),
         Model(
             "coroutines",

@@ -1,4 +1,4 @@
-"""One thread, one epoll loop: readiness comes in, callbacks go out.
+"""One thread, one loop: readiness comes in, callbacks go out.
 
                        .-----------------------------.
     c1 ----.           |            loop             |
@@ -9,15 +9,17 @@
     backend <--------->|-> readable: what comes next |
     timers ----------->|-> due: what comes next      |
                        '-----------------------------'
-         (all through epoll; a timer is its timeout)
+         (all through epoll, or `--demultiplexer poll` or `select`; a timer is its timeout)
 
 Who waits      The loop, in epoll_wait, for everything at once. A handler leaves a callback and returns. (Two waits
                block the loop all the same: looking up the backend's name, and a pause when descriptors run out.)
 What bounds it One CPU. A handler that blocks or computes stalls every connection for as long (loop lag).
 When full      Readiness waits in the kernel: socket buffers fill, and flow control slows the clients down.
-               MAX_CONCURRENT_STREAMS bounds the calls of each connection.
+               MAX_CONCURRENT_STREAMS bounds the calls of each connection. With `--demultiplexer select`, a
+               connection whose descriptor is 1024 or above is closed at once.
 After          Schmidt, "Reactor", in Pattern-Oriented Software Architecture 2: the loop is its dispatcher, and
-               whatever is registered with the loop is one of its event handlers.
+               whatever is registered with the loop is one of its event handlers. How a call keeps its state
+               while it waits (`--style`): Adya et al., Cooperative Task Management ..., USENIX 2002, section 3.
 """
 
 from functools import partial
@@ -25,16 +27,18 @@ from functools import partial
 from services.runtime.acceptor import Acceptor, Connections, Drainer
 from services.runtime.backend_connection import BackendConnection
 from services.runtime.callback_waits import CallbackWaits
+from services.runtime.demultiplexer import DEMULTIPLEXERS
 from services.runtime.inline import InlineCalls
 from services.runtime.loop import Loop
 from services.runtime.service import Service
+from services.workload.callback_styles import CALLBACK_STYLES
 
 
 def serve(service: Service) -> None:
     """Serves until drained."""
-    loop = Loop()
+    loop = Loop(DEMULTIPLEXERS[service.config.demultiplexer]())
     waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))
-    calls = InlineCalls(service, waits)
+    calls = InlineCalls(service, waits, CALLBACK_STYLES[service.config.style])
     connections = Connections(service, loop, calls)
     acceptor = Acceptor(service.listen(), loop, connections)
     Drainer(service, loop, connections, acceptor)

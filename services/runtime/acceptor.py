@@ -1,5 +1,6 @@
 """The connections of one loop: how they come (accepted, or handed over), and how they all end when it drains."""
 
+import logging
 import socket
 import time
 
@@ -10,6 +11,8 @@ from services.runtime.loop import Loop
 from services.runtime.nonblocking import Connection
 from services.runtime.service import Service
 
+_logger = logging.getLogger(__name__)
+
 
 class Connections:
     """Those that are open. Once the service drains, the loop stops with the last of them."""
@@ -19,10 +22,18 @@ class Connections:
         self._loop = loop
         self._calls = calls
         self._open: set[Connection] = set()
+        self._refused = False
 
     def add(self, sock: socket.socket) -> None:
-        """Takes over a connected, non-blocking socket."""
-        connection = Connection(sock, self._service, self._loop, self._calls, self._open.discard)
+        """Takes over a connected, non-blocking socket; closes one that the loop cannot watch, and says so once."""
+        try:
+            connection = Connection(sock, self._service, self._loop, self._calls, self._open.discard)
+        except OSError as error:
+            if not self._refused:
+                self._refused = True
+                _logger.warning("connections are refused: %s", error.strerror)
+            sock.close()
+            return
         self._open.add(connection)
         if self._service.drain.requested:
             connection.drain()

@@ -5,7 +5,8 @@ import socket
 
 from services.runtime.channel import Channel
 from services.runtime.config import Address
-from services.runtime.loop import READABLE, WRITABLE, Loop
+from services.runtime.demultiplexer import READABLE, WRITABLE
+from services.runtime.loop import Loop
 from services.runtime.writer import Writer
 
 RECEIVE_BYTES = 64 * 1024

@@ -2,10 +2,13 @@
 
 import argparse
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NoReturn
+
+from services.runtime.demultiplexer import DEMULTIPLEXERS
+from services.workload.callback_styles import CALLBACK_STYLES
 
 ENV_PREFIX = "SWEETSPOT_"
 
@@ -46,9 +49,25 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _one_of(*choices: str) -> Any:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"{text!r} is none of {', '.join(choices)}")
+        return text
+
+    return parse
+
+
 def _option(default: Any, parse: Any, text: str, *, models: tuple[str, ...] = ()) -> Any:
     """`models` are the only ones that have the option; all have it where none is named."""
     return field(default=default, metadata={"parse": parse, "help": text, "models": models})
+
+
+def _choice(text: str, **choices: Iterable[str]) -> Any:
+    """`choices` of each model that has the option; the first is its default."""
+    of_models = {model: tuple(of_model) for model, of_model in choices.items()}
+    default = next(iter(of_models.values()))[0]
+    return field(default=default, metadata={"choices": of_models, "help": text, "models": tuple(of_models)})
 
 
 _port = _whole(0, 65_535)
@@ -75,6 +94,8 @@ class Config:
     drain_timeout_s: float = _option(
         15.0, _seconds, "seconds that calls in flight get when the service is told to stop"
     )
+    demultiplexer: str = _choice("the system call that waits for readiness", reactor=DEMULTIPLEXERS)
+    style: str = _choice("how the handler keeps its state while it waits", reactor=CALLBACK_STYLES)
     trace_file: Path | None = _option(None, Path, "file for spans, as OTLP JSON lines, where no OTLP endpoint is set")
 
 
@@ -94,15 +115,16 @@ def parse_config(prog: str, model: str, arguments: Sequence[str], environ: Mappi
             continue
         flag = "--" + option.name.replace("_", "-")
         variable = ENV_PREFIX + option.name.upper()
-        default = option.default
+        parse: Any = option.metadata.get("parse")
+        default, text = option.default, option.metadata["help"]
+        if choices := option.metadata.get("choices"):
+            parse, default, text = _one_of(*choices[model]), choices[model][0], f"{text}: {', '.join(choices[model])}"
         if variable in environ:
             try:
-                default = option.metadata["parse"](environ[variable])
+                default = parse(environ[variable])
             except ValueError as error:
                 parser.error(f"{variable}: {error}")
-        parser.add_argument(
-            flag, type=_described(option.metadata["parse"]), default=default, help=option.metadata["help"]
-        )
+        parser.add_argument(flag, type=_described(parse), default=default, help=text)
     config = Config(**vars(parser.parse_args(arguments)))
     if (config.tls_cert is None) != (config.tls_key is None):
         parser.error("--tls-cert and --tls-key go together")

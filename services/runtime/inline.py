@@ -13,8 +13,9 @@ from services.workload.run import Run
 class InlineCalls:
     """The calls of one loop. All of it belongs to the loop's thread."""
 
-    def __init__(self, service: Service, waits: CallbackWaits) -> None:
+    def __init__(self, service: Service, waits: CallbackWaits, handle: callbacks.Handle = callbacks.handle) -> None:
         self._service = service
+        self._handle = handle
         self._waits = waits
         self._identity = service.identity()
 
@@ -29,7 +30,7 @@ class InlineCalls:
             connection.finish(call, code, why)
             run.end(code)
 
-        callbacks.handle(run, self._waits, partial(connection.send, call), done)
+        self._handle(run, self._waits, partial(connection.send, call), done)
 
     def cancelled(self, call: ServerCall) -> None:
         if isinstance(call.context, Run):

@@ -1,9 +1,9 @@
 """An event loop: readiness and time come in, callbacks go out. It knows descriptors, and nothing of gRPC.
 
-Some facts about epoll (epoll(7)): it is level-triggered unless asked otherwise, so a handler may leave data in the
-socket and is called again; it says what is ready, and the handler does the reading; asking for EPOLLOUT while there
-is nothing to send would wake the loop at once, for ever, so it is asked for only after a short send, and while a
-connection to the backend is being made.
+Some facts about readiness (epoll(7), poll(2)): it is level-triggered unless asked otherwise, so a handler may leave
+data in the socket and is called again; it says what is ready, and the handler does the reading; asking for WRITABLE
+while there is nothing to send would wake the loop at once, for ever, so it is asked for only after a short send, and
+while a connection to the backend is being made.
 """
 
 import heapq
@@ -13,9 +13,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from services.runtime.demultiplexer import READABLE, Demultiplexer
 from services.runtime.lag import PERIOD_NS, LoopLag
-
-READABLE, WRITABLE = select.EPOLLIN, select.EPOLLOUT
 
 
 class Handler(Protocol):
@@ -29,10 +28,11 @@ _MIN_CANCELLED = 100
 
 
 class Loop:
-    """The demultiplexer and dispatcher. All of it belongs to the thread that calls `run`."""
+    """The dispatcher. All of it belongs to the thread that calls `run`."""
 
-    def __init__(self) -> None:
-        self._epoll = select.epoll()
+    def __init__(self, demultiplexer: Demultiplexer | None = None) -> None:
+        """Waits with epoll where nothing else is given."""
+        self._demultiplexer = demultiplexer or select.epoll()
         self._handlers: dict[int, Handler] = {}
         self._timers: list[Timer] = []
         self._cancelled = 0
@@ -41,15 +41,16 @@ class Loop:
         self._running = True
 
     def register(self, fd: int, handler: Handler, events: int = READABLE) -> None:
-        self._epoll.register(fd, events)
+        """Raises OSError where the demultiplexer cannot watch `fd`."""
+        self._demultiplexer.register(fd, events)
         self._handlers[fd] = handler
 
     def modify(self, fd: int, events: int) -> None:
-        self._epoll.modify(fd, events)
+        self._demultiplexer.modify(fd, events)
 
     def unregister(self, fd: int) -> None:
         del self._handlers[fd]
-        self._epoll.unregister(fd)
+        self._demultiplexer.unregister(fd)
 
     def call_at(self, due_ns: int, callback: Callable[[], None]) -> Timer:
         """Calls `callback` once, at CLOCK_MONOTONIC `due_ns` or soon after, unless it is cancelled before."""
@@ -89,7 +90,7 @@ class Loop:
     def run(self) -> None:
         """Waits and dispatches until `stop`."""
         while self._running:
-            for fd, events in self._epoll.poll(self._wait_s()):
+            for fd, events in self._demultiplexer.poll(self._wait_s()):
                 handler = self._handlers.get(fd)  # an earlier handler of this round may have closed it
                 if handler is not None:
                     handler.ready(events)

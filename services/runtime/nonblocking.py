@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 from services.runtime.answers import respond
 from services.runtime.calls import Calls
+from services.runtime.demultiplexer import READABLE, WRITABLE
 from services.runtime.linger import LINGER_S
-from services.runtime.loop import READABLE, WRITABLE, Loop
+from services.runtime.loop import Loop
 from services.runtime.service import Service
 from services.runtime.writer import Writer
 from services.wire import CallCancelled, CallReceived, Code, ServerCall, ServerEvent

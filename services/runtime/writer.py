@@ -3,7 +3,8 @@
 import socket
 from collections.abc import Callable
 
-from services.runtime.loop import READABLE, WRITABLE, Loop
+from services.runtime.demultiplexer import READABLE, WRITABLE
+from services.runtime.loop import Loop
 
 
 class Writer:

@@ -19,12 +19,12 @@ class Waits(Protocol):
     def fetch(self, fetch: Fetch, run: Run, then: Callable[[bytes | RpcError], None]) -> None: ...
 
 
-def handle(
-    run: Run,
-    waits: Waits,
-    send: Callable[[bytes], None],
-    done: Callable[[Code, str], None],
-) -> None:
+Send = Callable[[bytes], None]
+Done = Callable[[Code, str], None]
+Handle = Callable[[Run, Waits, Send, Done], None]
+
+
+def handle(run: Run, waits: Waits, send: Send, done: Done) -> None:
     """Runs the plan: `send` gets each serialised reply, `done` the status, once, now or later."""
     steps = iter(run.steps)
 

@@ -1,0 +1,55 @@
+"""The handler as a generator: where it waits it yields, and what is left of it is the continuation.
+
+It gives up control with a function that takes whatever is to go on with it; a trampoline passes itself on there, so
+that each wait ends in the loop and not one frame deeper. After van Rossum and Eby, PEP 342, "Coroutines via Enhanced
+Generators", and the continuations of Adya et al., USENIX 2002, section 4.
+"""
+
+import time
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import Any
+
+from services.wire import Code
+from services.workload.callbacks import Done, Send, Waits
+from services.workload.run import Run, status_of
+
+Wait = Callable[[Callable[..., None]], None]
+"""Given a callback, has it called later, once, with what was waited for if there is any."""
+
+
+def handle(run: Run, waits: Waits, send: Send, done: Done) -> None:
+    """Runs the plan: `send` gets each serialised reply, `done` the status, once, now or later."""
+    trampoline(handler(run, waits, send), done)
+
+
+def handler(run: Run, waits: Waits, send: Send) -> Generator[Wait, Any, None]:
+    for step in run.steps:
+        started_ns = time.monotonic_ns()
+        if step.HasField("call"):
+            fetch = run.fetch(step)
+            run.fetched(fetch, started_ns, (yield partial(waits.fetch, fetch, run)))
+        elif step.HasField("sleep"):
+            yield partial(waits.sleep, step.sleep.duration_us, run)
+            run.slept(step, started_ns)
+        else:
+            run.work(step)
+        if run.streams:
+            send(run.reply())
+    if not run.streams:
+        send(run.reply())
+
+
+def trampoline(generator: Generator[Wait, Any, None], done: Done) -> None:
+    """Takes `generator` from wait to wait; each time what it waits for brings it back here."""
+
+    def resume(value: object = None) -> None:
+        try:
+            wait = generator.send(value)
+            wait(resume)
+        except StopIteration:
+            done(Code.OK, "")
+        except Exception as error:
+            done(*status_of(error))
+
+    resume()

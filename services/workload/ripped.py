@@ -1,0 +1,82 @@
+"""The handler as a state record kept by hand: what one writes where the language has neither closures nor coroutines.
+
+Each place that waits ends a function, and what the next one needs of its variables goes into the record first: the
+stack is ripped (Adya et al., USENIX 2002, section 3.1). A bound method is the pair that C passes on: a function and
+the record it is to go on from.
+"""
+
+import time
+
+from sweetspot.v1 import workload_pb2
+
+from services.wire import Code, RpcError
+from services.workload.callbacks import Done, Send, Waits
+from services.workload.run import Fetch, Run, status_of
+
+
+def handle(run: Run, waits: Waits, send: Send, done: Done) -> None:
+    """Runs the plan: `send` gets each serialised reply, `done` the status, once, now or later."""
+    Record(run, waits, send, done).proceed()
+
+
+class Record:
+    """One call, between the functions that take turns at it."""
+
+    __slots__ = ("asked", "at", "done", "run", "send", "started_ns", "step", "waits")
+
+    asked: Fetch
+    started_ns: int
+    step: workload_pb2.Step
+
+    def __init__(self, run: Run, waits: Waits, send: Send, done: Done) -> None:
+        self.run = run
+        self.waits = waits
+        self.send = send
+        self.done = done
+        self.at = 0
+
+    def proceed(self) -> None:
+        run = self.run
+        try:
+            while self.at < len(run.steps):
+                step = run.steps[self.at]
+                self.at += 1
+                if step.HasField("call"):
+                    self.started_ns = time.monotonic_ns()
+                    self.asked = run.fetch(step)
+                    self.waits.fetch(self.asked, run, self.fetched)
+                    return
+                if step.HasField("sleep"):
+                    self.started_ns = time.monotonic_ns()
+                    self.step = step
+                    self.waits.sleep(step.sleep.duration_us, run, self.slept)
+                    return
+                run.work(step)
+                if run.streams:
+                    self.send(run.reply())
+            if not run.streams:
+                self.send(run.reply())
+        except Exception as error:
+            self.done(*status_of(error))
+        else:
+            self.done(Code.OK, "")
+
+    def fetched(self, reply: bytes | RpcError) -> None:
+        try:
+            self.run.fetched(self.asked, self.started_ns, reply)
+            if self.run.streams:
+                self.send(self.run.reply())
+        except Exception as error:
+            self.done(*status_of(error))
+        else:
+            self.proceed()
+
+    def slept(self) -> None:
+        try:
+            self.run.slept(self.step, self.started_ns)
+            if self.run.streams:
+                self.send(self.run.reply())
+        except Exception as error:
+            self.done(*status_of(error))
+        else:
+            self.proceed()

@@ -1,0 +1,48 @@
+"""The reactor's options: what another demultiplexer cannot do, it refuses in one line and goes on."""
+
+import resource
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import grpc
+import pytest
+from sweetspot.v1 import workload_pb2
+
+from services.runtime.demultiplexer import FD_SETSIZE
+from tests.conformance.conftest import Workload
+
+TIMEOUT_S = 20
+OPEN_FILES = 2 * FD_SETSIZE
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(before[0], OPEN_FILES), before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.usefixtures("many_files")
+def test_select_closes_connections_that_it_cannot_watch_and_serves_the_others() -> None:
+    command = [sys.executable, "-m", "services", "reactor", "--demultiplexer", "select"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            address = process.stdout.readline().split()[-1]
+            host, port = address.split(":")
+            with grpc.insecure_channel(address) as channel, ExitStack() as opened:
+                workload = Workload(channel)
+                assert workload.run(workload_pb2.RunRequest(), timeout=TIMEOUT_S).steps == 0
+                for _ in range(FD_SETSIZE):
+                    last = opened.enter_context(socket.create_connection((host, int(port)), TIMEOUT_S))
+                assert last.recv(1) == b""
+                assert workload.run(workload_pb2.RunRequest(), timeout=TIMEOUT_S).steps == 0
+        finally:
+            process.terminate()
+            _, said = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 0
+    assert said == f"connections are refused: select watches descriptors below {FD_SETSIZE}, not {FD_SETSIZE}\n"

@@ -1,0 +1,31 @@
+"""A model has its own options, its own choices, and one line for any other."""
+
+import pytest
+
+from services.runtime.config import parse_config
+
+REFUSED = [
+    ("reactor", ["--style", "goto"], {}, "--style: 'goto' is none of closures, ripped, continuations"),
+    ("reactor", [], {"SWEETSPOT_STYLE": "goto"}, "SWEETSPOT_STYLE: 'goto' is none of closures"),
+    ("coroutines", ["--style", "ripped"], {}, "unrecognized arguments: --style ripped"),
+    ("reactor", ["--port", "65536"], {}, "--port: 65536 is not within 0 to 65535"),
+]
+
+
+@pytest.mark.parametrize(("model", "arguments", "environ", "why"), REFUSED)
+def test_what_is_no_option_of_the_model_is_refused_in_one_line(
+    model: str, arguments: list[str], environ: dict[str, str], why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        parse_config("prog", model, arguments, environ)
+    said = capsys.readouterr().err
+    assert refused.value.code == 2
+    assert why in said
+    assert said.count("\n") == 1
+
+
+def test_a_flag_wins_over_a_variable_and_a_variable_over_the_default() -> None:
+    assert parse_config("prog", "reactor", [], {}).style == "closures"
+    assert parse_config("prog", "reactor", [], {"SWEETSPOT_STYLE": "ripped"}).style == "ripped"
+    given = parse_config("prog", "reactor", ["--style", "continuations"], {"SWEETSPOT_STYLE": "ripped"})
+    assert given.style == "continuations"

@@ -1,0 +1,164 @@
+"""Whatever the style, the same plan gives the same replies, and ends with the same status, once."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+
+import pytest
+from sweetspot.v1 import backend_pb2, workload_pb2
+
+from services.wire import Code, RpcError
+from services.workload import callbacks, coroutine, linear
+from services.workload.callback_styles import CALLBACK_STYLES
+from services.workload.run import Fetch, Run, status_of
+
+Ended = tuple[list[tuple[int, int]], Code, str]
+"""(steps, checksum) of each reply, and the status."""
+Outcome = Callable[[Run], bytes | RpcError]
+
+
+class Call:
+    """A call as `Run` needs it."""
+
+    def __init__(self, plan: workload_pb2.RunRequest) -> None:
+        self.request = plan.SerializeToString()
+        self.received_ns = time.monotonic_ns()
+        self.cancelled = False
+        self.deadline_ns = None
+
+
+class Later:
+    """Waits that are over when `run` is called; a call to the backend ends with the outcome."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+        self._due = deque[Callable[[], None]]()
+
+    def sleep(self, duration_us: int, run: Run, then: Callable[[], None]) -> None:
+        self._due.append(then)
+
+    def fetch(self, fetch: Fetch, run: Run, then: Callable[[bytes | RpcError], None]) -> None:
+        self._due.append(lambda: then(self._outcome(run)))
+
+    def run(self) -> None:
+        while self._due:
+            self._due.popleft()()
+
+
+class AtOnce:
+    """The same, for a handler that blocks."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+
+    def sleep(self, duration_us: int, run: Run) -> None: ...
+
+    def fetch(self, fetch: Fetch, run: Run) -> bytes | RpcError:
+        return self._outcome(run)
+
+
+class Awaited:
+    """The same, for a handler that awaits."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+
+    async def sleep(self, duration_us: int, run: Run) -> None:
+        await asyncio.sleep(0)
+
+    async def fetch(self, fetch: Fetch, run: Run) -> bytes | RpcError:
+        await asyncio.sleep(0)
+        return self._outcome(run)
+
+
+def read(messages: list[bytes]) -> list[tuple[int, int]]:
+    replies = [workload_pb2.RunReply.FromString(message) for message in messages]
+    return [(reply.steps, reply.checksum) for reply in replies]
+
+
+def by_linear(run: Run, outcome: Outcome) -> Ended:
+    messages: list[bytes] = []
+    try:
+        messages.extend(linear.handle(run, AtOnce(outcome)))
+    except RpcError as error:
+        return read(messages), *status_of(error)
+    return read(messages), Code.OK, ""
+
+
+def by_coroutine(run: Run, outcome: Outcome) -> Ended:
+    messages: list[bytes] = []
+
+    async def handle() -> None:
+        async for message in coroutine.handle(run, Awaited(outcome)):
+            messages.append(message)
+
+    try:
+        asyncio.run(handle())
+    except RpcError as error:
+        return read(messages), *status_of(error)
+    return read(messages), Code.OK, ""
+
+
+def by_callbacks(handle: callbacks.Handle) -> Callable[[Run, Outcome], Ended]:
+    def ended(run: Run, outcome: Outcome) -> Ended:
+        messages: list[bytes] = []
+        statuses: list[tuple[Code, str]] = []
+        waits = Later(outcome)
+        handle(run, waits, messages.append, lambda code, why: statuses.append((code, why)))
+        waits.run()
+        (status,) = statuses
+        return read(messages), *status
+
+    return ended
+
+
+STYLES = {
+    "coroutine": by_coroutine,
+    **{name: by_callbacks(handle) for name, handle in CALLBACK_STYLES.items()},
+}
+
+
+def steps(*kinds: dict[str, object]) -> workload_pb2.RunRequest:
+    return workload_pb2.RunRequest(steps=[workload_pb2.Step(**kind) for kind in kinds], key=3)
+
+
+COMPUTE = {"compute": workload_pb2.Compute(rounds=10)}
+CALL = {"call": workload_pb2.Call(reply_bytes=5)}
+SLEEP = {"sleep": workload_pb2.Sleep(duration_us=7)}
+PLANS = {
+    "nothing": steps(),
+    "no wait": steps(COMPUTE, COMPUTE),
+    "a wait first": steps(CALL, COMPUTE),
+    "a wait last": steps(COMPUTE, SLEEP),
+    "waits one after the other": steps(CALL, SLEEP, SLEEP, CALL),
+    "waits and work in turn": steps(COMPUTE, SLEEP, COMPUTE, CALL, COMPUTE, SLEEP, COMPUTE),
+}
+
+
+def replied(run: Run) -> bytes | RpcError:
+    return backend_pb2.FetchReply(payload=b"reply").SerializeToString()
+
+
+def failed(run: Run) -> bytes | RpcError:
+    return RpcError(Code.UNAVAILABLE, "no backend")
+
+
+def garbled(run: Run) -> bytes | RpcError:
+    return b"\xff\xff"
+
+
+def given_up(run: Run) -> bytes | RpcError:
+    run._call.cancelled = True
+    return replied(run)
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("outcome", [replied, failed, garbled, given_up])
+@pytest.mark.parametrize("streams", [False, True], ids=["unary", "stream"])
+@pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
+def test_each_style_ends_as_the_straight_line_does(
+    style: str, outcome: Outcome, streams: bool, plan: workload_pb2.RunRequest
+) -> None:
+    expected = by_linear(Run(Call(plan), b"", streams=streams), outcome)
+    assert STYLES[style](Run(Call(plan), b"", streams=streams), outcome) == expected
