@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NoReturn
 
 from services.models import MODELS
@@ -12,6 +13,7 @@ from services.runtime.control import Control
 from services.runtime.drain import Drain
 from services.runtime.service import BACKEND_SHAPES, WORKLOAD_SHAPES, Service, server_tls
 from services.telemetry import Tracing
+from services.workload.ledger import fitting_strategy
 
 BACKEND = "backend"
 MODEL_VARIABLE = ENV_PREFIX + "MODEL"
@@ -31,12 +33,20 @@ def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
     name = arguments[0].replace("-", "_")
     if name != BACKEND and name not in MODELS:
         refuse(f"unknown model {name!r}; there are {', '.join(MODELS)}")
-    run(name, parse_config(f"python -m services {arguments[0]}", name, arguments[1:]))
+    config = parse_config(f"python -m services {arguments[0]}", name, arguments[1:])
+    if name != BACKEND:
+        try:
+            strategy = fitting_strategy(config.conflicts, MODELS[name].sharing(config))
+        except ValueError as error:
+            refuse(f"{name}: --conflicts {error}")
+        config = replace(config, conflicts=strategy)
+    run(name, config)
     return 0
 
 
 def run(name: str, config: Config) -> None:
     """Serves, and after the drain gives telemetry its last chance."""
+    sys.setswitchinterval(config.switch_interval_us / 1e6)
     drain = Drain()
     drain.on_signals()
     shapes = BACKEND_SHAPES if name == BACKEND else WORKLOAD_SHAPES

@@ -72,6 +72,11 @@ def throttled_ns(trial: Trial) -> int:
     return trial.after.throttling.throttled_ns - trial.before.throttling.throttled_ns
 
 
+def lost_updates(trial: Trial) -> int:
+    """Updates of accounts that transfers are known to have lost while measuring."""
+    return trial.after.lost_updates - trial.before.lost_updates
+
+
 def driver_cpus(trial: Trial) -> float:
     """CPUs that the driver kept busy; near 1 means that it, not the service, may be what was measured."""
     driver, duration_s = trial.result["driver"], trial.result["got"]["duration_s"]

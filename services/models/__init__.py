@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from services.runtime.config import Config
 from services.runtime.service import Service
+from services.workload.ledger import Sharing
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,16 @@ class Model:
     """It owns its sockets, on services.wire."""
     at_once: Literal["one connection", "one call a connection", "many calls"] = "many calls"
     """What it serves at the same time, as its picture promises."""
+    shared_by: Callable[[Config], Sharing] | None = None
+    """Who has the data that calls share, where `tasks` does not say it: there are several processes, or an option."""
     variants: tuple[tuple[str, ...], ...] = ()
     """Options that make it another model in all but name; each is tested as a model is."""
+
+    def sharing(self, config: Config) -> Sharing:
+        """Who has the data that calls share: it decides which conflict strategies make sense."""
+        if self.shared_by is not None:
+            return self.shared_by(config)
+        return Sharing.THREADS if self.taxonomy.tasks == "preemptive" else Sharing.LOOP
 
     @property
     def serve(self) -> Callable[[Service], None]:

@@ -146,7 +146,9 @@ class BlockingWaits:
         self._session: ClientSession | None = None
 
     def sleep(self, duration_us: int, run: Run) -> None:
-        """Sleeps, and looks every CANCEL_CHECK_S whether anyone still waits."""
+        """Sleeps, and looks every CANCEL_CHECK_S whether anyone still waits; 0 just gives the interpreter lock away."""
+        if not duration_us:
+            time.sleep(0)
         until_ns = time.monotonic_ns() + duration_us * 1000
         while (left_s := (until_ns - time.monotonic_ns()) / 1e9) > 0:
             time.sleep(min(left_s, CANCEL_CHECK_S))

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from services.runtime.demultiplexer import DEMULTIPLEXERS
 from services.workload.callback_styles import CALLBACK_STYLES
+from services.workload.ledger import STRATEGIES
 
 ENV_PREFIX = "SWEETSPOT_"
 
@@ -96,6 +97,19 @@ class Config:
     )
     demultiplexer: str = _choice("the system call that waits for readiness", reactor=DEMULTIPLEXERS)
     style: str = _choice("how the handler keeps its state while it waits", reactor=CALLBACK_STYLES)
+    conflicts: str | None = _option(
+        None,
+        _one_of(*STRATEGIES),
+        f"what keeps `transfer` steps from losing updates: {', '.join(STRATEGIES)}; by default what suits the model",
+    )
+    accounts: int = _option(1000, _whole(2, 1_000_000), "accounts that `transfer` steps act on")
+    lock_stripes: int = _option(64, _whole(1, 65_536), "locks that the accounts share under --conflicts striped")
+    lock_timeout_s: float = _option(
+        1.0, _seconds, "seconds after which a lock that is not had is taken for a deadlock, and the call ABORTED"
+    )
+    switch_interval_us: int = _option(
+        5000, _whole(1, 1_000_000), "microseconds after which a thread must let another have the interpreter lock"
+    )
     trace_file: Path | None = _option(None, Path, "file for spans, as OTLP JSON lines, where no OTLP endpoint is set")
 
 

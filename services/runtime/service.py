@@ -18,6 +18,7 @@ from services.runtime.lag import LoopLag
 from services.telemetry import Tracing
 from services.wire import Limits, ServerCall, ServerSession, Shape
 from services.wire.tls import ALPN_HTTP2
+from services.workload.ledger import Ledger
 from services.workload.run import FETCH_PATH, Run
 
 RUN_PATH = b"/sweetspot.v1.Workload/Run"
@@ -56,6 +57,17 @@ class Service:
         """Of those, calls that wait for a worker; set by a model that has a queue."""
         self.loop_lag = LoopLag(board.gauge(absent=True))
         """Noted by a model that has a loop."""
+        self.lost_updates = board.gauge()
+        """Since the start, as are:"""
+        self.aborted_transfers = board.gauge()
+        self.ledger = Ledger(
+            config.accounts,
+            config.conflicts or "none",
+            stripes=config.lock_stripes,
+            lock_timeout_s=config.lock_timeout_s,
+            on_lost=self.lost_updates.add,
+            on_aborted=self.aborted_transfers.add,
+        )
         self.limits = Limits(
             max_concurrent_streams=config.max_concurrent_streams, max_message_bytes=config.max_message_bytes
         )
@@ -92,7 +104,7 @@ class Service:
         trace = None
         if self.tracing is not None and call.head.traceparent is not None:
             trace = self.tracing.server_call(call.head.traceparent, call.head.path.decode("ascii"))
-        return Run(call, identity, streams=call.shape.server_streams, trace=trace)
+        return Run(call, identity, self.ledger, streams=call.shape.server_streams, trace=trace)
 
     def ready(self) -> bool:
         """Further calls are welcome: not draining, and no full queue."""

@@ -30,6 +30,9 @@ def snapshot(service: Service) -> control_pb2.SnapshotReply:
         calls_in_flight=service.calls_in_flight.value(),
         queue_depth=service.queue.value(),
         loop_lag_max_ns=service.loop_lag.take_max_ns(),
+        ledger_sum=service.ledger.sum(),
+        lost_updates=service.lost_updates.value(),
+        aborted_transfers=service.aborted_transfers.value(),
     )
     throttling = read_throttling()
     if throttling is not None:

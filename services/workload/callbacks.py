@@ -3,7 +3,7 @@
 from __future__ import annotations  # else each call evaluates its closures' annotations: 2 us of 20
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from sweetspot.v1 import workload_pb2
@@ -37,6 +37,9 @@ def handle(run: Run, waits: Waits, send: Send, done: Done) -> None:
                 if step.HasField("sleep"):
                     sleep(step)
                     return
+                if step.HasField("transfer"):
+                    transfer(run.transfer(step))
+                    return
                 run.work(step)
                 if run.streams:
                     send(run.reply())
@@ -55,6 +58,18 @@ def handle(run: Run, waits: Waits, send: Send, done: Done) -> None:
     def sleep(step: workload_pb2.Step) -> None:
         started_ns = time.monotonic_ns()
         waits.sleep(step.sleep.duration_us, run, lambda: resume(lambda: run.slept(step, started_ns)))
+
+    def transfer(moves: Iterator[None]) -> None:
+        try:
+            for _ in moves:
+                waits.sleep(0, run, lambda: transfer(moves))
+                return
+            if run.streams:
+                send(run.reply())
+        except Exception as error:
+            done(*status_of(error))
+        else:
+            proceed()
 
     def resume(note: Callable[[], None]) -> None:
         try:

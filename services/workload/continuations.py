@@ -32,6 +32,9 @@ def handler(run: Run, waits: Waits, send: Send) -> Generator[Wait, Any, None]:
         elif step.HasField("sleep"):
             yield partial(waits.sleep, step.sleep.duration_us, run)
             run.slept(step, started_ns)
+        elif step.HasField("transfer"):
+            for _ in run.transfer(step):
+                yield partial(waits.sleep, 0, run)
         else:
             run.work(step)
         if run.streams:

@@ -28,6 +28,9 @@ async def handle(run: Run, waits: Waits) -> AsyncIterator[bytes]:
         elif step.HasField("sleep"):
             await waits.sleep(step.sleep.duration_us, run)
             run.slept(step, started_ns)
+        elif step.HasField("transfer"):
+            for _ in run.transfer(step):
+                await waits.sleep(0, run)
         else:
             run.work(step)
         if run.streams:

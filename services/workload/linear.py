@@ -28,6 +28,9 @@ def handle(run: Run, waits: Waits) -> Iterator[bytes]:
         elif step.HasField("sleep"):
             waits.sleep(step.sleep.duration_us, run)
             run.slept(step, started_ns)
+        elif step.HasField("transfer"):
+            for _ in run.transfer(step):
+                waits.sleep(0, run)
         else:
             run.work(step)
         if run.streams:

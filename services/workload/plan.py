@@ -20,11 +20,15 @@ MAX_VALUES = {
     "sleep": {"duration_us": 60_000_000},
     "block": {"duration_us": 60_000_000},
     "touch": {"working_set_kib": 65_536},
+    "transfer": {"from_account": 999_999, "to_account": 999_999, "amount": 1_000_000_000, "yields": 1000},
 }
 
 
-def read_plan(request: bytes) -> workload_pb2.RunRequest:
-    """The plan in `request`. Raises RpcError: INTERNAL for no protobuf, INVALID_ARGUMENT for a value out of range."""
+def read_plan(request: bytes, accounts: int) -> workload_pb2.RunRequest:
+    """The plan in `request`, for a ledger of so many accounts.
+
+    Raises RpcError: INTERNAL for no protobuf, INVALID_ARGUMENT for a value out of range.
+    """
     try:
         plan = workload_pb2.RunRequest.FromString(request)
     except DecodeError as error:
@@ -39,6 +43,8 @@ def read_plan(request: bytes) -> workload_pb2.RunRequest:
         if kind is None:
             raise RpcError(Code.INVALID_ARGUMENT, f"steps[{index}] has no kind")
         _check_range(f"steps[{index}].{kind}", getattr(step, kind), MAX_VALUES[kind])
+        if kind == "transfer" and not (step.transfer.to_account - step.transfer.from_account) % accounts:
+            raise RpcError(Code.INVALID_ARGUMENT, f"steps[{index}].transfer.to_account is from_account, of {accounts}")
     return plan
 
 

@@ -6,6 +6,7 @@ the record it is to go on from.
 """
 
 import time
+from collections.abc import Iterator
 
 from sweetspot.v1 import workload_pb2
 
@@ -22,9 +23,10 @@ def handle(run: Run, waits: Waits, send: Send, done: Done) -> None:
 class Record:
     """One call, between the functions that take turns at it."""
 
-    __slots__ = ("asked", "at", "done", "run", "send", "started_ns", "step", "waits")
+    __slots__ = ("asked", "at", "done", "moves", "run", "send", "started_ns", "step", "waits")
 
     asked: Fetch
+    moves: Iterator[None]
     started_ns: int
     step: workload_pb2.Step
 
@@ -51,6 +53,10 @@ class Record:
                     self.step = step
                     self.waits.sleep(step.sleep.duration_us, run, self.slept)
                     return
+                if step.HasField("transfer"):
+                    self.moves = run.transfer(step)
+                    self.moved()
+                    return
                 run.work(step)
                 if run.streams:
                     self.send(run.reply())
@@ -74,6 +80,18 @@ class Record:
     def slept(self) -> None:
         try:
             self.run.slept(self.step, self.started_ns)
+            if self.run.streams:
+                self.send(self.run.reply())
+        except Exception as error:
+            self.done(*status_of(error))
+        else:
+            self.proceed()
+
+    def moved(self) -> None:
+        try:
+            for _ in self.moves:
+                self.waits.sleep(0, self.run, self.moved)
+                return
             if self.run.streams:
                 self.send(self.run.reply())
         except Exception as error:

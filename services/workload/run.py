@@ -4,7 +4,8 @@ import logging
 import threading
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from typing import Protocol
 
 from google.protobuf.message import DecodeError
@@ -13,6 +14,7 @@ from sweetspot.v1 import backend_pb2, workload_pb2
 from services.telemetry import CallTrace, TraceContext
 from services.wire import Code, RpcError
 from services.workload import steps
+from services.workload.ledger import Ledger
 from services.workload.plan import read_plan
 
 FETCH_PATH = "/sweetspot.v1.Backend/Fetch"
@@ -66,6 +68,7 @@ class Run:
         "_identity",
         "_index",
         "_key",
+        "_ledger",
         "_payload",
         "_started_ns",
         "_trace",
@@ -74,18 +77,21 @@ class Run:
         "streams",
     )
 
-    def __init__(self, call: Call, identity: bytes, *, streams: bool, trace: CallTrace | None = None) -> None:
+    def __init__(
+        self, call: Call, identity: bytes, ledger: Ledger, *, streams: bool, trace: CallTrace | None = None
+    ) -> None:
         self._started_ns = time.monotonic_ns()
         self._call = call
         self._identity = identity
+        self._ledger = ledger
         self._trace = trace
         self._waiting_ns = 0
         self._checksum = 0
         self._index = 0
         self.streams = streams
-        plan = read_plan(call.request)
+        plan = read_plan(call.request, ledger.accounts)
         self.steps: Sequence[workload_pb2.Step] = plan.steps
-        """The plan, in order; each is to be taken by exactly one of `work`, `slept` and `fetched`."""
+        """The plan, in order; each is to be taken by exactly one of `work`, `transfer`, `slept` and `fetched`."""
         self._payload = plan.payload
         self._key = plan.key
         if call.deadline_ns is not None:
@@ -121,6 +127,21 @@ class Run:
         else:
             self._fold(steps.block(step.block))
         self._took(str(kind), started_ns)
+
+    def transfer(self, step: workload_pb2.Step) -> Iterator[None]:
+        """Takes a `transfer` step; whenever it yields, the handler gives way: it waits for no time, as it waits."""
+        self.check()
+        started_ns = time.monotonic_ns()
+        asked, accounts = step.transfer, self._ledger.accounts
+        debited, credited = (self._key + asked.from_account) % accounts, (self._key + asked.to_account) % accounts
+        with closing(self._ledger.transfer(debited, credited, asked.amount, asked.yields)) as transfer:
+            for _ in transfer:
+                gave_way_ns = time.monotonic_ns()
+                yield
+                self._waiting_ns += time.monotonic_ns() - gave_way_ns
+                self.check()
+        self._fold(asked.amount)
+        self._took("transfer", started_ns)
 
     def slept(self, step: workload_pb2.Step, started_ns: int) -> None:
         """Notes a `sleep` step that began at `started_ns` and is over."""

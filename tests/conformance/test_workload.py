@@ -9,12 +9,13 @@ from tests.conformance.conftest import Workload
 from tests.serving import Serving
 
 TIMEOUT_S = 20
-Compute, Call, Sleep, Block, Touch = (
+Compute, Call, Sleep, Block, Touch, Transfer = (
     workload_pb2.Compute,
     workload_pb2.Call,
     workload_pb2.Sleep,
     workload_pb2.Block,
     workload_pb2.Touch,
+    workload_pb2.Transfer,
 )
 
 
@@ -29,10 +30,11 @@ EVERY_KIND = plan(
     sleep=Sleep(duration_us=1000),
     block=Block(duration_us=1000),
     touch=Touch(working_set_kib=16),
+    transfer=Transfer(to_account=1, amount=7, yields=2),
 )
 NATIVE = plan(compute=Compute(rounds=10, engine=workload_pb2.Compute.ENGINE_NATIVE))
 # tests/workload/test_run.py computes what each step adds from its definition; every model must come to the same.
-CHECKSUMS = [(EVERY_KIND, 0xD3E81352), (NATIVE, 0x1642B77D), (workload_pb2.RunRequest(), 0)]
+CHECKSUMS = [(EVERY_KIND, 0x49396A35), (NATIVE, 0x1642B77D), (workload_pb2.RunRequest(), 0)]
 
 
 @pytest.mark.parametrize(("request_", "checksum"), CHECKSUMS, ids=["every kind", "native", "echo"])
@@ -58,7 +60,7 @@ def test_the_reply_says_who_ran_it_and_for_how_long(workload: Workload, service:
 
 def test_a_stream_gives_one_reply_a_step(workload: Workload) -> None:
     replies = list(workload.run_stream(EVERY_KIND, timeout=TIMEOUT_S))
-    assert [reply.steps for reply in replies] == [1, 2, 3, 4, 5]
+    assert [reply.steps for reply in replies] == [1, 2, 3, 4, 5, 6]
     assert replies[-1].checksum == CHECKSUMS[0][1]
 
 
@@ -72,6 +74,12 @@ REFUSALS = [
     (plan(sleep=Sleep(duration_us=1), touch=Touch(working_set_kib=65_537)), "steps[1].touch.working_set_kib"),
     (plan(call=Call(distribution=9)), "steps[0].call.distribution"),  # type: ignore[arg-type]
     (plan(compute=Compute(engine=-1)), "steps[0].compute.engine"),  # type: ignore[arg-type]
+    (plan(transfer=Transfer(to_account=1_000_000)), "steps[0].transfer.to_account"),
+    (plan(transfer=Transfer(from_account=1_000_000)), "steps[0].transfer.from_account"),
+    (plan(transfer=Transfer(from_account=3, to_account=3)), "steps[0].transfer.to_account is from_account"),
+    (plan(transfer=Transfer(to_account=1000)), "steps[0].transfer.to_account is from_account"),
+    (plan(transfer=Transfer(to_account=1, amount=1_000_000_001)), "steps[0].transfer.amount"),
+    (plan(transfer=Transfer(to_account=1, yields=1001)), "steps[0].transfer.yields"),
     (workload_pb2.RunRequest(steps=[workload_pb2.Step()]), "steps[0] has no kind"),
     (workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=Sleep())] * 65), "65 steps"),
     (workload_pb2.RunRequest(payload=bytes(1024 * 1024 + 1)), "payload of 1048577 bytes"),

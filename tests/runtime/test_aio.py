@@ -12,6 +12,7 @@ from sweetspot.v1 import backend_pb2, control_pb2, workload_pb2
 from services.runtime.aio import AsyncioWaits
 from services.runtime.config import Address
 from services.wire import Code, RpcError
+from services.workload.ledger import Ledger
 from services.workload.run import Fetch, Run
 from tests.serving import Serving, serving
 
@@ -30,7 +31,7 @@ class FakeCall:
 
 
 def run_of(call: FakeCall) -> Run:
-    return Run(call, b"", streams=False)
+    return Run(call, b"", Ledger(2), streams=False)
 
 
 async def fetch(waits: AsyncioWaits, delay_us: int = 0, timeout_s: float | None = None) -> bytes | RpcError:

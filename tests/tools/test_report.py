@@ -156,6 +156,12 @@ def test_a_throttled_service_is_said_to_be(tmp_path: Path) -> None:
     assert "the CPU quota kept the service from running for 1.5 s." in read(folder_of(tmp_path, trial))
 
 
+def test_lost_updates_are_told(tmp_path: Path) -> None:
+    trial = sample.trial("reactor", 10)
+    trial.before.lost_updates, trial.after.lost_updates = 5, 1017
+    assert "at least 1,012 updates of accounts were lost." in read(folder_of(tmp_path, trial))
+
+
 def test_a_folder_without_a_trial_still_makes_a_page(tmp_path: Path) -> None:
     (tmp_path / "trials").mkdir()
     assert "Nothing has been measured yet" in read(tmp_path)

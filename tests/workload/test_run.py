@@ -10,6 +10,7 @@ from sweetspot.v1 import backend_pb2, workload_pb2
 
 from services.wire import Code, RpcError
 from services.workload import linear
+from services.workload.ledger import Ledger
 from services.workload.run import Fetch, Run
 
 
@@ -33,7 +34,7 @@ class NoWaiting:
 
 
 def replies(plan: workload_pb2.RunRequest, *, streams: bool = False) -> Iterator[workload_pb2.RunReply]:
-    run = Run(FakeCall(plan), b"", streams=streams)
+    run = Run(FakeCall(plan), b"", Ledger(10), streams=streams)
     for message in linear.handle(run, NoWaiting()):
         yield workload_pb2.RunReply.FromString(message)
 
@@ -61,6 +62,7 @@ CHECKSUMS = {
     "how long it blocked": (step(block=workload_pb2.Block(duration_us=6)), of_number(6)),
     # A KiB is four times the bytes 0 to 255; one of each 64: 0, 64, 128 and 192.
     "each cache line of 2 KiB": (step(touch=workload_pb2.Touch(working_set_kib=2)), of_number(8 * (64 + 128 + 192))),
+    "how much it transferred": (step(transfer=workload_pb2.Transfer(to_account=1, amount=7)), of_number(7)),
     "nothing": (workload_pb2.RunRequest(), 0),
 }
 
@@ -85,13 +87,13 @@ def test_only_the_last_reply_of_a_stream_carries_the_payload() -> None:
 
 def test_no_step_is_taken_for_a_call_whose_deadline_has_passed() -> None:
     with pytest.raises(RpcError) as late:
-        Run(FakeCall(step(sleep=workload_pb2.Sleep()), deadline_ns=time.monotonic_ns()), b"", streams=False)
+        Run(FakeCall(step(sleep=workload_pb2.Sleep()), deadline_ns=time.monotonic_ns()), b"", Ledger(10), streams=False)
     assert late.value.code is Code.DEADLINE_EXCEEDED
 
 
 def test_a_cancelled_call_takes_no_further_step() -> None:
     call = FakeCall(step(compute=workload_pb2.Compute(rounds=1)))
-    run = Run(call, b"", streams=False)
+    run = Run(call, b"", Ledger(10), streams=False)
     call.cancelled = True
     with pytest.raises(RpcError) as cancelled:
         list(linear.handle(run, NoWaiting()))

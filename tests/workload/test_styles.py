@@ -11,6 +11,7 @@ from sweetspot.v1 import backend_pb2, workload_pb2
 from services.wire import Code, RpcError
 from services.workload import callbacks, coroutine, linear
 from services.workload.callback_styles import CALLBACK_STYLES
+from services.workload.ledger import Ledger
 from services.workload.run import Fetch, Run, status_of
 
 Ended = tuple[list[tuple[int, int]], Code, str]
@@ -126,6 +127,8 @@ def steps(*kinds: dict[str, object]) -> workload_pb2.RunRequest:
 COMPUTE = {"compute": workload_pb2.Compute(rounds=10)}
 CALL = {"call": workload_pb2.Call(reply_bytes=5)}
 SLEEP = {"sleep": workload_pb2.Sleep(duration_us=7)}
+TRANSFER = {"transfer": workload_pb2.Transfer(to_account=1, amount=9)}
+GIVES_WAY = {"transfer": workload_pb2.Transfer(to_account=1, amount=9, yields=2)}
 PLANS = {
     "nothing": steps(),
     "no wait": steps(COMPUTE, COMPUTE),
@@ -133,6 +136,7 @@ PLANS = {
     "a wait last": steps(COMPUTE, SLEEP),
     "waits one after the other": steps(CALL, SLEEP, SLEEP, CALL),
     "waits and work in turn": steps(COMPUTE, SLEEP, COMPUTE, CALL, COMPUTE, SLEEP, COMPUTE),
+    "transfers that give way or do not": steps(GIVES_WAY, TRANSFER, CALL, TRANSFER, GIVES_WAY),
 }
 
 
@@ -160,5 +164,5 @@ def given_up(run: Run) -> bytes | RpcError:
 def test_each_style_ends_as_the_straight_line_does(
     style: str, outcome: Outcome, streams: bool, plan: workload_pb2.RunRequest
 ) -> None:
-    expected = by_linear(Run(Call(plan), b"", streams=streams), outcome)
-    assert STYLES[style](Run(Call(plan), b"", streams=streams), outcome) == expected
+    expected = by_linear(Run(Call(plan), b"", Ledger(10), streams=streams), outcome)
+    assert STYLES[style](Run(Call(plan), b"", Ledger(10), streams=streams), outcome) == expected

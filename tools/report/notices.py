@@ -51,6 +51,8 @@ def _of(trial: Trial) -> Iterator[str]:
         yield f"{count(round(measures.rate_rps(trial)))} of {count(asked['rate_rps'])} calls/s asked."
     if late_ns := measures.counters_late_ns(trial):
         yield f"its counters were read {duration(late_ns)} late: do not trust its CPU, memory and switches."
+    if lost := measures.lost_updates(trial):
+        yield f"nothing keeps its transfers apart: at least {count(lost)} updates of accounts were lost."
     if throttled_ns := measures.throttled_ns(trial):
         yield f"the CPU quota kept the service from running for {duration(throttled_ns)}."
     if (cpus := measures.driver_cpus(trial)) > DRIVER_BUSY_CPUS:

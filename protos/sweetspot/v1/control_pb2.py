@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1asweetspot/v1/control.proto\x12\x0csweetspot.v1\"\x11\n\x0fSnapshotRequest\"\xd6\x03\n\rSnapshotReply\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x14\n\x0cmonotonic_ns\x18\x03 \x01(\x04\x12\x11\n\tprocesses\x18\n \x01(\r\x12\x0f\n\x07threads\x18\x0b \x01(\r\x12\x13\n\x0b\x63pu_user_ns\x18\x0c \x01(\x04\x12\x15\n\rcpu_system_ns\x18\r \x01(\x04\x12\x11\n\trss_bytes\x18\x0e \x01(\x04\x12\x11\n\tpss_bytes\x18\x0f \x01(\x04\x12\x16\n\x0erss_peak_bytes\x18\x10 \x01(\x04\x12\x1a\n\x12voluntary_switches\x18\x11 \x01(\x04\x12\x1c\n\x14involuntary_switches\x18\x12 \x01(\x04\x12\x13\n\x0b\x63onnections\x18\x1e \x01(\r\x12\x17\n\x0f\x63\x61lls_in_flight\x18\x1f \x01(\r\x12\x18\n\x0bqueue_depth\x18  \x01(\rH\x00\x88\x01\x01\x12\x1c\n\x0floop_lag_max_ns\x18! \x01(\x04H\x01\x88\x01\x01\x12\x31\n\nthrottling\x18( \x01(\x0b\x32\x18.sweetspot.v1.ThrottlingH\x02\x88\x01\x01\x42\x0e\n\x0c_queue_depthB\x12\n\x10_loop_lag_max_nsB\r\n\x0b_throttling\"b\n\nThrottling\x12\x0f\n\x07periods\x18\x01 \x01(\x04\x12\x19\n\x11throttled_periods\x18\x02 \x01(\x04\x12\x14\n\x0cthrottled_ns\x18\x03 \x01(\x04\x12\x12\n\nquota_cpus\x18\x04 \x01(\x01\x32Q\n\x07\x43ontrol\x12\x46\n\x08Snapshot\x12\x1d.sweetspot.v1.SnapshotRequest\x1a\x1b.sweetspot.v1.SnapshotReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1asweetspot/v1/control.proto\x12\x0csweetspot.v1\"\x11\n\x0fSnapshotRequest\"\x9b\x04\n\rSnapshotReply\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x14\n\x0cmonotonic_ns\x18\x03 \x01(\x04\x12\x11\n\tprocesses\x18\n \x01(\r\x12\x0f\n\x07threads\x18\x0b \x01(\r\x12\x13\n\x0b\x63pu_user_ns\x18\x0c \x01(\x04\x12\x15\n\rcpu_system_ns\x18\r \x01(\x04\x12\x11\n\trss_bytes\x18\x0e \x01(\x04\x12\x11\n\tpss_bytes\x18\x0f \x01(\x04\x12\x16\n\x0erss_peak_bytes\x18\x10 \x01(\x04\x12\x1a\n\x12voluntary_switches\x18\x11 \x01(\x04\x12\x1c\n\x14involuntary_switches\x18\x12 \x01(\x04\x12\x13\n\x0b\x63onnections\x18\x1e \x01(\r\x12\x17\n\x0f\x63\x61lls_in_flight\x18\x1f \x01(\r\x12\x18\n\x0bqueue_depth\x18  \x01(\rH\x00\x88\x01\x01\x12\x1c\n\x0floop_lag_max_ns\x18! \x01(\x04H\x01\x88\x01\x01\x12\x12\n\nledger_sum\x18\x32 \x01(\x12\x12\x14\n\x0clost_updates\x18\x33 \x01(\x04\x12\x19\n\x11\x61\x62orted_transfers\x18\x34 \x01(\x04\x12\x31\n\nthrottling\x18( \x01(\x0b\x32\x18.sweetspot.v1.ThrottlingH\x02\x88\x01\x01\x42\x0e\n\x0c_queue_depthB\x12\n\x10_loop_lag_max_nsB\r\n\x0b_throttling\"b\n\nThrottling\x12\x0f\n\x07periods\x18\x01 \x01(\x04\x12\x19\n\x11throttled_periods\x18\x02 \x01(\x04\x12\x14\n\x0cthrottled_ns\x18\x03 \x01(\x04\x12\x12\n\nquota_cpus\x18\x04 \x01(\x01\x32Q\n\x07\x43ontrol\x12\x46\n\x08Snapshot\x12\x1d.sweetspot.v1.SnapshotRequest\x1a\x1b.sweetspot.v1.SnapshotReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,9 +34,9 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SNAPSHOTREQUEST']._serialized_start=44
   _globals['_SNAPSHOTREQUEST']._serialized_end=61
   _globals['_SNAPSHOTREPLY']._serialized_start=64
-  _globals['_SNAPSHOTREPLY']._serialized_end=534
-  _globals['_THROTTLING']._serialized_start=536
-  _globals['_THROTTLING']._serialized_end=634
-  _globals['_CONTROL']._serialized_start=636
-  _globals['_CONTROL']._serialized_end=717
+  _globals['_SNAPSHOTREPLY']._serialized_end=603
+  _globals['_THROTTLING']._serialized_start=605
+  _globals['_THROTTLING']._serialized_end=703
+  _globals['_CONTROL']._serialized_start=705
+  _globals['_CONTROL']._serialized_end=786
 # @@protoc_insertion_point(module_scope)

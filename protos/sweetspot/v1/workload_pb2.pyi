@@ -29,18 +29,20 @@ class RunRequest(_message.Message):
     def __init__(self, steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., payload: _Optional[bytes] = ..., key: _Optional[int] = ...) -> None: ...
 
 class Step(_message.Message):
-    __slots__ = ("compute", "call", "sleep", "block", "touch")
+    __slots__ = ("compute", "call", "sleep", "block", "touch", "transfer")
     COMPUTE_FIELD_NUMBER: _ClassVar[int]
     CALL_FIELD_NUMBER: _ClassVar[int]
     SLEEP_FIELD_NUMBER: _ClassVar[int]
     BLOCK_FIELD_NUMBER: _ClassVar[int]
     TOUCH_FIELD_NUMBER: _ClassVar[int]
+    TRANSFER_FIELD_NUMBER: _ClassVar[int]
     compute: Compute
     call: Call
     sleep: Sleep
     block: Block
     touch: Touch
-    def __init__(self, compute: _Optional[_Union[Compute, _Mapping]] = ..., call: _Optional[_Union[Call, _Mapping]] = ..., sleep: _Optional[_Union[Sleep, _Mapping]] = ..., block: _Optional[_Union[Block, _Mapping]] = ..., touch: _Optional[_Union[Touch, _Mapping]] = ...) -> None: ...
+    transfer: Transfer
+    def __init__(self, compute: _Optional[_Union[Compute, _Mapping]] = ..., call: _Optional[_Union[Call, _Mapping]] = ..., sleep: _Optional[_Union[Sleep, _Mapping]] = ..., block: _Optional[_Union[Block, _Mapping]] = ..., touch: _Optional[_Union[Touch, _Mapping]] = ..., transfer: _Optional[_Union[Transfer, _Mapping]] = ...) -> None: ...
 
 class Compute(_message.Message):
     __slots__ = ("rounds", "engine")
@@ -83,6 +85,18 @@ class Touch(_message.Message):
     WORKING_SET_KIB_FIELD_NUMBER: _ClassVar[int]
     working_set_kib: int
     def __init__(self, working_set_kib: _Optional[int] = ...) -> None: ...
+
+class Transfer(_message.Message):
+    __slots__ = ("from_account", "to_account", "amount", "yields")
+    FROM_ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    TO_ACCOUNT_FIELD_NUMBER: _ClassVar[int]
+    AMOUNT_FIELD_NUMBER: _ClassVar[int]
+    YIELDS_FIELD_NUMBER: _ClassVar[int]
+    from_account: int
+    to_account: int
+    amount: int
+    yields: int
+    def __init__(self, from_account: _Optional[int] = ..., to_account: _Optional[int] = ..., amount: _Optional[int] = ..., yields: _Optional[int] = ...) -> None: ...
 
 class RunReply(_message.Message):
     __slots__ = ("model", "host", "process", "worker", "queued_ns", "running_ns", "waiting_ns", "checksum", "payload", "steps")

@@ -1,0 +1,170 @@
+"""What keeps shared data consistent, in every model: money moves between accounts, and none may be lost or made.
+
+A race cannot be asked for. What must lose is asked again until it has, so many times that a race that is there is
+seen; what must not lose is asked as much as made others lose.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import grpc
+import pytest
+from sweetspot.v1 import control_pb2, workload_pb2
+
+from services.models import MODELS
+from services.runtime.config import parse_config
+from services.workload.ledger import STRATEGIES, Sharing, fitting_strategy
+from services.workload.plan import MAX_STEPS
+from tests.conformance.conftest import STARTS, Workload
+from tests.serving import Serving, serving
+
+TIMEOUT_S = 20
+CLIENTS = 8
+CALLS = 4
+ACCOUNTS = 4
+ROUNDS = 300
+Start = tuple[str, ...]
+SHARING = {start: MODELS[start[0]].sharing(parse_config("", start[0], start[1:], {})) for start in STARTS}
+LOOPS = [start for start in STARTS if SHARING[start] is Sharing.LOOP and MODELS[start[0]].taxonomy.tasks != "serial"]
+PREEMPTED = [start for start in STARTS if SHARING[start] in (Sharing.THREADS, Sharing.PROCESSES)]
+LOCKED = [start for start in STARTS if SHARING[start] is Sharing.THREADS]
+
+
+class Bank:
+    """Clients of a service, each with a connection of its own."""
+
+    def __init__(self, service: Serving, channels: list[grpc.Channel], control: grpc.Channel) -> None:
+        self.service = service
+        self._workloads = [Workload(channel) for channel in channels]
+        self._snapshot = control.unary_unary(
+            "/sweetspot.v1.Control/Snapshot", response_deserializer=control_pb2.SnapshotReply.FromString
+        )
+
+    def transfer(self, yields: int, *, back_and_forth: bool = False) -> int:
+        """All clients at once move money along a chain of accounts; how many calls were ABORTED."""
+        chain = [(number, number + 1) for number in range(MAX_STEPS)]
+        if back_and_forth:
+            chain[1::2] = [(credited, debited) for debited, credited in chain[::2]]
+        steps = [
+            workload_pb2.Step(
+                transfer=workload_pb2.Transfer(from_account=debited, to_account=credited, amount=1, yields=yields)
+            )
+            for debited, credited in chain
+        ]
+        plans = [workload_pb2.RunRequest(key=key, steps=steps) for key in range(CLIENTS)]
+        calls = [
+            workload.run.future(plan, timeout=TIMEOUT_S)
+            for _ in range(CALLS)
+            for workload, plan in zip(self._workloads, plans, strict=True)
+        ]
+        codes = [call.code() for call in calls]
+        assert set(codes) <= {grpc.StatusCode.OK, grpc.StatusCode.ABORTED}
+        return codes.count(grpc.StatusCode.ABORTED)
+
+    def snapshot(self) -> control_pb2.SnapshotReply:
+        reply: control_pb2.SnapshotReply = self._snapshot(b"", timeout=TIMEOUT_S)
+        return reply
+
+    def lost(self) -> tuple[int, int]:
+        """What all balances add up to, and how many updates are known to be lost."""
+        seen = self.snapshot()
+        return seen.ledger_sum, seen.lost_updates
+
+    def until_money_is_lost(self, yields: int) -> Iterator[int]:
+        """Rounds of transfers, until a sum that is not 0 shows that money is lost or made."""
+        for number in range(ROUNDS):
+            self.transfer(yields)
+            if all(self.lost()):
+                return
+            yield number
+
+
+@contextmanager
+def banking(service: Serving) -> Iterator[Bank]:
+    with ExitStack() as stack:
+        channels = [
+            stack.enter_context(
+                grpc.insecure_channel(service.address, options=(("grpc.use_local_subchannel_pool", 1),))
+            )
+            for _ in range(CLIENTS)
+        ]
+        yield Bank(service, channels, stack.enter_context(grpc.insecure_channel(service.control)))
+
+
+@contextmanager
+def bank_of(start: Start, *options: str) -> Iterator[Bank]:
+    with (
+        serving(*start, "--accounts", str(ACCOUNTS), "--switch-interval-us", "1", *options) as service,
+        banking(service) as bank,
+    ):
+        yield bank
+
+
+def test_a_model_as_it_is_started_loses_no_money(service: Serving) -> None:
+    with banking(service) as bank:
+        for _ in range(5):
+            assert not bank.transfer(yields=1)
+        assert bank.lost() == (0, 0)
+
+
+@pytest.mark.parametrize("start", PREEMPTED, ids=" ".join)
+@pytest.mark.parametrize("yields", [0, 1])
+def test_preempted_calls_lose_money_where_nothing_is_done(start: Start, yields: int) -> None:
+    with bank_of(start, "--conflicts", "none") as bank:
+        assert len(list(bank.until_money_is_lost(yields))) < ROUNDS
+
+
+@pytest.mark.parametrize("start", LOOPS, ids=" ".join)
+def test_calls_that_run_until_they_wait_lose_nothing(start: Start) -> None:
+    with bank_of(start, "--conflicts", "none") as bank:
+        for _ in range(ROUNDS // 15):
+            bank.transfer(yields=0)
+        assert bank.lost() == (0, 0)
+
+
+@pytest.mark.parametrize("start", LOOPS, ids=" ".join)
+def test_they_do_lose_money_once_they_give_way_between_reading_and_writing(start: Start) -> None:
+    with bank_of(start, "--conflicts", "none") as bank:
+        assert len(list(bank.until_money_is_lost(yields=1))) < ROUNDS
+
+
+@pytest.mark.parametrize("start", LOCKED, ids=" ".join)
+@pytest.mark.parametrize("strategy", ["lock", "striped"])
+def test_locks_that_are_taken_in_order_lose_nothing_and_never_deadlock(start: Start, strategy: str) -> None:
+    with bank_of(start, "--conflicts", strategy) as bank:
+        assert sum(bank.transfer(yields=1, back_and_forth=True) for _ in range(ROUNDS // 60)) == 0
+        assert bank.lost() == (0, 0)
+
+
+@pytest.mark.parametrize("start", LOCKED, ids=" ".join)
+def test_locks_that_are_taken_in_the_order_of_the_call_deadlock_and_are_given_up(start: Start) -> None:
+    with bank_of(start, "--conflicts", "striped-unordered", "--lock-timeout-s", "0.05") as bank:
+        aborted = 0
+        for _ in range(ROUNDS):
+            aborted += bank.transfer(yields=1, back_and_forth=True)
+            if aborted:
+                break
+        assert 0 < aborted == bank.snapshot().aborted_transfers
+        assert bank.lost() == (0, 0), "what is given up has written nothing"
+
+
+def unfit() -> Iterator[tuple[Start, str]]:
+    """Each start with each strategy that makes no sense there."""
+    for start in STARTS:
+        for strategy, places in STRATEGIES.items():
+            if SHARING[start] not in places:
+                yield start, strategy
+
+
+@pytest.mark.parametrize("sharing", Sharing)
+def test_a_strategy_that_makes_no_sense_is_refused_in_one_line(sharing: Sharing) -> None:
+    refused = [(start, strategy) for start, strategy in unfit() if SHARING[start] is sharing]
+    for start, strategy in refused[:2]:
+        command = [sys.executable, "-m", "services", *start, "--conflicts", strategy]
+        told = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+        assert told.returncode == 2
+        assert told.stderr.count("\n") == 1
+        assert f"--conflicts {strategy} does not fit" in told.stderr
+        assert fitting_strategy(None, sharing) in told.stderr

@@ -1,0 +1,140 @@
+"""What each conflict strategy keeps from happening, with two transfers run into each other by hand."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from services.wire import Code, RpcError
+from services.workload.ledger import STRATEGIES, Ledger, Sharing, fitting_strategy
+
+LOCK_TIMEOUT_S = 0.01
+WITHOUT_LOCKS_OVER_A_YIELD = ("cooperative", "process-lock", "partitioned")
+
+
+class Losses:
+    """A ledger of three accounts that counts what it loses and gives up."""
+
+    def __init__(self, strategy: str) -> None:
+        self.lost = self.aborted = 0
+        self.ledger = Ledger(
+            3, strategy, stripes=3, lock_timeout_s=LOCK_TIMEOUT_S, on_lost=self._lost, on_aborted=self._aborted
+        )
+
+    def _lost(self, count: int) -> None:
+        self.lost += count
+
+    def _aborted(self, count: int) -> None:
+        self.aborted += count
+
+
+def finish(transfer: Iterator[None]) -> None:
+    assert not list(transfer)
+
+
+def test_without_a_strategy_a_yield_between_read_and_write_loses_money() -> None:
+    losses = Losses("none")
+    first, second = losses.ledger.transfer(0, 1, 5, yields=1), losses.ledger.transfer(1, 2, 5, yields=1)
+    next(first), next(second)
+    finish(first), finish(second)
+    assert losses.ledger.sum() == -5, "what the first transfer put into account 1 is gone"
+    assert losses.lost == 1
+
+
+@pytest.mark.parametrize("strategy", WITHOUT_LOCKS_OVER_A_YIELD)
+def test_to_read_only_after_the_last_yield_loses_nothing(strategy: str) -> None:
+    losses = Losses(strategy)
+    first, second = losses.ledger.transfer(0, 1, 5, yields=1), losses.ledger.transfer(1, 2, 5, yields=1)
+    next(first), next(second)
+    finish(first), finish(second)
+    assert (losses.ledger.sum(), losses.lost) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "excluded"),
+    [("lock", (1, 2)), ("striped", (0, 2)), ("striped", (2, 1)), ("striped-unordered", (2, 1))],
+)
+def test_a_lock_that_is_held_over_a_yield_excludes_others(strategy: str, excluded: tuple[int, int]) -> None:
+    losses = Losses(strategy)
+    first = losses.ledger.transfer(0, 1, 5, yields=1)
+    next(first)
+    with pytest.raises(RpcError) as refused:
+        finish(losses.ledger.transfer(*excluded, 5, yields=0))
+    assert refused.value.code is Code.ABORTED
+    assert losses.aborted == 1
+    finish(first)
+    finish(losses.ledger.transfer(*excluded, 5, yields=0))
+    assert (losses.ledger.sum(), losses.lost) == (0, 0)
+
+
+def test_a_lock_is_given_back_when_a_transfer_is_given_up() -> None:
+    losses = Losses("lock")
+    given_up = losses.ledger.transfer(0, 1, 5, yields=1)
+    next(given_up)
+    given_up.close()
+    finish(losses.ledger.transfer(0, 1, 5, yields=0))
+    assert losses.aborted == 0
+
+
+@pytest.mark.parametrize(("strategy", "order"), [("lock", [0]), ("striped", [1, 2]), ("striped-unordered", [2, 1])])
+def test_only_locks_in_the_order_of_the_call_can_be_waited_for_in_a_circle(strategy: str, order: list[int]) -> None:
+    taken: list[int] = []
+
+    class Noted:
+        def __init__(self, stripe: int) -> None:
+            self._stripe = stripe
+
+        def acquire(self, timeout: float) -> bool:
+            taken.append(self._stripe)
+            return True
+
+        def release(self) -> None: ...
+
+    ledger = Ledger(3, strategy, stripes=3)
+    ledger._locks = [Noted(stripe) for stripe in range(len(ledger._locks))]  # type: ignore[misc]
+    finish(ledger.transfer(2, 1, 5, yields=0))
+    assert taken == order
+
+
+class Elsewhere:
+    """A partition that owns account 0 alone, and notes what it tells others."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.told: list[tuple[int, int, int]] = []
+        self._ledger = ledger
+
+    def owns(self, account: int) -> bool:
+        return account == 0
+
+    def tell_owner(self, account: int, amount: int) -> None:
+        self.told.append((account, amount, self._ledger.sum()))
+
+
+@pytest.mark.parametrize(("accounts", "told"), [((0, 1), (1, 5, 0)), ((1, 0), (1, -5, 0))])
+def test_the_half_that_another_owner_books_comes_first(accounts: tuple[int, int], told: tuple[int, int, int]) -> None:
+    ledger = Ledger(3, "partitioned")
+    ledger.partition = elsewhere = Elsewhere(ledger)
+    transfer = ledger.transfer(*accounts, 5, yields=0)
+    next(transfer)
+    assert elsewhere.told == [told]
+    finish(transfer)
+    assert ledger.sum() == -told[1], "its own half, booked after the other"
+
+
+def test_every_model_has_a_strategy_to_begin_with() -> None:
+    assert {sharing: fitting_strategy(None, sharing) for sharing in Sharing} == {
+        Sharing.LOOP: "cooperative",
+        Sharing.THREADS: "lock",
+        Sharing.LOOPS: "process-lock",
+        Sharing.PROCESSES: "process-lock",
+        Sharing.OWNERS: "partitioned",
+    }
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_strategy_fits_where_it_makes_sense_and_is_refused_elsewhere(strategy: str) -> None:
+    for sharing in Sharing:
+        if sharing in STRATEGIES[strategy]:
+            assert fitting_strategy(strategy, sharing) == strategy
+        else:
+            with pytest.raises(ValueError, match=f"{strategy} does not fit {sharing.value}"):
+                fitting_strategy(strategy, sharing)
