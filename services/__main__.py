@@ -24,7 +24,8 @@ def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
     """Runs the command line; the exit code."""
     if arguments[:1] == ("--list",):
         for model in MODELS.values():
-            print(model.name, model.caption, " ".join(model.needs), sep="\t")
+            variants = "; ".join(map(" ".join, model.variants))
+            print(model.name, model.caption, " ".join(model.needs), variants, sep="\t")
         return 0
     if MODEL_VARIABLE in os.environ and (not arguments or arguments[0].startswith("-")):
         arguments = (os.environ[MODEL_VARIABLE], *arguments)

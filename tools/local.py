@@ -45,9 +45,19 @@ class Programs:
 
     def models(self) -> dict[str, str]:
         """Model -> caption. Raises LocalError."""
+        return {name: caption for name, caption, *_ in self._list()}
+
+    def starts(self) -> list[tuple[str, ...]]:
+        """Each model, and each variant of it, as a name and options. Raises LocalError."""
+        return [
+            (name, *variant.split())
+            for name, _caption, _needs, variants in self._list()
+            for variant in ("", *filter(None, variants.split("; ")))
+        ]
+
+    def _list(self) -> list[list[str]]:
         with started("services --list", [*self.services, "--list"]) as process:
-            lines = process.finish(START_TIMEOUT_S)
-        return {name: caption for name, caption, _needs in (line.split("\t") for line in lines)}
+            return [line.split("\t") for line in process.finish(START_TIMEOUT_S)]
 
 
 @dataclass(frozen=True, slots=True)

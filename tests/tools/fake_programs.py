@@ -85,7 +85,7 @@ def main(role: str, *arguments: str) -> int:
     if role == "driver":
         driver(dict(zip(arguments[::2], arguments[1::2], strict=True)))
     elif arguments == ("--list",):
-        print("\n".join(f"{model}\tpretends\t" for model in MODELS))
+        print("\n".join(f"{model}\tpretends\t\t" for model in MODELS))
     else:
         service(arguments[0])
     return 0

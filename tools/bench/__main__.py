@@ -25,7 +25,7 @@ from tools.bench.clients import Timing
 from tools.bench.record import Record
 from tools.bench.rounds import Bench
 from tools.bench.targets import BUSY, IDLE_CONNECTIONS, Load, subjects
-from tools.local import LocalError, Pinning, allow_open_files, running_on
+from tools.local import LocalError, Pinning, Programs, allow_open_files, running_on
 from tools.results import BadResultsError
 
 Number = TypeVar("Number", int, float)
@@ -119,6 +119,7 @@ def _bench(args: argparse.Namespace, cpus: tuple[int, int], scratch: Path, conso
     open_files = allow_open_files()
     if open_files < IDLE_CONNECTIONS + OTHER_OPEN_FILES:
         raise LocalError(f"{IDLE_CONNECTIONS:,} idle connections are more than {open_files:,} open files (ulimit -Hn)")
+    measured = subjects(Programs().starts())
     now = datetime.now(UTC)
     folder = args.results / f"bench-{now:%Y%m%dT%H%M%SZ}"
     asked = {"rounds": args.rounds, "warmup_s": WARMUP_S, "duration_s": args.duration}
@@ -131,10 +132,12 @@ def _bench(args: argparse.Namespace, cpus: tuple[int, int], scratch: Path, conso
     def tell(line: str) -> None:
         console.print(line, markup=False, soft_wrap=True)
 
-    tell(f"{len(subjects())} subjects, {args.rounds} rounds, kept in {path}")
+    tell(f"{len(measured)} subjects, {args.rounds} rounds, kept in {path}")
     interrupted = False
     try:
-        rounds.run(Bench(args.rounds, Timing(WARMUP_S, args.duration), server_cpu, scratch, folder, tell), kept)
+        rounds.run(
+            Bench(args.rounds, measured, Timing(WARMUP_S, args.duration), server_cpu, scratch, folder, tell), kept
+        )
     except KeyboardInterrupt:
         interrupted = True
     tables.show(console, kept.verdicts(), kept.measurements, kept.idle)

@@ -4,7 +4,7 @@ Round after round rather than subject after subject: a machine that gets slower 
 measurement has a fresh server. Must not know what the figures should be.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tools.bench import clients, idle, record
 from tools.bench.clients import Timing
 from tools.bench.record import Record
 from tools.bench.servers import serving
-from tools.bench.targets import IDLE_CONNECTIONS, IDLE_SERVER, Measurement, Subject, subjects
+from tools.bench.targets import IDLE_CONNECTIONS, IDLE_SERVER, Measurement, Subject
 from tools.local import LocalError
 
 
@@ -21,6 +21,7 @@ class Bench:
     """How to measure, where to keep it, whom to tell."""
 
     rounds: int
+    subjects: Sequence[Subject]
     timing: Timing
     server_cpu: int
     scratch: Path
@@ -41,7 +42,7 @@ def run(bench: Bench, kept: Record) -> None:
     except LocalError as error:
         _failed(bench, kept, f"idle connections: {error}")
     for number in range(1, bench.rounds + 1):
-        for subject in subjects():
+        for subject in bench.subjects:
             label = f"round {number}, {subject}"
             try:
                 found = _measured(bench, number, subject)

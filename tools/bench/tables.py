@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from tools.bench.targets import Idle, Measurement, Verdict, subjects
+from tools.bench.targets import Idle, Measurement, Verdict, to_reactor
 
 UNKNOWN = "-"
 
@@ -35,26 +35,27 @@ def show(console: Console, verdicts: Sequence[Verdict], measurements: Sequence[M
 def _figures(measurements: Sequence[Measurement]) -> Table:
     table = _empty(
         "Medians of the rounds",
-        "us/call: the server's CPU time. busy: share of its one processor.\n"
+        "us/call: CPU time of all the server's processes. busy: share of their one processor.\n"
         "Whoever is near 100 % bounds the rate; if nobody is, the\n"
         "machine is shared with others.",
         ("server", "load"),
-        ("calls/s", "spread", "us/call", "busy", "client", "busy"),
+        ("calls/s", "spread", "reactor=1", "us/call", "busy", "client", "busy"),
     )
-    for subject in subjects():
+    for subject in dict.fromkeys(each.subject for each in measurements):
         found = [each for each in measurements if each.subject == subject]
-        if found:
-            rates = [each.rate_rps for each in found]
-            table.add_row(
-                subject.served_by,
-                str(subject.load),
-                f"{median(rates):,.0f}",
-                _spread(min(rates), max(rates), median(rates)),
-                f"{median(each.server_cpu_us_per_call for each in found):.1f}",
-                f"{median(each.server_busy for each in found):.0%}",
-                subject.client,
-                f"{median(each.client_busy for each in found):.0%}",
-            )
+        rates = [each.rate_rps for each in found]
+        ratio = to_reactor(subject, measurements)
+        table.add_row(
+            subject.served_by,
+            str(subject.load),
+            f"{median(rates):,.0f}",
+            _spread(min(rates), max(rates), median(rates)),
+            UNKNOWN if ratio is None else f"{ratio:.2f}",
+            f"{median(each.server_cpu_us_per_call for each in found):.1f}",
+            f"{median(each.server_busy for each in found):.0%}",
+            subject.client,
+            f"{median(each.client_busy for each in found):.0%}",
+        )
     return table
 
 

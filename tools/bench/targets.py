@@ -142,10 +142,20 @@ IDLE_CONNECTIONS = 5000
 IDLE_MOST_KIB = 16.0
 
 
-def subjects(targets: Sequence[Target] = TARGETS) -> list[Subject]:
-    """Everything that the targets compare, once; what is compared is measured close together."""
+def subjects(starts: Iterable[Sequence[str]], targets: Sequence[Target] = TARGETS) -> list[Subject]:
+    """Everything that the targets compare, and each of `starts`, a model and options; once.
+
+    What is compared is measured close together.
+    """
     found = {subject: None for target in targets for subject in (target.baseline, target.subject)}
+    found |= {Subject(model, BUSY, options=tuple(options)): None for model, *options in starts}
     return sorted(found, key=lambda subject: (subject.load.streams, subject.load.connections))
+
+
+def to_reactor(subject: Subject, measurements: Iterable[Measurement]) -> float | None:
+    """The subject's rate to the reactor's under the same load and client; None where either was not measured."""
+    reactor = Subject("reactor", subject.load, subject.client)
+    return None if subject == reactor else verdict(Target(subject, reactor, 0.0), measurements).got
 
 
 def verdict(target: Target, measurements: Iterable[Measurement]) -> Verdict:
