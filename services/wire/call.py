@@ -32,6 +32,7 @@ class ServerCall:
         "_reader",
         "_request_ended",
         "cancelled",
+        "compressed",
         "context",
         "head",
         "received_ns",
@@ -45,6 +46,8 @@ class ServerCall:
         self.head = head
         self.shape = shape
         self.request = b""
+        self.compressed = False
+        """`request` came compressed."""
         self.received_ns = received_ns
         """Session clock when the request was complete (where it is one message), else when it began."""
         self.cancelled = False
@@ -78,6 +81,7 @@ class RequestMessage:
 
     call: ServerCall
     message: bytes
+    compressed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

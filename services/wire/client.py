@@ -43,6 +43,7 @@ class ClientCall:
         "_gzip",
         "_reader",
         "code",
+        "compressed",
         "context",
         "message",
         "path",
@@ -62,6 +63,8 @@ class ClientCall:
         self.message = ""
         self.reply: bytes | None = None
         """The one reply message; stays None where replies are streamed."""
+        self.compressed = False
+        """`reply` came compressed."""
         self.trailer_fields: tuple[Field, ...] = ()
         self.unprocessed = False
         """The server says that it did nothing for this call: to send it again is safe."""
@@ -80,6 +83,7 @@ class MessageReceived:
 
     call: ClientCall
     message: bytes
+    compressed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,11 +161,6 @@ class ClientSession:
         return len(self._calls) < self._allowed_streams and self._http2.can_send_request
 
     @property
-    def going_away(self) -> bool:
-        """The server has said that further calls are to go elsewhere; those in flight still end here."""
-        return self._closing
-
-    @property
     def calls_in_flight(self) -> int:
         """Calls started and not ended."""
         return len(self._calls)
@@ -212,11 +211,11 @@ class ClientSession:
             fields.append((b"grpc-encoding", b"gzip"))
         return tuple(fields)
 
-    def send_message(self, call: ClientCall, message: bytes) -> None:
-        """Sends one more request message; nothing once the call has ended."""
+    def send_message(self, call: ClientCall, message: bytes, *, gzip: bool = True) -> None:
+        """Sends one more request message, compressed if both it and the call are; nothing once the call has ended."""
         if call.stream_id in self._calls:
             with contextlib.suppress(NGH2Error):  # the stream went away; `receive_data` has yet to say so
-                self._http2.send_data(call.stream_id, encode_message_frame(message, gzip=call._gzip))
+                self._http2.send_data(call.stream_id, encode_message_frame(message, gzip=gzip and call._gzip))
 
     def end_requests(self, call: ClientCall) -> None:
         """No further request message follows."""
@@ -331,11 +330,11 @@ class ClientSession:
         except RpcError as error:
             self._abort(call, error.code, error.message, events)
             return
-        for message in messages:
+        for message, compressed in messages:
             if call.streaming:
-                events.append(MessageReceived(call, message))
+                events.append(MessageReceived(call, message, compressed))
             elif call.reply is None:
-                call.reply = message
+                call.reply, call.compressed = message, compressed
             else:
                 self._abort(call, Code.UNIMPLEMENTED, "more than one reply to a unary call", events)
                 return

@@ -38,8 +38,8 @@ class MessageReader:
         self._buffer = bytearray()
         self._needed_bytes = 0
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """The messages that `data` completes, in order."""
+    def feed(self, data: bytes) -> list[tuple[bytes, bool]]:
+        """The messages that `data` completes, in order, each with whether it came compressed."""
         if self._buffer:
             self._buffer += data
             if len(self._buffer) < self._needed_bytes:  # else a message that comes byte by byte is copied for each
@@ -60,7 +60,7 @@ class MessageReader:
                 self._needed_bytes = end - at
                 break
             message = data[at + PREFIX_BYTES : end]
-            messages.append(self._decompress(message) if flag else message)
+            messages.append((self._decompress(message), True) if flag else (message, False))
             at = end
         else:
             self._needed_bytes = PREFIX_BYTES

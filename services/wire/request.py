@@ -34,6 +34,8 @@ class RequestHead:
     accepts_gzip: bool = False
     traceparent: str | None = None
     refusal: tuple[Field, ...] | None = None
+    plain_http: bool = False
+    """Another method than POST, or another content type than gRPC's."""
 
     @property
     def metadata(self) -> tuple[tuple[str, str | bytes], ...]:
@@ -49,16 +51,16 @@ def read_request(fields: tuple[Field, ...]) -> RequestHead:
     path = by_name.get(b":path", b"")
     size_bytes = sum(len(name) + len(value) + 32 for name, value in fields)
 
-    def refuse(*response: Field) -> RequestHead:
-        return RequestHead(path, fields, size_bytes, refusal=response)
+    def refuse(*response: Field, plain_http: bool = False) -> RequestHead:
+        return RequestHead(path, fields, size_bytes, refusal=response, plain_http=plain_http)
 
     if by_name.get(b":method") != b"POST":
-        return refuse((b":status", b"405"), (b"allow", b"POST"))
+        return refuse((b":status", b"405"), (b"allow", b"POST"), plain_http=True)
     content_type = by_name.get(b"content-type", b"")
     if content_type != b"application/grpc" and not content_type.startswith(
         (b"application/grpc+", b"application/grpc;")
     ):
-        return refuse((b":status", b"415"), (b"accept", b"application/grpc"))
+        return refuse((b":status", b"415"), (b"accept", b"application/grpc"), plain_http=True)
     encoding = by_name.get(b"grpc-encoding", b"identity")
     if encoding not in (b"identity", b"gzip"):
         name = encoding.decode("ascii", "replace")

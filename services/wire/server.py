@@ -71,6 +71,8 @@ class ServerSession:
         "_ledger",
         "_limits",
         "_on_calls",
+        "_page",
+        "_pages_asked",
         "_peer_gone",
         "_reported_calls",
         "_reset_by_peer",
@@ -87,8 +89,12 @@ class ServerSession:
         tls: ssl.SSLContext | None = None,
         clock_ns: Callable[[], int] = time.monotonic_ns,
         on_calls: Callable[[int], None] | None = None,
+        page: bytes | None = None,
     ) -> None:
-        """`on_calls` is told by how much `calls_in_flight` has changed, whenever it has."""
+        """`on_calls` is told by how much `calls_in_flight` has changed, whenever it has.
+
+        `page` is what plain HTTP gets, whatever it asks for; without one it is refused (405, 415).
+        """
         self._on_calls = on_calls
         self._reported_calls = 0
         self._shapes = shapes
@@ -104,6 +110,8 @@ class ServerSession:
         self._drain_ping_due = False
         self._failed = False
         self._peer_gone = False
+        self._page = page
+        self._pages_asked: set[int] = set()  # streams of plain HTTP that still send
         self._http2 = Connection(
             Role.SERVER,
             Configuration(
@@ -272,6 +280,11 @@ class ServerSession:
             self._http2.reset_stream(stream_id, ErrorCode.REFUSED_STREAM)
             return
         head = read_request(fields)
+        if head.plain_http and self._page is not None:
+            self._pages_asked.add(stream_id)
+            if ended:
+                self._give_page(stream_id, self._page)
+            return
         shape = self._shapes.get(head.path)
         if head.size_bytes > self._limits.max_header_list_bytes:
             why = f"headers of {head.size_bytes} bytes exceed {self._limits.max_header_list_bytes}"
@@ -296,6 +309,8 @@ class ServerSession:
         # What a unary call buffers is bounded by the message size, so room for it is given at once.
         if data and (call is None or call.cancelled or call._backlog is None):
             self._http2.acknowledge_received_data(len(data), stream_id)
+        if call is None and ended and self._page is not None and stream_id in self._pages_asked:
+            self._give_page(stream_id, self._page)
         if call is None or call.cancelled or call._request_ended:
             return
         try:
@@ -324,10 +339,10 @@ class ServerSession:
                 events.append(CallReceived(call))
                 return
             reader = call._reader = MessageReader(self._limits.max_message_bytes, gzip=call.head.gzip)
-        for message in reader.feed(data):
+        for message, compressed in reader.feed(data):
             if call._has_request:
                 raise RpcError(Code.UNIMPLEMENTED, "more than one message for a method that takes one")
-            call.request = message
+            call.request, call.compressed = message, compressed
             call._has_request = True
         if ended:
             reader.end()
@@ -347,7 +362,7 @@ class ServerSession:
         backlog.received(len(data))
         messages = reader.feed(data)
         self._give_room(call.stream_id, backlog.completed(len(messages)))
-        events.extend(RequestMessage(call, message) for message in messages)
+        events.extend(RequestMessage(call, message, compressed) for message, compressed in messages)
         if ended:
             reader.end()
             call._request_ended = True
@@ -366,6 +381,7 @@ class ServerSession:
             self._http2.send_goaway()
 
     def _stream_gone(self, stream_id: int, events: list[ServerEvent]) -> None:
+        self._pages_asked.discard(stream_id)
         call = self._calls.get(stream_id)
         if call is not None and not call.cancelled:
             self._cancel(call, events)
@@ -409,6 +425,12 @@ class ServerSession:
             self._http2.send_response(stream_id, response, end_stream=True)
         if not request_ended:
             self._early.append(stream_id)
+
+    def _give_page(self, stream_id: int, page: bytes) -> None:
+        self._pages_asked.remove(stream_id)
+        with contextlib.suppress(NGH2Error):  # as above
+            self._http2.send_response(stream_id, ((b":status", b"200"), (b"content-type", b"text/plain")))
+            self._http2.send_data(stream_id, page, end_stream=True)
 
     def _give_room(self, stream_id: int, size_bytes: int) -> None:
         if size_bytes:

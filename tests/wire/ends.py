@@ -97,9 +97,16 @@ class ConnectionPair:
 class RawClient:
     """A server session's peer that says whatever a test wants, and reads with libnghttp2."""
 
-    def __init__(self, limits: Limits = DEFAULT, *, clock: Clock | None = None, acknowledge: bool = True) -> None:
+    def __init__(
+        self,
+        limits: Limits = DEFAULT,
+        *,
+        clock: Clock | None = None,
+        acknowledge: bool = True,
+        server: ServerSession | None = None,
+    ) -> None:
         self.clock = clock or Clock()
-        self.server = ServerSession(SHAPES, limits, clock_ns=self.clock)
+        self.server = server or ServerSession(SHAPES, limits, clock_ns=self.clock)
         self._reader = ngh2.Connection(ngh2.Role.CLIENT, ngh2.Configuration(peer_max_concurrent_streams=100_000))
         self._reader.initiate_connection({})
         self.heard: list[ngh2.Event] = []

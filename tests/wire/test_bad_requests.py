@@ -2,9 +2,10 @@
 
 import gzip
 
+import ngh2
 import pytest
 
-from services.wire import Code, Limits
+from services.wire import Code, Limits, ServerSession
 from tests.wire import frames
 from tests.wire.ends import RawClient, calls_in, ended_in, messages_in
 from tests.wire.frames import GRPC_REQUEST, message, request_to
@@ -46,6 +47,22 @@ def test_another_method_than_post_is_not_allowed(method: bytes) -> None:
     assert client.flush() == []
     answer = client.headers_of(stream_id)
     assert (answer[b":status"], answer[b"allow"]) == (b"405", b"POST")
+
+
+PLAIN_HTTP = {"GET": ((b":method", b"GET"), None), "POST": ((b"content-type", b"text/plain"), b"a form")}
+
+
+@pytest.mark.parametrize(("field", "body"), PLAIN_HTTP.values(), ids=PLAIN_HTTP)
+def test_plain_http_gets_the_page_where_there_is_one_once_it_has_asked(
+    field: tuple[bytes, bytes], body: bytes | None
+) -> None:
+    client = RawClient(server=ServerSession({}, page=b"a page"))
+    stream_id = client.request(request_to(b"/any", field), body, end=False)
+    assert client.flush() == []
+    assert client.headers_of(stream_id) == {}
+    client.send(frames.data(stream_id, b"", end_stream=True))
+    assert client.headers_of(stream_id)[b":status"] == b"200"
+    assert [event.data for event in client.heard if isinstance(event, ngh2.DataReceived)] == [b"a page"]
 
 
 @pytest.mark.parametrize("path", [b"/test/unary", b"/test/Unary/", b"/other/Unary", b"/", b"/test/Un%61ry"])

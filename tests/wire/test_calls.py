@@ -92,6 +92,21 @@ def test_a_chat_goes_back_and_forth(chop: int | None, gzip: bool) -> None:
     assert call.code is Code.OK
 
 
+def test_each_end_is_told_which_messages_came_compressed() -> None:
+    pair = ConnectionPair()
+    call = pair.client.start("/test/Chat", streaming=True, gzip=True)
+    for compressed in (True, False):
+        pair.client.send_message(call, b"asked", gzip=compressed)
+    at_server, _ = pair.exchange()
+    asked = [event for event in at_server if isinstance(event, RequestMessage)]
+    pair.server.send_headers(asked[0].call, gzip=True)
+    for compressed in (True, False):
+        pair.server.send_message(asked[0].call, b"got", gzip=compressed)
+    _, at_client = pair.exchange()
+    got = [event for event in at_client if isinstance(event, MessageReceived)]
+    assert [event.compressed for event in asked] == [event.compressed for event in got] == [True, False]
+
+
 def test_streams_without_a_message_are_calls_too() -> None:
     pair = ConnectionPair()
     upload, chat = pair.client.start("/test/Upload"), pair.client.start("/test/Chat", streaming=True)
