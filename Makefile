@@ -3,12 +3,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PROTOS := $(wildcard protos/sweetspot/v1/*.proto)
+PROTOS := $(wildcard protos/sweetspot/*/*.proto)
 GENERATED := $(PROTOS:.proto=_pb2.py) $(PROTOS:.proto=_pb2.pyi)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check bench proto lock image-locks clean
+.PHONY: help setup demo test soak testers check bench proto lock image-locks clean
 
 help: ## tell what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,14 @@ demo: setup ## run every model under 1 to 1,000 connections and report on it: un
 
 test: setup ## run the tests
 	@$(BIN)/pytest
+
+soak: setup ## run the tests that take minutes: every model under many connections, h2spec on every model
+	@$(BIN)/pytest -m soak
+
+# h2spec has no newer tag that Go knows; its own --version says 2.0.0.
+testers: ## install gRPC's and HTTP/2's testers that are written in Go, for the tests that skip without them
+	GOBIN=$(CURDIR)/build/testers go install google.golang.org/grpc/interop/client@v1.85.0
+	GOBIN=$(CURDIR)/build/testers go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible
 
 check: setup ## run all that must pass before a change is merged
 	$(BIN)/ruff check

@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
     if name != BACKEND and name not in MODELS:
         refuse(f"unknown model {name!r}; there are {', '.join(MODELS)}")
     config = parse_config(f"python -m services {arguments[0]}", name, arguments[1:])
+    if config.interop and (name == BACKEND or not MODELS[name].own_wire):
+        refuse(f"{name}: --interop is for the models that own their sockets")
     if name != BACKEND:
         try:
             strategy = fitting_strategy(config.conflicts, MODELS[name].sharing(config))

@@ -4,7 +4,7 @@ Such a call never waits for a worker; where the reader is the worker it waits fo
 port does not. Knows no thread and no socket.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from services.runtime import health, reflection
@@ -28,11 +28,14 @@ Answer = Callable[[bytes], bytes]
 Where it takes one message it may raise RpcError; where it takes a stream it is called for each message, and may not.
 """
 
+Responder = Callable[[ServerSession, ServerEvent], bool]
+"""Deals with an event of a call, without waiting either; False leaves it to the model."""
+
 
 class Answering(Protocol):
     """Whoever has answers: a service, or its control port."""
 
-    def answer(self, call: ServerCall) -> Answer | None: ...
+    def responder(self, call: ServerCall) -> Responder | None: ...
 
 
 def answers(services: Iterable[str], states: health.Health) -> dict[bytes, tuple[Shape, Answer]]:
@@ -45,29 +48,43 @@ def answers(services: Iterable[str], states: health.Health) -> dict[bytes, tuple
     }
 
 
+def responders(answers: Mapping[bytes, tuple[Shape, Answer]]) -> dict[bytes, Responder]:
+    """How a session gives those answers, by path."""
+    return {path: (_each if shape.client_streams else _once)(answer) for path, (shape, answer) in answers.items()}
+
+
 def respond(session: ServerSession, asked: Answering, event: ServerEvent) -> bool:
-    """Deals with an event of a call that has an Answer; False for any other call, which is the model's to run."""
-    call = event.call
-    answer = asked.answer(call)
-    if answer is None:
-        return False
-    if isinstance(event, RequestMessage):
-        _answer_next(session, call, answer, event.message)
-    elif not isinstance(event, CallReceived):
-        session.finish(call)
-    elif not call.shape.client_streams:
-        try:
-            session.reply(call, answer(call.request))
-        except RpcError as error:
-            session.finish(call, error.code, error.message)
-    return True
+    """Deals with an event of a call that has a responder; False for any other call, which is the model's to run."""
+    responder = asked.responder(event.call)
+    return responder is not None and responder(session, event)
 
 
-def _answer_next(session: ServerSession, call: ServerCall, answer: Answer, message: bytes) -> None:
-    given = call.context if isinstance(call.context, int) else 0
-    call.context = given + 1
-    if given < MAX_ANSWERS:
-        session.send_message(call, answer(message))
-        session.consumed(call, message)
-    elif given == MAX_ANSWERS:
-        session.finish(call, Code.RESOURCE_EXHAUSTED, f"more than {MAX_ANSWERS} messages on one stream")
+def _once(answer: Answer) -> Responder:
+    def responder(session: ServerSession, event: ServerEvent) -> bool:
+        call = event.call
+        if isinstance(event, CallReceived):
+            try:
+                session.reply(call, answer(call.request))
+            except RpcError as error:
+                session.finish(call, error.code, error.message)
+        return True
+
+    return responder
+
+
+def _each(answer: Answer) -> Responder:
+    def responder(session: ServerSession, event: ServerEvent) -> bool:
+        call = event.call
+        if isinstance(event, RequestMessage):
+            given = call.context if isinstance(call.context, int) else 0
+            call.context = given + 1
+            if given < MAX_ANSWERS:
+                session.send_message(call, answer(event.message))
+                session.consumed(call, event.message)
+            elif given == MAX_ANSWERS:
+                session.finish(call, Code.RESOURCE_EXHAUSTED, f"more than {MAX_ANSWERS} messages on one stream")
+        elif not isinstance(event, CallReceived):
+            session.finish(call)
+        return True
+
+    return responder

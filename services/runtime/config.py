@@ -71,6 +71,17 @@ def _choice(text: str, **choices: Iterable[str]) -> Any:
     return field(default=default, metadata={"choices": of_models, "help": text, "models": tuple(of_models)})
 
 
+def _yes_or_no(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise ValueError(f"{text!r} is neither 0 nor 1")
+    return text == "1"
+
+
+def _switch(text: str, *, models: tuple[str, ...] = ()) -> Any:
+    """An option that is off unless given: as a flag without a value, as a variable with 1."""
+    return _option(False, _yes_or_no, text, models=models)
+
+
 _port = _whole(0, 65_535)
 
 
@@ -110,6 +121,7 @@ class Config:
     switch_interval_us: int = _option(
         5000, _whole(1, 1_000_000), "microseconds after which a thread must let another have the interpreter lock"
     )
+    interop: bool = _switch("serve grpc.testing.TestService too, and a page to plain HTTP; for tests of the wire")
     trace_file: Path | None = _option(None, Path, "file for spans, as OTLP JSON lines, where no OTLP endpoint is set")
 
 
@@ -138,7 +150,10 @@ def parse_config(prog: str, model: str, arguments: Sequence[str], environ: Mappi
                 default = parse(environ[variable])
             except ValueError as error:
                 parser.error(f"{variable}: {error}")
-        parser.add_argument(flag, type=_described(parse), default=default, help=text)
+        if option.default is False:
+            parser.add_argument(flag, action="store_true", default=default, help=text)
+        else:
+            parser.add_argument(flag, type=_described(parse), default=default, help=text)
     config = Config(**vars(parser.parse_args(arguments)))
     if (config.tls_cert is None) != (config.tls_key is None):
         parser.error("--tls-cert and --tls-key go together")

@@ -23,7 +23,7 @@ from typing import NoReturn
 
 from services.runtime import health
 from services.runtime.aio import Connection
-from services.runtime.answers import Answer, answers
+from services.runtime.answers import Responder, answers, responders
 from services.runtime.config import Address
 from services.runtime.service import Service
 from services.runtime.snapshot import snapshot
@@ -40,11 +40,12 @@ class Control:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._health = service.health
-        self._answers = {
+        answered = {
             **answers((SERVICE,), self._health),
             SNAPSHOT_PATH: (Shape.UNARY, lambda _: snapshot(service).SerializeToString()),
         }
-        self._shapes = {path: shape for path, (shape, _) in self._answers.items()}
+        self._shapes = {path: shape for path, (shape, _) in answered.items()}
+        self._responders = responders(answered)
         self._shapes[health.WATCH_PATH] = Shape.SERVER_STREAMING
         self._connections: set[Connection] = set()
         self._watches: dict[ServerCall, Watch] = {}
@@ -71,10 +72,9 @@ class Control:
         os.close(self._lifeline)
         os.waitpid(self._process_id, 0)
 
-    def answer(self, call: ServerCall) -> Answer | None:
+    def responder(self, call: ServerCall) -> Responder | None:
         """How to answer `call`; None for Watch."""
-        found = self._answers.get(call.head.path)
-        return None if found is None else found[1]
+        return self._responders.get(call.head.path)
 
     def _run(self, listener: socket.socket, watched: int) -> NoReturn:
         status = 1

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 from sweetspot.v1 import workload_pb2
 
-from services.runtime.answers import Answer, answers
+from services.runtime import interop
+from services.runtime.answers import Responder, answers, responders
 from services.runtime.board import Board
 from services.runtime.config import Address, Config
 from services.runtime.drain import Drain
@@ -71,27 +72,34 @@ class Service:
         self.limits = Limits(
             max_concurrent_streams=config.max_concurrent_streams, max_message_bytes=config.max_message_bytes
         )
+        if config.interop:
+            shapes = {**shapes, **interop.SHAPES}
         self.services = sorted({path.split(b"/")[1].decode() for path in shapes})
         """Full names of what is served here, health and reflection not counted."""
         self.health = Health(self.ready, self.services)
         self.answers = answers(self.services, self.health)
         """Methods, by path, that whoever reads a connection answers."""
+        self._responders = responders(self.answers)
+        if config.interop:
+            self._responders |= interop.RESPONDERS
         self._tls = tls
+        self._page = interop.PAGE if config.interop else None
         self._shapes = dict(shapes) | {path: shape for path, (shape, _) in self.answers.items()}
 
     def open_session(self) -> ServerSession:
         """For a connection just accepted; ends with `close_session`."""
         self.connections.add(1)
-        return ServerSession(self._shapes, self.limits, tls=self._tls, on_calls=self.calls_in_flight.add)
+        return ServerSession(
+            self._shapes, self.limits, tls=self._tls, on_calls=self.calls_in_flight.add, page=self._page
+        )
 
     def close_session(self, session: ServerSession) -> None:
         """The connection is gone; calls that still run are no longer anybody's."""
         self.connections.add(-1)
 
-    def answer(self, call: ServerCall) -> Answer | None:
-        """How to answer a call that is asked about the service (health, reflection); None for the workload's calls."""
-        found = self.answers.get(call.head.path)
-        return None if found is None else found[1]
+    def responder(self, call: ServerCall) -> Responder | None:
+        """How to answer a call that is not, or not always, the model's to run; None for the workload's calls."""
+        return self._responders.get(call.head.path)
 
     def identity(self) -> bytes:
         """The serialised part of RunReply that says who runs a call; made once by each worker."""
@@ -104,7 +112,8 @@ class Service:
         trace = None
         if self.tracing is not None and call.head.traceparent is not None:
             trace = self.tracing.server_call(call.head.traceparent, call.head.path.decode("ascii"))
-        return Run(call, identity, self.ledger, streams=call.shape.server_streams, trace=trace)
+        kind = interop.InteropRun if call.head.path in interop.SHAPES else Run
+        return kind(call, identity, self.ledger, streams=call.shape.server_streams, trace=trace)
 
     def ready(self) -> bool:
         """Further calls are welcome: not draining, and no full queue."""

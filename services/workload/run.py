@@ -89,13 +89,16 @@ class Run:
         self._checksum = 0
         self._index = 0
         self.streams = streams
-        plan = read_plan(call.request, ledger.accounts)
+        plan = self._read(call.request)
         self.steps: Sequence[workload_pb2.Step] = plan.steps
         """The plan, in order; each is to be taken by exactly one of `work`, `transfer`, `slept` and `fetched`."""
         self._payload = plan.payload
         self._key = plan.key
         if call.deadline_ns is not None:
             self.check()
+
+    def _read(self, request: bytes) -> workload_pb2.RunRequest:
+        return read_plan(request, self._ledger.accounts)
 
     @property
     def deadline_ns(self) -> int | None:

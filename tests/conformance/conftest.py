@@ -1,9 +1,12 @@
 """Every test here is a function of an address, run over every model; grpcio's own servers are the control."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import grpc
 import pytest
+import trustme
 from sweetspot.v1 import workload_pb2
 
 from services.models import MODELS
@@ -18,6 +21,7 @@ def backend() -> Iterator[Serving]:
 
 STARTS = [(model.name, *options) for model in MODELS.values() for options in ((), *model.variants)]
 """Each model as it is, and each variant of it."""
+OWN_WIRE = [name for name, model in MODELS.items() if model.own_wire]
 
 
 @pytest.fixture(scope="session", params=STARTS, ids=" ".join)
@@ -30,6 +34,45 @@ def service(request: pytest.FixtureRequest, backend: Serving) -> Iterator[Servin
 def channel(service: Serving) -> Iterator[grpc.Channel]:
     with grpc.insecure_channel(service.address) as opened:
         yield opened
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """A test's own authority, and PEM files of a certificate for `localhost`: cert.pem, key.pem, ca.pem."""
+
+    authority: trustme.CA
+    folder: Path
+
+    @property
+    def trust(self) -> grpc.ChannelCredentials:
+        """What a client needs to trust it."""
+        return grpc.ssl_channel_credentials(self.authority.cert_pem.bytes())
+
+
+@pytest.fixture(scope="session")
+def certified(tmp_path_factory: pytest.TempPathFactory) -> Certified:
+    authority = trustme.CA()
+    folder = tmp_path_factory.mktemp("tls")
+    issued = authority.issue_cert("localhost")
+    issued.private_key_pem.write_to_path(folder / "key.pem")
+    issued.cert_chain_pems[0].write_to_path(folder / "cert.pem")
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    return Certified(authority, folder)
+
+
+@pytest.fixture(scope="session", params=OWN_WIRE)
+def interop(request: pytest.FixtureRequest) -> Iterator[Serving]:
+    """A model that serves TestService too."""
+    with serving(request.param, "--interop") as started:
+        yield started
+
+
+@pytest.fixture(scope="session", params=OWN_WIRE)
+def secure(request: pytest.FixtureRequest, certified: Certified) -> Iterator[Serving]:
+    """The same behind TLS; `localhost` is its certified name, whatever the address says."""
+    files = [f"--tls-{name}={certified.folder / name}.pem" for name in ("cert", "key")]
+    with serving(request.param, "--interop", *files) as started:
+        yield started
 
 
 class Workload:
@@ -45,3 +88,10 @@ class Workload:
 @pytest.fixture
 def workload(channel: grpc.Channel) -> Workload:
     return Workload(channel)
+
+
+@pytest.fixture
+def secure_channel(secure: Serving, certified: Certified) -> Iterator[grpc.Channel]:
+    named = secure.address.replace("127.0.0.1", "localhost")
+    with grpc.secure_channel(named, certified.trust) as opened:
+        yield opened
