@@ -5,12 +5,12 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NoReturn
 
 from services.models import MODELS
-from services.runtime.config import ENV_PREFIX, Config, parse_config
+from services.runtime.config import ENV_PREFIX, MAX_PROCESSES, Config, parse_config
 from services.runtime.control import Control
 from services.runtime.drain import Drain
+from services.runtime.refusal import refuse, refusing
 from services.runtime.service import BACKEND_SHAPES, WORKLOAD_SHAPES, Service, server_tls
 from services.telemetry import Tracing
 from services.workload.ledger import fitting_strategy
@@ -53,21 +53,20 @@ def run(name: str, config: Config) -> None:
     drain = Drain()
     drain.on_signals()
     shapes = BACKEND_SHAPES if name == BACKEND else WORKLOAD_SHAPES
-    try:
-        service = Service(name, config, drain=drain, shapes=shapes, tls=server_tls(config))
+    forks = name != BACKEND and MODELS[name].processes != "one"
+    with refusing(name):
+        workers = MAX_PROCESSES if forks else 0
+        service = Service(name, config, drain=drain, shapes=shapes, tls=server_tls(config), workers=workers)
         control = Control(service)
         # Forks: so before there is a thread, and before grpcio is imported, which starts some.
         service.control_address = control.start()
-        service.tracing = Tracing.from_environment(name.replace("_", "-"), model=name, trace_file=config.trace_file)
+        if forks:  # and then the threads of telemetry are its children's
+            Tracing.preload(config.trace_file)
+        else:
+            service.start_tracing()
         find_serve(name)(service)
-    except OSError as error:
-        what = error.strerror or str(error)
-        refuse(f"{name}: {what}: {error.filename}" if error.filename else f"{name}: {what}")
-    except ModuleNotFoundError as error:
-        refuse(f"{name} needs the package {error.name!r}, which is not installed")
     control.stop()
-    if service.tracing is not None:
-        service.tracing.close()
+    service.stop_tracing()
     if service.calls_in_flight.value():
         # Handlers that are blocked have had their time to drain; a pool would join their threads (concurrent.futures).
         os._exit(0)
@@ -79,12 +78,6 @@ def find_serve(name: str) -> Callable[[Service], None]:
         serve: Callable[[Service], None] = importlib.import_module("services.backend").serve
         return serve
     return MODELS[name].serve
-
-
-def refuse(message: str) -> NoReturn:
-    """One line on stderr, exit 2."""
-    print(message, file=sys.stderr)
-    sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,6 +19,8 @@ ARRIVAL_TIMEOUT_S = 10
 class Serving:
     """A service that listens; addresses are HOST:PORT."""
 
+    model: str
+    options: tuple[str, ...]
     process: "subprocess.Popen[str]"
     address: str
     control: str
@@ -30,13 +32,17 @@ class Serving:
 
     def wait_until_in_flight(self, calls: int) -> control_pb2.SnapshotReply:
         """Asks until the service itself says that it has so many calls."""
+        return self.wait_until(lambda reply: reply.calls_in_flight >= calls, "the calls never arrived")
+
+    def wait_until(self, so: Callable[[control_pb2.SnapshotReply], bool], else_: str) -> control_pb2.SnapshotReply:
+        """Asks for snapshots until one is so."""
         with grpc.insecure_channel(self.control) as channel:
             snapshot = channel.unary_unary(
                 "/sweetspot.v1.Control/Snapshot", response_deserializer=control_pb2.SnapshotReply.FromString
             )
             until = time.monotonic() + ARRIVAL_TIMEOUT_S
-            while (reply := snapshot(b"", timeout=5)).calls_in_flight < calls:
-                assert time.monotonic() < until, "the calls never arrived"
+            while not so(reply := snapshot(b"", timeout=5)):
+                assert time.monotonic() < until, else_
             return reply
 
 
@@ -50,7 +56,7 @@ def serving(model: str, *options: str) -> Iterator[Serving]:
             first, second = process.stdout.readline(), process.stdout.readline()
             assert first.startswith("listening on "), first
             assert second.startswith("control on "), second
-            yield Serving(process, first.split()[-1], second.split()[-1])
+            yield Serving(model, options, process, first.split()[-1], second.split()[-1])
         finally:
             if process.poll() is None:
                 process.terminate()

@@ -47,10 +47,12 @@ class Model:
     """Extras of the package that its process imports."""
     own_wire: bool = True
     """It owns its sockets, on services.wire."""
-    at_once: Literal["one connection", "one call a connection", "many calls"] = "many calls"
+    processes: Literal["one", "workers", "one a connection"] = "one"
+    """What it runs in: one process; one that keeps so many workers; one that forks for each connection."""
+    at_once: Literal["one connection", "one connection a worker", "one call a connection", "many calls"] = "many calls"
     """What it serves at the same time, as its picture promises."""
     shared_by: Callable[[Config], Sharing] | None = None
-    """Who has the data that calls share, where `tasks` does not say it: there are several processes, or an option."""
+    """Who has the data that calls share, where `tasks` and `processes` do not say it: an option does."""
     variants: tuple[tuple[str, ...], ...] = ()
     """Options that make it another model in all but name; each is tested as a model is."""
 
@@ -58,7 +60,10 @@ class Model:
         """Who has the data that calls share: it decides which conflict strategies make sense."""
         if self.shared_by is not None:
             return self.shared_by(config)
-        return Sharing.THREADS if self.taxonomy.tasks == "preemptive" else Sharing.LOOP
+        preemptive = self.taxonomy.tasks == "preemptive"
+        if self.processes != "one":
+            return Sharing.PROCESSES if preemptive else Sharing.LOOPS
+        return Sharing.THREADS if preemptive else Sharing.LOOP
 
     @property
     def serve(self) -> Callable[[Service], None]:
@@ -68,6 +73,7 @@ class Model:
 
 
 _LOCKS = "locks"
+_APART = "address spaces"
 _NO_YIELD = "no yield between read and write"
 
 MODELS = {
@@ -85,6 +91,15 @@ MODELS = {
             "a fixed pool of threads runs the calls that readers queue",
             "handlers block and overload must be refused rather than suffered",
             Taxonomy("preemptive", "automatic", "blocking", _LOCKS, "none", "main thread", "bounded", "queue"),
+        ),
+        Model(
+            "process_pool",
+            "a fixed pool of processes, forked beforehand, accepts from one listener",
+            "handlers block or compute, a crash must stay where it is, and connections are few",
+            Taxonomy("preemptive", "automatic", "blocking", _APART, "full", "each process", "none", "none"),
+            processes="workers",
+            at_once="one connection a worker",
+            variants=(("--reuse-port",), ("--threads", "4")),
         ),
         Model(
             "reactor",

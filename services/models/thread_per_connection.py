@@ -28,7 +28,7 @@ from services.wire import CallReceived
 def serve(service: Service) -> None:
     """Serves until drained."""
     connections = Connections()
-    for sock in accept_until_drained(service):
+    for sock in accept_until_drained(service, service.listen()):
         try:
             threading.Thread(target=serve_connection, args=(sock, service, connections), daemon=True).start()
         except RuntimeError:  # pthread_create(3): EAGAIN

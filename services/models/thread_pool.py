@@ -36,7 +36,7 @@ def serve(service: Service) -> None:
     service.queue.set(0)
     for number in range(math.ceil(service.config.threads_per_cpu * usable_cpus())):
         threading.Thread(target=work, args=(service, calls), name=f"worker-{number}", daemon=True).start()
-    for sock in accept_until_drained(service):
+    for sock in accept_until_drained(service, service.listen()):
         try:
             threading.Thread(target=read_connection, args=(sock, service, connections, calls), daemon=True).start()
         except RuntimeError:  # pthread_create(3): EAGAIN

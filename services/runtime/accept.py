@@ -35,18 +35,33 @@ def accept_ready(listener: socket.socket) -> Iterator[socket.socket]:
         yield connection
 
 
-def accept_until_drained(service: Service) -> Iterator[socket.socket]:
-    """Blocking connections, one after the other, until the service is asked to stop; then the listener is closed."""
-    listener = service.listen()
+def accept_until_drained(service: Service, listener: socket.socket) -> Iterator[socket.socket]:
+    """Blocking connections, one after the other, until the service is asked to stop; then the listener is closed.
+
+    Several threads and processes may share a listener. EPOLLEXCLUSIVE (epoll_ctl(2)): a connection wakes one of those
+    that wait for it. With poll(2) it would wake all, and all but one in vain: the thundering herd.
+    """
     listener.setblocking(False)
-    poll = select.poll()
-    poll.register(listener, select.POLLIN)
-    poll.register(service.drain, select.POLLIN)
+    epoll = select.epoll()
+    epoll.register(listener, select.EPOLLIN | select.EPOLLEXCLUSIVE)
+    epoll.register(service.drain, select.EPOLLIN)
     while not service.drain.requested:
-        poll.poll()
-        if service.drain.requested:
-            break
-        for connection in accept_ready(listener):
-            connection.setblocking(True)
-            yield connection
+        epoll.poll()
+        try:
+            for connection in accept_ready(listener):
+                connection.setblocking(True)
+                yield connection
+        except OSError:
+            if not service.drain.requested:  # then one that shares the listener was first to close it
+                raise
+    epoll.close()
+    listener.close()
+
+
+def stop_listening(listener: socket.socket) -> None:
+    """Closes a listener at once in all processes that share it, also in those that are too busy to do it themselves.
+
+    That is what Linux does when a listening socket is shut down (net/ipv4/af_inet.c, `inet_shutdown`).
+    """
+    listener.shutdown(socket.SHUT_RD)
     listener.close()

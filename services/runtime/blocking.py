@@ -3,6 +3,7 @@
 Which thread reads, which one runs a call, and how many there are is the model's.
 """
 
+import select
 import socket
 import struct
 import threading
@@ -37,6 +38,23 @@ class Connection:
         self._service = service
         self._session = service.open_session()
         self._lock = threading.Lock()
+        self._draining = False
+
+    def receive_or_drain(self) -> list[ServerEvent] | None:
+        """`receive`, for a thread that has no other one to call `drain` when the service is asked to stop."""
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        if not self._draining:
+            poll.register(self._service.drain, select.POLLIN)
+            poll.poll()
+            poll.unregister(self._service.drain)
+            if self._service.drain.requested:
+                self.drain()
+        if self._draining:
+            while not poll.poll(DRAIN_POLL_S * 1000):
+                if self._service.drained():
+                    self.abort()
+        return self.receive()
 
     def receive(self) -> list[ServerEvent] | None:
         """What the peer asks for next, health and reflection already answered; None once the connection is over."""
@@ -77,6 +95,7 @@ class Connection:
 
     def drain(self) -> None:
         """Tells the peer to open no more calls; the connection ends with the last one in flight."""
+        self._draining = True
         with self._lock:
             self._session.drain()
             self._flush()

@@ -1,49 +1,108 @@
-"""Numbers that the model writes and the control process reads: a page of memory that both of them map.
+"""Numbers that the model writes and the control process reads: pages of memory that all processes of a service map.
 
 A control thread would not do: each of its system calls gives the interpreter lock away, and beside 1,000 threads that
 compute it took 15 s to answer. A process of its own waits for nobody, and needs no word from the model to read these.
+
+Adding to a number in shared memory is a read and a write, and no lock of Python's reaches across processes. So each
+process has a row of cells that no other one changes, and a gauge's value is the sum over the rows:
+
+               connections | calls in flight | queue | ...
+    present          1     |        1        |   1   |
+    service          0     |        0        |   0   |
+    worker 0         3     |       12        |   5   |
+    worker 1         2     |        7        |   0   |
+
+A process counts what it holds itself, so what a dead one held is gone when its row is cleared. What it has done is not:
+totals move to the row of the process that clears it.
 """
 
 import mmap
 import threading
 
-_ABSENT = -1
+GAUGES = 64
+"""Cells of a row. 512 bytes: no two processes write to one line of a cache."""
+
+_CELL_BYTES = 8
 
 
 class Board:
-    """Signed 64-bit cells that a fork shares (mmap(2), MAP_SHARED), each handed out once."""
+    """Signed 64-bit cells that a fork shares (mmap(2), MAP_SHARED): a row for the process and each of its workers."""
 
-    def __init__(self) -> None:
-        self._cells = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("q")
-        self._used = 0
+    def __init__(self, workers: int = 0) -> None:
+        self._cells = memoryview(mmap.mmap(-1, (2 + workers) * GAUGES * _CELL_BYTES)).cast("q")
+        self._gauges: list[Gauge] = []
+        self._totals: list[Gauge] = []
 
     def gauge(self, *, absent: bool = False) -> "Gauge":
-        """The next cell, at 0; with `absent`, nothing is known of it until it is first changed."""
-        at = self._used
-        self._used += 1
-        self._cells[at] = _ABSENT if absent else 0
-        return Gauge(self._cells[at : at + 1])
+        """The next one, at 0; with `absent`, nothing is known of it until somebody has set it. Made before any fork."""
+        at = len(self._gauges)
+        gauge = Gauge(self._cells[at::GAUGES])
+        self._gauges.append(gauge)
+        if not absent:
+            gauge.set(0)
+        return gauge
+
+    def total(self) -> "Gauge":
+        """As `gauge`, but of what has happened since the start."""
+        total = self.gauge()
+        self._totals.append(total)
+        return total
+
+    def write_as(self, worker: int) -> None:
+        """From now on this process is worker `worker`, counted from 0; in the worker, after the fork."""
+        for gauge in self._gauges:
+            gauge.row = 1 + worker
+
+    def clear(self, worker: int) -> None:
+        """That worker is no more, nor what it held. By the process that forked it."""
+        for total in self._totals:
+            total.add(total.of(worker))
+        row = (2 + worker) * GAUGES
+        for at in range(row, row + len(self._gauges)):
+            self._cells[at] = 0
 
 
 class Gauge:
-    """A count that any thread of the model may change and any process that maps the board may read."""
+    """A count that any thread of the model's processes may change and any process that maps the board may read."""
 
-    __slots__ = ("_cell", "_lock")
+    __slots__ = ("_column", "_lock", "_present", "row")
 
-    def __init__(self, cell: memoryview) -> None:
-        self._cell = cell
+    def __init__(self, column: memoryview) -> None:
+        self._present = column[:1]
+        self._column = column[1:]
         self._lock = threading.Lock()
+        self.row = 0
+        """The calling process's."""
 
     def add(self, amount: int) -> None:
         """Counts up, or down."""
         with self._lock:
-            self._cell[0] += amount
+            self._column[self.row] += amount
 
     def set(self, value: int) -> None:
-        """Makes it present, at `value`."""
-        self._cell[0] = value
+        """Makes it present, and what this process holds `value`."""
+        self._present[0] = 1
+        self._column[self.row] = value
+
+    def own(self) -> int:
+        """What this process holds."""
+        value: int = self._column[self.row]
+        return value
+
+    def of(self, worker: int) -> int:
+        """What that worker holds."""
+        value: int = self._column[1 + worker]
+        return value
 
     def value(self) -> int | None:
-        """The count now; None while it is absent."""
-        value: int = self._cell[0]
-        return None if value == _ABSENT else value
+        """What all processes hold; None while it is absent."""
+        return sum(self._column) if self._present[0] else None
+
+    def take_largest(self) -> int | None:
+        """The most that one process holds, and all start again from 0; None while it is absent."""
+        if not self._present[0]:
+            return None
+        largest: int = max(self._column)
+        for row in range(len(self._column)):
+            self._column[row] = 0
+        return largest

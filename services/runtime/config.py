@@ -12,6 +12,7 @@ from services.workload.callback_styles import CALLBACK_STYLES
 from services.workload.ledger import STRATEGIES
 
 ENV_PREFIX = "SWEETSPOT_"
+MAX_PROCESSES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,17 @@ class Config:
     tls_cert: Path | None = _option(None, Path, "PEM file of the certificate chain; with it, only TLS is served")
     tls_key: Path | None = _option(None, Path, "PEM file of the certificate's key")
     tls_client_ca: Path | None = _option(None, Path, "PEM file of the authorities that clients must be certified by")
-    threads_per_cpu: int = _option(16, _whole(1, 1024), "threads of a pool, for each CPU that the quota allows")
+    threads_per_cpu: int = _option(
+        16, _whole(1, 1024), "threads of a pool, or its processes times threads, for each CPU that the quota allows"
+    )
+    processes: int = _option(
+        0,
+        _whole(0, MAX_PROCESSES),
+        "processes that serve; 0: as many as the CPU quota allows",
+        models=("process_pool",),
+    )
+    threads: int = _option(1, _whole(1, 1024), "threads of each process", models=("process_pool",))
+    reuse_port: bool = _switch("each process listens by itself (SO_REUSEPORT)", models=("process_pool",))
     queue_bound: int = _option(
         1000, _whole(1, 1_000_000), "calls that may wait for a worker before further ones are refused"
     )

@@ -13,6 +13,19 @@ GOAWAY_GRACE_S = 1.0
 """So long a peer may take to acknowledge that it is to open no more calls; one that never reads does not hold us up."""
 
 
+class TimeIsUp(BaseException):
+    """Raised in the main thread of a process that serves in it, when calls in flight have had their time."""
+
+
+def raise_when_time_is_up() -> None:
+    """From now on SIGALRM raises TimeIsUp in the main thread."""
+
+    def cut_off(_number: int, _frame: FrameType | None) -> None:
+        raise TimeIsUp
+
+    signal.signal(signal.SIGALRM, cut_off)
+
+
 class Drain:
     """Whether the service has been asked to stop. `fileno()` is readable from then on, for whoever waits in poll."""
 
@@ -20,6 +33,7 @@ class Drain:
         self._clock_s = clock_s
         self._begun_s: float | None = None
         self._asked = mmap.mmap(-1, 1)  # shared with the control process, whose readiness follows
+        self._timeout_s: float | None = None
         self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)  # eventfd(2)
 
     @property
@@ -46,6 +60,11 @@ class Drain:
         self._asked[0] = 1
         os.eventfd_write(self._fd, 1)
 
+    def cut_off_after(self, timeout_s: float) -> None:
+        """For a main thread that serves: TimeIsUp is raised in it so long after a signal has asked."""
+        raise_when_time_is_up()
+        self._timeout_s = timeout_s
+
     def on_signals(self) -> None:
         """SIGTERM and SIGINT ask; a second one exits at once, with 128 + its number as shells report it."""
 
@@ -53,6 +72,8 @@ class Drain:
             if self.requested:
                 os._exit(128 + number)
             self.request()
+            if self._timeout_s is not None:
+                signal.setitimer(signal.ITIMER_REAL, self._timeout_s)
 
         signal.signal(signal.SIGTERM, ask)
         signal.signal(signal.SIGINT, ask)

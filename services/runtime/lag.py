@@ -6,19 +6,16 @@ PERIOD_NS = 20_000_000
 
 
 class LoopLag:
-    """Largest lateness since it was last taken. Written by the loop, taken by the control process."""
+    """Largest lateness of any loop since it was last taken. Written by the loops, taken by the control process."""
 
     def __init__(self, gauge: Gauge) -> None:
         self._gauge = gauge
 
     def note(self, lateness_ns: int) -> None:
         """A timer ran this much after its time."""
-        if lateness_ns > (self._gauge.value() or 0):
+        if lateness_ns >= self._gauge.own():
             self._gauge.set(lateness_ns)
 
     def take_max_ns(self) -> int | None:
         """Nanoseconds, and starts again from 0; None where no loop ever noted any."""
-        taken = self._gauge.value()
-        if taken is not None:
-            self._gauge.set(0)
-        return taken
+        return self._gauge.take_largest()

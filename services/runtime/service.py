@@ -29,7 +29,7 @@ BACKEND_SHAPES = {FETCH_PATH.encode(): Shape.UNARY}
 
 
 class Service:
-    """What a model's `serve(service)` is given. One for each process that serves."""
+    """What a model's `serve(service)` is given. Processes that the model forks have a copy each."""
 
     def __init__(
         self,
@@ -37,19 +37,20 @@ class Service:
         config: Config,
         *,
         drain: Drain,
-        tracing: Tracing | None = None,
         tls: ssl.SSLContext | None = None,
         shapes: Mapping[bytes, Shape] = WORKLOAD_SHAPES,
+        workers: int = 0,
     ) -> None:
+        """`workers` is the most processes that the model will fork."""
         self.model = model
         self.config = config
         self.drain = drain
-        self.tracing = tracing
+        self.tracing: Tracing | None = None
         self.host = platform.node()
         self.control_address: Address | None = None
         """Where the control port is, once it is."""
         self.pid = os.getpid()
-        board = Board()
+        board = self.board = Board(workers)
         self.connections = board.gauge()
         """Open now."""
         self.calls_in_flight = board.gauge()
@@ -58,9 +59,9 @@ class Service:
         """Of those, calls that wait for a worker; set by a model that has a queue."""
         self.loop_lag = LoopLag(board.gauge(absent=True))
         """Noted by a model that has a loop."""
-        self.lost_updates = board.gauge()
+        self.lost_updates = board.total()
         """Since the start, as are:"""
-        self.aborted_transfers = board.gauge()
+        self.aborted_transfers = board.total()
         self.ledger = Ledger(
             config.accounts,
             config.conflicts or "none",
@@ -121,19 +122,50 @@ class Service:
 
     def drained(self) -> bool:
         """Connections that are still open, once a drain is asked for, need not be waited for any longer."""
-        return self.drain.is_over(self.config.drain_timeout_s, self.calls_in_flight.value() or 0)
+        return self.drain.is_over(self.config.drain_timeout_s, self.calls_in_flight.own())
 
     def listen(self) -> socket.socket:
         """A listening socket at the config's host and port, and says so. Raises OSError."""
+        listener = self.open_listener()
+        self.announce(listener.getsockname()[1])
+        return listener
+
+    def open_listener(self, port: int | None = None, *, reuse_port: bool = False) -> socket.socket:
+        """A listening socket at the config's host, for a model that is not yet ready. Raises OSError.
+
+        port: the config's where it is None. With `reuse_port` others may listen there too, and the kernel gives each
+        connection to one of them (socket(7), SO_REUSEPORT).
+        """
         family = socket.AF_INET6 if ":" in self.config.host else socket.AF_INET
         listener = socket.create_server(
-            (self.config.host, self.config.port), family=family, backlog=self.config.backlog
+            (self.config.host, self.config.port if port is None else port),
+            family=family,
+            backlog=self.config.backlog,
+            reuse_port=reuse_port,
         )
         # Inherited by what is accepted. With Nagle's algorithm, a reply that is a second write waits 40 ms for a
         # delayed ACK (tcp(7)); asyncio turns it off only for sockets that name their protocol.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.announce(listener.getsockname()[1])
         return listener
+
+    def reserve(self) -> socket.socket:
+        """A socket that listens to nobody, so that the port is kept for those who `reuse_port`. Raises OSError."""
+        sock = socket.socket(socket.AF_INET6 if ":" in self.config.host else socket.AF_INET)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind((self.config.host, self.config.port))
+        return sock
+
+    def start_tracing(self) -> None:
+        """In each process that runs calls, once it forks no more. Raises OSError."""
+        self.tracing = Tracing.from_environment(
+            self.model.replace("_", "-"), model=self.model, trace_file=self.config.trace_file
+        )
+
+    def stop_tracing(self) -> None:
+        """Gives telemetry its last chance."""
+        if self.tracing is not None:
+            self.tracing.close()
+            self.tracing = None
 
     def announce(self, port: int) -> None:
         """Calls can come: `listening on ADDRESS` is the first line of output, `control on ADDRESS` the second."""

@@ -99,14 +99,24 @@ class Tracing:
         Call it in the process that makes the spans, *after* any fork: a child inherits neither the thread that
         exports nor a right to its parent's connection, and would claim its parent's process.pid.
         """
-        by_http = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
-        if not by_http and trace_file is None:
+        if not _asked(trace_file):
             return None
         # Only now: the SDK and its HTTP client cost 23 MiB and 0.3 s.
         from services.telemetry.pipeline import Pipeline  # noqa: PLC0415
 
-        pipeline = Pipeline(service_name, model=model, trace_file=None if by_http else trace_file)
-        return cls(pipeline, model=model)
+        return cls(Pipeline(service_name, model=model, trace_file=None if _endpoint() else trace_file), model=model)
+
+    @staticmethod
+    def preload(trace_file: Path | None) -> None:
+        """Loads what `from_environment` will need in children yet to be forked, which so share it; starts nothing.
+
+        Raises OSError when trace_file is to be used and cannot be written.
+        """
+        if _asked(trace_file):
+            import services.telemetry.pipeline  # noqa: F401, PLC0415
+
+            if trace_file is not None and not _endpoint():
+                trace_file.open("ab").close()
 
     @property
     def counts(self) -> Counts:
@@ -271,6 +281,14 @@ class CallTrace:
             )
             spans += [run, *self._steps]
         self._pipeline.record(spans)
+
+
+def _endpoint() -> str | None:
+    return os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+
+
+def _asked(trace_file: Path | None) -> bool:
+    return bool(_endpoint()) or trace_file is not None
 
 
 def _status(code: int) -> str:

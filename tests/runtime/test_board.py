@@ -1,21 +1,31 @@
-"""What one process counts another one reads, exactly."""
+"""What one process counts another one reads, exactly, however many count."""
 
 import os
 import threading
+from collections.abc import Callable
 
 from services.runtime.board import Board
 
-THREADS, EACH = 8, 2000
+THREADS, PROCESSES, EACH = 8, 4, 20_000
+
+
+def in_child(work: Callable[[], None]) -> int:
+    child = os.fork()
+    if child == 0:
+        work()
+        os._exit(0)
+    return child
 
 
 def test_a_forked_process_reads_what_its_parent_counts_later() -> None:
     gauge = Board().gauge()
     asked, answered = os.pipe(), os.pipe()
-    child = os.fork()
-    if child == 0:
+
+    def answer() -> None:
         os.read(asked[0], 1)
         os.write(answered[1], str(gauge.value()).encode())
-        os._exit(0)
+
+    child = in_child(answer)
     gauge.add(41)
     os.write(asked[1], b"?")
     assert os.read(answered[0], 10) == b"41"
@@ -32,8 +42,48 @@ def test_no_count_of_any_thread_is_lost() -> None:
     assert gauge.value() == THREADS * EACH
 
 
+def test_no_count_of_any_process_is_lost() -> None:
+    board = Board(workers=PROCESSES)
+    before, gauge = board.gauge(), board.gauge()
+
+    def count(worker: int) -> None:
+        board.write_as(worker)
+        for _ in range(EACH):
+            gauge.add(1)
+
+    for child in [in_child(lambda worker=worker: count(worker)) for worker in range(PROCESSES)]:  # type: ignore[misc]
+        os.waitpid(child, 0)
+    gauge.add(1)
+    assert (before.value(), gauge.value(), gauge.own()) == (0, PROCESSES * EACH + 1, 1)
+
+
+def test_what_a_dead_process_held_is_gone_but_not_what_it_has_done() -> None:
+    board = Board(workers=2)
+    gauge, queue, done = board.gauge(), board.gauge(absent=True), board.total()
+
+    def serve(worker: int, held: int) -> None:
+        board.write_as(worker)
+        gauge.add(held)
+        queue.set(held)
+        done.add(held)
+
+    for child in [in_child(lambda: serve(0, 7)), in_child(lambda: serve(1, 30))]:
+        os.waitpid(child, 0)
+    board.clear(0)
+    assert (gauge.value(), queue.value(), done.value()) == (30, 30, 37)
+
+
 def test_what_was_never_counted_is_absent_until_it_is() -> None:
     gauge = Board().gauge(absent=True)
-    assert gauge.value() is None
+    assert (gauge.value(), gauge.take_largest()) == (None, None)
     gauge.set(0)
     assert gauge.value() == 0
+
+
+def test_the_largest_is_taken_once() -> None:
+    board = Board(workers=2)
+    gauge = board.gauge(absent=True)
+    for worker, lateness in enumerate((3, 2)):
+        board.write_as(worker)
+        gauge.set(lateness)
+    assert [gauge.take_largest(), gauge.take_largest()] == [3, 0]

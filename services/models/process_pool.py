@@ -1,0 +1,73 @@
+"""A fixed pool of processes, forked before there is a client: each accepts, reads, runs and answers.
+
+    clients                    workers, --threads in each
+    c1 ---.              .---- [ accept | read | run | write ] --.
+    c2 ---+-> listener --+---- [ accept | read | run | write ] --+--> backend, a connection each
+    c3 ---' (shared)     '---- [ accept | read | run | write ] --'
+                                        ^ fork
+    supervisor -------------------------' waits for deaths, forks again
+
+Who waits      Each thread of each worker: in epoll_wait for a client, in recv for its calls, in recv for the backend.
+               It serves one connection to its end, so an idle client keeps a worker from all others.
+What bounds it Connections at once: processes times threads, `threads_per_cpu` for each CPU unless `--processes` says
+               otherwise. Each process has an interpreter lock of its own, so all CPUs compute; and memory of its own.
+When full      Connections wait in the backlog until a worker has done with its client; then the kernel refuses them.
+               With `--reuse-port` each process has a backlog: a connection may wait for a busy one beside idle ones,
+               and is reset if that one dies.
+After          Stevens, UNIX Network Programming 1, "TCP Preforked Server, No Locking Around accept", and with threads
+               "TCP Prethreaded Server, per-Thread accept"; Apache httpd's MPMs `prefork` and `worker`.
+"""
+
+import math
+import socket
+from threading import Thread
+
+from services.runtime.accept import accept_until_drained, stop_listening
+from services.runtime.blocking import BlockingWaits, Connection
+from services.runtime.quota import usable_cpus
+from services.runtime.service import Service
+from services.runtime.supervisor import Supervisor
+from services.wire import CallReceived
+
+
+def serve(service: Service) -> None:
+    """Serves until drained."""
+    config = service.config
+    # A port is had before there are workers; where each listens by itself, this socket only keeps it.
+    listener = service.reserve() if config.reuse_port else service.open_listener()
+    port = listener.getsockname()[1]
+
+    def work(number: int) -> None:
+        own = service.open_listener(port, reuse_port=True) if config.reuse_port else listener
+        supervisor.ready()
+        names = [f"worker-{number}.{thread}" for thread in range(1, config.threads)]
+        threads = [Thread(target=serve_connections, args=(own, service), name=name, daemon=True) for name in names]
+        for thread in threads:
+            thread.start()
+        serve_connections(own, service)
+        for thread in threads:
+            thread.join()
+
+    count = config.processes or math.ceil(config.threads_per_cpu * usable_cpus() / config.threads)
+    supervisor = Supervisor(service, count, work)
+    supervisor.start()
+    service.announce(port)
+    supervisor.run()
+    if config.reuse_port:
+        listener.close()
+    else:
+        stop_listening(listener)
+    supervisor.drain()
+
+
+def serve_connections(listener: socket.socket, service: Service) -> None:
+    """Accepts and serves one connection after the other."""
+    waits = BlockingWaits(service.config.backend)
+    identity = service.identity()
+    for sock in accept_until_drained(service, listener):
+        connection = Connection(sock, service)
+        while (events := connection.receive_or_drain()) is not None:
+            for event in events:
+                if isinstance(event, CallReceived):
+                    connection.run(event.call, waits, identity)
+        connection.close()

@@ -1,0 +1,24 @@
+"""How a process of a service gives up: in one line on stderr, which names what an operator can mend."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+
+def refuse(message: str, code: int = 2) -> NoReturn:
+    """One line on stderr, and the end."""
+    print(message, file=sys.stderr)
+    sys.exit(code)
+
+
+@contextmanager
+def refusing(name: str) -> Iterator[None]:
+    """Refuses, in the name of `name`, where the machine refuses something or a package is missing."""
+    try:
+        yield
+    except OSError as error:
+        what = error.strerror or str(error)
+        refuse(f"{name}: {what}: {error.filename}" if error.filename else f"{name}: {what}")
+    except ModuleNotFoundError as error:
+        refuse(f"{name} needs the package {error.name!r}, which is not installed")
