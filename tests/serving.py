@@ -20,7 +20,8 @@ class Serving:
     """A service that listens; addresses are HOST:PORT."""
 
     model: str
-    options: tuple[str, ...]
+    start: tuple[str, ...]
+    """The model and its options."""
     process: "subprocess.Popen[str]"
     address: str
     control: str
@@ -56,7 +57,7 @@ def serving(model: str, *options: str) -> Iterator[Serving]:
             first, second = process.stdout.readline(), process.stdout.readline()
             assert first.startswith("listening on "), first
             assert second.startswith("control on "), second
-            yield Serving(model, options, process, first.split()[-1], second.split()[-1])
+            yield Serving(model, (model, *options), process, first.split()[-1], second.split()[-1])
         finally:
             if process.poll() is None:
                 process.terminate()

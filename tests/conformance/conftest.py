@@ -24,6 +24,11 @@ STARTS = [(model.name, *options) for model in MODELS.values() for options in (()
 OWN_WIRE = [name for name, model in MODELS.items() if model.own_wire]
 
 
+def one_at_a_time(start: tuple[str, ...]) -> bool:
+    """Whether a client may have to wait until another one has left: its server, or its process, serves one at a time."""
+    return MODELS[start[0]].at_once == "one connection" or "--reuse-port" in start
+
+
 @pytest.fixture(scope="session", params=STARTS, ids=" ".join)
 def service(request: pytest.FixtureRequest, backend: Serving) -> Iterator[Serving]:
     with serving(*request.param, "--backend", backend.address) as started:

@@ -10,7 +10,7 @@ import pytest
 from sweetspot.v1 import workload_pb2
 
 from services.models import MODELS
-from tests.conformance.conftest import Workload
+from tests.conformance.conftest import Workload, one_at_a_time
 from tests.serving import Serving, serving
 
 ECHO = workload_pb2.RunRequest(payload=b"echo")
@@ -39,7 +39,7 @@ def test_a_connection_that_sends_garbage_is_closed_and_others_are_served(
 
 
 def test_half_a_preface_holds_up_nobody_else(service: Serving, workload: Workload) -> None:
-    if MODELS[service.model].at_once == "one connection" or "--reuse-port" in service.options:
+    if one_at_a_time(service.start):
         pytest.skip("whoever is held up has others waiting for it: test_at_once.py")
     host, port = service.address.split(":")
     with socket.create_connection((host, int(port)), timeout=10) as peer:

@@ -17,7 +17,7 @@ from services.models import MODELS
 from services.runtime.config import parse_config
 from services.workload.ledger import STRATEGIES, Sharing, fitting_strategy
 from services.workload.plan import MAX_STEPS
-from tests.conformance.conftest import STARTS, Workload
+from tests.conformance.conftest import STARTS, Workload, one_at_a_time
 from tests.serving import Serving, serving
 
 TIMEOUT_S = 20
@@ -28,7 +28,9 @@ ROUNDS = 300
 Start = tuple[str, ...]
 SHARING = {start: MODELS[start[0]].sharing(parse_config("", start[0], start[1:], {})) for start in STARTS}
 LOOPS = [start for start in STARTS if SHARING[start] is Sharing.LOOP and MODELS[start[0]].taxonomy.tasks != "serial"]
-PREEMPTED = [start for start in STARTS if SHARING[start] in (Sharing.THREADS, Sharing.PROCESSES)]
+PREEMPTED = [
+    start for start in STARTS if SHARING[start] in (Sharing.THREADS, Sharing.PROCESSES) and not one_at_a_time(start)
+]
 LOCKED = [start for start in STARTS if SHARING[start] is Sharing.THREADS]
 
 
@@ -53,7 +55,7 @@ class Bank:
             )
             for debited, credited in chain
         ]
-        plans = [workload_pb2.RunRequest(key=key, steps=steps) for key in range(CLIENTS)]
+        plans = [workload_pb2.RunRequest(key=key, steps=steps) for key in range(len(self._workloads))]
         calls = [
             workload.run.future(plan, timeout=TIMEOUT_S)
             for _ in range(CALLS)
@@ -88,7 +90,7 @@ def banking(service: Serving) -> Iterator[Bank]:
             stack.enter_context(
                 grpc.insecure_channel(service.address, options=(("grpc.use_local_subchannel_pool", 1),))
             )
-            for _ in range(CLIENTS)
+            for _ in range(1 if one_at_a_time(service.start) else CLIENTS)
         ]
         yield Bank(service, channels, stack.enter_context(grpc.insecure_channel(service.control)))
 
