@@ -25,7 +25,7 @@ OWN_WIRE = [name for name, model in MODELS.items() if model.own_wire]
 
 
 def one_at_a_time(start: tuple[str, ...]) -> bool:
-    """Whether a client may have to wait until another one has left: its server, or its process, serves one at a time."""
+    """Whether a client may have to wait until another one has left: whoever serves it serves one at a time."""
     return MODELS[start[0]].at_once == "one connection" or "--reuse-port" in start
 
 
