@@ -4,12 +4,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import grpc
+import pytest
 from sweetspot.v1 import control_pb2
+
+from services.runtime.refusal import NOT_HERE
 
 EXIT_TIMEOUT_S = 20
 ARRIVAL_TIMEOUT_S = 10
@@ -48,13 +51,15 @@ class Serving:
 
 
 @contextmanager
-def serving(model: str, *options: str) -> Iterator[Serving]:
+def serving(model: str, *options: str, interpreter: Sequence[str] = (sys.executable,)) -> Iterator[Serving]:
     """`python -m services MODEL`, until the block ends."""
-    command = [sys.executable, "-m", "services", model, *options]
+    command = [*interpreter, "-m", "services", model, *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             first, second = process.stdout.readline(), process.stdout.readline()
+            if not first and process.wait(EXIT_TIMEOUT_S) == NOT_HERE:
+                pytest.skip(f"this machine has not, or forbids, what {model} is made of")
             assert first.startswith("listening on "), first
             assert second.startswith("control on "), second
             yield Serving(model, (model, *options), process, first.split()[-1], second.split()[-1])

@@ -114,6 +114,12 @@ MODELS = {
             ),
         ),
         Model(
+            "proactor",
+            "one io_uring: I/O is submitted, and completions run callbacks",
+            "calls are short and many, system calls count, and the kernel allows io_uring",
+            Taxonomy("cooperative", "manual", "completion", _NO_YIELD, "none", "the kernel", "none", "none"),
+        ),
+        Model(
             "coroutines",
             "one asyncio loop, a task for each call",
             "connections are many, calls wait for others, and code should read as it runs",

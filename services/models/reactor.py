@@ -42,5 +42,5 @@ def serve(service: Service) -> None:
     connections = Connections(service, loop, calls)
     acceptor = Acceptor(service.listen(), loop, connections)
     Drainer(service, loop, connections, acceptor)
-    loop.watch_lag(service.loop_lag)
+    service.loop_lag.watch(loop)
     loop.run()

@@ -14,7 +14,7 @@ ACCEPT_CAPACITY_ERRNOS = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, e
 ACCEPT_LOST_ERRNOS = frozenset(
     (errno.ECONNABORTED, errno.EPROTO, errno.ENETDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH)
 )
-_CAPACITY_PAUSE_S = 0.05
+CAPACITY_PAUSE_S = 0.05
 
 
 def accept_ready(listener: socket.socket) -> Iterator[socket.socket]:
@@ -28,7 +28,7 @@ def accept_ready(listener: socket.socket) -> Iterator[socket.socket]:
             if error.errno in ACCEPT_LOST_ERRNOS:
                 continue
             if error.errno in ACCEPT_CAPACITY_ERRNOS:
-                time.sleep(_CAPACITY_PAUSE_S)  # the listener stays readable: without a pause the loop would spin
+                time.sleep(CAPACITY_PAUSE_S)  # the listener stays readable: without a pause the loop would spin
                 return
             raise
         connection.setblocking(False)

@@ -1,8 +1,19 @@
 """Event-loop lag: how late a timer of the loop runs. The loop's own evidence that something blocks it."""
 
+import time
+from collections.abc import Callable
+from typing import Protocol
+
 from services.runtime.board import Gauge
 
 PERIOD_NS = 20_000_000
+
+
+class Timers(Protocol):
+    """What is asked of a loop."""
+
+    def call_at(self, due_ns: int, callback: Callable[[], None]) -> object:
+        """Calls `callback` once, at CLOCK_MONOTONIC `due_ns` or soon after."""
 
 
 class LoopLag:
@@ -15,6 +26,16 @@ class LoopLag:
         """A timer ran this much after its time."""
         if lateness_ns >= self._gauge.own():
             self._gauge.set(lateness_ns)
+
+    def watch(self, loop: Timers) -> None:
+        """Notes every PERIOD_NS how late the loop runs what is due."""
+        due_ns = time.monotonic_ns() + PERIOD_NS
+
+        def look() -> None:
+            self.note(time.monotonic_ns() - due_ns)
+            self.watch(loop)
+
+        loop.call_at(due_ns, look)
 
     def take_max_ns(self) -> int | None:
         """Nanoseconds, and starts again from 0; None where no loop ever noted any."""

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from services.runtime.demultiplexer import READABLE, Demultiplexer
-from services.runtime.lag import PERIOD_NS, LoopLag
 
 
 class Handler(Protocol):
@@ -73,16 +72,6 @@ class Loop:
     def soon(self, callback: Callable[[], None]) -> None:
         """Calls `callback` once this round's events are dispatched."""
         self._soon.append(callback)
-
-    def watch_lag(self, lag: LoopLag) -> None:
-        """Notes every PERIOD_NS how late that timer runs."""
-        due_ns = time.monotonic_ns() + PERIOD_NS
-
-        def note() -> None:
-            lag.note(time.monotonic_ns() - due_ns)
-            self.watch_lag(lag)
-
-        self.call_at(due_ns, note)
 
     def stop(self) -> None:
         self._running = False

@@ -6,6 +6,14 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 
+NOT_HERE = 3
+"""The exit code where the command is right, but this machine has not, or forbids, what a model is made of."""
+
+
+class NotHereError(Exception):
+    """Says in one line what a model is made of and this machine has not. Nothing is taken instead."""
+
+
 def refuse(message: str, code: int = 2) -> NoReturn:
     """One line on stderr, and the end."""
     print(message, file=sys.stderr)
@@ -20,5 +28,7 @@ def refusing(name: str) -> Iterator[None]:
     except OSError as error:
         what = error.strerror or str(error)
         refuse(f"{name}: {what}: {error.filename}" if error.filename else f"{name}: {what}")
+    except NotHereError as error:
+        refuse(f"{name}: {error}", NOT_HERE)
     except ModuleNotFoundError as error:
         refuse(f"{name} needs the package {error.name!r}, which is not installed")
