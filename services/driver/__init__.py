@@ -1,6 +1,9 @@
 """The load driver: how fast a service answers, with every call accounted for. Must not know any model.
 
 options.py      what is asked: the command line as one value
+shard.py        which part of a run is this driver's
+barrier.py      where shards meet, to begin together
+balance.py      which pod each connection leads to
 plan.py         the plan file -> the bytes of every request
 schedule.py     when each call of an open loop is intended to be sent, and which calls are measured
 connection.py   one connection: a socket, the session on it, the calls that wait
@@ -9,5 +12,6 @@ accounts.py     where every planned call went
 samples.py      latencies -> HdrHistogram
 tracing.py      which calls are traced, and their spans
 result.py       all of it as JSON, by result.schema.json
+merge.py        results of shards -> the result of the run
 summary.py      the same for a person
 """

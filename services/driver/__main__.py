@@ -1,6 +1,7 @@
 """`python -m services.driver`: reads what is asked, makes the load, keeps the result.
 
-Prints `measuring` when warm-up ends and `measured` when measuring ends, each on a line, then a table.
+Prints `measuring` when warm-up ends and `measured` when measuring ends, each on a line, then a table. Drivers that are
+shards of one run meet first, and begin together.
 Exit status: 0; 2 for what a person can put right, in one line on stderr; 130 when interrupted, with the
 result so far kept. Must not know how any of it is done.
 """
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from types import FrameType
 
+from services.driver.barrier import BarrierError, Start, meet
 from services.driver.loop import PATH, Load, TargetRefused
 from services.driver.options import Options, parse
 from services.driver.plan import PlanError, read_plan
@@ -36,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parse(arguments)
     try:
         return _run(options)
-    except (_Refused, PlanError, TargetRefused) as error:
+    except (_Refused, PlanError, TargetRefused, BarrierError) as error:
         print(f"services.driver: {error}", file=sys.stderr)
         return 2
 
@@ -48,19 +50,29 @@ def _run(options: Options) -> int:
         tracing = Tracing.from_environment("driver", model=None, trace_file=options.trace_file)
     except OSError as error:
         raise _Refused(f"cannot write {error.filename}: {error.strerror}") from None
-    _raise_descriptor_limit(options.connections)
+    _raise_descriptor_limit(options.shard.part(options.connections))
     sampler = Sampler(options.trace_ratio, options.seed) if options.trace_ratio else None
     started_at = datetime.now(UTC)
     load = Load(options, plan.request, sampler, _say)
     _stop_on_signals(load)
     load.open_connections()
-    outcome = load.run()
-    result = make_result(options, plan, started_at, outcome)
-    write_result(options.out, result)
+    start = Start(begin_ns=None, uncertainty_ns=0)
+    if options.barrier is not None:
+        start = meet(options.shard, options.barrier, options.barrier_timeout_s)
+    outcome = load.run(start.begin_ns)
     if tracing is not None:
         record_spans(tracing, PATH, outcome.traced)
         tracing.close()
-    _say(summary(result, {code.name: message for code, message in outcome.accounts.messages.items()}))
+    result = make_result(
+        options,
+        plan,
+        started_at,
+        outcome,
+        clock_uncertainty_ns=start.uncertainty_ns,
+        spans=None if tracing is None else tracing.counts,
+    )
+    write_result(options.out, result)
+    _say(summary(result))
     _say(f"result: {options.out}")
     return INTERRUPTED if outcome.interrupted else 0
 

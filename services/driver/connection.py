@@ -29,10 +29,13 @@ class Address:
     sockaddr: tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
 
     @classmethod
-    def of(cls, target: Target) -> "Address":
-        """Looks the name up, once for the whole run. Raises OSError."""
-        family, _, _, _, sockaddr = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)[0]
-        return cls(target, family, sockaddr)
+    def all_of(cls, target: Target) -> "list[Address]":
+        """Looks the name up; each address once, in the order in which to try them (getaddrinfo(3)). Raises OSError."""
+        found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+        return [cls(target, family, sockaddr) for family, _, _, _, sockaddr in dict.fromkeys(found)]
+
+    def __str__(self) -> str:
+        return str(self.sockaddr[0])
 
 
 class Connection:
@@ -43,13 +46,16 @@ class Connection:
     """
 
     __slots__ = (
-        "_address",
         "_connected",
         "_epoll",
         "_socket",
         "_unsent",
         "act_at_ns",
+        "address",
+        "answered",
         "backoff_ns",
+        "host",
+        "leaving",
         "open",
         "ready",
         "session",
@@ -58,7 +64,10 @@ class Connection:
     )
 
     def __init__(self, address: Address, epoll: select.epoll) -> None:
-        self._address = address
+        self.address = address
+        """Where it leads; whoever changes it does so while it is idle."""
+        self.leaving = False
+        """It takes no further calls, and after its last one it is opened to another address."""
         self._epoll = epoll
         self._socket: socket.socket | None = None
         self._connected = False
@@ -67,10 +76,14 @@ class Connection:
         self.ready = False
         self.open = 0
         """Calls in flight on it."""
-        self.waiting: deque[int] = deque()
-        """Intended sends of the calls that wait for a free stream."""
+        self.waiting: deque[tuple[int, bool]] = deque()
+        """Calls that wait for a free stream: the intended send, and whether it is sent again."""
         self.unread = 0
         """Replies to pass over until one is parsed."""
+        self.host: str | None = None
+        """Who answers here: the first reply's host. A connection never changes it, whatever is in between."""
+        self.answered = 0
+        """Measured calls answered OK since it was opened."""
         self.backoff_ns = 0
         self.act_at_ns = 0
         """While not ready: when to connect, or when to give up connecting."""
@@ -78,7 +91,12 @@ class Connection:
     @property
     def target(self) -> Target:
         """Where it leads."""
-        return self._address.target
+        return self.address.target
+
+    @property
+    def takes_calls(self) -> bool:
+        """Further calls may be dealt to it."""
+        return self.ready and not self.leaving and not self.session.going_away
 
     @property
     def idle(self) -> bool:
@@ -87,13 +105,15 @@ class Connection:
 
     def connect(self) -> int:
         """Begins to connect with a fresh session. Returns the file descriptor. Raises OSError."""
-        self._socket = socket.socket(self._address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        self.leaving = False
+        self.host, self.answered = None, 0
+        self._socket = socket.socket(self.address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connected = False
         self._unsent = b""
         self.session = ClientSession(str(self.target))
         self.unread = 0
-        code = self._socket.connect_ex(self._address.sockaddr)
+        code = self._socket.connect_ex(self.address.sockaddr)
         if code not in (0, errno.EINPROGRESS):
             raise OSError(code, os.strerror(code))
         self._epoll.register(self._socket.fileno(), select.EPOLLIN | select.EPOLLOUT)

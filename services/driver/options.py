@@ -8,7 +8,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NoReturn, TypeVar
+from typing import Literal, NoReturn, TypeVar, get_args
+
+from services.driver.balance import Balance
+from services.driver.shard import Shard
 
 _Number = TypeVar("_Number", int, float)
 
@@ -34,9 +37,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """A whole run. Exactly one of `streams` (closed loop) and `rate_rps` (open loop) is set."""
+    """A whole run, of which this driver does its shard. Exactly one of `streams` (closed loop) and `rate_rps` (open
+    loop) is set."""
 
     targets: tuple[Target, ...]
+    balance: Balance
+    resolve_s: float
+    shard: Shard
+    barrier: Target | None
+    barrier_timeout_s: float
     connections: int
     streams: int | None
     rate_rps: float | None
@@ -49,6 +58,9 @@ class Options:
     trace_ratio: float
     trace_file: Path | None
     seed: int
+
+
+_RESOLVE_HELP = "seconds after which `headless` looks the name up again; 0: only when a connection has ended (5)"
 
 
 class _OneLineParser(argparse.ArgumentParser):
@@ -65,6 +77,11 @@ def parse(arguments: Sequence[str]) -> Options:
     )
     add = parser.add_argument
     add("--target", required=True, type=_targets, metavar="HOST:PORT[,HOST:PORT]", help="dealt to connections in turn")
+    add("--balance", choices=get_args(Balance), default="cluster-ip", help="how connections find pods (cluster-ip)")
+    add("--resolve", type=_number(float, 0, 3600), default=5.0, metavar="S", help=_RESOLVE_HELP)
+    add("--shard", type=_shard, default=Shard(), metavar="I/N", help="do part I, from 0, of what is asked (0/1: all)")
+    add("--barrier", type=_target, metavar="HOST:PORT", help="shard 0 listens on PORT, the others meet it at HOST")
+    add("--barrier-timeout", type=_number(float, 0.1, 3600), default=60.0, metavar="S", help="to wait for shards (60)")
     add("--connections", required=True, type=_number(int, 1, MAX_CONNECTIONS), metavar="C")
     loop = parser.add_mutually_exclusive_group(required=True)
     loop.add_argument(
@@ -85,8 +102,17 @@ def parse(arguments: Sequence[str]) -> Options:
     args = parser.parse_args(arguments)
     if args.arrival and args.rate is None:
         parser.error("argument --arrival: only an open loop (--rate) has arrivals")
+    if args.shard.of > 1 and args.barrier is None:
+        parser.error("argument --shard: shards need a --barrier to begin at the same time")
+    if args.shard.of > args.connections:
+        parser.error(f"argument --shard: {args.connections} connections cannot be dealt to {args.shard.of} shards")
     return Options(
         targets=args.target,
+        balance=args.balance,
+        resolve_s=args.resolve,
+        shard=args.shard,
+        barrier=args.barrier,
+        barrier_timeout_s=args.barrier_timeout,
         connections=args.connections,
         streams=args.streams,
         rate_rps=args.rate,
@@ -125,3 +151,10 @@ def _target(text: str) -> Target:
     if not (colon and host and port.isdecimal() and 1 <= int(port) <= 65_535):
         raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
     return Target(host, int(port))
+
+
+def _shard(text: str) -> Shard:
+    try:
+        return Shard.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

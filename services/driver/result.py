@@ -7,6 +7,7 @@ import json
 import os
 import platform
 from array import array
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from operator import sub
@@ -21,12 +22,21 @@ from services.driver.plan import Plan
 from services.driver.samples import summarize
 from services.driver.schedule import NS_PER_S
 from services.driver.tracing import listed
+from services.telemetry.tracing import Counts
 
 VERSION = 2
 
 
-def make_result(options: Options, plan: Plan, started_at: datetime, outcome: Outcome) -> dict[str, Any]:
-    """The result of a run that began at `started_at` (UTC)."""
+def make_result(
+    options: Options,
+    plan: Plan,
+    started_at: datetime,
+    outcome: Outcome,
+    *,
+    clock_uncertainty_ns: int = 0,
+    spans: Counts | None = None,
+) -> dict[str, Any]:
+    """The result of a run that began at `started_at` (UTC), by a clock that may differ so much from shard 0's."""
     accounts, window = outcome.accounts, outcome.window
     duration_s = (window.end_ns - window.start_ns) / NS_PER_S
     service_times = array("Q", map(sub, outcome.latencies, outcome.latenesses))
@@ -38,6 +48,8 @@ def make_result(options: Options, plan: Plan, started_at: datetime, outcome: Out
         "plan": plan.described,
         "asked": {
             "loop": "closed" if options.rate_rps is None else "open",
+            "balance": options.balance,
+            "resolve_s": None if options.balance == "cluster-ip" else options.resolve_s,
             "connections": options.connections,
             "streams": options.streams,
             "rate_rps": options.rate_rps,
@@ -51,6 +63,7 @@ def make_result(options: Options, plan: Plan, started_at: datetime, outcome: Out
         "got": {
             "connections": outcome.connections,
             "connections_lost": outcome.connections_lost,
+            "sent_again": outcome.sent_again,
             "in_flight": outcome.in_flight,
             "duration_s": duration_s,
             "answered": outcome.answered,
@@ -63,6 +76,7 @@ def make_result(options: Options, plan: Plan, started_at: datetime, outcome: Out
             "timed_out": accounts.timed_out,
             "not_sent": accounts.not_sent,
             "unfinished": accounts.unfinished,
+            "first_messages": {code.name: message for code, message in accounts.messages.items()},
         },
         "latency_ns": summarize(outcome.latencies),
         "service_time_ns": summarize(service_times),
@@ -76,6 +90,22 @@ def make_result(options: Options, plan: Plan, started_at: datetime, outcome: Out
         "traces": listed(outcome.traced),
         "checksums": dict(outcome.checksums),
         "served_by": dict(outcome.served_by),
+        "pods": [
+            {"host": host, "answered": pod.answered, "first_answer_ns": pod.first_answer_ns - outcome.begin_ns}
+            for host, pod in sorted(outcome.pods.items())
+        ],
+        "spans": None if spans is None else asdict(spans),
+        "shards": [
+            {
+                "index": options.shard.index,
+                "of": options.shard.of,
+                "connections": options.shard.part(options.connections),
+                "begin_monotonic_ns": outcome.begin_ns,
+                "begun_late_ns": outcome.begun_late_ns,
+                "clock_uncertainty_ns": clock_uncertainty_ns,
+                "cpu_ns": outcome.cpu_user_ns + outcome.cpu_system_ns,
+            }
+        ],
     }
 
 

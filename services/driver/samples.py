@@ -6,7 +6,7 @@ tenth of a whole call. Must not know what the values are latencies of.
 
 from array import array
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import repeat
 from operator import rshift
 from typing import Any
@@ -43,15 +43,33 @@ def summarize(values: "array[int]") -> dict[str, Any]:
             clamped += count
             value_ns = HIGHEST_NS
         histogram.record_value(value_ns, count)
-    summary: dict[str, Any] = {"count": len(values), "clamped": clamped}
-    if not values:
+    exact = (min(values), sum(values) / len(values), max(values)) if values else None
+    return _summary(histogram, len(values), clamped, exact)
+
+
+def merge(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The summary of all their values together: of each bucket the counts are added, nothing is averaged."""
+    histogram = HdrHistogram(LOWEST_NS, HIGHEST_NS, SIGNIFICANT_DIGITS)
+    for summary in summaries:
+        histogram.add(decode(summary["histogram"]))
+    some = [summary for summary in summaries if summary["count"]]
+    count = sum(summary["count"] for summary in some)
+    exact = None
+    if some:
+        mean = sum(summary["mean"] * summary["count"] for summary in some) / count
+        exact = (min(summary["min"] for summary in some), mean, max(summary["max"] for summary in some))
+    return _summary(histogram, count, sum(summary["clamped"] for summary in summaries), exact)
+
+
+def _summary(histogram: HdrHistogram, count: int, clamped: int, exact: tuple[int, float, int] | None) -> dict[str, Any]:
+    summary: dict[str, Any] = {"count": count, "clamped": clamped}
+    if exact is None:
         summary |= dict.fromkeys(("min", "mean", "max", *_PERCENTILES))
     else:
-        highest = max(values)
+        summary |= dict(zip(("min", "mean", "max"), exact, strict=True))
         found = histogram.get_percentile_to_value_dict(list(_PERCENTILES.values()))
-        summary |= {"min": min(values), "mean": sum(values) / len(values), "max": highest}
         # A bucket's upper end may lie above the largest value in it.
-        summary |= {name: min(found[percentile], highest) for name, percentile in _PERCENTILES.items()}
+        summary |= {name: min(found[percentile], exact[2]) for name, percentile in _PERCENTILES.items()}
     summary["histogram"] = histogram.encode().decode("ascii")
     return summary
 

@@ -1,23 +1,24 @@
 """What a person reads when a run is over: asked beside got, latencies, and where the calls went.
 
-Knows the result's shape. Must not know anything that is not in it, but for the statuses' messages.
+Knows the result's shape. Must not know anything that is not in it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 _STATISTICS = ("min", "mean", "p50", "p90", "p99", "p999", "max")
 
 
-def summary(result: Mapping[str, Any], messages: Mapping[str, str]) -> str:
-    """A few lines of plain text. `messages`: what the first call of each status said."""
-    return "\n".join(_lines(result, messages))
+def summary(result: Mapping[str, Any]) -> str:
+    """A few lines of plain text."""
+    return "\n".join(_lines(result))
 
 
-def _lines(result: Mapping[str, Any], messages: Mapping[str, str]) -> Iterator[str]:
+def _lines(result: Mapping[str, Any]) -> Iterator[str]:
     asked, got, calls = result["asked"], result["got"], result["calls"]
     if result["interrupted"]:
         yield "interrupted: this is what was measured until then"
+    yield from _shards(result["shards"])
     yield f"{'':12} {'asked':>12} {'got':>12}"
     yield f"{'connections':12} {asked['connections']:>12,} {got['connections']:>12,}"
     if asked["loop"] == "closed":
@@ -33,8 +34,32 @@ def _lines(result: Mapping[str, Any], messages: Mapping[str, str]) -> Iterator[s
     ends = {"ok": calls["ok"], **calls["by_status"]}
     ends |= {end.replace("_", " "): calls[end] for end in ("timed_out", "not_sent", "unfinished") if calls[end]}
     yield f"{calls['planned']:,} calls planned: " + ", ".join(f"{count:,} {end}" for end, count in ends.items())
-    for status, message in messages.items():
+    for status, message in calls["first_messages"].items():
         yield f"  first {status}: {message or '(no message)'}"
+    yield from _pods(result["pods"])
+
+
+def _shards(shards: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    first = shards[0]
+    if len(shards) < first["of"]:
+        yield f"shard {first['index']} of {first['of']}: {first['connections']:,} connections and its part of the calls"
+    elif first["of"] > 1:
+        yield f"{first['of']} shards, begun within {_ms(start_spread_ns(shards))} ms"
+
+
+def start_spread_ns(shards: Sequence[Mapping[str, Any]]) -> int:
+    """By how much at most the first shard began before the last one."""
+    latest: int = max(each["begun_late_ns"] + each["clock_uncertainty_ns"] for each in shards)
+    earliest: int = min(each["begun_late_ns"] - each["clock_uncertainty_ns"] for each in shards)
+    return latest - earliest
+
+
+def _pods(pods: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    if len(pods) > 1:
+        answered = sum(pod["answered"] for pod in pods)
+        yield f"answered by {len(pods)} pods:"
+        for pod in pods:
+            yield f"  {pod['host']:40} {pod['answered']:>10,} {pod['answered'] / answered:>7.1%}"
 
 
 def _ms(ns: float | None) -> str:

@@ -62,13 +62,20 @@ def record_spans(tracing: Tracing, method: str, calls: Iterable[TracedCall]) -> 
 
 
 def listed(calls: Sequence[TracedCall]) -> list[dict[str, Any]]:
-    """The result's form of the traced calls: all of them, or the slowest and an even sample of the others."""
-    if len(calls) > MAX_LISTED:
-        by_latency = sorted(calls, key=lambda call: call.latency_ns)
-        others, slowest = by_latency[:-_SLOWEST_LISTED], by_latency[-_SLOWEST_LISTED:]
-        wanted = MAX_LISTED - _SLOWEST_LISTED
-        calls = [*(others[index * len(others) // wanted] for index in range(wanted)), *slowest]
-    return [
-        {"trace_id": f"{call.trace.trace_id:032x}", "latency_ns": call.latency_ns, "status": call.code.name}
-        for call in calls
-    ]
+    """The result's form of the traced calls."""
+    return not_too_many(
+        [
+            {"trace_id": f"{call.trace.trace_id:032x}", "latency_ns": call.latency_ns, "status": call.code.name}
+            for call in calls
+        ]
+    )
+
+
+def not_too_many(calls: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All of a result's traced calls or, where they are too many, the slowest and an even sample of the others."""
+    if len(calls) <= MAX_LISTED:
+        return list(calls)
+    by_latency = sorted(calls, key=lambda call: int(call["latency_ns"]))
+    others, slowest = by_latency[:-_SLOWEST_LISTED], by_latency[-_SLOWEST_LISTED:]
+    wanted = MAX_LISTED - _SLOWEST_LISTED
+    return [*(others[index * len(others) // wanted] for index in range(wanted)), *slowest]

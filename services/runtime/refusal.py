@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
-
 NOT_HERE = 3
 """The exit code where the command is right, but this machine has not, or forbids, what a model is made of."""
 

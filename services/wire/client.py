@@ -161,6 +161,11 @@ class ClientSession:
         return len(self._calls) < self._allowed_streams and self._http2.can_send_request
 
     @property
+    def going_away(self) -> bool:
+        """The server has said that further calls are to go elsewhere; those in flight still end here."""
+        return self._closing
+
+    @property
     def calls_in_flight(self) -> int:
         """Calls started and not ended."""
         return len(self._calls)

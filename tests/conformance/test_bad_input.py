@@ -9,8 +9,8 @@ import grpc
 import pytest
 from sweetspot.v1 import workload_pb2
 
-from services.runtime.refusal import NOT_HERE
 from services.models import MODELS
+from services.runtime.refusal import NOT_HERE
 from tests.conformance.conftest import Workload, one_at_a_time
 from tests.serving import Serving, serving
 

@@ -17,7 +17,6 @@ from services.wire import CallReceived, Code, Limits, ServerCall, ServerSession,
 
 STALL_S = 0.3
 BACKLOG = 64
-REPLY = RunReply(model="fake", host="here", process=7, worker="w", checksum=5)
 
 
 class Act(enum.Enum):
@@ -28,6 +27,8 @@ class Act(enum.Enum):
     """RST_STREAM."""
     IGNORE = enum.auto()
     """Never answered."""
+    TURN_AWAY = enum.auto()
+    """RST_STREAM that says that nothing was done for the call (REFUSED_STREAM)."""
     DROP = enum.auto()
     """The connection is closed."""
     STALL = enum.auto()
@@ -45,6 +46,7 @@ class FakeService:
 
     script: Script
     limits: Limits = Limits()
+    host: str = "here"
     calls: int = 0
     traceparents: set[str] = field(default_factory=set)
     _sessions: dict[int, tuple[socket.socket, ServerSession]] = field(default_factory=dict)
@@ -113,10 +115,15 @@ class FakeService:
             case Act.RESET:
                 session.finish(call)
                 session._http2.reset_stream(call.stream_id, 0x2)
+            case Act.TURN_AWAY:
+                session.finish(call)
+                session._http2.reset_stream(call.stream_id, 0x7)
             case Act.GARBAGE:
                 session.reply(call, b"\xff")
             case Act.STALL | Act.REPLY:
                 if act is Act.STALL:
                     time.sleep(STALL_S)
-                session.reply(call, REPLY.SerializeToString())
+                session.reply(
+                    call, RunReply(model="fake", host=self.host, process=7, worker="w", checksum=5).SerializeToString()
+                )
         return act

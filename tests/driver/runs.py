@@ -5,6 +5,7 @@ from typing import Any
 
 from services.driver.loop import Load, Outcome
 from services.driver.options import Options, Target
+from services.driver.shard import Shard
 from services.driver.tracing import Sampler
 
 
@@ -12,6 +13,11 @@ def options(*targets: Target, **changed: Any) -> Options:
     """A short closed loop, but for what is changed."""
     asked: dict[str, Any] = {
         "targets": targets,
+        "balance": "cluster-ip",
+        "resolve_s": 0.0,
+        "shard": Shard(),
+        "barrier": None,
+        "barrier_timeout_s": 5.0,
         "connections": 2,
         "streams": 2,
         "rate_rps": None,

@@ -133,3 +133,32 @@ def test_spans_of_traced_calls_go_to_the_trace_file(driver: Driver) -> None:
     ]
     assert {span["name"] for span in spans} == {"sweetspot.v1.Workload/Run"}
     assert sorted(span["traceId"] for span in spans) == sorted(listed)
+
+
+def test_shards_meet_and_together_are_one_run(tmp_path: Path) -> None:
+    flags = ["--streams", "1", "--warmup", "0.1", "--duration", "0.3", "--trace-ratio", "0.5"]
+    barrier = str(nobody())
+    shards = [tmp_path / "0", tmp_path / "1"]
+    with FakeService(lambda _: Act.REPLY).running() as target:
+        started = []
+        for index, folder in enumerate(shards):
+            folder.mkdir()
+            command = Driver(folder).command(target, "--shard", f"{index}/2", "--barrier", barrier, *flags)
+            started.append(subprocess.Popen([*command, "--trace-file", str(tmp_path / "spans")]))
+        assert [process.wait(60) for process in started] == [0, 0]
+    whole = tmp_path / "whole.json"
+    parts = [str(folder / "result.json") for folder in shards]
+    merge = [sys.executable, "-m", "services.driver.merge", "--out", str(whole), *parts]
+    said = subprocess.run(merge, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert said.startswith("2 shards, begun within ")
+    result = json.loads(whole.read_text())
+    jsonschema.validate(result, schema())
+    assert [(shard["index"], shard["connections"]) for shard in result["shards"]] == [(0, 1), (1, 1)]
+    assert result["spans"]["made"] == result["spans"]["exported"] == len(result["traces"]) > 0
+
+
+def test_a_shard_that_stays_alone_says_whom_it_waited_for(driver: Driver) -> None:
+    with FakeService(lambda _: Act.REPLY).running() as target:
+        alone = ["--shard", "0/2", "--barrier", str(nobody()), "--barrier-timeout", "0.3"]
+        done = driver.run(target, *alone)
+    assert (done.returncode, done.stderr) == (2, "services.driver: shard 1 of 2 did not come within 0.3 s\n")

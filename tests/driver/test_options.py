@@ -36,6 +36,11 @@ def test_a_rate_makes_an_open_loop_of_constant_arrivals() -> None:
         ({"streams": None}, "--streams"),
         ({"arrival": "poisson"}, "--arrival"),
         ({"plan": None}, "--plan"),
+        ({"balance": "random"}, "--balance"),
+        ({"shard": "2/2"}, "--shard"),
+        ({"shard": "0/2"}, "--barrier"),
+        ({"shard": "0/20", "barrier": "h:1"}, "20 shards"),
+        ({"barrier": "h"}, "--barrier"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_flag(

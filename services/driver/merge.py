@@ -1,0 +1,131 @@
+"""`python -m services.driver.merge --out RESULT SHARD ...`: of the results of a run's shards the result of the run.
+
+Nothing is averaged: calls are added up, histograms are added bucket by bucket. A shard that is missing, or there
+twice, or that did something else, makes the run void: one line on stderr, exit 2, and no result.
+Must not know how shards were run.
+"""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from services.driver.result import write_result
+from services.driver.samples import merge as merge_summaries
+from services.driver.summary import summary
+from services.driver.tracing import not_too_many
+
+Result = dict[str, Any]
+
+_ALIKE = ("version", "targets", "plan", "asked")
+
+
+class VoidRun(Exception):
+    """Why there is no result: one line."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs the command line. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m services.driver.merge", allow_abbrev=False)
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE.json", help="where the result goes")
+    parser.add_argument("shards", nargs="+", type=Path, metavar="SHARD.json", help="each shard's result")
+    args = parser.parse_args(arguments)
+    try:
+        result = merge([json.loads(path.read_text(encoding="utf-8")) for path in args.shards])
+    except (OSError, ValueError, VoidRun) as error:
+        print(f"services.driver.merge: {error}", file=sys.stderr)
+        return 2
+    write_result(args.out, result)
+    print(summary(result))
+    return 0
+
+
+def merge(results: Sequence[Result]) -> Result:
+    """The result of the whole run. Raises VoidRun."""
+    shards = sorted((shard for result in results for shard in result["shards"]), key=lambda shard: int(shard["index"]))
+    _check(results, [shard["index"] for shard in shards], {shard["of"] for shard in shards})
+    first = next(result for result in results if result["shards"][0]["index"] == 0)
+    return {
+        **{key: first[key] for key in _ALIKE},
+        "started_at": min(result["started_at"] for result in results),
+        "interrupted": False,
+        "got": {
+            **_added(results, "got", ("connections", "connections_lost", "sent_again", "in_flight", "answered")),
+            "duration_s": first["got"]["duration_s"],
+            "rate_rps": sum(result["got"]["rate_rps"] for result in results),
+        },
+        "calls": {
+            **_added(results, "calls", ("planned", "ok", "timed_out", "not_sent", "unfinished")),
+            "by_status": _counted(result["calls"]["by_status"] for result in results),
+            "first_messages": {
+                status: message for result in results for status, message in result["calls"]["first_messages"].items()
+            },
+        },
+        **{
+            key: merge_summaries([result[key] for result in results])
+            for key in ("latency_ns", "service_time_ns", "lateness_ns")
+        },
+        "driver": {
+            **_added(results, "driver", ("cpu_user_ns", "cpu_system_ns")),
+            "python": first["driver"]["python"],
+        },
+        "marks": first["marks"],
+        "traces": not_too_many([call for result in results for call in result["traces"]]),
+        "checksums": _counted(result["checksums"] for result in results),
+        "served_by": _counted(result["served_by"] for result in results),
+        "pods": _pods(results),
+        "spans": None if first["spans"] is None else _added(results, "spans", ("made", "exported", "dropped")),
+        "shards": shards,
+    }
+
+
+def _check(results: Sequence[Result], indices: Sequence[int], numbers: set[int]) -> None:
+    """Whether these are all shards of one run, each once, and each to its end."""
+    if len(numbers) > 1:
+        raise VoidRun(f"shards of different runs: of {' and of '.join(map(str, sorted(numbers)))}")
+    (of,) = numbers
+    for index in range(of):
+        if (times := indices.count(index)) != 1:
+            what = "wrote no result" if times == 0 else f"wrote {times} results: it was started more than once"
+            raise VoidRun(f"shard {index} of {of} {what}")
+    for result in results:
+        index = result["shards"][0]["index"]
+        if result["interrupted"]:
+            raise VoidRun(f"shard {index} of {of} was interrupted")
+        for key in _ALIKE:
+            if result[key] != results[0][key]:
+                raise VoidRun(f"shard {index} of {of} did something else: its {key} differs")
+        calls = result["calls"]
+        ended = sum(calls[end] for end in ("ok", "timed_out", "not_sent", "unfinished")) + sum(
+            calls["by_status"].values()
+        )
+        if calls["planned"] != ended:
+            raise VoidRun(f"shard {index} of {of} planned {calls['planned']} calls and tells of {ended}")
+
+
+def _added(results: Sequence[Result], part: str, keys: Sequence[str]) -> dict[str, int]:
+    return {key: sum(result[part][key] for result in results) for key in keys}
+
+
+def _counted(parts: Any) -> dict[str, int]:
+    whole: Counter[str] = Counter()
+    for part in parts:
+        whole.update(part)
+    return dict(whole)
+
+
+def _pods(results: Sequence[Result]) -> list[dict[str, Any]]:
+    """Times are from the beginning of the run, which is one instant for all shards: they can be compared."""
+    pods: dict[str, dict[str, Any]] = {}
+    for pod in (pod for result in results for pod in result["pods"]):
+        known = pods.setdefault(pod["host"], {**pod, "answered": 0})
+        known["answered"] += pod["answered"]
+        known["first_answer_ns"] = min(known["first_answer_ns"], pod["first_answer_ns"])
+    return [pod for _, pod in sorted(pods.items())]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

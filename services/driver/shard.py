@@ -1,0 +1,37 @@
+"""How one run is dealt to several drivers, its shards, so that their parts add up to it exactly.
+
+Connections are dealt like cards. So is the schedule, call by call: together the shards send what one driver would have
+sent, when it would have sent it, whatever the arrivals (rates divided by n would only do so on average).
+Pure arithmetic. Must not know how shards find each other.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """Which part of a run is meant: `index` of 0 to `of` - 1."""
+
+    index: int = 0
+    of: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.of}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """Reads `INDEX/OF`. Raises ValueError."""
+        index, slash, of = text.partition("/")
+        if not (slash and index.isdecimal() and of.isdecimal() and int(index) < int(of)):
+            raise ValueError(f"{text!r} is not INDEX/OF with INDEX from 0 to OF - 1")
+        return cls(int(index), int(of))
+
+    def part(self, whole: int) -> int:
+        """How many of `whole` things are this shard's."""
+        return len(range(self.index, whole, self.of))
+
+    def schedule(self, sends: Iterator[int]) -> Iterator[int]:
+        """Which of all intended sends are this shard's: every `of`-th."""
+        return islice(sends, self.index, None, self.of)
