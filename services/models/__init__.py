@@ -120,6 +120,24 @@ MODELS = {
             Taxonomy("cooperative", "manual", "completion", _NO_YIELD, "none", "the kernel", "none", "none"),
         ),
         Model(
+            "half_sync_half_async",
+            "one loop does the I/O, and a bounded pool of threads runs the calls that it queues",
+            "connections are many and handlers block",
+            Taxonomy("preemptive", "automatic", "non-blocking", _LOCKS, "none", "the loop", "bounded", "queue"),
+            shared_by=lambda config: Sharing.LOOP if config.hand_off == "blocking" else Sharing.THREADS,
+            variants=(("--hand-off", "blocking"),),
+        ),
+        Model(
+            "callback_pool",
+            "one loop does the I/O, and a pool of threads runs callbacks",
+            "never, in Python: it needs both the locks of threads and the hand-kept state of events",
+            Taxonomy(
+                "preemptive", "manual", "non-blocking", "colours or locks", "none", "the loop", "bounded", "queue"
+            ),
+            shared_by=lambda _: Sharing.CALLBACKS,
+            variants=(("--colour", "connection"), ("--colour", "key")),
+        ),
+        Model(
             "coroutines",
             "one asyncio loop, a task for each call",
             "connections are many, calls wait for others, and code should read as it runs",

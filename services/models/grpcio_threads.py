@@ -12,7 +12,6 @@ When full      `queue_bound` calls beyond the pool are queued; a further one is 
 After          grpc.github.io/grpc/python/grpc.html, `grpc.server`.
 """
 
-import math
 import select
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -25,7 +24,6 @@ from services.runtime.answers import Answer
 from services.runtime.blocking import BlockingWaits
 from services.runtime.drain import DRAIN_POLL_S, GOAWAY_GRACE_S
 from services.runtime.grpcio import STATUS, Arrival, Handlers, add_port, options
-from services.runtime.quota import usable_cpus
 from services.runtime.service import Service
 from services.wire import Code, RpcError
 from services.workload import linear
@@ -37,7 +35,7 @@ Result = TypeVar("Result")
 def serve(service: Service) -> None:
     """Serves until drained."""
     config = service.config
-    workers = math.ceil(config.threads_per_cpu * usable_cpus())
+    workers = config.pool_threads
     pool = Pool(workers, service)
     server = grpc.server(
         pool,

@@ -15,14 +15,12 @@ When full      The queue takes `queue_bound` calls; a further one is answered RE
 After          Schmidt et al., Pattern-Oriented Software Architecture 2: Active Object, whose scheduler is a pool.
 """
 
-import math
 import queue
 import threading
 from socket import socket
 
 from services.runtime.accept import accept_until_drained
 from services.runtime.blocking import BlockingWaits, Connection, Connections
-from services.runtime.quota import usable_cpus
 from services.runtime.service import Service
 from services.wire import CallReceived, Code, ServerCall
 
@@ -34,7 +32,7 @@ def serve(service: Service) -> None:
     connections = Connections()
     calls: Queue = queue.Queue(service.config.queue_bound)
     service.queue.set(0)
-    for number in range(math.ceil(service.config.threads_per_cpu * usable_cpus())):
+    for number in range(service.config.pool_threads):
         threading.Thread(target=work, args=(service, calls), name=f"worker-{number}", daemon=True).start()
     for sock in accept_until_drained(service, service.listen()):
         try:

@@ -1,6 +1,7 @@
 """The options of a service. Each is stated once; its flag, its variable and its help follow from that."""
 
 import argparse
+import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from services.runtime.demultiplexer import DEMULTIPLEXERS
+from services.runtime.quota import usable_cpus
 from services.workload.callback_styles import CALLBACK_STYLES
 from services.workload.ledger import STRATEGIES
 
@@ -118,6 +120,11 @@ class Config:
         15.0, _seconds, "seconds that calls in flight get when the service is told to stop"
     )
     demultiplexer: str = _choice("the system call that waits for readiness", reactor=DEMULTIPLEXERS)
+    hand_off: str = _choice("what the loop hands to its threads", half_sync_half_async=("all", "blocking"))
+    colour: str = _choice(
+        "what keeps two callbacks from running at the same time, where they share it",
+        callback_pool=("none", "connection", "key"),
+    )
     style: str = _choice("how the handler keeps its state while it waits", reactor=CALLBACK_STYLES)
     conflicts: str | None = _option(
         None,
@@ -134,6 +141,11 @@ class Config:
     )
     interop: bool = _switch("serve grpc.testing.TestService too, and a page to plain HTTP; for tests of the wire")
     trace_file: Path | None = _option(None, Path, "file for spans, as OTLP JSON lines, where no OTLP endpoint is set")
+
+    @property
+    def pool_threads(self) -> int:
+        """Threads of a pool, at least one."""
+        return math.ceil(self.threads_per_cpu * usable_cpus())
 
 
 class _Parser(argparse.ArgumentParser):

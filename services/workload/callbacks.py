@@ -4,6 +4,7 @@ from __future__ import annotations  # else each call evaluates its closures' ann
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Protocol
 
 from sweetspot.v1 import workload_pb2
@@ -22,10 +23,17 @@ class Waits(Protocol):
 Send = Callable[[bytes], None]
 Done = Callable[[Code, str], None]
 Handle = Callable[[Run, Waits, Send, Done], None]
+Note = Callable[[], None]
+"""Tells the run of a step that is over; raises what the step ended with."""
+Elsewhere = Callable[[Callable[[], None], Callable[[Note], None]], None]
+"""Has work done where it may block, and `then` called with its Note, where callbacks run. Raises RpcError when full."""
 
 
-def handle(run: Run, waits: Waits, send: Send, done: Done) -> None:
-    """Runs the plan: `send` gets each serialised reply, `done` the status, once, now or later."""
+def handle(run: Run, waits: Waits, send: Send, done: Done, elsewhere: Elsewhere | None = None) -> None:
+    """Runs the plan: `send` gets each serialised reply, `done` the status, once, now or later.
+
+    Steps that block are done `elsewhere` if there is one, else here and now, as all other work is.
+    """
     steps = iter(run.steps)
 
     def proceed() -> None:
@@ -39,6 +47,9 @@ def handle(run: Run, waits: Waits, send: Send, done: Done) -> None:
                     return
                 if step.HasField("transfer"):
                     transfer(run.transfer(step))
+                    return
+                if elsewhere is not None and step.HasField("block"):
+                    elsewhere(partial(run.work, step), resume)
                     return
                 run.work(step)
                 if run.streams:
@@ -71,7 +82,7 @@ def handle(run: Run, waits: Waits, send: Send, done: Done) -> None:
         else:
             proceed()
 
-    def resume(note: Callable[[], None]) -> None:
+    def resume(note: Note) -> None:
         try:
             note()
             if run.streams:

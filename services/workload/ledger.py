@@ -23,6 +23,7 @@ class Sharing(enum.Enum):
 
     LOOP = "one thread, which runs a call until it waits"
     THREADS = "threads of one process"
+    CALLBACKS = "threads of one process that each run a call until it waits"
     LOOPS = "processes that each run a call until it waits"
     PROCESSES = "processes"
     OWNERS = "processes that each own some of the keys"
@@ -36,6 +37,7 @@ STRATEGIES: dict[str, frozenset[Sharing]] = {
     "lock": _THREADS,
     "striped": _THREADS,
     "striped-unordered": _THREADS,
+    "short-lock": frozenset({Sharing.CALLBACKS}),
     "process-lock": frozenset({Sharing.LOOPS, Sharing.PROCESSES}),
     "partitioned": frozenset({Sharing.OWNERS}),
     "none": _ANYBODY,
@@ -49,8 +51,10 @@ STRATEGIES: dict[str, frozenset[Sharing]] = {
                      other. A lock not had within the timeout is taken for a deadlock.
 `cooperative`        no lock: gives way first, then reads and writes without a wait between. Enough where a call runs
                      until it waits (Adya et al., USENIX 2002, section 2.1), and nowhere else.
-`process-lock`       gives way first, then reads and writes holding a lock that reaches across processes. Never held
-                     over a wait: a loop would wait for what one of its own calls holds.
+`short-lock`         gives way first, then reads and writes holding the one lock of all accounts. Never held over a
+                     wait: those who wait for the lock could be all that could go on with the call that holds it.
+`process-lock`       the same with a lock that reaches across processes: a loop would wait for what one of its own
+                     calls holds.
 `partitioned`        no lock: each account has an owner, and no one else changes it.
 """
 
@@ -113,7 +117,7 @@ class Ledger:
 
         Locks are held until it ends or is closed. Raises RpcError ABORTED, with nothing written, for a lock not had.
         """
-        if self._strategy in ("cooperative", "process-lock", "partitioned"):
+        if self._strategy in ("cooperative", "short-lock", "process-lock", "partitioned"):
             for _ in range(yields):
                 yield
             yields = 0

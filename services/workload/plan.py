@@ -63,3 +63,11 @@ def _check_range(name: str, message: object, highest: dict[str, int]) -> None:
         value = getattr(message, field)
         if not 0 <= value <= most:  # an unknown enum value arrives as its number, which may be negative
             raise RpcError(Code.INVALID_ARGUMENT, f"{name}.{field} is {value}, not within 0 to {most}")
+
+
+def read_key(request: bytes) -> int:
+    """The key of the plan in `request`, for who has to place a call before it is run; 0 for what is no plan."""
+    try:
+        return workload_pb2.RunRequest.FromString(request).key
+    except DecodeError:
+        return 0

@@ -29,7 +29,9 @@ Start = tuple[str, ...]
 SHARING = {start: MODELS[start[0]].sharing(parse_config("", start[0], start[1:], {})) for start in STARTS}
 LOOPS = [start for start in STARTS if SHARING[start] is Sharing.LOOP and MODELS[start[0]].taxonomy.tasks != "serial"]
 PREEMPTED = [
-    start for start in STARTS if SHARING[start] in (Sharing.THREADS, Sharing.PROCESSES) and not one_at_a_time(start)
+    start
+    for start in STARTS
+    if SHARING[start] in (Sharing.THREADS, Sharing.CALLBACKS, Sharing.PROCESSES) and not one_at_a_time(start)
 ]
 LOCKED = [start for start in STARTS if SHARING[start] is Sharing.THREADS]
 

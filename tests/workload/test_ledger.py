@@ -124,6 +124,7 @@ def test_every_model_has_a_strategy_to_begin_with() -> None:
     assert {sharing: fitting_strategy(None, sharing) for sharing in Sharing} == {
         Sharing.LOOP: "cooperative",
         Sharing.THREADS: "lock",
+        Sharing.CALLBACKS: "short-lock",
         Sharing.LOOPS: "process-lock",
         Sharing.PROCESSES: "process-lock",
         Sharing.OWNERS: "partitioned",

@@ -1,0 +1,183 @@
+"""Callbacks on a pool of threads: preemptive tasks whose state is kept by hand. One loop does the I/O.
+
+             the loop                          ready, by colour                 the pool
+    c1 --.                                                           .-- [ run one, leave the next ] --.
+    c2 --+-> epoll -> readable: recv --> | callback | callback | ----+-- [ run one, leave the next ] --+
+    c3 --'   ^    '-> due, replied ----> |                           '-- [ run one, leave the next ] --'
+             |                                                                                         |
+             '---- eventfd: send, start a timer, ask the backend <-------------------------------------'
+
+Who waits      The loop, in epoll_wait, for sockets, timers and the backend; a thread of the pool, for a callback, and
+               never in one. The pieces of one call run one after the other, each on any thread.
+What bounds it The interpreter lock. Two hand-offs for each wait of a call: to the loop, and back to the pool.
+               A colour is served by one thread at a time: the busiest colour is a bound of its own.
+When full      Where `queue_bound` callbacks wait, the loop answers a further call RESOURCE_EXHAUSTED. What a call
+               goes on with is never refused: as many can wait as calls are open, which MAX_CONCURRENT_STREAMS bounds.
+After          The corner of Adya et al. (USENIX 2002) that nobody wants: locks as for threads, and a ripped stack as
+               for events. `--colour` takes the locks away again: Zeldovich et al., Multiprocessor Support for
+               Event-Driven Programs, USENIX 2003 (libasync-smp). There each processor has a queue of its own.
+"""
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Hashable
+from functools import partial
+
+from services.runtime.acceptor import Acceptor, Connections, Drainer
+from services.runtime.backend_connection import BackendConnection
+from services.runtime.board import Gauge
+from services.runtime.callback_waits import CallbackWaits
+from services.runtime.calls import Caller
+from services.runtime.channel import Then
+from services.runtime.loop import Loop
+from services.runtime.service import Service
+from services.runtime.wakeup import Wakeup
+from services.wire import Code, RpcError, ServerCall
+from services.workload import callbacks
+from services.workload.plan import read_key
+from services.workload.run import Fetch, Run
+
+Callback = Callable[[], None]
+Colour = Hashable | None
+"""Callbacks of one colour never run at the same time; those of None always may."""
+
+COLOURS: dict[str, Callable[[Caller, ServerCall], Colour]] = {
+    "none": lambda _connection, _call: None,
+    "connection": lambda connection, _call: id(connection),
+    "key": lambda _connection, call: read_key(call.request),
+}
+
+
+def serve(service: Service) -> None:
+    """Serves until drained."""
+    loop = Loop()
+    service.queue.set(0)
+    ready = ReadyQueue(service.queue)
+    for number in range(service.config.pool_threads):
+        threading.Thread(target=ready.run_all, name=f"worker-{number}", daemon=True).start()
+    connections = Connections(service, loop, PooledCalls(service, loop, ready))
+    acceptor = Acceptor(service.listen(), loop, connections)
+    Drainer(service, loop, connections, acceptor)
+    service.loop_lag.watch(loop)
+    loop.run()
+
+
+class ReadyQueue:
+    """Callbacks to be run. Guarantees: no two of one colour at the same time, and those of one colour in order."""
+
+    def __init__(self, depth: Gauge) -> None:
+        self._depth = depth
+        self._ready: queue.SimpleQueue[tuple[Colour, Callback]] = queue.SimpleQueue()
+        self._behind: dict[Colour, deque[Callback]] = {}  # of each colour that runs or is ready, what comes after it
+        self._lock = threading.Lock()
+
+    def put(self, colour: Colour, callback: Callback) -> None:
+        """From any thread."""
+        self._depth.add(1)
+        if colour is not None:
+            with self._lock:
+                if colour in self._behind:
+                    self._behind[colour].append(callback)
+                    return
+                self._behind[colour] = deque()
+        self._ready.put((colour, callback))
+
+    def run_all(self) -> None:
+        """Runs one callback after the other, for ever, beside other threads that do the same."""
+        while True:
+            self.run_next()
+
+    def run_next(self) -> None:
+        """Waits for a callback that may run, and runs it."""
+        colour, callback = self._ready.get()
+        self._depth.add(-1)
+        callback()
+        if colour is not None:
+            self._free(colour)
+
+    def _free(self, colour: Colour) -> None:
+        with self._lock:
+            behind = self._behind[colour]
+            if not behind:
+                del self._behind[colour]
+                return
+            callback = behind.popleft()
+        self._ready.put((colour, callback))
+
+
+class Identity(threading.local):
+    """Each thread's own."""
+
+    def __init__(self, service: Service) -> None:
+        self.value = service.identity()
+
+
+class PooledCalls:
+    """Has the pieces of each call run by the pool. What the loop does for them, it is asked for through `wakeup`."""
+
+    def __init__(self, service: Service, loop: Loop, ready: ReadyQueue) -> None:
+        self._service = service
+        self._ready = ready
+        self._identity = Identity(service)
+        self._colour = COLOURS[service.config.colour]
+        self._wakeup = Wakeup(loop)
+        self._loop_waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))
+
+    def received(self, connection: Caller, call: ServerCall) -> None:
+        if self._service.queue.own() >= self._service.config.queue_bound:
+            connection.finish(call, Code.RESOURCE_EXHAUSTED, "queue is full")
+            return
+        colour = self._colour(connection, call)
+        self._ready.put(colour, partial(self._begin, connection, call, colour))
+
+    def cancelled(self, call: ServerCall) -> None:
+        if isinstance(call.context, Run):
+            self._loop_waits.interrupt(call.context)
+
+    def _begin(self, connection: Caller, call: ServerCall, colour: Colour) -> None:
+        """The first piece of a call, in a thread of the pool."""
+
+        def send(message: bytes) -> None:
+            self._wakeup.post(partial(connection.send, call, message))
+
+        def done(code: Code, why: str) -> None:
+            self._wakeup.post(partial(connection.finish, call, code, why))
+            run.end(code)
+
+        try:
+            run = call.context = self._service.start(call, self._identity.value)
+        except RpcError as error:
+            self._wakeup.post(partial(connection.finish, call, error.code, error.message))
+            return
+        callbacks.handle(run, PooledWaits(self._ready, colour, self._wakeup, self._loop_waits), send, done)
+
+
+class PooledWaits:
+    """How a call of one colour waits: in the loop, which puts what comes next back into the queue."""
+
+    __slots__ = ("_colour", "_loop_waits", "_ready", "_wakeup")
+
+    def __init__(self, ready: ReadyQueue, colour: Colour, wakeup: Wakeup, loop_waits: CallbackWaits) -> None:
+        self._ready = ready
+        self._colour = colour
+        self._wakeup = wakeup
+        self._loop_waits = loop_waits
+
+    def sleep(self, duration_us: int, run: Run, then: Callback) -> None:
+        next_piece = partial(self._ready.put, self._colour, then)
+        self._wait(run, partial(self._loop_waits.sleep, duration_us, run, next_piece))
+
+    def fetch(self, fetch: Fetch, run: Run, then: Then) -> None:
+        def replied(reply: bytes | RpcError) -> None:
+            self._ready.put(self._colour, partial(then, reply))
+
+        self._wait(run, partial(self._loop_waits.fetch, fetch, run, replied))
+
+    def _wait(self, run: Run, wait: Callback) -> None:
+        def begin() -> None:
+            wait()
+            if run.cancelled:  # while its last piece still ran, so that there was nothing to interrupt
+                self._loop_waits.interrupt(run)
+
+        self._wakeup.post(begin)
