@@ -73,12 +73,19 @@ class Model:
 
 
 _LOCKS = "locks"
-_APART = "address spaces"
+_APART = "separate memory; a lock across processes"
 _NO_YIELD = "no yield between read and write"
 
 MODELS = {
     model.name: model
     for model in (
+        Model(
+            "iterative",
+            "one connection after the other, one call after the other",
+            "as the baseline; or one client, and nothing else to wait for",
+            Taxonomy("serial", "automatic", "blocking", "nothing runs at once", "none", "main thread", "none", "none"),
+            at_once="one connection",
+        ),
         Model(
             "thread_per_connection",
             "a thread for each connection reads, runs and answers",
@@ -87,10 +94,24 @@ MODELS = {
             at_once="one call a connection",
         ),
         Model(
+            "thread_per_request",
+            "a thread for each call, started by its connection's reader",
+            "handlers block for long, a connection has many calls at once, and calls a second are few",
+            Taxonomy("preemptive", "automatic", "blocking", _LOCKS, "none", "main thread", "none", "new thread"),
+        ),
+        Model(
             "thread_pool",
             "a fixed pool of threads runs the calls that readers queue",
             "handlers block and overload must be refused rather than suffered",
             Taxonomy("preemptive", "automatic", "blocking", _LOCKS, "none", "main thread", "bounded", "queue"),
+        ),
+        Model(
+            "process_per_connection",
+            "a process for each connection, forked when it is accepted",
+            "connections are few and long, and a crash must end one of them only",
+            Taxonomy("preemptive", "automatic", "blocking", _APART, "full", "main process", "none", "none"),
+            processes="one a connection",
+            at_once="one call a connection",
         ),
         Model(
             "process_pool",

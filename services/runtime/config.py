@@ -109,6 +109,18 @@ class Config:
         models=("process_pool",),
     )
     threads: int = _option(1, _whole(1, 1024), "threads of each process", models=("process_pool",))
+    threads_bound: int = _option(
+        1000,
+        _whole(1, 1_000_000),
+        "calls at once, each in a thread of its own, before further ones are refused",
+        models=("thread_per_request",),
+    )
+    processes_bound: int = _option(
+        256,
+        _whole(1, MAX_PROCESSES),
+        "connections at once, each in a process of its own, before further ones have to wait",
+        models=("process_per_connection",),
+    )
     reuse_port: bool = _switch("each process listens by itself (SO_REUSEPORT)", models=("process_pool",))
     queue_bound: int = _option(
         1000, _whole(1, 1_000_000), "calls that may wait for a worker before further ones are refused"

@@ -1,39 +1,132 @@
-"""How much a model serves at the same time is what its row promises: who has to wait does, and is served then."""
+"""How much a model serves at the same time is what its row and its file promise, and so is what it does when full."""
 
-from contextlib import ExitStack
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 
 import grpc
 import pytest
 from sweetspot.v1 import workload_pb2
 
-from tests.conformance.conftest import Workload
+from services.models import MODELS
+from tests.conformance.conftest import STARTS, Workload
 from tests.serving import Serving, serving
 
-TIMEOUT_S = 10
+TIMEOUT_S = 20
 ECHO = workload_pb2.RunRequest(payload=b"echo")
+SLOW = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=500_000))])
+STUCK = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=60_000_000))])
 # Else grpcio gives two channels to one address the same connection.
 ALONE = [("grpc.use_local_subchannel_pool", 1)]
 
+
+def is_echoed(channel: grpc.Channel) -> bool:
+    echoed: bytes = Workload(channel).run(ECHO, timeout=TIMEOUT_S, wait_for_ready=True).payload
+    return echoed == b"echo"
+
+
+@contextmanager
+def clients(service: Serving, count: int) -> Iterator[list[grpc.Channel]]:
+    """So many, each with a connection of its own on which it has been served."""
+    with ExitStack() as stack:
+        channels = []
+        for _ in range(count):
+            channels.append(stack.enter_context(grpc.insecure_channel(service.address, options=ALONE)))
+            assert is_echoed(channels[-1])
+        yield channels
+
+
 FEW = {
-    "process_pool": ("--processes", "2"),
-    "process_pool of threads": ("--processes", "1", "--threads", "2"),
+    ("iterative",): 1,
+    ("process_per_connection", "--processes-bound", "2"): 2,
+    ("process_pool", "--processes", "2"): 2,
+    ("process_pool", "--processes", "1", "--threads", "2"): 2,
+    ("process_pool", "--processes", "1", "--reuse-port"): 1,
 }
-"""Options with which there is room for two connections."""
+"""Models that have room for so many connections and no more."""
 
 
-def connect(service: Serving, stack: ExitStack) -> grpc.Channel:
-    return stack.enter_context(grpc.insecure_channel(service.address, options=ALONE))
+@pytest.mark.parametrize(("start", "room"), FEW.items(), ids=map(" ".join, FEW))
+def test_a_connection_too_many_waits_until_another_one_ends(start: tuple[str, ...], room: int) -> None:
+    with (
+        serving(*start) as service,
+        clients(service, room) as served,
+        grpc.insecure_channel(service.address, options=ALONE) as late,
+    ):
+        waiting = Workload(late).run.future(ECHO, timeout=TIMEOUT_S, wait_for_ready=True)
+        assert all(map(is_echoed, served))
+        assert service.wait_until_in_flight(0).connections == room
+        assert not waiting.done()
+        served[-1].close()
+        assert waiting.result().payload == b"echo"
 
 
-@pytest.mark.parametrize("few", FEW)
-def test_a_connection_too_many_waits_until_another_one_ends(few: str) -> None:
-    with serving(few.split(maxsplit=1)[0], *FEW[few]) as service, ExitStack() as stack:
-        served = [connect(service, stack) for _ in range(2)]
-        for channel in served:
-            assert Workload(channel).run(ECHO, timeout=TIMEOUT_S).payload == b"echo"
-        late = Workload(connect(service, stack)).run.future(ECHO, timeout=TIMEOUT_S, wait_for_ready=True)
-        assert Workload(served[0]).run(ECHO, timeout=TIMEOUT_S).payload == b"echo"
-        assert service.wait_until_in_flight(0).connections == 2
-        assert not late.done()
-        served[1].close()
-        assert late.result().payload == b"echo"
+FULL = {
+    ("thread_per_request", "--threads-bound", "3"): 3,
+    ("thread_pool", "--threads-per-cpu", "1", "--queue-bound", "3"): len(os.sched_getaffinity(0)) + 3,
+    ("grpcio_threads", "--threads-per-cpu", "1", "--queue-bound", "3"): len(os.sched_getaffinity(0)) + 3,
+}
+"""Models that have room for so many calls and no more."""
+
+
+@pytest.mark.parametrize(("start", "room"), FULL.items(), ids=map(" ".join, FULL))
+def test_a_call_too_many_is_refused(start: tuple[str, ...], room: int) -> None:
+    with serving(*start) as service, grpc.insecure_channel(service.address) as channel:
+        calls = [Workload(channel).run.future(SLOW, timeout=TIMEOUT_S) for _ in range(room + 20)]
+        codes = [call.code() for call in calls]
+    assert set(codes) == {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
+    assert codes.count(grpc.StatusCode.RESOURCE_EXHAUSTED) >= 20
+
+
+CLIENTS = 3
+POOL = 16 * len(os.sched_getaffinity(0))
+COUNTS = {
+    ("thread_per_connection",): (1, 1 + CLIENTS),
+    ("thread_per_request",): (1, 1 + CLIENTS),
+    ("thread_pool", "--threads-per-cpu", "16"): (1, 1 + POOL + CLIENTS),
+    ("process_per_connection",): (1 + CLIENTS, 1 + CLIENTS),
+    ("process_pool", "--processes", "5"): (1 + 5, 1 + 5),
+    ("process_pool", "--processes", "2", "--threads", "4"): (1 + 2, 1 + 2 * 4),
+    ("reactor",): (1, 1),
+    ("coroutines",): (1, 1),
+}
+"""Processes and threads that a model is made of, while so many clients are connected."""
+
+
+@pytest.mark.parametrize(("start", "counts"), COUNTS.items(), ids=map(" ".join, COUNTS))
+def test_a_model_is_made_of_the_processes_and_threads_of_its_picture(
+    start: tuple[str, ...], counts: tuple[int, int]
+) -> None:
+    with serving(*start) as service, clients(service, CLIENTS):
+        snapshot = service.wait_until(
+            lambda reply: (reply.processes, reply.threads) == counts, "there are more or fewer"
+        )
+        assert snapshot.connections == CLIENTS
+
+
+def test_the_only_thread_of_one_connection_after_the_other_is_the_only_one() -> None:
+    with serving("iterative") as service, clients(service, 1):
+        snapshot = service.wait_until_in_flight(0)
+        assert (snapshot.processes, snapshot.threads) == (1, 1)
+
+
+@pytest.mark.parametrize("start", [start for start in STARTS if MODELS[start[0]].processes != "one"], ids=" ".join)
+def test_a_process_that_dies_takes_only_its_own_connections_with_it(start: tuple[str, ...]) -> None:
+    with serving(*start) as service, clients(service, 1) as (victim,):
+        killed = Workload(victim).run(ECHO, timeout=TIMEOUT_S).process
+        with ExitStack() as stack:
+            # Where connections go is the model's: tried until one is served by another process.
+            for _ in range(50):
+                other = stack.enter_context(grpc.insecure_channel(service.address, options=ALONE))
+                try:
+                    if Workload(other).run(ECHO, timeout=1).process != killed:
+                        break
+                except grpc.RpcError:
+                    continue
+            lost = Workload(victim).run.future(STUCK, timeout=TIMEOUT_S)
+            service.wait_until_in_flight(1)
+            os.kill(killed, signal.SIGKILL)
+            assert lost.code() is grpc.StatusCode.UNAVAILABLE
+            assert Workload(other).run(ECHO, timeout=TIMEOUT_S).process not in (killed, service.process.pid)
+            assert is_echoed(victim)

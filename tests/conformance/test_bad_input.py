@@ -69,21 +69,6 @@ def test_a_service_without_a_backend_says_so(model: str) -> None:
         assert "--backend" in failed.value.details()
 
 
-@pytest.mark.parametrize("model", ["thread_pool", "grpcio_threads"])
-def test_a_full_queue_refuses(model: str) -> None:
-    blocked = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=500_000))])
-    workers = len(os.sched_getaffinity(0))
-    with (
-        serving(model, "--threads-per-cpu", "1", "--queue-bound", "3") as started,
-        grpc.insecure_channel(started.address) as channel,
-    ):
-        calls = [Workload(channel).run.future(blocked, timeout=20) for _ in range(workers + 3 + 20)]
-        codes = [call.code() for call in calls]
-    assert codes.count(grpc.StatusCode.RESOURCE_EXHAUSTED) + codes.count(grpc.StatusCode.OK) == len(codes)
-    assert workers <= codes.count(grpc.StatusCode.OK) <= workers + 3
-    assert codes.count(grpc.StatusCode.RESOURCE_EXHAUSTED) >= 20
-
-
 WRONG_COMMANDS = [
     (["no_such_model"], "no_such_model"),
     ([], "usage"),

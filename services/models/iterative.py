@@ -1,0 +1,44 @@
+"""One connection after the other: the only thread accepts, reads, runs and answers, and then takes the next client.
+
+    clients                    the only thread
+    c1 ----------------- [ accept | read | run | write | ... until c1 leaves ] ---> backend
+    c2 ---> | c2 | c3 |                        |
+    c3 ---'  backlog <---- next -- [ accept ] <'
+
+Who waits      The thread, in recv for the one client that it serves, and in recv for the backend. All other clients,
+               until that one leaves; the calls of one connection, for the one before.
+What bounds it One call at a time, whatever there is of processors. Memory does not grow with clients.
+When full      That is: always, with one client. The others wait in the backlog; beyond it the kernel refuses them.
+After          Stevens, UNIX Network Programming 1, "TCP Iterative Server": no control over concurrency, so what any
+               other model costs or gains is measured from here.
+"""
+
+from contextlib import suppress
+from socket import socket
+
+from services.runtime.accept import accept_until_drained
+from services.runtime.blocking import BlockingWaits, Connection
+from services.runtime.drain import TimeIsUp
+from services.runtime.service import Service
+from services.wire import CallReceived
+
+
+def serve(service: Service) -> None:
+    """Serves until drained."""
+    service.drain.cut_off_after(service.config.drain_timeout_s)
+    with suppress(TimeIsUp):
+        for sock in accept_until_drained(service, service.listen()):
+            serve_connection(sock, service)
+
+
+def serve_connection(sock: socket, service: Service) -> None:
+    """Reads, runs and answers, in this order, until the peer or the drain ends the connection."""
+    connection = Connection(sock, service)
+    waits = BlockingWaits(service.config.backend)
+    identity = service.identity()
+    while (events := connection.receive_or_drain()) is not None:
+        for event in events:
+            if isinstance(event, CallReceived):
+                connection.run(event.call, waits, identity)
+    waits.close()
+    connection.close()

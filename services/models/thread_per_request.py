@@ -1,0 +1,82 @@
+"""A thread for each call, begun when it has been read; a thread for each connection reads them.
+
+    clients       readers              one thread each call
+    c1 ---- [ read ] --.  start   .---- [ run | write ] --.
+    c2 ---- [ read ] --+----------+---- [ run | write ] --+--> backend, a connection each
+    c3 ---- [ read ] --'          '---- [ run | write ] --'
+                 ^
+    listener --- accept (main thread)
+
+Who waits      A reader, for its connection; a call's thread, for the backend. No call waits for another one, not even
+               of the same connection: no head-of-line blocking, and replies may overtake each other.
+What bounds it Calls at once: `threads_bound`. Each costs the start of a thread, and a stack while it runs; they all
+               take turns at the interpreter lock.
+When full      A call beyond `threads_bound`, or for which the kernel has no thread (EAGAIN), is answered
+               RESOURCE_EXHAUSTED by its reader. Where it has none for a reader, that connection is closed.
+After          Schmidt and Vinoski, Comparing Alternative Programming Techniques for Multi-threaded Servers:
+               Thread-per-Request, C++ Report, February 1996; Welsh et al., SEDA, SOSP 2001, section 2.1.
+"""
+
+from socket import socket
+from threading import Semaphore, Thread
+
+from services.runtime.accept import accept_until_drained
+from services.runtime.blocking import BlockingWaits, Connection, Connections
+from services.runtime.service import Service
+from services.wire import CallReceived, Code, ServerCall
+
+
+def serve(service: Service) -> None:
+    """Serves until drained."""
+    connections = Connections()
+    runner = Runner(service)
+    for sock in accept_until_drained(service, service.listen()):
+        try:
+            Thread(target=read_connection, args=(sock, service, connections, runner), daemon=True).start()
+        except RuntimeError:  # pthread_create(3): EAGAIN
+            sock.close()
+    connections.drain(service)
+
+
+def read_connection(sock: socket, service: Service, connections: Connections, runner: "Runner") -> None:
+    """Reads, and has run what is to be run, until the peer or the drain ends the connection."""
+    connection = Connection(sock, service)
+    connections.add(connection)
+    if service.drain.requested:
+        connection.drain()
+    while (events := connection.receive()) is not None:
+        for event in events:
+            if isinstance(event, CallReceived) and not runner.start(connection, event.call):
+                connection.finish(event.call, Code.RESOURCE_EXHAUSTED, "no thread is free")
+    connection.close()
+    connections.discard(connection)
+
+
+class Runner:
+    """Starts a thread for each call, as long as there may be more of them."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._free = Semaphore(service.config.threads_bound)
+        # Threads come and go; their connections to the backend are kept for those that come.
+        self._idle_waits: list[BlockingWaits] = []
+
+    def start(self, connection: Connection, call: ServerCall) -> bool:
+        """False where there are as many threads as there may be."""
+        if not self._free.acquire(blocking=False):
+            return False
+        try:
+            Thread(target=self._run, args=(connection, call), daemon=True).start()
+        except RuntimeError:  # pthread_create(3): EAGAIN
+            self._free.release()
+            return False
+        return True
+
+    def _run(self, connection: Connection, call: ServerCall) -> None:
+        try:
+            waits = self._idle_waits.pop()
+        except IndexError:
+            waits = BlockingWaits(self._service.config.backend)
+        connection.run(call, waits, self._service.identity())
+        self._idle_waits.append(waits)
+        self._free.release()
