@@ -11,8 +11,9 @@ import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -25,6 +26,14 @@ from tools.experiment import BadExperimentError, Experiment
 from tools.local import LocalError, Pinning, Programs
 from tools.results import BadResultsError, read_trials, write_whole
 from tools.run import run, trials
+from tools.scale import page
+from tools.scale.cells import cells
+from tools.scale.local import local_ground, pinning_over
+from tools.scale.results import FOLDER as CELLS
+from tools.scale.results import is_scale, read_cells
+from tools.scale.run import run as run_cells
+from tools.scale.terminal import ScaleProgress
+from tools.scale.terminal import show as show_cells
 from tools.terminal import RunProgress, show
 from tools.trial import Place
 
@@ -81,8 +90,12 @@ def _names(text: str) -> list[str]:
 
 
 def _report(folder: Path, console: Console) -> int:
-    path = report.write(folder)
-    show(console, read_trials(folder).trials, path)
+    if is_scale(folder):
+        path = page.write(folder)
+        show_cells(console, read_cells(folder), experiment.read(folder / "experiment.yaml"), path)
+    else:
+        path = report.write(folder)
+        show(console, read_trials(folder).trials, path)
     return 0
 
 
@@ -91,30 +104,73 @@ def _run(args: argparse.Namespace, console: Console, programs: Programs) -> int:
         raise _Refused("say either which EXPERIMENT to run or which folder to --resume")
     asked, folder = _asked(args)
     models = _choose(args.models or asked.models, programs)
-    pinning = Pinning.over(os.sched_getaffinity(0))
+    pinning = (pinning_over if asked.scale else Pinning.over)(os.sched_getaffinity(0))
     described = environment.describe(pinning, local.allow_open_files())
     if args.resume is None:
         asked = asked.of(models)
     _prepare(folder, asked, described)
+    if asked.scale is not None:
+        return _run_scale(asked, models, Place(folder, programs, pinning), console)
     kept = {(trial.model, trial.connections) for trial in read_trials(folder).trials}
     wanted = [pair for pair in trials(asked, models) if pair not in kept]
     console.print(f"{asked.title}\n{len(wanted)} trials, kept in {folder}", markup=False, soft_wrap=True)
-    interrupted = False
     with RunProgress(console, len(wanted)) as progress:
-        try:
-            with _interruptible():
-                run(asked, wanted, Place(folder, programs, pinning), progress)
-        except KeyboardInterrupt:
-            interrupted = True
+        interrupted = _to_its_end(lambda: run(asked, wanted, Place(folder, programs, pinning), progress))
     found = read_trials(folder).trials
     show(console, found, report.write(folder))
     missing = len(set(wanted) - {(trial.model, trial.connections) for trial in found})
-    again = f"; to run the {missing} missing: {_resume_command(folder)}" if missing else ""
+    return _status(_Tally("trials", len(found), len(wanted), missing, len(progress.failures)), folder, interrupted)
+
+
+def _run_scale(asked: Experiment, models: Sequence[str], place: Place, console: Console) -> int:
+    folder = place.folder
+    kept = read_cells(folder).cells
+    wanted = [cell for cell in cells(asked, models) if cell not in kept]
+    console.print(f"{asked.title}\n{len(wanted)} cells, kept in {folder}", markup=False, soft_wrap=True)
+    with ScaleProgress(console, len(wanted)) as progress:
+
+        def search() -> None:
+            with local_ground(place) as ground:
+                run_cells(asked, wanted, ground, folder, progress)
+
+        interrupted = _to_its_end(search)
+    found = read_cells(folder)
+    show_cells(console, found, asked, page.write(folder))
+    missing = len(set(wanted) - found.cells)
+    tally = _Tally("cells", len(found.cells), len(wanted), missing, len(progress.failures))
+    return _status(tally, folder, interrupted)
+
+
+def _to_its_end(work: Callable[[], None]) -> bool:
+    """Does it; whether it was interrupted."""
+    try:
+        with _interruptible():
+            work()
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Tally:
+    """What came of a run."""
+
+    things: str
+    """Trials, or cells."""
+    found: int
+    wanted: int
+    missing: int
+    failed: int
+
+
+def _status(tally: _Tally, folder: Path, interrupted: bool) -> int:
+    """The exit status, and on stderr what is missing and how to get it."""
+    again = f"; to run the {tally.missing} missing: {_resume_command(folder)}" if tally.missing else ""
     if interrupted:
-        print(f"sweetspot: interrupted; {len(found)} finished trials are kept{again}", file=sys.stderr)
+        print(f"sweetspot: interrupted; {tally.found} finished {tally.things} are kept{again}", file=sys.stderr)
         return INTERRUPTED
-    if progress.failures:
-        print(f"sweetspot: {len(progress.failures)} of {len(wanted)} trials failed{again}", file=sys.stderr)
+    if tally.failed:
+        print(f"sweetspot: {tally.failed} of {tally.wanted} {tally.things} failed{again}", file=sys.stderr)
         return FAILED
     return 0
 
@@ -139,7 +195,7 @@ def _choose(asked: Sequence[str] | None, programs: Programs) -> list[str]:
 def _prepare(folder: Path, asked: Experiment, described: dict[str, object]) -> None:
     """Makes the results folder, or finds out that a resumed one can be written to."""
     write_whole(folder / "experiment.yaml", asked.to_yaml())
-    for name in ("trials", "traces"):
+    for name in (CELLS if asked.scale is not None else "trials", "traces"):
         (folder / name).mkdir(exist_ok=True)
     path = folder / "environment.json"
     text = json.dumps(described, indent=1) + "\n"

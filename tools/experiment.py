@@ -25,6 +25,37 @@ class BadExperimentError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """What a rate must meet to count as served."""
+
+    p99_ms: float
+    ok_share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """How the highest rate that meets the objective is looked for."""
+
+    start_rps: float
+    highest_rps: float
+    within: float
+    trials: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """A grid of which each cell is one search."""
+
+    plans: Mapping[str, Mapping[str, Any]]
+    replicas: Sequence[int]
+    cpus: Sequence[float]
+    most_cpus: float
+    workers: Mapping[str, Mapping[str, Sequence[int]]]
+    objective: Objective
+    search: Search
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Experiment:
     """What is asked of every model; each field is told in experiment.schema.json."""
 
@@ -40,6 +71,8 @@ class Experiment:
     timeout_s: float
     trace_ratio: float
     plan: Mapping[str, Any]
+    """Empty where there is `scale`, which has its own."""
+    scale: "Scale | None"
     service_options: Mapping[str, str | float]
 
     def of(self, models: Sequence[str]) -> "Experiment":
@@ -49,6 +82,8 @@ class Experiment:
     def to_yaml(self) -> str:
         """What `read` reads back as an equal experiment; every default is spelled out."""
         content = {key: value for key, value in dataclasses.asdict(self).items() if value is not None}
+        if self.scale is not None:
+            del content["plan"]
         return yaml.safe_dump(content, sort_keys=False)
 
 
@@ -78,23 +113,49 @@ def read(path: Path) -> Experiment:
     problem = jsonschema.exceptions.best_match(_validator().iter_errors(written))
     if problem is not None:
         raise BadExperimentError(f"{path}: at {problem.json_path}: {_explain(problem)}")
-    try:
-        request = {key: value for key, value in written["plan"].items() if key != "payload_bytes"}
-        json_format.ParseDict(request, RunRequest())
-    except (json_format.ParseError, TypeError) as error:
-        raise BadExperimentError(f"{path}: at $.plan: {_one_line(error)}") from error
+    if "plan" in written:
+        _check_plan(written["plan"], f"{path}: at $.plan")
+    for name, plan in written.get("scale", {}).get("plans", {}).items():
+        _check_plan(plan, f"{path}: at $.scale.plans.{name}")
     return _make(written)
 
 
+def _check_plan(plan: Mapping[str, Any], where: str) -> None:
+    try:
+        json_format.ParseDict({key: value for key, value in plan.items() if key != "payload_bytes"}, RunRequest())
+    except (json_format.ParseError, TypeError) as error:
+        raise BadExperimentError(f"{where}: {_one_line(error)}") from error
+
+
 def _make(written: Mapping[str, Any]) -> Experiment:
-    properties = _schema()["properties"]
     content: dict[str, Any] = {field.name: None for field in dataclasses.fields(Experiment)}
-    content |= {key: told["default"] for key, told in properties.items() if "default" in told}
-    content |= written
-    if content["rate_rps"] is None and content["streams"] is None:
+    content |= _filled_in(written, _schema())
+    if content["scale"] is not None:
+        content["plan"] = {}
+        content["scale"] = _make_scale(content["scale"])
+    elif content["rate_rps"] is None and content["streams"] is None:
         content["streams"] = 1
     models = content.pop("models")
-    return Experiment(models=None if models == "all" else [name.replace("-", "_") for name in models], **content)
+    return Experiment(models=None if models == "all" else [_label(name) for name in models], **content)
+
+
+def _make_scale(content: Mapping[str, Any]) -> Scale:
+    parts = {"objective": Objective(**content["objective"]), "search": Search(**content["search"])}
+    workers = {_label(model): counts for model, counts in content["workers"].items()}
+    return Scale(**{**content, **parts, "workers": workers})
+
+
+def _filled_in(written: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """What was written, and each default that the schema has, those of objects within it too."""
+    content = {key: told["default"] for key, told in schema["properties"].items() if "default" in told} | dict(written)
+    return {
+        key: _filled_in(value, schema["properties"][key]) if "properties" in schema["properties"][key] else value
+        for key, value in content.items()
+    }
+
+
+def _label(name: str) -> str:
+    return name.replace("-", "_")
 
 
 @cache
@@ -109,6 +170,8 @@ def _validator() -> jsonschema.Draft202012Validator:
 
 def _explain(problem: jsonschema.ValidationError) -> str:
     if problem.validator == "not" and problem.json_path == "$":
+        if "then" in problem.absolute_schema_path:
+            return "scale has plans of its own and looks for the rate: plan, streams and rate_rps exclude it"
         return "streams (closed loop) and rate_rps (open loop) exclude each other"
     return _one_line(problem.message)
 

@@ -58,6 +58,12 @@ def trial_path(folder: Path, model: str, connections: int) -> Path:
 def write_trial(folder: Path, trial: Trial) -> Path:
     """Keeps a finished trial, replacing an earlier one. Raises BadResultsError."""
     path = trial_path(folder, trial.model, trial.connections)
+    write_whole(path, json.dumps(to_json(trial, str(path)), indent=1) + "\n")
+    return path
+
+
+def to_json(trial: Trial, where: str) -> dict[str, Any]:
+    """A trial as trial.schema.json describes it. Raises BadResultsError, whose text begins with `where`."""
     content = {
         "version": VERSION,
         "model": trial.model,
@@ -66,25 +72,33 @@ def write_trial(folder: Path, trial: Trial) -> Path:
         "before": json_format.MessageToDict(trial.before, preserving_proto_field_name=True),
         "after": json_format.MessageToDict(trial.after, preserving_proto_field_name=True),
     }
-    _check(content, path)
-    write_whole(path, json.dumps(content, indent=1) + "\n")
-    return path
+    _check(content, where)
+    return content
 
 
 def read_trial(path: Path) -> Trial:
     """Reads one trial file. Raises BadResultsError."""
+    return from_json(read_json(path), str(path))
+
+
+def read_json(path: Path) -> Any:
+    """What a file of JSON holds. Raises BadResultsError."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadResultsError(f"{path}: {error.strerror}") from error
     except ValueError as error:
         raise BadResultsError(f"{path}: not JSON: {error}") from error
-    _check(content, path)
+
+
+def from_json(content: Any, where: str) -> Trial:
+    """The reverse of `to_json`. Raises BadResultsError."""
+    _check(content, where)
     try:
         before = json_format.ParseDict(content["before"], SnapshotReply())
         after = json_format.ParseDict(content["after"], SnapshotReply())
     except json_format.ParseError as error:
-        raise BadResultsError(f"{path}: not a snapshot: {_one_line(str(error))}") from error
+        raise BadResultsError(f"{where}: not a snapshot: {_one_line(str(error))}") from error
     return Trial(content["model"], content["connections"], content["result"], before, after)
 
 
@@ -135,10 +149,10 @@ def _validator() -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(schema)
 
 
-def _check(content: object, path: Path) -> None:
+def _check(content: object, where: str) -> None:
     error = jsonschema.exceptions.best_match(_validator().iter_errors(content))
     if error is not None:
-        raise BadResultsError(f"{path}: at {error.json_path}: {_one_line(error.message)}")
+        raise BadResultsError(f"{where}: at {error.json_path}: {_one_line(error.message)}")
 
 
 def _one_line(message: str) -> str:

@@ -170,3 +170,27 @@ def processes_with(variable: str) -> list[str]:
         except OSError:
             continue
     return found
+
+
+SCALE = """
+title: Which?
+models: [good]
+connections: [2]
+scale: {plans: {echo: {}}, replicas: [1, 64], cpus: [1], search: {trials: 1}}
+"""
+
+
+def test_a_scale_gives_the_answer_then_the_table_then_where_the_page_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "grid.yaml").write_text(SCALE)
+    results = tmp_path / "results"
+    assert cli.main(["run", str(tmp_path / "grid.yaml"), "--results", str(results)], PROGRAMS) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"2/2  echo .* 64 x 1  left out: needs 64 CPUs", said)
+    assert "With 1 CPU in all" in said
+    assert said.splitlines()[-1] == str(only(results) / "report.html")
+    assert cli.main(["report", str(only(results))], PROGRAMS) == 0
+    assert "With 1 CPU in all" in capsys.readouterr().out
+    assert cli.main(["run", "--resume", str(only(results))], PROGRAMS) == 0
+    assert "0 cells" in capsys.readouterr().out

@@ -11,6 +11,16 @@ from tools.experiment import BadExperimentError
 LEAST = "title: Why?\nconnections: [1]\nplan: {steps: []}\n"
 
 
+SCALE = """
+title: How many?
+connections: [8]
+scale:
+  plans: {cpu: {steps: [{compute: {rounds: 9}}]}}
+  replicas: [1, 2]
+  cpus: [0.5, 1]
+"""
+
+
 def written(folder: Path, text: str) -> Path:
     path = folder / "mine.yaml"
     path.write_text(text)
@@ -43,6 +53,19 @@ def test_models_may_be_spelled_with_dashes(tmp_path: Path) -> None:
     assert experiment.read(written(tmp_path, LEAST + "models: [thread-pool]\n")).models == ["thread_pool"]
 
 
+def test_a_scale_has_an_objective_and_a_search_though_nobody_wrote_them(tmp_path: Path) -> None:
+    asked = experiment.read(written(tmp_path, SCALE + "  objective: {p99_ms: 20}\n  workers: {thread-pool: {n: [1]}}"))
+    assert asked.scale is not None
+    assert (asked.scale.objective.p99_ms, asked.scale.objective.ok_share, asked.scale.search.trials) == (20, 0.999, 12)
+    assert asked.scale.workers == {"thread_pool": {"n": [1]}}
+    assert (asked.rate_rps, asked.streams, asked.plan) == (None, None, {})
+
+
+def test_a_scale_comes_back_as_it_was_kept(tmp_path: Path) -> None:
+    asked = experiment.read(written(tmp_path, SCALE + "arrival: poisson\n"))
+    assert experiment.read(written(tmp_path, asked.of(["reactor"]).to_yaml())) == asked.of(["reactor"])
+
+
 @pytest.mark.parametrize("more", ["", "models: [reactor]\n", "rate_rps: 5\narrival: poisson\n", "trace_ratio: 0\n"])
 def test_an_experiment_comes_back_as_it_was_kept(tmp_path: Path, more: str) -> None:
     asked = experiment.read(written(tmp_path, LEAST + more)).of(["reactor", "thread_pool"])
@@ -65,10 +88,16 @@ def test_an_experiment_comes_back_as_it_was_kept(tmp_path: Path, more: str) -> N
         (LEAST + "service_options: {port: 80}\n", "at $.service_options"),
         (LEAST.replace("steps: []", "steps: [{compute: {round: 1}}]"), 'at $.plan: '),
         (LEAST.replace("steps: []", "steps: [{sleep: {duration_us: -1}}]"), "at $.plan: "),
+        (SCALE + "plan: {}\n", "plan, streams and rate_rps exclude it"),
+        (SCALE.replace("[8]", "[8, 9]"), "at $.connections: [8, 9] is too long"),
+        (SCALE.replace("[1, 2]", "[0]"), "at $.scale.replicas[0]: 0 is less than the minimum of 1"),
+        (SCALE.replace("rounds", "round"), "at $.scale.plans.cpu: "),
+        (SCALE + "  objective: {p99: 20}\n", "at $.scale.objective: "),
     ],
     ids=[
         "empty", "not YAML", "no plan", "a typo", "no connection", "no trial", "twice", "no time", "two loops",
         "arrivals in a closed loop", "an option of the run", "an unknown field", "a negative duration",
+        "a plan beside the scale's", "two numbers of connections", "no replica", "a scale's plan", "a typo within",
     ],
 )  # fmt: skip
 def test_a_bad_experiment_is_refused_in_one_line_that_says_where(tmp_path: Path, text: str, complaint: str) -> None:

@@ -26,6 +26,7 @@ ASKED = Experiment(
     timeout_s=10,
     trace_ratio=0.25,
     plan={"steps": [{"compute": {"rounds": 5}}], "payload_bytes": 8},
+    scale=None,
     service_options={"queue_bound": 7},
 )
 

@@ -2,11 +2,8 @@
 
 import dataclasses
 import json
-import re
 from pathlib import Path
 
-import jinja2
-import markupsafe
 import plotly.offline
 import yaml
 
@@ -14,8 +11,8 @@ from tools.answer import answer, compared_at, connections, leaders, ranking
 from tools.report import calls, figures, folder, notices, table
 from tools.report.definitions import DEFINITIONS
 from tools.report.look import looks
+from tools.report.rendering import environment
 from tools.results import write_whole
-from tools.units import duration
 
 
 def write(results: Path) -> Path:
@@ -38,7 +35,7 @@ def render(results: Path) -> str:
     plots, plot_problems = figures.plots(contents)
     shown, trace_problems = calls.shown_calls(results, ranked)
     return (
-        _environment()
+        environment()
         .get_template("report.html.j2")
         .render(
             name=results.resolve().name,
@@ -84,20 +81,3 @@ def _plans(contents: folder.Contents) -> list[str]:
     """The plans that were sent, each once; more than one says that trials cannot be compared."""
     texts = {json.dumps(trial.result["plan"], sort_keys=True): trial.result["plan"] for trial in contents.trials}
     return [yaml.safe_dump(plan, sort_keys=False) for plan in texts.values()]
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["duration"] = duration
-    # One unit and one number of decimals for the whole sum, so that a reader can add it up.
-    environment.filters["ms"] = lambda ns: f"{ns / 1e6:,.2f}"
-    environment.filters["per_cent"] = lambda part, whole: f"{max(0.0, part) / whole * 100:.3f}%" if whole else "0%"
-    environment.filters["keep_units"] = lambda text: re.sub(r"(\d) (?=[^\W\d]|%)", "\\1\u00a0", text)
-    environment.filters["breakable"] = lambda name: markupsafe.escape(name).replace("_", markupsafe.Markup("_<wbr>"))
-    return environment

@@ -1,13 +1,10 @@
 // Draws the plots that the page carries as data. Knows nothing of trials.
-"use strict";
 (() => {
   const { looks, plots } = JSON.parse(document.getElementById("drawing").textContent);
   const lookOf = new Map(looks.map((look) => [look.model, look]));
   const hidden = new Set();
   const shown = new Map(plots.map((plot) => [plot.name, plot.selected]));
-  const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  // A finger that drags means to scroll the page, not to zoom the plot.
-  const touch = matchMedia("(pointer: coarse)").matches;
+  const { axis } = plotting;
 
   function trace(line) {
     const look = lookOf.get(line.model);
@@ -23,22 +20,15 @@
     const xs = plot.views.flatMap((each) => each.lines.flatMap((line) => line.x));
     const [low, high] = xs.length ? [Math.min(...xs), Math.max(...xs)] : [1, 10];
     const margin = Math.max(0.04 * Math.log10(high / low), low === high ? 0.5 : 0.02);
-    const axis = { gridcolor: colour("--grid"), zerolinecolor: colour("--rule"), linecolor: colour("--rule"), fixedrange: touch };
     return {
-      autosize: true, showlegend: false, margin: { l: 58, r: 12, t: 10, b: 46 },
-      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-      font: { family: getComputedStyle(document.body).fontFamily, size: 12.5, color: colour("--soft") },
-      // A list of all models would cover a narrow plot.
-      hovermode: document.body.clientWidth < 820 ? "closest" : "x unified", dragmode: touch ? false : "zoom",
-      hoverlabel: { bgcolor: colour("--page"), bordercolor: colour("--rule"), font: { color: colour("--ink"), size: 12.5 } },
-      modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("--grey"), activecolor: colour("--ink") },
+      ...plotting.layout(),
       xaxis: {
-        ...axis, type: "log", range: [Math.log10(low) - margin, Math.log10(high) + margin],
+        ...axis(), type: "log", range: [Math.log10(low) - margin, Math.log10(high) + margin],
         title: { text: plot.x_title, standoff: 8 }, minor: { showgrid: false }, unifiedhovertitle: { text: plot.x_hover },
         tickvals: plot.x_ticks.map((tick) => tick[0]), ticktext: plot.x_ticks.map((tick) => tick[1]),
       },
       yaxis: {
-        ...axis, type: view.log ? "log" : "linear", rangemode: "tozero", automargin: true,
+        ...axis(), type: view.log ? "log" : "linear", rangemode: "tozero", automargin: true,
         title: { text: view.y_title, standoff: 6 }, exponentformat: "none", separatethousands: true, nticks: 7,
       },
     };
@@ -47,18 +37,12 @@
   function draw(plot) {
     const view = plot.views[shown.get(plot.name)];
     const lines = view ? view.lines : [];
-    const place = document.getElementById(plot.name);
     const known = lines.some((line) => line.y.some((y) => y !== null));
     const drawn = layout(plot, view || { log: false, y_title: "" });
     if (!known) {
       drawn.annotations = [{ text: "not measured", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5 }];
     }
-    Plotly.react(place, lines.map(trace), drawn, {
-      responsive: true, displaylogo: false, typesetMath: false, scrollZoom: false, displayModeBar: !touch,
-      // Named one by one: by default there is also a button that sends the data to plotly's cloud.
-      modeBarButtons: [["toImage", "resetScale2d"]], showSendToCloud: false,
-      toImageButtonOptions: { filename: plot.name, scale: 2 },
-    });
+    plotting.draw(plot.name, lines.map(trace), drawn);
   }
 
   const drawAll = () => plots.forEach(draw);

@@ -1,0 +1,82 @@
+"""A grid's run: each cell searched on replicas of its own, kept, and not kept from the next by a mishap."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.tools.scale.sample import Ground, Notes, asked, capacity_rps
+from tools.results import BadResultsError
+from tools.scale.cells import Cell, LeftOut, Searched, cells
+from tools.scale.results import read_cells
+from tools.scale.run import run
+
+MODELS = ["coroutines", "thread_pool"]
+
+
+def test_each_cell_is_found_to_serve_what_it_can(tmp_path: Path) -> None:
+    experiment, notes = asked(tmp_path), Notes()
+    run(experiment, cells(experiment, MODELS), Ground(), tmp_path, notes)
+    searched = [one for one in notes.outcomes if isinstance(one, Searched)]
+    assert len(searched) > 50
+    for one in searched:
+        assert one.found.is_bounded
+        assert (one.found.met_rps or 0) <= capacity_rps(one.cell) < (one.found.missed_rps or 0)
+        assert one.best is not None
+        assert one.best.result["asked"]["rate_rps"] == one.found.met_rps
+
+
+def test_all_trials_of_a_cell_load_the_same_replicas(tmp_path: Path) -> None:
+    experiment, ground, notes = asked(tmp_path), Ground(), Notes()
+    wanted = cells(experiment, MODELS)[:2]
+    run(experiment, wanted, ground, tmp_path, notes)
+    assert [cell for cell, _ in ground.deployments] == wanted
+    assert len(notes.tries) > len(wanted)
+
+
+def test_a_cells_workers_are_an_option_of_its_service(tmp_path: Path) -> None:
+    ground = Ground()
+    cell = Cell("cpu-bound", "thread_pool", "threads_per_cpu=8", 1, 0.5)
+    run(asked(tmp_path), [cell], ground, tmp_path, Notes())
+    assert ground.deployments == [(cell, {"threads_per_cpu": "8"})]
+
+
+def test_what_the_ground_has_no_room_for_is_left_out_with_the_reason_and_not_asked_again(tmp_path: Path) -> None:
+    notes = Notes()
+    cell = Cell("cpu-bound", "coroutines", "", 4, 1.0)
+    run(asked(tmp_path), [cell], Ground(), tmp_path, notes)
+    assert notes.outcomes == [LeftOut(cell, "needs 4 CPUs")]
+    assert cell in read_cells(tmp_path).cells
+
+
+def test_a_cell_that_fails_is_told_with_its_cause_and_the_next_one_runs(tmp_path: Path) -> None:
+    experiment, notes = asked(tmp_path), Notes()
+    first, second = cells(experiment, MODELS)[:2]
+    run(experiment, [first, second], Ground(lambda cell: 0 if cell == first else 500), tmp_path, notes)
+    assert notes.failures == {first: "no image"}
+    assert read_cells(tmp_path).cells == {second}
+
+
+def test_a_cell_comes_back_as_it_was_kept(tmp_path: Path) -> None:
+    experiment, notes = asked(tmp_path), Notes()
+    run(experiment, cells(experiment, MODELS)[:3], Ground(), tmp_path, notes)
+    assert list(read_cells(tmp_path).searched) == sorted(notes.outcomes, key=lambda one: one.cell)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [("{", "not JSON"), ("{}", "'version' is a required property"), ('{"version": 2}', "at $")],
+)
+def test_a_file_that_is_no_cell_is_named_and_the_others_are_read(tmp_path: Path, content: str, complaint: str) -> None:
+    experiment = asked(tmp_path)
+    run(experiment, cells(experiment, MODELS)[:1], Ground(), tmp_path, Notes())
+    (tmp_path / "cells/odd.json").write_text(content)
+    kept = read_cells(tmp_path)
+    assert len(kept.searched) == 1
+    (problem,) = kept.problems
+    assert problem.startswith("cells/odd.json: ")
+    assert complaint in problem
+
+
+def test_a_folder_without_cells_is_no_grid(tmp_path: Path) -> None:
+    with pytest.raises(BadResultsError, match="not the results of a scale"):
+        read_cells(tmp_path)

@@ -1,0 +1,86 @@
+"""The answer that a grid gives, in words: which model, as how many pods of how many cores?
+
+Must not know of tables, plots or files.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from tools.experiment import Experiment
+from tools.scale import numbers, objective
+from tools.scale.cells import Cell, Searched, scale_of
+from tools.units import count
+
+
+def answer(searched: Sequence[Searched], asked: Experiment) -> str:
+    """One sentence on the size that most shapes were measured at; cells whose intervals overlap are a tie."""
+    at = compared_at(searched)
+    if at is None:
+        return "Nothing has been measured yet, so there is no answer."
+    scale = scale_of(asked)
+    said = [f"for {plan} {_best(ranked)}" for plan in scale.plans if (ranked := ranking(searched, plan, total_cpus=at))]
+    return f"With {cpus(at)} in all and {objective.told(scale.objective)}: {'; '.join(said)}."
+
+
+def compared_at(searched: Iterable[Searched]) -> float | None:
+    """The total of CPUs that most cells have, the larger of two; None without a cell."""
+    sizes = Counter(one.cell.total_cpus for one in searched)
+    return max(sizes, key=lambda size: (sizes[size], size), default=None)
+
+
+def ranking(searched: Iterable[Searched], plan: str, *, total_cpus: float) -> list[Searched]:
+    """The cells of that plan and size, those that serve most first."""
+    ours = [one for one in searched if one.cell.plan == plan and one.cell.total_cpus == total_cpus]
+    return sorted(ours, key=lambda one: numbers.middle_rps(one) or 0.0, reverse=True)
+
+
+def leaders(ranked: Sequence[Searched]) -> list[Searched]:
+    """The best of a ranking and all that may tie with it; none where no rate met the objective."""
+    if not ranked or numbers.rates(ranked[0]) is None:
+        return []
+    return [one for one in ranked if numbers.may_tie(one, ranked[0])]
+
+
+def cpus(number: float) -> str:
+    """`1 CPU`, `0.5 CPUs`."""
+    return f"{count(number)} CPU{'' if number == 1 else 's'}"
+
+
+def named(cell: Cell) -> str:
+    """As `coroutines as 4 x 0.25`."""
+    return f"{cell.service} as {cell.shape}"
+
+
+def interval(one: Searched) -> str:
+    """As `1,740 to 1,900 calls/s`."""
+    known = numbers.rates(one)
+    if known is None:
+        return "no rate"
+    met, missed = known
+    return f"{_whole(met)} or more calls/s" if missed is None else f"{_whole(met)} to {_whole(missed)} calls/s"
+
+
+def _best(ranked: Sequence[Searched]) -> str:
+    best = leaders(ranked)
+    if not best:
+        return "no shape of any model met that at any rate tried"
+    if len(best) == len(ranked) > 1:
+        return f"all {len(ranked)} shapes overlap, so that none is the best ({interval(best[0])})"
+    if len(best) > 1:
+        told = f"{_join(named(one.cell) for one in best)} overlap as the best ({interval(best[0])})"
+    else:
+        told = f"{named(best[0].cell)} serves most, {interval(best[0])}"
+    following = next((one for one in ranked if one not in best), None)
+    if following is None:
+        return told
+    return f"{told}, before {named(following.cell)} ({interval(following)})"
+
+
+def _whole(rate_rps: float) -> str:
+    """Three digits: a search claims no more."""
+    return count(round(float(f"{rate_rps:.3g}")))
+
+
+def _join(words: Iterable[str]) -> str:
+    *head, last = words
+    return f"{', '.join(head)} and {last}" if head else last

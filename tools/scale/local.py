@@ -1,0 +1,114 @@
+"""The ground of one machine: replicas are processes, the driver deals its connections to them in turn.
+
+What a local cell means: a limit is a control group's quota, as the kubelet sets one. All replicas share the
+processors that the driver and the backend do not have, so that cells with more CPUs than those are left out. There is
+no network between them, and no Service that balances. Where no control group can be made, a limit of whole CPUs is
+kept by giving each replica processors of its own, and any other is left out.
+"""
+
+import os
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tools import local
+from tools.cgroup import Groups, NoLimitsError
+from tools.experiment import Experiment
+from tools.local import LocalError, Pinning
+from tools.results import Trial
+from tools.scale.cells import Cell
+from tools.scale.run import FailedError, Load
+from tools.trial import Place, Service, measure, serving
+from tools.units import count
+
+
+def pinning_over(cpus: Collection[int]) -> Pinning | None:
+    """Most processors for the replicas, a quarter for the driver and the backend; None where there is one for all."""
+    each = sorted(cpus)
+    others = max(1, len(each) // 4)
+    return Pinning(each[:-others], each[-others:]) if len(each) > others else None
+
+
+@dataclass(frozen=True, slots=True)
+class LocalGround:
+    """This machine (see above)."""
+
+    place: Place
+    backend: Service
+    groups: Groups | None
+    no_groups: str
+    """Why there are none; empty where there are."""
+    scratch: Path
+
+    @property
+    def limit(self) -> str:
+        return "control group" if self.groups else "processors of its own"
+
+    def why_not(self, cell: Cell) -> str:
+        cpus = len(_service_cpus(self.place))
+        if cell.total_cpus > cpus:
+            return f"needs {count(cell.total_cpus)} CPUs, and beside the driver there {_are(cpus)}"
+        if self.groups is None and not cell.cpus.is_integer():
+            return f"a limit of {count(cell.cpus)} CPUs needs a control group: {self.no_groups}"
+        return ""
+
+    @contextmanager
+    def deployed(self, cell: Cell, options: dict[str, str | float]) -> Iterator[Load]:
+        try:
+            with ExitStack() as stack:
+                services = [
+                    stack.enter_context(self._replica(cell, number, options)) for number in range(cell.replicas)
+                ]
+
+                def load(asked: Experiment) -> Trial:
+                    return self._load(asked, cell, services)
+
+                yield load
+        except (LocalError, OSError) as error:
+            raise FailedError(str(error)) from error
+
+    @contextmanager
+    def _replica(self, cell: Cell, number: int, options: dict[str, str | float]) -> Iterator[Service]:
+        cpus = _service_cpus(self.place)
+        confine: Callable[[int], None] | None = None
+        with ExitStack() as stack:
+            if self.groups is not None:
+                confine = stack.enter_context(self.groups.limited(cell.cpus, str(number))).take
+            else:
+                width = int(cell.cpus)
+                cpus = cpus[number * width : (number + 1) * width]
+            given = {"backend": self.backend.address, **options}.items()
+            yield stack.enter_context(serving(self.place, cell.model, given, cpus=cpus, confine=confine))
+
+    def _load(self, asked: Experiment, cell: Cell, services: list[Service]) -> Trial:
+        (connections,) = asked.connections
+        trial, _ = measure(asked, cell.model, connections, services, place=self.place, scratch=self.scratch)
+        if self.backend.process.has_ended():
+            raise LocalError("the backend ended")
+        return trial
+
+
+def _service_cpus(place: Place) -> list[int]:
+    return sorted(place.pinning.service if place.pinning else os.sched_getaffinity(0))
+
+
+def _are(cpus: int) -> str:
+    return "is 1" if cpus == 1 else f"are {cpus}"
+
+
+@contextmanager
+def local_ground(place: Place) -> Iterator[LocalGround]:
+    """This machine with a backend, for as long as the block lasts. Raises LocalError."""
+    groups, no_groups = None, ""
+    try:
+        groups = Groups.find()
+    except NoLimitsError as error:
+        no_groups = str(error)
+    with (
+        TemporaryDirectory(prefix="sweetspot-") as scratch,
+        local.running_on(place.pinning.others if place.pinning else ()),
+        serving(place, "backend") as backend,
+    ):
+        yield LocalGround(place, backend, groups, no_groups, Path(scratch))

@@ -1,0 +1,47 @@
+"""What a reader must know before believing a grid: what failed, what was left out, what else bounded it.
+
+Must not know HTML. One line each.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from tools import measures
+from tools.scale import numbers
+from tools.scale.answer import named
+from tools.scale.cells import Cell, Searched
+from tools.scale.results import Kept
+from tools.units import count, share, three_digits
+
+DRIVER_BUSY_CPUS = 0.9
+
+
+def notices(kept: Kept, asked: Sequence[Cell]) -> list[str]:
+    """In order of weight: what was not measured, then what bounds the measurement."""
+    missing = [cell for cell in asked if cell not in kept.cells]
+    why = dict.fromkeys(one.why for one in kept.left_out)
+    return [
+        *kept.problems,
+        *(f"{cell.plan}: {named(cell)}: not measured." for cell in missing),
+        *(f"Left out: {_listed([one.cell for one in kept.left_out if one.why == each])}: {each}." for each in why),
+        *(f"{one.cell.plan}: {named(one.cell)}: {text}" for one in kept.searched for text in _of(one)),
+    ]
+
+
+def _of(one: Searched) -> Iterator[str]:
+    found = one.found
+    if found.met_rps is None:
+        last = one.tries[-1]
+        yield f"met at no rate; at {count(round(last.rate_rps))} calls/s: {last.missed}."
+    elif found.missed_rps is None:
+        yield "missed at no rate that was tried: it may serve more."
+    if numbers.held_back_otherwise(one):
+        missed = [each.trial for each in one.tries if each.missed][-1]
+        used = share(float(f"{numbers.used_share(one, missed):.2g}"))
+        yield f"missed with {used} of its CPUs used and no throttling: something else than its limit held it back."
+    busiest = max((measures.driver_cpus(each.trial) for each in one.tries), default=0.0)
+    if busiest > DRIVER_BUSY_CPUS:
+        yield f"the driver used {three_digits(busiest)} CPUs and may be what was measured."
+
+
+def _listed(cells: Sequence[Cell]) -> str:
+    return ", ".join(dict.fromkeys(f"{cell.replicas} x {count(cell.cpus)}" for cell in cells))

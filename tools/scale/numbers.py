@@ -1,0 +1,54 @@
+"""What a cell says in numbers, each defined once. Must not know how a number is shown."""
+
+from tools.results import Trial
+from tools.scale.cells import Searched
+
+USED_UP = 0.9
+"""Replicas that used less than this share of their CPUs, and were not throttled, were not bound by their limit."""
+
+
+def rates(one: Searched) -> tuple[float, float | None] | None:
+    """Between which rates the objective ceases to be met: (met, missed or None); None where no rate met it."""
+    return None if one.found.met_rps is None else (one.found.met_rps, one.found.missed_rps)
+
+
+def middle_rps(one: Searched) -> float | None:
+    """What stands for the interval where one number must: its geometric middle, or what met where nothing missed."""
+    known = rates(one)
+    if known is None:
+        return None
+    met, missed = known
+    return met if missed is None else (met * missed) ** 0.5
+
+
+def may_tie(one: Searched, other: Searched) -> bool:
+    """Whether their intervals overlap, so that these searches cannot tell which serves more."""
+    ours, theirs = rates(one), rates(other)
+    if ours is None or theirs is None:
+        return ours is theirs
+    return _reaches(ours, theirs[0]) and _reaches(theirs, ours[0])
+
+
+def _reaches(interval: tuple[float, float | None], rate_rps: float) -> bool:
+    return interval[1] is None or interval[1] >= rate_rps
+
+
+def used_share(one: Searched, trial: Trial) -> float:
+    """CPU time of all replicas while measuring, as a fraction of what their limits allow."""
+    used_ns = sum(getattr(trial.after, name) - getattr(trial.before, name) for name in ("cpu_user_ns", "cpu_system_ns"))
+    duration_s: float = trial.result["got"]["duration_s"]
+    return used_ns / 1e9 / (duration_s * one.cell.total_cpus) if duration_s else 0.0
+
+
+def throttled_share(trial: Trial) -> float | None:
+    """Share of the quota's periods in which a replica ran out of it; None where there is no quota."""
+    before, after = trial.before.throttling, trial.after.throttling
+    periods = after.periods - before.periods
+    return (after.throttled_periods - before.throttled_periods) / periods if periods > 0 else None
+
+
+def held_back_otherwise(one: Searched) -> bool:
+    """Whether the last miss was not for want of the CPUs that the limit allows: the machine was busy, or the model
+    or the driver has a bound of its own."""
+    missed = [each.trial for each in one.tries if each.missed and each.rate_rps == one.found.missed_rps]
+    return bool(missed) and used_share(one, missed[-1]) < USED_UP and not throttled_share(missed[-1])

@@ -1,0 +1,104 @@
+"""Puts a grid's page together. Must not compute: every number comes ready from its own module."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import plotly.offline
+import yaml
+
+from tools import experiment
+from tools.experiment import BadExperimentError
+from tools.report.look import looks
+from tools.report.rendering import environment
+from tools.report.table import Row
+from tools.results import BadResultsError, write_whole
+from tools.scale import figures, notices, numbers
+from tools.scale.answer import answer, compared_at, cpus, interval, leaders, ranking
+from tools.scale.cells import Searched, cells
+from tools.scale.definitions import DEFINITIONS
+from tools.scale.results import Kept, read_cells
+from tools.scale.table import COLUMNS, cells_of
+
+
+def write(results: Path) -> Path:
+    """Writes `report.html` into a grid's results folder and returns its path. Raises BadResultsError."""
+    path = results / "report.html"
+    write_whole(path, render(results))
+    return path
+
+
+def render(results: Path) -> str:
+    """The page of a grid's results folder as HTML. Raises BadResultsError where it is not one."""
+    try:
+        asked = experiment.read(results / "experiment.yaml")
+    except BadExperimentError as error:
+        raise BadResultsError(str(error)) from error
+    if asked.scale is None:
+        raise BadResultsError(f"{results / 'experiment.yaml'}: has no `scale`")
+    kept = read_cells(results)
+    at = compared_at(kept.searched)
+    plots = figures.plots(kept, list(asked.scale.plans))
+    look = looks(list(dict.fromkeys(one.cell.service for one in kept.searched)))
+    tables = [(plan, _rows(kept, plan, look)) for plan in asked.scale.plans]
+    return (
+        environment(Path(__file__).parent)
+        .get_template("scale.html.j2")
+        .render(
+            name=results.resolve().name,
+            started_at=min((one.tries[0].trial.result.get("started_at", "") for one in kept.searched), default=""),
+            answer=answer(kept.searched, asked),
+            leaders=[(plan, _lead(kept, plan, at)) for plan in asked.scale.plans] if at is not None else [],
+            notices=notices.notices(
+                kept, cells(asked, asked.models or sorted({one.cell.model for one in kept.searched}))
+            ),
+            columns={key: title for key, title in COLUMNS.items() if key != "service"},
+            rows=kept.searched,
+            tables=tables,
+            looks=look,
+            plots=plots,
+            drawing={
+                "looks": [dataclasses.asdict(one) for one in look.values()],
+                "plots": [dataclasses.asdict(plot) for plot in plots],
+            },
+            environment=_environment(results),
+            experiment=(results / "experiment.yaml").read_text(encoding="utf-8"),
+            plans=[
+                f"# {name}\n{yaml.safe_dump(dict(plan), sort_keys=False)}" for name, plan in asked.scale.plans.items()
+            ],
+            definitions=DEFINITIONS,
+            plotly_js=plotly.offline.get_plotlyjs(),
+        )
+    )
+
+
+def _rows(kept: Kept, plan: str, look: Any) -> list[Row]:
+    """By size, the largest first, and within one size those that serve most first."""
+    best = max((numbers.middle_rps(one) or 0.0 for one in kept.searched if one.cell.plan == plan), default=0.0)
+    rows = []
+    for size in sorted({one.cell.total_cpus for one in kept.searched if one.cell.plan == plan}, reverse=True):
+        ranked = ranking(kept.searched, plan, total_cpus=size)
+        leading = leaders(ranked)
+        rows += [
+            Row(
+                look=look[one.cell.service],
+                cells={**cells_of(one), "total": cpus(size)},
+                leads=one in leading,
+                rate_share=(numbers.middle_rps(one) or 0.0) / best if best else 0.0,
+                failed=one.found.met_rps is None,
+            )
+            for one in ranked
+        ]
+    return rows
+
+
+def _lead(kept: Kept, plan: str, at: float) -> list[tuple[Searched, str]]:
+    return [(one, interval(one)) for one in leaders(ranking(kept.searched, plan, total_cpus=at))]
+
+
+def _environment(results: Path) -> Any:
+    try:
+        return json.loads((results / "environment.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}

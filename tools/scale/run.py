@@ -1,0 +1,100 @@
+"""Runs the cells of a grid: one search after the other, each kept as soon as it has ended.
+
+All trials of a search load the same replicas, as a service in use meets them: started once, warm. The next cell has
+replicas of its own. Must not know whether they are processes or pods: that is the Ground's.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from tools import measures
+from tools.experiment import Experiment
+from tools.results import Trial
+from tools.scale import objective
+from tools.scale.cells import Cell, LeftOut, Searched, Try, scale_of
+from tools.scale.results import write_cell
+from tools.scale.search import Bounds, highest_rate
+
+Load = Callable[[Experiment], Trial]
+"""Makes one trial: the plan, rate and times of this experiment, against the replicas that are up. Raises
+FailedError."""
+
+
+class FailedError(Exception):
+    """A cell that cannot be measured; the message is one line for a person."""
+
+
+class Ground(Protocol):
+    """Where replicas run."""
+
+    @property
+    def limit(self) -> str:
+        """What holds a replica to its CPUs, as `control group`."""
+
+    def why_not(self, cell: Cell) -> str:
+        """Why that cell cannot run here, in one line; empty where it can."""
+
+    def deployed(self, cell: Cell, options: dict[str, str | float]) -> AbstractContextManager[Load]:
+        """The cell's replicas, ready to be loaded, for as long as the block lasts. Raises FailedError."""
+
+
+class Watcher(Protocol):
+    """Who is told how it goes."""
+
+    def begins(self, cell: Cell) -> None:
+        """A search starts."""
+
+    def tried(self, cell: Cell, one: Try) -> None:
+        """A trial of it has ended."""
+
+    def ended(self, outcome: Searched | LeftOut) -> None:
+        """It has ended, or was not begun, and is kept."""
+
+    def failed(self, cell: Cell, why: str) -> None:
+        """It has not; `why` is one line."""
+
+
+def run(asked: Experiment, wanted: Sequence[Cell], ground: Ground, folder: Path, watcher: Watcher) -> None:
+    """Runs those cells. One that fails is told to the watcher, and the next one runs.
+
+    Raises BadResultsError where a cell cannot be kept.
+    """
+    outcome: Searched | LeftOut
+    for cell in wanted:
+        watcher.begins(cell)
+        if why := ground.why_not(cell):
+            outcome = LeftOut(cell, why)
+        else:
+            try:
+                outcome = _search(asked, cell, ground, watcher)
+            except FailedError as error:
+                watcher.failed(cell, str(error))
+                continue
+        write_cell(folder, outcome)
+        watcher.ended(outcome)
+
+
+def _search(asked: Experiment, cell: Cell, ground: Ground, watcher: Watcher) -> Searched:
+    scale = scale_of(asked)
+    bounds = Bounds(
+        start_rps=scale.search.start_rps * cell.total_cpus,
+        lowest_rps=measures.samples_needed(measures.PERCENTILES["p99"]) / asked.duration_s,
+        highest_rps=scale.search.highest_rps,
+        within=scale.search.within,
+        trials=scale.search.trials,
+    )
+    tries: list[Try] = []
+    with ground.deployed(cell, {**asked.service_options, **cell.options}) as load:
+
+        def meets(rate_rps: float) -> bool:
+            trial = load(dataclasses.replace(asked, plan=scale.plans[cell.plan], rate_rps=rate_rps, scale=None))
+            one = Try(rate_rps, objective.missed(trial, scale.objective), trial)
+            tries.append(one)
+            watcher.tried(cell, one)
+            return not one.missed
+
+        found = highest_rate(meets, bounds)
+    return Searched(cell, found, tuple(tries), ground.limit)

@@ -1,0 +1,53 @@
+"""The grid's table, cell by cell as text. Must not know HTML."""
+
+from collections.abc import Callable, Mapping
+
+from tools import measures
+from tools.scale import numbers
+from tools.scale.answer import interval
+from tools.scale.cells import Searched
+from tools.units import duration, share, size, three_digits
+
+UNKNOWN = "–"  # noqa: RUF001  (an en dash is how a table says "no value")
+
+COLUMNS: Mapping[str, str] = {
+    "service": "model",
+    "shape": "as",
+    "rate": "serves, calls/s",
+    "p50": "p50",
+    "p99": "p99",
+    "cpu": "CPU/call",
+    "used": "CPU used",
+    "throttled": "throttled",
+    "pss": "memory",
+    "voluntary": "switches, voluntary",
+    "involuntary": "switches, invol.",
+    "trials": "trials",
+}
+
+
+def cells_of(one: Searched) -> dict[str, str]:
+    """Key of COLUMNS -> text; what was measured is of the last trial at the highest rate that met the objective."""
+    cell, trial = one.cell, one.best
+    told = {
+        "service": cell.service,
+        "shape": cell.shape,
+        "rate": interval(one).removesuffix(" calls/s"),
+        "trials": str(one.found.trials),
+    }
+    if trial is None:
+        return {key: told.get(key, UNKNOWN) for key in COLUMNS}
+    return told | {
+        "p50": _known(measures.latency_ns(trial, "p50"), duration),
+        "p99": _known(measures.latency_ns(trial, "p99"), duration),
+        "cpu": _known(measures.per_call(trial, "cpu_user_ns", "cpu_system_ns"), duration),
+        "used": share(numbers.used_share(one, trial)),
+        "throttled": _known(numbers.throttled_share(trial), share),
+        "pss": _known(measures.pss_bytes(trial), size),
+        "voluntary": _known(measures.per_call(trial, "voluntary_switches"), three_digits),
+        "involuntary": _known(measures.per_call(trial, "involuntary_switches"), three_digits),
+    }
+
+
+def _known(value: float | None, text: Callable[[float], str]) -> str:
+    return UNKNOWN if value is None else text(value)
