@@ -8,10 +8,10 @@ GENERATED := $(PROTOS:.proto=_pb2.py) $(PROTOS:.proto=_pb2.pyi)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test soak testers check bench proto lock image-locks clean
+.PHONY: help setup demo test soak testers check bench proto lock image-locks images deploy undeploy cluster manifests clean
 
 help: ## tell what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready ## make .venv with everything that the other commands need
 
@@ -50,6 +50,28 @@ bench: setup ## compare the models with nghttpd and grpcio under h2load
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header
 IMAGE_EXTRAS = $(shell $(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"].keys() - {"tools", "dev"})')
+
+# For what concerns a cluster: where, and further flags as ARGS="--models reactor,coroutines --set defaults.cpu=100m".
+RELEASE ?= sweetspot
+NAMESPACE ?= sweetspot
+REGISTRY ?=
+ARGS ?=
+DEPLOY = @$(BIN)/python -m tools.deploy $@ --release "$(RELEASE)" --namespace "$(NAMESPACE)" --registry "$(REGISTRY)" $(ARGS)
+
+images: setup ## build the image of each model, with docker, podman or buildah (or IMAGE_BUILD=command)
+	$(DEPLOY)
+
+deploy: setup ## build images, bring them to the current context's cluster, and install the chart there
+	$(DEPLOY)
+
+undeploy: setup ## remove from the cluster all that `deploy` and load Jobs made there
+	$(DEPLOY)
+
+cluster: setup ## make a cluster of your own on this machine, with kind
+	$(DEPLOY)
+
+manifests: setup ## write again what follows from the chart and the models: schema, goldens, k8s/
+	@$(BIN)/python -m tests.chart.generated
 
 OUT ?= protos
 proto: setup ## generate the code of the messages

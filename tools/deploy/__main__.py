@@ -1,0 +1,102 @@
+"""`python -m tools.deploy COMMAND`: what `make images`, `make deploy`, `make undeploy` and `make cluster` do.
+
+Exit status: 0; 2 for what a person can put right, with a message on stderr. Must not know how any of it is done.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from tools.deploy import images, nodes, release
+from tools.deploy.programs import DeployError, ask, need
+from tools.deploy.release import Release
+
+KIND_TIMEOUT_S = 600.0
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (--help shows every flag)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line. Returns the exit status."""
+    args = _parser().parse_args(arguments)
+    where = Release(args.release, args.namespace)
+    try:
+        if args.command == "cluster":
+            _cluster()
+        elif args.command == "images":
+            images.build(_models(args.models), args.registry, images.content_tag(), _say)
+        elif args.command == "undeploy":
+            release.current_context()
+            where.remove(_say)
+        else:
+            _deploy(args, where)
+    except DeployError as error:
+        print(f"{args.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{args.command}: interrupted; next: make undeploy removes what was made", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog="python -m tools.deploy", description="Images and the chart, on the current context's cluster."
+    )
+    parser.add_argument("command", choices=("images", "deploy", "undeploy", "cluster"))
+    parser.add_argument("--release", default="sweetspot", metavar="NAME", help="of the chart's release (sweetspot)")
+    parser.add_argument("--namespace", default="sweetspot", metavar="NAME", help="for all of it (sweetspot)")
+    parser.add_argument("--registry", default="", metavar="HOST/FOLDER", help="where images are pushed and pulled")
+    parser.add_argument("--models", type=_names, metavar="A,B", help="only these models")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value of the chart")
+    parser.add_argument("--values", action="append", default=[], metavar="FILE", help="values of the chart")
+    parser.add_argument("--timeout", type=float, default=180.0, metavar="S", help="seconds until all is ready (180)")
+    return parser
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip().replace("-", "_") for name in text.split(",")]
+
+
+def _models(asked: list[str] | None) -> list[str]:
+    known = images.models()
+    unknown = [model for model in asked or () if model not in known]
+    if unknown:
+        raise DeployError(f"unknown model {unknown[0]!r}; there are {', '.join(known)}")
+    return asked or list(known)
+
+
+def _deploy(args: argparse.Namespace, where: Release) -> None:
+    models = _models(args.models)
+    context = release.current_context()
+    release.check_permission(context, where)
+    nodes.check(context, args.registry, bool(os.environ.get("IMAGE_BUILD")))
+    tag = images.content_tag()
+    builder, built = images.build(models, args.registry, tag, _say)
+    if builder is not None:
+        nodes.deliver(builder, built, context, args.registry, _say)
+    settings = [f"image.tag={tag}", f"image.registry={args.registry}"]
+    settings += [f"models.{model}.enabled=false" for model in images.models() if model not in models]
+    files = [argument for file in args.values for argument in ("--values", file)]
+    where.install(files + [word for setting in settings + args.set for word in ("--set", setting)], args.timeout)
+    _say(f"release {where.name} is ready in namespace {where.namespace} of {context}; next:")
+    _say(ask("helm", "get", "notes", where.name, "--namespace", where.namespace).removeprefix("NOTES:\n").rstrip())
+
+
+def _cluster() -> None:
+    need("kind", "next: https://kind.sigs.k8s.io/docs/user/quick-start")
+    ask("kind", "create", "cluster", "--config", str(images.ROOT / "k8s" / "kind.yaml"), timeout_s=KIND_TIMEOUT_S)
+    _say("cluster kind-sweetspot is the current context; next: make deploy")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,142 @@
+"""The project's images: which there are, what their tag is, and whichever of docker, podman and buildah builds them.
+
+An image's tag is the hash of all that images are made of. So one tag means one content, and a pod whose image has not
+changed is not restarted. Must not know of clusters.
+"""
+
+import hashlib
+import os
+import shlex
+import sys
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.deploy.programs import DeployError, ProgramError, ask, have
+
+ROOT = Path(__file__).parents[2]
+SOURCES = ("Dockerfile", ".dockerignore", "protos", "requirements", "services")
+REPOSITORY = "sweetspot"
+BUILD_TIMEOUT_S = 900.0
+DRIVER_EXTRAS = "driver cluster"
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image and how the Dockerfile makes it."""
+
+    name: str
+    """In DNS's spelling, as thread-pool."""
+    options: tuple[str, ...]
+    """Of the build: target and arguments."""
+
+    def reference(self, registry: str, tag: str) -> str:
+        """As the chart names it."""
+        return f"{registry + '/' if registry else ''}{REPOSITORY}/{self.name}:{tag}"
+
+
+@dataclass(frozen=True, slots=True)
+class Builder:
+    """A program that builds, pushes and saves images."""
+
+    name: str
+
+    def build(self, reference: str, image: Image) -> None:
+        """Raises ProgramError."""
+        command = [self.name, "build", "--tag", reference, *image.options, str(ROOT)]
+        if self.name == "buildah":
+            command[2:2] = ["--layers"]
+        _watch(command)
+
+    def push(self, reference: str) -> None:
+        """Raises ProgramError."""
+        ask(self.name, "push", reference, timeout_s=BUILD_TIMEOUT_S)
+
+    def save(self, reference: str, archive: Path) -> None:
+        """Writes a docker-archive. Raises ProgramError."""
+        commands = {
+            "docker": ("docker", "save", "--output", str(archive), reference),
+            "podman": ("podman", "save", "--format", "docker-archive", "--output", str(archive), reference),
+            "buildah": ("buildah", "push", reference, f"docker-archive:{archive}:docker.io/{reference}"),
+        }
+        ask(*commands[self.name], timeout_s=BUILD_TIMEOUT_S)
+
+
+BUILDERS = {
+    "docker": ("docker", "info"),  # its command line is often there without its daemon
+    "podman": ("podman", "info"),
+    "buildah": ("buildah", "version"),
+}
+
+
+def find_builder() -> Builder:
+    """The first that is there and answers. Raises DeployError."""
+    for name, question in BUILDERS.items():
+        if not have(name):
+            continue
+        try:
+            ask(*question)
+        except ProgramError:
+            continue
+        return Builder(name)
+    raise DeployError(
+        "nothing here builds images: docker, podman and buildah are missing, or do not answer; install one, "
+        'or say which command does, as make images IMAGE_BUILD="command" (it is given DIR NAME:TAG OPTION ...)'
+    )
+
+
+def models() -> dict[str, str]:
+    """Model -> the extras that it needs, as the services themselves say."""
+    lines = ask(sys.executable, "-m", "services", "--list").splitlines()
+    return {name: needs for name, _caption, needs in (line.split("\t") for line in lines)}
+
+
+def images(wanted: Collection[str]) -> Iterator[Image]:
+    """Backend, driver and the wanted models."""
+    yield Image("backend", ("--target", "backend"))
+    yield Image("driver", ("--target", "driver", "--build-arg", f"EXTRAS={DRIVER_EXTRAS}"))
+    for model, needs in models().items():
+        if model in wanted:
+            options = ("--target", "service", "--build-arg", f"MODEL={model}", "--build-arg", f"EXTRAS={needs}")
+            yield Image(model.replace("_", "-"), options)
+
+
+def content_tag() -> str:
+    """12 digits of the hash of everything that goes into images."""
+    digest = hashlib.sha256()
+    for source in SOURCES:
+        path = ROOT / source
+        for file in [path] if path.is_file() else sorted(path.rglob("*")):
+            if file.is_file() and "__pycache__" not in file.parts:
+                digest.update(f"{file.relative_to(ROOT)}\n".encode())
+                digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:12]
+
+
+def build(
+    wanted: Collection[str], registry: str, tag: str, say: Callable[[str], None]
+) -> tuple[Builder | None, list[str]]:
+    """Builds what is wanted; who did it (None: IMAGE_BUILD's command), and the images' names. Raises DeployError."""
+    command = shlex.split(os.environ.get("IMAGE_BUILD", ""))
+    builder = None if command else find_builder()
+    built = []
+    for image in images(wanted):
+        reference = image.reference(registry, tag)
+        if builder is None:
+            _watch([*command, str(ROOT), reference, *image.options])
+        else:
+            builder.build(reference, image)
+        say(f"built {reference}")
+        built.append(reference)
+    return builder, built
+
+
+def _watch(command: list[str]) -> None:
+    """Runs what may take minutes; what it says is shown only where it fails."""
+    try:
+        ask(*command, timeout_s=BUILD_TIMEOUT_S)
+    except ProgramError as error:
+        print(error.said, file=sys.stderr)
+        raise
+    except FileNotFoundError:
+        raise DeployError(f"IMAGE_BUILD: there is no program {command[0]!r}") from None

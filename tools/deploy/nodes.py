@@ -1,0 +1,56 @@
+"""How an image comes to the nodes of a cluster: pushed to a registry, or loaded where the cluster is of this machine."""
+
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from tools.deploy.images import Builder
+from tools.deploy.programs import DeployError, ask, need
+
+LOAD_TIMEOUT_S = 300.0
+
+_SHARED_WITH_DOCKER = ("docker-desktop", "orbstack")
+"""Contexts whose cluster uses the images of docker itself."""
+
+
+def loader(context: str) -> Callable[[Path], tuple[str, ...]] | None:
+    """The command that loads an archive into the nodes of the context's cluster; None where none is known."""
+    if context.startswith("kind-"):
+        return lambda archive: ("kind", "load", "image-archive", str(archive), "--name", context.removeprefix("kind-"))
+    if context.startswith("k3d-"):
+        return lambda archive: ("k3d", "image", "import", str(archive), "--cluster", context.removeprefix("k3d-"))
+    if context.startswith("minikube"):
+        return lambda archive: ("minikube", "--profile", context, "image", "load", str(archive))
+    if context.startswith("k3s"):
+        return lambda archive: ("k3s", "ctr", "images", "import", str(archive))
+    return None
+
+
+def check(context: str, registry: str, builder_is_given: bool) -> None:
+    """Before minutes go into building. Raises DeployError where images would never come to the nodes."""
+    if registry or builder_is_given or context in _SHARED_WITH_DOCKER:
+        return
+    command = loader(context)
+    if command is None:
+        raise DeployError(
+            f"context {context}: where its cluster takes images from is not known; "
+            "next: make deploy REGISTRY=registry/folder, to push them there and have them pulled"
+        )
+    need(command(Path())[0], f"it loads images into {context}; next: make deploy REGISTRY=registry/folder")
+
+
+def deliver(
+    builder: Builder, references: Iterable[str], context: str, registry: str, say: Callable[[str], None]
+) -> None:
+    """Pushes, or loads. Raises DeployError."""
+    command = loader(context)
+    for reference in references:
+        if registry:
+            builder.push(reference)
+            say(f"pushed {reference}")
+        elif command is not None:
+            with tempfile.TemporaryDirectory() as folder:
+                archive = Path(folder) / "image.tar"
+                builder.save(reference, archive)
+                ask(*command(archive), timeout_s=LOAD_TIMEOUT_S)
+            say(f"loaded {reference} into {context}")

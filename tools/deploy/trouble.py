@@ -1,0 +1,65 @@
+"""Why pods are not ready, each in a line that names the pod and the next step. Pure: the API's JSON in, text out."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+Json = Mapping[str, Any]
+
+_NO_IMAGE = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}
+_ENDED = {"CrashLoopBackOff", "Error", "OOMKilled", "Completed"}
+
+
+def troubles(pods: Iterable[Json], last_words: Mapping[str, str]) -> list[str]:
+    """A line for each pod that is not ready; `last_words` are the last line of a pod's log, by its name."""
+    found = (trouble(pod, last_words.get(pod["metadata"]["name"], "")) for pod in pods)
+    return [line for line in found if line is not None]
+
+
+def trouble(pod: Json, said: str = "") -> str | None:
+    """None for a pod that is ready, or has done what it was to do."""
+    name, status = pod["metadata"]["name"], pod.get("status", {})
+    if status.get("phase") == "Succeeded" or _condition(status, "Ready").get("status") == "True":
+        return None
+    scheduled = _condition(status, "PodScheduled")
+    if scheduled.get("status") == "False":
+        return f"pod {name} is Pending: {scheduled.get('message', 'no node takes it')}; {_next_for_pending(scheduled)}"
+    for container in status.get("containerStatuses", ()):
+        line = _of_container(name, container, said)
+        if line is not None:
+            return line
+    return (
+        f"pod {name} is {status.get('phase', 'unknown')} and not ready{_quote(said)}; next: kubectl describe pod {name}"
+    )
+
+
+def _of_container(pod: str, container: Json, said: str) -> str | None:
+    waiting = container.get("state", {}).get("waiting", {})
+    ended = container.get("state", {}).get("terminated") or container.get("lastState", {}).get("terminated")
+    reason = waiting.get("reason", "")
+    if reason in _NO_IMAGE:
+        return (
+            f"pod {pod}: no image {container['image']} on its node, nor where it is pulled from ({reason}); "
+            "next: make deploy builds and loads it, make deploy REGISTRY=... pushes it"
+        )
+    if reason.startswith("Create"):  # CreateContainerConfigError, CreateContainerError: a profile or a map is missing
+        return f"pod {pod} cannot be started: {waiting.get('message', reason)}; next: kubectl describe pod {pod}"
+    if ended and (reason in _ENDED or not container.get("ready")):
+        if ended.get("reason") == "OOMKilled":
+            return f"pod {pod} took more than its memory and was killed; next: make deploy with more (defaults.memory)"
+        return f"pod {pod} ends with status {ended.get('exitCode')}{_quote(said)}; next: kubectl logs {pod} --previous"
+    return None
+
+
+def _next_for_pending(scheduled: Json) -> str:
+    if "Insufficient" in scheduled.get("message", ""):
+        return 'next: ask for less, as make deploy ARGS="--set defaults.cpu=100m", or deploy fewer (--models A,B)'
+    return "next: kubectl get nodes"
+
+
+def _condition(status: Json, kind: str) -> Json:
+    found: Json = next((entry for entry in status.get("conditions", ()) if entry["type"] == kind), {})
+    return found
+
+
+def _quote(said: str) -> str:
+    return f": {said}" if said else ""
