@@ -1,5 +1,7 @@
 """What the chart repeats of the code: the models, and the options that each has. `make manifests` writes it again."""
 
+import inspect
+import itertools
 import json
 from collections.abc import Iterable
 from dataclasses import Field, fields
@@ -76,9 +78,19 @@ def _closed(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _schema(option: "Field[Any]") -> dict[str, Any]:
-    """What a value of the option may be, as far as its type says; its range the service itself refuses."""
-    kinds = {bool: "boolean", int: "integer", float: "number"}
-    return {"description": option.metadata["help"], "type": kinds.get(type(option.default), "string")}
+    """What a value of the option may be: its type, and the bounds or choices that its parser has been made with."""
+    schema: dict[str, Any] = {"description": option.metadata["help"]}
+    parse = option.metadata.get("parse")
+    made_with = inspect.getclosurevars(parse).nonlocals if inspect.isfunction(parse) else {}
+    if isinstance(option.default, bool):
+        return schema | {"type": "boolean"}
+    if isinstance(option.default, int):
+        return schema | {"type": "integer", "minimum": made_with["least"], "maximum": made_with["most"]}
+    if isinstance(option.default, float):
+        return schema | {"type": "number", "minimum": 0}
+    of_models = option.metadata.get("choices", {})
+    choices = made_with.get("choices") or list(dict.fromkeys(itertools.chain(*of_models.values())))
+    return schema | ({"enum": list(choices)} if choices else {"type": "string"})
 
 
 def write() -> None:

@@ -1,4 +1,4 @@
-"""How an image comes to the nodes of a cluster: pushed to a registry, or loaded where the cluster is of this machine."""
+"""How images come to the nodes of a cluster: pushed to a registry, or loaded where the cluster is of this machine."""
 
 import tempfile
 from collections.abc import Callable, Iterable

@@ -17,6 +17,12 @@ CHART = ROOT / "helm" / "sweetspot"
 MADE_HERE = "sweetspot.dev/made-by"
 """Label of a namespace that `deploy` made, so that `undeploy` may remove it."""
 
+REMOVE_TIMEOUT_S = 180.0
+"""Pods finish their calls before they go."""
+
+_KINDS = "pods,deployments,statefulsets,daemonsets,jobs,services,configmaps,secrets,persistentvolumeclaims"
+_OF_EVERY_NAMESPACE = {"configmap/kube-root-ca.crt"}
+
 
 @dataclass(frozen=True, slots=True)
 class Release:
@@ -44,19 +50,24 @@ class Release:
             raise DeployError(self._why(error.said)) from None
 
     def remove(self, say: Callable[[str], None]) -> None:
-        """Uninstalls it, removes what its Jobs have left, and the namespace where `install` made it. Raises DeployError."""
-        if not self._namespace():
+        """Uninstalls it, removes what its Jobs left, and the namespace if `install` made it. Raises DeployError."""
+        namespace = self._namespace()
+        if not namespace:
             say(f"there is no namespace {self.namespace}: nothing to remove")
             return
-        ask(
-            "helm", "uninstall", self.name, "--namespace", self.namespace, "--ignore-not-found", "--wait", timeout_s=180
-        )
-        kinds = "jobs,pods,configmaps,leases"
-        self.kubectl("delete", kinds, "--selector", self.selector, "--ignore-not-found", timeout_s=120)
-        say(f"removed release {self.name} from namespace {self.namespace}")
-        if self._namespace().get("metadata", {}).get("labels", {}).get(MADE_HERE) == "deploy":
-            ask("kubectl", "delete", "namespace", self.namespace, "--wait", timeout_s=120)
-            say(f"removed namespace {self.namespace}")
+        here = ("--namespace", self.namespace)
+        ask("helm", "uninstall", self.name, *here, "--ignore-not-found", "--wait", timeout_s=REMOVE_TIMEOUT_S)
+        own = ("--selector", self.selector, "--ignore-not-found")
+        self.kubectl("delete", "jobs,pods,configmaps,leases", *own, timeout_s=REMOVE_TIMEOUT_S)
+        say(f"nothing is left of release {self.name} in namespace {self.namespace}")
+        if namespace["metadata"].get("labels", {}).get(MADE_HERE) != "deploy":
+            return
+        others = set(self.kubectl("get", _KINDS, "--output", "name").split()) - _OF_EVERY_NAMESPACE
+        if others:
+            say(f"namespace {self.namespace} stays, for it holds {', '.join(sorted(others))}")
+            return
+        ask("kubectl", "delete", "namespace", self.namespace, "--wait", timeout_s=REMOVE_TIMEOUT_S)
+        say(f"namespace {self.namespace} is removed")
 
     def _namespace(self) -> dict[str, Any]:
         """The namespace's object; empty where there is none."""

@@ -12,6 +12,12 @@ One gRPC service of the project, a model's or the backend: ServiceAccount, Deplo
 {{- $selector = printf "%s\nsweetspot.dev/model: %s" $selector $part }}
 {{- end }}
 {{- $scaled := $entry.autoscaling.enabled }}
+{{- if and $scaled $root.Values.experiments.enabled }}
+{{- fail (printf "autoscaling of %s: an experiment needs a fixed number of pods; set experiments.enabled=false, or autoscaling.enabled=false" $part) }}
+{{- end }}
+{{- if and $scaled (gt (int $entry.autoscaling.minReplicas) (int $entry.autoscaling.maxReplicas)) }}
+{{- fail (printf "autoscaling of %s: minReplicas is greater than maxReplicas" $part) }}
+{{- end }}
 {{- $drain := get $entry.options "drain_timeout_s" | default 15 }}
 apiVersion: v1
 kind: ServiceAccount
