@@ -1,18 +1,30 @@
-"""What the chart repeats of the code: the models, and the options that each has. `make manifests` writes it again."""
+"""What follows from the models and the chart, and is committed: `make manifests` writes it again.
+
+The chart repeats the models of the code and the options of each; k8s/ and the goldens are what helm makes of the chart.
+"""
 
 import inspect
 import itertools
 import json
+import re
+import shutil
+import sys
 from collections.abc import Iterable
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from services.models import MODELS
 from services.runtime.config import Config
+from tests.chart.cases import CASES, GOLDENS
+from tests.chart.rendering import CHART, render
 
-CHART = Path(__file__).parents[2] / "helm" / "sweetspot"
 VALUES, SCHEMA = CHART / "values.yaml", CHART / "values.schema.json"
+K8S = CHART.parents[1] / "k8s"
+BY_HAND = {"kind.yaml", "jobs"}
+"""What of k8s/ the chart does not make."""
 START, END = "models:\n", "\n# The downstream"
 
 OF_THE_CHART = {"host", "port", "control_port", "metrics_port", "backend", "trace_file"}
@@ -93,11 +105,68 @@ def _schema(option: "Field[Any]") -> dict[str, Any]:
     return schema | ({"enum": list(choices)} if choices else {"type": "string"})
 
 
+def manifests() -> dict[Path, str]:
+    """k8s/: the chart's objects with its own values, a file for each part, and what applies them all. Needs helm."""
+    parts: dict[str, list[str]] = {}
+    for document in re.split(r"^---\n", render(), flags=re.MULTILINE):
+        text = re.sub(r"^# Source: .*\n", "", document, flags=re.MULTILINE).strip()
+        if text and "helm.sh/hook" not in text:
+            parts.setdefault(_part(text), []).append(text + "\n")
+    files = {Path(f"{part}.yaml"): _HEADER + "---\n".join(texts) for part, texts in sorted(parts.items())}
+    resources = "".join(f"  - {path}\n" for path in (Path("namespace.yaml"), *files))
+    return files | {
+        Path("namespace.yaml"): _HEADER + _NAMESPACE,
+        Path("kustomization.yaml"): _HEADER + _KUSTOMIZATION + resources,
+    }
+
+
+def _part(text: str) -> str:
+    labels = yaml.safe_load(text)["metadata"]["labels"]
+    return str(labels.get("sweetspot.dev/model", labels["app.kubernetes.io/component"])).replace("_", "-")
+
+
+_HEADER = "# Made from helm/sweetspot by `make manifests`.\n"
+_NAMESPACE = """\
+apiVersion: v1
+kind: Namespace
+metadata:
+  name: sweetspot
+  labels:
+    pod-security.kubernetes.io/enforce: restricted
+"""
+_KUSTOMIZATION = """\
+# All of it without helm: kubectl apply -k k8s
+apiVersion: kustomize.config.k8s.io/v1beta1
+kind: Kustomization
+namespace: sweetspot
+labels:
+  - pairs: {app.kubernetes.io/managed-by: kustomize}
+resources:
+"""
+
+
 def write() -> None:
-    """Writes what is not as the code is."""
+    """Writes what follows from the code alone; needs no helm."""
     for path, current in ((VALUES, with_models), (SCHEMA, with_options)):
         path.write_text(current(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
+def write_rendered() -> None:
+    """Writes what helm makes of the chart."""
+    for case, made in CASES.items():
+        (GOLDENS / f"{case}.yaml").write_text(made(), encoding="utf-8")
+    made_files = manifests()
+    for path in K8S.glob("*.yaml"):
+        if path.name not in BY_HAND and path.relative_to(K8S) not in made_files:
+            path.unlink()
+    for path, text in made_files.items():
+        (K8S / path).write_text(text, encoding="utf-8")
+
+
 if __name__ == "__main__":
     write()
+    if shutil.which("helm") is None:
+        sys.exit(
+            "helm is not on the PATH: goldens and k8s/ are left as they are; next: https://helm.sh/docs/intro/install"
+        )
+    write_rendered()

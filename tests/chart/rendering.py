@@ -1,0 +1,51 @@
+"""The chart rendered by helm, for tests: as text, and as objects of Kubernetes."""
+
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from services.models import MODELS
+
+CHART = Path(__file__).parents[2] / "helm" / "sweetspot"
+
+needs_helm = pytest.mark.skipif(shutil.which("helm") is None, reason="helm is not on the PATH")
+
+Object = Mapping[str, Any]
+
+
+def helm(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["helm", *arguments], capture_output=True, text=True, check=False, timeout=60)
+
+
+def render(*settings: str, only: Iterable[str] = MODELS) -> str:
+    """The manifests of release `sweetspot`, with `--set-json` settings, for these models only."""
+    others = [f"models.{model}.enabled=false" for model in MODELS if model not in set(only)]
+    flags = [flag for setting in (*others, *settings) for flag in ("--set-json", setting)]
+    done = helm("template", "sweetspot", str(CHART), "--namespace", "sweetspot", *flags)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def objects(text: str) -> list[Object]:
+    return [document for document in yaml.safe_load_all(text) if document]
+
+
+def of_kind(text: str, kind: str) -> dict[str, Object]:
+    """Objects by name."""
+    return {found["metadata"]["name"]: found for found in objects(text) if found["kind"] == kind}
+
+
+def pod_specs(text: str) -> dict[str, Object]:
+    """What pods are made from, by the name of what makes them."""
+    return {
+        f"{found['kind']}/{found['metadata']['name']}": found["spec"]["template"]["spec"]
+        if "template" in found["spec"]
+        else found["spec"]
+        for found in objects(text)
+        if found["kind"] in {"Deployment", "Job", "Pod"}
+    }
