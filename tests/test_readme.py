@@ -1,4 +1,4 @@
-"""What the documents say is so. `python -m tests.test_readme` writes the README's table of models again."""
+"""What the documents say is so. `python -m tests.test_readme` writes the README's and the chart's models again."""
 
 import re
 import shlex
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from services.models import MODELS, Model
+from tests.chart import generated as chart
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
@@ -96,3 +97,4 @@ def test_every_flag_in_a_command_is_one_of_the_program(program: str) -> None:
 if __name__ == "__main__":
     readme = ROOT / "README.md"
     readme.write_text(with_table(read("README.md")), encoding="utf-8")
+    chart.write()
