@@ -159,6 +159,14 @@ MODELS = {
             variants=(("--colour", "connection"), ("--colour", "key")),
         ),
         Model(
+            "multi_reactor",
+            "a dispatcher deals connections to an event loop in each of several processes",
+            "as for the reactor, and one CPU is not enough",
+            Taxonomy("cooperative", "manual", "non-blocking", _APART, "full", "the dispatcher", "none", "none"),
+            processes="workers",
+            variants=(("--balance", "least-connections"), ("--balance", "random"), ("--balance", "kernel")),
+        ),
+        Model(
             "coroutines",
             "one asyncio loop, a task for each call",
             "connections are many, calls wait for others, and code should read as it runs",

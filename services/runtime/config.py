@@ -15,6 +15,7 @@ from services.workload.ledger import STRATEGIES
 
 ENV_PREFIX = "SWEETSPOT_"
 MAX_PROCESSES = 1024
+BALANCES = ("round-robin", "least-connections", "random", "kernel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class Config:
         0,
         _whole(0, MAX_PROCESSES),
         "processes that serve; 0: as many as the CPU quota allows",
-        models=("process_pool",),
+        models=("process_pool", "multi_reactor"),
     )
     threads: int = _option(1, _whole(1, 1024), "threads of each process", models=("process_pool",))
     threads_bound: int = _option(
@@ -137,6 +138,7 @@ class Config:
         "what keeps two callbacks from running at the same time, where they share it",
         callback_pool=("none", "connection", "key"),
     )
+    balance: str = _choice("who deals connections to the processes", multi_reactor=BALANCES)
     style: str = _choice("how the handler keeps its state while it waits", reactor=CALLBACK_STYLES)
     conflicts: str | None = _option(
         None,

@@ -59,6 +59,10 @@ class Supervisor:
         self._children.watch(other)
         self._watched[other.fileno()] = ready
 
+    def living(self) -> list[int]:
+        """The workers that live, as far as is known."""
+        return [number for number in range(len(self._forked_s)) if number not in self._due_s]
+
     def ready(self) -> None:
         """In a worker: from now on it serves."""
         os.eventfd_write(self._up, 1)

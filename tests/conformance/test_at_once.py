@@ -89,6 +89,8 @@ COUNTS = {
     ("process_pool", "--processes", "5"): (1 + 5, 1 + 5),
     ("process_pool", "--processes", "2", "--threads", "4"): (1 + 2, 1 + 2 * 4),
     ("reactor",): (1, 1),
+    ("multi_reactor", "--processes", "2"): (1 + 2, 1 + 2),
+    ("multi_reactor", "--processes", "2", "--balance", "kernel"): (1 + 2, 1 + 2),
     ("coroutines",): (1, 1),
 }
 """Processes and threads that a model is made of, while so many clients are connected."""

@@ -1,0 +1,134 @@
+"""An event loop in each of several processes, and in front of them one that accepts and deals out connections.
+
+    clients       dispatcher                  a loop each
+    c1 ----.      .--------.  connections    .------------------------------.
+    c2 ----+----> | accept | ---- SCM_ ----> | epoll -> recv, run, send ... | --.
+    c3 ----'      | choose |     RIGHTS      '------------------------------'   +--> backend, a connection each
+                  |        | --------------> [ epoll -> recv, run, send ...  ] -'
+                  '--------'
+                   forks them, and again those that die
+
+Who waits      The dispatcher, for connections; each loop, in epoll_wait, for all of its own. Once dealt, a connection
+               is its loop's for good: the client talks to that process, and the dispatcher sees no byte of it.
+What bounds it The CPUs: each loop uses one. A handler that computes or blocks stalls only its own loop's clients, but
+               those although others may be idle: connections are dealt, calls are not.
+When full      A loop that does not come to take its connections has PASSED_BOUND of them at most; where all have, the
+               dispatcher accepts no more and the backlog fills.
+               `--balance kernel` has no dispatcher: each loop listens to the same port by itself, with a backlog of its
+               own, and a hash of the addresses chooses (socket(7), SO_REUSEPORT).
+After          Stevens, UNIX Network Programming 1, "TCP Preforked Server, Descriptor Passing", with a loop in each
+               child; SYMPED in Pariag et al., Comparing the Performance of Web Server Architectures, EuroSys 2007.
+"""
+
+import itertools
+import random
+import socket
+import time
+from collections.abc import Callable
+from functools import partial
+
+from services.runtime.accept import accept_ready, stop_listening
+from services.runtime.acceptor import Acceptor, Connections, Drainer
+from services.runtime.backend_connection import BackendConnection
+from services.runtime.callback_waits import CallbackWaits
+from services.runtime.inline import InlineCalls
+from services.runtime.loop import Loop
+from services.runtime.passing import Channel, Receiver
+from services.runtime.service import Service
+from services.runtime.supervisor import Supervisor, processes
+
+PASSED_BOUND = 64
+PAUSE_S = 0.005
+
+
+def serve(service: Service) -> None:
+    """Serves until drained."""
+    if service.config.balance == "kernel":
+        serve_without_dispatcher(service)
+    else:
+        serve_behind_dispatcher(service)
+
+
+def serve_behind_dispatcher(service: Service) -> None:
+    """This process is the dispatcher."""
+    listener = service.open_listener()
+    channels = [Channel() for _ in range(processes(service.config))]
+
+    def work(number: int) -> None:
+        loop = Loop()
+        Receiver(channels[number], loop, open_connections(service, loop))
+        supervisor.ready()
+        loop.run()
+
+    supervisor = Supervisor(service, len(channels), work)
+    supervisor.start()
+    supervisor.watch(listener, Dispatcher(listener, channels, service, supervisor).dispatch)
+    service.announce(listener.getsockname()[1])
+    supervisor.run()
+    stop_listening(listener)
+    for channel in channels:
+        channel.end()
+    supervisor.drain()
+
+
+def serve_without_dispatcher(service: Service) -> None:
+    """This process only keeps the port and the others alive."""
+    kept = service.reserve()
+    port = kept.getsockname()[1]
+
+    def work(_number: int) -> None:
+        loop = Loop()
+        connections = open_connections(service, loop)
+        acceptor = Acceptor(service.open_listener(port, reuse_port=True), loop, connections)
+        Drainer(service, loop, connections, acceptor)
+        supervisor.ready()
+        loop.run()
+
+    supervisor = Supervisor(service, processes(service.config), work)
+    supervisor.start()
+    service.announce(port)
+    supervisor.run()
+    supervisor.drain()
+
+
+def open_connections(service: Service, loop: Loop) -> Connections:
+    """The connections of a loop that runs their calls itself."""
+    service.loop_lag.watch(loop)
+    waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))
+    return Connections(service, loop, InlineCalls(service, waits))
+
+
+class Dispatcher:
+    """Accepts, and passes each connection to the loop whose turn it is."""
+
+    def __init__(
+        self, listener: socket.socket, channels: list[Channel], service: Service, supervisor: Supervisor
+    ) -> None:
+        listener.setblocking(False)
+        self._listener = listener
+        self._channels = channels
+        self._service = service
+        self._supervisor = supervisor
+        self._turn = itertools.count()
+        balances: dict[str, Callable[[list[int]], int]] = {
+            "round-robin": self._next_in_turn,
+            "least-connections": self._least_connected,
+            "random": random.choice,
+        }
+        self._choose = balances[service.config.balance]
+
+    def dispatch(self) -> None:
+        """Deals out one connection, if there is one and a loop that takes it."""
+        takers = [number for number in self._supervisor.living() if self._channels[number].unread() < PASSED_BOUND]
+        if not takers:
+            time.sleep(PAUSE_S)  # the listener stays readable: without a pause the dispatcher would spin
+            return
+        for sock in itertools.islice(accept_ready(self._listener), 1):
+            self._channels[self._choose(takers)].send(sock)
+            sock.close()
+
+    def _next_in_turn(self, takers: list[int]) -> int:
+        return takers[next(self._turn) % len(takers)]
+
+    def _least_connected(self, takers: list[int]) -> int:
+        return min(takers, key=lambda number: self._service.connections.of(number) + self._channels[number].unread())
