@@ -21,7 +21,7 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from tools import environment, experiment, local, report
+from tools import environment, experiment, local, report, styles
 from tools.experiment import BadExperimentError, Experiment
 from tools.local import LocalError, Pinning, Programs
 from tools.results import BadResultsError, read_trials, write_whole
@@ -56,6 +56,8 @@ def main(arguments: Sequence[str] | None = None, programs: Programs = Programs()
     try:
         if args.command == "report":
             return _report(args.folder, console)
+        if args.command == "styles":
+            return _styles(console, programs, as_json=args.json)
         return _run(args, console, programs)
     except (_Refused, BadExperimentError, BadResultsError, LocalError) as error:
         print(f"sweetspot: {error}", file=sys.stderr)
@@ -82,6 +84,8 @@ def _parser() -> _Parser:
     running.add_argument("--resume", type=Path, metavar="DIR", help="go on with an interrupted run: do what is missing")
     reporting = commands.add_parser("report", help="write the report of a results folder again", allow_abbrev=False)
     reporting.add_argument("folder", type=Path, metavar="DIR", help="as results/default-20260131T120000Z")
+    costing = commands.add_parser("styles", help="tell what each style of a handler costs", allow_abbrev=False)
+    costing.add_argument("--json", action="store_true", help="all figures, as JSON")
     return parser
 
 
@@ -96,6 +100,15 @@ def _report(folder: Path, console: Console) -> int:
     else:
         path = report.write(folder)
         show(console, read_trials(folder).trials, path)
+    return 0
+
+
+def _styles(console: Console, programs: Programs, *, as_json: bool) -> int:
+    costs = styles.measure(programs)
+    if as_json:
+        print(json.dumps(costs, indent=1))
+    else:
+        styles.show(console, costs)
     return 0
 
 

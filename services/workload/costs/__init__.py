@@ -1,0 +1,19 @@
+"""What each style of a handler costs, from its code and from a run. `python -m services.workload.costs` prints JSON.
+
+It is here because it has to read and run the styles themselves, which is below whoever serves and outside of whoever
+shows: `sweetspot styles` runs it as a process and makes a table of it. `source` reads the code, `edits` and `chain`
+change it, `suspended` and `depth` run it. Nothing of it is part of a service.
+"""
+
+from types import ModuleType
+
+from services.workload import callbacks, continuations, coroutine, linear, ripped
+
+STYLES: dict[str, ModuleType] = {
+    "linear": linear,
+    "coroutine": coroutine,
+    "continuations": continuations,
+    "closures": callbacks,
+    "ripped": ripped,
+}
+"""Each style, and where its handler is written."""

@@ -1,0 +1,119 @@
+"""What a handler's code says of its style: how many functions, and who keeps what between them."""
+
+import ast
+import inspect
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import CodeType, FrameType, ModuleType
+
+from sweetspot.v1 import workload_pb2
+
+from services.workload.costs.handlers import drive, run_of
+
+PLAN = workload_pb2.RunRequest(
+    steps=[
+        workload_pb2.Step(compute=workload_pb2.Compute(rounds=1)),
+        workload_pb2.Step(call=workload_pb2.Call()),
+        workload_pb2.Step(compute=workload_pb2.Compute(rounds=1)),
+        workload_pb2.Step(sleep=workload_pb2.Sleep()),
+        workload_pb2.Step(compute=workload_pb2.Compute(rounds=1)),
+    ]
+)
+"""A call with two waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Of one style. `of_a_call` is what a call of PLAN comes through."""
+
+    lines: int
+    """Neither empty nor documentation; imports and protocols left out."""
+    functions: int
+    """Lambdas among them."""
+    functions_of_a_call: int
+    entries_of_a_call: int
+    """Times that one of these is entered, or entered again after a wait."""
+    saved_by_hand: int
+    """Fields that some function writes into a record for another one to read."""
+    captured: int
+    """Variables that a closure keeps for a function that runs later, functions themselves left out."""
+
+
+def read(style: str, handlers: ModuleType) -> Source:
+    """What there is to say of a style's module."""
+    text = inspect.getsource(handlers)
+    written = list(_handler(ast.parse(text)))
+    entered = entries(style, handlers)
+    return Source(
+        lines=_lines(written),
+        functions=sum(isinstance(node, _FUNCTIONS) for node in _nodes(written)),
+        functions_of_a_call=len(set(entered)),
+        entries_of_a_call=len(entered),
+        saved_by_hand=len(_written_to_self(written)),
+        captured=len(_captured(compile(text, handlers.__name__, "exec"))),
+    )
+
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
+
+def _handler(tree: ast.Module) -> Iterator[ast.stmt]:
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            if "Protocol" not in map(ast.unparse, node.bases):
+                yield node
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def _nodes(written: list[ast.stmt]) -> list[ast.AST]:
+    return [part for node in written for part in ast.walk(node)]
+
+
+def _lines(written: list[ast.stmt]) -> int:
+    """As many as the code has without its documentation, however it is formatted."""
+    for node in _nodes(written):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and ast.get_docstring(node):
+            del node.body[0]
+    return sum(1 for node in written for line in ast.unparse(node).splitlines() if line)
+
+
+def _written_to_self(written: list[ast.stmt]) -> set[str]:
+    return {
+        node.attr
+        for node in _nodes(written)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Store)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "self"
+    }
+
+
+def _captured(code: CodeType) -> set[str]:
+    functions = {inner.co_name for inner in _codes(code)}
+    return {name for inner in _codes(code) for name in inner.co_freevars} - functions
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+def entries(style: str, handlers: ModuleType) -> list[CodeType]:
+    """The module's functions, in the order in which a call of PLAN enters them."""
+    entered: list[CodeType] = []
+
+    def note(frame: FrameType, event: str, _argument: object) -> None:
+        if event == "call" and frame.f_code.co_filename == handlers.__file__:
+            entered.append(frame.f_code)
+
+    run = run_of(PLAN)
+    sys.setprofile(note)
+    try:
+        drive(style, handlers, run, lambda message: None)
+    finally:
+        sys.setprofile(None)
+    return entered
