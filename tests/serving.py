@@ -40,14 +40,20 @@ class Serving:
 
     def wait_until(self, so: Callable[[control_pb2.SnapshotReply], bool], else_: str) -> control_pb2.SnapshotReply:
         """Asks for snapshots until one is so."""
-        with grpc.insecure_channel(self.control) as channel:
-            snapshot = channel.unary_unary(
-                "/sweetspot.v1.Control/Snapshot", response_deserializer=control_pb2.SnapshotReply.FromString
-            )
+        with self.snapshots() as snapshot:
             until = time.monotonic() + ARRIVAL_TIMEOUT_S
-            while not so(reply := snapshot(b"", timeout=5)):
+            while not so(reply := snapshot()):
                 assert time.monotonic() < until, else_
             return reply
+
+    @contextmanager
+    def snapshots(self) -> Iterator[Callable[[], control_pb2.SnapshotReply]]:
+        """What reads the service's counters, each time that it is called."""
+        with grpc.insecure_channel(self.control) as channel:
+            method = channel.unary_unary(
+                "/sweetspot.v1.Control/Snapshot", response_deserializer=control_pb2.SnapshotReply.FromString
+            )
+            yield lambda: method(b"", timeout=5)
 
 
 @contextmanager

@@ -1,0 +1,103 @@
+"""Connections that come and go, well-behaved or not, leave nothing behind: no descriptor, thread, process or memory."""
+
+import contextlib
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sweetspot.v1 import control_pb2, workload_pb2
+
+from services.wire import Code
+from tests.serving import Serving
+from tests.wire import frames
+from tests.wire_client import WireClient
+
+RUN = "/sweetspot.v1.Workload/Run"
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # socket(7), SO_LINGER
+PATIENCE_S = 10
+WARM_UP = 100
+LEAKED_BYTES = 8 * 1024
+"""Less than a connection has when nothing is asked of it: so much for each, and connections are kept."""
+
+
+def asks_and_leaves(address: str) -> None:
+    with WireClient(address) as client:
+        assert client.call(RUN, b"").code is Code.OK
+
+
+def leaves_before_the_answer(address: str) -> None:
+    with WireClient(address) as client:
+        client.session.start(RUN, workload_pb2.RunRequest(payload=bytes(10_000)).SerializeToString())
+        client.flush()
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+
+
+def says_half_a_preface(address: str) -> None:
+    host, port = address.split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as peer:
+        peer.sendall(frames.PREFACE[:10])
+
+
+VISITS = (asks_and_leaves, asks_and_leaves, leaves_before_the_answer, says_half_a_preface)
+
+
+def visit(service: Serving, connections: int) -> None:
+    for number in range(connections):
+        VISITS[number % len(VISITS)](service.address)
+
+
+def family(pid: int) -> Iterator[int]:
+    """The process and its descendants; one that ends meanwhile may be missed."""
+    yield pid
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                yield from family(int(child))
+
+
+def descriptors(service: Serving) -> int:
+    """Open in all processes of the service."""
+    count = 0
+    for pid in family(service.process.pid):
+        with contextlib.suppress(FileNotFoundError):
+            count += len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    return count
+
+
+def growth_bytes(service: Serving, connections: int) -> int:
+    """Has so many clients come and go; the bytes by which the service has grown, once all else is as it was."""
+    with service.snapshots() as snapshot:  # open throughout, as it is a descriptor too
+        visit(service, WARM_UP)
+        before, kept_open = settled(service, snapshot)
+        visit(service, connections)
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            after, left_open = settled(service, snapshot)
+            if after.threads <= before.threads and after.processes <= before.processes and left_open <= kept_open:
+                return after.rss_bytes - before.rss_bytes
+            assert time.monotonic() < until, f"{left_open - kept_open} descriptors are left over, or worse:\n{after}"
+
+
+def settled(
+    service: Serving, snapshot: Callable[[], control_pb2.SnapshotReply]
+) -> tuple[control_pb2.SnapshotReply, int]:
+    """The counters, and the descriptors open, once no connection is."""
+    until = time.monotonic() + PATIENCE_S
+    while (counted := snapshot()).connections or counted.calls_in_flight:
+        assert time.monotonic() < until, f"a connection is left over:\n{counted}"
+    return counted, descriptors(service)
+
+
+def test_connections_that_come_and_go_leave_nothing_behind(service: Serving) -> None:
+    # A leak grows each time; what each of many processes touches for the first time, only once.
+    assert any(growth_bytes(service, 300) < 300 * LEAKED_BYTES for _ in range(4))
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_ten_thousand_connections_leave_nothing_behind(service: Serving) -> None:
+    visit(service, 1000)
+    assert growth_bytes(service, 10_000) < 500 * LEAKED_BYTES  # nor do one in twenty

@@ -1,0 +1,119 @@
+"""Callers that no longer wait: told so, a handler stops, and nothing of the call is left, here and at the backend."""
+
+import socket
+import statistics
+import struct
+import time
+
+import pytest
+from sweetspot.v1 import workload_pb2
+
+from services.models import MODELS
+from services.runtime.config import parse_config
+from services.wire import Code
+from tests.conformance.conftest import Workload
+from tests.conformance.test_workload import Call, Compute, Sleep, plan
+from tests.serving import Serving
+from tests.wire_client import WireClient
+
+RUN = "/sweetspot.v1.Workload/Run"
+ECHO = workload_pb2.RunRequest(payload=b"echo")
+LONG_US, SHORT_US = 60_000_000, 50_000
+"""Longer than a test waits, so that only a handler that was told ends in time; and a time that can be sat out."""
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # socket(7), SO_LINGER
+
+
+def is_told(service: Serving, *, computing: bool = False) -> bool:
+    """Whether the model promises that a handler is told, while it waits or while it computes."""
+    model, *options = service.start
+    promised = MODELS[model].cancel_noticed(parse_config("", model, options, {}))
+    return promised == "always" or (promised == "while it waits" and not computing)
+
+
+def nothing_in_flight(*services: Serving) -> None:
+    for each in services:
+        each.wait_until(lambda reply: reply.calls_in_flight == 0, "a call is left over")
+
+
+@pytest.mark.parametrize("kind", ["call", "sleep"])
+def test_a_handler_that_waits_is_told_of_a_cancellation(
+    service: Serving, backend: Serving, workload: Workload, kind: str
+) -> None:
+    duration_us = LONG_US if is_told(service) else SHORT_US
+    step = {"call": Call(delay_us=duration_us), "sleep": Sleep(duration_us=duration_us)}[kind]
+    call = workload.run.future(plan(**{kind: step}))
+    if is_told(service):
+        service.wait_until_in_flight(1)
+    call.cancel()
+    nothing_in_flight(service, backend)
+    assert workload.run(ECHO, timeout=10).payload == b"echo"
+
+
+def test_a_handler_that_computes_is_told_of_a_cancellation(service: Serving, workload: Workload) -> None:
+    # 64 steps of 10,000,000 rounds are 25 s of work, of 20,000 a twentieth of a second.
+    rounds = 10_000_000 if is_told(service, computing=True) else 20_000
+    steps = [workload_pb2.Step(compute=Compute(rounds=rounds))] * 64
+    call = workload.run.future(workload_pb2.RunRequest(steps=steps))
+    if is_told(service, computing=True):
+        service.wait_until_in_flight(1)
+    call.cancel()
+    nothing_in_flight(service)
+    assert workload.run(ECHO, timeout=10).payload == b"echo"
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+def test_a_client_that_vanishes_leaves_nothing_behind(service: Serving, backend: Serving, reset: bool) -> None:
+    before = service.wait_until_in_flight(0)
+    client = WireClient(service.address)
+    for _ in range(3):
+        delay_us = LONG_US if is_told(service) else SHORT_US
+        client.session.start(RUN, plan(call=Call(delay_us=delay_us)).SerializeToString())
+    client.flush()
+    if is_told(service):
+        service.wait_until_in_flight(1)
+    if reset:
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+    client.sock.close()
+    nothing_in_flight(service, backend)
+    service.wait_until(lambda reply: reply.connections <= before.connections, "the connection is left over")
+
+
+def test_no_handler_begins_once_its_deadline_has_passed(service: Serving) -> None:
+    model = MODELS[service.model]
+    timeout_ns = 20_000_000
+    # Enough to keep all of a pool busy, or the one who reads, for twice that time.
+    blockers = 40 if model.taxonomy.queue == "bounded" else 1
+    blocked = workload_pb2.RunRequest(
+        steps=[workload_pb2.Step(block=workload_pb2.Block(duration_us=2 * timeout_ns // 1000))]
+    )
+    with WireClient(service.address) as client:
+        for _ in range(blockers):
+            client.session.start(RUN, blocked.SerializeToString())
+        calls = [client.session.start(RUN, b"", timeout_ns=timeout_ns) for _ in range(20)]
+        client.wait_for(lambda: client.session.calls_in_flight == 0)
+    replies = [workload_pb2.RunReply.FromString(call.reply or b"") for call in calls if call.code is Code.OK]
+    assert {call.code for call in calls} <= {Code.OK, Code.DEADLINE_EXCEEDED}
+    assert all(reply.queued_ns < timeout_ns for reply in replies)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", ["waits", "computes"])
+def test_a_handler_is_told_within_50_ms_more_often_than_not(service: Serving, kind: str) -> None:
+    if not is_told(service, computing=kind == "computes"):
+        pytest.skip(f"a handler of {service.model} that {kind} is not told: the docstring of `cancel_noticed` says why")
+    step = {"waits": {"sleep": Sleep(duration_us=LONG_US)}, "computes": {"compute": Compute(rounds=100_000)}}[kind]
+    asked = workload_pb2.RunRequest(steps=[workload_pb2.Step(**step)] * 64).SerializeToString()
+    told_s = []
+    with WireClient(service.address) as client, service.snapshots() as snapshot:
+        for _ in range(21):
+            call = client.session.start(RUN, asked)
+            client.flush()
+            while snapshot().calls_in_flight == 0:
+                pass
+            client.session.cancel(call)
+            client.flush()
+            cancelled_s = time.monotonic()
+            while snapshot().calls_in_flight:
+                pass
+            told_s.append(time.monotonic() - cancelled_s)
+    assert statistics.median(told_s) < 0.05, told_s
