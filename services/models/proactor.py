@@ -170,10 +170,11 @@ class Owner(Protocol):
 class Stream:
     """A connected descriptor: one receive is always submitted, and one send as long as there is something to send.
 
-    It is closed once the receive is over and no send is left.
+    It is closed once the receive is over and no send and no shutdown is left. A shutdown waits for a thread of the
+    kernel, which looks the descriptor up only then: by that time another connection could have its number.
     """
 
-    __slots__ = ("_fd", "_flushing", "_owner", "_proactor", "_receiving", "_ring", "_sending")
+    __slots__ = ("_fd", "_flushing", "_owner", "_proactor", "_receiving", "_ring", "_sending", "_shutting")
 
     def __init__(self, fd: int, proactor: Proactor, owner: Owner) -> None:
         self._fd = fd
@@ -182,6 +183,7 @@ class Stream:
         self._owner = owner
         self._flushing = False
         self._sending = 0
+        self._shutting = 0
         self._receiving = True
         self._ring.receive(fd, self._received)
 
@@ -201,7 +203,8 @@ class Stream:
     def shutdown(self, how: int) -> None:
         """As shutdown(2). SHUT_RDWR ends what is submitted, and so the stream."""
         if self._receiving or self._sending:
-            self._ring.shutdown(self._fd, how, ignore)
+            self._shutting += 1
+            self._ring.shutdown(self._fd, how, self._shut)
 
     def _received(self, result: int, flags: int) -> None:
         if result > 0:
@@ -226,8 +229,12 @@ class Stream:
             self.flush()
         self._close_if_over()
 
+    def _shut(self, result: int, flags: int) -> None:
+        self._shutting -= 1
+        self._close_if_over()
+
     def _close_if_over(self) -> None:
-        if not (self._receiving or self._sending):
+        if not (self._receiving or self._sending or self._shutting):
             self._ring.close(self._fd)
             self._owner.stream_closed()
 
