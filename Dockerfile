@@ -1,9 +1,10 @@
-# An image for each model, one for the backend and one for the load driver.
+# An image for each model, one for the backend, one for the load driver, and one that tests what is deployed.
 #
 #     docker build --target service --build-arg MODEL=reactor --tag sweetspot/reactor .
 #     docker build --target service --build-arg MODEL=grpcio_threads --build-arg EXTRAS=baselines ...
 #     docker build --target backend --tag sweetspot/backend .
-#     docker build --target driver --build-arg EXTRAS="baselines driver" --tag sweetspot/driver .
+#     docker build --target driver --build-arg EXTRAS="driver cluster" --tag sweetspot/driver .
+#     docker build --target conformance --build-arg EXTRAS=conformance --tag sweetspot/conformance .
 #
 # `make images` does all of them. Layers, from the shared to the particular: Python, what every service installs, the
 # code but for the models, what the extras add, the one file of the model.
@@ -60,6 +61,12 @@ FROM python AS driver
 COPY --from=extras /extras /app/packages
 COPY --from=code /driver /app/services/driver
 ENTRYPOINT ["python", "-m", "services.driver"]
+
+FROM python AS conformance
+COPY --from=extras /extras /app/packages
+COPY tests/serving.py tests/
+COPY tests/conformance tests/conformance
+ENTRYPOINT ["python", "-m", "tests.conformance"]
 
 FROM python AS service
 ARG MODEL

@@ -15,10 +15,9 @@ from pathlib import Path
 from tools.deploy.programs import DeployError, ProgramError, ask, have
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("Dockerfile", ".dockerignore", "protos", "requirements", "services")
+SOURCES = ("Dockerfile", ".dockerignore", "protos", "requirements", "services", "tests/conformance", "tests/serving.py")
 REPOSITORY = "sweetspot"
 BUILD_TIMEOUT_S = 900.0
-DRIVER_EXTRAS = "driver cluster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +87,14 @@ def find_builder() -> Builder:
 def models() -> dict[str, str]:
     """Model -> the extras that it needs, as the services themselves say."""
     lines = ask(sys.executable, "-m", "services", "--list").splitlines()
-    return {name: needs for name, _caption, needs in (line.split("\t") for line in lines)}
+    return {name: needs for name, _caption, needs, _variants in (line.split("\t") for line in lines)}
 
 
 def images(wanted: Collection[str]) -> Iterator[Image]:
-    """Backend, driver and the wanted models."""
+    """Backend, driver, what tests a release, and the wanted models."""
     yield Image("backend", ("--target", "backend"))
-    yield Image("driver", ("--target", "driver", "--build-arg", f"EXTRAS={DRIVER_EXTRAS}"))
+    yield Image("driver", ("--target", "driver", "--build-arg", "EXTRAS=driver cluster"))
+    yield Image("conformance", ("--target", "conformance", "--build-arg", "EXTRAS=conformance"))
     for model, needs in models().items():
         if model in wanted:
             options = ("--target", "service", "--build-arg", f"MODEL={model}", "--build-arg", f"EXTRAS={needs}")

@@ -1,0 +1,71 @@
+"""`python -m tests.conformance MODEL=HOST:PORT ...`: the suite, asked of services that somebody else has started.
+
+Only what a service's address is enough for: not how it starts, stops and is configured. With --must-fail it succeeds
+where every one of these services fails: a suite that nothing fails proves nothing.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import grpc
+import pytest
+
+from tests.conformance.conftest import Workload
+from tests.serving import Serving
+
+ROOT = Path(__file__).parents[2]
+HERE = "tests/conformance/"
+CHECKS = (
+    "test_workload.py",
+    "test_health.py::test_the_port_that_serves_calls_says_that_it_does",
+    "test_bad_input.py::test_a_connection_that_sends_garbage_is_closed_and_others_are_served",
+)
+OF_A_PROCESS = "test_workload.py::test_the_reply_says_in_which_process"
+"""Compares with the process that a test has started."""
+OPTIONS = (f"--rootdir={ROOT}", "--noconftest", "--import-mode=importlib", "-p", "no:cacheprovider", "--tb=line", "--timeout=60", "-v")
+
+
+class Deployed:
+    """In the place of the suite's own fixtures: services that are there already."""
+
+    def __init__(self, services: Sequence[Serving]) -> None:
+        self._services = services
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        if "service" in metafunc.fixturenames:
+            names = [service.model for service in self._services]
+            metafunc.parametrize("service", self._services, ids=names, scope="session")
+
+    @pytest.fixture
+    def channel(self, service: Serving) -> Iterator[grpc.Channel]:
+        with grpc.insecure_channel(service.address) as opened:
+            yield opened
+
+    @pytest.fixture
+    def workload(self, channel: grpc.Channel) -> Workload:
+        return Workload(channel)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the suite. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="tests.conformance")
+    parser.add_argument("services", nargs="+", type=_service, metavar="MODEL=HOST:PORT")
+    parser.add_argument("--must-fail", action="store_true", help="succeed where the suite fails")
+    args = parser.parse_args(arguments)
+    checks = [f"{ROOT}/{HERE}{check}" for check in CHECKS]
+    ended = pytest.main([*OPTIONS, f"--deselect={HERE}{OF_A_PROCESS}", *checks], plugins=[Deployed(args.services)])
+    if args.must_fail:
+        print(f"must fail, and did: {ended is pytest.ExitCode.TESTS_FAILED}")
+        return int(ended is not pytest.ExitCode.TESTS_FAILED)
+    return int(ended)
+
+
+def _service(text: str) -> Serving:
+    model, _, address = text.partition("=")
+    return Serving(model, (model,), None, address, "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
