@@ -24,7 +24,17 @@ CHECKS = (
 )
 OF_A_PROCESS = "test_workload.py::test_the_reply_says_in_which_process"
 """Compares with the process that a test has started."""
-OPTIONS = (f"--rootdir={ROOT}", "--noconftest", "--import-mode=importlib", "-p", "no:cacheprovider", "--tb=line", "--timeout=60", "-v")
+OPTIONS = (
+    f"--rootdir={ROOT}",
+    "--noconftest",
+    "--import-mode=importlib",
+    "-p",
+    "no:cacheprovider",
+    "--capture=sys",
+    "--tb=line",
+    "--timeout=60",
+    "-v",
+)
 
 
 class Deployed:
