@@ -128,7 +128,9 @@ def test_an_autoscaler_decides_alone_how_many_pods_there_are() -> None:
 
 
 def test_a_model_that_is_not_deployed_leaves_nothing_behind() -> None:
-    assert "reactor" not in render("models.reactor.enabled=false")
+    names = {found["metadata"]["name"] for found in objects(render("models.reactor.enabled=false"))}
+    assert not names & {"sweetspot-reactor", "sweetspot-reactor-headless"}
+    assert "sweetspot-coroutines" in names
 
 
 def test_a_changed_model_leaves_the_others_as_they_were() -> None:
