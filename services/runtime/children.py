@@ -11,6 +11,7 @@ The parent runs no other thread: a fork copies the locks that threads hold, and 
 """
 
 import ctypes
+import logging
 import os
 import select
 import signal
@@ -30,6 +31,7 @@ from services.runtime.service import Service
 FAREWELL_S = 6.0
 """Time that a child gets to export its spans once it has been cut off: `Tracing.close` takes 5 s at most."""
 
+_logger = logging.getLogger(__name__)
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
@@ -114,7 +116,9 @@ class Children:
     def _wait_for_all(self, timeout_s: float) -> None:
         until_s = time.monotonic() + timeout_s
         while self._of_fd and (left_s := until_s - time.monotonic()) > 0:
-            self.wait(left_s)
+            for end in self.wait(left_s)[1]:
+                if end.status:
+                    _logger.warning("%s while the service drained", end)
 
     def _reap(self, child: Child) -> Ended:
         _, status = os.waitpid(child.pid, 0)

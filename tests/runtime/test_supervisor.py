@@ -63,6 +63,17 @@ def test_a_drain_loses_no_call_of_any_worker() -> None:
         assert len({call.result().process for call in calls}) == 4
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_all_processes_at_once_is_still_a_drain(number: signal.Signals) -> None:
+    with serving(MODEL, "--processes", "2") as service, clients(service, 2) as callers:
+        calls = [caller.run.future(SLOW, timeout=TIMEOUT_S) for caller in callers]
+        service.wait_until_in_flight(2)
+        for pid in (*children(service.process.pid), service.process.pid):
+            os.kill(pid, number)
+        assert service.process.wait(EXIT_TIMEOUT_S) == 0
+        assert [call.code() for call in calls] == [grpc.StatusCode.OK] * 2
+
+
 @pytest.mark.parametrize("signals", [[signal.SIGKILL], [signal.SIGTERM, signal.SIGTERM]], ids=["killed", "told twice"])
 def test_a_service_that_ends_at_once_leaves_no_process_behind(signals: list[signal.Signals]) -> None:
     with serving(MODEL, "--processes", "3") as service, clients(service, 1) as (caller,):
