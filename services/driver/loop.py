@@ -127,6 +127,8 @@ class Load:
         self._streams_in_all = number * (options.streams or 0)
         self._by_fd: dict[int, Connection] = {}
         self._down: set[Connection] = set()
+        self._unserved: set[Connection] = set()
+        """Those that were not taken before the run."""
         self._in_flight: dict[ClientCall, _Flight] = {}
         """In the order of their sends: as all have one timeout, the first is the first to time out."""
         self._turn = 0
@@ -144,7 +146,11 @@ class Load:
         self._stopped = True
 
     def open_connections(self) -> None:
-        """Opens every connection, some at a time. Raises TargetRefused; returns early when stopped."""
+        """Opens every connection, some at a time; returns early when stopped.
+
+        A service may have room for fewer of them: then the others are left waiting, and their calls are not sent.
+        Raises TargetRefused where it takes none.
+        """
         closed = deque(self._connections)
         opening: set[Connection] = set()
         give_up_ns = clock() + _OPENING_TIMEOUT_NS
@@ -163,8 +169,11 @@ class Load:
             except OSError as error:
                 raise TargetRefused(f"{connection.target}: {error.strerror or error}") from None
             if clock() > give_up_ns:
-                late = next(iter(opening)).target
-                raise TargetRefused(f"{late}: no HTTP/2 settings within {_OPENING_TIMEOUT_NS // NS_PER_S} s")
+                if not any(connection.ready for connection in self._connections):
+                    late = next(iter(opening)).target
+                    raise TargetRefused(f"{late}: no HTTP/2 settings within {_OPENING_TIMEOUT_NS // NS_PER_S} s")
+                self._unserved = opening.union(closed)
+                return
 
     def run(self, begin_ns: int | None = None) -> Outcome:
         """Makes the load, from `begin_ns` on the monotonic clock on or at once.
@@ -511,6 +520,9 @@ class Load:
         outcome.cpu_system_ns = round((after.ru_stime - before.ru_stime) * NS_PER_S)
         outcome.connections = sum(each.ready for each in self._connections)
         outcome.in_flight = len(self._in_flight)
+        calls = sum(not each.ready for each in self._unserved) * (self._options.streams or 0)
+        outcome.accounts.planned += calls
+        outcome.accounts.not_sent += calls
 
     def _close_books(self) -> Outcome:
         outcome = self._outcome

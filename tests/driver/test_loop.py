@@ -161,6 +161,26 @@ def test_a_target_that_refuses_is_named() -> None:
         run(options(Target(*address)))
 
 
+def test_clients_that_a_service_has_no_room_for_are_in_the_books(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "_OPENING_TIMEOUT_NS", 300_000_000)
+    service = FakeService(lambda _: Act.REPLY)
+    with service.running() as target, socket.create_server(("127.0.0.1", 0)) as busy:
+        outcome = run(options(target, Target(*busy.getsockname()), connections=6, streams=2))
+    assert outcome.connections == 3
+    assert outcome.accounts.ok > 0
+    assert outcome.accounts.not_sent == 3 * 2
+    assert parts(outcome.accounts) == outcome.accounts.planned
+
+
+def test_a_target_that_takes_nobody_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "_OPENING_TIMEOUT_NS", 300_000_000)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as busy,
+        pytest.raises(TargetRefused, match="no HTTP/2 settings"),
+    ):
+        run(options(Target(*busy.getsockname()), connections=2))
+
+
 def test_a_target_that_speaks_something_else_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
