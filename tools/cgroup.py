@@ -55,17 +55,22 @@ class Groups:
     def limited(self, cpus: float, name: str) -> Iterator[Group]:
         """A group whose processes together get that many CPUs' worth of time; removed once it is empty.
 
-        Raises OSError.
+        Where others want the same processors, a group gets its part of them in proportion to its limit, as the kubelet
+        has it for requests that equal limits. By default all groups weigh the same: then four of a quarter of a CPU got
+        twice what one of a whole CPU did. Raises OSError.
         """
         folder = self.parent / f"sweetspot-{os.getpid()}-{name}"
         if self.v2:
             (self.parent / "cgroup.subtree_control").write_text("+cpu", encoding="ascii")
         folder.mkdir()
         try:
-            quota_us = str(round(cpus * PERIOD_US))
+            quota_us, shares = str(round(cpus * PERIOD_US)), max(2, round(cpus * 1024))
             if self.v2:
+                # The kubelet's: 2 to 262,144 shares become a weight of 1 to 10,000 (KEP-2254).
+                (folder / "cpu.weight").write_text(str(1 + (shares - 2) * 9999 // 262_142), encoding="ascii")
                 (folder / "cpu.max").write_text(f"{quota_us} {PERIOD_US}", encoding="ascii")
             else:
+                (folder / "cpu.shares").write_text(str(shares), encoding="ascii")
                 (folder / "cpu.cfs_period_us").write_text(str(PERIOD_US), encoding="ascii")
                 (folder / "cpu.cfs_quota_us").write_text(quota_us, encoding="ascii")
             yield Group(folder)
