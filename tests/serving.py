@@ -28,6 +28,8 @@ class Serving:
     process: "subprocess.Popen[str]"
     address: str
     control: str
+    metrics: str
+    """Empty where none were asked for."""
 
     def stop(self) -> int:
         """Drains; the exit code."""
@@ -68,7 +70,12 @@ def serving(model: str, *options: str, interpreter: Sequence[str] = (sys.executa
                 pytest.skip(f"this machine has not, or forbids, what {model} is made of")
             assert first.startswith("listening on "), first
             assert second.startswith("control on "), second
-            yield Serving(model, (model, *options), process, first.split()[-1], second.split()[-1])
+            metrics = ""
+            if any(option.startswith("--metrics-port") for option in options):
+                third = process.stdout.readline()
+                assert third.startswith("metrics on "), third
+                metrics = third.split()[-1]
+            yield Serving(model, (model, *options), process, first.split()[-1], second.split()[-1], metrics)
         finally:
             if process.poll() is None:
                 process.terminate()

@@ -18,6 +18,9 @@ totals move to the row of the process that clears it.
 
 import mmap
 import threading
+from collections.abc import Sequence
+
+from services.runtime.histogram import Histogram
 
 GAUGES = 64
 """Cells of a row. 512 bytes: no two processes write to one line of a cache."""
@@ -32,6 +35,8 @@ class Board:
         self._cells = memoryview(mmap.mmap(-1, (2 + workers) * GAUGES * _CELL_BYTES)).cast("q")
         self._gauges: list[Gauge] = []
         self._totals: list[Gauge] = []
+        self._histograms: list[Histogram] = []
+        self._rows = 1 + workers
 
     def gauge(self, *, absent: bool = False) -> "Gauge":
         """The next one, at 0; with `absent`, nothing is known of it until somebody has set it. Made before any fork."""
@@ -42,16 +47,24 @@ class Board:
             gauge.set(0)
         return gauge
 
-    def total(self) -> "Gauge":
+    def total(self, *, absent: bool = False) -> "Gauge":
         """As `gauge`, but of what has happened since the start."""
-        total = self.gauge()
+        total = self.gauge(absent=absent)
         self._totals.append(total)
         return total
+
+    def histogram(self, bounds_ns: Sequence[int]) -> Histogram:
+        """Of durations since the start, by all processes. Made before any fork."""
+        histogram = Histogram(bounds_ns, self._rows)
+        self._histograms.append(histogram)
+        return histogram
 
     def write_as(self, worker: int) -> None:
         """From now on this process is worker `worker`, counted from 0; in the worker, after the fork."""
         for gauge in self._gauges:
             gauge.row = 1 + worker
+        for histogram in self._histograms:
+            histogram.write_in(1 + worker)
 
     def clear(self, worker: int) -> None:
         """That worker is no more, nor what it held. By the process that forked it."""

@@ -96,6 +96,7 @@ class Config:
     host: str = _option("127.0.0.1", str, "address to listen on")
     port: int = _option(0, _port, "port that serves calls; 0 picks a free one")
     control_port: int = _option(0, _port, "port of health, reflection and Control; 0 picks a free one")
+    metrics_port: int | None = _option(None, _port, "port for Prometheus; 0 picks a free one; without it there is none")
     backend: Address | None = _option(None, Address.parse, "HOST:PORT of the backend that `call` steps ask")
     tls_cert: Path | None = _option(None, Path, "PEM file of the certificate chain; with it, only TLS is served")
     tls_key: Path | None = _option(None, Path, "PEM file of the certificate's key")

@@ -5,7 +5,8 @@
     | the model, in   |   Board    | asyncio loop             | <--- kubelet, load driver, grpcurl
     | whatever way it | ---------> | on request: read, answer |
     | serves          | (memory)   | Watch: look every 50 ms  |
-    '-----------------'            '--------------------------'
+    '-----------------'            | metrics: on other threads| <--- Prometheus; ---> OTLP
+                                   '--------------------------'
             '------- /proc ---------------------^
 
 Who waits      The loop, for the control port alone; no call of the workload ever comes here.
@@ -19,19 +20,26 @@ import asyncio
 import os
 import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import NoReturn
 
 from services.runtime import health
 from services.runtime.aio import Connection
 from services.runtime.answers import Responder, answers, responders
 from services.runtime.config import Address
+from services.runtime.metrics import readings, resource
 from services.runtime.service import Service
 from services.runtime.snapshot import snapshot
+from services.telemetry.readings import metrics_go_out
 from services.wire import CallReceived, Code, ServerCall, ServerEvent, ServerSession, Shape
 
 SERVICE = "sweetspot.v1.Control"
 SNAPSHOT_PATH = b"/sweetspot.v1.Control/Snapshot"
 WATCH_PERIOD_S = 0.05
+LAST_EXPORT_S = 1.0
+"""Besides the 5 s that spans get: a dead collector delays the exit by no more than 6."""
 
 
 class Control:
@@ -49,15 +57,21 @@ class Control:
         self._shapes[health.WATCH_PATH] = Shape.SERVER_STREAMING
         self._connections: set[Connection] = set()
         self._watches: dict[ServerCall, Watch] = {}
+        self._metrics: socket.socket | None = None
         self._process_id = 0
         self._lifeline = -1
 
     def start(self) -> Address:
-        """Listens at the config's host and control port, and says where. Raises OSError."""
-        host = self._service.config.host
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, self._service.config.control_port), family=family)
-        address = Address(host, listener.getsockname()[1])
+        """Listens at the config's host and control port, and says where. Raises OSError.
+
+        Also at the metrics port, where there is one: that address is the service's `metrics_address`.
+        """
+        config = self._service.config
+        listener = self._listen(config.control_port)
+        address = Address(config.host, listener.getsockname()[1])
+        if config.metrics_port is not None:
+            self._metrics = self._listen(config.metrics_port)
+            self._service.metrics_address = Address(config.host, self._metrics.getsockname()[1])
         # Its end of the pipe closes when the service ends, however it ends: no control process outlives its service.
         watched, self._lifeline = os.pipe()
         self._process_id = os.fork()
@@ -65,6 +79,8 @@ class Control:
             self._run(listener, watched)
         os.close(watched)
         listener.close()
+        if self._metrics is not None:
+            self._metrics.close()
         return address
 
     def stop(self) -> None:
@@ -76,6 +92,10 @@ class Control:
         """How to answer `call`; None for Watch."""
         return self._responders.get(call.head.path)
 
+    def _listen(self, port: int) -> socket.socket:
+        host = self._service.config.host
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+
     def _run(self, listener: socket.socket, watched: int) -> NoReturn:
         status = 1
         try:
@@ -85,10 +105,29 @@ class Control:
             # Not only where the service is pinned to: beside its 1,000 threads an answer waited for seconds.
             os.sched_setaffinity(0, range(os.cpu_count() or 1))
             os.close(self._lifeline)
-            asyncio.run(self._serve(listener, watched))
+            with self._telling():
+                asyncio.run(self._serve(listener, watched))
             status = 0
         finally:
             os._exit(status)  # what the service registered to happen at exit is the service's
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Metrics are scraped and exported meanwhile, where that is asked for."""
+        read, who = partial(readings, self._service), resource(self._service)
+        if self._metrics is not None:
+            # Imported here alone, where no call runs: prometheus_client costs 5 MiB, OpenTelemetry 23.
+            from services.telemetry import prometheus  # noqa: PLC0415
+
+            prometheus.serve(self._metrics, who, read)
+        if not metrics_go_out():
+            yield
+            return
+        from services.telemetry.otlp_metrics import OtlpMetrics  # noqa: PLC0415
+
+        exporter = OtlpMetrics(who, read)
+        yield
+        exporter.close(LAST_EXPORT_S)
 
     async def _serve(self, listener: socket.socket, watched: int) -> None:
         stopping = asyncio.Event()

@@ -77,7 +77,9 @@ class Handlers(ABC):
         trace = None
         if self._service.tracing is not None and arrival.traceparent is not None:
             trace = self._service.tracing.server_call(arrival.traceparent, arrival.path)
-        return Run(call, identity, self._service.ledger, streams=arrival.path.encode() == RUN_STREAM_PATH, trace=trace)
+        service = self._service
+        streams = arrival.path.encode() == RUN_STREAM_PATH
+        return Run(call, identity, service.ledger, streams=streams, trace=trace, durations=service.durations)
 
     @abstractmethod
     def run(self, arrival: Arrival, request: bytes, context: Any) -> Any:

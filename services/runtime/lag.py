@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from services.runtime.board import Gauge
+from services.runtime.histogram import Histogram
 
 PERIOD_NS = 20_000_000
 
@@ -19,13 +20,22 @@ class Timers(Protocol):
 class LoopLag:
     """Largest lateness of any loop since it was last taken. Written by the loops, taken by the control process."""
 
-    def __init__(self, gauge: Gauge) -> None:
+    def __init__(self, gauge: Gauge, lags: Histogram | None = None) -> None:
         self._gauge = gauge
+        self.lags = lags
+        """Every one that was noted; None where nobody is told."""
+
+    @property
+    def has_loop(self) -> bool:
+        """Whether any loop has noted any."""
+        return self._gauge.value() is not None
 
     def note(self, lateness_ns: int) -> None:
         """A timer ran this much after its time."""
         if lateness_ns >= self._gauge.own():
             self._gauge.set(lateness_ns)
+        if self.lags is not None:
+            self.lags.note(lateness_ns)
 
     def watch(self, loop: Timers) -> None:
         """Notes every PERIOD_NS how late the loop runs what is due."""

@@ -17,10 +17,20 @@ from services.runtime.drain import Drain
 from services.runtime.health import Health
 from services.runtime.lag import LoopLag
 from services.telemetry import Tracing
+from services.telemetry.readings import metrics_go_out
 from services.wire import Limits, ServerCall, ServerSession, Shape
 from services.wire.tls import ALPN_HTTP2
 from services.workload.ledger import Ledger
 from services.workload.run import FETCH_PATH, Run
+
+DURATION_BOUNDS_NS = tuple(
+    round(milliseconds * 1_000_000)
+    for milliseconds in (
+        *(0.05, 0.1, 0.25, 0.5, 1, 2.5),
+        *(5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10_000),
+    )
+)
+"""OpenTelemetry's bounds for `rpc.server.call.duration` begin at 5 ms, where most calls here have ended."""
 
 RUN_PATH = b"/sweetspot.v1.Workload/Run"
 RUN_STREAM_PATH = b"/sweetspot.v1.Workload/RunStream"
@@ -49,6 +59,8 @@ class Service:
         self.host = platform.node()
         self.control_address: Address | None = None
         """Where the control port is, once it is."""
+        self.metrics_address: Address | None = None
+        """Where Prometheus may scrape, once it may."""
         self.pid = os.getpid()
         board = self.board = Board(workers)
         self.connections = board.gauge()
@@ -57,8 +69,13 @@ class Service:
         """Received and not finished."""
         self.queue = board.gauge(absent=True)
         """Of those, calls that wait for a worker; set by a model that has a queue."""
-        self.loop_lag = LoopLag(board.gauge(absent=True))
+        metrics = config.metrics_port is not None or metrics_go_out()
+        self.loop_lag = LoopLag(board.gauge(absent=True), board.histogram(DURATION_BOUNDS_NS) if metrics else None)
         """Noted by a model that has a loop."""
+        self.durations = board.histogram(DURATION_BOUNDS_NS) if metrics else None
+        """Of calls, from received to ended; None where nobody is told, so that nobody pays."""
+        self.refusals = board.total(absent=True)
+        """Calls that found no room; absent where the wire is not ours, which then refuses by itself."""
         self.lost_updates = board.total()
         """Since the start, as are:"""
         self.aborted_transfers = board.total()
@@ -91,7 +108,12 @@ class Service:
         """For a connection just accepted; ends with `close_session`."""
         self.connections.add(1)
         return ServerSession(
-            self._shapes, self.limits, tls=self._tls, on_calls=self.calls_in_flight.add, page=self._page
+            self._shapes,
+            self.limits,
+            tls=self._tls,
+            on_calls=self.calls_in_flight.add,
+            on_refusal=self.refusals.add,
+            page=self._page,
         )
 
     def close_session(self, session: ServerSession) -> None:
@@ -114,7 +136,9 @@ class Service:
         if self.tracing is not None and call.head.traceparent is not None:
             trace = self.tracing.server_call(call.head.traceparent, call.head.path.decode("ascii"))
         kind = interop.InteropRun if call.head.path in interop.SHAPES else Run
-        return kind(call, identity, self.ledger, streams=call.shape.server_streams, trace=trace)
+        return kind(
+            call, identity, self.ledger, streams=call.shape.server_streams, trace=trace, durations=self.durations
+        )
 
     def ready(self) -> bool:
         """Further calls are welcome: not draining, and no full queue."""
@@ -136,6 +160,7 @@ class Service:
         port: the config's where it is None. With `reuse_port` others may listen there too, and the kernel gives each
         connection to one of them (socket(7), SO_REUSEPORT).
         """
+        self.refusals.set(0)
         family = socket.AF_INET6 if ":" in self.config.host else socket.AF_INET
         listener = socket.create_server(
             (self.config.host, self.config.port if port is None else port),
@@ -168,9 +193,14 @@ class Service:
             self.tracing = None
 
     def announce(self, port: int) -> None:
-        """Calls can come: `listening on ADDRESS` is the first line of output, `control on ADDRESS` the second."""
-        print(f"listening on {Address(self.config.host, port)}")
-        print(f"control on {self.control_address}", flush=True)
+        """Calls can come: `listening on ADDRESS` is the first line of output, `control on ADDRESS` the second.
+
+        Where there are metrics to scrape, `metrics on ADDRESS` is the third.
+        """
+        lines = [f"listening on {Address(self.config.host, port)}", f"control on {self.control_address}"]
+        if self.metrics_address is not None:
+            lines.append(f"metrics on {self.metrics_address}")
+        print("\n".join(lines), flush=True)
 
 
 def server_tls(config: Config) -> ssl.SSLContext | None:

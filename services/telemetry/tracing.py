@@ -196,6 +196,11 @@ class CallTrace:
         self._run = parent.child()
         self._steps: list[Span] = []
 
+    @property
+    def context(self) -> TraceContext:
+        """The SERVER span, which stands for the whole call."""
+        return self._server
+
     def step(self, name: str, started_ns: int, ended_ns: int, index: int, **attributes: Attribute) -> None:
         """A step that stayed in this process: `compute`, `sleep`, `block` or `touch`. index: its place in the plan."""
         self._steps.append(

@@ -71,6 +71,7 @@ class ServerSession:
         "_ledger",
         "_limits",
         "_on_calls",
+        "_on_refusal",
         "_page",
         "_pages_asked",
         "_peer_gone",
@@ -89,13 +90,16 @@ class ServerSession:
         tls: ssl.SSLContext | None = None,
         clock_ns: Callable[[], int] = time.monotonic_ns,
         on_calls: Callable[[int], None] | None = None,
+        on_refusal: Callable[[int], None] | None = None,
         page: bytes | None = None,
     ) -> None:
-        """`on_calls` is told by how much `calls_in_flight` has changed, whenever it has.
+        """`on_calls` is told by how much `calls_in_flight` has changed, whenever it has; `on_refusal` of each call more
+        than there is room for: here (REFUSED_STREAM), or with whoever finishes it RESOURCE_EXHAUSTED.
 
         `page` is what plain HTTP gets, whatever it asks for; without one it is refused (405, 415).
         """
         self._on_calls = on_calls
+        self._on_refusal = on_refusal
         self._reported_calls = 0
         self._shapes = shapes
         self._limits = limits
@@ -227,6 +231,8 @@ class ServerSession:
         fields = encode_metadata(metadata) if metadata else []
         if self._calls.pop(call.stream_id, None) is not None:
             self._report_calls()
+            if code is Code.RESOURCE_EXHAUSTED:
+                self._report_refusal()
             if not call.cancelled:
                 self._answer(call, code, message, fields)
 
@@ -245,6 +251,10 @@ class ServerSession:
             with contextlib.suppress(NGH2Error):  # already ending for what the peer did
                 self._http2.send_shutdown_notice()
                 self._drain_ping_due = True
+
+    def _report_refusal(self) -> None:
+        if self._on_refusal is not None:
+            self._on_refusal(1)
 
     def _report_calls(self) -> None:
         if self._on_calls is not None and (change := len(self._calls) - self._reported_calls):
@@ -278,6 +288,7 @@ class ServerSession:
     ) -> None:
         if len(self._calls) >= self._limits.max_concurrent_streams:
             self._http2.reset_stream(stream_id, ErrorCode.REFUSED_STREAM)
+            self._report_refusal()
             return
         head = read_request(fields)
         if head.plain_http and self._page is not None:

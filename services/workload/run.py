@@ -31,6 +31,12 @@ class Call(Protocol):
     def deadline_ns(self) -> int | None: ...
 
 
+class Durations(Protocol):
+    """Who is told how long each call took."""
+
+    def note(self, duration_ns: int, trace: TraceContext | None) -> None: ...
+
+
 class Fetch:
     """One call to the backend that a handler is about to wait for."""
 
@@ -65,6 +71,7 @@ class Run:
     __slots__ = (
         "_call",
         "_checksum",
+        "_durations",
         "_identity",
         "_index",
         "_key",
@@ -78,13 +85,21 @@ class Run:
     )
 
     def __init__(
-        self, call: Call, identity: bytes, ledger: Ledger, *, streams: bool, trace: CallTrace | None = None
+        self,
+        call: Call,
+        identity: bytes,
+        ledger: Ledger,
+        *,
+        streams: bool,
+        trace: CallTrace | None = None,
+        durations: Durations | None = None,
     ) -> None:
         self._started_ns = time.monotonic_ns()
         self._call = call
         self._identity = identity
         self._ledger = ledger
         self._trace = trace
+        self._durations = durations
         self._waiting_ns = 0
         self._checksum = 0
         self._index = 0
@@ -193,6 +208,9 @@ class Run:
 
     def end(self, code: Code) -> None:
         """The call has been answered: its spans are complete."""
+        if self._durations is not None:
+            trace = None if self._trace is None else self._trace.context
+            self._durations.note(time.monotonic_ns() - self._call.received_ns, trace)
         if self._trace is not None:
             worker = threading.current_thread().name
             self._trace.end(self._call.received_ns, self._started_ns, time.monotonic_ns(), code, worker)

@@ -11,9 +11,10 @@ from services.wire import (
     RequestEnded,
     RequestMessage,
     ServerCall,
+    ServerSession,
     Shape,
 )
-from tests.wire.ends import ConnectionPair
+from tests.wire.ends import SHAPES, ConnectionPair
 
 CHOPS = pytest.mark.parametrize("chop", [None, 1], ids=["whole", "bytewise"])
 CASES = pytest.mark.parametrize("gzip", [False, True], ids=["plain", "gzip"])
@@ -250,3 +251,15 @@ def test_an_ended_connection_takes_no_more_calls_and_ends_those_in_flight() -> N
     assert pair.client.closed
     assert not pair.client.can_start
     assert pair.client.receive_data(b"") == []
+
+
+def test_a_call_that_finds_no_room_is_told_to_whoever_counts_them() -> None:
+    refused: list[int] = []
+    server = ServerSession(SHAPES, Limits(max_concurrent_streams=2), on_refusal=refused.append)
+    pair = ConnectionPair(server=server)
+    for _ in range(2):
+        pair.client.start("/test/Unary", b"")
+    first, second = (event.call for event in pair.to_server())
+    server.finish(first, Code.RESOURCE_EXHAUSTED, "queue is full")
+    server.finish(second, Code.NOT_FOUND)
+    assert refused == [1]

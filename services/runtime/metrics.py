@@ -1,0 +1,41 @@
+"""What a service tells Prometheus and OpenTelemetry of itself, read from the memory that its processes share.
+
+Must not know how a reading goes out, nor import what sends it.
+"""
+
+from collections.abc import Iterator
+
+from services.runtime.service import Service
+from services.telemetry.readings import Number, Reading
+
+
+def readings(service: Service) -> Iterator[Reading]:
+    """All of them now. What the model has not, a queue or a loop, is left out, which is not the same as 0."""
+    yield Number("sweetspot.connections", "{connection}", "Connections open now", service.connections.value() or 0)
+    yield Number(
+        "sweetspot.calls.in_flight",
+        "{call}",
+        "Calls received whose handler has not ended: waiting in a queue or running",
+        service.calls_in_flight.value() or 0,
+    )
+    depth = service.queue.value()
+    if depth is not None:
+        yield Number("sweetspot.queue.depth", "{call}", "Calls that wait for a worker", depth)
+    refusals = service.refusals.value()
+    if refusals is not None:
+        yield Number("sweetspot.refusals", "{call}", "Calls refused for want of room", refusals, is_total=True)
+    if service.durations is not None:
+        yield service.durations.read("rpc.server.call.duration", "From the whole request received to the handler's end")
+    lags = service.loop_lag.lags
+    if lags is not None and service.loop_lag.has_loop:
+        yield lags.read("sweetspot.loop.lag", "How late the event loop runs a timer, noted every 20 ms")
+
+
+def resource(service: Service) -> dict[str, str]:
+    """Who is read, in OpenTelemetry's words; the same as its spans say."""
+    return {
+        "service.name": service.model.replace("_", "-"),
+        "host.name": service.host,
+        "process.pid": str(service.pid),
+        "sweetspot.model": service.model,
+    }

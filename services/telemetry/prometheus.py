@@ -1,0 +1,82 @@
+"""Readings as Prometheus scrapes them: OpenMetrics with exemplars for whoever accepts it, else the older text.
+
+Names become Prometheus' as OpenTelemetry's specification has it (opentelemetry.io/docs/specs/otel/compatibility/
+prometheus_and_openmetrics). Must not know what is read, nor when.
+"""
+
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import accumulate
+from wsgiref.simple_server import WSGIRequestHandler
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import ThreadingWSGIServer
+from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar as PrometheusExemplar
+
+from services.telemetry.readings import Distribution, Exemplar, Reading
+
+NS_PER_S = 1e9
+
+
+def serve(listener: socket.socket, resource: Mapping[str, str], read: Callable[[], Iterable[Reading]]) -> None:
+    """Answers every scrape on `listener` with what `read` gives then, on threads of its own, until the process ends."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Readings(resource, read))
+    host, port = listener.getsockname()[:2]
+    server = ThreadingWSGIServer((host, port), _Silent, bind_and_activate=False)
+    server.socket.close()
+    server.socket = listener
+    # What `server_bind` would do, but for asking the name service who we are, which may take seconds.
+    server.server_name, server.server_port = host, port
+    server.setup_environ()
+    server.set_app(make_wsgi_app(registry))
+    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+
+
+class _Silent(WSGIRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """A scrape is no news."""
+
+
+class _Readings(Collector):
+    def __init__(self, resource: Mapping[str, str], read: Callable[[], Iterable[Reading]]) -> None:
+        self._resource = {key.replace(".", "_"): value for key, value in resource.items()}
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        yield InfoMetricFamily("target", "The service that is read", self._resource)
+        for reading in self._read():
+            yield _family(reading)
+
+
+def _family(reading: Reading) -> Metric:
+    name = reading.name.replace(".", "_")
+    if isinstance(reading, Distribution):
+        return _histogram(f"{name}_seconds", reading)
+    kind = CounterMetricFamily if reading.is_total else GaugeMetricFamily
+    family: Metric = kind(name, reading.description, reading.value)
+    return family
+
+
+def _histogram(name: str, reading: Distribution) -> Metric:
+    ends = [*(str(bound_ns / NS_PER_S) for bound_ns in reading.bounds_ns), "+Inf"]
+    counts = accumulate(reading.counts)
+    buckets = [
+        (end, count) if exemplar is None else (end, count, _exemplar(exemplar))
+        for end, count, exemplar in zip(ends, counts, reading.exemplars, strict=True)
+    ]
+    return HistogramMetricFamily(name, reading.description, buckets, reading.sum_ns / NS_PER_S, unit="seconds")
+
+
+def _exemplar(exemplar: Exemplar) -> PrometheusExemplar:
+    ids = {"trace_id": f"{exemplar.trace_id:032x}", "span_id": f"{exemplar.span_id:016x}"}
+    return PrometheusExemplar(ids, exemplar.value_ns / NS_PER_S, exemplar.epoch_ns / NS_PER_S)

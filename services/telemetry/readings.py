@@ -1,0 +1,61 @@
+"""What a service measures of itself at one instant, as plain data. Must not load OpenTelemetry, nor know who asks.
+
+Names and units are OpenTelemetry's (opentelemetry.io/docs/specs/semconv/rpc/rpc-metrics, `rpc.server.call.duration`);
+those that it has no name for begin with `sweetspot`.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Exemplar:
+    """One traced call that fell into a bucket."""
+
+    value_ns: int
+    trace_id: int
+    """128 bits."""
+    span_id: int
+    """64 bits."""
+    epoch_ns: int
+    """When it ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A gauge, or a total that only grows."""
+
+    name: str
+    unit: str
+    """UCUM, as `{call}`."""
+    description: str
+    value: int
+    is_total: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Durations in buckets. All counts are totals since the service started."""
+
+    name: str
+    description: str
+    bounds_ns: tuple[int, ...]
+    """Upper ends of the buckets, inclusive; one more bucket takes what is above."""
+    counts: tuple[int, ...]
+    """One more than bounds; not cumulative."""
+    sum_ns: int
+    exemplars: tuple[Exemplar | None, ...]
+    """The latest of each bucket."""
+
+
+Reading = Number | Distribution
+
+
+def metrics_go_out(environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether the environment asks for metrics by OTLP, as OpenTelemetry's specification has it.
+
+    OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_METRICS_ENDPOINT; not where OTEL_METRICS_EXPORTER is `none`.
+    """
+    endpoint = environ.get("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    return bool(endpoint) and environ.get("OTEL_METRICS_EXPORTER") != "none"

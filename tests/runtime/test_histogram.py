@@ -1,0 +1,97 @@
+"""Durations in buckets that several threads and processes fill and another process reads."""
+
+import os
+import threading
+
+import pytest
+
+from services.runtime.board import Board
+from services.runtime.histogram import Histogram
+from services.telemetry import TraceContext
+from services.telemetry.readings import Distribution
+
+BOUNDS_NS = (100, 1000)
+THREADS, PROCESSES, EACH = 4, 3, 5_000
+
+
+def read(histogram: Histogram) -> Distribution:
+    return histogram.read("it", "what it is")
+
+
+@pytest.mark.parametrize(
+    ("duration_ns", "counts"),
+    [(0, (1, 0, 0)), (100, (1, 0, 0)), (101, (0, 1, 0)), (1000, (0, 1, 0)), (1001, (0, 0, 1))],
+)
+def test_a_bucket_takes_what_is_at_most_its_bound(duration_ns: int, counts: tuple[int, ...]) -> None:
+    histogram = Board().histogram(BOUNDS_NS)
+    histogram.note(duration_ns)
+    found = read(histogram)
+    assert (found.counts, found.sum_ns, found.bounds_ns) == (counts, duration_ns, BOUNDS_NS)
+
+
+def test_no_duration_of_any_thread_is_lost() -> None:
+    histogram = Board().histogram(BOUNDS_NS)
+    threads = [threading.Thread(target=lambda: [histogram.note(7) for _ in range(EACH)]) for _ in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (read(histogram).counts, read(histogram).sum_ns) == ((THREADS * EACH, 0, 0), 7 * THREADS * EACH)
+
+
+def test_no_duration_of_any_process_is_lost_nor_forgotten_when_it_ends() -> None:
+    board = Board(workers=PROCESSES)
+    histogram = board.histogram(BOUNDS_NS)
+    children = []
+    for worker in range(PROCESSES):
+        child = os.fork()
+        if child == 0:
+            board.write_as(worker)
+            for _ in range(EACH):
+                histogram.note(7)
+            os._exit(0)
+        children.append(child)
+    for worker, child in enumerate(children):
+        os.waitpid(child, 0)
+        board.clear(worker)
+    histogram.note(5000)
+    assert read(histogram).counts == (PROCESSES * EACH, 0, 1)
+
+
+def test_each_bucket_remembers_its_latest_traced_call_whole() -> None:
+    histogram = Board().histogram(BOUNDS_NS)
+    first, second = TraceContext.root(), TraceContext(2**128 - 1, 2**64 - 1)
+    histogram.note(50, first)
+    histogram.note(60, second)
+    histogram.note(70)
+    exemplar, *others = read(histogram).exemplars
+    assert exemplar is not None
+    assert (exemplar.trace_id, exemplar.span_id, exemplar.value_ns) == (second.trace_id, second.span_id, 60)
+    assert others == [None, None]
+
+
+def test_of_several_processes_the_latest_traced_call_counts() -> None:
+    board = Board(workers=1)
+    histogram = board.histogram(BOUNDS_NS)
+    child = os.fork()
+    if child == 0:
+        board.write_as(0)
+        histogram.note(50, TraceContext(1, 1))
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert exemplar_id(histogram) == 1
+    histogram.note(60, TraceContext(2, 2))
+    assert exemplar_id(histogram) == 2
+
+
+def exemplar_id(histogram: Histogram) -> int:
+    exemplar = read(histogram).exemplars[0]
+    assert exemplar is not None
+    return exemplar.trace_id
+
+
+def test_a_traced_call_that_is_being_written_is_not_read() -> None:
+    histogram = Board().histogram(BOUNDS_NS)
+    histogram.note(50, TraceContext(1, 1))
+    histogram._exemplars[0] += 1
+    assert read(histogram).exemplars[0] is None
