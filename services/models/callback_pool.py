@@ -63,6 +63,46 @@ def serve(service: Service) -> None:
     loop.run()
 
 
+class PooledCalls:
+    """Has the pieces of each call run by the pool. What the loop does for them, it is asked for through `wakeup`."""
+
+    def __init__(self, service: Service, loop: Loop, ready: "ReadyQueue") -> None:
+        self._service = service
+        self._ready = ready
+        self._identity = Identity(service)
+        self._colour = COLOURS[service.config.colour]
+        self._wakeup = Wakeup(loop)
+        self._loop_waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))
+
+    def received(self, connection: Caller, call: ServerCall) -> None:
+        if self._service.queue.own() >= self._service.config.queue_bound:
+            connection.finish(call, Code.RESOURCE_EXHAUSTED, "queue is full")
+            return
+        colour = self._colour(connection, call)
+        self._ready.put(colour, partial(self._begin, connection, call, colour))
+
+    def cancelled(self, call: ServerCall) -> None:
+        if isinstance(call.context, Run):
+            self._loop_waits.interrupt(call.context)
+
+    def _begin(self, connection: Caller, call: ServerCall, colour: Colour) -> None:
+        """The first piece of a call, in a thread of the pool."""
+
+        def send(message: bytes) -> None:
+            self._wakeup.post(partial(connection.send, call, message))
+
+        def done(code: Code, why: str) -> None:
+            self._wakeup.post(partial(connection.finish, call, code, why))
+            run.end(code)
+
+        try:
+            run = call.context = self._service.start(call, self._identity.value)
+        except RpcError as error:
+            self._wakeup.post(partial(connection.finish, call, error.code, error.message))
+            return
+        callbacks.handle(run, PooledWaits(self._ready, colour, self._wakeup, self._loop_waits), send, done)
+
+
 class ReadyQueue:
     """Callbacks to be run. Guarantees: no two of one colour at the same time, and those of one colour in order."""
 
@@ -111,46 +151,6 @@ class Identity(threading.local):
 
     def __init__(self, service: Service) -> None:
         self.value = service.identity()
-
-
-class PooledCalls:
-    """Has the pieces of each call run by the pool. What the loop does for them, it is asked for through `wakeup`."""
-
-    def __init__(self, service: Service, loop: Loop, ready: ReadyQueue) -> None:
-        self._service = service
-        self._ready = ready
-        self._identity = Identity(service)
-        self._colour = COLOURS[service.config.colour]
-        self._wakeup = Wakeup(loop)
-        self._loop_waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))
-
-    def received(self, connection: Caller, call: ServerCall) -> None:
-        if self._service.queue.own() >= self._service.config.queue_bound:
-            connection.finish(call, Code.RESOURCE_EXHAUSTED, "queue is full")
-            return
-        colour = self._colour(connection, call)
-        self._ready.put(colour, partial(self._begin, connection, call, colour))
-
-    def cancelled(self, call: ServerCall) -> None:
-        if isinstance(call.context, Run):
-            self._loop_waits.interrupt(call.context)
-
-    def _begin(self, connection: Caller, call: ServerCall, colour: Colour) -> None:
-        """The first piece of a call, in a thread of the pool."""
-
-        def send(message: bytes) -> None:
-            self._wakeup.post(partial(connection.send, call, message))
-
-        def done(code: Code, why: str) -> None:
-            self._wakeup.post(partial(connection.finish, call, code, why))
-            run.end(code)
-
-        try:
-            run = call.context = self._service.start(call, self._identity.value)
-        except RpcError as error:
-            self._wakeup.post(partial(connection.finish, call, error.code, error.message))
-            return
-        callbacks.handle(run, PooledWaits(self._ready, colour, self._wakeup, self._loop_waits), send, done)
 
 
 class PooledWaits:

@@ -55,37 +55,10 @@ def serve(service: Service) -> None:
     loop.run()
 
 
-class Pool:
-    """The queue, and the threads that take from it."""
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-        self._tasks: queue.Queue[Task] = queue.Queue(service.config.queue_bound)
-        service.queue.set(0)
-        for number in range(service.config.pool_threads):
-            threading.Thread(target=self._work, name=f"worker-{number}", daemon=True).start()
-
-    def put(self, task: Task) -> None:
-        """Raises RpcError RESOURCE_EXHAUSTED when the queue is full."""
-        try:
-            self._tasks.put_nowait(task)
-        except queue.Full:
-            raise RpcError(Code.RESOURCE_EXHAUSTED, "queue is full") from None
-        self._service.queue.add(1)
-
-    def _work(self) -> None:
-        waits = BlockingWaits(self._service.config.backend)
-        identity = self._service.identity()
-        while True:
-            task = self._tasks.get()
-            self._service.queue.add(-1)
-            task(waits, identity)
-
-
 class HandedOff:
     """Hands each call to the pool whole: there it is one straight line, which blocks its thread where it waits."""
 
-    def __init__(self, service: Service, pool: Pool, wakeup: Wakeup) -> None:
+    def __init__(self, service: Service, pool: "Pool", wakeup: Wakeup) -> None:
         self._service = service
         self._pool = pool
         self._wakeup = wakeup
@@ -116,7 +89,7 @@ class HandedOff:
 class Helpers:
     """Hands single steps to the pool; their calls go on in the loop."""
 
-    def __init__(self, pool: Pool, wakeup: Wakeup) -> None:
+    def __init__(self, pool: "Pool", wakeup: Wakeup) -> None:
         self._pool = pool
         self._wakeup = wakeup
 
@@ -132,3 +105,30 @@ class Helpers:
         except Exception as error:
             done.set_exception(error)
         self._wakeup.post(partial(then, done.result))
+
+
+class Pool:
+    """The queue, and the threads that take from it."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._tasks: queue.Queue[Task] = queue.Queue(service.config.queue_bound)
+        service.queue.set(0)
+        for number in range(service.config.pool_threads):
+            threading.Thread(target=self._work, name=f"worker-{number}", daemon=True).start()
+
+    def put(self, task: Task) -> None:
+        """Raises RpcError RESOURCE_EXHAUSTED when the queue is full."""
+        try:
+            self._tasks.put_nowait(task)
+        except queue.Full:
+            raise RpcError(Code.RESOURCE_EXHAUSTED, "queue is full") from None
+        self._service.queue.add(1)
+
+    def _work(self) -> None:
+        waits = BlockingWaits(self._service.config.backend)
+        identity = self._service.identity()
+        while True:
+            task = self._tasks.get()
+            self._service.queue.add(-1)
+            task(waits, identity)

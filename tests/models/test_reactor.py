@@ -16,6 +16,8 @@ from tests.conformance.conftest import Workload
 
 TIMEOUT_S = 20
 OPEN_FILES = 2 * FD_SETSIZE
+REFUSAL = f"select watches descriptors below {FD_SETSIZE}, not {FD_SETSIZE}"
+CALL = workload_pb2.RunRequest(steps=[workload_pb2.Step(call=workload_pb2.Call())])
 
 
 @pytest.fixture
@@ -28,7 +30,8 @@ def many_files() -> Iterator[None]:
 
 @pytest.mark.usefixtures("many_files")
 def test_select_closes_connections_that_it_cannot_watch_and_serves_the_others() -> None:
-    command = [sys.executable, "-m", "services", "reactor", "--demultiplexer", "select"]
+    # Nothing listens at the backend's address; it is not even asked.
+    command = [sys.executable, "-m", "services", "reactor", "--demultiplexer", "select", "--backend", "127.0.0.1:1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -41,8 +44,12 @@ def test_select_closes_connections_that_it_cannot_watch_and_serves_the_others() 
                     last = opened.enter_context(socket.create_connection((host, int(port)), TIMEOUT_S))
                 assert last.recv(1) == b""
                 assert workload.run(workload_pb2.RunRequest(), timeout=TIMEOUT_S).steps == 0
+                with pytest.raises(grpc.RpcError) as unavailable:
+                    workload.run(CALL, timeout=TIMEOUT_S)
+                assert unavailable.value.code() is grpc.StatusCode.UNAVAILABLE
+                assert REFUSAL in unavailable.value.details()
         finally:
             process.terminate()
             _, said = process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0
-    assert said == f"connections are refused: select watches descriptors below {FD_SETSIZE}, not {FD_SETSIZE}\n"
+    assert said == f"connections are refused: {REFUSAL}\n"
