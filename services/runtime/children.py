@@ -98,9 +98,9 @@ class Children:
 
     def wait(self, timeout_s: float | None = None) -> tuple[set[int], list[Ended]]:
         """Until something happens: which watched descriptors are readable, and which children have ended."""
-        readable = {fd for fd, _ in self._poll.poll(None if timeout_s is None else timeout_s * 1000)}
-        ended = [self._reap(self._of_fd[fd]) for fd in readable if fd in self._of_fd]
-        return readable - self._of_fd.keys(), ended
+        ready = {fd for fd, _ in self._poll.poll(None if timeout_s is None else timeout_s * 1000)}
+        ended = [self._of_fd[fd] for fd in ready & self._of_fd.keys()]
+        return ready - self._of_fd.keys(), [self._reap(child) for child in ended]
 
     def drain(self) -> None:
         """Returns once all have ended; those that have not after the service's `drain_timeout_s` are cut off."""

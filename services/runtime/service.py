@@ -175,9 +175,12 @@ class Service:
 
     def reserve(self) -> socket.socket:
         """A socket that listens to nobody, so that the port is kept for those who `reuse_port`. Raises OSError."""
-        sock = socket.socket(socket.AF_INET6 if ":" in self.config.host else socket.AF_INET)
+        # Alone at first: with another service that reuses the port, this one would share its clients unseen.
+        with self.open_listener() as alone:
+            address = alone.getsockname()
+        sock = socket.socket(alone.family)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        sock.bind((self.config.host, self.config.port))
+        sock.bind(address)
         return sock
 
     def start_tracing(self) -> None:

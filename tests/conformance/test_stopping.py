@@ -17,7 +17,7 @@ IN_FLIGHT = 20
 SLOW = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=500_000))])
 STUCK = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=60_000_000))])
 BLOCKED = workload_pb2.RunRequest(steps=[workload_pb2.Step(block=workload_pb2.Block(duration_us=60_000_000))])
-PREEMPTIVE = [name for name, model in MODELS.items() if model.taxonomy.tasks == "preemptive"]
+NOT_COOPERATIVE = [name for name, model in MODELS.items() if model.taxonomy.tasks != "cooperative"]
 CONCURRENT = [name for name, model in MODELS.items() if model.at_once == "many calls"]
 """Models that run the calls of one connection at the same time."""
 
@@ -62,7 +62,7 @@ def test_a_peer_that_never_reads_what_it_is_told_does_not_hold_the_service_up(mo
             assert started.stop() == 0
 
 
-@pytest.mark.parametrize("model", PREEMPTIVE)
+@pytest.mark.parametrize("model", NOT_COOPERATIVE)
 def test_a_handler_that_blocks_has_its_time_to_drain_and_no_more(model: str) -> None:
     with serving(model, "--drain-timeout-s", "0.5") as started, grpc.insecure_channel(started.address) as channel:
         pending = Workload(channel).run.future(BLOCKED)
