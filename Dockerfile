@@ -28,7 +28,10 @@ FROM build AS code
 COPY protos/sweetspot /code/sweetspot
 COPY services /code/services
 # Each model's file, and its byte code, in a folder of its own.
-RUN find /code -name '*.proto' -delete -o -name '*.pyi' -delete && $COMPILE /code && cd /code \
+# Of the tools only what runs in a driver's pod.
+COPY tools/*.py tools/*.json /tools/
+COPY tools/cluster /tools/cluster
+RUN find /code -name '*.proto' -delete -o -name '*.pyi' -delete && $COMPILE /code /tools && cd /code \
     && for file in services/models/[!_]*.py; do \
         model=$(basename "$file" .py) && mkdir -p "/models/$model/services/models/__pycache__" \
         && mv "$file" "/models/$model/services/models/" \
@@ -60,6 +63,7 @@ ENTRYPOINT ["python", "-m", "services", "backend"]
 FROM python AS driver
 COPY --from=extras /extras /app/packages
 COPY --from=code /driver /app/services/driver
+COPY --from=code /tools /app/tools
 ENTRYPOINT ["python", "-m", "services.driver"]
 
 FROM python AS conformance

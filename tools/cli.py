@@ -11,21 +11,25 @@ import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn, Protocol
 
 from rich.console import Console
 
 from tools import environment, experiment, local, report, styles
+from tools.cluster import store
+from tools.cluster.api import Api, ClusterError
+from tools.cluster.release import Release
+from tools.cluster.run import Cluster, pull, run_name
 from tools.experiment import BadExperimentError, Experiment
 from tools.local import LocalError, Pinning, Programs
 from tools.results import BadResultsError, read_trials, write_whole
-from tools.run import run, trials
+from tools.run import Pair, Watcher, run, trials
 from tools.scale import page
 from tools.scale.cells import cells
 from tools.scale.local import local_ground, pinning_over
@@ -34,10 +38,13 @@ from tools.scale.results import is_scale, read_cells
 from tools.scale.run import run as run_cells
 from tools.scale.terminal import ScaleProgress
 from tools.scale.terminal import show as show_cells
-from tools.terminal import RunProgress, show
+from tools.terminal import RunProgress, show, show_kept
 from tools.trial import Place
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
+BALANCES = ("cluster-ip", "headless", "per-connection")
+MAX_SHARDS = 100
+_EXACT: dict[str, Any] = {"allow_abbrev": False}
 
 
 class _Refused(Exception):
@@ -54,12 +61,8 @@ def main(arguments: Sequence[str] | None = None, programs: Programs = Programs()
     args = _parser().parse_args(arguments)
     console = Console(highlight=False)
     try:
-        if args.command == "report":
-            return _report(args.folder, console)
-        if args.command == "styles":
-            return _styles(console, programs, as_json=args.json)
-        return _run(args, console, programs)
-    except (_Refused, BadExperimentError, BadResultsError, LocalError) as error:
+        return _COMMANDS[args.command](args, console, programs)
+    except (_Refused, BadExperimentError, BadResultsError, ClusterError, LocalError) as error:
         print(f"sweetspot: {error}", file=sys.stderr)
         return REFUSED
     except KeyboardInterrupt:
@@ -70,7 +73,7 @@ def main(arguments: Sequence[str] | None = None, programs: Programs = Programs()
 def _parser() -> _Parser:
     parser = _Parser(prog="sweetspot", description="Every server concurrency model behind one gRPC workload.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    running = commands.add_parser("run", help="run an experiment on this machine and report on it", allow_abbrev=False)
+    running = commands.add_parser("run", help="run an experiment, here or in a cluster, and report on it", **_EXACT)
     running.add_argument(
         "experiment",
         nargs="?",
@@ -82,18 +85,47 @@ def _parser() -> _Parser:
         "--results", type=Path, default=Path("results"), metavar="DIR", help="where to keep it (results)"
     )
     running.add_argument("--resume", type=Path, metavar="DIR", help="go on with an interrupted run: do what is missing")
-    reporting = commands.add_parser("report", help="write the report of a results folder again", allow_abbrev=False)
+    running.add_argument("--cluster", action="store_true", help="in the cluster of the current kubectl context")
+    clustered = running.add_argument_group("with --cluster")
+    _of_namespace(clustered)
+    clustered.add_argument("--release", default="sweetspot", metavar="R", help="of the chart (sweetspot)")
+    clustered.add_argument("--shards", type=_shards, default=1, metavar="N", help="driver pods that share the load (1)")
+    clustered.add_argument("--balance", choices=BALANCES, default="cluster-ip", help="how calls find pods (cluster-ip)")
+    clustered.add_argument("--driver-cpu", default="500m", metavar="CPU", help="of each driver pod (500m)")
+    clustered.add_argument("--driver-memory", default="512Mi", metavar="MEM", help="of each driver pod (512Mi)")
+    clustered.add_argument("--keep-pods", action="store_true", help="do not start services anew for each trial")
+    reporting = commands.add_parser("report", help="write the report of a results folder again", **_EXACT)
     reporting.add_argument("folder", type=Path, metavar="DIR", help="as results/default-20260131T120000Z")
-    costing = commands.add_parser("styles", help="tell what each style of a handler costs", allow_abbrev=False)
+    kept = commands.add_parser("results", help="results that are kept in a cluster: list or pull them", **_EXACT)
+    doing = kept.add_subparsers(dest="doing", required=True, metavar="list|pull")
+    _of_namespace(doing.add_parser("list", help="the runs there are", **_EXACT))
+    pulling = doing.add_parser("pull", help="make a run's results folder here, with its report", **_EXACT)
+    _of_namespace(pulling)
+    pulling.add_argument("run", metavar="RUN", help="as `list` says")
+    pulling.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="where to put it (results)"
+    )
+    costing = commands.add_parser("styles", help="tell what each style of a handler costs", **_EXACT)
     costing.add_argument("--json", action="store_true", help="all figures, as JSON")
     return parser
+
+
+def _of_namespace(parser: Any) -> None:
+    parser.add_argument("--namespace", "-n", metavar="N", help="(that of the kubectl context)")
+
+
+def _shards(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text) <= MAX_SHARDS):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number within 1 to {MAX_SHARDS}")
+    return int(text)
 
 
 def _names(text: str) -> list[str]:
     return [name.strip().replace("-", "_") for name in text.split(",")]
 
 
-def _report(folder: Path, console: Console) -> int:
+def _report(args: argparse.Namespace, console: Console, _programs: Programs) -> int:
+    folder = args.folder
     if is_scale(folder):
         path = page.write(folder)
         show_cells(console, read_cells(folder), experiment.read(folder / "experiment.yaml"), path)
@@ -103,36 +135,112 @@ def _report(folder: Path, console: Console) -> int:
     return 0
 
 
-def _styles(console: Console, programs: Programs, *, as_json: bool) -> int:
+def _styles(args: argparse.Namespace, console: Console, programs: Programs) -> int:
     costs = styles.measure(programs)
-    if as_json:
+    if args.json:
         print(json.dumps(costs, indent=1))
     else:
         styles.show(console, costs)
     return 0
 
 
+def _results(args: argparse.Namespace, console: Console, programs: Programs) -> int:
+    api = Api.connect(args.namespace)
+    if args.doing == "list":
+        show_kept(console, store.overview(api))
+        return 0
+    folder = args.results / args.run
+    void = pull(api, args.run, folder, programs)
+    show(console, read_trials(folder).trials, report.write(folder))
+    for why in void:
+        print(f"sweetspot: void: {why}", file=sys.stderr)
+    return FAILED if void else 0
+
+
+class Venue(Protocol):
+    """Where trials run: this machine, or a cluster."""
+
+    def models(self) -> Collection[str]:
+        """What can be measured there."""
+
+    def describe(self) -> dict[str, Any]:
+        """What a reader needs to doubt a number, or to get it again."""
+
+    def keep(self, folder: Path) -> None:
+        """A new run begins, of which the folder says what is asked."""
+
+    def measure_all(self, asked: Experiment, wanted: Sequence[Pair], folder: Path, watcher: Watcher) -> None:
+        """Runs those trials and keeps them in the folder."""
+
+
+class ThisMachine:
+    """Trials as processes, side by side."""
+
+    def __init__(self, programs: Programs, pinning: Pinning | None) -> None:
+        self._programs = programs
+        self._pinning = pinning
+
+    def models(self) -> Collection[str]:
+        return self._programs.models()
+
+    def describe(self) -> dict[str, Any]:
+        return environment.describe(self._pinning, local.allow_open_files())
+
+    def keep(self, folder: Path) -> None:
+        """The folder is all there is of it."""
+
+    def place(self, folder: Path) -> Place:
+        """Where it runs, with this folder."""
+        return Place(folder, self._programs, self._pinning)
+
+    def measure_all(self, asked: Experiment, wanted: Sequence[Pair], folder: Path, watcher: Watcher) -> None:
+        run(asked, wanted, self.place(folder), watcher)
+
+
 def _run(args: argparse.Namespace, console: Console, programs: Programs) -> int:
     if (args.experiment is None) == (args.resume is None):
         raise _Refused("say either which EXPERIMENT to run or which folder to --resume")
     asked, folder = _asked(args)
-    models = _choose(args.models or asked.models, programs)
-    pinning = (pinning_over if asked.scale else Pinning.over)(os.sched_getaffinity(0))
-    described = environment.describe(pinning, local.allow_open_files())
+    venue = _venue(args, asked, folder, programs)
+    models = _choose(args.models or asked.models, venue)
     if args.resume is None:
         asked = asked.of(models)
-    _prepare(folder, asked, described)
+    _prepare(folder, asked, venue)
     if asked.scale is not None:
-        return _run_scale(asked, models, Place(folder, programs, pinning), console)
+        assert isinstance(venue, ThisMachine)
+        return _run_scale(asked, models, venue.place(folder), console)
     kept = {(trial.model, trial.connections) for trial in read_trials(folder).trials}
     wanted = [pair for pair in trials(asked, models) if pair not in kept]
     console.print(f"{asked.title}\n{len(wanted)} trials, kept in {folder}", markup=False, soft_wrap=True)
     with RunProgress(console, len(wanted)) as progress:
-        interrupted = _to_its_end(lambda: run(asked, wanted, Place(folder, programs, pinning), progress))
+        interrupted = _to_its_end(lambda: venue.measure_all(asked, wanted, folder, progress))
     found = read_trials(folder).trials
     show(console, found, report.write(folder))
     missing = len(set(wanted) - {(trial.model, trial.connections) for trial in found})
     return _status(_Tally("trials", len(found), len(wanted), missing, len(progress.failures)), folder, interrupted)
+
+
+def _venue(args: argparse.Namespace, asked: Experiment, folder: Path, programs: Programs) -> Venue:
+    """A run goes on where it began."""
+    described: dict[str, Any] = {}
+    if args.resume is not None and (path := folder / "environment.json").exists():
+        described = json.loads(path.read_text(encoding="utf-8"))
+    if "cluster" in described:
+        return Cluster.resumed(described["cluster"], programs)
+    if not args.cluster:
+        return ThisMachine(programs, (pinning_over if asked.scale else Pinning.over)(os.sched_getaffinity(0)))
+    if asked.scale is not None:
+        raise _Refused("an experiment with `scale` cannot be run with --cluster")
+    return Cluster(
+        Release(Api.connect(args.namespace), args.release),
+        run=folder.name,
+        programs=programs,
+        shards=args.shards,
+        balance=args.balance,
+        driver_cpu=args.driver_cpu,
+        driver_memory=args.driver_memory,
+        keep_pods=args.keep_pods,
+    )
 
 
 def _run_scale(asked: Experiment, models: Sequence[str], place: Place, console: Console) -> int:
@@ -193,27 +301,30 @@ def _asked(args: argparse.Namespace) -> tuple[Experiment, Path]:
     if args.resume is not None:
         return experiment.read(args.resume / "experiment.yaml"), args.resume
     path = experiment.find(args.experiment)
-    return experiment.read(path), args.results / f"{path.stem}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    when = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    name = run_name(path.stem, when) if args.cluster else f"{path.stem}-{when}"
+    return experiment.read(path), args.results / name
 
 
-def _choose(asked: Sequence[str] | None, programs: Programs) -> list[str]:
+def _choose(asked: Sequence[str] | None, venue: Venue) -> list[str]:
     """The models to run, each once."""
-    known = programs.models()
+    known = venue.models()
     unknown = [model for model in asked or () if model not in known]
     if unknown:
         raise _Refused(f"unknown model {unknown[0]!r}; there are {', '.join(known)}")
     return list(dict.fromkeys(asked or known))
 
 
-def _prepare(folder: Path, asked: Experiment, described: dict[str, object]) -> None:
+def _prepare(folder: Path, asked: Experiment, venue: Venue) -> None:
     """Makes the results folder, or finds out that a resumed one can be written to."""
+    text = json.dumps(venue.describe(), indent=1) + "\n"
     write_whole(folder / "experiment.yaml", asked.to_yaml())
     for name in (CELLS if asked.scale is not None else "trials", "traces"):
         (folder / name).mkdir(exist_ok=True)
     path = folder / "environment.json"
-    text = json.dumps(described, indent=1) + "\n"
     if not path.exists():
         write_whole(path, text)
+        venue.keep(folder)
     elif path.read_text(encoding="utf-8") != text:
         print(
             f"sweetspot: the machine or the code is not as {path} says: old trials may not compare with new ones",
@@ -225,6 +336,9 @@ def _resume_command(folder: Path) -> str:
     """As it can be pasted: `make` calls what is in .venv, which need not be on the path."""
     command = "sweetspot" if shutil.which("sweetspot") else str(Path(sys.executable).with_name("sweetspot"))
     return shlex.join([command, "run", "--resume", str(folder)])
+
+
+_COMMANDS = {"run": _run, "report": _report, "results": _results, "styles": _styles}
 
 
 @contextmanager

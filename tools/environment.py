@@ -22,9 +22,13 @@ def describe(pinning: Pinning | None, open_files: int) -> dict[str, Any]:
         "pinning": "none: everything shares one CPU" if pinning is None else _told(pinning),
         "open_files": open_files,
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "git_revision": _revision(),
-        "packages": _packages(),
+        **describe_code(),
     }
+
+
+def describe_code() -> dict[str, Any]:
+    """What is the same wherever it runs."""
+    return {"git_revision": _revision(), "packages": _packages()}
 
 
 def _told(pinning: Pinning) -> dict[str, str]:

@@ -105,18 +105,27 @@ def names() -> list[str]:
 def read(path: Path) -> Experiment:
     """Reads one experiment. Raises BadExperimentError, whose text begins with the file's name."""
     try:
-        written = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise BadExperimentError(f"{path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise BadExperimentError(f"{path}: not YAML: {_one_line(error)}") from error
+    return parse(text, str(path))
+
+
+def parse(text: str, name: str) -> Experiment:
+    """Reads what such a file holds. Raises BadExperimentError, whose text begins with `name`."""
+    try:
+        written = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise BadExperimentError(f"{name}: not YAML: {_one_line(error)}") from error
     problem = jsonschema.exceptions.best_match(_validator().iter_errors(written))
     if problem is not None:
-        raise BadExperimentError(f"{path}: at {problem.json_path}: {_explain(problem)}")
+        raise BadExperimentError(f"{name}: at {problem.json_path}: {_explain(problem)}")
     if "plan" in written:
-        _check_plan(written["plan"], f"{path}: at $.plan")
-    for name, plan in written.get("scale", {}).get("plans", {}).items():
-        _check_plan(plan, f"{path}: at $.scale.plans.{name}")
+        _check_plan(written["plan"], f"{name}: at $.plan")
+    for label, plan in written.get("scale", {}).get("plans", {}).items():
+        _check_plan(plan, f"{name}: at $.scale.plans.{label}")
     return _make(written)
 
 

@@ -42,6 +42,7 @@ class Programs:
 
     services: Sequence[str] = (sys.executable, "-m", "services")
     driver: Sequence[str] = (sys.executable, "-m", "services.driver")
+    merge: Sequence[str] = (sys.executable, "-m", "services.driver.merge")
     costs: Sequence[str] = (sys.executable, "-m", "services.workload.costs")
 
     def models(self) -> dict[str, str]:

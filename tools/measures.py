@@ -4,6 +4,8 @@
 the others cost. None means not known, which is never the same as 0.
 """
 
+import statistics
+
 from tools.results import Trial
 
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
@@ -78,9 +80,38 @@ def lost_updates(trial: Trial) -> int:
 
 
 def driver_cpus(trial: Trial) -> float:
-    """CPUs that the driver kept busy; near 1 means that it, not the service, may be what was measured."""
-    driver, duration_s = trial.result["driver"], trial.result["got"]["duration_s"]
-    return (driver["cpu_user_ns"] + driver["cpu_system_ns"]) / 1e9 / duration_s if duration_s else 0.0
+    """CPUs that the driver kept busy, the busiest where there are several."""
+    duration_s = trial.result["got"]["duration_s"]
+    busiest_ns: int = max(shard["cpu_ns"] for shard in trial.result["shards"])
+    return busiest_ns / 1e9 / duration_s if duration_s else 0.0
+
+
+def driver_busy(trial: Trial) -> float:
+    """The same as a share of what it may use; near 1 means that it, not the service, may be what was measured."""
+    return driver_cpus(trial) / trial.driver_cpus
+
+
+def share_of_pods(trial: Trial) -> dict[str, float]:
+    """Host -> its share of the calls answered OK. Those that were there and answered none have 0."""
+    answered = {pod["name"]: 0 for pod in trial.pods} | {pod["host"]: pod["answered"] for pod in trial.result["pods"]}
+    total = sum(answered.values())
+    return {host: number / total for host, number in answered.items()} if total else {}
+
+
+def share_variation(trial: Trial) -> float | None:
+    """Coefficient of variation of those shares: 0 where all pods do the same, sqrt(n - 1) where one of n does all."""
+    shares = share_of_pods(trial).values()
+    return statistics.pstdev(shares) / statistics.fmean(shares) if len(shares) > 1 else None
+
+
+def first_call_waits_ns(trial: Trial) -> dict[str, int | None]:
+    """Pod that became ready during the run -> how long it then waited for its first call; None: to the end."""
+    waits: dict[str, int | None] = {}
+    for pod in trial.pods:
+        if pod["ready_ns"] is not None and pod["ready_ns"] > 0:
+            first_ns = pod["first_answer_ns"]
+            waits[pod["name"]] = None if first_ns is None else max(first_ns - pod["ready_ns"], 0)
+    return waits
 
 
 LATE_SHARE = 0.1

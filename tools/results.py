@@ -7,7 +7,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -38,6 +38,10 @@ class Trial:
     """The service's counters when measuring began."""
     after: SnapshotReply
     """The service's counters when measuring ended."""
+    pods: Sequence[Mapping[str, Any]] = ()
+    """In a cluster: the service's pods, as trial.schema.json tells."""
+    driver_cpus: float = 1.0
+    """CPUs that each process of the driver may use: its one thread has no use for more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class Found:
     trials: tuple[Trial, ...]
     """By model, then connections."""
     problems: tuple[str, ...]
-    """One line for each trial file that could not be read."""
+    """One line for each trial that is void, or whose file could not be read."""
 
 
 def trial_path(folder: Path, model: str, connections: int) -> Path:
@@ -59,7 +63,13 @@ def write_trial(folder: Path, trial: Trial) -> Path:
     """Keeps a finished trial, replacing an earlier one. Raises BadResultsError."""
     path = trial_path(folder, trial.model, trial.connections)
     write_whole(path, json.dumps(to_json(trial, str(path)), indent=1) + "\n")
+    path.with_suffix(".void").unlink(missing_ok=True)
     return path
+
+
+def write_void(folder: Path, model: str, connections: int, why: str) -> None:
+    """Keeps in one line why there is no such trial though there was a load. Raises BadResultsError."""
+    write_whole(trial_path(folder, model, connections).with_suffix(".void"), f"void: {why}\n")
 
 
 def to_json(trial: Trial, where: str) -> dict[str, Any]:
@@ -71,6 +81,8 @@ def to_json(trial: Trial, where: str) -> dict[str, Any]:
         "result": trial.result,
         "before": json_format.MessageToDict(trial.before, preserving_proto_field_name=True),
         "after": json_format.MessageToDict(trial.after, preserving_proto_field_name=True),
+        "pods": list(trial.pods),
+        "driver_cpus": trial.driver_cpus,
     }
     _check(content, where)
     return content
@@ -99,7 +111,15 @@ def from_json(content: Any, where: str) -> Trial:
         after = json_format.ParseDict(content["after"], SnapshotReply())
     except json_format.ParseError as error:
         raise BadResultsError(f"{where}: not a snapshot: {_one_line(str(error))}") from error
-    return Trial(content["model"], content["connections"], content["result"], before, after)
+    return Trial(
+        content["model"],
+        content["connections"],
+        content["result"],
+        before,
+        after,
+        tuple(content.get("pods", ())),
+        content.get("driver_cpus", 1.0),
+    )
 
 
 def read_trials(folder: Path) -> Found:
@@ -110,6 +130,8 @@ def read_trials(folder: Path) -> Found:
     if not (folder / "trials").is_dir():
         raise BadResultsError(f"{folder}: not a results folder (it has no trials/)")
     trials, problems = [], []
+    for path in (folder / "trials").glob("*.void"):
+        problems.append(f"{path.stem}: {path.read_text(encoding='utf-8').strip()}")
     for path in (folder / "trials").glob("*.json"):
         try:
             trials.append(read_trial(path))

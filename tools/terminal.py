@@ -11,6 +11,7 @@ from rich.table import Table
 
 from tools import measures
 from tools.answer import answer, connections, ranking
+from tools.cluster.store import Overview
 from tools.report.look import looks
 from tools.report.table import COLUMNS, rows
 from tools.results import Trial
@@ -87,6 +88,19 @@ def show(console: Console, trials: Sequence[Trial], report: Path) -> None:
             )
     # Unwrapped, so that it can be copied.
     console.print(str(report), markup=False, highlight=False, soft_wrap=True)
+
+
+def show_kept(console: Console, runs: Sequence[Overview]) -> None:
+    """The runs that are kept in a cluster."""
+    if not runs:
+        console.print("no runs")
+    for each in runs:
+        asked = "?" if each.asked is None else count(each.asked)
+        console.print(
+            f"{each.run}  {each.began}  {count(each.trials)} of {asked} trials  {each.title}",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _table(trials: Sequence[Trial]) -> Table:

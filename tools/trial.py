@@ -83,7 +83,7 @@ def measure(
     plan.write_text(yaml.safe_dump(dict(experiment.plan)), encoding="utf-8")
     targets = ",".join(service.address for service in services)
     load = [*place.programs.driver, "--target", targets, "--connections", str(connections)]
-    load += ["--plan", str(plan), "--out", str(out), *_trace_file(place, "driver"), *_flags(experiment)]
+    load += ["--plan", str(plan), "--out", str(out), *_trace_file(place, "driver"), *load_flags(experiment)]
     with _counters([service.control for service in services]) as read, started("driver", load) as driver:
         driver.expect("measuring", experiment.warmup_s + OPENING_TIMEOUT_S)
         before = read()
@@ -109,7 +109,7 @@ def _counters(addresses: Sequence[str]) -> Iterator[Callable[[], SnapshotReply]]
         yield read
 
 
-def _flags(experiment: Experiment) -> list[str]:
+def load_flags(experiment: Experiment) -> list[str]:
     """The driver's flags for the load."""
     flags = {
         "--streams": experiment.streams,

@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ def merge(results: Sequence[Result]) -> Result:
         "interrupted": False,
         "got": {
             **_added(results, "got", ("connections", "connections_lost", "sent_again", "in_flight", "answered")),
+            "start_spread_ns": start_spread_ns(shards),
             "duration_s": first["got"]["duration_s"],
             "rate_rps": sum(result["got"]["rate_rps"] for result in results),
         },
@@ -80,6 +81,15 @@ def merge(results: Sequence[Result]) -> Result:
         "spans": None if first["spans"] is None else _added(results, "spans", ("made", "exported", "dropped")),
         "shards": shards,
     }
+
+
+def start_spread_ns(shards: Sequence[Mapping[str, Any]]) -> int:
+    """By how much at most the first shard began before the last one."""
+    if len(shards) == 1:
+        return 0
+    latest: int = max(each["begun_late_ns"] + each["clock_uncertainty_ns"] for each in shards)
+    earliest: int = min(each["begun_late_ns"] - each["clock_uncertainty_ns"] for each in shards)
+    return latest - earliest
 
 
 def _check(results: Sequence[Result], indices: Sequence[int], numbers: set[int]) -> None:

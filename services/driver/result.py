@@ -62,6 +62,7 @@ def make_result(
         },
         "got": {
             "connections": outcome.connections,
+            "start_spread_ns": 0,
             "connections_lost": outcome.connections_lost,
             "sent_again": outcome.sent_again,
             "in_flight": outcome.in_flight,

@@ -18,7 +18,7 @@ def _lines(result: Mapping[str, Any]) -> Iterator[str]:
     asked, got, calls = result["asked"], result["got"], result["calls"]
     if result["interrupted"]:
         yield "interrupted: this is what was measured until then"
-    yield from _shards(result["shards"])
+    yield from _shards(result["shards"], got["start_spread_ns"])
     yield f"{'':12} {'asked':>12} {'got':>12}"
     yield f"{'connections':12} {asked['connections']:>12,} {got['connections']:>12,}"
     if asked["loop"] == "closed":
@@ -39,19 +39,12 @@ def _lines(result: Mapping[str, Any]) -> Iterator[str]:
     yield from _pods(result["pods"])
 
 
-def _shards(shards: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _shards(shards: Sequence[Mapping[str, Any]], start_spread_ns: int) -> Iterator[str]:
     first = shards[0]
     if len(shards) < first["of"]:
         yield f"shard {first['index']} of {first['of']}: {first['connections']:,} connections and its part of the calls"
     elif first["of"] > 1:
-        yield f"{first['of']} shards, begun within {_ms(start_spread_ns(shards))} ms"
-
-
-def start_spread_ns(shards: Sequence[Mapping[str, Any]]) -> int:
-    """By how much at most the first shard began before the last one."""
-    latest: int = max(each["begun_late_ns"] + each["clock_uncertainty_ns"] for each in shards)
-    earliest: int = min(each["begun_late_ns"] - each["clock_uncertainty_ns"] for each in shards)
-    return latest - earliest
+        yield f"{first['of']} shards, begun within {_ms(start_spread_ns)} ms"
 
 
 def _pods(pods: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -1,12 +1,16 @@
 """Runs of the driver within the test's process."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from services.driver.loop import Load, Outcome
 from services.driver.options import Options, Target
+from services.driver.plan import make_plan
+from services.driver.result import make_result
 from services.driver.shard import Shard
 from services.driver.tracing import Sampler
+from tests.driver.fake_service import Act, FakeService
 
 
 def options(*targets: Target, **changed: Any) -> Options:
@@ -40,3 +44,14 @@ def run(asked: Options, *, announced: list[str] | None = None) -> Outcome:
     load = Load(asked, b"", sampler, ([] if announced is None else announced).append)
     load.open_connections()
     return load.run()
+
+
+def shard_results(of: int) -> list[dict[str, Any]]:
+    """Results of a real run of each shard, one after the other: 60 calls in all, of which some are refused."""
+    results = []
+    service = FakeService(lambda number: Act.REFUSE if number % 10 == 0 else Act.REPLY)
+    with service.running() as target:
+        for index in range(of):
+            asked = options(target, connections=3, streams=None, rate_rps=300.0, duration_s=0.2, shard=Shard(index, of))
+            results.append(make_result(asked, make_plan(None), datetime(2026, 1, 1, tzinfo=UTC), run(asked)))
+    return results

@@ -4,7 +4,6 @@ import copy
 import itertools
 import json
 from array import array
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.driver import samples
-from services.driver.merge import VoidRun, main, merge
-from services.driver.plan import make_plan
-from services.driver.result import make_result, write_result
+from services.driver.merge import VoidRun, main, merge, start_spread_ns
+from services.driver.result import write_result
 from services.driver.samples import HIGHEST_NS, summarize
-from services.driver.shard import Shard
-from services.driver.summary import start_spread_ns
-from tests.driver.fake_service import Act, FakeService
-from tests.driver.runs import options, run
+from tests.driver.runs import shard_results
 
-STARTED = datetime(2026, 1, 1, tzinfo=UTC)
 LATENCIES = st.lists(st.integers(0, HIGHEST_NS + 10**9), max_size=50)
 
 
@@ -36,20 +30,9 @@ def test_a_merged_summary_is_that_of_the_union(parts: list[list[int]]) -> None:
     assert merged == union
 
 
-def shards(of: int = 2) -> list[dict[str, Any]]:
-    """Results of a real run of each shard, one after the other."""
-    results = []
-    service = FakeService(lambda number: Act.REFUSE if number % 10 == 0 else Act.REPLY)
-    with service.running() as target:
-        for index in range(of):
-            asked = options(target, connections=3, streams=None, rate_rps=300.0, duration_s=0.2, shard=Shard(index, of))
-            results.append(make_result(asked, make_plan(None), STARTED, run(asked)))
-    return results
-
-
 @pytest.fixture(scope="module")
 def parts() -> list[dict[str, Any]]:
-    return shards()
+    return shard_results(2)
 
 
 def test_the_whole_is_what_was_asked_and_every_call_is_in_it(parts: list[dict[str, Any]], tmp_path: Path) -> None:

@@ -71,7 +71,13 @@ def driver(flags: dict[str, str]) -> None:
         signal.pause()
     print("measured\n\n  first UNAVAILABLE: backend is down", flush=True)
     rate_rps = 0.0 if connections == UNANSWERED else 100.0
-    got = {"connections": connections, "duration_s": 4.0, "answered": round(4 * rate_rps), "rate_rps": rate_rps}
+    got = {
+        "start_spread_ns": 0,
+        "connections": connections,
+        "duration_s": 4.0,
+        "answered": round(4 * rate_rps),
+        "rate_rps": rate_rps,
+    }
     result = {**trial("reactor", connections, got=got).result, "flags": flags}
     Path(flags["--out"]).write_text(json.dumps(result), encoding="utf-8")
 

@@ -81,6 +81,7 @@ def trial(model: str, connections: int, **changes: Any) -> Trial:
         "plan": PLAN,
         "asked": {
             "loop": "closed",
+            "balance": "cluster-ip",
             "connections": connections,
             "streams": 1,
             "rate_rps": None,
@@ -91,7 +92,13 @@ def trial(model: str, connections: int, **changes: Any) -> Trial:
             "trace_ratio": 0.001,
             "seed": 1,
         },
-        "got": {"connections": connections, "duration_s": DURATION_S, "answered": ok, "rate_rps": ok / DURATION_S},
+        "got": {
+            "start_spread_ns": 0,
+            "connections": connections,
+            "duration_s": DURATION_S,
+            "answered": ok,
+            "rate_rps": ok / DURATION_S,
+        },
         "calls": {
             "planned": ok + connections,
             "ok": ok,
@@ -111,6 +118,19 @@ def trial(model: str, connections: int, **changes: Any) -> Trial:
         ],
         "checksums": {"3735928559": ok},
         "served_by": {"host/4711/0": ok},
+        "pods": [{"host": "host", "answered": ok, "first_answer_ns": 10**9}],
+        "spans": {"made": 9, "exported": 9, "dropped": 0},
+        "shards": [
+            {
+                "index": 0,
+                "of": 1,
+                "connections": connections,
+                "begin_monotonic_ns": 10**12 - 10**9,
+                "begun_late_ns": 0,
+                "clock_uncertainty_ns": 0,
+                "cpu_ns": int(rate * 9e4) + int(rate * 5e4),
+            }
+        ],
     }
     cpu_ns = int(3.9e9 * min(1, rate / character.capacity_rps))
     before = SnapshotReply(model=model, cpu_user_ns=10**9, cpu_system_ns=10**8, connections=connections)
@@ -127,6 +147,8 @@ def trial(model: str, connections: int, **changes: Any) -> Trial:
     )
     if character.has_loop:
         after.loop_lag_max_ns = int(2e6 * connections**0.5)
+    for part in ("got", "asked"):
+        changes[part] = result[part] | changes.get(part, {})
     return Trial(model, connections, {**result, **changes}, before, after)
 
 

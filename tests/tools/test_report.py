@@ -1,5 +1,6 @@
 """The report as a reader finds it, whatever the results folder holds."""
 
+import dataclasses
 import json
 import re
 from html.parser import HTMLParser
@@ -114,7 +115,7 @@ def test_a_model_that_was_asked_for_and_never_ran_is_named(tmp_path: Path) -> No
             "only 7 of 10 conn",
         ),
         (
-            sample.trial("reactor", 10, driver={"cpu_user_ns": 3_500_000_000, "cpu_system_ns": 400_000_000}),
+            sample.trial("reactor", 10, shards=[{"cpu_ns": 3_900_000_000}]),
             "the driver used 0.975 CPUs and may be what was measured",
         ),
         (
@@ -137,6 +138,31 @@ def test_a_model_that_was_asked_for_and_never_ran_is_named(tmp_path: Path) -> No
 )  # fmt: skip
 def test_what_went_wrong_is_said(tmp_path: Path, trial: Trial, words: str) -> None:
     assert words in read(folder_of(tmp_path, trial))
+
+
+def test_pods_are_told_with_their_shares_and_what_new_ones_waited_for(tmp_path: Path) -> None:
+    shares = [("a", 60, 10**6), ("b", 20, 5 * 10**9)]
+    answered = [{"host": host, "answered": number, "first_answer_ns": first} for host, number, first in shares]
+    times = {"a": (None, 10**6), "b": (2 * 10**9, 5 * 10**9), "c": (3 * 10**9, None)}
+    there = [
+        {"name": name, "node": "n1", "answered": 0, "ready_ns": ready, "first_answer_ns": first, "went": False}
+        for name, (ready, first) in times.items()
+    ]
+    trial = dataclasses.replace(sample.trial("reactor", 10, pods=answered), pods=there)
+    page = re.sub(r"\s+", " ", read(folder_of(tmp_path, trial)))
+    assert "reactor at 10 connections, cluster-ip: variation 0.935" in page
+    for row in ("a n1 75 %", "b n1 25 % 3 s", "c n1 0 % got none"):
+        assert row in page
+    assert "pods came or went (b, c): its counters are of those that stayed." in page
+
+
+def test_one_pod_that_answers_for_all_is_said(tmp_path: Path) -> None:
+    there = [
+        {"name": name, "node": "n1", "answered": 0, "ready_ns": None, "first_answer_ns": None, "went": False}
+        for name in ("host", "other")
+    ]
+    trial = dataclasses.replace(sample.trial("reactor", 10), pods=there)
+    assert "one of 2 pods answered every call (balance: cluster-ip)." in read(folder_of(tmp_path, trial))
 
 
 def test_unfinished_calls_are_shown_and_are_no_errors() -> None:

@@ -11,8 +11,10 @@ from tools.report.folder import Contents
 from tools.results import Trial
 from tools.units import count, duration, share, three_digits
 
-DRIVER_BUSY_CPUS = 0.9
-"""The driver is one process with one thread of Python: past this it has nothing left to give."""
+DRIVER_BUSY_SHARE = 0.9
+"""A driver is one process with one thread of Python: past this share of a CPU it has nothing left to give."""
+START_SPREAD_NS = 50_000_000
+"""Shards that begin further apart than this did not make the load that was asked."""
 
 
 def notices(contents: Contents) -> list[str]:
@@ -55,5 +57,20 @@ def _of(trial: Trial) -> Iterator[str]:
         yield f"nothing keeps its transfers apart: at least {count(lost)} updates of accounts were lost."
     if throttled_ns := measures.throttled_ns(trial):
         yield f"the CPU quota kept the service from running for {duration(throttled_ns)}."
-    if (cpus := measures.driver_cpus(trial)) > DRIVER_BUSY_CPUS:
-        yield f"the driver used {three_digits(cpus)} CPUs and may be what was measured: the service may be faster."
+    if measures.driver_busy(trial) > DRIVER_BUSY_SHARE:
+        cpus = three_digits(measures.driver_cpus(trial))
+        yield f"the driver used {cpus} CPUs and may be what was measured: the service may be faster."
+    if (spread_ns := got["start_spread_ns"]) > START_SPREAD_NS:
+        yield f"the shards of the driver began within {duration(spread_ns)}, not {duration(START_SPREAD_NS)}."
+    yield from _of_pods(trial)
+    if (spans := trial.result["spans"]) and spans["dropped"]:
+        yield f"the collector did not take {count(spans['dropped'])} of the driver's {count(spans['made'])} spans."
+
+
+def _of_pods(trial: Trial) -> Iterator[str]:
+    shares = measures.share_of_pods(trial)
+    if len(shares) > 1 and max(shares.values()) == 1:
+        balance = trial.result["asked"]["balance"]
+        yield f"one of {len(shares)} pods answered every call (balance: {balance})."
+    if moved := [pod["name"] for pod in trial.pods if pod["went"] or pod["ready_ns"] is not None]:
+        yield f"pods came or went ({', '.join(moved)}): its counters are of those that stayed."

@@ -8,7 +8,7 @@ import plotly.offline
 import yaml
 
 from tools.answer import answer, compared_at, connections, leaders, ranking
-from tools.report import calls, figures, folder, notices, table
+from tools.report import calls, figures, folder, notices, pods, table
 from tools.report.definitions import DEFINITIONS
 from tools.report.look import looks
 from tools.report.rendering import environment
@@ -54,6 +54,7 @@ def render(results: Path) -> str:
                 "plots": [dataclasses.asdict(plot) for plot in plots],
             },
             shown=[(look[one.model], one) for one in shown],
+            spreads=pods.spreads(contents),
             environment=contents.environment,
             experiment=contents.experiment,
             plans=_plans(contents),

@@ -81,10 +81,16 @@ def trial(cell: Cell, rate_rps: float, capacity: float, duration_s: float = 2.0)
     result = {
         **made.result,
         "asked": {**made.result["asked"], "loop": "open", "streams": None, "rate_rps": rate_rps},
-        "got": {"connections": 8, "duration_s": duration_s, "rate_rps": planned / duration_s, "answered": planned},
+        "got": {
+            **made.result["got"],
+            "connections": 8,
+            "duration_s": duration_s,
+            "rate_rps": planned / duration_s,
+            "answered": planned,
+        },
         "calls": {"planned": planned, "ok": planned, "by_status": {}, "timed_out": 0, "not_sent": 0, "unfinished": 0},
         "latency_ns": {**made.result["latency_ns"], "count": planned, "p50": p99_ns // 2, "p99": p99_ns},
-        "driver": {"cpu_user_ns": 10**8, "cpu_system_ns": 10**8, "python": "3.11.7"},
+        "shards": [{**made.result["shards"][0], "cpu_ns": 2 * 10**8}],
         "plan": {"steps": []},
     }
     periods = int(duration_s * 10) * cell.replicas

@@ -1,0 +1,167 @@
+"""An API server in this process that speaks the few calls that runs make, and a controller that does as a test says.
+
+It keeps objects as they come and knows nothing of Kubernetes but paths, labels, and the errors of names: what objects
+do is the test's to say, in `on_job` and by putting them there.
+"""
+
+import base64
+import gzip
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import yaml
+
+Object = dict[str, Any]
+NAMESPACE, RELEASE = "lab", "sweetspot"
+OURS = {"app.kubernetes.io/name": "sweetspot", "app.kubernetes.io/instance": RELEASE}
+_uids = count()
+
+
+def labels_of_model(model: str) -> dict[str, str]:
+    return {**OURS, "app.kubernetes.io/component": "model", "sweetspot.dev/model": model}
+
+
+def pod(name: str, labels: dict[str, str], **status: Any) -> Object:
+    """Ready, but for what `status` says."""
+    running = {"phase": "Running", "podIP": "10.0.0.1", "conditions": [{"type": "Ready", "status": "True"}]}
+    metadata = {"name": name, "namespace": NAMESPACE, "labels": labels, "uid": f"{next(_uids):08}"}
+    return {"metadata": metadata, "spec": {"nodeName": "n1"}, "status": {**running, **status}}
+
+
+def container(**state: Any) -> Object:
+    """The status of one; `state` as `waiting={...}` or `terminated={...}`."""
+    return {"name": "c", "image": "sweetspot/driver:1", "restartCount": 0, "state": state}
+
+
+@dataclass
+class FakeCluster:
+    """`objects`: kind -> name -> object. `forbidden`: "POST jobs" and such, answered 403."""
+
+    on_job: Callable[["FakeCluster", Object], None]
+    objects: dict[str, dict[str, Object]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
+    forbidden: set[str] = field(default_factory=set)
+    created: list[str] = field(default_factory=list)
+
+    def deploy(self, *models: str, **env: str) -> None:
+        """As the chart would, with one ready pod each."""
+        for model in models:
+            name, labels = f"{RELEASE}-{model.replace('_', '-')}", labels_of_model(model)
+            variables = [{"name": key, "value": value} for key, value in env.items()]
+            template = {"spec": {"containers": [{"image": f"sweetspot/{model}:1", "env": variables}]}}
+            self.put(
+                "deployments",
+                {"metadata": {"name": name, "labels": labels}, "spec": {"replicas": 1, "template": template}},
+            )
+            self.put("pods", pod(f"{name}-old", labels))
+
+    def put(self, kind: str, thing: Object) -> None:
+        self.objects[kind][thing["metadata"]["name"]] = thing
+
+    def end_job(self, job: Object, kind: str = "Complete", **more: str) -> None:
+        job["status"] = {"conditions": [{"type": kind, "status": "True", **more}]}
+
+    def keep_part(self, job: Object, part: Object, name: str) -> None:
+        """As a shard of that Job would."""
+        packed = base64.b64encode(gzip.compress(json.dumps(part).encode())).decode()
+        labels = {**job["metadata"]["labels"], "sweetspot.dev/kind": "part"}
+        metadata = {
+            "name": f"{job['metadata']['name']}-{name}",
+            "labels": labels,
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+        }
+        self.put("configmaps", {"metadata": metadata, "binaryData": {"part.json.gz": packed}})
+
+    def answer(self, verb: str, path: str, query: dict[str, list[str]], body: Object | None) -> tuple[int, Object]:
+        if "/namespaces/" not in path:
+            return (200, {"gitVersion": "v1.37.0"}) if path == "/version" else (403, {"message": "forbidden"})
+        _, _, rest = path.partition(f"/namespaces/{NAMESPACE}/")
+        kind, _, name = rest.partition("/")
+        if f"{verb} {kind}" in self.forbidden:
+            return 403, {"message": f'{kind} is forbidden: User "you" cannot do this'}
+        if verb == "POST" and body is not None:
+            return self._create(kind, body)
+        if not name:
+            return 200, {"items": self._find(kind, query.get("labelSelector", []))}
+        if name not in self.objects[kind]:
+            return 404, {"message": f'{kind} "{name}" not found'}
+        return 200, self._delete(kind, name) if verb == "DELETE" else self.objects[kind][name]
+
+    def _create(self, kind: str, body: Object) -> tuple[int, Object]:
+        name = body["metadata"]["name"]
+        if name in self.objects[kind]:
+            return 409, {"message": f'{kind} "{name}" already exists'}
+        body["metadata"].setdefault("creationTimestamp", "2026-01-01T00:00:00Z")
+        self.put(kind, body)
+        self.created.append(f"{kind}/{name}")
+        if kind == "jobs":
+            self.on_job(self, body)
+        return 201, body
+
+    def _find(self, kind: str, selectors: list[str]) -> list[Object]:
+        wanted = {tuple(pair.split("=")) for text in selectors for pair in text.split(",")}
+        there = self.objects[kind].values()
+        return [each for each in there if wanted <= set(each["metadata"].get("labels", {}).items())]
+
+    def _delete(self, kind: str, name: str) -> Object:
+        gone = self.objects[kind].pop(name)
+        if kind == "pods":  # its Deployment makes another
+            self.put("pods", pod(f"{name}-{next(_uids)}", gone["metadata"]["labels"]))
+        return {}
+
+    @contextmanager
+    def running(self, folder: Path) -> Iterator[Path]:
+        """Serves as long as the block lasts; the kubeconfig that leads to it."""
+        cluster = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _serve(self) -> None:
+                size = int(self.headers.get("Content-Length") or 0)
+                body = json.loads(self.rfile.read(size)) if size else None
+                url = urlsplit(self.path)
+                status, answer = cluster.answer(self.command, url.path, parse_qs(url.query), body)
+                text = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+            do_GET = do_POST = do_DELETE = _serve
+
+            def log_message(self, *_: Any) -> None:
+                """Nobody reads it."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield kubeconfig(folder, f"http://127.0.0.1:{server.server_address[1]}")
+        finally:
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+
+KINDS = ("configmaps", "deployments", "jobs", "pods", "services")
+
+
+def kubeconfig(folder: Path, server: str) -> Path:
+    """One that names this server and this namespace."""
+    path = folder / "kubeconfig"
+    named = {
+        "clusters": [{"name": "fake", "cluster": {"server": server}}],
+        "users": [{"name": "you", "user": {"token": "t"}}],
+        "contexts": [{"name": "fake", "context": {"cluster": "fake", "user": "you", "namespace": NAMESPACE}}],
+    }
+    path.write_text(yaml.safe_dump({"apiVersion": "v1", "kind": "Config", "current-context": "fake", **named}))
+    return path

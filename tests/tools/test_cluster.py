@@ -1,0 +1,333 @@
+"""Runs in a cluster as a person meets them: what is left, what is said, and what goes wrong."""
+
+import copy
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from google.protobuf import json_format
+from sweetspot.v1.control_pb2 import SnapshotReply
+
+from tests.driver.runs import shard_results
+from tests.tools.fake_cluster import NAMESPACE, FakeCluster, Object, container, kubeconfig, pod
+from tools import cli
+from tools.cluster import job, store, trial
+from tools.cluster.api import Api
+from tools.results import read_trials
+
+MINE = "title: Why?\nmodels: [{models}]\nconnections: [{connections}]\nplan: {{}}\n{more}"
+ROOT = Path(__file__).parents[2]
+RESULTS: dict[int, list[Any]] = {}
+
+
+def parts(shards: int, **changes: Any) -> list[Object]:
+    """What the shards of one trial would keep."""
+    results = RESULTS.setdefault(shards, shard_results(shards))
+    snapshot = json_format.MessageToDict(SnapshotReply(model="reactor"), preserving_proto_field_name=True)
+    there = {"name": "here", "node": "n1", "ready_monotonic_ns": None, "went": False}
+    service: Object = {"before": snapshot, "after": snapshot, "pods": [there], "void": []}
+    nothing: Object = {"before": None, "after": None, "pods": [], "void": []}
+    common = {"driver_cpus": 0.5, "experiment": MINE.format(models="reactor", connections="3", more=""), **changes}
+    return [
+        {"model": "reactor", "connections": 3, **(nothing if number else service), **common, "result": result}
+        for number, result in enumerate(copy.deepcopy(results))
+    ]
+
+
+def succeed(cluster: FakeCluster, made: Object) -> None:
+    """All shards keep what they got."""
+    trial_name, _, connections = made["metadata"]["labels"]["sweetspot.dev/trial"].rpartition("-")
+    for number, part in enumerate(parts(made["spec"]["completions"])):
+        cluster.keep_part(
+            made, {**part, "model": trial_name.replace("-", "_"), "connections": int(connections)}, str(number)
+        )
+    cluster.end_job(made)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
+    monkeypatch.setattr(trial, "_LOOK_AGAIN_S", 0.01)
+    monkeypatch.setattr(trial, "PENDING_S", 0.05)
+    fake = FakeCluster(succeed)
+    fake.deploy("reactor", "thread_pool")
+    with fake.running(tmp_path) as config:
+        monkeypatch.setenv("KUBECONFIG", str(config))
+        yield fake
+
+
+def run(folder: Path, *flags: str, models: str = "reactor", connections: str = "3", more: str = "") -> int:
+    path = folder / "mine.yaml"
+    path.write_text(MINE.format(models=models, connections=connections, more=more))
+    return cli.main(["run", str(path), "--cluster", "--results", str(folder / "results"), *flags])
+
+
+def only(folder: Path) -> Path:
+    (found,) = (folder / "results").iterdir()
+    return found
+
+
+def test_a_run_leaves_the_same_folder_as_one_on_this_machine(cluster: FakeCluster, tmp_path: Path) -> None:
+    assert run(tmp_path, "--shards", "2") == 0
+    (found,) = read_trials(only(tmp_path)).trials
+    assert (found.model, found.connections, len(found.result["shards"])) == ("reactor", 3, 2)
+    assert found.pods[0]["answered"] == found.result["calls"]["ok"]
+    assert {path.name for path in only(tmp_path).iterdir()} == {
+        "experiment.yaml", "environment.json", "trials", "traces", "report.html",
+    }  # fmt: skip
+
+
+def test_another_machine_can_fetch_it(cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(tmp_path)
+    name = only(tmp_path).name
+    capsys.readouterr()
+    assert cli.main(["results", "list"]) == 0
+    assert capsys.readouterr().out == f"{name}  2026-01-01T00:00:00Z  1 of 1 trials  Why?\n"
+    assert cli.main(["results", "pull", name, "--results", str(tmp_path / "elsewhere")]) == 0
+    for file in ("experiment.yaml", "environment.json", "trials/reactor-3.json"):
+        assert (tmp_path / "elsewhere" / name / file).read_bytes() == (only(tmp_path) / file).read_bytes()
+
+
+def test_a_job_that_somebody_applied_by_hand_is_fetched_too(cluster: FakeCluster, tmp_path: Path) -> None:
+    made = {"metadata": {"name": "example-reactor-3", "labels": {**LABELS, "sweetspot.dev/run": "example"}}, "spec": {}}
+    for number, part in enumerate(parts(2)):
+        cluster.keep_part(made, part, str(number))
+    assert cli.main(["results", "pull", "example", "--results", str(tmp_path)]) == 0
+    assert len(read_trials(tmp_path / "example").trials) == 1
+
+
+def test_each_trial_has_fresh_pods_unless_told_otherwise(cluster: FakeCluster, tmp_path: Path) -> None:
+    before = set(cluster.objects["pods"])
+    run(tmp_path, "--keep-pods")
+    assert set(cluster.objects["pods"]) == before
+    run(tmp_path)
+    assert before - set(cluster.objects["pods"]) == {"sweetspot-reactor-old"}
+
+
+def test_a_run_goes_on_where_it_stopped(cluster: FakeCluster, tmp_path: Path) -> None:
+    run(tmp_path, "--shards", "2", connections="3, 4")
+    (only(tmp_path) / "trials" / "reactor-4.json").unlink()
+    cluster.objects["jobs"].popitem()
+    for name in [name for name in cluster.objects["configmaps"] if "reactor-4" in name]:
+        del cluster.objects["configmaps"][name]
+    cluster.created.clear()
+    assert cli.main(["run", "--resume", str(only(tmp_path))]) == 0
+    assert cluster.created == [f"jobs/{only(tmp_path).name}-reactor-4"]
+    assert len(read_trials(only(tmp_path)).trials) == 2
+
+
+def test_a_trial_that_ended_while_nobody_looked_is_not_run_again(cluster: FakeCluster, tmp_path: Path) -> None:
+    run(tmp_path)
+    (only(tmp_path) / "trials" / "reactor-3.json").unlink()
+    cluster.created.clear()
+    assert cli.main(["run", "--resume", str(only(tmp_path))]) == 0
+    assert cluster.created == []
+    assert len(read_trials(only(tmp_path)).trials) == 1
+
+
+def lose_a_shard(cluster: FakeCluster, made: Object) -> None:
+    cluster.keep_part(made, parts(2)[0], "0")
+    killed = container(terminated={"exitCode": 137, "reason": "OOMKilled"})
+    labels = {"batch.kubernetes.io/job-name": made["metadata"]["name"]}
+    cluster.put("pods", pod("load-1", labels, phase="Failed", containerStatuses=[killed]))
+    cluster.end_job(made, "Failed", reason="FailedIndexes", message="index 1 failed")
+
+
+def double_a_shard(cluster: FakeCluster, made: Object) -> None:
+    for number, part in enumerate([*parts(2), parts(2)[1]]):
+        cluster.keep_part(made, part, str(number))
+    cluster.end_job(made)
+
+
+def lose_the_node(cluster: FakeCluster, made: Object) -> None:
+    cluster.keep_part(made, parts(2)[1], "1")
+    cluster.end_job(made, "Failed", reason="DeadlineExceeded", message="Job was active longer than specified deadline")
+
+
+def crash_the_service(cluster: FakeCluster, made: Object) -> None:
+    for number, part in enumerate(parts(2, void=["pod sweetspot-reactor-x on n1 was OOMKilled"])[:1] + parts(2)[1:]):
+        cluster.keep_part(made, part, str(number))
+    cluster.end_job(made)
+
+
+@pytest.mark.parametrize(
+    ("mishap", "why"),
+    [
+        (lose_a_shard, "pod load-1 was OOMKilled; shard 1 of 2 wrote no result"),
+        (double_a_shard, "shard 1 of 2 wrote 2 results: it was started more than once"),
+        (lose_the_node, "failed: Job was active longer than specified deadline; shard 0 of 2 wrote no result"),
+        (crash_the_service, "pod sweetspot-reactor-x on n1 was OOMKilled"),
+    ],
+)
+def test_a_run_in_which_something_was_lost_is_void_and_says_why(
+    mishap: Callable[[FakeCluster, Object], None],
+    why: str,
+    cluster: FakeCluster,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cluster.on_job = mishap
+    assert run(tmp_path, "--shards", "2") == 1
+    said = capsys.readouterr()
+    assert why in said.out
+    assert "1 of 1 trials failed; to run the 1 missing: " in said.err
+    assert not read_trials(only(tmp_path)).trials
+    assert why in (only(tmp_path) / "report.html").read_text()
+
+
+def waiting(state: Object) -> Callable[[FakeCluster, Object], None]:
+    def happen(cluster: FakeCluster, made: Object) -> None:
+        labels = {"batch.kubernetes.io/job-name": made["metadata"]["name"]}
+        cluster.put("pods", pod("load-0", labels, **{"phase": "Pending", "conditions": [], **state}))
+
+    return happen
+
+
+NO_ROOM = {"type": "PodScheduled", "status": "False", "message": "0/2 nodes are available: 2 Insufficient cpu."}
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (
+            {"conditions": [NO_ROOM]},
+            ["pod load-0 is Pending: 0/2 nodes", "Insufficient cpu", "kubectl describe pod load-0"],
+        ),
+        (
+            {"containerStatuses": [container(waiting={"reason": "ErrImagePull"})]},
+            ["image sweetspot/driver:1 is not there (ErrImagePull)", "try: make images"],
+        ),
+        (
+            {
+                "containerStatuses": [
+                    container(waiting={"reason": "CreateContainerConfigError", "message": "no secret"})
+                ]
+            },
+            ["CreateContainerConfigError: no secret"],
+        ),
+    ],
+)
+def test_a_load_that_cannot_start_is_told_and_its_job_removed(
+    state: Object, words: list[str], cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.on_job = waiting(state)
+    assert run(tmp_path) == 1
+    said = capsys.readouterr().out
+    assert [word for word in words if word not in said] == []
+    assert not cluster.objects["jobs"]
+
+
+def test_a_job_name_that_is_taken_is_another_s_and_left_alone(
+    cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tools.cli.run_name", lambda *_: "mine")
+    cluster.put("jobs", {"metadata": {"name": "mine-reactor-3"}})
+    assert run(tmp_path) == 1
+    assert f"job mine-reactor-3 in namespace {NAMESPACE} is another's; try: kubectl delete" in capsys.readouterr().out
+    assert list(cluster.objects["jobs"].values()) == [{"metadata": {"name": "mine-reactor-3"}}]
+
+
+def forbid(cluster: FakeCluster) -> None:
+    cluster.forbidden.add("GET deployments")
+
+
+def empty(cluster: FakeCluster) -> None:
+    cluster.objects["deployments"].clear()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (forbid, ["no permission for deployments", "kubectl auth can-i get deployments -n lab"]),
+        (empty, ["no models of release sweetspot in namespace lab", "try: make deploy"]),
+        ("seda", ["unknown model 'seda'", "reactor, thread_pool"]),
+    ],
+)
+def test_what_keeps_a_run_from_beginning_is_one_line_that_says_what_to_try(
+    wrong: Callable[[FakeCluster], None] | str,
+    words: list[str],
+    cluster: FakeCluster,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    models = wrong if isinstance(wrong, str) else "reactor"
+    if not isinstance(wrong, str):
+        wrong(cluster)
+    assert run(tmp_path, models=models) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert [word for word in words if word not in said] == []
+    assert cluster.created == []
+    assert not (tmp_path / "results").exists()
+
+
+def test_options_that_the_service_was_not_deployed_with_are_told_with_how_to(
+    cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, more="service_options: {queue_bound: 7}\n") == 1
+    said = capsys.readouterr().out
+    assert "reactor runs with queue_bound at its default, not 7; try: helm upgrade sweetspot" in said
+    assert "--set models.reactor.options.queue_bound=7" in said
+
+
+@pytest.mark.parametrize("arguments", [["results", "list"], ["results", "pull", "x"], ["run", "smoke", "--cluster"]])
+def test_without_a_cluster_every_command_says_so(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    assert cli.main(arguments) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("sweetspot: no cluster: ")
+    assert "`make cluster` makes one" in said
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        address = f"http://127.0.0.1:{gone.getsockname()[1]}"
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path, address)))
+    assert cli.main(arguments) == 2
+    said = capsys.readouterr().err
+    why = "[Errno 111] Connection refused; try: kubectl cluster-info"
+    assert said == f"sweetspot: the cluster at {address} does not answer: {why}\n"
+
+
+def test_a_run_that_is_not_there_is_told_with_how_to_find_those_that_are(
+    cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["results", "pull", "x", "--results", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == "sweetspot: no run 'x' in namespace lab; try: sweetspot results list -n lab\n"
+
+
+LABELS = {"app.kubernetes.io/name": "sweetspot", "sweetspot.dev/trial": "reactor-3"}
+
+
+def test_the_example_job_is_the_one_that_runs_make() -> None:
+    assert (ROOT / "k8s/examples/load-job.yaml").read_text() == job.example()
+
+
+def test_no_shard_is_run_twice_or_for_ever() -> None:
+    spec = yaml.safe_load(job.example())["spec"]
+    assert (spec["completionMode"], spec["backoffLimitPerIndex"], spec["maxFailedIndexes"]) == ("Indexed", 0, 0)
+    assert spec["template"]["spec"]["restartPolicy"] == "Never"
+    assert spec["activeDeadlineSeconds"] > 0
+    assert spec["ttlSecondsAfterFinished"] > 0
+
+
+@pytest.mark.parametrize("run_name", ["a", "a-very-long-name-of-an-experiment-20261123t100000z", "x" * 60])
+def test_a_pod_s_host_name_is_never_too_long(run_name: str) -> None:
+    name = job.job_name(run_name, "thread_per_connection", 100_000)
+    assert len(f"{name}-99999") <= 63
+    assert name[0].isalnum()
+
+
+def test_ten_thousand_traced_calls_fit_into_a_config_map(cluster: FakeCluster) -> None:
+    calls = [
+        {"trace_id": os.urandom(16).hex(), "latency_ns": int.from_bytes(os.urandom(4)), "status": "OK"}
+        for _ in range(10_000)
+    ]
+    part = parts(1)[0]
+    part["result"]["traces"] = calls
+    store.keep_part(Api.connect(), LABELS, "big", part)
+    (kept,) = cluster.objects["configmaps"].values()
+    assert len(json.dumps(kept)) < 1 << 20

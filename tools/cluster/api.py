@@ -1,0 +1,221 @@
+"""The cluster's API: objects as they stand in YAML, and what is refused as one line that says what to try next.
+
+Must not know what the objects are for.
+"""
+
+import io
+import json
+import os
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+# The package is loaded by whoever connects: it costs 0.7 s, which no run on this machine should pay.
+if TYPE_CHECKING:
+    from kubernetes import client
+
+Object = dict[str, Any]
+
+# To connect, and to be answered: an API server that needs longer is not there.
+_TIMEOUTS_S = (5.0, 20.0)
+_IN_A_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_GROUPS = {
+    "configmaps": "/api/v1",
+    "namespaces": "/api/v1",
+    "nodes": "/api/v1",
+    "pods": "/api/v1",
+    "services": "/api/v1",
+    "deployments": "/apis/apps/v1",
+    "jobs": "/apis/batch/v1",
+}
+
+
+class ClusterError(Exception):
+    """What the cluster refused or did not do: one line that names the object and what to try next."""
+
+
+class AlreadyThereError(ClusterError):
+    """An object of that name exists."""
+
+
+class NotThereError(ClusterError):
+    """No object has that name."""
+
+
+class Api:
+    """One namespace of one cluster. Methods raise ClusterError."""
+
+    def __init__(self, connection: "client.ApiClient", namespace: str) -> None:
+        self._connection = connection
+        self.namespace = namespace
+        self.host: str = connection.configuration.host
+
+    @classmethod
+    def connect(cls, namespace: str | None = None) -> "Api":
+        """The cluster that this pod runs in, else that of the current kubectl context. Raises ClusterError."""
+        from kubernetes import config  # noqa: PLC0415
+
+        if _IN_A_POD.exists():
+            config.load_incluster_config()
+            return cls(_client(), namespace or _IN_A_POD.read_text(encoding="ascii"))
+        try:
+            # The package reads the variable but once, when it is imported.
+            path = os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
+            config.load_kube_config(path)
+            context = config.list_kube_config_contexts(path)[1]
+        except (config.ConfigException, OSError) as error:
+            why = " ".join(str(error).split()).rstrip(".")
+            raise ClusterError(f"no cluster: {why}; `make cluster` makes one, `kubectl config` names one") from None
+        return cls(_client(), namespace or context["context"].get("namespace", "default"))
+
+    def get(self, kind: str, name: str) -> Object:
+        """Raises NotThereError."""
+        found: Object = self._ask("GET", kind, name)
+        return found
+
+    def find(self, kind: str, selector: Mapping[str, str] | None = None) -> list[Object]:
+        """All of those labels."""
+        wanted = ",".join(f"{key}={value}" for key, value in (selector or {}).items())
+        items: list[Object] = self._ask("GET", kind, query=[("labelSelector", wanted)] if wanted else [])["items"]
+        return items
+
+    def create(self, kind: str, manifest: Object) -> Object:
+        """Raises AlreadyThereError."""
+        made: Object = self._ask("POST", kind, told=manifest["metadata"]["name"], body=manifest)
+        return made
+
+    def delete(self, kind: str, name: str) -> None:
+        """With all that belongs to it; nothing where it is gone already."""
+        try:
+            self._ask("DELETE", kind, name, query=[("propagationPolicy", "Background")])
+        except NotThereError:
+            return
+
+    def watch(self, kind: str, selector: Mapping[str, str]) -> Iterator[tuple[str, Object]]:
+        """All of those labels as ADDED, then whatever becomes of them, until the server ends it."""
+        wanted = ",".join(f"{key}={value}" for key, value in selector.items())
+        stream = self._connection.call_api(
+            f"{_GROUPS[kind]}/namespaces/{self.namespace}/{kind}",
+            "GET",
+            query_params=[("labelSelector", wanted), ("watch", "true")],
+            auth_settings=["BearerToken"],
+            _return_http_data_only=True,
+            _preload_content=False,
+            _request_timeout=(_TIMEOUTS_S[0], None),
+        )
+        for line in io.TextIOWrapper(stream, encoding="utf-8"):
+            change = json.loads(line)
+            yield change["type"], change["object"]
+
+    def from_service(self, service: str, port: str, path: str, query: list[tuple[str, str]]) -> Any:
+        """What the service answers to GET, by way of the API server: JSON where it is JSON."""
+        return self._ask("GET", "services", f"{service}:{port}/proxy{path}", query=query)
+
+    def version(self) -> str:
+        """Of the API server, as v1.37.2."""
+        return str(self._request("GET", "/version", "the version of the cluster")["gitVersion"])
+
+    def nodes(self) -> list[Object]:
+        """All nodes; none where they are not this user's to see."""
+        try:
+            items: list[Object] = self._request("GET", "/api/v1/nodes", "nodes")["items"]
+        except ClusterError:
+            return []
+        return items
+
+    def _ask(
+        self,
+        verb: str,
+        kind: str,
+        name: str = "",
+        *,
+        told: str = "",
+        query: list[tuple[str, str]] | None = None,
+        body: Object | None = None,
+    ) -> Any:
+        path = f"{_GROUPS[kind]}/namespaces/{self.namespace}/{kind}" + (f"/{name}" if name else "")
+        subject = f"{kind} {name or told}".strip() + f" in namespace {self.namespace}"
+        return self._request(verb, path, subject, query, body)
+
+    def _request(
+        self,
+        verb: str,
+        path: str,
+        subject: str,
+        query: list[tuple[str, str]] | None = None,
+        body: Object | None = None,
+    ) -> Any:
+        headers = {"Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        with self._explained(verb, subject):
+            return self._connection.call_api(
+                path,
+                verb,
+                query_params=query or [],
+                header_params=headers,
+                body=body,
+                auth_settings=["BearerToken"],
+                response_type="object",
+                _return_http_data_only=True,
+                _request_timeout=_TIMEOUTS_S,
+            )
+
+    @contextmanager
+    def _explained(self, verb: str, subject: str) -> Iterator[None]:
+        from kubernetes.client import ApiException  # noqa: PLC0415
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+        try:
+            yield
+        except ApiException as error:
+            raise self._explanation(error, verb, subject) from None
+        except HTTPError as error:
+            why = _root(error)
+            raise ClusterError(
+                f"the cluster at {self.host} does not answer: {why}; try: kubectl cluster-info"
+            ) from None
+
+    def _explanation(self, error: "client.ApiException", verb: str, subject: str) -> ClusterError:
+        try:
+            said = str(json.loads(error.body)["message"])
+        except (TypeError, ValueError, KeyError):
+            said = " ".join(str(error.body or error.reason).split())[:200]
+        match error.status:
+            case 401 | 403:
+                word = {"GET": "get", "POST": "create", "DELETE": "delete"}[verb]
+                kind = subject.split(maxsplit=1)[0]
+                ask = f"kubectl auth can-i {word} {kind} -n {self.namespace}"
+                return ClusterError(f"no permission for {subject}: {said}; try: {ask}")
+            case 404:
+                kind = subject.split(maxsplit=1)[0]
+                return NotThereError(f"no {subject}; try: kubectl get {kind} -n {self.namespace}")
+            case 409:
+                return AlreadyThereError(f"{subject} is there already")
+            case status:
+                return ClusterError(f"the cluster refuses {subject}: {said} (status {status})")
+
+
+def _client() -> "client.ApiClient":
+    from kubernetes import client  # noqa: PLC0415
+    from urllib3 import Retry  # noqa: PLC0415
+
+    connection = client.ApiClient()
+    # What a person waits for is told at once; whoever can wait asks again by himself.
+    settings = connection.rest_client.pool_manager.connection_pool_kw
+    settings["retries"] = Retry(0)
+    if connection.configuration.verify_ssl:
+        # Python 3.13 refuses authorities without a key usage extension; those that kubeadm and others made have none.
+        context = ssl.create_default_context(cafile=connection.configuration.ssl_ca_cert)
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        settings["ssl_context"] = context
+    return connection
+
+
+def _root(error: BaseException) -> str:
+    reason = getattr(error, "reason", None)
+    if isinstance(reason, BaseException):
+        return _root(reason)
+    return " ".join(str(error).split()).rpartition("connection: ")[2]

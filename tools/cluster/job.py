@@ -1,0 +1,206 @@
+"""The load Job of one trial: as many pods as shards, each of them once. A pure function of what is asked.
+
+Guarantees, each by a field of the Job's: a shard is never started again (`backoffLimitPerIndex`, `restartPolicy`), one
+that fails ends the others (`maxFailedIndexes`), none runs for ever (`activeDeadlineSeconds`), and what has ended goes
+by itself (`ttlSecondsAfterFinished`), while the results stay. `python -m tools.cluster.job` prints an example.
+Must not talk to a cluster.
+"""
+
+import sys
+from dataclasses import dataclass
+
+import yaml
+
+from tools import experiment
+from tools.cluster.api import Object
+from tools.cluster.release import BARRIER_PORT, dns
+from tools.experiment import Experiment
+
+KEPT_S = 3600
+"""How long a Job that has ended, and its logs, stay."""
+STARTING_S = 120
+"""For the pods to be placed and to meet."""
+ENDING_S = 60
+"""For last calls, spans and the result."""
+_MAX_NAME = 57
+"""A pod's host name is the Job's name with an index, and has 63 characters at most (RFC 1123)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """How the load is made, whatever the trial."""
+
+    release: str
+    run: str
+    image: str
+    pull_policy: str = "IfNotPresent"
+    shards: int = 1
+    balance: str = "cluster-ip"
+    cpu: str = "500m"
+    memory: str = "512Mi"
+    otlp_endpoint: str | None = None
+
+
+def job_name(run: str, model: str, connections: int) -> str:
+    """The trial's Job. What is cut off of a long name is the run's beginning."""
+    return f"{run}-{dns(model)}-{connections}"[-_MAX_NAME:].lstrip("-.")
+
+
+def labels(load: Load, model: str, connections: int) -> dict[str, str]:
+    """What the Job, its pods and its results have."""
+    return {
+        "app.kubernetes.io/name": "sweetspot",
+        "app.kubernetes.io/instance": load.release,
+        "app.kubernetes.io/component": "driver",
+        "sweetspot.dev/run": load.run,
+        "sweetspot.dev/trial": f"{dns(model)}-{connections}",
+    }
+
+
+def manifest(load: Load, asked: Experiment, model: str, connections: int) -> Object:
+    """The Job, as it stands in YAML."""
+    name, marks = job_name(load.run, model, connections), labels(load, model, connections)
+    # A shard without a connection would have nothing to do.
+    shards = min(load.shards, connections)
+    planned_s = asked.warmup_s + asked.duration_s + asked.timeout_s
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "labels": marks},
+        "spec": {
+            "completionMode": "Indexed",
+            "completions": shards,
+            "parallelism": shards,
+            "backoffLimitPerIndex": 0,
+            "maxFailedIndexes": 0,
+            "activeDeadlineSeconds": round(STARTING_S + planned_s + ENDING_S),
+            "ttlSecondsAfterFinished": KEPT_S,
+            "template": {"metadata": {"labels": marks}, "spec": _pod(load, asked, model, connections, shards)},
+        },
+    }
+
+
+def _pod(load: Load, asked: Experiment, model: str, connections: int, shards: int) -> Object:
+    driver = f"{load.release}-driver"
+    resources = {"cpu": load.cpu, "memory": load.memory}
+    return {
+        "restartPolicy": "Never",
+        "serviceAccountName": driver,
+        "automountServiceAccountToken": True,
+        "enableServiceLinks": False,
+        # With the Job's name, its index and this headless Service the first pod has a name to meet at.
+        "subdomain": driver,
+        "terminationGracePeriodSeconds": 10,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 65532,
+            "runAsGroup": 65532,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        # Beside what it measures only where there is no other node.
+        "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [_beside(load, model)]}},
+        "containers": [
+            {
+                "name": "driver",
+                "image": load.image,
+                "imagePullPolicy": load.pull_policy,
+                "command": ["python", "-m", "tools.cluster.shard"],
+                "args": [
+                    f"--release={load.release}",
+                    f"--model={model}",
+                    f"--connections={connections}",
+                    f"--shards={shards}",
+                    f"--balance={load.balance}",
+                ],
+                "env": _environment(load, asked),
+                "resources": {"requests": resources, "limits": resources},
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "readOnlyRootFilesystem": True,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+                "ports": [{"name": "barrier", "containerPort": BARRIER_PORT}],
+                # Why it failed is then in the pod's status, for whoever may not read logs.
+                "terminationMessagePolicy": "FallbackToLogsOnError",
+                "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+            }
+        ],
+        "volumes": [{"name": "tmp", "emptyDir": {}}],
+    }
+
+
+def _beside(load: Load, model: str) -> Object:
+    service = {
+        "app.kubernetes.io/instance": load.release,
+        "app.kubernetes.io/component": "model",
+        "sweetspot.dev/model": model,
+    }
+    term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": service}}
+    return {"weight": 100, "podAffinityTerm": term}
+
+
+def _environment(load: Load, asked: Experiment) -> list[Object]:
+    def of_pod(name: str, path: str) -> Object:
+        return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
+
+    variables = [
+        {"name": "EXPERIMENT", "value": asked.to_yaml()},
+        of_pod("JOB", "metadata.labels['batch.kubernetes.io/job-name']"),
+        of_pod("RUN", "metadata.labels['sweetspot.dev/run']"),
+        of_pod("TRIAL", "metadata.labels['sweetspot.dev/trial']"),
+        of_pod("POD", "metadata.name"),
+        of_pod("POD_UID", "metadata.uid"),
+        of_pod("NODE", "spec.nodeName"),
+        of_pod("NAMESPACE", "metadata.namespace"),
+        {"name": "CPU_MILLIS", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "1m"}}},
+    ]
+    if load.otlp_endpoint is not None:
+        where = "k8s.pod.name=$(POD),k8s.node.name=$(NODE),k8s.namespace.name=$(NAMESPACE),sweetspot.run=$(RUN)"
+        variables += [
+            {"name": "OTEL_RESOURCE_ATTRIBUTES", "value": where},
+            {"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": load.otlp_endpoint},
+        ]
+    return variables
+
+
+def example() -> str:
+    """One trial of the smoke experiment by two shards, for the release `sweetspot` of images as tagged by the chart."""
+    load = Load(
+        release="sweetspot",
+        run="example",
+        image="sweetspot/driver:0.1.0",
+        shards=2,
+        balance="headless",
+        otlp_endpoint="http://sweetspot-jaeger:4318",
+    )
+    asked = experiment.read(experiment.find("smoke")).of(["reactor"])
+    text = yaml.dump(manifest(load, asked, "reactor", 4), Dumper=_AsWritten, sort_keys=False, width=120)
+    return f"{_EXAMPLE}\n{text}"
+
+
+class _AsWritten(yaml.SafeDumper):
+    """No references, and texts of several lines as such: as a person would write it."""
+
+    def ignore_aliases(self, _data: object) -> bool:
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_AsWritten.add_representer(str, _text)
+
+
+_EXAMPLE = """\
+# Two drivers load one model, beside the release `sweetspot` of the chart:
+#
+#     kubectl apply -f k8s/examples/load-job.yaml
+#     kubectl logs -f -l batch.kubernetes.io/job-name=example-reactor-4
+#     sweetspot results pull example
+#
+# Made by `python -m tools.cluster.job`; the comments are there."""
+
+
+if __name__ == "__main__":
+    sys.stdout.write(example())

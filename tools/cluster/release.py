@@ -1,0 +1,99 @@
+"""What the chart has deployed in a namespace: models, how they run, and where their pods are.
+
+Names and labels are the chart's (helm/sweetspot/templates). Must not know experiments.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from tools.cluster.api import Api, ClusterError, Object
+
+GRPC_PORT, CONTROL_PORT, BARRIER_PORT = 50051, 50052, 50060
+
+
+def dns(name: str) -> str:
+    """As names of objects have it: `thread-pool`."""
+    return name.replace("_", "-")
+
+
+@dataclass(frozen=True)
+class Release:
+    """One release of the chart."""
+
+    api: Api
+    name: str
+
+    def labels(self, component: str) -> dict[str, str]:
+        """What all of that component have: model, backend, jaeger or driver."""
+        return {
+            "app.kubernetes.io/name": "sweetspot",
+            "app.kubernetes.io/instance": self.name,
+            "app.kubernetes.io/component": component,
+        }
+
+    def of_model(self, model: str) -> dict[str, str]:
+        """The labels of one model's pods."""
+        return {**self.labels("model"), "sweetspot.dev/model": model}
+
+    @cached_property
+    def models(self) -> Mapping[str, Object]:
+        """Model -> Deployment. Raises ClusterError where there is none."""
+        found = {
+            deployment["metadata"]["labels"]["sweetspot.dev/model"]: deployment
+            for deployment in self.api.find("deployments", self.labels("model"))
+        }
+        if not found:
+            where = f"release {self.name} in namespace {self.api.namespace}"
+            raise ClusterError(f"no models of {where}; try: make deploy, or helm list --all-namespaces")
+        return found
+
+    def deployment(self, model: str) -> Object:
+        """Raises ClusterError for a model that is not deployed."""
+        if model not in self.models:
+            there = ", ".join(sorted(self.models))
+            install = f"helm upgrade {self.name} helm/sweetspot -n {self.api.namespace} --reuse-values"
+            raise ClusterError(
+                f"model {model!r} is not in release {self.name}, which has {there}; "
+                f"try: {install} --set models.{model}.enabled=true"
+            )
+        return self.models[model]
+
+    def container(self, model: str) -> Object:
+        """The one container of that model's pods."""
+        found: Object = self.deployment(model)["spec"]["template"]["spec"]["containers"][0]
+        return found
+
+    def variables(self, model: str) -> dict[str, str]:
+        """The environment of its container, as far as values are written in it."""
+        return {each["name"]: each["value"] for each in self.container(model).get("env", ()) if "value" in each}
+
+    def check_options(self, model: str, options: Mapping[str, str | float]) -> None:
+        """Raises ClusterError where the model was not deployed with these options."""
+        has = self.variables(model)
+        for option, value in options.items():
+            found = has.get(f"SWEETSPOT_{option.upper()}")
+            if found is None or str(found) != str(value):
+                install = f"helm upgrade {self.name} helm/sweetspot -n {self.api.namespace} --reuse-values"
+                raise ClusterError(
+                    f"{model} runs with {option} {found or 'at its default'}, not {value}; "
+                    f"try: {install} --set models.{model}.options.{option}={value}"
+                )
+
+    def driver_image(self) -> tuple[str, str]:
+        """The driver's image, which is beside those of the models, and its pull policy."""
+        container = self.container(next(iter(self.models)))
+        folder, _, last = container["image"].rpartition("/")
+        _, colon, tag = last.partition(":")
+        return f"{folder}/driver{colon}{tag}", container.get("imagePullPolicy", "IfNotPresent")
+
+    def target(self, model: str, balance: str) -> str:
+        """HOST:PORT for the driver."""
+        headless = "" if balance == "cluster-ip" else "-headless"
+        return f"{self.name}-{dns(model)}{headless}:{GRPC_PORT}"
+
+    def jaeger(self) -> str | None:
+        """The Service of the release's own Jaeger, if it has one."""
+        services: list[Any] = self.api.find("services", self.labels("jaeger"))
+        return services[0]["metadata"]["name"] if services else None

@@ -1,0 +1,159 @@
+"""Runs an experiment in the cluster: trial after trial, each kept there before it is fetched.
+
+Whoever starts it may go at any time: what has ended is in ConfigMaps, the Job that runs goes on, and `sweetspot results
+pull` or `--resume` find both. Must not know what is shown on a terminal or in a report.
+"""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tools import environment, measures
+from tools.cluster import store
+from tools.cluster.api import Api, ClusterError
+from tools.cluster.job import Load, job_name
+from tools.cluster.release import Release
+from tools.cluster.store import VoidTrialError
+from tools.cluster.trial import Place, measure
+from tools.experiment import Experiment
+from tools.local import Programs
+from tools.results import write_trial, write_void, write_whole
+from tools.run import Pair, Watcher
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where and how a run is made; what of it is kept in its environment.json suffices to go on with it."""
+
+    release: Release
+    run: str
+    programs: Programs
+    shards: int = 1
+    balance: str = "cluster-ip"
+    driver_cpu: str = "500m"
+    driver_memory: str = "512Mi"
+    keep_pods: bool = False
+
+    @classmethod
+    def resumed(cls, described: dict[str, Any], programs: Programs) -> "Cluster":
+        """As `describe` told. Raises ClusterError."""
+        settings = dict(described)
+        release = Release(Api.connect(settings.pop("namespace")), settings.pop("release"))
+        return cls(release, programs=programs, **settings)
+
+    def models(self) -> Collection[str]:
+        """Those that are deployed. Raises ClusterError."""
+        return list(self.release.models)
+
+    def describe(self) -> dict[str, Any]:
+        """What a reader needs to doubt a number, or to get it again. Raises ClusterError."""
+        nodes = sorted(self.release.api.nodes(), key=lambda node: str(node["metadata"]["name"]))
+        images = {model: self.release.container(model)["image"] for model in sorted(self.release.models)}
+        return {
+            **environment.describe_code(),
+            "kubernetes": self.release.api.version(),
+            "kernel": ", ".join(dict.fromkeys(node["status"]["nodeInfo"]["kernelVersion"] for node in nodes)),
+            "cpus": {node["metadata"]["name"]: node["status"]["capacity"]["cpu"] for node in nodes},
+            "images": {**images, "driver": self.release.driver_image()[0]},
+            "resources": {model: self.release.container(model).get("resources", {}) for model in sorted(images)},
+            "replicas": {model: self.release.deployment(model)["spec"].get("replicas") for model in sorted(images)},
+            "cluster": {
+                "namespace": self.release.api.namespace,
+                "release": self.release.name,
+                "run": self.run,
+                "shards": self.shards,
+                "balance": self.balance,
+                "driver_cpu": self.driver_cpu,
+                "driver_memory": self.driver_memory,
+                "keep_pods": self.keep_pods,
+            },
+        }
+
+    @cached_property
+    def place(self) -> Place:
+        """Raises ClusterError."""
+        image, policy = self.release.driver_image()
+        variables = self.release.variables(next(iter(self.release.models)))
+        load = Load(
+            release=self.release.name,
+            run=self.run,
+            image=image,
+            pull_policy=policy,
+            shards=self.shards,
+            balance=self.balance,
+            cpu=self.driver_cpu,
+            memory=self.driver_memory,
+            otlp_endpoint=variables.get("OTEL_EXPORTER_OTLP_ENDPOINT"),
+        )
+        return Place(release=self.release, load=load, programs=self.programs, keep_pods=self.keep_pods)
+
+    def keep(self, folder: Path) -> None:
+        """Says in the cluster what was asked, so that the folder can be made again elsewhere. Raises ClusterError."""
+        files = {name: (folder / name).read_text(encoding="utf-8") for name in ("experiment.yaml", "environment.json")}
+        store.keep_run(self.release.api, self.run, self.release.name, files)
+
+    def measure_all(self, asked: Experiment, wanted: Sequence[Pair], folder: Path, watcher: Watcher) -> None:
+        """Runs those trials. One that fails or is void is told to the watcher, and the next one runs.
+
+        Raises ClusterError where there is no cluster any more, and BadResultsError where a trial cannot be kept.
+        """
+        for model, connections in wanted:
+            watcher.begins(model, connections)
+            try:
+                trial = measure(self.place, asked, model, connections)
+            except VoidTrialError as error:
+                write_void(folder, model, connections, str(error))
+                watcher.failed(model, connections, f"void: {error}")
+                continue
+            except ClusterError as error:
+                watcher.failed(model, connections, str(error))
+                continue
+            except KeyboardInterrupt:
+                job = job_name(self.run, model, connections)
+                watcher.failed(
+                    model, connections, f"job {job} in namespace {self.release.api.namespace} was left behind"
+                )
+                raise
+            write_trial(folder, trial)
+            if measures.rate_rps(trial):
+                watcher.ended(trial)
+            else:
+                said = "; ".join(
+                    f"first {status}: {why}" for status, why in trial.result["calls"]["first_messages"].items()
+                )
+                watcher.failed(model, connections, f"no call was answered OK; {said}")
+
+
+def run_name(stem: str, when: str) -> str:
+    """A name for a run that objects can have (RFC 1123): small letters, digits and dashes."""
+    return f"{re.sub('[^a-z0-9-]+', '-', stem.lower()).strip('-')[:30]}-{when.lower()}"
+
+
+def pull(api: Api, run: str, folder: Path, programs: Programs) -> list[str]:
+    """Makes the results folder of a run from what is in the cluster; returns a line for each trial that is void.
+
+    Raises ClusterError, BadResultsError.
+    """
+    found = store.parts(api, run)
+    try:
+        files = dict(store.find_run(api, run).files)
+    except ClusterError:
+        if not found:
+            raise
+        # A Job that somebody applied by hand: it is all there is of its run.
+        files = {"experiment.yaml": next(iter(found.values()))[0]["experiment"], "environment.json": "{}\n"}
+    for name, text in files.items():
+        write_whole(folder / name, text)
+    for name in ("trials", "traces"):
+        (folder / name).mkdir(exist_ok=True)
+    void = []
+    for (model, connections), parts in sorted(found.items()):
+        try:
+            write_trial(folder, store.assemble(parts, programs))
+        except VoidTrialError as error:
+            write_void(folder, model, connections, str(error))
+            void.append(f"{model} at {connections}: {error}")
+    return void

@@ -1,0 +1,260 @@
+"""What runs in a driver's pod: one shard of one trial, from the service's name to a result that outlives the pod.
+
+    all shards   wait until the name stands for the pods that are ready, then run the driver
+    shard 0      also watches the service's pods, and reads their counters at the driver's marks
+    all shards   keep what they got in a ConfigMap, print the driver's table, and end as the driver ended
+
+Whatever the driver got, the trial is void when a pod of the service was killed, crashed or fell silent: then that is
+what was measured. A pod that was asked to go, or that came, is only told.
+Must not know who started the Job: it may be gone.
+"""
+
+import argparse
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import FrameType
+from typing import Any
+
+import urllib3
+import yaml
+from google.protobuf import json_format
+from sweetspot.v1.control_pb2 import SnapshotReply
+
+from tools import experiment, local
+from tools.cluster import store
+from tools.cluster.api import Api, ClusterError, Object
+from tools.cluster.pods import how_it_ended, ready
+from tools.cluster.release import BARRIER_PORT, CONTROL_PORT, Release
+from tools.experiment import BadExperimentError, Experiment
+from tools.local import Control, LocalError, Programs, started
+from tools.snapshots import together
+from tools.trial import GRACE_S, OPENING_TIMEOUT_S, load_flags
+
+NAMES_TIMEOUT_S = 45.0
+"""For DNS and the network to follow the pods; CoreDNS keeps an answer for 5 s."""
+BARRIER_TIMEOUT_S = 60.0
+"""For the other shards: images are pulled and pods are placed one by one."""
+_LOOK_AGAIN_S = 0.25
+
+
+@dataclass(slots=True)
+class Seen:
+    """A pod of the service, as it fared since it was first seen."""
+
+    name: str
+    node: str
+    ip: str
+    restarts: int
+    ready: bool = False
+    ready_monotonic_ns: int | None = None
+    """When it was seen to become ready; None for one that was ready from the start."""
+    went: bool = False
+    """It was asked to go."""
+    mishaps: list[str] = field(default_factory=list)
+
+
+class Watch:
+    """The pods of a service, followed on a thread of its own for as long as the process lives."""
+
+    def __init__(self, api: Api, selector: Mapping[str, str]) -> None:
+        """Raises ClusterError."""
+        self._api = api
+        self._selector = selector
+        self._lock = threading.Lock()
+        self._seen: dict[str, Seen] = {}
+        for pod in api.find("pods", selector):
+            self._note(pod, None)
+        threading.Thread(target=self._follow, daemon=True).start()
+
+    def pods(self) -> list[Seen]:
+        """All that were there at any time, by name."""
+        with self._lock:
+            return [self._seen[name] for name in sorted(self._seen)]
+
+    def _follow(self) -> None:
+        while True:
+            try:
+                for _, pod in self._api.watch("pods", self._selector):
+                    self._note(pod, time.monotonic_ns())
+            except (ClusterError, urllib3.exceptions.HTTPError, OSError, ValueError):
+                time.sleep(_LOOK_AGAIN_S)  # the server ends a watch now and then: all pods are told anew
+
+    def _note(self, pod: Object, now_ns: int | None) -> None:
+        name, status = pod["metadata"]["name"], pod["status"]
+        containers = status.get("containerStatuses", [])
+        restarts = sum(each["restartCount"] for each in containers)
+        with self._lock:
+            seen = self._seen.setdefault(name, Seen(name, "", "", restarts))
+            seen.node, seen.ip = pod["spec"].get("nodeName", ""), status.get("podIP", "")
+            seen.went = seen.went or "deletionTimestamp" in pod["metadata"]
+            if ready(pod) and not seen.ready:
+                seen.ready, seen.ready_monotonic_ns = True, now_ns
+            ends = [each["state"].get("terminated") for each in containers]
+            if restarts > seen.restarts:
+                ends += [each.get("lastState", {}).get("terminated") for each in containers]
+                seen.restarts = restarts
+            for end in ends:
+                if end and end["exitCode"] != 0:
+                    mishap = f"pod {name} on {seen.node} {how_it_ended(end)}"
+                    seen.mishaps += [mishap] if mishap not in seen.mishaps else []
+
+
+class Counters:
+    """The control ports of pods, all read at the same time: one that is slow to answer makes the others no later."""
+
+    def __init__(self, pods: Sequence[Seen]) -> None:
+        self._controls = {pod.name: Control(f"{pod.ip}:{CONTROL_PORT}") for pod in pods}
+        self._threads = ThreadPoolExecutor(max(len(self._controls), 1))
+        self.read()  # opens the channels, so that the reading at the mark is not late
+
+    def read(self) -> dict[str, SnapshotReply | str]:
+        """Pod -> its counters now, or why there are none. Their clock is that of this host, which the driver shares."""
+        return dict(zip(self._controls, self._threads.map(self._read, self._controls.values()), strict=True))
+
+    @staticmethod
+    def _read(control: Control) -> SnapshotReply | str:
+        try:
+            reply = control.snapshot()
+        except LocalError as error:
+            return str(error)
+        reply.monotonic_ns = time.monotonic_ns()
+        return reply
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str] = os.environ, programs: Programs = Programs()) -> int:  # noqa: B008  (it is frozen)
+    """Runs the shard. Returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tools.cluster.shard", allow_abbrev=False)
+    parser.add_argument("--release", required=True)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--connections", required=True, type=int)
+    parser.add_argument("--shards", required=True, type=int)
+    parser.add_argument("--balance", required=True)
+    args = parser.parse_args(arguments)
+    # The first process of a container ignores what it does not handle (pid_namespaces(7)).
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        asked = experiment.parse(environ["EXPERIMENT"], "EXPERIMENT")
+        release = Release(Api.connect(), args.release)
+        return _run(args, asked, release, environ, programs)
+    except (BadExperimentError, ClusterError, LocalError) as error:
+        print(f"tools.cluster.shard: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(
+    args: argparse.Namespace, asked: Experiment, release: Release, environ: Mapping[str, str], programs: Programs
+) -> int:
+    index = int(environ["JOB_COMPLETION_INDEX"])
+    selector = release.of_model(args.model)
+    target = release.target(args.model, args.balance)
+    wait_for_name(release.api, selector, target, headless=args.balance != "cluster-ip")
+    watch = Watch(release.api, selector) if index == 0 else None
+    barrier = f"{environ['JOB']}-0.{release.name}-driver:{BARRIER_PORT}"
+    with TemporaryDirectory(prefix="sweetspot-") as scratch:
+        plan, out = Path(scratch, "plan.yaml"), Path(scratch, "result.json")
+        plan.write_text(yaml.safe_dump(dict(asked.plan)), encoding="utf-8")
+        command = [*programs.driver, "--target", target, "--balance", args.balance, *load_flags(asked)]
+        command += ["--connections", str(args.connections), "--plan", str(plan), "--out", str(out)]
+        if args.shards > 1:
+            command += ["--shard", f"{index}/{args.shards}", "--barrier", barrier]
+            command += ["--barrier-timeout", str(BARRIER_TIMEOUT_S)]
+        with started("driver", command) as driver:
+            counted = _counted(driver, asked, watch)
+            said = driver.finish(asked.timeout_s + GRACE_S)
+        result = json.loads(out.read_text(encoding="utf-8"))
+    part = {
+        "model": args.model,
+        "connections": args.connections,
+        "experiment": environ["EXPERIMENT"],
+        "result": result,
+        "driver_cpus": int(environ["CPU_MILLIS"]) / 1000,
+        **counted,
+    }
+    labels = {**release.labels("driver"), store.RUN_LABEL: environ["RUN"], store.TRIAL_LABEL: environ["TRIAL"]}
+    # With the pod's uid: if the shard is ever started twice, both results are there, and the trial is void.
+    name = f"{environ['JOB']}-{index}-{environ['POD_UID'][:8]}"
+    store.keep_part(release.api, labels, name, part)
+    print("\n".join(said[:-1]), flush=True)  # all but where the driver put its file
+    print(f"kept as ConfigMap {name}", flush=True)
+    for why in part["void"]:
+        print(f"void: {why}", flush=True)
+    return 0
+
+
+def _counted(driver: local.Process, asked: Experiment, watch: Watch | None) -> dict[str, Any]:
+    """What shard 0 knows of the service when the driver has measured; the other shards know nothing."""
+    counters = None if watch is None else Counters([pod for pod in watch.pods() if pod.ready])
+    driver.expect("measuring", asked.warmup_s + BARRIER_TIMEOUT_S + OPENING_TIMEOUT_S)
+    before = {} if counters is None else counters.read()
+    driver.expect("measured", asked.duration_s + GRACE_S)
+    after = {} if counters is None else counters.read()
+    if watch is None:
+        return {"before": None, "after": None, "pods": [], "void": []}
+    pods = watch.pods()
+    went = {pod.name for pod in pods if pod.went}
+    void = [mishap for pod in pods for mishap in pod.mishaps]
+    for pod in pods:
+        reply = after.get(pod.name)
+        if isinstance(reply, str) and pod.name not in went and not pod.mishaps:
+            void.append(f"pod {pod.name} on {pod.node} fell silent: {reply}")
+    both = [
+        name for name in after if isinstance(before[name], SnapshotReply) and isinstance(after[name], SnapshotReply)
+    ]
+    return {
+        "before": _whole([before[name] for name in both]),
+        "after": _whole([after[name] for name in both]),
+        "pods": [
+            {"name": pod.name, "node": pod.node, "ready_monotonic_ns": pod.ready_monotonic_ns, "went": pod.went}
+            for pod in pods
+        ],
+        "void": void,
+    }
+
+
+def _whole(replies: Sequence[Any]) -> Any:
+    if not replies:
+        return {}
+    return json_format.MessageToDict(together(replies), preserving_proto_field_name=True)
+
+
+def wait_for_name(api: Api, selector: Mapping[str, str], target: str, *, headless: bool) -> None:
+    """Until the name stands for the pods that are ready or, where it is one address, leads to one.
+
+    Raises ClusterError.
+    """
+    host, _, port = target.rpartition(":")
+    deadline_s = time.monotonic() + NAMES_TIMEOUT_S
+    while time.monotonic() < deadline_s:
+        pods = {pod["status"]["podIP"] for pod in api.find("pods", selector) if ready(pod)}
+        try:
+            found = {each[4][0] for each in socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)}
+            if headless and found == pods:
+                return
+            if pods and not headless:
+                socket.create_connection((host, int(port)), timeout=1).close()
+                return
+            why = (
+                f"it stands for {', '.join(map(str, sorted(found)))}, and ready are {', '.join(sorted(pods)) or 'none'}"
+            )
+        except OSError as error:
+            why = error.strerror or str(error)
+        time.sleep(_LOOK_AGAIN_S)
+    raise ClusterError(f"Service {host} did not lead to its pods within {NAMES_TIMEOUT_S:.0f} s: {why}")
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

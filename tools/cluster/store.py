@@ -1,0 +1,187 @@
+"""Results in the cluster: a ConfigMap for a run, and one for what each shard of each trial got.
+
+They need no storage class, survive the pods that wrote them, and are there for whoever asks, from whatever machine. A
+ConfigMap holds 1 MiB (kubernetes.io/docs/concepts/configuration/configmap); a shard's part is JSON, compressed: some
+30 KiB, and 400 KiB with the 10,000 traced calls that a result holds at most.
+Must not know how anything is measured.
+"""
+
+import base64
+import gzip
+import json
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import json_format
+from sweetspot.v1.control_pb2 import SnapshotReply
+
+from tools import experiment
+from tools.cluster.api import Api, ClusterError, NotThereError, Object
+from tools.cluster.release import dns
+from tools.local import Programs
+from tools.results import Trial
+
+RUN_LABEL, TRIAL_LABEL = "sweetspot.dev/run", "sweetspot.dev/trial"
+_OURS = {"app.kubernetes.io/name": "sweetspot"}
+_MERGE_TIMEOUT_S = 60.0
+
+Part = Mapping[str, Any]
+
+
+class VoidTrialError(Exception):
+    """Why a trial is no result though there are parts of one: one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A run that was kept; files are those of a results folder, but for the trials."""
+
+    name: str
+    began: str
+    """When, as the cluster has it: RFC 3339."""
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A run in a line."""
+
+    run: str
+    began: str
+    """RFC 3339."""
+    title: str
+    trials: int
+    """That have left something."""
+    asked: int | None
+    """None: nobody said."""
+
+
+def overview(api: Api) -> list[Overview]:
+    """All runs of the namespace, the oldest first. Raises ClusterError."""
+    selector = {**_OURS, "sweetspot.dev/kind": "part"}
+    left: dict[str, set[str]] = {}
+    began: dict[str, str] = {}
+    for each in api.find("configmaps", selector):
+        labels = each["metadata"]["labels"]
+        left.setdefault(labels[RUN_LABEL], set()).add(labels[TRIAL_LABEL])
+        began.setdefault(labels[RUN_LABEL], each["metadata"]["creationTimestamp"])
+    known = [_run(each) for each in api.find("configmaps", {**_OURS, "sweetspot.dev/kind": "run"})]
+    found = [_of(run, len(left.pop(run.name, ()))) for run in known]
+    found += [Overview(run, began[run], "", len(trials), None) for run, trials in left.items()]
+    return sorted(found, key=lambda run: run.began)
+
+
+def _of(run: Kept, trials: int) -> Overview:
+    asked = experiment.parse(run.files["experiment.yaml"], run.name)
+    return Overview(run.name, run.began, asked.title, trials, len(asked.connections) * len(asked.models or ()))
+
+
+def keep_run(api: Api, run: str, release: str, files: Mapping[str, str]) -> None:
+    """Says that there is such a run, and what was asked. Raises ClusterError, AlreadyThereError too."""
+    labels = {**_OURS, "app.kubernetes.io/instance": release, "sweetspot.dev/kind": "run", RUN_LABEL: run}
+    api.create("configmaps", {"metadata": {"name": run, "labels": labels}, "data": dict(files)})
+
+
+def keep_part(api: Api, labels: Mapping[str, str], name: str, part: Part) -> None:
+    """What one shard got. Raises ClusterError."""
+    packed = base64.b64encode(gzip.compress(json.dumps(part).encode(), mtime=0)).decode("ascii")
+    metadata = {"name": name, "labels": {**labels, "sweetspot.dev/kind": "part"}}
+    api.create("configmaps", {"metadata": metadata, "binaryData": {"part.json.gz": packed}})
+
+
+def find_run(api: Api, name: str) -> Kept:
+    """Raises ClusterError."""
+    try:
+        return _run(api.get("configmaps", name))
+    except NotThereError:
+        raise ClusterError(
+            f"no run {name!r} in namespace {api.namespace}; try: sweetspot results list -n {api.namespace}"
+        ) from None
+
+
+def _run(found: Object) -> Kept:
+    return Kept(found["metadata"]["name"], found["metadata"]["creationTimestamp"], found.get("data", {}))
+
+
+def parts(api: Api, run: str) -> dict[tuple[str, int], list[Part]]:
+    """Model and connections -> what its shards got. Raises ClusterError."""
+    found: dict[tuple[str, int], list[Part]] = {}
+    for each in api.find("configmaps", {**_OURS, "sweetspot.dev/kind": "part", RUN_LABEL: run}):
+        part = _part(each)
+        found.setdefault((part["model"], part["connections"]), []).append(part)
+    return found
+
+
+def parts_of(api: Api, run: str, model: str, connections: int) -> list[Part]:
+    """What the shards of that trial got. Raises ClusterError."""
+    return [_part(each) for each in _of_trial(api, run, model, connections)]
+
+
+def forget(api: Api, run: str, model: str, connections: int) -> None:
+    """Removes what is kept of a trial. Raises ClusterError."""
+    for each in _of_trial(api, run, model, connections):
+        api.delete("configmaps", each["metadata"]["name"])
+
+
+def _of_trial(api: Api, run: str, model: str, connections: int) -> list[Object]:
+    labels = {RUN_LABEL: run, TRIAL_LABEL: f"{dns(model)}-{connections}"}
+    return api.find("configmaps", {**_OURS, "sweetspot.dev/kind": "part", **labels})
+
+
+def _part(found: Object) -> Part:
+    content: Part = json.loads(gzip.decompress(base64.b64decode(found["binaryData"]["part.json.gz"])))
+    return content
+
+
+def assemble(found: Sequence[Part], programs: Programs) -> Trial:
+    """The trial that these are the parts of. Raises VoidTrialError."""
+    if not found:
+        raise VoidTrialError("no shard wrote a result")
+    if void := [why for part in found for why in part["void"]]:
+        raise VoidTrialError("; ".join(void))
+    result = _merged([part["result"] for part in found], programs)
+    # Every shard is there, once: so there is a first one.
+    first = next(part for part in found if part["result"]["shards"][0]["index"] == 0)
+    began_ns = result["shards"][0]["begin_monotonic_ns"]
+    answered = {pod["host"]: pod for pod in result["pods"]}
+    return Trial(
+        model=first["model"],
+        connections=first["connections"],
+        result=result,
+        before=json_format.ParseDict(first["before"], SnapshotReply()),
+        after=json_format.ParseDict(first["after"], SnapshotReply()),
+        pods=tuple(_pod(pod, answered.get(pod["name"]), began_ns) for pod in first["pods"]),
+        driver_cpus=min(part["driver_cpus"] for part in found),
+    )
+
+
+def _pod(pod: Mapping[str, Any], answered: Mapping[str, Any] | None, began_ns: int) -> dict[str, Any]:
+    """One pod as the trial tells of it: where it was, what it answered and, where it came late, when."""
+    ready_ns = None if pod["ready_monotonic_ns"] is None else pod["ready_monotonic_ns"] - began_ns
+    first_ns = None if answered is None else answered["first_answer_ns"]
+    return {
+        "name": pod["name"],
+        "node": pod["node"],
+        "answered": 0 if answered is None else answered["answered"],
+        "ready_ns": ready_ns,
+        "first_answer_ns": first_ns,
+        "went": pod["went"],
+    }
+
+
+def _merged(results: Sequence[Any], programs: Programs) -> Any:
+    with tempfile.TemporaryDirectory(prefix="sweetspot-") as folder:
+        paths = [Path(folder, f"{number}.json") for number in range(len(results))]
+        for path, result in zip(paths, results, strict=True):
+            path.write_text(json.dumps(result), encoding="utf-8")
+        whole = Path(folder, "whole.json")
+        command = [*programs.merge, "--out", str(whole), *map(str, paths)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_MERGE_TIMEOUT_S)
+        if done.returncode != 0:
+            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            raise VoidTrialError(last.removeprefix("services.driver.merge: "))
+        return json.loads(whole.read_text(encoding="utf-8"))

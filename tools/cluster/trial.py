@@ -1,0 +1,164 @@
+"""One trial in the cluster: fresh services, a Job that loads them, its result. As `tools/trial.py` is for one machine.
+
+Must not know which trials there are, or where they end up.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tools.cluster import store
+from tools.cluster.api import AlreadyThereError, ClusterError, NotThereError, Object
+from tools.cluster.job import Load, manifest
+from tools.cluster.pods import ready, trouble
+from tools.cluster.release import Release
+from tools.cluster.store import VoidTrialError
+from tools.experiment import Experiment
+from tools.local import Programs
+from tools.results import Trial
+
+FRESH_TIMEOUT_S = 150.0
+"""For pods to drain, end, start and be ready."""
+PENDING_S = 30.0
+"""A pod that no node had room for until then waits for somebody else to free some."""
+OVERDUE_S = 30.0
+"""Past the Job's own deadline it is the cluster that does not answer for it."""
+_LOOK_AGAIN_S = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where trials run, and how."""
+
+    release: Release
+    load: Load
+    programs: Programs
+    keep_pods: bool = False
+    """Services are not started anew for each trial."""
+
+
+def measure(place: Place, asked: Experiment, model: str, connections: int) -> Trial:
+    """The trial; a Job of it that is there already, and still runs or has all it takes, is not started again.
+
+    Raises ClusterError, and VoidTrialError where there was a load but is no result.
+    """
+    release, api = place.release, place.release.api
+    wanted = manifest(place.load, asked, model, connections)
+    release.check_options(model, asked.service_options)
+    name = wanted["metadata"]["name"]
+    if not _goes_on(place, wanted):
+        store.forget(api, place.load.run, model, connections)
+        if not place.keep_pods:
+            freshen(release, model)
+        try:
+            api.create("jobs", wanted)
+        except AlreadyThereError:
+            raise ClusterError(
+                f"job {name} in namespace {api.namespace} is another's; {_delete(api.namespace, name)}"
+            ) from None
+    failure = _await_end(place, name, wanted["spec"]["activeDeadlineSeconds"] + OVERDUE_S)
+    try:
+        return store.assemble(store.parts_of(api, place.load.run, model, connections), place.programs)
+    except VoidTrialError as error:
+        raise VoidTrialError(f"{failure}; {error}" if failure else str(error)) from None
+
+
+def _goes_on(place: Place, wanted: Object) -> bool:
+    """Whether the trial's own Job is there, to be waited for. One that failed is removed."""
+    api, name = place.release.api, wanted["metadata"]["name"]
+    try:
+        there = api.get("jobs", name)
+    except NotThereError:
+        return False
+    if there["metadata"].get("labels", {}).get(store.RUN_LABEL) != place.load.run:
+        raise ClusterError(f"job {name} in namespace {api.namespace} is another's; {_delete(api.namespace, name)}")
+    if _condition(there, "Failed") is None:
+        return True
+    api.delete("jobs", name)
+    _until(
+        lambda: not any(each["metadata"]["name"] == name for each in api.find("jobs")),
+        FRESH_TIMEOUT_S,
+        f"job {name} to go",
+    )
+    return False
+
+
+def freshen(release: Release, model: str) -> None:
+    """Other pods in the place of the model's, ready and alone. Raises ClusterError.
+
+    Deleted, not rolled: a new pod beside the old one would need room for both.
+    """
+    replicas: int = release.deployment(model)["spec"].get("replicas", 1)
+    old = {pod["metadata"]["uid"] for pod in release.api.find("pods", release.of_model(model))}
+    for pod in release.api.find("pods", release.of_model(model)):
+        release.api.delete("pods", pod["metadata"]["name"])
+    await_pods(release, model, replicas, lambda pod: pod["metadata"]["uid"] not in old)
+
+
+def await_pods(release: Release, model: str, replicas: int, wanted: Callable[[Object], bool] = lambda _: True) -> None:
+    """Until so many wanted pods of the model are ready, and no others are left. Raises ClusterError."""
+    pending = _Pending()
+
+    def settled() -> bool:
+        pods = release.api.find("pods", release.of_model(model))
+        pending.look(pods)
+        return len(pods) == replicas and all(ready(pod) and wanted(pod) for pod in pods)
+
+    where = f"-n {release.api.namespace} -l sweetspot.dev/model={model}"
+    _until(settled, FRESH_TIMEOUT_S, f"{replicas} pods of {model} to be ready; try: kubectl get pods {where}")
+
+
+def _await_end(place: Place, name: str, timeout_s: float) -> str | None:
+    """Waits for the Job; why it failed, or None. Raises ClusterError when it never came to run: then it is removed."""
+    api, pending = place.release.api, _Pending()
+    deadline_s = time.monotonic() + timeout_s
+    while time.monotonic() < deadline_s:
+        job = api.get("jobs", name)
+        pods = api.find("pods", {"batch.kubernetes.io/job-name": name})
+        if _condition(job, "Complete"):
+            return None
+        if (failed := _condition(job, "Failed")) is not None:
+            words = [found.what for pod in pods if (found := trouble(pod))]
+            return words[0] if words else f"job {name} failed: {failed.get('message', failed.get('reason', ''))}"
+        try:
+            pending.look([pod for pod in pods if pod["status"]["phase"] == "Pending"])
+        except ClusterError:
+            api.delete("jobs", name)
+            raise
+        time.sleep(_LOOK_AGAIN_S)
+    raise ClusterError(
+        f"job {name} is past its deadline and has not ended; try: kubectl describe job {name} -n {api.namespace}"
+    )
+
+
+class _Pending:
+    """For how long pods have been in a trouble that may pass."""
+
+    def __init__(self) -> None:
+        self._since_s: float | None = None
+
+    def look(self, pods: list[Object]) -> None:
+        """Raises ClusterError for one that is hopeless, or has lasted."""
+        found = [each for pod in pods if "deletionTimestamp" not in pod["metadata"] and (each := trouble(pod))]
+        now_s = time.monotonic()
+        self._since_s = (self._since_s or now_s) if found else None
+        for each in found:
+            if each.hopeless or now_s - (self._since_s or now_s) > PENDING_S:
+                raise ClusterError(each.what)
+
+
+def _condition(job: Object, kind: str) -> Object | None:
+    conditions: list[Object] = job.get("status", {}).get("conditions") or []
+    return next((each for each in conditions if each["type"] == kind and each["status"] == "True"), None)
+
+
+def _until(done: Callable[[], bool], timeout_s: float, what: str) -> None:
+    deadline_s = time.monotonic() + timeout_s
+    while not done():
+        if time.monotonic() > deadline_s:
+            raise ClusterError(f"waited {timeout_s:.0f} s in vain for {what}")
+        time.sleep(_LOOK_AGAIN_S)
+
+
+def _delete(namespace: str, name: str) -> str:
+    return f"try: kubectl delete job {name} -n {namespace}"
