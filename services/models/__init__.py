@@ -52,7 +52,7 @@ class Model:
     at_once: Literal["one connection", "one connection a worker", "one call a connection", "many calls"] = "many calls"
     """What it serves at the same time, as its picture promises."""
     shared_by: Callable[[Config], Sharing] | None = None
-    """Who has the data that calls share, where `tasks` and `processes` do not say it: an option does."""
+    """Who has the data that calls share, where `tasks` and `processes` do not say it."""
     variants: tuple[tuple[str, ...], ...] = ()
     """Options that make it another model in all but name; each is tested as a model is."""
 
@@ -85,6 +85,7 @@ class Model:
 
 _LOCKS = "locks"
 _APART = "separate memory; a lock across processes"
+_ONE_OWNER = "one owner"
 _NO_YIELD = "no yield between read and write"
 
 MODELS = {
@@ -182,6 +183,16 @@ MODELS = {
             "one asyncio loop, a task for each call",
             "connections are many, calls wait for others, and code should read as it runs",
             Taxonomy("cooperative", "automatic", "non-blocking", _NO_YIELD, "none", "the loop", "none", "none"),
+        ),
+        Model(
+            "partitioned",
+            "processes that each own a part of the keys, a loop in each: calls go to their key's owner",
+            "calls change shared data, most of them that of one key, and no key is hot",
+            Taxonomy(
+                "cooperative", "manual", "non-blocking", _ONE_OWNER, "by key", "each process", "bounded", "sockets"
+            ),
+            processes="workers",
+            shared_by=lambda _: Sharing.OWNERS,
         ),
         Model(
             "grpcio_threads",

@@ -108,7 +108,7 @@ class Config:
         0,
         _whole(0, MAX_PROCESSES),
         "processes that serve; 0: as many as the CPU quota allows",
-        models=("process_pool", "multi_reactor"),
+        models=("process_pool", "multi_reactor", "partitioned"),
     )
     threads: int = _option(1, _whole(1, 1024), "threads of each process", models=("process_pool",))
     threads_bound: int = _option(

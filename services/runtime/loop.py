@@ -37,7 +37,7 @@ class Loop:
         self._cancelled = 0
         self._sequence = itertools.count()
         self._soon: list[Callable[[], None]] = []
-        self._running = True
+        self._running = False
 
     def register(self, fd: int, handler: Handler, events: int = READABLE) -> None:
         """Raises OSError where the demultiplexer cannot watch `fd`."""
@@ -77,7 +77,8 @@ class Loop:
         self._running = False
 
     def run(self) -> None:
-        """Waits and dispatches until `stop`."""
+        """Waits and dispatches until `stop`; may be called again."""
+        self._running = True
         while self._running:
             for fd, events in self._demultiplexer.poll(self._wait_s()):
                 handler = self._handlers.get(fd)  # an earlier handler of this round may have closed it

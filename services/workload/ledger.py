@@ -75,8 +75,11 @@ class Partition(Protocol):
     def owns(self, account: int) -> bool:
         """The calling process is the only one that changes this account."""
 
-    def tell_owner(self, account: int, amount: int) -> None:
-        """Has another process book it. The handler gives way next, which must last until that is done."""
+    def tell_owner(self, account: int, amount: int) -> Callable[[], bool]:
+        """Has another process book it. What is returned says whether that is done, whenever it is asked.
+
+        It raises RpcError UNAVAILABLE where nobody will ever know.
+        """
 
 
 class Ledger:
@@ -175,11 +178,12 @@ class Ledger:
     def _transfer_between_owners(
         self, partition: Partition, debited: int, credited: int, amount: int
     ) -> Iterator[None]:
-        """Two messages, not one transaction: what others own comes first, as that may fail, and none is undone."""
-        changes = sorted(((debited, -amount), (credited, amount)), key=lambda change: partition.owns(change[0]))
-        for account, change in changes:
+        """Two messages, not one transaction: once they are sent, nothing takes a half back."""
+        told = []
+        for account, change in ((debited, -amount), (credited, amount)):
             if partition.owns(account):
                 self.book(account, change)
             else:
-                partition.tell_owner(account, change)
-                yield
+                told.append(partition.tell_owner(account, change))
+        while not all(booked() for booked in told):
+            yield

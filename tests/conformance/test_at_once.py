@@ -92,6 +92,7 @@ COUNTS = {
     ("multi_reactor", "--processes", "2"): (1 + 2, 1 + 2),
     ("multi_reactor", "--processes", "2", "--balance", "kernel"): (1 + 2, 1 + 2),
     ("coroutines",): (1, 1),
+    ("partitioned", "--processes", "2"): (1 + 2, 1 + 2),
 }
 """Processes and threads that a model is made of, while so many clients are connected."""
 
@@ -113,7 +114,15 @@ def test_the_only_thread_of_one_connection_after_the_other_is_the_only_one() -> 
         assert (snapshot.processes, snapshot.threads) == (1, 1)
 
 
-@pytest.mark.parametrize("start", [start for start in STARTS if MODELS[start[0]].processes != "one"], ids=" ".join)
+FORKED = [
+    start
+    for start in STARTS
+    if MODELS[start[0]].processes != "one" and MODELS[start[0]].taxonomy.partitioning != "by key"
+]
+"""Where a connection's process runs its calls; tests/models/test_partitioned.py kills one that does not."""
+
+
+@pytest.mark.parametrize("start", FORKED, ids=" ".join)
 def test_a_process_that_dies_takes_only_its_own_connections_with_it(start: tuple[str, ...]) -> None:
     with serving(*start) as service, clients(service, 1) as (victim,):
         killed = Workload(victim).run(ECHO, timeout=TIMEOUT_S).process

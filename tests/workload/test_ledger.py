@@ -1,6 +1,6 @@
 """What each conflict strategy keeps from happening, with two transfers run into each other by hand."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -98,26 +98,42 @@ def test_only_locks_in_the_order_of_the_call_can_be_waited_for_in_a_circle(strat
 class Elsewhere:
     """A partition that owns account 0 alone, and notes what it tells others."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self.told: list[tuple[int, int, int]] = []
-        self._ledger = ledger
+    def __init__(self) -> None:
+        self.told: list[tuple[int, int]] = []
+        self.booked = False
 
     def owns(self, account: int) -> bool:
         return account == 0
 
-    def tell_owner(self, account: int, amount: int) -> None:
-        self.told.append((account, amount, self._ledger.sum()))
+    def tell_owner(self, account: int, amount: int) -> Callable[[], bool]:
+        self.told.append((account, amount))
+        return lambda: self.booked
 
 
-@pytest.mark.parametrize(("accounts", "told"), [((0, 1), (1, 5, 0)), ((1, 0), (1, -5, 0))])
-def test_the_half_that_another_owner_books_comes_first(accounts: tuple[int, int], told: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize(
+    ("accounts", "told", "own"),
+    [((0, 1), [(1, 5)], -5), ((1, 0), [(1, -5)], 5), ((1, 2), [(1, -5), (2, 5)], 0)],
+)
+def test_a_transfer_between_owners_ends_when_all_have_booked(
+    accounts: tuple[int, int], told: list[tuple[int, int]], own: int
+) -> None:
     ledger = Ledger(3, "partitioned")
-    ledger.partition = elsewhere = Elsewhere(ledger)
+    ledger.partition = elsewhere = Elsewhere()
     transfer = ledger.transfer(*accounts, 5, yields=0)
-    next(transfer)
-    assert elsewhere.told == [told]
+    next(transfer), next(transfer)
+    assert elsewhere.told == told
+    elsewhere.booked = True
     finish(transfer)
-    assert ledger.sum() == -told[1], "its own half, booked after the other"
+    assert ledger.sum() == own
+
+
+def test_a_transfer_that_is_given_up_has_booked_its_own_half() -> None:
+    ledger = Ledger(3, "partitioned")
+    ledger.partition = Elsewhere()
+    transfer = ledger.transfer(0, 1, 5, yields=0)
+    next(transfer)
+    transfer.close()
+    assert ledger.sum() == -5, "the other has been told"
 
 
 def test_every_model_has_a_strategy_to_begin_with() -> None:

@@ -1,0 +1,197 @@
+"""Processes that share nothing: each owns a part of the keys, and a call is run by the owner of its key.
+
+    clients          workers, one loop each                     own
+    c1, c2 --> [ accept | read | my key? run | write ] .... keys 0, 2, 4, ...
+                           |        ^
+                 not mine: | call   | answer     (a pair of sockets for each two workers)
+                           v        |
+    c3, c4 --> [ accept | read | my key? run | write ] .... keys 1, 3, 5, ...
+
+Who waits      Each worker's loop, for its clients, the backend and the other workers at once. A call on another's key
+               waits in a pair of sockets until the owner has read it.
+What bounds it For any one key, the CPU of one worker: keys that are asked for more than others make a hot spot. A call
+               that comes to the wrong one of N workers, as (N - 1) / N of them do, costs both of them.
+When full      `queue_bound` calls may wait for an owner in each other worker; a further one is answered
+               RESOURCE_EXHAUSTED. When a worker dies, what it was asked is answered UNAVAILABLE, and what comes next
+               waits for its successor. That owns the same keys and accounts, but no working set is left.
+After          Stonebraker et al., The End of an Architectural Era, VLDB 2007, section 3 (H-Store: a partition for each
+               core, and no locks). Unlike there, an owner goes on with other calls while one waits, as in Seastar.
+
+No data has two writers, so none has a lock. The price is paid by a transfer between the accounts of two owners: a
+message for each half, and no transaction. A worker that dies meanwhile may leave it half done.
+"""
+
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+
+from google.protobuf.message import DecodeError
+from sweetspot.v1 import workload_pb2
+
+from services.runtime.acceptor import Acceptor, Connections, Drainer
+from services.runtime.backend_connection import BackendConnection
+from services.runtime.callback_waits import CallbackWaits
+from services.runtime.calls import Caller
+from services.runtime.config import Address
+from services.runtime.forwarding import Asker, Remote
+from services.runtime.inline import InlineCalls
+from services.runtime.link import Link
+from services.runtime.loop import Loop
+from services.runtime.passing import Channel
+from services.runtime.service import WORKLOAD_SHAPES, Service
+from services.runtime.supervisor import Supervisor, processes
+from services.wire import Code, RpcError, ServerCall
+from services.workload.run import Run
+
+UNTIL_INTERRUPTED_US = 3_600_000_000
+
+
+def serve(service: Service) -> None:
+    """Serves until drained."""
+    kept = service.reserve()
+    port = kept.getsockname()[1]
+    # A worker takes its ends of links out of its mailbox. That outlives it, so they wait for its successor.
+    mailboxes = [Channel() for _ in range(processes(service.config))]
+
+    def work(number: int) -> None:
+        loop = Loop()
+        owners = Owners(service, loop, number, mailboxes)
+        connections = Connections(service, loop, owners)
+        acceptor = Acceptor(service.open_listener(port, reuse_port=True), loop, connections)
+        Drainer(service, loop, connections, acceptor)
+        service.loop_lag.watch(loop)
+        supervisor.ready()
+        loop.run()  # until its own clients have left
+        owners.drain()
+        loop.run()  # until the other workers' have
+
+    supervisor = Supervisor(service, len(mailboxes), work)
+    supervisor.start()
+    service.announce(port)
+    supervisor.run()
+    kept.close()
+    supervisor.drain()
+
+
+class Owners:
+    """A worker's view of who owns what: runs the calls on its own keys, has the others run where their keys are."""
+
+    def __init__(self, service: Service, loop: Loop, number: int, mailboxes: list[Channel]) -> None:
+        self._accounts = service.ledger.accounts
+        self._workers = len(mailboxes)
+        self._number = number
+        self._loop = loop
+        self._ledger = service.ledger
+        self._ledger.partition = self
+        self._waits = BookingWaits(service.config.backend, loop)
+        self._calls = InlineCalls(service, self._waits)
+        self._askers: set[Asker] = set()
+        self._draining = False
+        self._mailbox = mailboxes[number]
+        loop.register(self._mailbox.fileno(), self)
+        service.queue.set(0)
+        self._others = {
+            other: Remote(f"worker-{other}", partial(self._connect, to), service.queue, service.config.queue_bound)
+            for other, to in enumerate(mailboxes)
+            if other != number
+        }
+
+    def received(self, connection: Caller, call: ServerCall) -> None:
+        owner = self._owner_of_call(call)
+        if owner == self._number:
+            self._calls.received(connection, call)
+        else:
+            self._others[owner].run(connection, call)
+
+    def cancelled(self, call: ServerCall) -> None:
+        if callable(call.context):  # it runs elsewhere
+            call.context()
+        else:
+            self._calls.cancelled(call)
+
+    def owns(self, account: int) -> bool:
+        return self._owner_of(account) == self._number
+
+    def tell_owner(self, account: int, amount: int) -> Callable[[], bool]:
+        booking = Booking(self._waits)
+        self._others[self._owner_of(account)].book(account, amount, booking.answered)
+        return booking.booked
+
+    def ready(self, events: int) -> None:
+        """There is mail: another worker has connected, because it is new or a link was lost."""
+        with suppress(BlockingIOError):
+            while (sock := self._mailbox.receive()) is not None:
+                asker = Asker(self._calls, self._ledger, self._left)
+                asker.link = Link(sock, self._loop, received=asker.received, lost=asker.lost)
+                self._askers.add(asker)
+
+    def drain(self) -> None:
+        """Asks nothing more of others, and stops the loop once they ask nothing more."""
+        self._draining = True
+        for other in self._others.values():
+            other.close()
+        self._stop_if_alone()
+
+    def _connect(self, mailbox: Channel, **told: Callable[..., None]) -> Link:
+        kept, sent = socket.socketpair()
+        with sent:
+            mailbox.send(sent)
+        return Link(kept, self._loop, **told)
+
+    def _left(self, asker: Asker) -> None:
+        self._askers.discard(asker)
+        self._stop_if_alone()
+
+    def _stop_if_alone(self) -> None:
+        if self._draining and not self._askers:
+            self._loop.soon(self._loop.stop)
+
+    def _owner_of_call(self, call: ServerCall) -> int:
+        if call.head.path not in WORKLOAD_SHAPES:
+            return self._number
+        try:
+            return self._owner_of(workload_pb2.RunRequest.FromString(call.request).key % self._accounts)
+        except DecodeError:
+            return self._number  # which refuses it, as any would
+
+    def _owner_of(self, account: int) -> int:
+        return account % self._workers
+
+
+class Booking:
+    """Half a transfer, on its way to the owner of its account."""
+
+    def __init__(self, waits: "BookingWaits") -> None:
+        self._waits = waits
+        self._outcome: tuple[Code, str] | None = None
+        self.run: Run | None = None
+        """Who waits for it."""
+
+    def answered(self, code: Code, why: str) -> None:
+        self._outcome = code, why
+        if self.run is not None:
+            self._waits.interrupt(self.run)
+
+    def booked(self) -> bool:
+        """Whether it is, else the next sleep waits for it; raises RpcError where that will never be known."""
+        if self._outcome is None:
+            self._waits.told.append(self)
+            return False
+        if self._outcome[0] is not Code.OK:
+            raise RpcError(*self._outcome)
+        return True
+
+
+class BookingWaits(CallbackWaits):
+    """To give way after another owner was told lasts until it has answered."""
+
+    def __init__(self, backend: Address | None, loop: Loop) -> None:
+        super().__init__(backend, loop, partial(BackendConnection, loop))
+        self.told: list[Booking] = []
+
+    def sleep(self, duration_us: int, run: Run, then: Callable[[], None]) -> None:
+        told, self.told = self.told, []
+        for booking in told:
+            booking.run = run
+        super().sleep(UNTIL_INTERRUPTED_US if told else duration_us, run, then)

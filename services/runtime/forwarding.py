@@ -1,0 +1,145 @@
+"""Calls that one worker process has another run: asked over a link, run as if they had come on a connection there.
+
+    asks                                                                         runs
+    .--------. -> run number, head, request | cancel number | book number, ... .--------.
+    | Remote |                                                                 | Asker  | ---> Calls
+    '--------' <- begun how many | message number, ... | end number, status    '--------'
+
+Which calls go to which worker, and how the two come to have a link, is the model's.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from services.runtime.board import Gauge
+from services.runtime.calls import Caller, Calls
+from services.runtime.link import Link, Message
+from services.runtime.service import WORKLOAD_SHAPES
+from services.wire import Code, ServerCall
+from services.wire.request import RequestHead
+from services.workload.ledger import Ledger
+
+Answered = Callable[[Code, str], None]
+
+
+class Remote:
+    """The asking side. Belongs to its loop's thread.
+
+    Guarantees: each call is finished once, UNAVAILABLE where the worker dies first; at most `queue_bound` wait there
+    until they are begun.
+    """
+
+    def __init__(self, name: str, connect: Callable[..., Link], queue: Gauge, queue_bound: int) -> None:
+        """`connect` makes a link to the worker of that name or, while there is none, to the next one."""
+        self._name = name
+        self._connect = connect
+        self._queue = queue
+        self._queue_bound = queue_bound
+        self._asked: dict[int, tuple[Caller, ServerCall]] = {}
+        self._booked: dict[int, Answered] = {}
+        self._sequence = 0
+        self._not_begun = 0
+        self._closed = False
+        self._link = connect(received=self._received, lost=self._lost)
+
+    def run(self, connection: Caller, call: ServerCall) -> None:
+        """Has the call run there, and its replies passed on."""
+        if self._not_begun >= self._queue_bound:
+            connection.finish(call, Code.RESOURCE_EXHAUSTED, f"queue of {self._name} is full")
+            return
+        self._sequence += 1
+        self._asked[self._sequence] = connection, call
+        call.context = partial(self._link.send, "cancel", self._sequence)
+        self._wait_for(1)
+        head = (call.head.path, call.head.timeout_ns, call.head.traceparent)
+        self._link.send("run", self._sequence, head, call.received_ns, call.request)
+
+    def book(self, account: int, amount: int, answered: Answered) -> None:
+        """Has an account changed there; `answered` is called once: UNAVAILABLE where it is not known whether it was."""
+        self._sequence += 1
+        self._booked[self._sequence] = answered
+        self._link.send("book", self._sequence, account, amount)
+
+    def close(self) -> None:
+        """Asks nothing more."""
+        self._closed = True
+        self._link.close()
+
+    def _received(self, messages: list[Message]) -> None:
+        for kind, number, *rest in messages:
+            if kind == "begun":
+                self._wait_for(-number)
+            elif kind == "message":
+                connection, call = self._asked[number]
+                connection.send(call, *rest)
+            elif kind == "end":
+                connection, call = self._asked.pop(number)
+                connection.finish(call, *rest)
+            else:
+                self._booked.pop(number)(Code.OK, "")
+
+    def _lost(self) -> None:
+        asked, self._asked = self._asked, {}
+        booked, self._booked = self._booked, {}
+        self._wait_for(-self._not_begun)
+        if not self._closed:
+            self._link = self._connect(received=self._received, lost=self._lost)
+        for connection, call in asked.values():
+            connection.finish(call, Code.UNAVAILABLE, f"{self._name} has died")
+        for answered in booked.values():
+            answered(Code.UNAVAILABLE, f"{self._name} has died: not known whether it has booked a transfer")
+
+    def _wait_for(self, calls: int) -> None:
+        self._not_begun += calls
+        self._queue.add(calls)
+
+
+class Asker:
+    """The running side: the `Caller` of another worker's calls."""
+
+    def __init__(self, calls: Calls, ledger: Ledger, lost: Callable[["Asker"], None]) -> None:
+        self._calls = calls
+        self._ledger = ledger
+        self._lost = lost
+        self._running: dict[int, ServerCall] = {}
+        self.link: Link
+
+    def send(self, call: ServerCall, message: bytes) -> None:
+        self.link.send("message", call.stream_id, message)
+
+    def finish(self, call: ServerCall, code: Code, why: str = "") -> None:
+        del self._running[call.stream_id]
+        self.link.send("end", call.stream_id, code, why)
+
+    def received(self, messages: list[Message]) -> None:
+        begun = 0
+        for kind, number, *rest in messages:
+            if kind == "run":
+                begun += 1
+                self._run(number, *rest)
+            elif kind == "cancel":
+                self._cancel(number)
+            else:
+                self._ledger.book(*rest)
+                self.link.send("booked", number)
+        if begun:
+            self.link.send("begun", begun)
+
+    def lost(self) -> None:
+        """The other worker is no more, and nobody waits for its calls."""
+        for number in tuple(self._running):
+            self._cancel(number)
+        self._lost(self)
+
+    def _run(self, number: int, head: tuple[bytes, int | None, str | None], received_ns: int, request: bytes) -> None:
+        path, timeout_ns, traceparent = head
+        head_here = RequestHead(path, (), 0, timeout_ns=timeout_ns, traceparent=traceparent)
+        call = self._running[number] = ServerCall(number, head_here, WORKLOAD_SHAPES[path], received_ns)
+        call.request = request
+        self._calls.received(self, call)
+
+    def _cancel(self, number: int) -> None:
+        call = self._running.get(number)
+        if call is not None:
+            call.cancelled = True
+            self._calls.cancelled(call)

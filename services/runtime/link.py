@@ -1,0 +1,106 @@
+"""A loop's end of a pair of sockets between two processes of one service: tuples in, tuples out. Knows no call.
+
+A message is its length and its pickle. Both ends run the same code, and the pair was made by one of them and handed to
+the other, so nobody else can write to it: what pickle warns of does not apply.
+"""
+
+import pickle
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from services.runtime.loop import Loop
+from services.runtime.writer import Writer
+
+RECEIVE_BYTES = 256 * 1024
+
+_LENGTH = struct.Struct("!I")
+
+Message = tuple[Any, ...]
+
+
+class Link:
+    """Guarantees: messages arrive whole and in order, or not at all; `lost` is called once, when the other is gone.
+
+    What is sent and not yet taken by the kernel waits here: whoever sends bounds it.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        loop: Loop,
+        *,
+        received: Callable[[list[Message]], None],
+        lost: Callable[[], None],
+    ) -> None:
+        sock.setblocking(False)
+        self._sock = sock
+        self._loop = loop
+        self._received = received
+        self._lost = lost
+        self._writer = Writer(sock, loop)
+        self._to_send: list[bytes] = []
+        self._arrived = bytearray()
+        loop.register(sock.fileno(), self)
+
+    def send(self, *message: object) -> None:
+        """Sends at the end of this round of the loop; nothing once the link is lost or closed."""
+        if self._sock.fileno() < 0:
+            return
+        if not self._to_send:
+            self._loop.soon(self._flush)
+        pickled = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+        self._to_send += (_LENGTH.pack(len(pickled)), pickled)
+
+    def ready(self, events: int) -> None:
+        try:
+            data = self._sock.recv(RECEIVE_BYTES)
+        except BlockingIOError:
+            self._flush()
+            return
+        except OSError:
+            data = b""
+        if data:
+            self._arrived += data
+            self._received(self._messages())
+            self._flush()
+        else:
+            self._lose()
+
+    def close(self) -> None:
+        """Ends it from this side; `lost` is called here too."""
+        self._flush()
+        self._lose()
+
+    def _messages(self) -> list[Message]:
+        messages: list[Message] = []
+        arrived, at = self._arrived, 0
+        while len(arrived) >= at + _LENGTH.size:
+            (size,) = _LENGTH.unpack_from(arrived, at)
+            if len(arrived) < at + _LENGTH.size + size:
+                break
+            at += _LENGTH.size
+            messages.append(pickle.loads(memoryview(arrived)[at : at + size]))
+            at += size
+        del arrived[:at]
+        return messages
+
+    def _take(self) -> bytes:
+        data = b"".join(self._to_send)
+        self._to_send.clear()
+        return data
+
+    def _flush(self) -> None:
+        if self._sock.fileno() < 0:
+            return
+        try:
+            self._writer.write(self._take)
+        except OSError:
+            self._lose()
+
+    def _lose(self) -> None:
+        if self._sock.fileno() >= 0:
+            self._loop.unregister(self._sock.fileno())
+            self._sock.close()
+            self._lost()

@@ -1,0 +1,209 @@
+"""Messages between worker processes arrive whole and in order, and calls that are asked over them end once."""
+
+import pickle
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sweetspot.v1 import workload_pb2
+
+from services.runtime.board import Board
+from services.runtime.calls import Caller
+from services.runtime.forwarding import Asker, Remote
+from services.runtime.link import RECEIVE_BYTES, Link, Message
+from services.runtime.loop import Loop
+from services.wire import Code, ServerCall, Shape
+from services.wire.request import RequestHead
+from services.workload.ledger import Ledger
+
+RUN = RequestHead(b"/sweetspot.v1.Workload/Run", (), 0, timeout_ns=5, traceparent="trace")
+
+
+@pytest.fixture
+def loop() -> Loop:
+    return Loop()
+
+
+def turn(loop: Loop, turns: int = 8) -> None:
+    """Lets the loop do all there is to do: whatever one turn causes, another deals with."""
+    for _ in range(turns):
+        loop.soon(loop.stop)
+        loop.call_at(0, lambda: None)  # it must not wait
+        loop.run()
+
+
+class End:
+    """A link, and what it was told."""
+
+    def __init__(self, sock: socket.socket, loop: Loop) -> None:
+        self.messages: list[Message] = []
+        self.lost = 0
+        self.link = Link(sock, loop, received=self.messages.extend, lost=self._lost)
+
+    def _lost(self) -> None:
+        self.lost += 1
+
+
+def test_messages_arrive_byte_by_byte_as_they_do_whole(loop: Loop) -> None:
+    sent, kept = socket.socketpair()
+    end = End(kept, loop)
+    messages = [("one", 1, b"\0" * 10), ("two", None), ()]
+    for message in messages:
+        pickled = pickle.dumps(message)
+        for byte in struct.pack("!I", len(pickled)) + pickled:
+            sent.send(bytes((byte,)))
+            turn(loop, 1)
+    assert end.messages == messages
+
+
+def test_a_message_larger_than_any_buffer_arrives_before_what_was_sent_after_it(loop: Loop) -> None:
+    one, other = (End(sock, loop) for sock in socket.socketpair())
+    large = bytes(10 * RECEIVE_BYTES)
+    one.link.send(large)
+    one.link.send("after")
+    while len(other.messages) < 2:
+        turn(loop)
+    assert other.messages == [(large,), ("after",)]
+
+
+def test_both_ends_are_told_once_that_a_link_is_lost(loop: Loop) -> None:
+    one, other = (End(sock, loop) for sock in socket.socketpair())
+    one.link.close()
+    turn(loop)
+    other.link.send("nobody hears this")
+    other.link.close()
+    assert (one.lost, other.lost) == (1, 1)
+
+
+class Noted:
+    """Calls and a caller that note what they are told."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Caller, ServerCall]] = []
+        self.cancels: list[ServerCall] = []
+        self.sent: list[bytes] = []
+        self.ends: list[tuple[Code, str]] = []
+
+    def received(self, connection: Caller, call: ServerCall) -> None:
+        self.calls.append((connection, call))
+
+    def cancelled(self, call: ServerCall) -> None:
+        self.cancels.append(call)
+
+    def send(self, call: ServerCall, message: bytes) -> None:
+        self.sent.append(message)
+
+    def finish(self, call: ServerCall, code: Code, why: str = "") -> None:
+        self.ends.append((code, why))
+
+
+class Workers:
+    """One that asks and one that runs, on one loop."""
+
+    def __init__(self, loop: Loop, queue_bound: int = 10) -> None:
+        self.loop = loop
+        self.asking, self.running = Noted(), Noted()
+        self.ledger = Ledger(2)
+        self.left: list[Asker] = []
+        self.askers: list[tuple[Asker, Link]] = []
+        self.queue = Board().gauge()
+        self.remote = Remote("worker-1", self._connect, self.queue, queue_bound)
+
+    def _connect(self, **told: Callable[..., None]) -> Link:
+        kept, sent = socket.socketpair()
+        asker = Asker(self.running, self.ledger, self.left.append)
+        asker.link = Link(sent, self.loop, received=asker.received, lost=asker.lost)
+        self.askers.append((asker, asker.link))
+        return Link(kept, self.loop, **told)
+
+    def call(self, request: bytes = b"request") -> ServerCall:
+        call = ServerCall(7, RUN, Shape.UNARY, 1000)
+        call.request = request
+        self.remote.run(self.asking, call)
+        return call
+
+    def die(self) -> None:
+        _, link = self.askers[-1]
+        link.close()
+        turn(self.loop)
+
+
+@pytest.fixture
+def workers(loop: Loop) -> Iterator[Workers]:
+    workers = Workers(loop)
+    yield workers
+    workers.remote.close()
+
+
+def test_a_call_runs_elsewhere_as_it_came_and_its_replies_come_back(workers: Workers) -> None:
+    workers.call()
+    assert workers.queue.value() == 1
+    turn(workers.loop)
+    assert workers.queue.value() == 0, "begun"
+    ((caller, there),) = workers.running.calls
+    assert (there.head.path, there.request, there.received_ns) == (RUN.path, b"request", 1000)
+    assert (there.deadline_ns, there.head.traceparent) == (1005, "trace")
+    caller.send(there, b"reply")
+    caller.finish(there, Code.ABORTED, "why")
+    turn(workers.loop)
+    assert workers.asking.sent == [b"reply"]
+    assert workers.asking.ends == [(Code.ABORTED, "why")]
+
+
+def test_a_cancelled_call_is_cancelled_where_it_runs(workers: Workers) -> None:
+    call: Any = workers.call()
+    call.context()
+    turn(workers.loop)
+    (there,) = workers.running.cancels
+    assert there.cancelled
+
+
+def test_a_full_queue_refuses_and_has_room_again_once_calls_are_begun(loop: Loop) -> None:
+    workers = Workers(loop, queue_bound=1)
+    workers.call(), workers.call()
+    assert workers.asking.ends == [(Code.RESOURCE_EXHAUSTED, "queue of worker-1 is full")]
+    turn(loop)
+    workers.call()
+    assert len(workers.asking.ends) == 1
+
+
+def test_what_a_dead_worker_was_asked_is_unavailable_and_the_next_one_is_asked_what_follows(workers: Workers) -> None:
+    answers: list[tuple[Code, str]] = []
+    workers.call()
+    workers.remote.book(0, 5, lambda code, why: answers.append((code, why)))
+    workers.die()
+    assert workers.asking.ends == [(Code.UNAVAILABLE, "worker-1 has died")]
+    assert [code for code, _ in answers] == [Code.UNAVAILABLE]
+    assert workers.queue.value() == 0
+    workers.call()
+    turn(workers.loop)
+    assert len(workers.askers) == 2
+    assert len(workers.running.calls) == 1, "the second; the first was never read"
+
+
+def test_a_worker_whose_asker_has_died_cancels_its_calls(workers: Workers) -> None:
+    workers.call()
+    turn(workers.loop)
+    workers.remote.close()
+    turn(workers.loop)
+    assert workers.running.cancels == [call for _, call in workers.running.calls]
+    assert len(workers.left) == 1
+
+
+def test_a_booking_is_answered_once_it_is_made(workers: Workers) -> None:
+    answers: list[Code] = []
+    workers.remote.book(1, 5, lambda code, why: answers.append(code))
+    assert (workers.ledger.sum(), answers) == (0, [])
+    turn(workers.loop)
+    assert (workers.ledger.sum(), answers) == (5, [Code.OK])
+
+
+def test_both_methods_of_the_workload_can_be_run_elsewhere(workers: Workers) -> None:
+    streamed = ServerCall(1, RequestHead(b"/sweetspot.v1.Workload/RunStream", (), 0), Shape.SERVER_STREAMING, 0)
+    streamed.request = workload_pb2.RunRequest().SerializeToString()
+    workers.remote.run(workers.asking, streamed)
+    turn(workers.loop)
+    ((_, there),) = workers.running.calls
+    assert there.shape is Shape.SERVER_STREAMING
