@@ -1,5 +1,6 @@
 """What the documents say is so. `python -m tests.test_readme` writes the README's and the chart's models again."""
 
+import inspect
 import re
 import shlex
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from services.models import MODELS, Model
+from services.workload.costs import STYLES, chain, edits, source
 from tests.chart import generated as chart
 
 ROOT = Path(__file__).parent.parent
@@ -49,6 +51,15 @@ def commands() -> list[list[str]]:
 def test_the_table_of_models_is_that_of_the_code() -> None:
     text = read("README.md")
     assert with_table(text) == text, "stale: run `python -m tests.test_readme`"
+
+
+def test_the_figures_of_styles_that_follow_from_code_are_those_of_the_code() -> None:
+    for style, handlers in STYLES.items():
+        found = source.read(style, handlers)
+        more = edits.lines_to_change(inspect.getsource(handlers), edits.edited(style, handlers))
+        deep = edits.lines_to_change(chain.PLAIN, chain.AFTER[style])
+        figures = (style, found.functions_of_a_call, found.saved_by_hand, found.captured, more, deep)
+        assert f"| {' | '.join(map(str, figures))} |" in read("README.md")
 
 
 def test_a_caption_needs_no_escape() -> None:

@@ -65,6 +65,7 @@ def test_a_connection_too_many_waits_until_another_one_ends(start: tuple[str, ..
 FULL = {
     ("thread_per_request", "--threads-bound", "3"): 3,
     ("thread_pool", "--threads-per-cpu", "1", "--queue-bound", "3"): len(os.sched_getaffinity(0)) + 3,
+    ("half_sync_half_async", "--threads-per-cpu", "1", "--queue-bound", "3"): len(os.sched_getaffinity(0)) + 3,
     ("grpcio_threads", "--threads-per-cpu", "1", "--queue-bound", "3"): len(os.sched_getaffinity(0)) + 3,
 }
 """Models that have room for so many calls and no more."""
@@ -91,6 +92,8 @@ COUNTS = {
     ("reactor",): (1, 1),
     ("multi_reactor", "--processes", "2"): (1 + 2, 1 + 2),
     ("multi_reactor", "--processes", "2", "--balance", "kernel"): (1 + 2, 1 + 2),
+    ("half_sync_half_async", "--threads-per-cpu", "16"): (1, 1 + POOL),
+    ("callback_pool", "--threads-per-cpu", "16"): (1, 1 + POOL),
     ("coroutines",): (1, 1),
     ("partitioned", "--processes", "2"): (1 + 2, 1 + 2),
 }
