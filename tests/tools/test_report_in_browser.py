@@ -12,8 +12,10 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.tools import sample
+from tests.tools.scale import sample as grid_sample
 from tools import report
 from tools.results import trial_path, write_trial
+from tools.scale import page
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 FLAGS = (
@@ -57,6 +59,11 @@ def sparse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return report.write(folder)
 
 
+@pytest.fixture(scope="module")
+def grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return page.write(grid_sample.make(tmp_path_factory.mktemp("grid")))
+
+
 def show(browser: webdriver.Chrome, page: Path, width: int) -> None:
     """Opens the page with a viewport of that width in CSS pixels and waits until its plots are drawn."""
     metrics = {"width": width, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": False}
@@ -70,11 +77,11 @@ def show(browser: webdriver.Chrome, page: Path, width: int) -> None:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("page", ["whole", "sparse"])
+@pytest.mark.parametrize("shown", ["whole", "sparse", "grid"])
 def test_the_page_fits_its_window_and_the_console_is_silent(
-    browser: webdriver.Chrome, page: str, width: int, request: pytest.FixtureRequest
+    browser: webdriver.Chrome, shown: str, width: int, request: pytest.FixtureRequest
 ) -> None:
-    show(browser, request.getfixturevalue(page), width)
+    show(browser, request.getfixturevalue(shown), width)
     assert browser.get_log("browser") == []
     assert browser.execute_script("return innerWidth") == width
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
@@ -122,3 +129,22 @@ def test_a_missing_trial_breaks_no_plot(browser: webdriver.Chrome, tmp_path: Pat
     show(browser, report.write(folder), 1280)
     assert browser.get_log("browser") == []
     assert len(browser.find_elements(By.CSS_SELECTOR, "#throughput .points path")) == 5
+
+
+def test_a_grid_shows_a_number_in_each_field_and_another_model_with_a_click(
+    browser: webdriver.Chrome, grid: Path
+) -> None:
+    show(browser, grid, 1280)
+    numbers = "return [...document.querySelectorAll('#map-cpu-bound .heatmaplayer text')].map(text => text.textContent)"
+    first = browser.execute_script(numbers)
+    assert len([number for number in first if number]) == 12
+    browser.find_element(By.CSS_SELECTOR, "input[name=view-map-cpu-bound][value='1'] + span").click()
+    assert browser.execute_script(numbers) != first
+
+
+def test_a_grids_fit_is_drawn_and_told_beside_the_plot_or_its_refusal_is(browser: webdriver.Chrome, grid: Path) -> None:
+    show(browser, grid, 1280)
+    notes = browser.find_element(By.ID, "notes-speedup-cpu-bound")
+    assert "sigma 0.1" in notes.text
+    browser.find_element(By.XPATH, "//input[@name='view-speedup-cpu-bound']/../span[.='1 x N CPUs']").click()
+    assert "no law fitted: 3 different N" in notes.text

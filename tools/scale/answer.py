@@ -67,13 +67,21 @@ def _best(ranked: Sequence[Searched]) -> str:
     if len(best) == len(ranked) > 1:
         return f"all {len(ranked)} shapes overlap, so that none is the best ({interval(best[0])})"
     if len(best) > 1:
-        told = f"{_join(named(one.cell) for one in best)} overlap as the best ({interval(best[0])})"
+        told = f"{_join(_grouped(best))} overlap as the best ({interval(best[0])})"
     else:
         told = f"{named(best[0].cell)} serves most, {interval(best[0])}"
     following = next((one for one in ranked if one not in best), None)
     if following is None:
         return told
     return f"{told}, before {named(following.cell)} ({interval(following)})"
+
+
+def _grouped(searched: Sequence[Searched]) -> list[str]:
+    """As `coroutines as 1 x 1 or 2 x 0.5`, one for each service."""
+    shapes: dict[str, list[str]] = {}
+    for one in searched:
+        shapes.setdefault(one.cell.service, []).append(one.cell.shape)
+    return [f"{service} as {' or '.join(ours)}" for service, ours in shapes.items()]
 
 
 def _whole(rate_rps: float) -> str:

@@ -59,6 +59,7 @@ class Plot:
     """One figure of the page."""
 
     name: str
+    plan: str
     title: str
     caption: str
     chooser: str
@@ -78,7 +79,8 @@ def _map(kept: Kept, plan: str) -> Plot:
     services = dict.fromkeys(one.cell.service for one in ours)
     return Plot(
         f"map-{plan}",
-        f"{plan}: how much each shape serves",
+        plan,
+        "How much each shape serves",
         "Calls/s at the highest rate that met the objective. A field without a number was left out, or met it at none.",
         "Model",
         [View(service, "replicas", "CPUs of each", _heat(ours, out, service), []) for service in services],
@@ -120,7 +122,8 @@ def _shapes(kept: Kept, plan: str) -> Plot:
         )
     return Plot(
         f"shapes-{plan}",
-        f"{plan}: few large or many small",
+        plan,
+        "Few large or many small",
         "The same CPUs in all, cut differently. A bar reaches from the highest rate that met to the lowest that "
         "missed: shapes whose bars overlap are not told apart.",
         "CPUs in all",
@@ -139,7 +142,8 @@ def _points(service: str, x: list[str], searched: Sequence[Searched]) -> Points:
 def _speed_up(kept: Kept, plan: str) -> Plot:
     return Plot(
         f"speedup-{plan}",
-        f"{plan}: speed-up",
+        plan,
+        "Speed-up",
         "The rate as a multiple of what one alone would serve, by the point with the fewest. Dotted: in proportion. "
         "Dashed: the Universal Scalability Law, where the points allow to fit it.",
         "Along",

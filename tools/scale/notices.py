@@ -24,7 +24,21 @@ def notices(kept: Kept, asked: Sequence[Cell]) -> list[str]:
         *(f"{cell.plan}: {named(cell)}: not measured." for cell in missing),
         *(f"Left out: {_listed([one.cell for one in kept.left_out if one.why == each])}: {each}." for each in why),
         *(f"{one.cell.plan}: {named(one.cell)}: {text}" for one in kept.searched for text in _of(one)),
+        *(text for plan in dict.fromkeys(one.cell.plan for one in kept.searched) for text in _not_for_cpu(kept, plan)),
     ]
+
+
+def _not_for_cpu(kept: Kept, plan: str) -> Iterator[str]:
+    """One line for all of a plan: on a busy machine it is true of nearly every cell."""
+    ours = [one for one in kept.searched if one.cell.plan == plan and numbers.held_back_otherwise(one)]
+    if ours:
+        used = [numbers.used_share(one, numbers.last_miss(one)) for one in ours]
+        least, most = (share(float(f"{end(used):.2g}")) for end in (min, max))
+        yield (
+            f"{plan}: missed with {least} to {most} of their CPUs used and no throttling, so not the limit held them "
+            "back but a bound of the model's, a busy machine or the driver: "
+            f"{', '.join(named(one.cell) for one in ours)}."
+        )
 
 
 def _of(one: Searched) -> Iterator[str]:
@@ -34,10 +48,6 @@ def _of(one: Searched) -> Iterator[str]:
         yield f"met at no rate; at {count(round(last.rate_rps))} calls/s: {last.missed}."
     elif found.missed_rps is None:
         yield "missed at no rate that was tried: it may serve more."
-    if numbers.held_back_otherwise(one):
-        missed = [each.trial for each in one.tries if each.missed][-1]
-        used = share(float(f"{numbers.used_share(one, missed):.2g}"))
-        yield f"missed with {used} of its CPUs used and no throttling: something else than its limit held it back."
     busiest = max((measures.driver_cpus(each.trial) for each in one.tries), default=0.0)
     if busiest > DRIVER_BUSY_CPUS:
         yield f"the driver used {three_digits(busiest)} CPUs and may be what was measured."

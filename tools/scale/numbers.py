@@ -50,5 +50,12 @@ def throttled_share(trial: Trial) -> float | None:
 def held_back_otherwise(one: Searched) -> bool:
     """Whether the last miss was not for want of the CPUs that the limit allows: the machine was busy, or the model
     or the driver has a bound of its own."""
-    missed = [each.trial for each in one.tries if each.missed and each.rate_rps == one.found.missed_rps]
-    return bool(missed) and used_share(one, missed[-1]) < USED_UP and not throttled_share(missed[-1])
+    if one.found.missed_rps is None:
+        return False
+    missed = last_miss(one)
+    return used_share(one, missed) < USED_UP and not throttled_share(missed)
+
+
+def last_miss(one: Searched) -> Trial:
+    """The last trial at the lowest rate that missed. Raises IndexError where none did."""
+    return [each.trial for each in one.tries if each.missed and each.rate_rps == one.found.missed_rps][-1]

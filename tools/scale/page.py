@@ -58,6 +58,7 @@ def render(results: Path) -> str:
             tables=tables,
             looks=look,
             plots=plots,
+            plans_named=list(asked.scale.plans),
             drawing={
                 "looks": [dataclasses.asdict(one) for one in look.values()],
                 "plots": [dataclasses.asdict(plot) for plot in plots],

@@ -9,7 +9,7 @@
   function heatTraces(view) {
     return [{
       type: "heatmap", x: view.heat.x, y: view.heat.y, z: view.heat.z, text: view.heat.text, customdata: view.heat.told,
-      texttemplate: "%{text}", textfont: { size: 15 }, hovertemplate: "%{x} x %{y} CPUs: %{customdata}<extra></extra>",
+      texttemplate: "%{text}", textfont: { size: 13 }, hovertemplate: "%{x} x %{y} CPUs: %{customdata}<extra></extra>",
       // Not by the model's colour: what is compared is within one model, and light is few in print too.
       colorscale: "Cividis", showscale: false, hoverongaps: true, xgap: 3, ygap: 3, zmin: 0,
     }];

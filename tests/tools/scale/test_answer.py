@@ -38,7 +38,7 @@ ONE = searched(1000, 1100)
         ([ONE, searched(1050, 1150, shape="4x0.25")],
          "for cpu all 2 shapes overlap, so that none is the best (1,050 to 1,150 calls/s)."),
         ([ONE, searched(1050, 1150, shape="4x0.25"), searched(10, 20, shape="2x0.5")],
-         "for cpu reactor as 4 x 0.25 and reactor as 1 x 1 overlap as the best (1,050 to 1,150 calls/s), "
+         "for cpu reactor as 4 x 0.25 or 1 x 1 overlap as the best (1,050 to 1,150 calls/s), "
          "before reactor as 2 x 0.5 (10 to 20 calls/s)."),
         ([ONE, searched(800, None, shape="2x0.5")], "all 2 shapes overlap"),
         ([searched(800, None)], "serves most, 800 or more calls/s."),
