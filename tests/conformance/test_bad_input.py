@@ -49,18 +49,6 @@ def test_half_a_preface_holds_up_nobody_else(service: Serving, workload: Workloa
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_backend_that_is_down_is_unavailable_by_name(model: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        nobody = f"127.0.0.1:{taken.getsockname()[1]}"
-    with serving(model, "--backend", nobody) as started, grpc.insecure_channel(started.address) as channel:
-        with pytest.raises(grpc.RpcError) as failed:
-            Workload(channel).run(FETCH, timeout=10)
-        assert failed.value.code() is grpc.StatusCode.UNAVAILABLE
-        assert nobody in failed.value.details()
-        assert Workload(channel).run(ECHO, timeout=10).payload == b"echo"
-
-
-@pytest.mark.parametrize("model", MODELS)
 def test_a_service_without_a_backend_says_so(model: str) -> None:
     with serving(model) as started, grpc.insecure_channel(started.address) as channel:
         with pytest.raises(grpc.RpcError) as failed:

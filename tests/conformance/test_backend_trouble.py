@@ -1,0 +1,105 @@
+"""A backend that is not there, says nothing, goes away or comes back: its callers are told, all others are served."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from sweetspot.v1 import backend_pb2
+
+from services.models import MODELS
+from services.wire import CallReceived, Code, ServerSession, Shape
+from services.workload.run import FETCH_PATH
+from tests.conformance.test_workload import Call, plan
+from tests.serving import Serving, serving
+from tests.stacks import Outcome, own_wire
+
+BACKEND_HOST = "127.0.0.7"
+"""Not where clients get their ports from: a port is still free when the backend comes back to it."""
+RUN = "/sweetspot.v1.Workload/Run"
+FETCH = plan(call=Call()).SerializeToString()
+MOST_STALE = 200
+"""Connections to the backend that a service may keep, each of which may cost a call to find out that it has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Troubled:
+    """A service, and the address of its backend, which only tests make listen."""
+
+    service: Serving
+    backend: tuple[str, int]
+
+    def run(self, request: bytes, timeout_s: float = 10) -> Outcome:
+        return own_wire(self.service.address, RUN, request, timeout_s=timeout_s)
+
+    def still_serves(self) -> bool:
+        self.service.wait_until(lambda reply: reply.calls_in_flight == 0, "a call is left over")
+        return self.run(b"").code is Code.OK
+
+
+@pytest.fixture(scope="module", params=MODELS)
+def troubled(request: pytest.FixtureRequest) -> Iterator[Troubled]:
+    with socket.create_server((BACKEND_HOST, 0)) as taken:
+        backend = taken.getsockname()
+    with serving(request.param, "--backend", f"{backend[0]}:{backend[1]}") as service:
+        yield Troubled(service, backend)
+
+
+def test_a_backend_that_is_down_is_unavailable_by_name(troubled: Troubled) -> None:
+    outcome = troubled.run(FETCH)
+    assert outcome.code is Code.UNAVAILABLE
+    assert f"{BACKEND_HOST}:{troubled.backend[1]}" in outcome.message
+    assert troubled.still_serves()
+
+
+def test_a_backend_that_says_nothing_costs_its_caller_no_more_than_the_deadline(troubled: Troubled) -> None:
+    with socket.create_server(troubled.backend):  # the kernel connects and takes bytes, nobody reads them
+        assert troubled.run(FETCH, timeout_s=0.1).code is Code.DEADLINE_EXCEEDED
+        assert troubled.still_serves()
+
+
+def test_a_backend_that_goes_away_with_a_call_is_unavailable(troubled: Troubled) -> None:
+    with backend_at(troubled, take_and_leave):
+        assert troubled.run(FETCH).code is Code.UNAVAILABLE
+    assert troubled.still_serves()
+
+
+def test_a_backend_that_comes_back_is_asked_again(troubled: Troubled) -> None:
+    codes = set()
+    with backend_at(troubled, answer):
+        for _ in range(MOST_STALE):
+            codes.add(troubled.run(FETCH).code)
+            if Code.OK in codes:
+                break
+    assert codes in ({Code.OK}, {Code.OK, Code.UNAVAILABLE})
+
+
+@contextlib.contextmanager
+def backend_at(troubled: Troubled, serve: Callable[[socket.socket], None]) -> Iterator[None]:
+    """Has each connection to the backend's address served, one after the other."""
+
+    def accept() -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                with listener.accept()[0] as connection:
+                    serve(connection)
+
+    with socket.create_server(troubled.backend) as listener:
+        threading.Thread(target=accept, daemon=True).start()
+        yield
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def take_and_leave(connection: socket.socket) -> None:
+    connection.recv(1)
+
+
+def answer(connection: socket.socket) -> None:
+    session = ServerSession({FETCH_PATH.encode(): Shape.UNARY})
+    while data := connection.recv(65_536):
+        for event in session.receive_data(data):
+            if isinstance(event, CallReceived):
+                session.reply(event.call, backend_pb2.FetchReply().SerializeToString())
+        connection.sendall(session.data_to_send())
