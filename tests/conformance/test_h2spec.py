@@ -11,11 +11,12 @@ from xml.etree import ElementTree
 
 import pytest
 
+from services.models import MODELS
 from tests.conformance.conftest import OWN_WIRE
 from tests.go_tools import H2SPEC, go_tool
 from tests.serving import Serving, serving
 
-CASE_TIMEOUT_S = 2
+CASE_TIMEOUT_S = 1
 CLOSED = (
     "libnghttp2 passes over frames on a stream that is closed; to answer STREAM_CLOSED was a MUST in RFC 7540 and is a"
     " MAY in RFC 9113, section 5.1"
@@ -38,8 +39,10 @@ EXCEPTIONS = {
 }
 TRIES = 5
 """For a case that fails and should not: some send a frame that is wrong only while the answer is not complete."""
+# h2spec never closes the connection of a case that timed out, and who serves one at a time serves nobody meanwhile.
+ASKED = [name for name in OWN_WIRE if MODELS[name].at_once != "one connection"]
 # All models have one wire: the first is asked in `make test`, the others in `make soak`.
-MODELS_ASKED = [OWN_WIRE[0], *(pytest.param(name, marks=pytest.mark.soak) for name in OWN_WIRE[1:])]
+MODELS_ASKED = [ASKED[0], *(pytest.param(name, marks=pytest.mark.soak) for name in ASKED[1:])]
 
 
 @dataclass(frozen=True, slots=True)
