@@ -15,8 +15,8 @@ THREADS = math.ceil(usable_cpus())
 """With one thread for each CPU."""
 BOUND = 2
 ECHO = workload_pb2.RunRequest(payload=b"echo")
-BLOCK = workload_pb2.RunRequest(steps=[workload_pb2.Step(block=workload_pb2.Block(duration_us=1_500_000))])
-SLEEP = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=1_500_000))])
+BLOCK = workload_pb2.RunRequest(steps=[workload_pb2.Step(block=workload_pb2.Block(duration_us=60_000_000))])
+SLEEP = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=60_000_000))])
 FULL = [
     # hand-off, what fills the pool, what is refused meanwhile, what is served meanwhile
     ("all", SLEEP, [ECHO, SLEEP, BLOCK], []),
@@ -31,21 +31,21 @@ def test_what_does_not_fit_into_the_queue_is_refused_and_nothing_else(
     refused: list[workload_pb2.RunRequest],
     served: list[workload_pb2.RunRequest],
 ) -> None:
-    options = ("--hand-off", hand_off, "--threads-per-cpu", "1", "--queue-bound", str(BOUND))
+    options = ("--hand-off", hand_off, "--threads-per-cpu", "1", "--queue-bound", str(BOUND), "--drain-timeout-s", "0")
     with serving("half_sync_half_async", *options) as started, grpc.insecure_channel(started.address) as channel:
         workload = Workload(channel)
         filled = []
         for calls in range(1, THREADS + BOUND + 1):  # one by one: a thread needs a moment to take its call
-            filled.append(workload.run.future(filling, timeout=TIMEOUT_S))
-            depth = max(0, calls - THREADS)
-            while started.wait_until_in_flight(calls).queue_depth != depth:
-                pass
+            filled.append(workload.run.future(filling))
+            state = (calls, max(0, calls - THREADS))
+            started.wait_until(
+                lambda reply, state=state: (reply.calls_in_flight, reply.queue_depth) == state,  # type: ignore[misc]
+                "the pool did not take its calls",
+            )
         for plan in refused:
             with pytest.raises(grpc.RpcError) as full:
                 workload.run(plan, timeout=TIMEOUT_S)
             assert full.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         for plan in served:
             assert workload.run(plan, timeout=TIMEOUT_S).payload == plan.payload
-        assert not any(call.done() for call in filled[THREADS:]), "the queue was full all the while"
-        assert [call.result().steps for call in filled] == [1] * len(filled)
-        assert workload.run(ECHO, timeout=TIMEOUT_S).payload == ECHO.payload
+        assert not any(call.done() for call in filled)

@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
 
 import pytest
 from sweetspot.v1 import backend_pb2, workload_pb2
@@ -114,8 +116,20 @@ def by_callbacks(handle: callbacks.Handle) -> Callable[[Run, Outcome], Ended]:
     return ended
 
 
+def elsewhere(work: Callable[[], None], then: Callable[[callbacks.Note], None]) -> None:
+    """Work that is over at once."""
+    done = Future[None]()
+    try:
+        work()
+        done.set_result(None)
+    except RpcError as error:
+        done.set_exception(error)
+    then(done.result)
+
+
 STYLES = {
     "coroutine": by_coroutine,
+    "closures that block elsewhere": by_callbacks(partial(callbacks.handle, elsewhere=elsewhere)),
     **{name: by_callbacks(handle) for name, handle in CALLBACK_STYLES.items()},
 }
 
@@ -129,9 +143,11 @@ CALL = {"call": workload_pb2.Call(reply_bytes=5)}
 SLEEP = {"sleep": workload_pb2.Sleep(duration_us=7)}
 TRANSFER = {"transfer": workload_pb2.Transfer(to_account=1, amount=9)}
 GIVES_WAY = {"transfer": workload_pb2.Transfer(to_account=1, amount=9, yields=2)}
+BLOCK = {"block": workload_pb2.Block(duration_us=1)}
 PLANS = {
     "nothing": steps(),
     "no wait": steps(COMPUTE, COMPUTE),
+    "a block between waits": steps(BLOCK, CALL, BLOCK, COMPUTE, SLEEP, BLOCK),
     "a wait first": steps(CALL, COMPUTE),
     "a wait last": steps(COMPUTE, SLEEP),
     "waits one after the other": steps(CALL, SLEEP, SLEEP, CALL),
