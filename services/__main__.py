@@ -60,11 +60,12 @@ def run(name: str, config: Config) -> None:
         control = Control(service)
         # Forks: so before there is a thread, and before grpcio is imported, which starts some.
         service.control_address = control.start()
+        serve = find_serve(name)  # before there are threads of telemetry: it may make threads green
         if forks:  # and then the threads of telemetry are its children's
             Tracing.preload(config.trace_file)
         else:
             service.start_tracing()
-        find_serve(name)(service)
+        serve(service)
     control.stop()
     service.stop_tracing()
     if service.calls_in_flight.value():

@@ -183,6 +183,15 @@ MODELS = {
             "one asyncio loop, a task for each call",
             "connections are many, calls wait for others, and code should read as it runs",
             Taxonomy("cooperative", "automatic", "non-blocking", _NO_YIELD, "none", "the loop", "none", "none"),
+            needs=("uvloop",),
+            variants=(("--loop", "uvloop"),),
+        ),
+        Model(
+            "green_threads",
+            "a greenlet for each connection and each call, on one hidden event loop",
+            "connections are many, calls wait for others, and code that blocks should stay as it is",
+            Taxonomy("cooperative", "automatic", "non-blocking", _NO_YIELD, "none", "a greenlet", "none", "spawn"),
+            needs=("green",),
         ),
         Model(
             "partitioned",

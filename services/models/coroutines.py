@@ -6,7 +6,7 @@
     c3 ----'           |     '-> task: run, await, run, answer |---> backend
     listener --------->|-> accept                              |
                        '---------------------------------------'
-                         (all of it through epoll)
+           (all of it through epoll; `--loop uvloop` is the same loop in C)
 
 Who waits      A coroutine, at each `await`; its frame keeps its state. The thread waits only in epoll_wait.
 What bounds it One CPU. A handler that blocks or computes without `await` stalls every connection.
@@ -31,7 +31,13 @@ RECEIVE_BYTES = 64 * 1024
 
 def serve(service: Service) -> None:
     """Serves until drained."""
-    asyncio.run(serve_until_drained(service))
+    new_loop = asyncio.new_event_loop
+    if service.config.loop == "uvloop":
+        import uvloop  # noqa: PLC0415 - only where it is asked for
+
+        new_loop = uvloop.new_event_loop
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(serve_until_drained(service))
 
 
 async def serve_until_drained(service: Service) -> None:

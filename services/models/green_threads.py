@@ -1,0 +1,99 @@
+"""Green threads: a greenlet reads each connection, and one runs each call. They look as if they blocked.
+
+                            one thread
+              .--------------------------------------.
+    c1 ---- [ read ] --spawn--> [ run | write ] --.  |
+            [      ] --spawn--> [ run | write ] --+--+--> backend, a connection each
+    c2 ---- [ read ] --spawn--> [ run | write ] --'  |
+    listener [ accept ]                              |
+              '--------- hub: one epoll loop --------'
+                  (who would block switches to it)
+
+Who waits      A greenlet, in what reads like recv, send, sleep or a lock's acquire: it puts its descriptor or time
+               into the hub's loop and switches there; its stack stays as it is. The thread waits in the hub alone.
+               Where it yields cannot be seen in the code: the handler and the connection are those of the threads.
+What bounds it One CPU, and a piece of stack for each connection and call. What does not go through Python's sockets
+               and sleeps is not seen by the hub: a call into C (PBKDF2, a `block` step) stalls every connection, also
+               where it lets the interpreter lock go.
+When full      As the reactor: readiness waits in the kernel; MAX_CONCURRENT_STREAMS bounds each connection's calls. A
+               peer that does not read keeps its own greenlets waiting, however long.
+After          von Behren et al., Capriccio: Scalable Threads for Internet Services, SOSP 2003; Erb, section 4.3.
+
+Importing this file makes the process's sockets, sleeps, threads and queues cooperative. So it comes after the fork of
+the control process, whose own loop is to stay as it is, and before telemetry starts threads, which become greenlets.
+select is left as it was: nothing blocks in it but the `block` step, and that is meant to.
+"""
+
+from gevent import monkey
+
+monkey.patch_socket()
+monkey.patch_time()
+monkey.patch_thread()
+monkey.patch_queue()
+
+import time  # noqa: E402
+from socket import socket  # noqa: E402
+
+import gevent  # noqa: E402
+from gevent.socket import wait_read  # noqa: E402
+
+from services.runtime.accept import accept_ready  # noqa: E402
+from services.runtime.blocking import BlockingWaits, Connection, Connections  # noqa: E402
+from services.runtime.lag import PERIOD_NS, LoopLag  # noqa: E402
+from services.runtime.service import Service  # noqa: E402
+from services.wire import CallReceived, ServerCall  # noqa: E402
+
+
+def serve(service: Service) -> None:
+    """Serves until drained."""
+    connections = Connections()
+    listener = service.listen()
+    acceptor = gevent.spawn(accept, listener, service, connections)
+    gevent.spawn(watch_lag, service.loop_lag)
+    wait_read(service.drain.fileno())
+    acceptor.kill()
+    listener.close()
+    connections.drain(service)
+
+
+def accept(listener: socket, service: Service, connections: Connections) -> None:
+    """Accepts for as long as it is let."""
+    listener.setblocking(False)
+    idle: list[BlockingWaits] = []
+    while True:
+        wait_read(listener.fileno())
+        for sock in accept_ready(listener):
+            sock.setblocking(True)
+            gevent.spawn(read_connection, sock, service, connections, idle)
+
+
+def read_connection(sock: socket, service: Service, connections: Connections, idle: list[BlockingWaits]) -> None:
+    """Reads, and spawns what is to be run, until the peer or the drain ends the connection."""
+    connection = Connection(sock, service)
+    connections.add(connection)
+    if service.drain.requested:
+        connection.drain()
+    identity = service.identity()
+    while (events := connection.receive()) is not None:
+        for event in events:
+            if isinstance(event, CallReceived):
+                gevent.spawn(run_call, connection, event.call, service, identity, idle)
+    connection.close()
+    connections.discard(connection)
+
+
+def run_call(
+    connection: Connection, call: ServerCall, service: Service, identity: bytes, idle: list[BlockingWaits]
+) -> None:
+    """Runs one call, with a connection to the backend that no other call has meanwhile."""
+    waits = idle.pop() if idle else BlockingWaits(service.config.backend)
+    connection.run(call, waits, identity)
+    idle.append(waits)
+
+
+def watch_lag(lag: LoopLag) -> None:
+    """Notes every PERIOD_NS how late the hub runs what is due."""
+    while True:
+        due_ns = time.monotonic_ns() + PERIOD_NS
+        time.sleep(PERIOD_NS / 1e9)
+        lag.note(time.monotonic_ns() - due_ns)

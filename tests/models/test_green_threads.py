@@ -1,0 +1,65 @@
+"""Green threads: what is made cooperative is what the model is about, and no more."""
+
+from pathlib import Path
+
+import grpc
+import pytest
+from sweetspot.v1 import workload_pb2
+
+from tests.conformance.conftest import Workload
+from tests.serving import serving
+
+TIMEOUT_S = 20
+HALF_A_SECOND_US = 500_000
+ECHO = workload_pb2.RunRequest()
+SLEEP = workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=HALF_A_SECOND_US))
+BLOCK = workload_pb2.Step(block=workload_pb2.Block(duration_us=HALF_A_SECOND_US))
+# PBKDF2 gives the interpreter lock away, but to no greenlet: they are all in this thread.
+NATIVE = workload_pb2.Step(
+    compute=workload_pb2.Compute(rounds=2_000_000, engine=workload_pb2.Compute.ENGINE_NATIVE),
+)
+
+
+@pytest.mark.parametrize(
+    ("step", "first"),
+    [(SLEEP, "later"), (BLOCK, "earlier"), (NATIVE, "earlier")],
+    ids=["one that sleeps does not", "one that blocks does", "one that computes in C does"],
+)
+def test_a_call_holds_up_those_that_come_after_it(step: workload_pb2.Step, first: str) -> None:
+    with serving("green_threads") as service, grpc.insecure_channel(service.address) as channel:
+        run, ended = Workload(channel).run, list[str]()
+        earlier = run.future(workload_pb2.RunRequest(steps=[step]), timeout=TIMEOUT_S)
+        earlier.add_done_callback(lambda _: ended.append("earlier"))
+        service.wait_until_in_flight(1)
+        later = run.future(ECHO, timeout=TIMEOUT_S)
+        later.add_done_callback(lambda _: ended.append("later"))
+        assert (earlier.result().steps, later.result().steps) == (1, 0)
+        assert ended[0] == first
+
+
+def libraries(pid: int) -> str:
+    return Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
+
+
+def test_the_process_is_green_its_control_process_is_not_and_neither_has_grpcio() -> None:
+    with serving("green_threads") as service:
+        pid = service.process.pid
+        (control,) = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+        found = [["gevent" in libraries(of), "cygrpc" in libraries(of)] for of in (pid, int(control))]
+    assert found == [[True, False], [False, False]]
+
+
+def test_it_runs_in_one_thread_however_many_calls_wait(tmp_path: Path) -> None:
+    traced = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")]
+    with (
+        serving("green_threads", "--trace-file", str(tmp_path / "spans.jsonl")) as service,
+        grpc.insecure_channel(service.address) as channel,
+    ):
+        run = Workload(channel).run
+        calls = [
+            run.future(workload_pb2.RunRequest(steps=[SLEEP]), metadata=traced, timeout=TIMEOUT_S) for _ in range(50)
+        ]
+        assert service.wait_until_in_flight(50).threads == 1
+        assert {call.code() for call in calls} == {grpc.StatusCode.OK}
+        assert service.stop() == 0
+    assert (tmp_path / "spans.jsonl").read_text(encoding="utf-8").count('"run"') == 50
