@@ -144,9 +144,11 @@ class Connection:
 
     def _write(self) -> None:
         self._write_due = False
+        if self._writer.is_closing():  # the connection is lost: asyncio ignores what is written then, uvloop raises
+            return
         while data := self._session.data_to_send():
             self._writer.write(data)
-        if self._session.closed and not self._writer.is_closing():
+        if self._session.closed:
             with contextlib.suppress(OSError):  # ENOTCONN: the peer was first
                 self._writer.write_eof()  # the peer closes in turn, which wakes the reader
 

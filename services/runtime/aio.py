@@ -158,10 +158,14 @@ class AsyncioWaits:
 
     async def sleep(self, duration_us: int, run: Run) -> None:
         """Sleeps; not beyond the deadline."""
-        duration_s = duration_us / 1e6
+        until_ns = time.monotonic_ns() + duration_us * 1000
         if run.deadline_ns is not None:
-            duration_s = min(duration_s, (run.deadline_ns - time.monotonic_ns()) / 1e9)
-        await asyncio.sleep(duration_s)
+            until_ns = min(until_ns, run.deadline_ns)
+        await asyncio.sleep((until_ns - time.monotonic_ns()) / 1e9)
+        while (
+            left_ns := until_ns - time.monotonic_ns()
+        ) > 0:  # libuv counts milliseconds, and may be early by half one
+            await asyncio.sleep(left_ns / 1e9)
 
     async def fetch(self, fetch: Fetch, run: Run) -> bytes | RpcError:
         """The backend's reply, or why there is none: FAILED_PRECONDITION without a backend, UNAVAILABLE, and so on."""
