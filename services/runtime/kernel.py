@@ -95,7 +95,8 @@ def _read_process(pid: int, proc: Path) -> TreeUse:
         return TreeUse(0, 0, user_ns, system_ns, 0, 0, 0, voluntary, involuntary)
     pages = _numbers(home / "smaps_rollup")
     rss_kib = pages["Rss"]
-    peak_kib = max(rss_kib, _numbers(home / "status")["VmHWM"])
+    # Absent where the process has given its memory back since then: it is about to end.
+    peak_kib = max(rss_kib, _numbers(home / "status").get("VmHWM", 0))
     memory = (rss_kib * 1024, pages["Pss"] * 1024, peak_kib * 1024)
     return TreeUse(1, stat.threads, user_ns, system_ns, *memory, voluntary, involuntary)
 

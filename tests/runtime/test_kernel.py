@@ -288,6 +288,12 @@ def test_the_peak_is_never_below_the_resident_size_beside_it(tmp_path: Path) -> 
     assert read_tree(PID + 1, proc=tmp_path).rss_peak_bytes == 8192
 
 
+def test_a_process_that_is_about_to_end_has_the_memory_that_was_read_first(tmp_path: Path) -> None:
+    home = fabricate(tmp_path, PID + 1)
+    (home / "status").write_text("State: Z (zombie)\n")
+    assert read_tree(PID + 1, proc=tmp_path).rss_peak_bytes == 8192
+
+
 @pytest.mark.parametrize("name", ["a) S 9", "(", "a b", ") R 1 1 1 1", "\n"])
 def test_a_program_may_have_any_name(tmp_path: Path, name: str) -> None:
     fabricate(tmp_path, PID + 1, ticks="1 0 0 0", name=name)
