@@ -24,6 +24,7 @@ from threading import Thread
 
 from services.runtime.accept import accept_until_drained, stop_listening
 from services.runtime.blocking import BlockingWaits, Connection
+from services.runtime.config import MAX_PROCESSES
 from services.runtime.quota import usable_cpus
 from services.runtime.service import Service
 from services.runtime.supervisor import Supervisor
@@ -39,17 +40,17 @@ def serve(service: Service) -> None:
 
     def work(number: int) -> None:
         own = service.open_listener(port, reuse_port=True) if config.reuse_port else listener
-        supervisor.ready()
         names = [f"worker-{number}.{thread}" for thread in range(1, config.threads)]
         threads = [Thread(target=serve_connections, args=(own, service), name=name, daemon=True) for name in names]
         for thread in threads:
             thread.start()
+        supervisor.ready()
         serve_connections(own, service)
         for thread in threads:
             thread.join()
 
-    count = config.processes or math.ceil(config.threads_per_cpu * usable_cpus() / config.threads)
-    supervisor = Supervisor(service, count, work)
+    enough = math.ceil(config.threads_per_cpu * usable_cpus() / config.threads)
+    supervisor = Supervisor(service, config.processes or min(enough, MAX_PROCESSES), work)
     supervisor.start()
     service.announce(port)
     supervisor.run()

@@ -120,15 +120,8 @@ def test_workers_write_whole_lines_of_spans_to_one_file(tmp_path: Path) -> None:
     assert len(set(made_by)) == 2
 
 
-STILLBORN = {
-    "raise OSError(98, 'Address already in use')": (2, "model: Address already in use\n"),
-    "import os, signal; os.kill(os.getpid(), signal.SIGKILL)": (1, "was killed by SIGKILL before it was ready\n"),
-}
-
-
-@pytest.mark.parametrize(("work", "ends"), STILLBORN.items(), ids=["says why", "killed"])
-def test_a_service_whose_worker_is_stillborn_says_so_and_ends(work: str, ends: tuple[int, str]) -> None:
-    script = f"""
+SUPERVISED = """
+import os
 import select
 from services.runtime.config import Config
 from services.runtime.drain import Drain
@@ -136,17 +129,44 @@ from services.runtime.service import Service
 from services.runtime.supervisor import Supervisor
 def work(number):
     if number == 1:
-        {work}
+        {before}
     supervisor.ready()
+    if number == 1:
+        {after}
     select.select([service.drain], [], [])
+started = os.eventfd(0, os.EFD_SEMAPHORE)
 service = Service("model", Config(), drain=Drain(), workers=2)
+service.drain.on_signals()
 supervisor = Supervisor(service, 2, work)
 supervisor.start()
+os.eventfd_write(started, 100)
+supervisor.run()
+supervisor.drain()
 """
-    command = [sys.executable, "-c", script]
+
+STILLBORN = {
+    "raise OSError(98, 'Address already in use')": (2, "model: Address already in use\n"),
+    "import signal; os.kill(os.getpid(), signal.SIGKILL)": (1, "was killed by SIGKILL before it was ready\n"),
+}
+
+
+@pytest.mark.parametrize(("work", "ends"), STILLBORN.items(), ids=["says why", "killed"])
+def test_a_service_whose_worker_is_stillborn_says_so_and_ends(work: str, ends: tuple[int, str]) -> None:
+    command = [sys.executable, "-c", SUPERVISED.format(before=work, after="pass")]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=EXIT_TIMEOUT_S, check=False)
     assert (ended.returncode, ended.stderr.count("\n")) == (ends[0], 1)
     assert ended.stderr.endswith(ends[1])
+
+
+def test_a_worker_that_always_dies_is_forked_again_and_again_while_the_others_serve() -> None:
+    script = SUPERVISED.format(before="pass", after="os.eventfd_read(started); os._exit(5)")
+    with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        deaths = [process.stderr.readline() for _ in range(4)]
+        process.terminate()
+        assert process.wait(EXIT_TIMEOUT_S) == 0
+    assert all("worker process 1" in death and "ended with 5" in death for death in deaths)
+    assert [death.split()[-2] for death in deaths] == ["0.1", "0.2", "0.4", "0.8"]
 
 
 def test_one_that_dies_young_comes_back_ever_later_but_comes_back() -> None:
