@@ -8,7 +8,8 @@
     supervisor -------------------------' waits for deaths, forks again
 
 Who waits      Each thread of each worker: in epoll_wait for a client, in recv for its calls, in recv for the backend.
-               It serves one connection to its end, so an idle client keeps a worker from all others.
+               It serves one connection to its end, and its calls in turn (a cancel is read only between them), so an
+               idle client keeps a worker from all others.
 What bounds it Connections at once: processes times threads, `threads_per_cpu` for each CPU unless `--processes` says
                otherwise. Each process has an interpreter lock of its own, so all CPUs compute; and memory of its own.
 When full      Connections wait in the backlog until a worker has done with its client; then the kernel refuses them.

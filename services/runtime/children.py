@@ -32,7 +32,7 @@ FAREWELL_S = 6.0
 """Time that a child gets to export its spans once it has been cut off: `Tracing.close` takes 5 s at most."""
 
 _logger = logging.getLogger(__name__)
-_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15  # linux/prctl.h
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
 
@@ -137,7 +137,8 @@ class Children:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             raise_when_time_is_up()
-            threading.current_thread().name = f"worker-{number}"
+            threading.current_thread().name = name = f"worker-{number}"
+            _prctl(_PR_SET_NAME, name.encode())  # so that ps(1) and top(1) tell them apart
             self._service.board.write_as(number)
             with refusing(self._service.model):
                 self._service.start_tracing()

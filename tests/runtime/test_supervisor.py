@@ -51,6 +51,7 @@ def test_a_worker_that_is_killed_is_replaced_and_what_it_held_is_no_longer_count
             reply = client.run(ECHO, timeout=TIMEOUT_S, wait_for_ready=True)
             assert reply.process not in (killed, service.process.pid)
             assert reply.worker == "worker-0"
+            assert Path(f"/proc/{reply.process}/comm").read_text(encoding="ascii") == "worker-0\n"
             snapshot = service.wait_until_in_flight(0)
             assert (snapshot.processes, snapshot.connections, snapshot.calls_in_flight) == (2, 1, 0)
 
