@@ -12,7 +12,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +35,7 @@ from tools.scale.cells import cells
 from tools.scale.local import local_ground, pinning_over
 from tools.scale.results import FOLDER as CELLS
 from tools.scale.results import is_scale, read_cells
+from tools.scale.run import Ground
 from tools.scale.run import run as run_cells
 from tools.scale.terminal import ScaleProgress
 from tools.scale.terminal import show as show_cells
@@ -90,7 +91,9 @@ def _parser() -> _Parser:
     _of_namespace(clustered)
     clustered.add_argument("--release", default="sweetspot", metavar="R", help="of the chart (sweetspot)")
     clustered.add_argument("--shards", type=_shards, default=1, metavar="N", help="driver pods that share the load (1)")
-    clustered.add_argument("--balance", choices=BALANCES, default="cluster-ip", help="how calls find pods (cluster-ip)")
+    clustered.add_argument(
+        "--balance", choices=BALANCES, help="how calls find pods (cluster-ip; in a `scale`: per-connection)"
+    )
     clustered.add_argument("--driver-cpu", default="500m", metavar="CPU", help="of each driver pod (500m)")
     clustered.add_argument("--driver-memory", default="512Mi", metavar="MEM", help="of each driver pod (512Mi)")
     clustered.add_argument("--keep-pods", action="store_true", help="do not start services anew for each trial")
@@ -172,6 +175,9 @@ class Venue(Protocol):
     def measure_all(self, asked: Experiment, wanted: Sequence[Pair], folder: Path, watcher: Watcher) -> None:
         """Runs those trials and keeps them in the folder."""
 
+    def ground(self, folder: Path) -> AbstractContextManager[Ground]:
+        """Where the cells of a grid run."""
+
 
 class ThisMachine:
     """Trials as processes, side by side."""
@@ -189,12 +195,11 @@ class ThisMachine:
     def keep(self, folder: Path) -> None:
         """The folder is all there is of it."""
 
-    def place(self, folder: Path) -> Place:
-        """Where it runs, with this folder."""
-        return Place(folder, self._programs, self._pinning)
-
     def measure_all(self, asked: Experiment, wanted: Sequence[Pair], folder: Path, watcher: Watcher) -> None:
-        run(asked, wanted, self.place(folder), watcher)
+        run(asked, wanted, Place(folder, self._programs, self._pinning), watcher)
+
+    def ground(self, folder: Path) -> AbstractContextManager[Ground]:
+        return local_ground(Place(folder, self._programs, self._pinning))
 
 
 def _run(args: argparse.Namespace, console: Console, programs: Programs) -> int:
@@ -207,8 +212,7 @@ def _run(args: argparse.Namespace, console: Console, programs: Programs) -> int:
         asked = asked.of(models)
     _prepare(folder, asked, venue)
     if asked.scale is not None:
-        assert isinstance(venue, ThisMachine)
-        return _run_scale(asked, models, venue.place(folder), console)
+        return _run_scale(asked, models, folder, venue, console)
     kept = {(trial.model, trial.connections) for trial in read_trials(folder).trials}
     wanted = [pair for pair in trials(asked, models) if pair not in kept]
     console.print(f"{asked.title}\n{len(wanted)} trials, kept in {folder}", markup=False, soft_wrap=True)
@@ -229,29 +233,26 @@ def _venue(args: argparse.Namespace, asked: Experiment, folder: Path, programs: 
         return Cluster.resumed(described["cluster"], programs)
     if not args.cluster:
         return ThisMachine(programs, (pinning_over if asked.scale else Pinning.over)(os.sched_getaffinity(0)))
-    if asked.scale is not None:
-        raise _Refused("an experiment with `scale` cannot be run with --cluster")
     return Cluster(
         Release(Api.connect(args.namespace), args.release),
         run=folder.name,
         programs=programs,
         shards=args.shards,
-        balance=args.balance,
+        balance=args.balance or ("per-connection" if asked.scale else "cluster-ip"),
         driver_cpu=args.driver_cpu,
         driver_memory=args.driver_memory,
         keep_pods=args.keep_pods,
     )
 
 
-def _run_scale(asked: Experiment, models: Sequence[str], place: Place, console: Console) -> int:
-    folder = place.folder
+def _run_scale(asked: Experiment, models: Sequence[str], folder: Path, venue: Venue, console: Console) -> int:
     kept = read_cells(folder).cells
     wanted = [cell for cell in cells(asked, models) if cell not in kept]
     console.print(f"{asked.title}\n{len(wanted)} cells, kept in {folder}", markup=False, soft_wrap=True)
     with ScaleProgress(console, len(wanted)) as progress:
 
         def search() -> None:
-            with local_ground(place) as ground:
+            with venue.ground(folder) as ground:
                 run_cells(asked, wanted, ground, folder, progress)
 
         interrupted = _to_its_end(search)
@@ -324,7 +325,8 @@ def _prepare(folder: Path, asked: Experiment, venue: Venue) -> None:
     path = folder / "environment.json"
     if not path.exists():
         write_whole(path, text)
-        venue.keep(folder)
+        if asked.scale is None:  # a search needs whoever began it
+            venue.keep(folder)
     elif path.read_text(encoding="utf-8") != text:
         print(
             f"sweetspot: the machine or the code is not as {path} says: old trials may not compare with new ones",

@@ -5,6 +5,7 @@ do is the test's to say, in `on_job` and by putting them there.
 """
 
 import base64
+import copy
 import gzip
 import json
 import threading
@@ -49,6 +50,10 @@ class FakeCluster:
     objects: dict[str, dict[str, Object]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
     forbidden: set[str] = field(default_factory=set)
     created: list[str] = field(default_factory=list)
+    changes: list[Object] = field(default_factory=list)
+    """The spec of a Deployment after each change."""
+    nodes: tuple[str, ...] = ()
+    """CPUs of each; none may be seen where there are none."""
 
     def deploy(self, *models: str, **env: str) -> None:
         """As the chart would, with one ready pod each."""
@@ -81,7 +86,7 @@ class FakeCluster:
 
     def answer(self, verb: str, path: str, query: dict[str, list[str]], body: Object | None) -> tuple[int, Object]:
         if "/namespaces/" not in path:
-            return (200, {"gitVersion": "v1.37.0"}) if path == "/version" else (403, {"message": "forbidden"})
+            return self._of_all(path)
         _, _, rest = path.partition(f"/namespaces/{NAMESPACE}/")
         kind, _, name = rest.partition("/")
         if f"{verb} {kind}" in self.forbidden:
@@ -92,7 +97,19 @@ class FakeCluster:
             return 200, {"items": self._find(kind, query.get("labelSelector", []))}
         if name not in self.objects[kind]:
             return 404, {"message": f'{kind} "{name}" not found'}
-        return 200, self._delete(kind, name) if verb == "DELETE" else self.objects[kind][name]
+        return 200, self._done(verb, kind, name, body or {})
+
+    def _of_all(self, path: str) -> tuple[int, Object]:
+        if path == "/version":
+            return 200, {"gitVersion": "v1.37.0"}
+        if path == "/api/v1/nodes" and self.nodes:
+            return 200, {"items": [node(number, cpus) for number, cpus in enumerate(self.nodes)]}
+        return 403, {"message": "forbidden"}
+
+    def _done(self, verb: str, kind: str, name: str, body: Object) -> Object:
+        if verb == "DELETE":
+            return self._delete(kind, name)
+        return self._change(self.objects[kind][name], body) if verb == "PATCH" else self.objects[kind][name]
 
     def _create(self, kind: str, body: Object) -> tuple[int, Object]:
         name = body["metadata"]["name"]
@@ -109,6 +126,17 @@ class FakeCluster:
         wanted = {tuple(pair.split("=")) for text in selectors for pair in text.split(",")}
         there = self.objects[kind].values()
         return [each for each in there if wanted <= set(each["metadata"].get("labels", {}).items())]
+
+    def _change(self, thing: Object, body: Object) -> Object:
+        """A Deployment, whose pods follow at once."""
+        merge(thing, body)
+        self.changes.append(copy.deepcopy(thing["spec"]))
+        labels = thing["metadata"]["labels"]
+        for old in self._find("pods", [",".join(f"{key}={value}" for key, value in labels.items())]):
+            del self.objects["pods"][old["metadata"]["name"]]
+        for _ in range(thing["spec"]["replicas"]):
+            self.put("pods", pod(f"{thing['metadata']['name']}-{next(_uids)}", labels))
+        return thing
 
     def _delete(self, kind: str, name: str) -> Object:
         gone = self.objects[kind].pop(name)
@@ -136,7 +164,7 @@ class FakeCluster:
                 self.end_headers()
                 self.wfile.write(text)
 
-            do_GET = do_POST = do_DELETE = _serve
+            do_GET = do_POST = do_PATCH = do_DELETE = _serve
 
             def log_message(self, *_: Any) -> None:
                 """Nobody reads it."""
@@ -150,6 +178,22 @@ class FakeCluster:
             server.shutdown()
             thread.join()
             server.server_close()
+
+
+def node(number: int, cpus: str) -> Object:
+    return {
+        "metadata": {"name": f"n{number}"},
+        "status": {"nodeInfo": {"kernelVersion": "6.1"}, "capacity": {"cpu": cpus}, "allocatable": {"cpu": cpus}},
+    }
+
+
+def merge(thing: Object, change: Object) -> None:
+    """JSON Merge Patch (RFC 7386), as far as nothing is removed."""
+    for key, value in change.items():
+        if isinstance(value, dict):
+            merge(thing.setdefault(key, {}), value)
+        else:
+            thing[key] = value
 
 
 KINDS = ("configmaps", "deployments", "jobs", "pods", "services")

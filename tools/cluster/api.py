@@ -86,6 +86,11 @@ class Api:
         made: Object = self._ask("POST", kind, told=manifest["metadata"]["name"], body=manifest)
         return made
 
+    def merge(self, kind: str, name: str, change: Object) -> Object:
+        """Changes those fields, lists as a whole (RFC 7386)."""
+        changed: Object = self._ask("PATCH", kind, name, body=change)
+        return changed
+
     def delete(self, kind: str, name: str) -> None:
         """With all that belongs to it; nothing where it is gone already."""
         try:
@@ -149,7 +154,7 @@ class Api:
     ) -> Any:
         headers = {"Accept": "application/json"}
         if body is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = "application/merge-patch+json" if verb == "PATCH" else "application/json"
         with self._explained(verb, subject):
             return self._connection.call_api(
                 path,
@@ -185,7 +190,7 @@ class Api:
             said = " ".join(str(error.body or error.reason).split())[:200]
         match error.status:
             case 401 | 403:
-                word = {"GET": "get", "POST": "create", "DELETE": "delete"}[verb]
+                word = {"GET": "get", "POST": "create", "PATCH": "patch", "DELETE": "delete"}[verb]
                 kind = subject.split(maxsplit=1)[0]
                 ask = f"kubectl auth can-i {word} {kind} -n {self.namespace}"
                 return ClusterError(f"no permission for {subject}: {said}; try: {ask}")

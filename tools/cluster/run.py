@@ -6,6 +6,7 @@ pull` or `--resume` find both. Must not know what is shown on a terminal or in a
 
 import re
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,8 @@ from tools.experiment import Experiment
 from tools.local import Programs
 from tools.results import write_trial, write_void, write_whole
 from tools.run import Pair, Watcher
+from tools.scale.cluster import cluster_ground
+from tools.scale.run import Ground
 
 
 @dataclass(frozen=True)
@@ -94,6 +97,10 @@ class Cluster:
         """Says in the cluster what was asked, so that the folder can be made again elsewhere. Raises ClusterError."""
         files = {name: (folder / name).read_text(encoding="utf-8") for name in ("experiment.yaml", "environment.json")}
         store.keep_run(self.release.api, self.run, self.release.name, files)
+
+    def ground(self, _folder: Path) -> AbstractContextManager[Ground]:
+        """Where the cells of a grid run. Raises ClusterError."""
+        return nullcontext(cluster_ground(self.place))
 
     def measure_all(self, asked: Experiment, wanted: Sequence[Pair], folder: Path, watcher: Watcher) -> None:
         """Runs those trials. One that fails or is void is told to the watcher, and the next one runs.

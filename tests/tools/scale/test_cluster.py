@@ -1,0 +1,130 @@
+"""Cells in a cluster: what becomes of a Deployment meanwhile, and of what is left when it is over."""
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.tools.fake_cluster import FakeCluster, Object
+from tests.tools.test_cluster import parts
+from tools import cli
+from tools.cluster import trial
+from tools.scale.cells import Searched
+from tools.scale.cluster import cpus_of, limited
+from tools.scale.results import read_cells
+
+GRID = """
+title: How many?
+models: [reactor]
+connections: [3]
+scale:
+  plans: {{echo: {{}}}}
+  replicas: {replicas}
+  cpus: {cpus}
+  workers: {{reactor: {{queue_bound: [7]}}}}
+  objective: {{p99_ms: 10000, ok_share: 0.0001}}
+  search: {{start_rps: 100, highest_rps: 200, trials: 4}}
+"""
+
+
+def succeed(cluster: FakeCluster, made: Object) -> None:
+    for number, part in enumerate(parts(made["spec"]["completions"])):
+        cluster.keep_part(made, part, str(number))
+    cluster.end_job(made)
+
+
+def fail(cluster: FakeCluster, made: Object) -> None:
+    cluster.end_job(made, "Failed", message="too late")
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
+    monkeypatch.setattr(trial, "_LOOK_AGAIN_S", 0.01)
+    fake = FakeCluster(succeed, nodes=("2", "1900m"))
+    fake.deploy("reactor", LOG="debug")
+    with fake.running(tmp_path) as config:
+        monkeypatch.setenv("KUBECONFIG", str(config))
+        yield fake
+
+
+def run(folder: Path, replicas: str = "[2]", cpus: str = "[0.25]") -> int:
+    (folder / "grid.yaml").write_text(GRID.format(replicas=replicas, cpus=cpus))
+    return cli.main(["run", str(folder / "grid.yaml"), "--cluster", "--results", str(folder / "results")])
+
+
+def only(folder: Path) -> Path:
+    (found,) = (folder / "results").iterdir()
+    return found
+
+
+def test_a_cells_pods_start_under_its_limit_with_its_options_and_what_was_there_comes_back(
+    cluster: FakeCluster, tmp_path: Path
+) -> None:
+    before = copy.deepcopy(cluster.objects["deployments"]["sweetspot-reactor"]["spec"])
+    assert run(tmp_path) == 0
+    assert [spec["replicas"] for spec in cluster.changes] == [0, 2, 0, 1]
+    (container,) = cluster.changes[1]["template"]["spec"]["containers"]
+    assert container["resources"] == {"requests": {"cpu": "250m"}, "limits": {"cpu": "250m"}}
+    assert container["env"] == [
+        {"name": "LOG", "value": "debug"},
+        {"name": "SWEETSPOT_QUEUE_BOUND", "value": "7"},
+    ]
+    assert cluster.objects["deployments"]["sweetspot-reactor"]["spec"] == before
+
+
+def test_each_trial_of_a_search_is_a_job_of_its_own_and_none_is_left(cluster: FakeCluster, tmp_path: Path) -> None:
+    run(tmp_path)
+    (searched,) = read_cells(only(tmp_path)).searched
+    assert isinstance(searched, Searched)
+    assert searched.limit == "limit of the pod"
+    jobs = [name for name in cluster.created if name.startswith("jobs/")]
+    assert len(set(jobs)) == len(jobs) == len(searched.tries) > 1
+    assert cluster.objects["jobs"] == cluster.objects["configmaps"] == {}
+
+
+def test_a_cell_whose_load_fails_is_told_and_the_deployment_is_put_back(
+    cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.on_job = fail
+    assert run(tmp_path) == 1
+    assert "too late" in capsys.readouterr().out
+    assert cluster.changes[-1]["replicas"] == 1
+    assert "resources" not in cluster.changes[-1]["template"]["spec"]["containers"][0]
+
+
+@pytest.mark.parametrize(
+    ("replicas", "cpus", "why"),
+    [
+        ("[1]", "[4]", "needs a node with 4 CPUs, and the largest has 2"),
+        ("[4]", "[1]", "needs 4 CPUs, and 0.5 for the driver, of the 3.9 of 2 nodes"),
+    ],
+    ids=["a pod too large", "too many pods"],
+)
+def test_what_no_node_has_room_for_is_left_out(
+    cluster: FakeCluster, tmp_path: Path, replicas: str, cpus: str, why: str
+) -> None:
+    assert run(tmp_path, replicas, cpus) == 0
+    (left_out,) = read_cells(only(tmp_path)).left_out
+    assert left_out.why == why
+    assert cluster.changes == []
+
+
+def test_no_permission_to_change_a_deployment_is_one_line_that_says_what_to_ask(
+    cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.forbidden.add("PATCH deployments")
+    assert run(tmp_path) == 1
+    assert "try: kubectl auth can-i patch deployments -n lab" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("quantity", "cpus"), [("2", 2.0), ("1900m", 1.9), ("0.5", 0.5)])
+def test_kubernetes_notation_of_cpus(quantity: str, cpus: float) -> None:
+    assert cpus_of(quantity) == cpus
+
+
+def test_what_the_container_had_beside_its_cpus_stays() -> None:
+    before = {"name": "c", "resources": {"limits": {"memory": "1Gi", "cpu": "2"}}, "env": [{"name": "A", "value": "1"}]}
+    after = limited(before, 0.125, {})
+    assert after["resources"] == {"limits": {"memory": "1Gi", "cpu": "125m"}, "requests": {"cpu": "125m"}}
+    assert (after["name"], after["env"], before["resources"]["limits"]["cpu"]) == ("c", before["env"], "2")
