@@ -18,6 +18,8 @@ from sweetspot.v1.workload_pb2 import RunRequest
 
 FOLDER = Path(__file__).with_name("experiments")
 """The experiments that have names."""
+DRIVERS_OWN = ("payload_bytes", "keys")
+"""What a plan may have beside a RunRequest's fields."""
 
 
 class BadExperimentError(Exception):
@@ -131,7 +133,7 @@ def parse(text: str, name: str) -> Experiment:
 
 def _check_plan(plan: Mapping[str, Any], where: str) -> None:
     try:
-        json_format.ParseDict({key: value for key, value in plan.items() if key != "payload_bytes"}, RunRequest())
+        json_format.ParseDict({name: value for name, value in plan.items() if name not in DRIVERS_OWN}, RunRequest())
     except (json_format.ParseError, TypeError) as error:
         raise BadExperimentError(f"{where}: {_one_line(error)}") from error
 

@@ -109,11 +109,11 @@ class Load:
     """One run: `open_connections`, then `run`."""
 
     def __init__(
-        self, options: Options, request: bytes, sampler: Sampler | None, announce: Callable[[str], None]
+        self, options: Options, requests: Iterator[bytes], sampler: Sampler | None, announce: Callable[[str], None]
     ) -> None:
         """Looks up every target. Raises TargetRefused."""
         self._options = options
-        self._request = request
+        self._requests = requests
         self._sampler = sampler
         self._announce = announce
         self._timeout_ns = round(options.timeout_s * NS_PER_S)
@@ -365,7 +365,7 @@ class Load:
             trace = self._sampler.draw()
         call = connection.session.start(
             PATH,
-            self._request,
+            next(self._requests),
             timeout_ns=self._timeout_ns,
             metadata=() if trace is None else (("traceparent", trace.traceparent),),
         )

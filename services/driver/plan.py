@@ -4,7 +4,9 @@ Knows the RunRequest message. Must not know which values a service accepts beyon
 hold: a service answers those INVALID_ARGUMENT, and a driver that refused them could not show it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import cycle, repeat
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from google.protobuf import json_format
 from sweetspot.v1.workload_pb2 import RunRequest
 
 MAX_PAYLOAD_BYTES = 1 << 20
+MAX_KEYS = 65_536
 
 
 class PlanError(Exception):
@@ -21,12 +24,22 @@ class PlanError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One request, as it was read and as it is sent."""
+    """One kind of request, as it was read and as it is sent."""
 
     described: dict[str, Any]
     """As protobuf-JSON with the proto's field names; a generated payload by its size alone."""
     request: bytes
     """The serialized RunRequest."""
+    keys: int = 1
+    """How many keys the calls have in turn; one is the request's own."""
+
+    def requests(self) -> Iterator[bytes]:
+        """A request for each call, without end."""
+        if self.keys == 1:
+            return repeat(self.request)
+        # A key serialised after the rest is merged into it (Protocol Buffers, Encoding, "Last One Wins").
+        keys = [RunRequest(key=key).SerializeToString() for key in range(self.keys)]
+        return map(self.request.__add__, cycle(keys))
 
 
 def read_plan(path: Path) -> Plan:
@@ -45,16 +58,18 @@ def read_plan(path: Path) -> Plan:
 
 
 def make_plan(written: object) -> Plan:
-    """Makes a plan from what a file holds: a RunRequest as protobuf-JSON, or with `payload_bytes` (0 to 1 MiB).
+    """Makes a plan from what a file holds: a RunRequest as protobuf-JSON, or with `payload_bytes` (0 to 1 MiB) for
+    payload, and `keys` (1 to 65,536) for key: the calls then have the keys from 0 up in turn.
 
     An empty file is the empty plan, an echo. Raises PlanError.
     """
     if written is None:
         written = {}
     if not (isinstance(written, dict) and all(isinstance(name, str) for name in written)):
-        raise PlanError("a plan is a mapping of RunRequest's fields: steps, payload or payload_bytes, key")
+        raise PlanError("a plan is a mapping of RunRequest's fields: steps, payload or payload_bytes, key or keys")
     fields = dict(written)
     payload_bytes = fields.pop("payload_bytes", None)
+    keys = fields.pop("keys", None)
     request = RunRequest()
     try:
         json_format.ParseDict(fields, request)
@@ -68,7 +83,13 @@ def make_plan(written: object) -> Plan:
             raise PlanError(f"payload_bytes: {payload_bytes!r} is not a size within 0 to {MAX_PAYLOAD_BYTES:,} bytes")
         request.payload = bytes(payload_bytes)
         described["payload_bytes"] = payload_bytes
-    return Plan(described, request.SerializeToString())
+    if keys is not None:
+        if "key" in fields:
+            raise PlanError("key and keys are two ways to say the same: give one")
+        if type(keys) is not int or not 1 <= keys <= MAX_KEYS:
+            raise PlanError(f"keys: {keys!r} is not a number within 1 to {MAX_KEYS:,}")
+        described["keys"] = keys
+    return Plan(described, request.SerializeToString(), 1 if keys is None else keys)
 
 
 def _one_line(error: Exception) -> str:

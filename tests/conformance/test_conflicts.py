@@ -28,10 +28,8 @@ ROUNDS = 300
 Start = tuple[str, ...]
 SHARING = {start: MODELS[start[0]].sharing(parse_config("", start[0], start[1:], {})) for start in STARTS}
 LOOPS = [start for start in STARTS if SHARING[start] is Sharing.LOOP and MODELS[start[0]].taxonomy.tasks != "serial"]
-PREEMPTED = [
-    start
-    for start in STARTS
-    if SHARING[start] in (Sharing.THREADS, Sharing.CALLBACKS, Sharing.PROCESSES) and not one_at_a_time(start)
+RACING = [
+    start for start in STARTS if SHARING[start] not in (Sharing.LOOP, Sharing.OWNERS) and not one_at_a_time(start)
 ]
 LOCKED = [start for start in STARTS if SHARING[start] is Sharing.THREADS]
 
@@ -113,9 +111,9 @@ def test_a_model_as_it_is_started_loses_no_money(service: Serving) -> None:
         assert bank.lost() == (0, 0)
 
 
-@pytest.mark.parametrize("start", PREEMPTED, ids=" ".join)
+@pytest.mark.parametrize("start", RACING, ids=" ".join)
 @pytest.mark.parametrize("yields", [0, 1])
-def test_preempted_calls_lose_money_where_nothing_is_done(start: Start, yields: int) -> None:
+def test_calls_that_run_at_once_lose_money_where_nothing_is_done(start: Start, yields: int) -> None:
     with bank_of(start, "--conflicts", "none") as bank:
         assert len(list(bank.until_money_is_lost(yields))) < ROUNDS
 

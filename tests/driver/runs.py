@@ -1,6 +1,7 @@
 """Runs of the driver within the test's process."""
 
 from datetime import UTC, datetime
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def options(*targets: Target, **changed: Any) -> Options:
 def run(asked: Options, *, announced: list[str] | None = None) -> Outcome:
     """Opens the connections and makes the load."""
     sampler = Sampler(asked.trace_ratio, asked.seed) if asked.trace_ratio else None
-    load = Load(asked, b"", sampler, ([] if announced is None else announced).append)
+    load = Load(asked, repeat(b""), sampler, ([] if announced is None else announced).append)
     load.open_connections()
     return load.run()
 

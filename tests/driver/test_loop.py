@@ -3,6 +3,7 @@ import random
 import socket
 import struct
 import threading
+from itertools import repeat
 from typing import Any
 
 import pytest
@@ -138,7 +139,7 @@ def test_many_connections_are_opened_without_overflowing_the_backlog() -> None:
     service = FakeService(lambda _: Act.REPLY)
     with service.running() as target:
         asked = options(target, connections=5 * BACKLOG, streams=1)
-        load = Load(asked, b"", None, print)
+        load = Load(asked, repeat(b""), None, print)
         load.open_connections()
         sent_again = [segments_sent_again(fd) for fd in load._by_fd]
         outcome = load.run()
@@ -224,7 +225,7 @@ def test_the_marks_are_announced_in_order() -> None:
 def test_a_run_stopped_before_it_measured_has_measured_nothing(warmup_s: float) -> None:
     service = FakeService(lambda _: Act.REPLY)
     with service.running() as target:
-        load = Load(options(target, warmup_s=warmup_s, duration_s=60.0), b"", None, print)
+        load = Load(options(target, warmup_s=warmup_s, duration_s=60.0), repeat(b""), None, print)
         load.open_connections()
         load.stop()
         outcome = load.run()

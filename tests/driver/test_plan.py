@@ -1,3 +1,4 @@
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,18 @@ def test_an_empty_file_is_an_echo(tmp_path: Path) -> None:
     assert read_plan(tmp_path / "plan.yaml").request == b""
 
 
+def test_calls_take_turns_at_the_keys_and_differ_in_nothing_else() -> None:
+    plan = make_plan({"keys": 3, "payload_bytes": 2})
+    requests = [RunRequest.FromString(request) for request in islice(plan.requests(), 5)]
+    assert [(request.key, request.payload) for request in requests] == [(key, bytes(2)) for key in (0, 1, 2, 0, 1)]
+    assert plan.described == {"keys": 3, "payload_bytes": 2}
+
+
+def test_calls_of_one_key_are_all_the_same() -> None:
+    plan = make_plan({"key": 7})
+    assert set(islice(plan.requests(), 3)) == {plan.request}
+
+
 @pytest.mark.parametrize(
     ("written", "named"),
     [
@@ -49,6 +62,9 @@ def test_an_empty_file_is_an_echo(tmp_path: Path) -> None:
         ({"payload_bytes": 2**40}, "payload_bytes"),
         ({"payload_bytes": True}, "payload_bytes"),
         ({"payload_bytes": 3, "payload": "AAAA"}, "payload_bytes"),
+        ({"keys": 0}, "keys"),
+        ({"keys": 65_537}, "keys"),
+        ({"keys": 3, "key": 1}, "keys"),
         ({1: 2}, "mapping"),
         ([1], "mapping"),
         ("compute", "mapping"),
