@@ -151,6 +151,8 @@ MODELS = {
             "one io_uring: I/O is submitted, and completions run callbacks",
             "calls are short and many, system calls count, and the kernel allows io_uring",
             Taxonomy("cooperative", "manual", "completion", _NO_YIELD, "none", "the kernel", "none", "none"),
+            shared_by=lambda config: Sharing.THREADS if config.hand_off == "threads" else Sharing.LOOP,
+            variants=(("--hand-off", "threads"),),
         ),
         Model(
             "half_sync_half_async",

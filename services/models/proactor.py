@@ -38,11 +38,16 @@ from services.runtime.callback_waits import CallbackWaits
 from services.runtime.calls import Calls
 from services.runtime.channel import Channel
 from services.runtime.config import Address
+from services.runtime.demultiplexer import READABLE
 from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.inline import InlineCalls
 from services.runtime.linger import LINGER_S
+from services.runtime.loop import Handler
+from services.runtime.pool import Pool, PooledCalls
+from services.runtime.posted_waits import PostedWaits
 from services.runtime.service import Service
 from services.runtime.uring import MORE, Ring
+from services.runtime.wakeup import Wakeup
 from services.wire import CallCancelled, CallReceived, Code, ServerCall
 
 
@@ -50,7 +55,12 @@ def serve(service: Service) -> None:
     """Serves until drained. Raises NotHereError."""
     proactor = Proactor()
     waits = CallbackWaits(service.config.backend, proactor, partial(BackendConnection, proactor))
-    connections = Connections(service, proactor, InlineCalls(service, waits))
+    calls: Calls = InlineCalls(service, waits)
+    if service.config.hand_off == "threads":
+        wakeup = Wakeup(proactor)
+        posted = PostedWaits(waits, wakeup)
+        calls = PooledCalls(service, Pool(service, lambda: posted), wakeup, waits.interrupt)
+    connections = Connections(service, proactor, calls)
     acceptor = Acceptor(service.listen(), proactor, connections)
     proactor.ring.poll(service.drain.fileno(), lambda *_: acceptor.close())
     service.loop_lag.watch(proactor)
@@ -76,6 +86,10 @@ class Proactor:
     def soon(self, callback: Callable[[], None]) -> None:
         """Calls `callback` once this round's completions are dispatched."""
         self._soon.append(callback)
+
+    def register(self, fd: int, handler: Handler) -> None:
+        """Tells `handler` whenever `fd`, an eventfd, is written to."""
+        self.ring.poll(fd, lambda *_: handler.ready(READABLE))
 
     def stop(self) -> None:
         self._running = False

@@ -134,7 +134,11 @@ class Config:
         15.0, _seconds, "seconds that calls in flight get when the service is told to stop"
     )
     demultiplexer: str = _choice("the system call that waits for readiness", reactor=DEMULTIPLEXERS)
-    hand_off: str = _choice("what the loop hands to its threads", half_sync_half_async=("all", "blocking"))
+    hand_off: str = _choice(
+        "what is handed to whom to run",
+        half_sync_half_async=("all", "blocking"),
+        proactor=("inline", "threads"),
+    )
     colour: str = _choice(
         "what keeps two callbacks from running at the same time, where they share it",
         callback_pool=("none", "connection", "key"),

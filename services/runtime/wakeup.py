@@ -3,8 +3,17 @@
 import os
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
+from typing import Protocol
 
-from services.runtime.loop import Loop
+from services.runtime.loop import Handler
+
+
+class Watching(Protocol):
+    """What is asked of a loop."""
+
+    def register(self, fd: int, handler: Handler) -> None:
+        """Has `handler` told whenever `fd` becomes readable."""
 
 
 class Wakeup:
@@ -13,7 +22,7 @@ class Wakeup:
     One eventfd(2) write wakes the loop for all that is posted before it looks.
     """
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: Watching) -> None:
         self._posted: deque[Callable[[], None]] = deque()
         self._awake = False
         self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -29,7 +38,8 @@ class Wakeup:
             os.eventfd_write(self._fd, 1)
 
     def ready(self, events: int) -> None:
-        os.eventfd_read(self._fd)
+        with suppress(BlockingIOError):  # two threads may write for one look, and one round be told of both
+            os.eventfd_read(self._fd)
         self._awake = False
         for _ in range(len(self._posted)):  # what is posted meanwhile waits its turn behind the sockets
             self._posted.popleft()()

@@ -1,0 +1,82 @@
+"""A bounded pool of threads behind a bounded queue, and calls that it runs whole: where one waits, it blocks.
+
+Who reads the calls, and in which way their threads wait, is the model's.
+"""
+
+import queue
+import threading
+from collections.abc import Callable
+from functools import partial
+
+from services.runtime.calls import Caller
+from services.runtime.service import Service
+from services.runtime.wakeup import Wakeup
+from services.wire import Code, RpcError, ServerCall
+from services.workload import linear
+from services.workload.run import Run, status_of
+
+Task = Callable[[linear.Waits, bytes], None]
+"""What a thread of the pool does, with its own way to wait and its own identity."""
+
+
+class Pool:
+    """The queue, and the threads that take from it."""
+
+    def __init__(self, service: Service, waits: Callable[[], linear.Waits]) -> None:
+        """`waits` gives each thread its way to wait."""
+        self._service = service
+        self._waits = waits
+        self._tasks: queue.Queue[Task] = queue.Queue(service.config.queue_bound)
+        service.queue.set(0)
+        for number in range(service.config.pool_threads):
+            threading.Thread(target=self._work, name=f"worker-{number}", daemon=True).start()
+
+    def put(self, task: Task) -> None:
+        """Raises RpcError RESOURCE_EXHAUSTED when the queue is full."""
+        try:
+            self._tasks.put_nowait(task)
+        except queue.Full:
+            raise RpcError(Code.RESOURCE_EXHAUSTED, "queue is full") from None
+        self._service.queue.add(1)
+
+    def _work(self) -> None:
+        waits = self._waits()
+        identity = self._service.identity()
+        while True:
+            task = self._tasks.get()
+            self._service.queue.add(-1)
+            task(waits, identity)
+
+
+class PooledCalls:
+    """Hands each call to the pool whole; the loop's thread is told what to send."""
+
+    def __init__(self, service: Service, pool: Pool, wakeup: Wakeup, interrupt: Callable[[Run], None]) -> None:
+        """`interrupt` is called by the loop's thread for a run that nobody waits for any more."""
+        self._service = service
+        self._pool = pool
+        self._wakeup = wakeup
+        self._interrupt = interrupt
+
+    def received(self, connection: Caller, call: ServerCall) -> None:
+        try:
+            self._pool.put(partial(self._run, connection, call))
+        except RpcError as full:
+            connection.finish(call, full.code, full.message)
+
+    def cancelled(self, call: ServerCall) -> None:
+        if isinstance(call.context, Run):
+            self._interrupt(call.context)
+
+    def _run(self, connection: Caller, call: ServerCall, waits: linear.Waits, identity: bytes) -> None:
+        run = None
+        code, why = Code.OK, ""
+        try:
+            run = call.context = self._service.start(call, identity)
+            for message in linear.handle(run, waits):
+                self._wakeup.post(partial(connection.send, call, message))
+        except Exception as error:
+            code, why = status_of(error)
+        self._wakeup.post(partial(connection.finish, call, code, why))
+        if run is not None:
+            run.end(code)
