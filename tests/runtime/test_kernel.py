@@ -96,7 +96,7 @@ def test_cpu_time_of_ended_threads_still_counts(start: Start) -> None:
         """
     )
     ask()
-    # join(3) of Python returns when the thread has nothing left to run, a little before the kernel lets go of it.
+    # Thread.join returns when the thread has nothing left to run, a little before the kernel lets go of it.
     while (use := read_tree(pid)).threads > 1:
         time.sleep(0.001)
     assert use.cpu_user_ns + use.cpu_system_ns >= 100_000_000 - 2 * TICK_NS
