@@ -73,7 +73,7 @@ def _cells(trial: Trial, fewest: Trial) -> dict[str, str]:
         "got": count(got["connections"]),
         "rate": count(round(measures.rate_rps(trial))),
         **{key: _percentile(trial, key) for key in ("p50", "p99", "p999")},
-        "errors": f"{count(failed)} ({share(measures.failed_share(trial))})" if failed else "0",
+        "errors": share(measures.failed_share(trial)) if failed else "0",
         "unfinished": count(calls["unfinished"]),
         "cpu": _known(measures.per_call(trial, "cpu_user_ns", "cpu_system_ns"), duration),
         "pss": _known(pss, size),
