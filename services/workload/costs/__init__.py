@@ -11,9 +11,10 @@ from services.workload import callbacks, continuations, coroutine, linear, rippe
 
 STYLES: dict[str, ModuleType] = {
     "linear": linear,
+    "green": linear,
     "coroutine": coroutine,
     "continuations": continuations,
     "closures": callbacks,
     "ripped": ripped,
 }
-"""Each style, and where its handler is written."""
+"""Each style, and where its handler is written: green threads run what threads run."""

@@ -18,8 +18,7 @@ def inner(amount):
     return share
 """
 
-AFTER = {
-    "linear": """\
+_BLOCKS = """\
 def outer(amount):
     fee = middle(amount)
     return amount + fee
@@ -32,7 +31,11 @@ def inner(amount):
     share = 5
     wait()
     return share
-""",
+"""
+
+AFTER = {
+    "linear": _BLOCKS,
+    "green": _BLOCKS,
     "coroutine": """\
 async def outer(amount):
     fee = await middle(amount)

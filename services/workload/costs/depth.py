@@ -10,6 +10,8 @@ import time
 import timeit
 from collections.abc import Callable, Generator
 
+from greenlet import getcurrent, greenlet
+
 from services.wire import Code
 from services.workload.continuations import Wait, trampoline
 from services.workload.costs.handlers import Suspend
@@ -36,6 +38,22 @@ def linear(depth: int) -> Callable[[], None]:
 
     threading.Thread(target=descend, args=(depth,), daemon=True).start()
     back.acquire()
+    return resume
+
+
+def green(depth: int) -> Callable[[], None]:
+    """A greenlet, which has a stack of its own and hands over by a switch to it."""
+    hub = getcurrent()
+
+    def descend(depth: int) -> None:
+        if depth > 1:
+            descend(depth - 1)
+        while True:
+            hub.switch()
+
+    started = greenlet(descend)
+    started.switch(depth)
+    resume: Callable[[], None] = started.switch
     return resume
 
 
@@ -110,6 +128,7 @@ def ripped(depth: int) -> Callable[[], None]:
 
 CHAINS: dict[str, Callable[[int], Callable[[], None]]] = {
     "linear": linear,
+    "green": green,
     "coroutine": coroutine,
     "continuations": continuations,
     "closures": closures,

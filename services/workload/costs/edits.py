@@ -22,8 +22,11 @@ _LAST_OF_RIPPED = """\
     def moved(self) -> None:
 """
 
+_BLOCKS = {_LINEAR: _LINEAR + f"            waits.sleep({PAUSE_US}, run)\n"}
+
 EDITS: dict[str, dict[str, str]] = {
-    "linear": {_LINEAR: _LINEAR + f"            waits.sleep({PAUSE_US}, run)\n"},
+    "linear": _BLOCKS,
+    "green": _BLOCKS,
     "coroutine": {_LINEAR: _LINEAR + f"            await waits.sleep({PAUSE_US}, run)\n"},
     "continuations": {_LINEAR: _LINEAR + f"            yield partial(waits.sleep, {PAUSE_US}, run)\n"},
     "closures": {

@@ -79,7 +79,7 @@ class Parked:
 
 def drive(style: str, handlers: ModuleType, run: Run, send: Callable[[bytes], None]) -> None:
     """Runs a call to its end; every wait is over at once."""
-    if style == "linear":
+    if style in ("linear", "green"):
         for message in handlers.handle(run, Blocked(lambda: None)):
             send(message)
     elif style == "coroutine":

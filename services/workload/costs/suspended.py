@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from greenlet import getcurrent, greenlet
 from sweetspot.v1 import workload_pb2
 
 from services.workload.costs import STYLES
@@ -59,6 +60,8 @@ def suspend(style: str, runs: list[Run]) -> list[object]:
     messages: list[bytes] = []
     if style == "linear":
         return [_blocked_thread(run, messages) for run in runs]
+    if style == "green":
+        return [_switched_greenlet(run, messages) for run in runs]
     if style == "coroutine":
         waiting = [awaiting(handlers, run, Awaited(), messages.append) for run in runs]
         for coroutine in waiting:
@@ -85,6 +88,13 @@ def _blocked_thread(run: Run, messages: list[bytes]) -> threading.Thread:
     thread.start()
     waiting.wait()
     return thread
+
+
+def _switched_greenlet(run: Run, messages: list[bytes]) -> greenlet:
+    handle = STYLES["green"].handle
+    waiting = greenlet(lambda: messages.extend(handle(run, Blocked(getcurrent().parent.switch))))
+    waiting.switch()
+    return waiting
 
 
 def _ignore(code: object, why: str) -> None:
