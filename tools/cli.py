@@ -21,8 +21,8 @@ from typing import Any, NoReturn, Protocol
 
 from rich.console import Console
 
-from tools import environment, experiment, local, report, styles
-from tools.cluster import store
+from tools import environment, experiment, local, report, styles, traces
+from tools.cluster import jaeger, store
 from tools.cluster.api import Api, ClusterError
 from tools.cluster.release import Release
 from tools.cluster.run import Cluster, pull, run_name
@@ -39,7 +39,7 @@ from tools.scale.run import Ground
 from tools.scale.run import run as run_cells
 from tools.scale.terminal import ScaleProgress
 from tools.scale.terminal import show as show_cells
-from tools.terminal import RunProgress, show, show_kept
+from tools.terminal import RunProgress, show, show_kept, show_traces
 from tools.trial import Place
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
@@ -88,8 +88,7 @@ def _parser() -> _Parser:
     running.add_argument("--resume", type=Path, metavar="DIR", help="go on with an interrupted run: do what is missing")
     running.add_argument("--cluster", action="store_true", help="in the cluster of the current kubectl context")
     clustered = running.add_argument_group("with --cluster")
-    _of_namespace(clustered)
-    clustered.add_argument("--release", default="sweetspot", metavar="R", help="of the chart (sweetspot)")
+    _of_release(clustered)
     clustered.add_argument("--shards", type=_shards, default=1, metavar="N", help="driver pods that share the load (1)")
     clustered.add_argument(
         "--balance", choices=BALANCES, help="how calls find pods (cluster-ip; in a `scale`: per-connection)"
@@ -101,20 +100,26 @@ def _parser() -> _Parser:
     reporting.add_argument("folder", type=Path, metavar="DIR", help="as results/default-20260131T120000Z")
     kept = commands.add_parser("results", help="results that are kept in a cluster: list or pull them", **_EXACT)
     doing = kept.add_subparsers(dest="doing", required=True, metavar="list|pull")
-    _of_namespace(doing.add_parser("list", help="the runs there are", **_EXACT))
+    _of_release(doing.add_parser("list", help="the runs there are", **_EXACT))
     pulling = doing.add_parser("pull", help="make a run's results folder here, with its report", **_EXACT)
-    _of_namespace(pulling)
-    pulling.add_argument("run", metavar="RUN", help="as `list` says")
+    _of_release(pulling)
+    pulling.add_argument("run", metavar="RUN", help="as `list` says, or latest")
     pulling.add_argument(
         "--results", type=Path, default=Path("results"), metavar="DIR", help="where to put it (results)"
+    )
+    tracing = commands.add_parser("traces", help="links to a cluster run's traces, and whether all are there", **_EXACT)
+    tracing.add_argument("run", metavar="RUN", help="a results folder, or its name under results/")
+    tracing.add_argument(
+        "--jaeger", default="http://localhost:16686", metavar="URL", help="as your browser gets at it (localhost:16686)"
     )
     costing = commands.add_parser("styles", help="tell what each style of a handler costs", **_EXACT)
     costing.add_argument("--json", action="store_true", help="all figures, as JSON")
     return parser
 
 
-def _of_namespace(parser: Any) -> None:
+def _of_release(parser: Any) -> None:
     parser.add_argument("--namespace", "-n", metavar="N", help="(that of the kubectl context)")
+    parser.add_argument("--release", default="sweetspot", metavar="R", help="of the chart (sweetspot)")
 
 
 def _shards(text: str) -> int:
@@ -149,15 +154,48 @@ def _styles(args: argparse.Namespace, console: Console, programs: Programs) -> i
 
 def _results(args: argparse.Namespace, console: Console, programs: Programs) -> int:
     api = Api.connect(args.namespace)
+    kept = store.overview(api, args.release)
     if args.doing == "list":
-        show_kept(console, store.overview(api))
+        show_kept(console, kept)
         return 0
-    folder = args.results / args.run
-    void = pull(api, args.run, folder, programs)
+    name = kept[-1].run if args.run == "latest" and kept else args.run
+    folder = args.results / name
+    void = pull(api, name, folder, programs)
     show(console, read_trials(folder).trials, report.write(folder))
     for why in void:
         print(f"sweetspot: void: {why}", file=sys.stderr)
     return FAILED if void else 0
+
+
+def _traces(args: argparse.Namespace, console: Console, programs: Programs) -> int:
+    folder = Path(args.run) if Path(args.run).is_dir() else Path("results") / args.run
+    trials = read_trials(folder).trials
+    release = _cluster_of(folder, programs).release
+    service = release.jaeger()
+    console.print(
+        f"kubectl port-forward -n {release.api.namespace} service/{service} 16686   # then the links work",
+        markup=False,
+        soft_wrap=True,
+    )
+    short = False
+    for trial in trials:
+        result = trial.result
+        ids = {call["trace_id"] for call in result["traces"]}
+        lasted_s = result["asked"]["warmup_s"] + result["asked"]["duration_s"]
+        stored, there = jaeger.count_spans(release, result["started_at"], lasted_s, ids)
+        tally = traces.tallies(trial, stored)
+        missing = list(traces.shortfalls(trial, tally, len(there)))
+        show_traces(console, trial, tally, missing, args.jaeger.rstrip("/"))
+        short = short or bool(missing)
+    return FAILED if short else 0
+
+
+def _cluster_of(folder: Path, programs: Programs) -> Cluster:
+    path = folder / "environment.json"
+    described = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if "cluster" not in described:
+        raise _Refused(f"{folder}: not a run in a cluster; its spans are in traces/, and the report shows some")
+    return Cluster.resumed(described["cluster"], programs)
 
 
 class Venue(Protocol):
@@ -340,7 +378,7 @@ def _resume_command(folder: Path) -> str:
     return shlex.join([command, "run", "--resume", str(folder)])
 
 
-_COMMANDS = {"run": _run, "report": _report, "results": _results, "styles": _styles}
+_COMMANDS = {"run": _run, "report": _report, "results": _results, "styles": _styles, "traces": _traces}
 
 
 @contextmanager

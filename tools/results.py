@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ class Trial:
     """In a cluster: the service's pods, as trial.schema.json tells."""
     driver_cpus: float = 1.0
     """CPUs that each process of the driver may use: its one thread has no use for more."""
+    spans: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """In a cluster: what became of the spans that each service made, as trial.schema.json tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ def to_json(trial: Trial, where: str) -> dict[str, Any]:
         "after": json_format.MessageToDict(trial.after, preserving_proto_field_name=True),
         "pods": list(trial.pods),
         "driver_cpus": trial.driver_cpus,
+        "spans": dict(trial.spans),
     }
     _check(content, where)
     return content
@@ -119,6 +122,7 @@ def from_json(content: Any, where: str) -> Trial:
         after,
         tuple(content.get("pods", ())),
         content.get("driver_cpus", 1.0),
+        content.get("spans", {}),
     )
 
 

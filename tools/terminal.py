@@ -9,12 +9,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tools import measures
+from tools import measures, traces
 from tools.answer import answer, connections, ranking
 from tools.cluster.store import Overview
 from tools.report.look import looks
 from tools.report.table import COLUMNS, rows
 from tools.results import Trial
+from tools.traces import Tally, Traced
 from tools.units import count, duration
 
 SHOWN = {
@@ -101,6 +102,32 @@ def show_kept(console: Console, runs: Sequence[Overview]) -> None:
             markup=False,
             soft_wrap=True,
         )
+
+
+def show_traces(console: Console, trial: Trial, tally: Sequence[Tally], missing: Sequence[str], jaeger: str) -> None:
+    """A trial's traces worth a look, one for each latency, and what became of its spans."""
+
+    def say(text: str) -> None:
+        # Unwrapped, so that links can be followed.
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def link(name: str, call: Traced) -> None:
+        say(f"  {name:>14}  {duration(call.latency_ns):>9}  {jaeger}/trace/{call.trace_id}  {call.status}")
+
+    calls = traces.traced(trial)
+    say(f"\n{trial.model} at {connections(trial.connections)}: {count(len(calls))} traced calls")
+    if calls:
+        link("median", traces.median(calls))
+        for place, call in enumerate(traces.slowest(calls), 1):
+            link("slowest" if place == 1 else f"slowest but {place - 1}", call)
+        say("  by latency:")
+        for bucket in traces.buckets(calls):
+            link(f"{count(len(bucket.calls))} of them", bucket.calls[len(bucket.calls) // 2])
+    for each in tally:
+        numbers = f"{count(each.made)} made, {count(each.exported)} exported, {count(each.stored)} stored"
+        say(f"  spans of {each.process}: {numbers}")
+    for why in missing:
+        say(f"  missing: {why}")
 
 
 def _table(trials: Sequence[Trial]) -> Table:

@@ -16,7 +16,7 @@ from services.runtime.config import Address, Config
 from services.runtime.drain import Drain
 from services.runtime.health import Health
 from services.runtime.lag import LoopLag
-from services.telemetry import Tracing
+from services.telemetry import Counts, Tracing
 from services.telemetry.readings import metrics_go_out
 from services.wire import Limits, ServerCall, ServerSession, Shape
 from services.wire.tls import ALPN_HTTP2
@@ -76,6 +76,8 @@ class Service:
         """Of calls, from received to ended; None where nobody is told, so that nobody pays."""
         self.refusals = board.total(absent=True)
         """Calls that found no room; absent where the wire is not ours, which then refuses by itself."""
+        self.spans = (board.total(absent=True), board.total(absent=True), board.total(absent=True))
+        """Made, exported and dropped; there once a call was traced."""
         self.lost_updates = board.total()
         """Since the start, as are:"""
         self.aborted_transfers = board.total()
@@ -186,8 +188,12 @@ class Service:
     def start_tracing(self) -> None:
         """In each process that runs calls, once it forks no more. Raises OSError."""
         self.tracing = Tracing.from_environment(
-            self.model.replace("_", "-"), model=self.model, trace_file=self.config.trace_file
+            self.model.replace("_", "-"), model=self.model, trace_file=self.config.trace_file, tell=self._count_spans
         )
+
+    def _count_spans(self, counts: Counts) -> None:
+        for total, now in zip(self.spans, (counts.made, counts.exported, counts.dropped), strict=True):
+            total.set(now)
 
     def stop_tracing(self) -> None:
         """Gives telemetry its last chance."""

@@ -34,6 +34,9 @@ def snapshot(service: Service) -> control_pb2.SnapshotReply:
         lost_updates=service.lost_updates.value(),
         aborted_transfers=service.aborted_transfers.value(),
     )
+    made, exported, dropped = (total.value() for total in service.spans)
+    if made is not None:
+        reply.spans.CopyFrom(control_pb2.Spans(made=made, exported=exported, dropped=dropped))
     throttling = read_throttling()
     if throttling is not None:
         reply.throttling.periods = throttling.periods

@@ -42,8 +42,14 @@ _SCOPE = InstrumentationScope("sweetspot")
 class Pipeline:
     """Spans in, batches out on a thread of its own. Built after any fork."""
 
-    def __init__(self, service_name: str, *, model: str | None, trace_file: Path | None) -> None:
-        """Exports to trace_file, or without one to the collector that OTEL_EXPORTER_OTLP_* name. Raises OSError."""
+    def __init__(
+        self, service_name: str, *, model: str | None, trace_file: Path | None, tell: Callable[[Counts], None]
+    ) -> None:
+        """Exports to trace_file, or without one to the collector that OTEL_EXPORTER_OTLP_* name. Raises OSError.
+
+        `tell` is given the counts whenever they have changed, and must be quick.
+        """
+        self._tell = tell
         # The SDK logs every failed batch; the loss is told once, by `close`. A process that sets up logging hears both.
         logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
         self._resource = Resource.create(
@@ -67,16 +73,19 @@ class Pipeline:
     @property
     def counts(self) -> Counts:
         with self._lock:
-            return Counts(made=self._made, exported=self._exported, dropped=self._dropped)
+            return self._counts()
 
     def record(self, spans: Sequence[Span]) -> None:
         """Takes all of these spans or, when there is no room for them to wait, none."""
         with self._lock:
             self._made += len(spans)
             waiting = self._made - self._exported - self._dropped
-            if self._closing or waiting > _MAX_WAITING:
+            refused = self._closing or waiting > _MAX_WAITING
+            if refused:
                 self._dropped += len(spans)
-                return
+            self._tell(self._counts())
+        if refused:
+            return
         try:
             readable = [self._readable(span) for span in spans]
             for span in readable:
@@ -95,6 +104,7 @@ class Pipeline:
         with self._lock:
             self._closed = True
             self._dropped = self._made - self._exported
+            self._tell(self._counts())
         if self._dropped:
             _logger.warning("telemetry: %d of %d spans were lost", self._dropped, self._made)
 
@@ -106,6 +116,10 @@ class Pipeline:
                 self._exported += count
             else:
                 self._dropped += count
+            self._tell(self._counts())
+
+    def _counts(self) -> Counts:
+        return Counts(made=self._made, exported=self._exported, dropped=self._dropped)
 
     def _readable(self, span: Span) -> ReadableSpan:
         trace_id = span.context.trace_id

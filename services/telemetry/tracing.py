@@ -17,7 +17,7 @@ error.type, server.address, server.port).
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -89,8 +89,17 @@ class Tracing:
         self._model: dict[str, Attribute] = {} if model is None else {"sweetspot.model": model}
 
     @classmethod
-    def from_environment(cls, service_name: str, *, model: str | None, trace_file: Path | None) -> "Tracing | None":
+    def from_environment(
+        cls,
+        service_name: str,
+        *,
+        model: str | None,
+        trace_file: Path | None,
+        tell: Callable[[Counts], None] = lambda _: None,
+    ) -> "Tracing | None":
         """Tracing as the environment asks for it; None when it asks for none.
+
+        tell: given the counts whenever they have changed.
 
         OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: OTLP/HTTP to that collector, with the other
         OTEL_EXPORTER_OTLP_* settings as the OpenTelemetry specification has them. Else `trace_file`: OTLP JSON lines
@@ -104,7 +113,8 @@ class Tracing:
         # Only now: the SDK and its HTTP client cost 23 MiB and 0.3 s.
         from services.telemetry.pipeline import Pipeline  # noqa: PLC0415
 
-        return cls(Pipeline(service_name, model=model, trace_file=None if _endpoint() else trace_file), model=model)
+        to_file = None if _endpoint() else trace_file
+        return cls(Pipeline(service_name, model=model, trace_file=to_file, tell=tell), model=model)
 
     @staticmethod
     def preload(trace_file: Path | None) -> None:

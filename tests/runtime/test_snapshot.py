@@ -2,6 +2,8 @@
 
 import os
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,7 @@ from services.runtime.config import Config
 from services.runtime.drain import Drain
 from services.runtime.service import RUN_PATH, Service
 from services.runtime.snapshot import snapshot
+from services.wire import Code
 from tests.runtime.ends import Ends
 
 
@@ -30,6 +33,24 @@ def test_a_model_without_queue_or_loop_reports_neither(service: Service) -> None
     reply = snapshot(service)
     assert not reply.HasField("queue_depth")
     assert not reply.HasField("loop_lag_max_ns")
+
+
+def test_spans_are_counted_to_where_they_went_once_there_are_some(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
+    service.config = replace(service.config, trace_file=tmp_path / "spans.jsonl")
+    service.start_tracing()
+    assert not snapshot(service).HasField("spans")
+    assert service.tracing is not None
+    call = service.tracing.server_call(f"00-{'1' * 32}-{'2' * 16}-01", "a/b")
+    assert call is not None
+    call.end(received_ns=1, started_ns=None, ended_ns=2, code=Code.OK, worker="w")
+    made = snapshot(service).spans
+    assert (made.made, made.dropped) == (2, 0)
+    service.stop_tracing()
+    done = snapshot(service).spans
+    assert (done.made, done.exported, done.dropped) == (2, 2, 0)
 
 
 def test_an_empty_queue_is_not_an_absent_one(service: Service) -> None:

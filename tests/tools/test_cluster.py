@@ -14,7 +14,7 @@ from google.protobuf import json_format
 from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tests.driver.runs import shard_results
-from tests.tools.fake_cluster import NAMESPACE, FakeCluster, Object, container, kubeconfig, pod
+from tests.tools.fake_cluster import NAMESPACE, OURS, FakeCluster, Object, container, kubeconfig, pod
 from tools import cli
 from tools.cluster import job, store, trial
 from tools.cluster.api import Api
@@ -32,7 +32,8 @@ def parts(shards: int, **changes: Any) -> list[Object]:
     there = {"name": "here", "node": "n1", "ready_monotonic_ns": None, "went": False}
     service: Object = {"before": snapshot, "after": snapshot, "pods": [there], "void": []}
     nothing: Object = {"before": None, "after": None, "pods": [], "void": []}
-    common = {"driver_cpus": 0.5, "experiment": MINE.format(models="reactor", connections="3", more=""), **changes}
+    asked = MINE.format(models="reactor", connections="3", more="")
+    common = {"driver_cpus": 0.5, "spans": {}, "experiment": asked, **changes}
     return [
         {"model": "reactor", "connections": 3, **(nothing if number else service), **common, "result": result}
         for number, result in enumerate(copy.deepcopy(results))
@@ -299,7 +300,7 @@ def test_a_run_that_is_not_there_is_told_with_how_to_find_those_that_are(
     assert capsys.readouterr().err == "sweetspot: no run 'x' in namespace lab; try: sweetspot results list -n lab\n"
 
 
-LABELS = {"app.kubernetes.io/name": "sweetspot", "sweetspot.dev/trial": "reactor-3"}
+LABELS = {**OURS, "sweetspot.dev/trial": "reactor-3"}
 
 
 def test_the_example_job_is_the_one_that_runs_make() -> None:
@@ -331,3 +332,52 @@ def test_ten_thousand_traced_calls_fit_into_a_config_map(cluster: FakeCluster) -
     store.keep_part(Api.connect(), LABELS, "big", part)
     (kept,) = cluster.objects["configmaps"].values()
     assert len(json.dumps(kept)) < 1 << 20
+
+
+def jaeger_says(cluster: FakeCluster, answer: Any) -> None:
+    labels = {**OURS, "app.kubernetes.io/component": "jaeger"}
+    cluster.put("services", {"metadata": {"name": "sweetspot-jaeger", "labels": labels}})
+    cluster.put("services", {"metadata": {"name": "sweetspot-jaeger:16686/proxy/api/v3/traces"}, **answer})
+
+
+def test_traces_are_linked_and_counted(
+    cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def traced(cluster: FakeCluster, made: Object) -> None:
+        part = parts(1, spans={"reactor": {"made": 2, "exported": 2, "dropped": 0}})[0]
+        part["result"]["traces"] = [{"trace_id": "ab" * 16, "latency_ns": 5_000_000, "status": "OK"}]
+        cluster.keep_part(made, part, "0")
+        cluster.end_job(made)
+
+    cluster.on_job = traced
+    run(tmp_path)
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": "reactor"}}]}
+    spans = [{"traceId": "ab" * 16}, {"traceId": "cd" * 16}]
+    jaeger_says(cluster, {"result": {"resourceSpans": [{"resource": resource, "scopeSpans": [{"spans": spans}]}]}})
+    capsys.readouterr()
+    assert cli.main(["traces", str(only(tmp_path)), "--jaeger", "http://j/"]) == 1
+    said = capsys.readouterr().out
+    assert f"median       5 ms  http://j/trace/{'ab' * 16}  OK" in said
+    assert "spans of reactor: 2 made, 2 exported, 1 stored" in said
+    assert "missing: 1 exported spans are not stored though their traces are" in said
+
+
+def test_without_a_jaeger_that_answers_it_says_where_to_look(
+    cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path)
+    capsys.readouterr()
+    assert cli.main(["traces", str(only(tmp_path))]) == 2
+    assert "release sweetspot has no Jaeger of its own; try: helm upgrade" in capsys.readouterr().err
+    jaeger_says(cluster, {})
+    del cluster.objects["services"]["sweetspot-jaeger:16686/proxy/api/v3/traces"]
+    assert cli.main(["traces", str(only(tmp_path))]) == 2
+    said = capsys.readouterr().err
+    assert "Jaeger (sweetspot-jaeger) does not answer: " in said
+    assert "kubectl get pods -n lab -l app.kubernetes.io/component=jaeger" in said
+
+
+def test_a_run_on_this_machine_has_its_spans_in_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "trials").mkdir()
+    assert cli.main(["traces", str(tmp_path)]) == 2
+    assert "not a run in a cluster; its spans are in traces/" in capsys.readouterr().err

@@ -34,7 +34,7 @@ from tools import experiment, local
 from tools.cluster import store
 from tools.cluster.api import Api, ClusterError, Object
 from tools.cluster.pods import how_it_ended, ready
-from tools.cluster.release import BARRIER_PORT, CONTROL_PORT, Release
+from tools.cluster.release import BARRIER_PORT, CONTROL_PORT, Release, dns
 from tools.experiment import BadExperimentError, Experiment
 from tools.local import Control, LocalError, Programs, started
 from tools.snapshots import together
@@ -44,6 +44,8 @@ NAMES_TIMEOUT_S = 45.0
 """For DNS and the network to follow the pods; CoreDNS keeps an answer for 5 s."""
 BARRIER_TIMEOUT_S = 60.0
 """For the other shards: images are pulled and pods are placed one by one."""
+SPANS_TIMEOUT_S = 6.0
+"""For services to export what they have: they do so twice a second, and give a collector 5 s."""
 _LOOK_AGAIN_S = 0.25
 
 
@@ -112,8 +114,9 @@ class Watch:
 class Counters:
     """The control ports of pods, all read at the same time: one that is slow to answer makes the others no later."""
 
-    def __init__(self, pods: Sequence[Seen]) -> None:
-        self._controls = {pod.name: Control(f"{pod.ip}:{CONTROL_PORT}") for pod in pods}
+    def __init__(self, pods: Mapping[str, str]) -> None:
+        """`pods`: name -> IP address."""
+        self._controls = {name: Control(f"{ip}:{CONTROL_PORT}") for name, ip in pods.items()}
         self._threads = ThreadPoolExecutor(max(len(self._controls), 1))
         self.read()  # opens the channels, so that the reading at the mark is not late
 
@@ -129,6 +132,39 @@ class Counters:
             return str(error)
         reply.monotonic_ns = time.monotonic_ns()
         return reply
+
+
+class SpanTally:
+    """What became of the spans that services made between now and `counts`, by the name they have in traces."""
+
+    def __init__(self, api: Api, selector: Mapping[str, str]) -> None:
+        """Raises ClusterError."""
+        pods = [pod for pod in api.find("pods", selector) if ready(pod)]
+        self._counters = Counters({pod["metadata"]["name"]: pod["status"]["podIP"] for pod in pods})
+        self._before = self._read()
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Once every span is exported or dropped, or that takes too long."""
+        deadline_s = time.monotonic() + SPANS_TIMEOUT_S
+        while True:
+            now = self._read()
+            grown = {
+                name: {what: counts[what] - self._before.get(name, {}).get(what, 0) for what in counts}
+                for name, counts in now.items()
+            }
+            settled = all(each["made"] == each["exported"] + each["dropped"] for each in grown.values())
+            if settled or time.monotonic() > deadline_s:
+                return grown
+            time.sleep(_LOOK_AGAIN_S)
+
+    def _read(self) -> dict[str, dict[str, int]]:
+        counts: dict[str, dict[str, int]] = {}
+        for reply in self._counters.read().values():
+            if isinstance(reply, SnapshotReply):
+                whole = counts.setdefault(dns(reply.model), {"made": 0, "exported": 0, "dropped": 0})
+                for what in whole:
+                    whole[what] += getattr(reply.spans, what)
+        return counts
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str] = os.environ, programs: Programs = Programs()) -> int:  # noqa: B008  (it is frozen)
@@ -169,8 +205,11 @@ def _run(
             command += ["--shard", f"{index}/{args.shards}", "--barrier", barrier]
             command += ["--barrier-timeout", str(BARRIER_TIMEOUT_S)]
         with started("driver", command) as driver:
+            traced = (selector, release.labels("backend")) if index == 0 else ()
+            tallies = [SpanTally(release.api, each) for each in traced]
             counted = _counted(driver, asked, watch)
             said = driver.finish(asked.timeout_s + GRACE_S)
+        spans = {name: counts for tally in tallies for name, counts in tally.counts().items()}
         result = json.loads(out.read_text(encoding="utf-8"))
     part = {
         "model": args.model,
@@ -178,6 +217,7 @@ def _run(
         "experiment": environ["EXPERIMENT"],
         "result": result,
         "driver_cpus": int(environ["CPU_MILLIS"]) / 1000,
+        "spans": spans,
         **counted,
     }
     labels = {**release.labels("driver"), store.RUN_LABEL: environ["RUN"], store.TRIAL_LABEL: environ["TRIAL"]}
@@ -193,7 +233,7 @@ def _run(
 
 def _counted(driver: local.Process, asked: Experiment, watch: Watch | None) -> dict[str, Any]:
     """What shard 0 knows of the service when the driver has measured; the other shards know nothing."""
-    counters = None if watch is None else Counters([pod for pod in watch.pods() if pod.ready])
+    counters = None if watch is None else Counters({pod.name: pod.ip for pod in watch.pods() if pod.ready})
     driver.expect("measuring", asked.warmup_s + BARRIER_TIMEOUT_S + OPENING_TIMEOUT_S)
     before = {} if counters is None else counters.read()
     driver.expect("measured", asked.duration_s + GRACE_S)

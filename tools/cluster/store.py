@@ -60,16 +60,16 @@ class Overview:
     """None: nobody said."""
 
 
-def overview(api: Api) -> list[Overview]:
-    """All runs of the namespace, the oldest first. Raises ClusterError."""
-    selector = {**_OURS, "sweetspot.dev/kind": "part"}
+def overview(api: Api, release: str) -> list[Overview]:
+    """All runs of that release, the oldest first. Raises ClusterError."""
+    selector = {**_OURS, "app.kubernetes.io/instance": release}
     left: dict[str, set[str]] = {}
     began: dict[str, str] = {}
-    for each in api.find("configmaps", selector):
+    for each in api.find("configmaps", {**selector, "sweetspot.dev/kind": "part"}):
         labels = each["metadata"]["labels"]
         left.setdefault(labels[RUN_LABEL], set()).add(labels[TRIAL_LABEL])
         began.setdefault(labels[RUN_LABEL], each["metadata"]["creationTimestamp"])
-    known = [_run(each) for each in api.find("configmaps", {**_OURS, "sweetspot.dev/kind": "run"})]
+    known = [_run(each) for each in api.find("configmaps", {**selector, "sweetspot.dev/kind": "run"})]
     found = [_of(run, len(left.pop(run.name, ()))) for run in known]
     found += [Overview(run, began[run], "", len(trials), None) for run, trials in left.items()]
     return sorted(found, key=lambda run: run.began)
@@ -156,6 +156,7 @@ def assemble(found: Sequence[Part], programs: Programs) -> Trial:
         after=json_format.ParseDict(first["after"], SnapshotReply()),
         pods=tuple(_pod(pod, answered.get(pod["name"]), began_ns) for pod in first["pods"]),
         driver_cpus=min(part["driver_cpus"] for part in found),
+        spans=({"driver": result["spans"]} if result["spans"] else {}) | first["spans"],
     )
 
 

@@ -10,7 +10,7 @@ class SnapshotRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class SnapshotReply(_message.Message):
-    __slots__ = ("model", "host", "monotonic_ns", "processes", "threads", "cpu_user_ns", "cpu_system_ns", "rss_bytes", "pss_bytes", "rss_peak_bytes", "voluntary_switches", "involuntary_switches", "connections", "calls_in_flight", "queue_depth", "loop_lag_max_ns", "ledger_sum", "lost_updates", "aborted_transfers", "throttling")
+    __slots__ = ("model", "host", "monotonic_ns", "processes", "threads", "cpu_user_ns", "cpu_system_ns", "rss_bytes", "pss_bytes", "rss_peak_bytes", "voluntary_switches", "involuntary_switches", "connections", "calls_in_flight", "queue_depth", "loop_lag_max_ns", "ledger_sum", "lost_updates", "aborted_transfers", "spans", "throttling")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     HOST_FIELD_NUMBER: _ClassVar[int]
     MONOTONIC_NS_FIELD_NUMBER: _ClassVar[int]
@@ -30,6 +30,7 @@ class SnapshotReply(_message.Message):
     LEDGER_SUM_FIELD_NUMBER: _ClassVar[int]
     LOST_UPDATES_FIELD_NUMBER: _ClassVar[int]
     ABORTED_TRANSFERS_FIELD_NUMBER: _ClassVar[int]
+    SPANS_FIELD_NUMBER: _ClassVar[int]
     THROTTLING_FIELD_NUMBER: _ClassVar[int]
     model: str
     host: str
@@ -50,8 +51,9 @@ class SnapshotReply(_message.Message):
     ledger_sum: int
     lost_updates: int
     aborted_transfers: int
+    spans: Spans
     throttling: Throttling
-    def __init__(self, model: _Optional[str] = ..., host: _Optional[str] = ..., monotonic_ns: _Optional[int] = ..., processes: _Optional[int] = ..., threads: _Optional[int] = ..., cpu_user_ns: _Optional[int] = ..., cpu_system_ns: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., pss_bytes: _Optional[int] = ..., rss_peak_bytes: _Optional[int] = ..., voluntary_switches: _Optional[int] = ..., involuntary_switches: _Optional[int] = ..., connections: _Optional[int] = ..., calls_in_flight: _Optional[int] = ..., queue_depth: _Optional[int] = ..., loop_lag_max_ns: _Optional[int] = ..., ledger_sum: _Optional[int] = ..., lost_updates: _Optional[int] = ..., aborted_transfers: _Optional[int] = ..., throttling: _Optional[_Union[Throttling, _Mapping]] = ...) -> None: ...
+    def __init__(self, model: _Optional[str] = ..., host: _Optional[str] = ..., monotonic_ns: _Optional[int] = ..., processes: _Optional[int] = ..., threads: _Optional[int] = ..., cpu_user_ns: _Optional[int] = ..., cpu_system_ns: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., pss_bytes: _Optional[int] = ..., rss_peak_bytes: _Optional[int] = ..., voluntary_switches: _Optional[int] = ..., involuntary_switches: _Optional[int] = ..., connections: _Optional[int] = ..., calls_in_flight: _Optional[int] = ..., queue_depth: _Optional[int] = ..., loop_lag_max_ns: _Optional[int] = ..., ledger_sum: _Optional[int] = ..., lost_updates: _Optional[int] = ..., aborted_transfers: _Optional[int] = ..., spans: _Optional[_Union[Spans, _Mapping]] = ..., throttling: _Optional[_Union[Throttling, _Mapping]] = ...) -> None: ...
 
 class Throttling(_message.Message):
     __slots__ = ("periods", "throttled_periods", "throttled_ns", "quota_cpus")
@@ -64,3 +66,13 @@ class Throttling(_message.Message):
     throttled_ns: int
     quota_cpus: float
     def __init__(self, periods: _Optional[int] = ..., throttled_periods: _Optional[int] = ..., throttled_ns: _Optional[int] = ..., quota_cpus: _Optional[float] = ...) -> None: ...
+
+class Spans(_message.Message):
+    __slots__ = ("made", "exported", "dropped")
+    MADE_FIELD_NUMBER: _ClassVar[int]
+    EXPORTED_FIELD_NUMBER: _ClassVar[int]
+    DROPPED_FIELD_NUMBER: _ClassVar[int]
+    made: int
+    exported: int
+    dropped: int
+    def __init__(self, made: _Optional[int] = ..., exported: _Optional[int] = ..., dropped: _Optional[int] = ...) -> None: ...

@@ -1,0 +1,83 @@
+"""Which traces are shown, and what is said of those that are missing."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from tests.tools import sample
+from tools import traces
+from tools.results import Trial
+from tools.traces import Tally, Traced
+
+
+def trial(*latencies_ns: int, status: str = "OK", **calls: Any) -> Trial:
+    made = sample.trial("reactor", 10)
+    listed = [{"trace_id": f"{at:032x}", "latency_ns": each, "status": status} for at, each in enumerate(latencies_ns)]
+    result = {**made.result, "traces": listed, "calls": {**made.result["calls"], **calls}}
+    return dataclasses.replace(made, result=result)
+
+
+def latencies(calls: list[Traced]) -> list[int]:
+    return [call.latency_ns for call in calls]
+
+
+def test_the_median_and_the_slowest_are_of_the_calls_as_they_came() -> None:
+    calls = traces.traced(trial(50, 10, 40, 20, 30))
+    assert traces.median(calls).latency_ns == 30
+    assert latencies(traces.slowest(calls)) == [50, 40, 30]
+
+
+def test_the_median_is_of_calls_that_ended_well_where_there_are_some() -> None:
+    failed = Traced("f", 1, "UNAVAILABLE")
+    assert traces.median([failed, failed, Traced("a", 7, "OK")]).latency_ns == 7
+    assert traces.median([failed]) == failed
+
+
+@pytest.mark.parametrize(
+    ("latencies_ns", "buckets"),
+    [
+        ([], []),
+        ([0, 999], [(0, 1_000, 2)]),
+        ([1_000, 1_999, 2_000], [(1_000, 2_000, 2), (2_000, 5_000, 1)]),
+        ([7_000_000, 60_000_000_000], [(5_000_000, 10_000_000, 1), (50_000_000_000, 100_000_000_000, 1)]),
+    ],
+)
+def test_every_call_is_in_the_one_bucket_of_its_latency(
+    latencies_ns: list[int], buckets: list[tuple[int, int, int]]
+) -> None:
+    found = traces.buckets(traces.traced(trial(*latencies_ns)))
+    assert [(bucket.low_ns, bucket.high_ns, len(bucket.calls)) for bucket in found] == buckets
+
+
+@pytest.mark.parametrize(
+    ("tally", "there", "calls", "said"),
+    [
+        (Tally("driver", 4, 4, 4), 4, {}, []),
+        (
+            Tally("backend", 4, 1, 1), 4, {},
+            ["backend could not export 3 of 4 spans: the collector refused them or was away"],
+        ),
+        (
+            Tally("backend", 4, 4, 2), 2, {},
+            ["2 exported spans are not stored, 2 of 4 traces not at all: the store was restarted, or keeps fewer "
+             "traces (jaeger.maxTraces of the chart)"],
+        ),
+        (
+            Tally("reactor", 9, 9, 4), 4, {"unfinished": 1},
+            ["5 exported spans are of calls that were unfinished: no span of the driver leads to them"],
+        ),
+        (
+            Tally("reactor", 9, 9, 4), 4, {"unfinished": 0},
+            ["5 exported spans are not stored though their traces are: the store or its queue dropped them"],
+        ),
+    ],
+)  # fmt: skip
+def test_spans_that_are_missing_have_a_cause(tally: Tally, there: int, calls: dict[str, int], said: list[str]) -> None:
+    assert list(traces.shortfalls(trial(1, 2, 3, 4, **calls), [tally], there)) == said
+
+
+def test_what_was_made_exported_and_stored_stand_side_by_side() -> None:
+    counts = {"made": 3, "exported": 2, "dropped": 1}
+    made = dataclasses.replace(trial(1), spans={"driver": counts, "backend": counts})
+    assert traces.tallies(made, {"driver": 2}) == [Tally("driver", 3, 2, 2), Tally("backend", 3, 2, 0)]
