@@ -82,12 +82,15 @@ class Remote:
         asked, self._asked = self._asked, {}
         booked, self._booked = self._booked, {}
         self._wait_for(-self._not_begun)
-        if not self._closed:
+        why = f"{self._name} has died"
+        if self._closed:
+            why = f"{self._name} was not waited for any longer"
+        else:
             self._link = self._connect(received=self._received, lost=self._lost)
         for connection, call in asked.values():
-            connection.finish(call, Code.UNAVAILABLE, f"{self._name} has died")
+            connection.finish(call, Code.UNAVAILABLE, why)
         for answered in booked.values():
-            answered(Code.UNAVAILABLE, f"{self._name} has died: not known whether it has booked a transfer")
+            answered(Code.UNAVAILABLE, f"{why}: not known whether it has booked a transfer")
 
     def _wait_for(self, calls: int) -> None:
         self._not_begun += calls

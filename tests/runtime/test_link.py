@@ -183,6 +183,13 @@ def test_what_a_dead_worker_was_asked_is_unavailable_and_the_next_one_is_asked_w
     assert len(workers.running.calls) == 1, "the second; the first was never read"
 
 
+def test_what_is_still_asked_at_the_end_of_a_drain_is_unavailable_and_nobody_is_asked_again(workers: Workers) -> None:
+    workers.call()
+    workers.remote.close()
+    assert workers.asking.ends == [(Code.UNAVAILABLE, "worker-1 was not waited for any longer")]
+    assert len(workers.askers) == 1
+
+
 def test_a_worker_whose_asker_has_died_cancels_its_calls(workers: Workers) -> None:
     workers.call()
     turn(workers.loop)
