@@ -87,6 +87,12 @@ def show(console: Console, trials: Sequence[Trial], report: Path) -> None:
                 "do not trust its CPU, memory and switches.",
                 markup=False,
             )
+        if lost := measures.lost_updates(trial):
+            console.print(
+                f"{trial.model} at {connections(trial.connections)}: nothing keeps its transfers apart: "
+                f"at least {count(lost)} updates of accounts were lost.",
+                markup=False,
+            )
     # Unwrapped, so that it can be copied.
     console.print(str(report), markup=False, highlight=False, soft_wrap=True)
 

@@ -30,3 +30,13 @@ def test_counters_that_were_read_late_are_not_passed_off_as_good(
     said = console.file.getvalue()  # type: ignore[attr-defined]  # it is a StringIO
     assert ("counters were read" in said) == (told is not None)
     assert (told or "") in said
+
+
+@pytest.mark.parametrize(("lost", "told"), [(0, False), (1200, True)])
+def test_lost_updates_are_told_where_there_are_any(lost: int, told: bool) -> None:
+    made = trial("thread_pool", 10)
+    made.before.lost_updates, made.after.lost_updates = 7, 7 + lost
+    console = Console(file=io.StringIO(), width=120)
+    show(console, [made], Path("report.html"))
+    said = console.file.getvalue()  # type: ignore[attr-defined]  # it is a StringIO
+    assert ("at least 1,200 updates of accounts were lost" in said) is told
