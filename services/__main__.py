@@ -53,9 +53,9 @@ def run(name: str, config: Config) -> None:
     drain = Drain()
     drain.on_signals()
     shapes = BACKEND_SHAPES if name == BACKEND else WORKLOAD_SHAPES
-    forks = name != BACKEND and MODELS[name].processes != "one"
+    forks = name != BACKEND and MODELS[name].runs_in(config) != "one"
     with refusing(name):
-        workers = MAX_PROCESSES if forks else 0
+        workers = MAX_PROCESSES + 1 if forks else 0  # one more, where one reads for the others
         service = Service(name, config, drain=drain, shapes=shapes, tls=server_tls(config), workers=workers)
         control = Control(service)
         # Forks: so before there is a thread, and before grpcio is imported, which starts some.

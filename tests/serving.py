@@ -12,6 +12,8 @@ import grpc
 import pytest
 from sweetspot.v1 import control_pb2
 
+from services.models import MODELS, Processes
+from services.runtime.config import parse_config
 from services.runtime.refusal import NOT_HERE
 
 EXIT_TIMEOUT_S = 20
@@ -30,6 +32,11 @@ class Serving:
     control: str
     metrics: str
     """Empty where none were asked for."""
+
+    @property
+    def runs_in(self) -> Processes:
+        """What its model runs in, with these options."""
+        return MODELS[self.model].runs_in(parse_config("", self.model, self.start[1:], {}))
 
     def stop(self) -> int:
         """Drains; the exit code."""

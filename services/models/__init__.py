@@ -35,6 +35,9 @@ class Taxonomy:
     """What passes a call from who reads it to who runs it."""
 
 
+Processes = Literal["one", "workers", "one a connection"]
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """One row: what a person reads of a model before its file."""
@@ -47,8 +50,10 @@ class Model:
     """Extras of the package that its process imports."""
     own_wire: bool = True
     """It owns its sockets, on services.wire."""
-    processes: Literal["one", "workers", "one a connection"] = "one"
+    processes: Processes = "one"
     """What it runs in: one process; one that keeps so many workers; one that forks for each connection."""
+    processes_by: Callable[[Config], Processes] | None = None
+    """The same, where an option decides."""
     at_once: Literal["one connection", "one connection a worker", "one call a connection", "many calls"] = "many calls"
     """What it serves at the same time, as its picture promises."""
     shared_by: Callable[[Config], Sharing] | None = None
@@ -56,12 +61,16 @@ class Model:
     variants: tuple[tuple[str, ...], ...] = ()
     """Options that make it another model in all but name; each is tested as a model is."""
 
+    def runs_in(self, config: Config) -> Processes:
+        """Which processes it has with these options."""
+        return self.processes if self.processes_by is None else self.processes_by(config)
+
     def sharing(self, config: Config) -> Sharing:
         """Who has the data that calls share: it decides which conflict strategies make sense."""
         if self.shared_by is not None:
             return self.shared_by(config)
         preemptive = self.taxonomy.tasks == "preemptive"
-        if self.processes != "one":
+        if self.runs_in(config) != "one":
             return Sharing.PROCESSES if preemptive else Sharing.LOOPS
         return Sharing.THREADS if preemptive else Sharing.LOOP
 
@@ -86,6 +95,7 @@ class Model:
 _LOCKS = "locks"
 _APART = "separate memory; a lock across processes"
 _ONE_OWNER = "one owner"
+_PROACTOR_SHARING = {"inline": Sharing.LOOP, "threads": Sharing.THREADS, "processes": Sharing.LOOPS}
 _NO_YIELD = "no yield between read and write"
 
 MODELS = {
@@ -151,8 +161,9 @@ MODELS = {
             "one io_uring: I/O is submitted, and completions run callbacks",
             "calls are short and many, system calls count, and the kernel allows io_uring",
             Taxonomy("cooperative", "manual", "completion", _NO_YIELD, "none", "the kernel", "none", "none"),
-            shared_by=lambda config: Sharing.THREADS if config.hand_off == "threads" else Sharing.LOOP,
-            variants=(("--hand-off", "threads"),),
+            processes_by=lambda config: "workers" if config.hand_off == "processes" else "one",
+            shared_by=lambda config: _PROACTOR_SHARING[config.hand_off],
+            variants=(("--hand-off", "threads"), ("--hand-off", "processes")),
         ),
         Model(
             "half_sync_half_async",

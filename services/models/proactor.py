@@ -12,47 +12,59 @@
 
 Who waits      The kernel, for everything; the thread, in io_uring_enter, for the next completion. What it is told of
                has happened: the bytes are there, or they are gone. (The look-up of the backend's name blocks it.)
-What bounds it One CPU, as the reactor's: a handler that blocks or computes stalls every connection. Buffers to receive
-               into are shared (4 MiB in all) and taken when bytes come, so an idle connection costs none.
-When full      Completions wait in the kernel, and flow control slows the clients down. MAX_CONCURRENT_STREAMS bounds
-               the calls of each connection.
+               With `--hand-off threads` a thread of the pool waits for the loop to tell it what the kernel has done.
+What bounds it One CPU, as the reactor's: a handler that blocks or computes stalls every connection, unless it is
+               handed off: to a pool of threads, or to processes, which have an interpreter lock and a ring each.
+               Buffers to receive into are shared (4 MiB) and taken when bytes come: an idle connection holds none.
+When full      Completions wait in the kernel, and flow control slows the clients down; MAX_CONCURRENT_STREAMS bounds
+               the calls of each connection. `queue_bound` calls wait for the pool, or for each process to begin them;
+               a further one is answered RESOURCE_EXHAUSTED. The calls of a process that dies are UNAVAILABLE.
 After          Schmidt, "Proactor", in Pattern-Oriented Software Architecture 2: the kernel is its asynchronous
                operation processor, the ring its completion event queue; io_uring(7).
 
 A reactor learns that it may read, and reads; here one system call submits a round's requests and collects its
-completions, and there is no other on the way of a call.
+completions, and there is no other on the way of a call. What a completion brings is whole and in memory, so it can be
+handed to another process as it is: a request as bytes there, its replies as bytes back, over a pair of sockets.
 """
 
-import errno
 import os
 import socket
 import struct
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
-from typing import Any, Protocol
+from operator import attrgetter
+from typing import Any
 
 from services.runtime.accept import ACCEPT_CAPACITY_ERRNOS, ACCEPT_LOST_ERRNOS, CAPACITY_PAUSE_S
 from services.runtime.answers import respond
 from services.runtime.callback_waits import CallbackWaits
-from services.runtime.calls import Calls
+from services.runtime.calls import Caller, Calls
 from services.runtime.channel import Channel
+from services.runtime.completion import Proactor, Stream, ignore
+from services.runtime.completion_link import CompletionLink
 from services.runtime.config import Address
-from services.runtime.demultiplexer import READABLE
 from services.runtime.drain import DRAIN_POLL_S
+from services.runtime.forwarding import Asker, Remote
 from services.runtime.inline import InlineCalls
 from services.runtime.linger import LINGER_S
-from services.runtime.loop import Handler
+from services.runtime.passing import Channel as Mailbox
 from services.runtime.pool import Pool, PooledCalls
 from services.runtime.posted_waits import PostedWaits
 from services.runtime.service import Service
-from services.runtime.uring import MORE, Ring
+from services.runtime.supervisor import Supervisor, processes
+from services.runtime.uring import MORE, require_io_uring
 from services.runtime.wakeup import Wakeup
 from services.wire import CallCancelled, CallReceived, Code, ServerCall
 
 
 def serve(service: Service) -> None:
     """Serves until drained. Raises NotHereError."""
+    require_io_uring()
+    if service.config.hand_off == "processes":
+        serve_by_processes(service)
+        return
     proactor = Proactor()
     waits = CallbackWaits(service.config.backend, proactor, partial(BackendConnection, proactor))
     calls: Calls = InlineCalls(service, waits)
@@ -60,49 +72,98 @@ def serve(service: Service) -> None:
         wakeup = Wakeup(proactor)
         posted = PostedWaits(waits, wakeup)
         calls = PooledCalls(service, Pool(service, lambda: posted), wakeup, waits.interrupt)
-    connections = Connections(service, proactor, calls)
-    acceptor = Acceptor(service.listen(), proactor, connections)
+    run(service, proactor, service.listen(), calls)
+
+
+def run(service: Service, proactor: Proactor, listener: socket.socket, calls: Calls) -> None:
+    """Accepts, reads and writes until drained; what runs is up to `calls`."""
+    acceptor = Acceptor(listener, proactor, Connections(service, proactor, calls))
     proactor.ring.poll(service.drain.fileno(), lambda *_: acceptor.close())
     service.loop_lag.watch(proactor)
     proactor.run()
 
 
-class Proactor:
-    """Dispatches completions to whoever is to be told. It knows times and callbacks, and nothing of gRPC."""
+def serve_by_processes(service: Service) -> None:
+    """Worker 0 does all I/O with clients, the others run the calls that it hands them, a ring in each."""
+    listener = service.open_listener()
+    port = listener.getsockname()[1]
+    # Its end of the link to worker 0 comes in a worker's mailbox. That outlives it, and so waits for its successor.
+    mailboxes = [Mailbox() for _ in range(processes(service.config))]
 
-    def __init__(self) -> None:
-        self.ring = Ring()
-        self._soon: list[Callable[[], None]] = []
-        self._running = True
+    def work(number: int) -> None:
+        proactor = Proactor()
+        if number == 0:
+            calls = HandedToProcesses(service, proactor, mailboxes)
+            supervisor.ready()
+            run(service, proactor, listener, calls)
+        else:
+            listener.close()
+            Handlers(service, proactor, mailboxes[number - 1])
+            supervisor.ready()
+            proactor.run()
 
-    def call_at(self, due_ns: int, callback: Callable[[], None]) -> int:
-        """Calls `callback` once, at CLOCK_MONOTONIC `due_ns` or soon after, unless it is cancelled before."""
-        return self.ring.timeout(due_ns, lambda *_: callback())
+    supervisor = Supervisor(service, 1 + len(mailboxes), work)
+    supervisor.start()
+    service.announce(port)
+    supervisor.run()
+    listener.close()
+    supervisor.drain()
 
-    def cancel(self, timer: int) -> None:
-        """Takes a `call_at` back; nothing where its time has come already."""
-        self.ring.cancel(timer)
 
-    def soon(self, callback: Callable[[], None]) -> None:
-        """Calls `callback` once this round's completions are dispatched."""
-        self._soon.append(callback)
+class HandedToProcesses:
+    """Hands each call, which has been read by then, to the process that has the fewest."""
 
-    def register(self, fd: int, handler: Handler) -> None:
-        """Tells `handler` whenever `fd`, an eventfd, is written to."""
-        self.ring.poll(fd, lambda *_: handler.ready(READABLE))
+    def __init__(self, service: Service, proactor: Proactor, mailboxes: list[Mailbox]) -> None:
+        self._proactor = proactor
+        service.queue.set(0)
+        self._workers = [
+            Remote(f"worker-{number}", partial(self._connect, mailbox), service.queue, service.config.queue_bound)
+            for number, mailbox in enumerate(mailboxes, start=1)
+        ]
 
-    def stop(self) -> None:
-        self._running = False
+    def received(self, connection: Caller, call: ServerCall) -> None:
+        min(self._workers, key=attrgetter("load")).run(connection, call)
 
-    def run(self) -> None:
-        """Submits, waits and dispatches until `stop`."""
-        while self._running:
-            for told, result, flags in self.ring.wait():
-                told(result, flags)
-            while self._soon:
-                due, self._soon = self._soon, []
-                for callback in due:
-                    callback()
+    def cancelled(self, call: ServerCall) -> None:
+        if callable(call.context):
+            call.context()
+
+    def _connect(self, mailbox: Mailbox, **told: Callable[..., None]) -> CompletionLink:
+        kept, sent = socket.socketpair()
+        with sent:
+            mailbox.send(sent)
+        return CompletionLink(kept, self._proactor, **told)
+
+
+class Handlers:
+    """A process that runs calls: told of them by a link, and waiting by a ring of its own."""
+
+    def __init__(self, service: Service, proactor: Proactor, mailbox: Mailbox) -> None:
+        self._service = service
+        self._proactor = proactor
+        self._mailbox = mailbox
+        waits = CallbackWaits(service.config.backend, proactor, partial(BackendConnection, proactor))
+        self._calls = InlineCalls(service, waits)
+        self._askers: set[Asker] = set()
+        proactor.register(mailbox.fileno(), self)
+        proactor.ring.poll(service.drain.fileno(), lambda *_: self._stop_if_alone())
+        service.loop_lag.watch(proactor)
+
+    def ready(self, events: int) -> None:
+        """There is mail: the process that reads is there, or another one after it."""
+        with suppress(BlockingIOError):
+            while (sock := self._mailbox.receive()) is not None:
+                asker = Asker(self._calls, self._service.ledger, self._left)
+                asker.link = CompletionLink(sock, self._proactor, received=asker.received, lost=asker.lost)
+                self._askers.add(asker)
+
+    def _left(self, asker: Asker) -> None:
+        self._askers.discard(asker)
+        self._stop_if_alone()
+
+    def _stop_if_alone(self) -> None:
+        if self._service.drain.requested and not self._askers:
+            self._proactor.stop()
 
 
 class Acceptor:
@@ -166,91 +227,6 @@ class Connections:
             self._proactor.stop()
         else:
             self._proactor.call_at(time.monotonic_ns() + round(DRAIN_POLL_S * 1e9), self._look)
-
-
-class Owner(Protocol):
-    """Whose bytes a stream carries."""
-
-    def data_received(self, data: bytes) -> None:
-        """Bytes of the peer; b"" says, once, that there will be no more."""
-
-    def data_to_send(self) -> bytes:
-        """The next bytes for the peer; b"" where there are none, and then the stream is asked to `flush` again."""
-
-    def stream_closed(self) -> None:
-        """The descriptor is given back."""
-
-
-class Stream:
-    """A connected descriptor: one receive is always submitted, and one send as long as there is something to send.
-
-    It is closed once the receive is over and no send and no shutdown is left. A shutdown waits for a thread of the
-    kernel, which looks the descriptor up only then: by that time another connection could have its number.
-    """
-
-    __slots__ = ("_fd", "_flushing", "_owner", "_proactor", "_receiving", "_ring", "_sending", "_shutting")
-
-    def __init__(self, fd: int, proactor: Proactor, owner: Owner) -> None:
-        self._fd = fd
-        self._proactor = proactor
-        self._ring = proactor.ring
-        self._owner = owner
-        self._flushing = False
-        self._sending = 0
-        self._shutting = 0
-        self._receiving = True
-        self._ring.receive(fd, self._received)
-
-    def flush_soon(self) -> None:
-        """Asks for one `flush` at the end of this round."""
-        if not self._flushing:
-            self._flushing = True
-            self._proactor.soon(self.flush)
-
-    def flush(self) -> None:
-        """Submits the next bytes, or has the send that is on its way do so when it completes."""
-        self._flushing = False
-        if self._receiving and not self._sending and (data := self._owner.data_to_send()):
-            self._sending = len(data)
-            self._ring.send(self._fd, data, self._sent)
-
-    def shutdown(self, how: int) -> None:
-        """As shutdown(2). SHUT_RDWR ends what is submitted, and so the stream."""
-        if self._receiving or self._sending:
-            self._shutting += 1
-            self._ring.shutdown(self._fd, how, self._shut)
-
-    def _received(self, result: int, flags: int) -> None:
-        if result > 0:
-            self._flushing = True  # one send for all that these bytes bring
-            self._owner.data_received(self._ring.received(result, flags))
-            self.flush()
-        elif result != -errno.ENOBUFS:
-            self._receiving = False
-            self._owner.data_received(b"")
-            self.shutdown(socket.SHUT_RDWR)  # else a peer that does not read could hold the last send for ever
-            self._close_if_over()
-            return
-        if not flags & MORE:
-            self._ring.receive(self._fd, self._received)
-
-    def _sent(self, result: int, flags: int) -> None:
-        failed = result != self._sending
-        self._sending = 0
-        if failed:
-            self.shutdown(socket.SHUT_RDWR)
-        else:
-            self.flush()
-        self._close_if_over()
-
-    def _shut(self, result: int, flags: int) -> None:
-        self._shutting -= 1
-        self._close_if_over()
-
-    def _close_if_over(self) -> None:
-        if not (self._receiving or self._sending or self._shutting):
-            self._ring.close(self._fd)
-            self._owner.stream_closed()
 
 
 class Connection:
@@ -353,10 +329,6 @@ class BackendConnection:
             return
         self._stream = Stream(self._fd, self._proactor, self)
         self._stream.flush()
-
-
-def ignore(result: int, flags: int) -> None:
-    """For a request whose completion changes nothing."""
 
 
 def _sockaddr(family: int, address: tuple[Any, ...]) -> bytes:

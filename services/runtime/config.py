@@ -108,7 +108,7 @@ class Config:
         0,
         _whole(0, MAX_PROCESSES),
         "processes that serve; 0: as many as the CPU quota allows",
-        models=("process_pool", "multi_reactor", "partitioned"),
+        models=("process_pool", "multi_reactor", "partitioned", "proactor"),
     )
     threads: int = _option(1, _whole(1, 1024), "threads of each process", models=("process_pool",))
     threads_bound: int = _option(
@@ -137,7 +137,7 @@ class Config:
     hand_off: str = _choice(
         "what is handed to whom to run",
         half_sync_half_async=("all", "blocking"),
-        proactor=("inline", "threads"),
+        proactor=("inline", "threads", "processes"),
     )
     colour: str = _choice(
         "what keeps two callbacks from running at the same time, where they share it",

@@ -10,16 +10,27 @@ Which calls go to which worker, and how the two come to have a link, is the mode
 
 from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
 from services.runtime.board import Gauge
 from services.runtime.calls import Caller, Calls
-from services.runtime.link import Link, Message
+from services.runtime.link import Message
 from services.runtime.service import WORKLOAD_SHAPES
 from services.wire import Code, ServerCall
 from services.wire.request import RequestHead
 from services.workload.ledger import Ledger
 
 Answered = Callable[[Code, str], None]
+
+
+class Linked(Protocol):
+    """What is asked of a link, on whichever loop it is."""
+
+    def send(self, *message: object) -> None:
+        """Sends a message; nothing once the link is lost or closed."""
+
+    def close(self) -> None:
+        """Ends it from this side."""
 
 
 class Remote:
@@ -29,7 +40,7 @@ class Remote:
     until they are begun.
     """
 
-    def __init__(self, name: str, connect: Callable[..., Link], queue: Gauge, queue_bound: int) -> None:
+    def __init__(self, name: str, connect: Callable[..., Linked], queue: Gauge, queue_bound: int) -> None:
         """`connect` makes a link to the worker of that name or, while there is none, to the next one."""
         self._name = name
         self._connect = connect
@@ -41,6 +52,11 @@ class Remote:
         self._not_begun = 0
         self._closed = False
         self._link = connect(received=self._received, lost=self._lost)
+
+    @property
+    def load(self) -> int:
+        """Calls that it has been asked for and has not ended."""
+        return len(self._asked)
 
     def run(self, connection: Caller, call: ServerCall) -> None:
         """Has the call run there, and its replies passed on."""
@@ -105,7 +121,7 @@ class Asker:
         self._ledger = ledger
         self._lost = lost
         self._running: dict[int, ServerCall] = {}
-        self.link: Link
+        self.link: Linked
 
     def send(self, call: ServerCall, message: bytes) -> None:
         self.link.send("message", call.stream_id, message)

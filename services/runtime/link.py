@@ -20,6 +20,42 @@ _LENGTH = struct.Struct("!I")
 Message = tuple[Any, ...]
 
 
+class Mail:
+    """What is to be said over a link, and what has been heard of it."""
+
+    def __init__(self) -> None:
+        self._to_send: list[bytes] = []
+        self._arrived = bytearray()
+
+    def put(self, message: Message) -> bool:
+        """Whether it is the first to wait for the next `take`."""
+        pickled = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+        first = not self._to_send
+        self._to_send += (_LENGTH.pack(len(pickled)), pickled)
+        return first
+
+    def take(self) -> bytes:
+        """All that is to be sent."""
+        data = b"".join(self._to_send)
+        self._to_send.clear()
+        return data
+
+    def heard(self, data: bytes) -> list[Message]:
+        """The messages that are whole with `data`."""
+        self._arrived += data
+        messages: list[Message] = []
+        arrived, at = self._arrived, 0
+        while len(arrived) >= at + _LENGTH.size:
+            (size,) = _LENGTH.unpack_from(arrived, at)
+            if len(arrived) < at + _LENGTH.size + size:
+                break
+            at += _LENGTH.size
+            messages.append(pickle.loads(memoryview(arrived)[at : at + size]))
+            at += size
+        del arrived[:at]
+        return messages
+
+
 class Link:
     """Guarantees: messages arrive whole and in order, or not at all; `lost` is called once, when the other is gone.
 
@@ -40,18 +76,15 @@ class Link:
         self._received = received
         self._lost = lost
         self._writer = Writer(sock, loop)
-        self._to_send: list[bytes] = []
-        self._arrived = bytearray()
+        self._mail = Mail()
         loop.register(sock.fileno(), self)
 
     def send(self, *message: object) -> None:
         """Sends at the end of this round of the loop; nothing once the link is lost or closed."""
         if self._sock.fileno() < 0:
             return
-        if not self._to_send:
+        if self._mail.put(message):
             self._loop.soon(self._flush)
-        pickled = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
-        self._to_send += (_LENGTH.pack(len(pickled)), pickled)
 
     def ready(self, events: int) -> None:
         try:
@@ -62,8 +95,7 @@ class Link:
         except OSError:
             data = b""
         if data:
-            self._arrived += data
-            self._received(self._messages())
+            self._received(self._mail.heard(data))
             self._flush()
         else:
             self._lose()
@@ -73,29 +105,11 @@ class Link:
         self._flush()
         self._lose()
 
-    def _messages(self) -> list[Message]:
-        messages: list[Message] = []
-        arrived, at = self._arrived, 0
-        while len(arrived) >= at + _LENGTH.size:
-            (size,) = _LENGTH.unpack_from(arrived, at)
-            if len(arrived) < at + _LENGTH.size + size:
-                break
-            at += _LENGTH.size
-            messages.append(pickle.loads(memoryview(arrived)[at : at + size]))
-            at += size
-        del arrived[:at]
-        return messages
-
-    def _take(self) -> bytes:
-        data = b"".join(self._to_send)
-        self._to_send.clear()
-        return data
-
     def _flush(self) -> None:
         if self._sock.fileno() < 0:
             return
         try:
-            self._writer.write(self._take)
+            self._writer.write(self._mail.take)
         except OSError:
             self._lose()
 

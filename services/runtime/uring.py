@@ -90,11 +90,7 @@ class Ring:
     """
 
     def __init__(self) -> None:
-        params = ctypes.create_string_buffer(_PARAMS.pack(0, COMPLETIONS, _SETUP_FLAGS, *[0] * 22), _PARAMS.size)
-        self._fd = _syscall(_SETUP, ENTRIES, ctypes.addressof(params), 0, 0, 0, 0)
-        if self._fd < 0:
-            error = ctypes.get_errno()
-            raise NotHereError(f"no io_uring: {_WHY_NOT.get(error, os.strerror(error))}")
+        self._fd, params = _set_up()
         fields = _PARAMS.unpack(params)
         sq_tail, sq_array, cq_head, cq_tail, cqes = (fields[at] for at in (8, 13, 16, 17, 21))
         shared = memoryview(mmap.mmap(self._fd, max(sq_array + 4 * ENTRIES, cqes + _CQE.size * COMPLETIONS)))
@@ -211,6 +207,20 @@ class Ring:
         _BUFFER.pack_into(self._free, at, self._buffers_at + number * BUFFER_BYTES, BUFFER_BYTES, number)
         self._free_tail = self._free_tail + 1 & 0xFFFF
         _BUFFER_TAIL.pack_into(self._free, _BUFFER_TAIL_AT, self._free_tail)
+
+
+def require_io_uring() -> None:
+    """For a process that will have others make rings. Raises NotHereError."""
+    os.close(_set_up()[0])
+
+
+def _set_up() -> "tuple[int, ctypes.Array[ctypes.c_char]]":
+    params = ctypes.create_string_buffer(_PARAMS.pack(0, COMPLETIONS, _SETUP_FLAGS, *[0] * 22), _PARAMS.size)
+    fd = _syscall(_SETUP, ENTRIES, ctypes.addressof(params), 0, 0, 0, 0)
+    if fd < 0:
+        error = ctypes.get_errno()
+        raise NotHereError(f"no io_uring: {_WHY_NOT.get(error, os.strerror(error))}")
+    return fd, params
 
 
 def _address_of(memory: mmap.mmap) -> int:

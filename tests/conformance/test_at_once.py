@@ -66,6 +66,9 @@ FULL = {
     ("thread_per_request", "--threads-bound", "3"): 3,
     ("thread_pool", "--threads-per-cpu", "1", "--queue-bound", "3"): len(os.sched_getaffinity(0)) + 3,
     ("half_sync_half_async", "--threads-per-cpu", "1", "--queue-bound", "3"): len(os.sched_getaffinity(0)) + 3,
+    ("proactor", "--hand-off", "threads", "--threads-per-cpu", "1", "--queue-bound", "3"): (
+        len(os.sched_getaffinity(0)) + 3
+    ),
     ("grpcio_threads", "--threads-per-cpu", "1", "--queue-bound", "3"): len(os.sched_getaffinity(0)) + 3,
 }
 """Models that have room for so many calls and no more."""
@@ -90,11 +93,15 @@ COUNTS = {
     ("process_pool", "--processes", "5"): (1 + 5, 1 + 5),
     ("process_pool", "--processes", "2", "--threads", "4"): (1 + 2, 1 + 2 * 4),
     ("reactor",): (1, 1),
+    ("proactor",): (1, 1),
+    ("proactor", "--hand-off", "threads", "--threads-per-cpu", "16"): (1, 1 + POOL),
+    ("proactor", "--hand-off", "processes", "--processes", "2"): (1 + 1 + 2, 1 + 1 + 2),
     ("multi_reactor", "--processes", "2"): (1 + 2, 1 + 2),
     ("multi_reactor", "--processes", "2", "--balance", "kernel"): (1 + 2, 1 + 2),
     ("half_sync_half_async", "--threads-per-cpu", "16"): (1, 1 + POOL),
     ("callback_pool", "--threads-per-cpu", "16"): (1, 1 + POOL),
     ("coroutines",): (1, 1),
+    ("green_threads",): (1, 1),
     ("partitioned", "--processes", "2"): (1 + 2, 1 + 2),
 }
 """Processes and threads that a model is made of, while so many clients are connected."""

@@ -5,7 +5,6 @@ import pytest
 from grpc_health.v1 import health_pb2
 from sweetspot.v1 import workload_pb2
 
-from services.models import MODELS
 from tests.conformance.conftest import Workload
 from tests.serving import Serving
 
@@ -36,6 +35,6 @@ def test_the_control_port_answers_while_the_handler_holds_its_thread(workload: W
     with grpc.insecure_channel(service.control) as control:
         assert check(control, "liveness") == SERVING
         assert not blocked.done()
-    assert (snapshot.processes == 1) == (MODELS[service.model].processes == "one")
+    assert (snapshot.processes == 1) == (service.runs_in == "one")
     assert snapshot.cpu_user_ns > 0
     assert blocked.result(TIMEOUT_S).steps == 1

@@ -4,7 +4,6 @@ import grpc
 import pytest
 from sweetspot.v1 import workload_pb2
 
-from services.models import MODELS
 from tests.conformance.conftest import Workload
 from tests.serving import Serving
 
@@ -59,7 +58,7 @@ def test_the_reply_says_who_ran_it_and_for_how_long(workload: Workload, service:
 
 def test_the_reply_says_in_which_process(workload: Workload, service: Serving) -> None:
     reply = workload.run(workload_pb2.RunRequest(), timeout=TIMEOUT_S)
-    assert (reply.process == service.process.pid) == (MODELS[service.model].processes == "one")
+    assert (reply.process == service.process.pid) == (service.runs_in == "one")
 
 
 def test_a_stream_gives_one_reply_a_step(workload: Workload) -> None:

@@ -1,0 +1,137 @@
+"""A loop of completions on io_uring, and a connected descriptor on it. Knows times and callbacks, nothing of gRPC."""
+
+import errno
+import socket
+from collections.abc import Callable
+from typing import Protocol
+
+from services.runtime.demultiplexer import READABLE
+from services.runtime.loop import Handler
+from services.runtime.uring import MORE, Ring
+
+
+class Proactor:
+    """Dispatches completions to whoever is to be told. Belongs to the thread that makes it. Raises NotHereError."""
+
+    def __init__(self) -> None:
+        self.ring = Ring()
+        self._soon: list[Callable[[], None]] = []
+        self._running = True
+
+    def call_at(self, due_ns: int, callback: Callable[[], None]) -> int:
+        """Calls `callback` once, at CLOCK_MONOTONIC `due_ns` or soon after, unless it is cancelled before."""
+        return self.ring.timeout(due_ns, lambda *_: callback())
+
+    def cancel(self, timer: int) -> None:
+        """Takes a `call_at` back; nothing where its time has come already."""
+        self.ring.cancel(timer)
+
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Calls `callback` once this round's completions are dispatched."""
+        self._soon.append(callback)
+
+    def register(self, fd: int, handler: Handler) -> None:
+        """Tells `handler` whenever `fd`, an eventfd, is written to."""
+        self.ring.poll(fd, lambda *_: handler.ready(READABLE))
+
+    def stop(self) -> None:
+        self._running = False
+
+    def run(self) -> None:
+        """Submits, waits and dispatches until `stop`."""
+        while self._running:
+            for told, result, flags in self.ring.wait():
+                told(result, flags)
+            while self._soon:
+                due, self._soon = self._soon, []
+                for callback in due:
+                    callback()
+
+
+class Owner(Protocol):
+    """Whose bytes a stream carries."""
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the peer; b"" says, once, that there will be no more."""
+
+    def data_to_send(self) -> bytes:
+        """The next bytes for the peer; b"" where there are none, and then the stream is asked to `flush` again."""
+
+    def stream_closed(self) -> None:
+        """The descriptor is given back."""
+
+
+class Stream:
+    """A connected descriptor: one receive is always submitted, and one send as long as there is something to send.
+
+    It is closed once the receive is over and no send and no shutdown is left. A shutdown waits for a thread of the
+    kernel, which looks the descriptor up only then: by that time another connection could have its number.
+    """
+
+    __slots__ = ("_fd", "_flushing", "_owner", "_proactor", "_receiving", "_ring", "_sending", "_shutting")
+
+    def __init__(self, fd: int, proactor: Proactor, owner: Owner) -> None:
+        self._fd = fd
+        self._proactor = proactor
+        self._ring = proactor.ring
+        self._owner = owner
+        self._flushing = False
+        self._sending = 0
+        self._shutting = 0
+        self._receiving = True
+        self._ring.receive(fd, self._received)
+
+    def flush_soon(self) -> None:
+        """Asks for one `flush` at the end of this round."""
+        if not self._flushing:
+            self._flushing = True
+            self._proactor.soon(self.flush)
+
+    def flush(self) -> None:
+        """Submits the next bytes, or has the send that is on its way do so when it completes."""
+        self._flushing = False
+        if self._receiving and not self._sending and (data := self._owner.data_to_send()):
+            self._sending = len(data)
+            self._ring.send(self._fd, data, self._sent)
+
+    def shutdown(self, how: int) -> None:
+        """As shutdown(2). SHUT_RDWR ends what is submitted, and so the stream."""
+        if self._receiving or self._sending:
+            self._shutting += 1
+            self._ring.shutdown(self._fd, how, self._shut)
+
+    def _received(self, result: int, flags: int) -> None:
+        if result > 0:
+            self._flushing = True  # one send for all that these bytes bring
+            self._owner.data_received(self._ring.received(result, flags))
+            self.flush()
+        elif result != -errno.ENOBUFS:
+            self._receiving = False
+            self._owner.data_received(b"")
+            self.shutdown(socket.SHUT_RDWR)  # else a peer that does not read could hold the last send for ever
+            self._close_if_over()
+            return
+        if not flags & MORE:
+            self._ring.receive(self._fd, self._received)
+
+    def _sent(self, result: int, flags: int) -> None:
+        failed = result != self._sending
+        self._sending = 0
+        if failed:
+            self.shutdown(socket.SHUT_RDWR)
+        else:
+            self.flush()
+        self._close_if_over()
+
+    def _shut(self, result: int, flags: int) -> None:
+        self._shutting -= 1
+        self._close_if_over()
+
+    def _close_if_over(self) -> None:
+        if not (self._receiving or self._sending or self._shutting):
+            self._ring.close(self._fd)
+            self._owner.stream_closed()
+
+
+def ignore(result: int, flags: int) -> None:
+    """For a request whose completion changes nothing."""

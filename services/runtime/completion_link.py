@@ -1,0 +1,50 @@
+"""A proactor's end of a pair of sockets between two processes of a service, as `link.py` is a loop's. Knows no call."""
+
+import socket
+from collections.abc import Callable
+
+from services.runtime.completion import Proactor, Stream
+from services.runtime.link import Mail, Message
+
+
+class CompletionLink:
+    """Guarantees: messages arrive whole and in order, or not at all; `lost` is called once, when the other is gone.
+
+    What is sent and not yet taken by the kernel waits here: whoever sends bounds it.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        proactor: Proactor,
+        *,
+        received: Callable[[list[Message]], None],
+        lost: Callable[[], None],
+    ) -> None:
+        self._received = received
+        self._lost = lost
+        self._mail = Mail()
+        self._is_lost = False
+        self._stream = Stream(sock.detach(), proactor, self)
+
+    def send(self, *message: object) -> None:
+        """Sends at the end of this round; nothing once the link is lost."""
+        if not self._is_lost and self._mail.put(message):
+            self._stream.flush_soon()
+
+    def close(self) -> None:
+        """Ends it from this side; `lost` is called here too."""
+        self._stream.shutdown(socket.SHUT_RDWR)
+
+    def data_received(self, data: bytes) -> None:
+        if data:
+            self._received(self._mail.heard(data))
+        else:
+            self._is_lost = True
+            self._lost()
+
+    def data_to_send(self) -> bytes:
+        return self._mail.take()
+
+    def stream_closed(self) -> None:
+        pass
