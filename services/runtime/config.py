@@ -129,6 +129,12 @@ class Config:
     )
     backlog: int = _option(1024, _whole(1, 65_535), "connections that the kernel may hold until they are accepted")
     max_concurrent_streams: int = _option(100, _whole(1, 1_000_000), "calls at once on one connection")
+    max_connection_age_s: float = _option(
+        0.0,
+        _seconds,
+        "seconds, a tenth more or less, after which a connection is asked to go elsewhere, as clients learn of new "
+        "pods when they connect; 0: never",
+    )
     max_message_bytes: int = _option(4 * 1024 * 1024, _whole(1, 2**31 - 1), "size of one message, decompressed")
     drain_timeout_s: float = _option(
         15.0, _seconds, "seconds that calls in flight get when the service is told to stop"

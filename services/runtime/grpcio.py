@@ -109,6 +109,11 @@ def options(config: Config) -> list[tuple[str, int]]:
     return [
         ("grpc.so_reuseport", 0),
         ("grpc.max_concurrent_streams", config.max_concurrent_streams),
+        # grpcio brings the jitter; its word for "never" is no word.
+        *(
+            [("grpc.max_connection_age_ms", round(config.max_connection_age_s * 1000))]
+            * bool(config.max_connection_age_s)
+        ),
         ("grpc.max_receive_message_length", config.max_message_bytes),
     ]
 

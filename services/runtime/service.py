@@ -2,6 +2,7 @@
 
 import os
 import platform
+import random
 import socket
 import ssl
 import threading
@@ -116,6 +117,7 @@ class Service:
             on_calls=self.calls_in_flight.add,
             on_refusal=self.refusals.add,
             page=self._page,
+            max_age_ns=_jittered_ns(self.config.max_connection_age_s),
         )
 
     def close_session(self, session: ServerSession) -> None:
@@ -210,6 +212,11 @@ class Service:
         if self.metrics_address is not None:
             lines.append(f"metrics on {self.metrics_address}")
         print("\n".join(lines), flush=True)
+
+
+def _jittered_ns(age_s: float) -> int | None:
+    """Up to a tenth more or less, lest connections opened together all end together (gRPC's A9); None for 0."""
+    return round(age_s * random.uniform(0.9, 1.1) * 1e9) if age_s else None
 
 
 def server_tls(config: Config) -> ssl.SSLContext | None:

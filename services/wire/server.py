@@ -70,6 +70,7 @@ class ServerSession:
         "_http2",
         "_ledger",
         "_limits",
+        "_old_at_ns",
         "_on_calls",
         "_on_refusal",
         "_page",
@@ -92,9 +93,12 @@ class ServerSession:
         on_calls: Callable[[int], None] | None = None,
         on_refusal: Callable[[int], None] | None = None,
         page: bytes | None = None,
+        max_age_ns: int | None = None,
     ) -> None:
         """`on_calls` is told by how much `calls_in_flight` has changed, whenever it has; `on_refusal` of each call more
         than there is room for: here (REFUSED_STREAM), or with whoever finishes it RESOURCE_EXHAUSTED.
+
+        Past `max_age_ns` the session drains when it next hears of its peer: a peer that is silent holds no calls.
 
         `page` is what plain HTTP gets, whatever it asks for; without one it is refused (405, 415).
         """
@@ -104,6 +108,7 @@ class ServerSession:
         self._shapes = shapes
         self._limits = limits
         self._clock_ns = clock_ns
+        self._old_at_ns = None if max_age_ns is None else clock_ns() + max_age_ns
         self._ledger = Ledger(limits, clock_ns)
         self._tls = None if tls is None else TlsStream(tls, server_side=True)
         self._calls: dict[int, ServerCall] = {}
@@ -266,6 +271,8 @@ class ServerSession:
             data = self._tls.decrypt(data)
         self._http2.receive_data(data)
         now_ns = self._clock_ns()
+        if self._old_at_ns is not None and now_ns >= self._old_at_ns:
+            self.drain()
         for event in self._http2.events():
             if isinstance(event, RequestReceived):
                 self._open(event.stream_id, event.headers, event.end_stream, now_ns, events)

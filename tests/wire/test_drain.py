@@ -1,6 +1,6 @@
 """The one way to stop: no new calls, those in flight finish, and then the connection is closed."""
 
-from services.wire import Code
+from services.wire import CallReceived, ClientSession, Code, ServerSession, Shape
 from tests.wire import frames
 from tests.wire.ends import ConnectionPair, RawClient, calls_in
 from tests.wire.frames import message
@@ -112,3 +112,34 @@ def test_a_client_that_says_goaway_with_no_call_left_is_done_with() -> None:
     client.send(frames.frame(frames.GOAWAY, 0, 0, bytes(8)))
     client.hear()
     assert client.server.closed
+
+
+def test_a_connection_that_is_old_drains_when_its_peer_is_next_heard_of() -> None:
+    now_ns = [0]
+    server = ServerSession({b"/a/b": Shape.UNARY}, clock_ns=lambda: now_ns[0], max_age_ns=1000)
+    client = ClientSession("a")
+
+    def talk() -> list[object]:
+        events: list[object] = []
+        for sender, receiver in ((client, server), (server, client)) * 4:
+            if data := sender.data_to_send():
+                events += receiver.receive_data(data)
+        return events
+
+    client.start("/a/b", b"")
+    now_ns[0] = 999
+    (received,) = talk()
+    assert not client.going_away
+    now_ns[0] = 1000
+    assert isinstance(received, CallReceived)
+    server.reply(received.call, b"done")
+    talk()
+    assert not client.going_away, "it has said nothing since"
+    call = client.start("/a/b", b"")
+    (received, *_) = talk()
+    assert client.going_away
+    assert isinstance(received, CallReceived)
+    server.reply(received.call, b"done")
+    talk()
+    assert call.code is Code.OK
+    assert server.closed
