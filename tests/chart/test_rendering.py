@@ -85,10 +85,7 @@ def test_load_jobs_may_touch_neither_secrets_nor_other_pods() -> None:
     assert not of_kind(EVERYTHING, "ClusterRole")
     assert not of_kind(EVERYTHING, "ClusterRoleBinding")
     granted = {(resource, verb) for rule in rules for resource in rule["resources"] for verb in rule["verbs"]}
-    assert granted
-    assert not [pair for pair in granted if "*" in pair]
-    assert not {resource for resource, _ in granted} & {"secrets", "pods/exec", "pods/attach", "pods/portforward"}
-    assert {verb for resource, verb in granted if resource == "pods"} == {"get", "list", "watch"}
+    assert granted == {("configmaps", "create"), ("pods", "list"), ("pods", "watch")}
 
 
 @pytest.mark.parametrize("model", MODELS)
