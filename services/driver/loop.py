@@ -203,7 +203,7 @@ class Load:
             if options.streams is not None:
                 # Else a service that stalls in warm-up would be known by its quick calls alone.
                 self._counted_from_ns = begin_ns
-                self._outcome.accounts.planned += len(self._in_flight)
+                self._outcome.accounts.planned += self._counted_in_flight()
             self._announce("measuring")
             before = resource.getrusage(resource.RUSAGE_SELF)
             self._measuring = True
@@ -299,6 +299,9 @@ class Load:
         time while measuring: who waits for it does not ask when it was sent.
         """
         return self._counted_from_ns <= intended_ns < self._outcome.window.end_ns
+
+    def _counted_in_flight(self) -> int:
+        return sum(self._counts(intended_ns) for _, intended_ns, _, _, _ in self._in_flight.values())
 
     def _read(self, connection: Connection, reply: bytes, arrived_ns: int) -> None:
         outcome = self._outcome
@@ -532,7 +535,7 @@ class Load:
             outcome.window = Window(start_ns, min(max(start_ns, clock()), end_ns))
         outcome.accounts.close(
             not_sent=sum(self._counts(each) for connection in self._connections for each, _ in connection.waiting),
-            unfinished=sum(self._counts(intended_ns) for _, intended_ns, _, _, _ in self._in_flight.values()),
+            unfinished=self._counted_in_flight(),
         )
         self._resolver.stop()
         for connection in self._connections:

@@ -4,6 +4,7 @@ import socket
 import struct
 import threading
 from itertools import repeat
+from time import monotonic_ns
 from typing import Any
 
 import pytest
@@ -65,6 +66,15 @@ def test_a_call_that_hangs_from_the_warm_up_on_is_not_forgotten() -> None:
     assert outcome.answered > 0
 
 
+def test_a_driver_held_up_for_its_whole_run_books_no_call_that_it_sent_too_late() -> None:
+    service = FakeService(lambda _: Act.REPLY)
+    with service.running() as target:
+        load = Load(options(target), repeat(b""), None, print)
+        load.open_connections()
+        outcome = load.run(monotonic_ns() - 10**9)
+    assert (outcome.accounts.planned, outcome.answered) == (0, 0)
+
+
 def test_calls_of_the_warm_up_are_not_counted() -> None:
     service = FakeService(lambda _: Act.REPLY)
     with service.running() as target:
@@ -124,7 +134,7 @@ def test_a_lost_connection_is_unavailable_and_opened_again() -> None:
 def test_calls_that_waited_on_a_lost_connection_go_to_another() -> None:
     service = FakeService(lambda number: Act.DROP if number == 20 else Act.REPLY, Limits(max_concurrent_streams=1))
     with service.running() as target:
-        accounts = run(options(target, streams=None, rate_rps=300.0)).accounts
+        accounts = run(options(target, streams=None, rate_rps=300.0, timeout_s=5.0)).accounts
     assert (accounts.ok, accounts.by_status[Code.UNAVAILABLE]) == (89, 1)
 
 
