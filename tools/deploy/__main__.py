@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if args.command == "cluster":
             _cluster()
         elif args.command == "images":
-            images.build(_models(args.models), args.registry, images.content_tag(), _say)
+            images.build(_models(args.models), args.registry, args.tag or images.content_tag(), _say)
         elif args.command == "undeploy":
             release.current_context()
             where.remove(_say)
@@ -52,6 +52,11 @@ def _parser() -> _Parser:
     parser.add_argument("--release", default="sweetspot", metavar="NAME", help="of the chart's release (sweetspot)")
     parser.add_argument("--namespace", default="sweetspot", metavar="NAME", help="for all of it (sweetspot)")
     parser.add_argument("--registry", default="", metavar="HOST/FOLDER", help="where images are pushed and pulled")
+    parser.add_argument(
+        "--tag",
+        metavar="TAG",
+        help="of images: `images` gives it to them; `deploy` takes what has it, and builds nothing (hash of the content)",
+    )
     parser.add_argument("--models", type=_names, metavar="A,B", help="only these models")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value of the chart")
     parser.add_argument("--values", action="append", default=[], metavar="FILE", help="values of the chart")
@@ -75,15 +80,18 @@ def _deploy(args: argparse.Namespace, where: Release) -> None:
     models = _models(args.models)
     context = release.current_context()
     release.check_permission(context, where)
-    nodes.check(context, args.registry, bool(os.environ.get("IMAGE_BUILD")))
-    tag = images.content_tag()
-    builder, built = images.build(models, args.registry, tag, _say)
-    if builder is not None:
-        nodes.deliver(builder, built, context, args.registry, _say)
-    settings = [f"image.tag={tag}", f"image.registry={args.registry}"]
-    settings += [f"models.{model}.enabled=false" for model in images.models() if model not in models]
-    files = [argument for file in args.values for argument in ("--values", file)]
-    where.install(files + [word for setting in settings + args.set for word in ("--set", setting)], args.timeout)
+    tag = args.tag or images.content_tag()
+    pairs = [f"image.tag={tag}", f"image.registry={args.registry}"]
+    pairs += [f"models.{model}.enabled=false" for model in images.models() if model not in models]
+    settings = [word for file in args.values for word in ("--values", file)]
+    settings += [word for pair in pairs + args.set for word in ("--set", pair)]
+    where.check_values(settings)
+    if not args.tag:
+        nodes.check(context, args.registry, bool(os.environ.get("IMAGE_BUILD")))
+        builder, built = images.build(models, args.registry, tag, _say)
+        if builder is not None:
+            nodes.deliver(builder, built, context, args.registry, _say)
+    where.install(settings, args.timeout)
     _say(f"release {where.name} is ready in namespace {where.namespace} of {context}; next:")
     _say(ask("helm", "get", "notes", where.name, "--namespace", where.namespace).removeprefix("NOTES:\n").rstrip())
 

@@ -40,6 +40,13 @@ class Release:
         """What its objects, and those of its load Jobs, have in common."""
         return f"app.kubernetes.io/name=sweetspot,app.kubernetes.io/instance={self.name}"
 
+    def check_values(self, settings: Sequence[str]) -> None:
+        """Raises DeployError where the chart refuses them."""
+        try:
+            ask("helm", "template", self.name, str(CHART), "--namespace", self.namespace, *settings)
+        except ProgramError as error:
+            raise DeployError(refusal(error.said, self.name, self.namespace) or last_line(error.said)) from None
+
     def install(self, settings: Sequence[str], timeout_s: float) -> None:
         """Makes the cluster as the chart and the settings say, and waits until it is. Raises DeployError."""
         self._make_namespace()

@@ -1,0 +1,178 @@
+"""Deployed as a person deploys it: every model, on a real cluster, under restricted Pod Security, and removed again."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.models import MODELS
+from tests.cluster.conftest import Cluster, Release
+
+pytestmark = pytest.mark.timeout(1200)
+
+SMALL = ("--set", "defaults.cpu=100m", "--set", "jaeger.cpu=100m", "--set", "conformance.cpu=500m")
+
+
+@pytest.fixture(scope="module")
+def everything(cluster: Cluster) -> Iterator[tuple[Release, str]]:
+    """Every model; and what `deploy` said."""
+    made = Release(cluster, "every", f"sweetspot-every-{os.getpid()}")
+    done = cluster.deploy("deploy", *made.flags, *SMALL)
+    try:
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield made, done.stdout
+    finally:
+        cluster.deploy("undeploy", *made.flags)
+
+
+def test_every_model_is_ready_where_pods_may_do_nothing_special(everything: tuple[Release, str]) -> None:
+    made, _ = everything
+    enforced = made.cluster.kubectl("get", "namespace", made.namespace, "--output", "json")
+    assert json.loads(enforced)["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    pods = json.loads(made.kubectl("get", "pods", "--output", "json"))["items"]
+    ready = {
+        pod["metadata"]["labels"].get("sweetspot.dev/model")
+        for pod in pods
+        if {"type": "Ready", "status": "True"}.items() <= _condition(pod, "Ready").items()
+    }
+    assert ready == {*MODELS, None}
+    assert not [event["message"] for event in _events(made) if event["reason"] == "FailedCreate"]
+
+
+def test_deploying_ends_with_the_next_three_commands(everything: tuple[Release, str]) -> None:
+    made, said = everything
+    _, *commands = said[said.index("release every is ready") :].splitlines()
+    assert [command.split()[0] for command in commands] == ["sweetspot", "kubectl", "sweetspot"]
+    assert all(made.namespace in command for command in commands)
+
+
+def test_each_service_passes_the_conformance_suite_and_what_is_none_does_not(everything: tuple[Release, str]) -> None:
+    made, _ = everything
+    done = made.cluster.run("helm", "test", made.name, "--namespace", made.namespace, "--timeout", "5m", timeout_s=400)
+    assert done.returncode == 0, done.stderr + made.kubectl("logs", f"{made.name}-conformance", "--tail=40")
+    assert done.stdout.count("Phase:          Succeeded") == 2
+
+
+def test_deploying_again_restarts_nothing(everything: tuple[Release, str]) -> None:
+    made, _ = everything
+    before = made.kubectl("get", "pods", "--output", "name")
+    assert made.cluster.deploy("deploy", *made.flags, "--tag", made.tag, *SMALL).returncode == 0
+    assert made.kubectl("get", "pods", "--output", "name") == before
+
+
+IN_A_CONTAINER = {
+    "it is nobody": ("import os; print(os.getuid())", "65532"),
+    "it cannot write": ("import os; print(os.access('/', os.W_OK), os.access('/app', os.W_OK))", "False False"),
+    "it has no pip": ("import importlib.util as u; print(u.find_spec('pip'))", "None"),
+    "it has no compiler": ("import shutil; print(shutil.which('cc') or shutil.which('gcc'))", "None"),
+    "it has no token": ("import os; print(os.path.exists('/var/run/secrets/kubernetes.io'))", "False"),
+    "it has no Service among its variables": (
+        "import os; print('SWEETSPOT_PORT' in os.environ and os.environ['SWEETSPOT_PORT'])",
+        "50051",
+    ),
+}
+
+
+@pytest.mark.parametrize(("code", "printed"), IN_A_CONTAINER.values(), ids=IN_A_CONTAINER)
+def test_a_container_has_nothing_that_it_does_not_need(release: Release, code: str, printed: str) -> None:
+    assert _in_a_container(release, "reactor", code) == printed
+
+
+def test_an_image_has_only_its_models_file_and_packages(release: Release) -> None:
+    files = "import os; print(*sorted(n for n in os.listdir('/app/services/models') if not n.startswith('_')))"
+    grpcio = "import importlib.util as u; print(u.find_spec('grpc') is not None)"
+    assert _in_a_container(release, "reactor", files) == "reactor.py"
+    assert _in_a_container(release, "grpcio-asyncio", files) == "grpcio_asyncio.py"
+    assert _in_a_container(release, "reactor", grpcio) == "False"
+    assert _in_a_container(release, "grpcio-asyncio", grpcio) == "True"
+
+
+def _in_a_container(release: Release, model: str, code: str) -> str:
+    return release.kubectl("exec", f"deployment/{release.name}-{model}", "--", "python", "-c", code).strip()
+
+
+@pytest.mark.usefixtures("cluster")
+def test_no_cluster_is_said_with_its_context(tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    nobody = Cluster(str(config))
+    nobody.kubectl("config", "set-cluster", "gone", "--server=https://127.0.0.1:9")
+    nobody.kubectl("config", "set-context", "my-context", "--cluster=gone")
+    assert "kubectl has no current context" in nobody.deploy("deploy").stderr
+    nobody.kubectl("config", "use-context", "my-context")
+    done = nobody.deploy("deploy")
+    assert done.returncode == 2
+    assert "context my-context: no cluster answers" in done.stderr
+    assert "make cluster" in done.stderr
+
+
+def test_what_makes_no_sense_is_refused_before_anything_is_made(cluster: Cluster) -> None:
+    mine = Release(cluster, "nothing", f"sweetspot-nothing-{os.getpid()}")
+    done = cluster.deploy("deploy", *mine.flags, "--models", "reactor", "--set", "defaults.replicas=-1")
+    assert done.returncode == 2
+    assert "/defaults/replicas" in done.stderr
+    assert "helm show values" in done.stderr
+    assert not cluster.kubectl("get", "namespace", mine.namespace, "--ignore-not-found")
+
+
+STUCK = {
+    "no node has the cores": ("defaults.cpu=1000", "is Pending", "Insufficient cpu"),
+    "no image": ("image.tag=no-such-tag", "no image", "make deploy"),
+    "too little memory": ("models.reactor.memory=16Mi", "took more than its memory", "defaults.memory"),
+}
+
+
+@pytest.mark.parametrize(("setting", "object_", "next_"), STUCK.values(), ids=STUCK)
+def test_pods_that_do_not_come_up_are_named_in_time(release: Release, setting: str, object_: str, next_: str) -> None:
+    cluster = release.cluster
+    flags = ("--tag", release.tag, "--models", "reactor", "--timeout", "15", "--set", setting)
+    stuck = Release(cluster, "sweetspot", f"sweetspot-stuck-{os.getpid()}")
+    try:
+        done = cluster.deploy("deploy", *stuck.flags, *flags)
+        assert done.returncode == 2
+        assert object_ in done.stderr
+        assert next_ in done.stderr
+        assert f"release sweetspot is left in namespace {stuck.namespace}" in done.stderr
+    finally:
+        assert cluster.deploy("undeploy", *stuck.flags).returncode == 0
+    assert not cluster.kubectl("get", "namespace", stuck.namespace, "--ignore-not-found")
+
+
+def test_what_belongs_to_somebody_else_is_left_alone(release: Release) -> None:
+    cluster = release.cluster
+    full = Release(cluster, "sweetspot", f"sweetspot-full-{os.getpid()}")
+    cluster.kubectl("create", "namespace", full.namespace)
+    try:
+        full.kubectl("create", "service", "clusterip", "sweetspot-reactor", "--tcp=80")
+        done = cluster.deploy("deploy", *full.flags, "--tag", release.tag, "--models", "reactor")
+        assert done.returncode == 2
+        assert f"Service sweetspot-reactor in namespace {full.namespace} is somebody else's" in done.stderr
+        assert "RELEASE=another" in done.stderr
+        assert cluster.deploy("undeploy", *full.flags).returncode == 0
+        assert full.kubectl("get", "service", "sweetspot-reactor", "--output", "name")
+    finally:
+        cluster.kubectl("delete", "namespace", full.namespace)
+
+
+def test_who_may_not_deploy_is_told_so(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> None:
+    token = cluster.kubectl("--namespace", "default", "create", "token", "default").strip()
+    config = tmp_path_factory.mktemp("kube") / "config"
+    config.write_text(cluster.kubectl("config", "view", "--raw", "--minify"))
+    weak = Cluster(str(config))
+    weak.kubectl("config", "set-credentials", "weak", f"--token={token}")
+    weak.kubectl("config", "set-context", "--current", "--user=weak")
+    done = weak.deploy("deploy", "--namespace", "default", "--models", "reactor")
+    assert done.returncode == 2
+    assert "may not create deployments.apps in namespace default" in done.stderr
+    assert "kubectl auth can-i --list" in done.stderr
+
+
+def _condition(pod: dict[str, object], kind: str) -> dict[str, str]:
+    conditions = pod["status"].get("conditions", [])  # type: ignore[attr-defined]
+    return next((condition for condition in conditions if condition["type"] == kind), {})
+
+
+def _events(made: Release) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = json.loads(made.kubectl("get", "events", "--output", "json"))["items"]
+    return found
