@@ -55,7 +55,7 @@ def _parser() -> _Parser:
     parser.add_argument(
         "--tag",
         metavar="TAG",
-        help="of images: `images` gives it to them; `deploy` takes what has it, and builds nothing (hash of the content)",
+        help="of images: `images` gives it to them; `deploy` takes what has it, and builds nothing (hash of content)",
     )
     parser.add_argument("--models", type=_names, metavar="A,B", help="only these models")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value of the chart")
