@@ -25,6 +25,15 @@ spec:
       ports:
         - {port: grpc}
         - {port: control}
+    {{- if and $root.Values.metrics.enabled $root.Values.networkPolicy.namespaces }}
+    - from:
+        {{- range $root.Values.networkPolicy.namespaces }}
+        - namespaceSelector:
+            matchLabels: {kubernetes.io/metadata.name: {{ . }}}
+        {{- end }}
+      ports:
+        - {port: metrics}
+    {{- end }}
   egress:
     - to:
         - namespaceSelector: {}

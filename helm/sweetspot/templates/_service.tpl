@@ -71,7 +71,14 @@ spec:
           ports:
             - {name: grpc, containerPort: 50051}
             - {name: control, containerPort: 50052}
+            {{- if $root.Values.metrics.enabled }}
+            - {name: metrics, containerPort: 9464}
+            {{- end }}
           env:
+            {{- if $root.Values.metrics.enabled }}
+            - name: SWEETSPOT_METRICS_PORT
+              value: "9464"
+            {{- end }}
             {{- if and (eq $component "model") $root.Values.backend.enabled }}
             - name: SWEETSPOT_BACKEND
               value: {{ include "sweetspot.name" (list $root.Release.Name "backend") }}:50051
@@ -91,6 +98,11 @@ spec:
               value: k8s.pod.name=$(POD),k8s.node.name=$(NODE),k8s.namespace.name=$(NAMESPACE)
             - name: OTEL_EXPORTER_OTLP_ENDPOINT
               value: {{ . }}
+            {{- if not $root.Values.otlp.endpoint }}
+            # Jaeger takes spans alone.
+            - name: OTEL_METRICS_EXPORTER
+              value: none
+            {{- end }}
             {{- end }}
           # The first asks the port of calls: it is there once the model listens. The others ask the control port, which
           # answers while every worker is busy: an overloaded service must not be restarted for it.
