@@ -4,7 +4,6 @@ import json
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -118,12 +117,15 @@ def test_calls_that_find_no_room_are_counted() -> None:
         grpc.insecure_channel(service.address) as channel,
     ):
         assert value(scrape(service)["sweetspot_refusals"]) == 0
-        calls = [run(channel, SLEEP) for _ in range(10)]
-        with ThreadPoolExecutor() as pool:
-            codes = list(pool.map(lambda call: call.code(), calls[-2:]))
-        assert codes == [grpc.StatusCode.RESOURCE_EXHAUSTED] * 2
-        refused = [call for call in calls if call.done()]
-        assert value(scrape(service)["sweetspot_refusals"]) == len(refused)
+        threads = Config(threads_per_cpu=1).pool_threads
+        calls = []
+        for running in range(1, threads + 1):
+            calls.append(run(channel, SLEEP))
+            service.wait_until(lambda now, n=running: (now.calls_in_flight, now.queue_depth) == (n, 0), "it waits")  # type: ignore[misc]
+        calls.append(run(channel, SLEEP))
+        service.wait_until(lambda now: now.queue_depth == 1, "it does not wait")
+        assert [run(channel, SLEEP).code() for _ in range(2)] == [grpc.StatusCode.RESOURCE_EXHAUSTED] * 2
+        assert value(scrape(service)["sweetspot_refusals"]) == 2
         for call in calls:
             call.cancel()
 
