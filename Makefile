@@ -26,8 +26,9 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 demo: setup ## run every model under 1 to 1,000 connections and report on it: under 3 minutes
 	@$(BIN)/sweetspot run default
 
-test: setup ## run the tests
-	@$(BIN)/pytest
+TESTS ?=
+test: setup ## run the tests, or only TESTS=tests/cluster
+	@$(BIN)/pytest $(TESTS)
 
 soak: setup ## run the tests that take minutes: every model under many connections, h2spec on every model
 	@$(BIN)/pytest -m soak
