@@ -38,6 +38,12 @@ def test_it_is_there_only_where_it_is_asked_for() -> None:
     assert call.code is Code.UNIMPLEMENTED
 
 
+def test_it_is_described_and_has_a_state_like_what_else_is_served() -> None:
+    service = Service("reactor", Config(interop=True), drain=Drain())
+    assert service.services == ["grpc.testing.TestService", "sweetspot.v1.Workload"]
+    assert service.health.status("grpc.testing.TestService") == service.health.status("sweetspot.v1.Workload")
+
+
 @pytest.mark.parametrize(("path", "streaming"), [(UNARY, False), (OUTPUT, True)])
 def test_a_call_with_one_message_is_the_models_from_its_start_to_its_end(path: str, streaming: bool) -> None:
     pair = ends()
