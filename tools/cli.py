@@ -28,6 +28,7 @@ from tools.cluster.release import Release
 from tools.cluster.run import Cluster, pull, run_name
 from tools.experiment import BadExperimentError, Experiment
 from tools.local import LocalError, Pinning, Programs
+from tools.progress import Progress
 from tools.results import BadResultsError, read_trials, write_whole
 from tools.run import Pair, Watcher, run, trials
 from tools.scale import page
@@ -254,7 +255,8 @@ def _run(args: argparse.Namespace, console: Console, programs: Programs) -> int:
     kept = {(trial.model, trial.connections) for trial in read_trials(folder).trials}
     wanted = [pair for pair in trials(asked, models) if pair not in kept]
     console.print(f"{asked.title}\n{len(wanted)} trials, kept in {folder}", markup=False, soft_wrap=True)
-    with RunProgress(console, len(wanted)) as progress:
+    with Progress(console, len(wanted)) as bar:
+        progress = RunProgress(bar)
         interrupted = _to_its_end(lambda: venue.measure_all(asked, wanted, folder, progress))
     found = read_trials(folder).trials
     show(console, found, report.write(folder))
@@ -287,7 +289,8 @@ def _run_scale(asked: Experiment, models: Sequence[str], folder: Path, venue: Ve
     kept = read_cells(folder).cells
     wanted = [cell for cell in cells(asked, models) if cell not in kept]
     console.print(f"{asked.title}\n{len(wanted)} cells, kept in {folder}", markup=False, soft_wrap=True)
-    with ScaleProgress(console, len(wanted)) as progress:
+    with Progress(console, len(wanted)) as bar:
+        progress = ScaleProgress(bar)
 
         def search() -> None:
             with venue.ground(folder) as ground:

@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from tools import measures, traces
 from tools.answer import answer, connections, ranking
 from tools.cluster.store import Overview
+from tools.progress import Progress
 from tools.report.look import looks
 from tools.report.table import COLUMNS, rows
 from tools.results import Trial
@@ -26,36 +24,15 @@ SHOWN = {
 
 
 class RunProgress:
-    """A line for each trial that has ended, and in a terminal a bar below them."""
+    """Tells of trials."""
 
-    def __init__(self, console: Console, wanted: int) -> None:
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
         self.failures: list[str] = []
         """One line each."""
-        self._console = console
-        self._wanted = wanted
-        self._done = 0
-        # Twice a second: drawing takes time from the driver, which has the same processor.
-        self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            refresh_per_second=2,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._task = self._bar.add_task("starting", total=wanted)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._bar.stop()
 
     def begins(self, model: str, number: int) -> None:
-        self._bar.update(self._task, description=f"{model} at {connections(number)}")
+        self._progress.at_hand(f"{model} at {connections(number)}")
 
     def ended(self, trial: Trial) -> None:
         p99 = measures.latency_ns(trial, "p99")
@@ -67,11 +44,7 @@ class RunProgress:
         self._tell(model, number, f"failed: {why}")
 
     def _tell(self, model: str, number: int, what: str) -> None:
-        self._done += 1
-        place = f"{self._done:>{len(str(self._wanted))}}/{self._wanted}"
-        line = f"{place}  {model:21}  {connections(number):>17}  {what}"
-        self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
-        self._bar.update(self._task, completed=self._done)
+        self._progress.ended(f"{model:22}  {connections(number):>17}  {what}")
 
 
 def show(console: Console, trials: Sequence[Trial], report: Path) -> None:

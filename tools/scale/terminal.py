@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from tools.experiment import Experiment
+from tools.progress import Progress
 from tools.scale.answer import answer, interval, leaders, ranking
 from tools.scale.cells import Cell, LeftOut, Searched, Try
 from tools.scale.results import Kept
@@ -21,41 +19,19 @@ SHOWN = {key: COLUMNS[key] for key in ("service", "shape", "rate", "p99", "cpu",
 
 
 class ScaleProgress:
-    """A line for each cell that has ended, and in a terminal a bar below them that tells the trial at hand."""
+    """Tells of cells, and of the trials within them."""
 
-    def __init__(self, console: Console, wanted: int) -> None:
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
         self.failures: list[str] = []
         """One line each."""
-        self._wanted = wanted
-        self._done = 0
-        # Twice a second: drawing takes time from the driver, which has the same processor.
-        self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            console=console,
-            refresh_per_second=2,
-            transient=True,
-            disable=not console.is_terminal,
-        )
-        self._task = self._bar.add_task("starting", total=wanted)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._bar.stop()
 
     def begins(self, cell: Cell) -> None:
-        self._bar.update(self._task, description=f"{cell.plan}: {cell.service} as {cell.shape}")
+        self._progress.at_hand(f"{cell.plan}: {cell.service} as {cell.shape}")
 
     def tried(self, cell: Cell, one: Try) -> None:
-        told = (
-            f"{cell.plan}: {cell.service} as {cell.shape}: {count(round(one.rate_rps))} calls/s {one.missed or 'met'}"
-        )
-        self._bar.update(self._task, description=told)
+        rate = f"{count(round(one.rate_rps))} calls/s"
+        self._progress.at_hand(f"{cell.plan}: {cell.service} as {cell.shape}: {rate} {one.missed or 'met'}")
 
     def ended(self, outcome: Searched | LeftOut) -> None:
         told = f"left out: {outcome.why}" if isinstance(outcome, LeftOut) else interval(outcome)
@@ -66,11 +42,7 @@ class ScaleProgress:
         self._tell(cell, f"failed: {why}")
 
     def _tell(self, cell: Cell, what: str) -> None:
-        self._done += 1
-        place = f"{self._done:>{len(str(self._wanted))}}/{self._wanted}"
-        line = f"{place}  {cell.plan:10}  {cell.service:21}  {cell.shape:>9}  {what}"
-        self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
-        self._bar.update(self._task, completed=self._done)
+        self._progress.ended(f"{cell.plan:10}  {cell.service:22}  {cell.shape:>9}  {what}")
 
 
 def show(console: Console, kept: Kept, asked: Experiment, report: Path) -> None:
