@@ -106,7 +106,8 @@ class Watch:
                 ends += [each.get("lastState", {}).get("terminated") for each in containers]
                 seen.restarts = restarts
             for end in ends:
-                if end and end["exitCode"] != 0:
+                # Who is asked to go ends well and with status 0; who was not asked should not have ended at all.
+                if end and (end["exitCode"] != 0 or not seen.went):
                     mishap = f"pod {name} on {seen.node} {how_it_ended(end)}"
                     seen.mishaps += [mishap] if mishap not in seen.mishaps else []
 
@@ -235,8 +236,10 @@ def _counted(driver: local.Process, asked: Experiment, watch: Watch | None) -> d
     """What shard 0 knows of the service when the driver has measured; the other shards know nothing."""
     counters = None if watch is None else Counters({pod.name: pod.ip for pod in watch.pods() if pod.ready})
     driver.expect("measuring", asked.warmup_s + BARRIER_TIMEOUT_S + OPENING_TIMEOUT_S)
+    print("measuring", flush=True)
     before = {} if counters is None else counters.read()
     driver.expect("measured", asked.duration_s + GRACE_S)
+    print("measured", flush=True)
     after = {} if counters is None else counters.read()
     if watch is None:
         return {"before": None, "after": None, "pods": [], "void": []}
