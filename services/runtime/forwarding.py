@@ -14,6 +14,7 @@ from typing import Protocol
 
 from services.runtime.board import Gauge
 from services.runtime.calls import Caller, Calls
+from services.runtime.interop import SHAPES
 from services.runtime.link import Message
 from services.runtime.service import WORKLOAD_SHAPES
 from services.wire import Code, ServerCall
@@ -31,6 +32,9 @@ class Linked(Protocol):
 
     def close(self) -> None:
         """Ends it from this side."""
+
+
+_SHAPES = {**WORKLOAD_SHAPES, **SHAPES}
 
 
 class Remote:
@@ -153,7 +157,7 @@ class Asker:
     def _run(self, number: int, head: tuple[bytes, int | None, str | None], received_ns: int, request: bytes) -> None:
         path, timeout_ns, traceparent = head
         head_here = RequestHead(path, (), 0, timeout_ns=timeout_ns, traceparent=traceparent)
-        call = self._running[number] = ServerCall(number, head_here, WORKLOAD_SHAPES[path], received_ns)
+        call = self._running[number] = ServerCall(number, head_here, _SHAPES[path], received_ns)
         call.request = request
         self._calls.received(self, call)
 

@@ -65,10 +65,10 @@ def certified(tmp_path_factory: pytest.TempPathFactory) -> Certified:
     return Certified(authority, folder)
 
 
-@pytest.fixture(scope="session", params=OWN_WIRE)
+@pytest.fixture(scope="session", params=[start for start in STARTS if start[0] in OWN_WIRE], ids=" ".join)
 def interop(request: pytest.FixtureRequest) -> Iterator[Serving]:
     """A model that serves TestService too."""
-    with serving(request.param, "--interop") as started:
+    with serving(*request.param, "--interop") as started:
         yield started
 
 
