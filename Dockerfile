@@ -57,7 +57,7 @@ LABEL org.opencontainers.image.title="Sweetspot" \
     org.opencontainers.image.base.name="docker.io/library/python:3.13-slim"
 
 FROM python AS backend
-EXPOSE 50051 50052
+EXPOSE 50051 50052 9464
 ENTRYPOINT ["python", "-m", "services", "backend"]
 
 FROM python AS driver
@@ -78,5 +78,5 @@ COPY --from=extras /extras /app/packages
 COPY --from=code /models/${MODEL} /app
 ENV SWEETSPOT_MODEL=${MODEL}
 LABEL dev.sweetspot.model="${MODEL}"
-EXPOSE 50051 50052
+EXPOSE 50051 50052 9464
 ENTRYPOINT ["python", "-m", "services"]

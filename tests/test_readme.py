@@ -77,8 +77,8 @@ def test_every_file_that_is_named_is_there(document: str) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_target_of_make_that_is_named_is_there(document: str) -> None:
-    targets = re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE)
-    named = re.findall(r"^make ([a-z]+)|`make ([a-z]+)", read(document), re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE)
+    named = re.findall(r"^make ([a-z-]+)|`make ([a-z-]+)", read(document), re.MULTILINE)
     assert {first or second for first, second in named} <= set(targets)
 
 
