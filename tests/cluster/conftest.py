@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,10 @@ DEPLOY_TIMEOUT_S = 900
 """For building the images of all models, one after the other, and for all pods to be ready."""
 MODELS = ("thread_pool", "reactor", "grpcio_asyncio")
 """For tests that need some model: threads, a loop, and a baseline with a package of its own."""
+
+
+SMALL = ("--set", "defaults.cpu=100m", "--set", "jaeger.cpu=100m")
+"""So that every model fits beside the others into two nodes of two cores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,8 @@ class Release:
     cluster: Cluster
     name: str
     namespace: str
+    said: str = ""
+    """By the command that deployed it."""
 
     def kubectl(self, *arguments: str, timeout_s: float = 60.0) -> str:
         return self.cluster.kubectl("--namespace", self.namespace, *arguments, timeout_s=timeout_s)
@@ -96,3 +102,15 @@ def release(cluster: Cluster) -> Iterator[Release]:
         done = cluster.deploy("undeploy", *made.flags)
     assert done.returncode == 0, done.stderr
     assert not cluster.kubectl("get", "namespace", made.namespace, "--ignore-not-found")
+
+
+@pytest.fixture(scope="session")
+def everything(cluster: Cluster) -> Iterator[Release]:
+    """Every model, one pod each."""
+    made = Release(cluster, "every", f"sweetspot-every-{os.getpid()}")
+    try:
+        done = cluster.deploy("deploy", *made.flags, *SMALL)
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield replace(made, said=done.stdout)
+    finally:
+        cluster.deploy("undeploy", *made.flags)

@@ -2,33 +2,18 @@
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from services.models import MODELS
-from tests.cluster.conftest import Cluster, Release
+from tests.cluster.conftest import SMALL, Cluster, Release
 
 pytestmark = pytest.mark.timeout(1200)
 
-SMALL = ("--set", "defaults.cpu=100m", "--set", "jaeger.cpu=100m", "--set", "conformance.cpu=500m")
 
-
-@pytest.fixture(scope="module")
-def everything(cluster: Cluster) -> Iterator[tuple[Release, str]]:
-    """Every model; and what `deploy` said."""
-    made = Release(cluster, "every", f"sweetspot-every-{os.getpid()}")
-    done = cluster.deploy("deploy", *made.flags, *SMALL)
-    try:
-        assert done.returncode == 0, done.stdout + done.stderr
-        yield made, done.stdout
-    finally:
-        cluster.deploy("undeploy", *made.flags)
-
-
-def test_every_model_is_ready_where_pods_may_do_nothing_special(everything: tuple[Release, str]) -> None:
-    made, _ = everything
+def test_every_model_is_ready_where_pods_may_do_nothing_special(everything: Release) -> None:
+    made = everything
     enforced = made.cluster.kubectl("get", "namespace", made.namespace, "--output", "json")
     assert json.loads(enforced)["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
     pods = json.loads(made.kubectl("get", "pods", "--output", "json"))["items"]
@@ -41,22 +26,22 @@ def test_every_model_is_ready_where_pods_may_do_nothing_special(everything: tupl
     assert not [event["message"] for event in _events(made) if event["reason"] == "FailedCreate"]
 
 
-def test_deploying_ends_with_the_next_three_commands(everything: tuple[Release, str]) -> None:
-    made, said = everything
-    _, *commands = said[said.index("release every is ready") :].splitlines()
+def test_deploying_ends_with_the_next_three_commands(everything: Release) -> None:
+    made = everything
+    _, *commands = made.said[made.said.index("release every is ready") :].splitlines()
     assert [command.split()[0] for command in commands] == ["sweetspot", "kubectl", "sweetspot"]
     assert all(made.namespace in command for command in commands)
 
 
-def test_each_service_passes_the_conformance_suite_and_what_is_none_does_not(everything: tuple[Release, str]) -> None:
-    made, _ = everything
+def test_each_service_passes_the_conformance_suite_and_what_is_none_does_not(everything: Release) -> None:
+    made = everything
     done = made.cluster.run("helm", "test", made.name, "--namespace", made.namespace, "--timeout", "5m", timeout_s=400)
     assert done.returncode == 0, done.stderr + made.kubectl("logs", f"{made.name}-conformance", "--tail=40")
     assert done.stdout.count("Phase:          Succeeded") == 2
 
 
-def test_deploying_again_restarts_nothing(everything: tuple[Release, str]) -> None:
-    made, _ = everything
+def test_deploying_again_restarts_nothing(everything: Release) -> None:
+    made = everything
     before = made.kubectl("get", "pods", "--output", "name")
     assert made.cluster.deploy("deploy", *made.flags, "--tag", made.tag, *SMALL).returncode == 0
     assert made.kubectl("get", "pods", "--output", "name") == before
@@ -126,7 +111,7 @@ STUCK = {
 @pytest.mark.parametrize(("setting", "object_", "next_"), STUCK.values(), ids=STUCK)
 def test_pods_that_do_not_come_up_are_named_in_time(release: Release, setting: str, object_: str, next_: str) -> None:
     cluster = release.cluster
-    flags = ("--tag", release.tag, "--models", "reactor", "--timeout", "15", "--set", setting)
+    flags = ("--tag", release.tag, "--models", "reactor", "--timeout", "15", *SMALL, "--set", setting)
     stuck = Release(cluster, "sweetspot", f"sweetspot-stuck-{os.getpid()}")
     try:
         done = cluster.deploy("deploy", *stuck.flags, *flags)

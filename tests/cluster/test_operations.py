@@ -1,14 +1,13 @@
 """What happens to calls while pods come and go: nothing that a caller would notice."""
 
 import json
-import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
 from services.models import MODELS
-from tests.cluster.conftest import Cluster, Release
+from tests.cluster.conftest import Release
 
 pytestmark = pytest.mark.timeout(1500)
 
@@ -16,19 +15,6 @@ CALLS, RATE_RPS = 10_000, 100
 AT_ONCE = 5
 """Models loaded at the same time: each has two pods meanwhile, and a third while it is rolled."""
 BATCHES = [tuple(MODELS)[first : first + AT_ONCE] for first in range(0, len(MODELS), AT_ONCE)]
-
-
-@pytest.fixture(scope="module")
-def everything(cluster: Cluster) -> Iterator[Release]:
-    """Every model."""
-    made = Release(cluster, "sweetspot", f"sweetspot-operations-{os.getpid()}")
-    small = ("--set", "defaults.cpu=100m", "--set", "jaeger.cpu=100m")
-    try:
-        done = cluster.deploy("deploy", *made.flags, *small)
-        assert done.returncode == 0, done.stdout + done.stderr
-        yield made
-    finally:
-        cluster.deploy("undeploy", *made.flags)
 
 
 def deployment(made: Release, model: str) -> str:

@@ -73,8 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _service(text: str) -> Serving:
+    """Of a service that is there: no process of ours, and no port but that of calls."""
     model, _, address = text.partition("=")
-    return Serving(model, (model,), None, address, "")
+    return Serving(model, start=(model,), process=None, address=address, control="", metrics="")
 
 
 if __name__ == "__main__":
