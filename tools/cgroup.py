@@ -15,6 +15,8 @@ from pathlib import Path
 PROC = Path("/proc")
 PERIOD_US = 100_000
 """The kubelet's period: what a limit does to a latency depends on it."""
+WEIGHT = 16
+"""Of a CPU's worth of limit, where others have 1 for each process (v1) or 2.6 for each group (v2)."""
 EMPTY_TIMEOUT_S = 2.0
 """A group cannot be removed before the kernel has let go of its last process."""
 
@@ -56,15 +58,16 @@ class Groups:
         """A group whose processes together get that many CPUs' worth of time; removed once it is empty.
 
         Where others want the same processors, a group gets its part of them in proportion to its limit, as the kubelet
-        has it for requests that equal limits. By default all groups weigh the same: then four of a quarter of a CPU got
-        twice what one of a whole CPU did. Raises OSError.
+        has it for requests that equal limits, but 16 times as much as anybody else: what is not measured should not
+        decide. By default all groups weigh the same, and then four of a quarter of a CPU got twice what one of a whole
+        CPU did. Raises OSError.
         """
         folder = self.parent / f"sweetspot-{os.getpid()}-{name}"
         if self.v2:
             (self.parent / "cgroup.subtree_control").write_text("+cpu", encoding="ascii")
         folder.mkdir()
         try:
-            quota_us, shares = str(round(cpus * PERIOD_US)), max(2, round(cpus * 1024))
+            quota_us, shares = str(round(cpus * PERIOD_US)), min(max(2, round(cpus * WEIGHT * 1024)), 262_144)
             if self.v2:
                 # The kubelet's: 2 to 262,144 shares become a weight of 1 to 10,000 (KEP-2254).
                 (folder / "cpu.weight").write_text(str(1 + (shares - 2) * 9999 // 262_142), encoding="ascii")

@@ -33,9 +33,9 @@ def test_groups_are_made_below_the_one_that_this_process_is_in(
     (group,) = (path for path in (tmp_path / "mounted/pod").iterdir() if path.is_dir())
     written = {path.name: path.read_text() for path in group.iterdir()}
     assert written == (
-        {"cpu.max": "100000 100000", "cpu.weight": "39"}
+        {"cpu.max": "100000 100000", "cpu.weight": "625"}
         if v2
-        else {"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "100000", "cpu.shares": "1024"}
+        else {"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "100000", "cpu.shares": "16384"}
     )
 
 
