@@ -27,8 +27,10 @@ demo: setup ## run every model under 1 to 1,000 connections and report on it: un
 	@$(BIN)/sweetspot run default
 
 TESTS ?=
+# Most tests wait for processes that they started, so that one on each processor is not too many.
+WORKERS ?= auto
 test: setup ## run the tests, or only TESTS=tests/cluster
-	@$(BIN)/pytest $(TESTS)
+	@$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal $(TESTS)
 
 soak: setup ## run the tests that take minutes: every model under many connections, h2spec on every model
 	@$(BIN)/pytest -m soak
