@@ -124,6 +124,25 @@ def test_pods_that_do_not_come_up_are_named_in_time(release: Release, setting: s
     assert not cluster.kubectl("get", "namespace", stuck.namespace, "--ignore-not-found")
 
 
+def test_a_pod_that_is_denied_its_ring_says_so_and_is_not_ready(everything: Release) -> None:
+    cluster = everything.cluster
+    denied = Release(cluster, "sweetspot", f"sweetspot-denied-{os.getpid()}")
+    profile = (
+        "type=Localhost",
+        "localhostProfile=no-io-uring.json",
+    )  # in the seccomp/ folder of a test cluster's nodes
+    settings = [word for part in profile for word in ("--set", f"models.proactor.seccompProfile.{part}")]
+    flags = ("--tag", everything.tag, "--models", "proactor", "--timeout", "20", *SMALL, *settings)
+    try:
+        done = cluster.deploy("deploy", *denied.flags, *flags)
+    finally:
+        assert cluster.deploy("undeploy", *denied.flags).returncode == 0
+    if "cannot be started" in done.stderr:
+        pytest.skip(f"the cluster's nodes have no profile that denies io_uring: {done.stderr}")
+    assert done.returncode == 2
+    assert "no io_uring: it is forbidden here, by a seccomp profile" in done.stderr
+
+
 def test_what_belongs_to_somebody_else_is_left_alone(release: Release) -> None:
     cluster = release.cluster
     full = Release(cluster, "sweetspot", f"sweetspot-full-{os.getpid()}")
