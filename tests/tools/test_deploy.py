@@ -1,0 +1,121 @@
+"""What `make deploy` says when something is in the way: what Kubernetes and helm say, and what a person reads."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tools.deploy.images import Image, content_tag
+from tools.deploy.nodes import check, loader
+from tools.deploy.programs import DeployError
+from tools.deploy.release import refusal
+from tools.deploy.trouble import trouble
+
+
+def pod(*, ready: bool = False, phase: str = "Running", scheduled: str = "", **container: Any) -> Mapping[str, Any]:
+    """A pod named p, as the API gives it."""
+    conditions = [
+        {"type": "Ready", "status": str(ready)},
+        {"type": "PodScheduled", "status": "False" if scheduled else "True", "message": scheduled},
+    ]
+    containers = [{"image": "sweetspot/reactor:1", "ready": ready, "state": {}, "lastState": {}} | container]
+    return {
+        "metadata": {"name": "p"},
+        "status": {"phase": phase, "conditions": conditions, "containerStatuses": containers},
+    }
+
+
+WAITING = {"waiting": {"reason": "CrashLoopBackOff"}}
+TROUBLES = {
+    "ready": (pod(ready=True), None),
+    "done": (pod(phase="Succeeded"), None),
+    "no cores": (pod(phase="Pending", scheduled="0/2 nodes: 2 Insufficient cpu."), "defaults.cpu=100m"),
+    "no node": (pod(phase="Pending", scheduled="0/2 nodes: 2 node(s) had untolerated taint"), "kubectl get nodes"),
+    "no image": (pod(state={"waiting": {"reason": "ErrImagePull"}}), "no image sweetspot/reactor:1"),
+    "no profile": (
+        pod(state={"waiting": {"reason": "CreateContainerError", "message": "cannot load seccomp profile"}}),
+        "cannot load seccomp profile",
+    ),
+    "ended": (pod(state=WAITING, lastState={"terminated": {"exitCode": 2}}), "ends with status 2: port in use"),
+    "killed": (pod(state=WAITING, lastState={"terminated": {"reason": "OOMKilled"}}), "more than its memory"),
+    "not ready": (pod(state={"running": {}}), "is Running and not ready: port in use"),
+}
+
+
+@pytest.mark.parametrize(("found", "says"), TROUBLES.values(), ids=TROUBLES)
+def test_why_a_pod_is_not_ready_is_a_line_with_the_next_step(found: Mapping[str, Any], says: str | None) -> None:
+    line = trouble(found, "port in use")
+    if says is None:
+        assert line is None
+    else:
+        assert line is not None
+        assert line.startswith("pod p")
+        assert says in line
+        assert "; next: " in line
+        assert "\n" not in line
+
+
+REFUSALS = {
+    "values": (
+        "Error: values don't meet the specifications of the schema(s) in the following chart(s):\n"
+        "sweetspot:\n- at '/defaults/replicas': minimum: got -1, want 0\n",
+        "values: at '/defaults/replicas': minimum",
+    ),
+    "the chart's own": (
+        "Error: execution error at (sweetspot/templates/models.yaml:3:4): autoscaling of reactor: no\n",
+        "values: autoscaling of reactor",
+    ),
+    "somebody else's": (
+        'Error: unable to continue with install: Service "sweetspot-reactor" in namespace "n" exists and cannot be '
+        "imported into the current release: invalid ownership metadata",
+        "Service sweetspot-reactor in namespace n is somebody else's",
+    ),
+    "no right": (
+        'Error: secrets is forbidden: User "me" cannot list resource "secrets" in API group "" in the namespace "n"',
+        "user me may not list secrets in namespace n",
+    ),
+    "at work": (
+        "Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress",
+        "helm rollback r --namespace n",
+    ),
+}
+
+
+@pytest.mark.parametrize(("said", "says"), REFUSALS.values(), ids=REFUSALS)
+def test_what_helm_refuses_names_the_object_and_the_next_step(said: str, says: str) -> None:
+    message = refusal(said, "r", "n")
+    assert message is not None
+    assert says in message
+    assert "next: " in message
+
+
+def test_what_helm_has_begun_is_no_refusal() -> None:
+    assert refusal("Error: INSTALLATION FAILED: context deadline exceeded", "r", "n") is None
+
+
+LOADERS = {"kind-sweetspot": "kind", "k3d-mine": "k3d", "minikube": "minikube", "k3s": "k3s"}
+
+
+@pytest.mark.parametrize(("context", "program"), LOADERS.items(), ids=LOADERS)
+def test_a_cluster_of_this_machine_has_images_loaded(context: str, program: str) -> None:
+    command = loader(context)
+    assert command is not None
+    assert command(Path("image.tar"))[0] == program
+
+
+def test_a_cluster_elsewhere_needs_a_registry() -> None:
+    with pytest.raises(DeployError, match="make deploy REGISTRY="):
+        check("arn:aws:eks:somewhere", registry="", builder_is_given=False)
+    check("arn:aws:eks:somewhere", registry="registry.example/me", builder_is_given=False)
+
+
+def test_an_image_is_named_as_the_chart_names_it() -> None:
+    image = Image("thread-pool", ())
+    assert image.reference("", "1") == "sweetspot/thread-pool:1"
+    assert image.reference("registry.example/me", "1") == "registry.example/me/sweetspot/thread-pool:1"
+
+
+def test_the_tag_is_of_the_content_alone() -> None:
+    assert content_tag() == content_tag()
+    assert len(content_tag()) == 12
