@@ -12,7 +12,7 @@ from tools.scale.cells import Cell, Searched
 from tools.scale.results import Kept
 from tools.units import count, share, three_digits
 
-DRIVER_BUSY_CPUS = 0.9
+DRIVER_BUSY_SHARE = 0.9
 
 
 def notices(kept: Kept, asked: Sequence[Cell]) -> list[str]:
@@ -48,9 +48,9 @@ def _of(one: Searched) -> Iterator[str]:
         yield f"met at no rate; at {count(round(last.rate_rps))} calls/s: {last.missed}."
     elif found.missed_rps is None:
         yield "missed at no rate that was tried: it may serve more."
-    busiest = max((measures.driver_cpus(each.trial) for each in one.tries), default=0.0)
-    if busiest > DRIVER_BUSY_CPUS:
-        yield f"the driver used {three_digits(busiest)} CPUs and may be what was measured."
+    busiest = max((each.trial for each in one.tries), key=measures.driver_busy, default=None)
+    if busiest is not None and measures.driver_busy(busiest) > DRIVER_BUSY_SHARE:
+        yield f"the driver used {three_digits(measures.driver_cpus(busiest))} CPUs and may be what was measured."
 
 
 def _listed(cells: Sequence[Cell]) -> str:
