@@ -56,7 +56,10 @@ def run(name: str, config: Config) -> None:
     forks = name != BACKEND and MODELS[name].runs_in(config) != "one"
     with refusing(name):
         workers = MAX_PROCESSES + 1 if forks else 0  # one more, where one reads for the others
-        service = Service(name, config, drain=drain, shapes=shapes, tls=server_tls(config), workers=workers)
+        stages = () if name == BACKEND else MODELS[name].stages
+        service = Service(
+            name, config, drain=drain, shapes=shapes, tls=server_tls(config), workers=workers, stages=stages
+        )
         control = Control(service)
         # Forks: so before there is a thread, and before grpcio is imported, which starts some.
         service.control_address = control.start()

@@ -56,6 +56,8 @@ class Model:
     """The same, where an option decides."""
     at_once: Literal["one connection", "one connection a worker", "one call a connection", "many calls"] = "many calls"
     """What it serves at the same time, as its picture promises."""
+    stages: tuple[str, ...] = ()
+    """What each call goes through, one after the other, where a model has stages with queues of their own."""
     shared_by: Callable[[Config], Sharing] | None = None
     """Who has the data that calls share, where `tasks` and `processes` do not say it."""
     variants: tuple[tuple[str, ...], ...] = ()
@@ -215,6 +217,16 @@ MODELS = {
             ),
             processes="workers",
             shared_by=lambda _: Sharing.OWNERS,
+        ),
+        Model(
+            "seda",
+            "stages with bounded queues between them, a process with an event loop for each",
+            "overload must be seen where it begins and be steered while the service runs",
+            Taxonomy(
+                "preemptive", "manual", "non-blocking", _APART, "by stage", "the first stage", "bounded", "sockets"
+            ),
+            processes="workers",
+            stages=("read", "admit", "compute", "call", "reply"),
         ),
         Model(
             "grpcio_threads",

@@ -7,7 +7,7 @@ health is: streams of requests, metadata and compression. Whoever reads never wa
 Source: grpc/grpc, doc/interop-test-descriptions.md.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -52,16 +52,17 @@ class InteropRun(Run):
 
     __slots__ = ("_sizes_bytes",)
 
+    _sizes_bytes: Sequence[int]
+
     def _read(self, request: bytes) -> workload_pb2.RunRequest:
-        self._sizes_bytes: Iterator[int]
         asked = _responses(_asked(request, streams=self.streams))
-        self._sizes_bytes = iter([one.size for one in asked])
+        self._sizes_bytes = [one.size for one in asked]
         pauses = [workload_pb2.Sleep(duration_us=one.interval_us) for one in asked if self.streams]
         return workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=pause) for pause in pauses])
 
     def reply(self) -> bytes:
-        """The next response, serialised."""
-        return _response(next(self._sizes_bytes))
+        """The next response, serialised: that of the step just taken, or the only one of a call that has none."""
+        return _response(self._sizes_bytes[max(self._index - 1, 0)])
 
 
 def _answer_one(session: ServerSession, event: ServerEvent) -> bool:

@@ -6,7 +6,8 @@ import random
 import socket
 import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from sweetspot.v1 import workload_pb2
 
@@ -17,12 +18,14 @@ from services.runtime.config import Address, Config
 from services.runtime.drain import Drain
 from services.runtime.health import Health
 from services.runtime.lag import LoopLag
+from services.runtime.stages.table import Table
 from services.telemetry import Counts, Tracing
 from services.telemetry.readings import metrics_go_out
 from services.wire import Limits, ServerCall, ServerSession, Shape
+from services.wire.request import RequestHead
 from services.wire.tls import ALPN_HTTP2
 from services.workload.ledger import Ledger
-from services.workload.run import FETCH_PATH, Run
+from services.workload.run import FETCH_PATH, Call, Progress, Run
 
 DURATION_BOUNDS_NS = tuple(
     round(milliseconds * 1_000_000)
@@ -39,6 +42,15 @@ WORKLOAD_SHAPES = {RUN_PATH: Shape.UNARY, RUN_STREAM_PATH: Shape.SERVER_STREAMIN
 BACKEND_SHAPES = {FETCH_PATH.encode(): Shape.UNARY}
 
 
+class Startable(Call, Protocol):
+    """A call as `start` sees it."""
+
+    @property
+    def head(self) -> RequestHead: ...
+    @property
+    def shape(self) -> Shape: ...
+
+
 class Service:
     """What a model's `serve(service)` is given. Processes that the model forks have a copy each."""
 
@@ -51,8 +63,9 @@ class Service:
         tls: ssl.SSLContext | None = None,
         shapes: Mapping[bytes, Shape] = WORKLOAD_SHAPES,
         workers: int = 0,
+        stages: Sequence[str] = (),
     ) -> None:
-        """`workers` is the most processes that the model will fork."""
+        """`workers` is the most processes that the model will fork, `stages` what a call of it goes through."""
         self.model = model
         self.config = config
         self.drain = drain
@@ -79,6 +92,8 @@ class Service:
         """Calls that found no room; absent where the wire is not ours, which then refuses by itself."""
         self.spans = (board.total(absent=True), board.total(absent=True), board.total(absent=True))
         """Made, exported and dropped; there once a call was traced."""
+        self.stages = Table(stages, board, self.queue)
+        """What the stages are told and tell; empty where the model has none."""
         self.lost_updates = board.total()
         """Since the start, as are:"""
         self.aborted_transfers = board.total()
@@ -134,14 +149,24 @@ class Service:
             model=self.model, host=self.host, process=os.getpid(), worker=threading.current_thread().name
         ).SerializeToString()
 
-    def start(self, call: ServerCall, identity: bytes) -> Run:
-        """Begins to run a workload call. Raises RpcError where there is nothing to run."""
+    def start(self, call: Startable, identity: bytes, progress: Progress | None = None) -> Run:
+        """Begins to run a workload call, or goes on with it. Raises RpcError where there is nothing to run."""
         trace = None
         if self.tracing is not None and call.head.traceparent is not None:
-            trace = self.tracing.server_call(call.head.traceparent, call.head.path.decode("ascii"))
+            carried = None if progress is None else progress[-1]
+            if carried is not None:
+                trace = self.tracing.same_call(carried)
+            elif progress is None:
+                trace = self.tracing.server_call(call.head.traceparent, call.head.path.decode("ascii"))
         kind = interop.InteropRun if call.head.path in interop.SHAPES else Run
         return kind(
-            call, identity, self.ledger, streams=call.shape.server_streams, trace=trace, durations=self.durations
+            call,
+            identity,
+            self.ledger,
+            streams=call.shape.server_streams,
+            trace=trace,
+            durations=self.durations,
+            progress=progress,
         )
 
     def ready(self) -> bool:

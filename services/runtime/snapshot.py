@@ -37,6 +37,15 @@ def snapshot(service: Service) -> control_pb2.SnapshotReply:
     made, exported, dropped = (total.value() for total in service.spans)
     if made is not None:
         reply.spans.CopyFrom(control_pb2.Spans(made=made, exported=exported, dropped=dropped))
+    for row in service.stages.rows.values():
+        reply.stages.add(
+            name=row.name,
+            queue_depth=row.depth.value(),
+            queue_wait_ns=row.waited_ns.value(),
+            served=row.served.value(),
+            shed=row.shed.value(),
+            settings=row.settings.told(),
+        )
     throttling = read_throttling()
     if throttling is not None:
         reply.throttling.periods = throttling.periods

@@ -10,6 +10,6 @@ start-up time, and a call in it costs one `tracing is None`.
 """
 
 from services.telemetry.context import TraceContext, parse_traceparent
-from services.telemetry.tracing import CallTrace, Counts, Tracing
+from services.telemetry.tracing import CallTrace, Carried, Counts, Tracing
 
-__all__ = ["CallTrace", "Counts", "TraceContext", "Tracing", "parse_traceparent"]
+__all__ = ["CallTrace", "Carried", "Counts", "TraceContext", "Tracing", "parse_traceparent"]

@@ -81,6 +81,10 @@ class Span:
     """When the request really left; recorded as the event `sent`."""
 
 
+Carried = tuple[TraceContext, str, TraceContext, TraceContext, tuple[Span, ...]]
+"""A CallTrace on its way to another process: the caller's span, the method, SERVER, `run`, and the steps so far."""
+
+
 class Tracing:
     """One process's traces. Every method may be called from any thread, and none of them fails a call."""
 
@@ -141,7 +145,13 @@ class Tracing:
         parent = None if traceparent is None else parse_traceparent(traceparent)
         if parent is None:
             return None
-        return CallTrace(self._pipeline, parent, method, self._model)
+        # The run's span is known before it ends: its steps name it as their parent.
+        carried = parent, method.removeprefix("/"), parent.child(), parent.child(), ()
+        return CallTrace(self._pipeline, carried, self._model)
+
+    def same_call(self, carried: "Carried") -> "CallTrace":
+        """The trace of a call that another process of this service has run so far."""
+        return CallTrace(self._pipeline, carried, self._model)
 
     def client_call(self) -> tuple[str, TraceContext]:
         """Starts a trace: the `traceparent` to send, and the handle for `end_client_call`."""
@@ -196,15 +206,15 @@ class CallTrace:
 
     __slots__ = ("_method", "_model", "_parent", "_pipeline", "_run", "_server", "_steps")
 
-    def __init__(self, pipeline: "Pipeline", parent: TraceContext, method: str, model: Mapping[str, Attribute]) -> None:
+    def __init__(self, pipeline: "Pipeline", carried: Carried, model: Mapping[str, Attribute]) -> None:
         self._pipeline = pipeline
-        self._parent = parent
-        self._method = method.removeprefix("/")
+        self._parent, self._method, self._server, self._run, steps = carried
+        self._steps = list(steps)
         self._model = model
-        self._server = parent.child()
-        # Known before the run ends: its steps name it as their parent.
-        self._run = parent.child()
-        self._steps: list[Span] = []
+
+    def carried(self) -> Carried:
+        """All there is so far, for the process that runs the call from here on; this one ends nothing more of it."""
+        return self._parent, self._method, self._server, self._run, tuple(self._steps)
 
     @property
     def context(self) -> TraceContext:

@@ -37,6 +37,7 @@ class ServerCall:
         "head",
         "received_ns",
         "request",
+        "retry_after_ms",
         "shape",
         "stream_id",
     )
@@ -52,6 +53,8 @@ class ServerCall:
         """Session clock when the request was complete (where it is one message), else when it began."""
         self.cancelled = False
         """The peer no longer waits: stop, then `finish`. Also set from another thread than the handler's."""
+        self.retry_after_ms: int | None = None
+        """With a refusal: when the caller may come again (gRFC A6, server pushback)."""
         self.context: object = None
         """For whoever runs the call; the session does not look at it."""
         self._reader: MessageReader | None = None

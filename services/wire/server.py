@@ -234,6 +234,8 @@ class ServerSession:
         Raises ValueError for metadata that cannot be sent; the call is then still to be finished.
         """
         fields = encode_metadata(metadata) if metadata else []
+        if call.retry_after_ms is not None:
+            fields.append((b"grpc-retry-pushback-ms", b"%d" % call.retry_after_ms))
         if self._calls.pop(call.stream_id, None) is not None:
             self._report_calls()
             if code is Code.RESOURCE_EXHAUSTED:

@@ -11,11 +11,14 @@ from typing import Protocol
 from google.protobuf.message import DecodeError
 from sweetspot.v1 import backend_pb2, workload_pb2
 
-from services.telemetry import CallTrace, TraceContext
+from services.telemetry import CallTrace, Carried, TraceContext
 from services.wire import Code, RpcError
 from services.workload import steps
 from services.workload.ledger import Ledger
 from services.workload.plan import read_plan
+
+Progress = tuple[int, int, int, int, int, int, Carried | None]
+"""A run that is handed on: steps taken, checksum, waiting_ns, started_ns, queued_ns, when it was handed on, trace."""
 
 FETCH_PATH = "/sweetspot.v1.Backend/Fetch"
 
@@ -25,8 +28,9 @@ class Call(Protocol):
 
     request: bytes
     received_ns: int
-    cancelled: bool
 
+    @property
+    def cancelled(self) -> bool: ...
     @property
     def deadline_ns(self) -> int | None: ...
 
@@ -77,6 +81,7 @@ class Run:
         "_key",
         "_ledger",
         "_payload",
+        "_queued_ns",
         "_started_ns",
         "_trace",
         "_waiting_ns",
@@ -93,8 +98,11 @@ class Run:
         streams: bool,
         trace: CallTrace | None = None,
         durations: Durations | None = None,
+        progress: Progress | None = None,
     ) -> None:
-        self._started_ns = time.monotonic_ns()
+        """`progress` is what another Run of the same call was when it was handed on."""
+        self._started_ns = now_ns = time.monotonic_ns()
+        self._queued_ns = self._started_ns - call.received_ns
         self._call = call
         self._identity = identity
         self._ledger = ledger
@@ -103,6 +111,9 @@ class Run:
         self._waiting_ns = 0
         self._checksum = 0
         self._index = 0
+        if progress is not None:
+            self._index, self._checksum, self._waiting_ns, self._started_ns, self._queued_ns, handed_ns, _ = progress
+            self._queued_ns += now_ns - handed_ns
         self.streams = streams
         plan = self._read(call.request)
         self.steps: Sequence[workload_pb2.Step] = plan.steps
@@ -124,6 +135,23 @@ class Run:
     def cancelled(self) -> bool:
         """The caller has given up."""
         return self._call.cancelled
+
+    @property
+    def taken(self) -> int:
+        """Steps that have been taken, by this Run and those before it."""
+        return self._index
+
+    def hand_on(self) -> Progress:
+        """What another Run of this call needs to go on from here; this one is over."""
+        return (
+            self._index,
+            self._checksum,
+            self._waiting_ns,
+            self._started_ns,
+            self._queued_ns,
+            time.monotonic_ns(),
+            None if self._trace is None else self._trace.carried(),
+        )
 
     def check(self) -> None:
         """Raises RpcError where nobody waits for this call any more."""
@@ -194,8 +222,8 @@ class Run:
     def reply(self) -> bytes:
         """The RunReply so far, serialised; the payload goes with the last one."""
         reply = workload_pb2.RunReply()
-        reply.queued_ns = self._started_ns - self._call.received_ns
-        reply.running_ns = time.monotonic_ns() - self._started_ns - self._waiting_ns
+        reply.queued_ns = self._queued_ns
+        reply.running_ns = time.monotonic_ns() - self._call.received_ns - self._queued_ns - self._waiting_ns
         if self._index:
             reply.waiting_ns = self._waiting_ns
             reply.checksum = self._checksum

@@ -103,6 +103,7 @@ COUNTS = {
     ("coroutines",): (1, 1),
     ("green_threads",): (1, 1),
     ("partitioned", "--processes", "2"): (1 + 2, 1 + 2),
+    ("seda",): (1 + 4, 1 + 4 + 1),
 }
 """Processes and threads that a model is made of, while so many clients are connected."""
 
@@ -127,9 +128,9 @@ def test_the_only_thread_of_one_connection_after_the_other_is_the_only_one() -> 
 FORKED = [
     start
     for start in STARTS
-    if MODELS[start[0]].processes != "one" and MODELS[start[0]].taxonomy.partitioning != "by key"
+    if MODELS[start[0]].processes != "one" and MODELS[start[0]].taxonomy.partitioning == "full"
 ]
-"""Where a connection's process runs its calls; tests/models/test_partitioned.py kills one that does not."""
+"""Where a connection's process runs its calls; tests/models/ has those that hand them to other processes."""
 
 
 @pytest.mark.parametrize("start", FORKED, ids=" ".join)

@@ -1,6 +1,7 @@
+from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -10,7 +11,7 @@ class SnapshotRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class SnapshotReply(_message.Message):
-    __slots__ = ("model", "host", "monotonic_ns", "processes", "threads", "cpu_user_ns", "cpu_system_ns", "rss_bytes", "pss_bytes", "rss_peak_bytes", "voluntary_switches", "involuntary_switches", "connections", "calls_in_flight", "queue_depth", "loop_lag_max_ns", "ledger_sum", "lost_updates", "aborted_transfers", "spans", "throttling")
+    __slots__ = ("model", "host", "monotonic_ns", "processes", "threads", "cpu_user_ns", "cpu_system_ns", "rss_bytes", "pss_bytes", "rss_peak_bytes", "voluntary_switches", "involuntary_switches", "connections", "calls_in_flight", "queue_depth", "loop_lag_max_ns", "ledger_sum", "lost_updates", "aborted_transfers", "stages", "spans", "throttling")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     HOST_FIELD_NUMBER: _ClassVar[int]
     MONOTONIC_NS_FIELD_NUMBER: _ClassVar[int]
@@ -30,6 +31,7 @@ class SnapshotReply(_message.Message):
     LEDGER_SUM_FIELD_NUMBER: _ClassVar[int]
     LOST_UPDATES_FIELD_NUMBER: _ClassVar[int]
     ABORTED_TRANSFERS_FIELD_NUMBER: _ClassVar[int]
+    STAGES_FIELD_NUMBER: _ClassVar[int]
     SPANS_FIELD_NUMBER: _ClassVar[int]
     THROTTLING_FIELD_NUMBER: _ClassVar[int]
     model: str
@@ -51,9 +53,38 @@ class SnapshotReply(_message.Message):
     ledger_sum: int
     lost_updates: int
     aborted_transfers: int
+    stages: _containers.RepeatedCompositeFieldContainer[Stage]
     spans: Spans
     throttling: Throttling
-    def __init__(self, model: _Optional[str] = ..., host: _Optional[str] = ..., monotonic_ns: _Optional[int] = ..., processes: _Optional[int] = ..., threads: _Optional[int] = ..., cpu_user_ns: _Optional[int] = ..., cpu_system_ns: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., pss_bytes: _Optional[int] = ..., rss_peak_bytes: _Optional[int] = ..., voluntary_switches: _Optional[int] = ..., involuntary_switches: _Optional[int] = ..., connections: _Optional[int] = ..., calls_in_flight: _Optional[int] = ..., queue_depth: _Optional[int] = ..., loop_lag_max_ns: _Optional[int] = ..., ledger_sum: _Optional[int] = ..., lost_updates: _Optional[int] = ..., aborted_transfers: _Optional[int] = ..., spans: _Optional[_Union[Spans, _Mapping]] = ..., throttling: _Optional[_Union[Throttling, _Mapping]] = ...) -> None: ...
+    def __init__(self, model: _Optional[str] = ..., host: _Optional[str] = ..., monotonic_ns: _Optional[int] = ..., processes: _Optional[int] = ..., threads: _Optional[int] = ..., cpu_user_ns: _Optional[int] = ..., cpu_system_ns: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., pss_bytes: _Optional[int] = ..., rss_peak_bytes: _Optional[int] = ..., voluntary_switches: _Optional[int] = ..., involuntary_switches: _Optional[int] = ..., connections: _Optional[int] = ..., calls_in_flight: _Optional[int] = ..., queue_depth: _Optional[int] = ..., loop_lag_max_ns: _Optional[int] = ..., ledger_sum: _Optional[int] = ..., lost_updates: _Optional[int] = ..., aborted_transfers: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., spans: _Optional[_Union[Spans, _Mapping]] = ..., throttling: _Optional[_Union[Throttling, _Mapping]] = ...) -> None: ...
+
+class Stage(_message.Message):
+    __slots__ = ("name", "queue_depth", "queue_wait_ns", "served", "shed", "settings")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_DEPTH_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_WAIT_NS_FIELD_NUMBER: _ClassVar[int]
+    SERVED_FIELD_NUMBER: _ClassVar[int]
+    SHED_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    queue_depth: int
+    queue_wait_ns: int
+    served: int
+    shed: int
+    settings: StageSettings
+    def __init__(self, name: _Optional[str] = ..., queue_depth: _Optional[int] = ..., queue_wait_ns: _Optional[int] = ..., served: _Optional[int] = ..., shed: _Optional[int] = ..., settings: _Optional[_Union[StageSettings, _Mapping]] = ...) -> None: ...
+
+class StageSettings(_message.Message):
+    __slots__ = ("rate_per_s", "queue_bound", "batch", "workers")
+    RATE_PER_S_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_BOUND_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
+    rate_per_s: int
+    queue_bound: int
+    batch: int
+    workers: int
+    def __init__(self, rate_per_s: _Optional[int] = ..., queue_bound: _Optional[int] = ..., batch: _Optional[int] = ..., workers: _Optional[int] = ...) -> None: ...
 
 class Throttling(_message.Message):
     __slots__ = ("periods", "throttled_periods", "throttled_ns", "quota_cpus")

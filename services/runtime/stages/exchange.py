@@ -1,0 +1,137 @@
+"""A process's links to the others of its pipeline: events go out to stages there, events come in for stages here.
+
+    this process                               another one
+    Hop --> item STAGE event ----------------> Stage
+        <-- taken STAGE count <---------------
+
+Each process makes a link to each other one and leaves the far end in that one's mailbox, which outlives it: a successor
+finds there all links that were made while it was not.
+"""
+
+import socket
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+
+from services.runtime.link import Link, Message
+from services.runtime.loop import Loop
+from services.runtime.passing import Channel
+from services.runtime.stages.event import Packed
+from services.runtime.stages.hop import Hop
+from services.runtime.stages.register import Register
+from services.runtime.stages.stage import Stage
+from services.runtime.stages.table import Row
+
+Told = Callable[[int], None]
+
+
+class Exchange:
+    """The links of one process. All of it belongs to its loop's thread."""
+
+    def __init__(
+        self,
+        me: int,
+        mailboxes: list[Channel],
+        loop: Loop,
+        register: Register,
+        *,
+        given_up: Told = lambda _: None,
+        died: Told = lambda _: None,
+        left: Told = lambda _: None,
+    ) -> None:
+        """`given_up` is told the number of a call, `died` the process that one led to, `left` one that led here."""
+        self.me = me
+        self._mailboxes = mailboxes
+        self._loop = loop
+        self._register = register
+        self._given_up = given_up
+        self._died = died
+        self._left = left
+        self._stages: Mapping[str, Stage] = {}
+        self._hops: dict[int, dict[str, Hop]] = {other: {} for other in range(len(mailboxes)) if other != me}
+        self._links = {other: self._connect(other) for other in self._hops}
+        self.led_here: Counter[int] = Counter()
+        """Links that others have made to this process."""
+
+    def serve(self, stages: Mapping[str, Stage]) -> None:
+        """From now on events come in for these."""
+        self._stages = stages
+        self._loop.register(self._mailboxes[self.me].fileno(), self)
+
+    def hop(self, row: Row, process: int, *, bounded: bool = True) -> Hop:
+        """The way to a stage of another process."""
+        hop = Hop(row, self._register, partial(self._send, process, row.name), bounded=bounded)
+        self._hops[process][row.name] = hop
+        return hop
+
+    def give_up(self, number: int) -> None:
+        """Tells whoever holds the call that nobody waits for it any more."""
+        self._register.give_up(number)
+        holder = self._register.holder(number)
+        if holder == self.me:
+            self._given_up(number)
+        else:
+            self._links[holder].send("given up", None, number)
+
+    def ready(self, events: int) -> None:
+        """There is mail: another process has made a link."""
+        with suppress(BlockingIOError):
+            while (sock := self._mailboxes[self.me].receive()) is not None:
+                _Incoming(self, sock)
+
+    def _send(self, process: int, stage: str, packed: Packed) -> None:
+        self._links[process].send("item", stage, packed)
+
+    def _connect(self, other: int) -> Link:
+        kept, sent = socket.socketpair()
+        with sent:
+            self._mailboxes[other].send(sent)
+        link = Link(kept, self._loop, received=partial(self._told, other), lost=partial(self._lost, other))
+        link.send("from", None, self.me)
+        return link
+
+    def _told(self, other: int, messages: list[Message]) -> None:
+        for _, stage, count in messages:
+            self._hops[other][stage].taken(count)
+
+    def _lost(self, other: int) -> None:
+        self._links[other] = self._connect(other)
+        self._died(other)
+        for hop in self._hops[other].values():
+            hop.start_again()
+
+
+class _Incoming:
+    """The far end of another process's link to this one."""
+
+    def __init__(self, exchange: Exchange, sock: socket.socket) -> None:
+        self._exchange = exchange
+        self._from = -1
+        self._taken: Counter[str] = Counter()
+        self._told = {name: partial(self._take, name) for name in exchange._stages}
+        self._link = Link(sock, exchange._loop, received=self._received, lost=self._lost)
+
+    def _received(self, messages: list[Message]) -> None:
+        for kind, stage, what in messages:
+            if kind == "item":
+                self._exchange._stages[stage].put(what, self._told[stage])
+            elif kind == "given up":
+                self._exchange._given_up(what)
+            else:
+                self._from = what
+                self._exchange.led_here[what] += 1
+
+    def _take(self, stage: str, count: int) -> None:
+        if not self._taken:
+            self._exchange._loop.soon(self._tell)
+        self._taken[stage] += count
+
+    def _tell(self) -> None:
+        for stage, count in self._taken.items():
+            self._link.send("taken", stage, count)
+        self._taken.clear()
+
+    def _lost(self) -> None:
+        self._exchange.led_here[self._from] -= 1
+        self._exchange._left(self._from)

@@ -1,0 +1,70 @@
+"""The handing end of a stage's queue: what is handed on and not yet taken there is bounded, and is kept until it is.
+
+So a stage that dies takes with it what it had taken, and no more: the rest is handed to its successor.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+from services.runtime.stages.event import Packed
+from services.runtime.stages.register import Register
+from services.runtime.stages.table import Row
+
+_SMOOTHING = 1 / 8
+"""Weight of the newest wait in `wait_ns`, as of the newest round trip in TCP's (RFC 6298, section 2)."""
+
+
+class Hop:
+    """From one process to one stage. Guarantees: the order in which events were handed on."""
+
+    def __init__(self, row: Row, register: Register, send: Callable[[Packed], None], *, bounded: bool = True) -> None:
+        """`send` has the stage's queue take an event. What a call that is under way goes on with is not `bounded`."""
+        self.row = row
+        self._register = register
+        self._send = send
+        self._bounded = bounded
+        self._sent: deque[Packed] = deque()
+        self._waiting: deque[Packed] = deque()
+        self.wait_ns = 0.0
+        """Until an event handed on is taken, smoothed."""
+
+    @property
+    def has_room(self) -> bool:
+        """The next event would not have to wait here."""
+        return not self._bounded or (not self._waiting and len(self._sent) < self.row.settings.queue_bound)
+
+    @property
+    def held_up(self) -> bool:
+        """Events wait here for room there."""
+        return bool(self._waiting)
+
+    def hand(self, packed: Packed) -> None:
+        """Hands on an event that this process answers for, now or once there is room."""
+        if self.has_room:
+            self._hand(packed)
+        else:
+            self._waiting.append(packed)
+
+    def taken(self, count: int) -> None:
+        """So many of those sent have been taken, the oldest first."""
+        now_ns = time.monotonic_ns()
+        for _ in range(count):
+            packed = self._sent.popleft()
+            self.wait_ns += (now_ns - packed[1] - self.wait_ns) * _SMOOTHING
+        self.row.queued(-count)
+        while self._waiting and len(self._sent) < self.row.settings.queue_bound:
+            self._hand(self._waiting.popleft())
+
+    def start_again(self) -> None:
+        """The stage has another process, which has nothing of what was sent: what nobody had taken is sent anew."""
+        sent, self._sent = self._sent, deque()
+        self.row.queued(-len(sent))
+        for packed in sent:
+            if self._register.is_mine(packed[0]):
+                self._hand(packed)
+
+    def _hand(self, packed: Packed) -> None:
+        self._sent.append(packed)
+        self.row.queued(1)
+        self._send(packed)

@@ -1,0 +1,109 @@
+"""What each stage is told and what it tells: cells of memory that all processes of a service share. Knows no queue.
+
+stage     rate_per_s  queue_bound  batch  workers       depth  waited_ns  served  shed
+admit              0         1000     16        1           7   81000000    5231    12
+          '------------ settings ------------'         '------- counted on the board -------'
+          written by the control process               written by the stages' processes
+"""
+
+import mmap
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sweetspot.v1 import control_pb2
+
+from services.runtime.board import Board, Gauge
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Whole numbers that a setting takes."""
+
+    least: int
+    most: int
+
+
+SETTINGS = {
+    "rate_per_s": Range(0, 1_000_000),
+    "queue_bound": Range(1, 1_000_000),
+    "batch": Range(1, 10_000),
+    "workers": Range(1, 65_536),
+}
+"""Each setting of a stage, in the order of their cells. A rate of 0 is no limit."""
+
+
+class _Cell:
+    """A setting as an attribute."""
+
+    def __init__(self, key: str) -> None:
+        self._at = list(SETTINGS).index(key)
+
+    def __get__(self, settings: "Settings", _owner: object = None) -> int:
+        value: int = settings.cells[self._at]
+        return value
+
+
+class Settings:
+    """How a stage is to take from its queue. Read anew each time: they change while it runs."""
+
+    rate_per_s = _Cell("rate_per_s")
+    """Calls that it may take in a second; 0 where there is no limit."""
+    queue_bound = _Cell("queue_bound")
+    """Calls that each stage before it may have waiting here."""
+    batch = _Cell("batch")
+    """Calls that it takes at once, at most."""
+    workers = _Cell("workers")
+    """Threads that run its batches; calls in flight, where it waits for others."""
+
+    def __init__(self, cells: memoryview) -> None:
+        self.cells = cells
+
+    def told(self) -> control_pb2.StageSettings:
+        """All of them."""
+        return control_pb2.StageSettings(**dict(zip(SETTINGS, self.cells, strict=True)))
+
+    def set(self, key: str, value: int) -> None:
+        """One writer at a time."""
+        self.cells[list(SETTINGS).index(key)] = value
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One stage, as all processes see it."""
+
+    name: str
+    settings: Settings
+    depth: Gauge
+    """Events handed to it that it has not taken."""
+    all_depths: Gauge
+    """Of all stages."""
+    waited_ns: Gauge
+    """Between the two, added up. A total, as are:"""
+    served: Gauge
+    """Events taken."""
+    shed: Gauge
+    """Calls refused here for want of room or of a token."""
+
+    def queued(self, events: int) -> None:
+        """So many more have been handed to it, or fewer."""
+        self.depth.add(events)
+        self.all_depths.add(events)
+
+
+class Table:
+    """The rows of a service's stages, by name, in the order of a call's way. Made before any fork."""
+
+    def __init__(self, names: Sequence[str], board: Board, all_depths: Gauge) -> None:
+        cells = memoryview(mmap.mmap(-1, (1 + len(names)) * len(SETTINGS) * 8)).cast("q")
+        self.rows = {
+            name: Row(
+                name,
+                Settings(cells[number * len(SETTINGS) : (number + 1) * len(SETTINGS)]),
+                board.gauge(),
+                all_depths,
+                board.total(),
+                board.total(),
+                board.total(),
+            )
+            for number, name in enumerate(names)
+        }

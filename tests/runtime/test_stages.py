@@ -1,0 +1,89 @@
+"""The parts of a pipeline of stages, one by one: nothing is lost between them, and nothing comes too soon."""
+
+import pytest
+
+from services.runtime.board import Board
+from services.runtime.stages.event import Packed
+from services.runtime.stages.hop import Hop
+from services.runtime.stages.register import Register
+from services.runtime.stages.table import Row, Table
+from services.runtime.stages.tokens import Tokens
+
+MS = 1_000_000
+
+
+def row(queue_bound: int) -> Row:
+    board = Board()
+    made = Table(("stage",), board, board.gauge()).rows["stage"]
+    made.settings.set("queue_bound", queue_bound)
+    return made
+
+
+def event(number: int) -> Packed:
+    return (number, 0)
+
+
+@pytest.mark.parametrize(
+    ("rate_per_s", "looks_ms", "taken"),
+    [
+        (0, [0, 0], [10, 10]),
+        (100, [0, 10, 15, 20], [5, 1, 0, 1]),
+        (100, [0, 1000], [5, 5]),
+        (1, [0, 500, 1000, 1001], [1, 0, 1, 0]),
+    ],
+    ids=["no limit", "as they come", "a short burst is saved", "one a second"],
+)
+def test_tokens_come_at_their_rate(rate_per_s: int, looks_ms: list[int], taken: list[int]) -> None:
+    tokens = Tokens()
+    boot_ns = 3_600_000 * MS
+    assert [tokens.take(10, rate_per_s, boot_ns + at_ms * MS) for at_ms in looks_ms] == taken
+
+
+def test_a_hop_hands_on_in_order_and_no_more_than_there_is_room_for() -> None:
+    sent: list[Packed] = []
+    register = Register()
+    register.own()
+    hop = Hop(row(queue_bound=2), register, sent.append)
+    for number in range(5):
+        hop.hand(event(number))
+    assert (len(sent), hop.held_up, hop.row.depth.value()) == (2, True, 2)
+    hop.taken(1)
+    assert (len(sent), hop.row.depth.value()) == (3, 2)
+    hop.taken(2)
+    hop.taken(2)
+    assert [packed[0] for packed in sent] == list(range(5))
+    assert (hop.held_up, hop.row.depth.value()) == (False, 0)
+
+
+def test_a_stage_that_comes_again_is_handed_what_nobody_has_taken_and_no_more() -> None:
+    sent: list[Packed] = []
+    register = Register()
+    register.own()
+    numbers = [number for number in (register.begin(), register.begin(), register.begin()) if number is not None]
+    hop = Hop(row(queue_bound=10), register, sent.append)
+    for number in numbers:
+        hop.hand(event(number))
+    register.hold_as(1)
+    register.take(numbers[0])  # by the one that died, which did not come to say so
+    register.hold_as(0)
+    register.end(numbers[1])
+    sent.clear()
+    hop.start_again()
+    assert [packed[0] for packed in sent] == [numbers[2]]
+    assert hop.row.depth.value() == 1
+
+
+def test_a_call_that_is_over_is_taken_by_nobody_even_where_another_one_has_its_place() -> None:
+    register = Register()
+    register.own()
+    over = register.begin()
+    assert over is not None
+    register.end(over)
+    later = register.begin()
+    assert later is not None
+    assert later % 65_536 == over % 65_536, "the place of a call that is over is free"
+    assert not register.take(over)
+    assert register.take(later)
+    register.give_up(later)
+    assert register.given_up(later)
+    assert not register.given_up(over)
