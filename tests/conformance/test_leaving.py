@@ -51,8 +51,8 @@ def test_a_handler_that_waits_is_told_of_a_cancellation(
 
 
 def test_a_handler_that_computes_is_told_of_a_cancellation(service: Serving, workload: Workload) -> None:
-    # 64 steps of 10,000,000 rounds are 25 s of work, of 20,000 a twentieth of a second.
-    rounds = 10_000_000 if is_told(service, computing=True) else 20_000
+    # 64 steps of 5,000,000 rounds are 12 s of work, of 20,000 a twentieth of a second.
+    rounds = 5_000_000 if is_told(service, computing=True) else 20_000
     steps = [workload_pb2.Step(compute=Compute(rounds=rounds))] * 64
     call = workload.run.future(workload_pb2.RunRequest(steps=steps))
     if is_told(service, computing=True):
