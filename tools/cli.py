@@ -21,7 +21,7 @@ from typing import Any, NoReturn, Protocol
 
 from rich.console import Console
 
-from tools import environment, experiment, local, report, styles, traces
+from tools import environment, experiment, local, report, stages, styles, traces
 from tools.cluster import jaeger, store
 from tools.cluster.api import Api, ClusterError
 from tools.cluster.release import Release
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None, programs: Programs = Programs()
     console = Console(highlight=False)
     try:
         return _COMMANDS[args.command](args, console, programs)
-    except (_Refused, BadExperimentError, BadResultsError, ClusterError, LocalError) as error:
+    except (_Refused, BadExperimentError, BadResultsError, ClusterError, LocalError, stages.StagesError) as error:
         print(f"sweetspot: {error}", file=sys.stderr)
         return REFUSED
     except KeyboardInterrupt:
@@ -115,6 +115,14 @@ def _parser() -> _Parser:
     )
     costing = commands.add_parser("styles", help="tell what each style of a handler costs", **_EXACT)
     costing.add_argument("--json", action="store_true", help="all figures, as JSON")
+    steering = commands.add_parser("stages", help="show and steer the stages of a service that runs", **_EXACT)
+    steps = steering.add_subparsers(dest="doing", required=True, metavar="show|set")
+    showing = steps.add_parser("show", help="each stage's queue, work and settings", **_EXACT)
+    setting = steps.add_parser("set", help="tell a stage how to serve from now on", **_EXACT)
+    for each in (showing, setting):
+        each.add_argument("address", metavar="ADDRESS", help="HOST:PORT of its control port")
+    setting.add_argument("stage", metavar="STAGE", help="as `show` names it")
+    setting.add_argument("settings", nargs="+", metavar="KEY=VALUE", help=", ".join(stages.KEYS))
     return parser
 
 
@@ -150,6 +158,13 @@ def _styles(args: argparse.Namespace, console: Console, programs: Programs) -> i
         print(json.dumps(costs, indent=1))
     else:
         styles.show(console, costs)
+    return 0
+
+
+def _stages(args: argparse.Namespace, console: Console, _programs: Programs) -> int:
+    if args.doing == "set":
+        stages.tell(args.address, args.stage, stages.settings(args.settings))
+    stages.show(console, stages.read(args.address))
     return 0
 
 
@@ -381,7 +396,14 @@ def _resume_command(folder: Path) -> str:
     return shlex.join([command, "run", "--resume", str(folder)])
 
 
-_COMMANDS = {"run": _run, "report": _report, "results": _results, "styles": _styles, "traces": _traces}
+_COMMANDS = {
+    "run": _run,
+    "report": _report,
+    "results": _results,
+    "styles": _styles,
+    "stages": _stages,
+    "traces": _traces,
+}
 
 
 @contextmanager

@@ -1,11 +1,14 @@
 """The counters of several replicas as those of one service. Must not know where they were read."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sweetspot.v1.control_pb2 import SnapshotReply
 
 _LARGEST = ("monotonic_ns", "loop_lag_max_ns")
 """What does not add up: a clock, and a maximum."""
+_NO_COUNTERS = ("settings",)
+"""Those of the first replica are told."""
 
 
 def together(replies: Sequence[SnapshotReply]) -> SnapshotReply:
@@ -22,9 +25,14 @@ def together(replies: Sequence[SnapshotReply]) -> SnapshotReply:
     return whole
 
 
-def _add(whole: SnapshotReply, reply: SnapshotReply) -> None:
+def _add(whole: Any, reply: Any) -> None:
     for field, value in reply.ListFields():
-        if field.message_type is not None:
+        if field.name == "stages":
+            for stage, more in zip(whole.stages, value, strict=True):
+                _add(stage, more)
+        elif field.name in _NO_COUNTERS:
+            continue
+        elif field.message_type is not None:
             _add(getattr(whole, field.name), value)
         elif field.name in _LARGEST:
             setattr(whole, field.name, max(getattr(whole, field.name), value))

@@ -66,7 +66,8 @@ def serve(service: Service) -> None:
     for row in service.stages.rows.values():
         row.settings.set("queue_bound", service.config.queue_bound)
         row.settings.set("batch", BATCH)
-        row.settings.set("workers", 1)
+    for name in ("read", "admit", "reply"):
+        service.stages.rows[name].settings.keep_workers(1)
     service.stages.rows["compute"].settings.set("batch", 1)
     service.stages.rows["compute"].settings.set("workers", service.config.pool_threads)
     service.stages.rows["call"].settings.set("workers", CALLS_OUT)

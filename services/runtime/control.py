@@ -1,4 +1,4 @@
-"""The control port: health with Watch, reflection and Control.Snapshot, in a process of its own.
+"""The control port: health with Watch, reflection and Control, in a process of its own.
 
      service's process    forks     control process
     .-----------------.  ------->  .--------------------------.
@@ -27,16 +27,18 @@ from typing import NoReturn
 
 from services.runtime import health
 from services.runtime.aio import Connection
-from services.runtime.answers import Responder, answers, responders
+from services.runtime.answers import Answer, Responder, answers, responders
 from services.runtime.config import Address
 from services.runtime.metrics import readings, resource
 from services.runtime.service import Service
 from services.runtime.snapshot import snapshot
+from services.runtime.stages.configure import configure
 from services.telemetry.readings import metrics_go_out
 from services.wire import CallReceived, Code, ServerCall, ServerEvent, ServerSession, Shape
 
 SERVICE = "sweetspot.v1.Control"
 SNAPSHOT_PATH = b"/sweetspot.v1.Control/Snapshot"
+CONFIGURE_PATH = b"/sweetspot.v1.Control/Configure"
 WATCH_PERIOD_S = 0.05
 LAST_EXPORT_S = 1.0
 """Besides the 5 s that spans get: a dead collector delays the exit by no more than 6."""
@@ -48,9 +50,10 @@ class Control:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._health = service.health
-        answered = {
+        answered: dict[bytes, tuple[Shape, Answer]] = {
             **answers((SERVICE,), self._health),
             SNAPSHOT_PATH: (Shape.UNARY, lambda _: snapshot(service).SerializeToString()),
+            CONFIGURE_PATH: (Shape.UNARY, partial(configure, service.stages)),
         }
         self._shapes = {path: shape for path, (shape, _) in answered.items()}
         self._responders = responders(answered)

@@ -12,6 +12,7 @@ from sweetspot.v1 import control_pb2, workload_pb2
 
 from tests.conformance.conftest import Workload
 from tests.serving import Serving, serving
+from tools import cli
 
 TIMEOUT_S = 20
 CPUS = len(os.sched_getaffinity(0))
@@ -108,3 +109,74 @@ def test_every_answer_of_a_stream_comes_in_its_place_whichever_stage_it_comes_fr
     with seda() as (_, client):
         streams = [client.run_stream(workload_pb2.RunRequest(steps=steps), timeout=TIMEOUT_S) for _ in range(8)]
         assert [[reply.steps for reply in stream] for stream in streams] == [list(range(1, 65))] * 8
+
+
+def told(service: Serving, name: str, *pairs: str) -> int:
+    return cli.main(["stages", "set", service.control, name, *pairs])
+
+
+def test_a_stage_is_told_while_it_runs_and_only_that_stage_slows_down() -> None:
+    with seda("--queue-bound", "100") as (service, client):
+        assert told(service, "call", "rate_per_s=50", "queue_bound=40") == 0
+        calls = [client.run.future(SLEEPS, timeout=TIMEOUT_S) for _ in range(30)]
+        seen = service.wait_until(lambda reply: stage(reply, "call").queue_depth >= 20, "none waits there")
+        assert {found.name: found.queue_depth for found in seen.stages if found.name != "call"} == {
+            "read": 0,
+            "admit": 0,
+            "compute": 0,
+            "reply": 0,
+        }
+        assert (stage(seen, "call").settings.rate_per_s, stage(seen, "call").settings.queue_bound) == (50, 40)
+        assert told(service, "call", "rate_per_s=0") == 0
+        assert {call.code() for call in calls} == {grpc.StatusCode.OK}
+
+
+def test_a_rate_of_admit_is_a_refusal_and_not_a_queue() -> None:
+    with seda() as (service, client):
+        assert told(service, "admit", "rate_per_s=1") == 0
+        calls = [client.run.future(ECHO, timeout=TIMEOUT_S) for _ in range(20)]
+        refused = [call for call in calls if call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED]
+        assert len(refused) >= 15
+        assert {call.details() for call in refused} == {"more than 1 calls/s are not admitted"}
+        assert all(0 < int(dict(call.trailing_metadata())["grpc-retry-pushback-ms"]) <= 1000 for call in refused)
+
+
+def test_a_stage_has_as_many_workers_as_it_is_told() -> None:
+    with seda() as (service, client):
+        assert told(service, "compute", f"workers={CPUS + 3}") == 0
+        calls = [client.run.future(BLOCKS, timeout=TIMEOUT_S) for _ in range(CPUS + 10)]
+        service.wait_until(
+            lambda reply: (stage(reply, "compute").served, stage(reply, "compute").queue_depth) == (CPUS + 3, 7),
+            "more or fewer are run at once",
+        )
+        assert {call.code() for call in calls} == {grpc.StatusCode.OK}
+
+
+def test_what_a_stage_cannot_be_told_is_refused_in_one_line_and_changes_nothing(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    bad = [
+        ("compute", ["batch=2", "workers=0"], "compute: workers is 0, not within 1 to 65536"),
+        ("compute", ["batch=2", "queue_bound=9999999"], "queue_bound is 9999999, not within 1 to 1000000"),
+        ("admit", ["batch=2", "workers=2"], "admit: workers is 2, but the event loop alone runs this stage: 1"),
+        ("walk", ["batch=2"], "stage is 'walk', and there are read, admit, compute, call, reply"),
+        ("compute", ["colour=2"], "'colour=2' is not key=value"),
+        ("compute", ["batch=many"], "batch is 'many', and no whole number"),
+    ]
+    with seda() as (service, _):
+        before = service.wait_until(lambda _: True, "")
+        for name, pairs, why in bad:
+            assert told(service, name, *pairs) == 2
+            said = capfd.readouterr().err
+            assert why in said
+            assert said.count("\n") == 1
+        after = service.wait_until(lambda _: True, "")
+        assert [found.settings for found in before.stages] == [found.settings for found in after.stages]
+
+
+def test_a_model_without_stages_says_so(capfd: pytest.CaptureFixture[str]) -> None:
+    with serving("reactor") as service:
+        assert told(service, "compute", "batch=2") == 2
+        assert "this model has no stages" in capfd.readouterr().err
+        assert cli.main(["stages", "show", service.control]) == 2
+        assert "has no stages" in capfd.readouterr().err

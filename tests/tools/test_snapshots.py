@@ -1,7 +1,7 @@
 """The counters of several replicas read as those of one service."""
 
 import pytest
-from sweetspot.v1.control_pb2 import SnapshotReply, Throttling
+from sweetspot.v1.control_pb2 import SnapshotReply, Stage, StageSettings, Throttling
 
 from tools.snapshots import together
 
@@ -25,6 +25,19 @@ def test_what_one_replica_alone_has_is_known_and_what_none_has_is_not() -> None:
     whole = together([FIRST, SnapshotReply(throttling=throttled), SnapshotReply(throttling=throttled)])
     assert (whole.throttling.throttled_ns, whole.throttling.quota_cpus) == (200, 1.0)
     assert not whole.HasField("queue_depth")
+
+
+def test_stages_add_up_one_by_one_and_their_settings_do_not() -> None:
+    settings = StageSettings(workers=3)
+    replies = [
+        SnapshotReply(stages=[Stage(name=name, served=served, settings=settings) for name in ("read", "admit")])
+        for served in (1, 10)
+    ]
+    whole = together(replies)
+    assert [(stage.name, stage.served, stage.settings.workers) for stage in whole.stages] == [
+        ("read", 11, 3),
+        ("admit", 11, 3),
+    ]
 
 
 def test_an_empty_queue_of_a_replica_is_not_an_absent_one() -> None:

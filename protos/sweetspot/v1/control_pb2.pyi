@@ -10,6 +10,20 @@ class SnapshotRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class ConfigureRequest(_message.Message):
+    __slots__ = ("stage", "settings")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    stage: str
+    settings: StageSettings
+    def __init__(self, stage: _Optional[str] = ..., settings: _Optional[_Union[StageSettings, _Mapping]] = ...) -> None: ...
+
+class ConfigureReply(_message.Message):
+    __slots__ = ("settings",)
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    settings: StageSettings
+    def __init__(self, settings: _Optional[_Union[StageSettings, _Mapping]] = ...) -> None: ...
+
 class SnapshotReply(_message.Message):
     __slots__ = ("model", "host", "monotonic_ns", "processes", "threads", "cpu_user_ns", "cpu_system_ns", "rss_bytes", "pss_bytes", "rss_peak_bytes", "voluntary_switches", "involuntary_switches", "connections", "calls_in_flight", "queue_depth", "loop_lag_max_ns", "ledger_sum", "lost_updates", "aborted_transfers", "stages", "spans", "throttling")
     MODEL_FIELD_NUMBER: _ClassVar[int]

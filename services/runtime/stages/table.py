@@ -32,6 +32,10 @@ SETTINGS = {
 """Each setting of a stage, in the order of their cells. A rate of 0 is no limit."""
 
 
+_WORKERS_KEPT = len(SETTINGS)
+_CELLS = len(SETTINGS) + 1
+
+
 class _Cell:
     """A setting as an attribute."""
 
@@ -60,11 +64,24 @@ class Settings:
 
     def told(self) -> control_pb2.StageSettings:
         """All of them."""
-        return control_pb2.StageSettings(**dict(zip(SETTINGS, self.cells, strict=True)))
+        return control_pb2.StageSettings(**dict(zip(SETTINGS, self.cells, strict=False)))
 
     def set(self, key: str, value: int) -> None:
         """One writer at a time."""
         self.cells[list(SETTINGS).index(key)] = value
+
+    def keep_workers(self, workers: int) -> None:
+        """So many for good: those of a stage that is run by something else than workers."""
+        self.set("workers", workers)
+        self.cells[_WORKERS_KEPT] = True
+
+    def check(self, key: str, value: int) -> None:
+        """Raises ValueError for what the stage cannot be told."""
+        within = SETTINGS[key]
+        if not within.least <= value <= within.most:
+            raise ValueError(f"{key} is {value}, not within {within.least} to {within.most}")
+        if key == "workers" and self.cells[_WORKERS_KEPT] and value != self.workers:
+            raise ValueError(f"workers is {value}, but the event loop alone runs this stage: {self.workers}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +111,11 @@ class Table:
     """The rows of a service's stages, by name, in the order of a call's way. Made before any fork."""
 
     def __init__(self, names: Sequence[str], board: Board, all_depths: Gauge) -> None:
-        cells = memoryview(mmap.mmap(-1, (1 + len(names)) * len(SETTINGS) * 8)).cast("q")
+        cells = memoryview(mmap.mmap(-1, (1 + len(names)) * _CELLS * 8)).cast("q")
         self.rows = {
             name: Row(
                 name,
-                Settings(cells[number * len(SETTINGS) : (number + 1) * len(SETTINGS)]),
+                Settings(cells[number * _CELLS : (number + 1) * _CELLS]),
                 board.gauge(),
                 all_depths,
                 board.total(),

@@ -1,0 +1,29 @@
+"""Control.Configure: what the stages are told by whoever runs the service. Knows no queue."""
+
+from google.protobuf.message import DecodeError
+from sweetspot.v1 import control_pb2
+
+from services.runtime.stages.table import Table
+from services.wire import Code, RpcError
+
+
+def configure(table: Table, request: bytes) -> bytes:
+    """Sets all that a serialised ConfigureRequest asks for, or nothing. Raises RpcError, as control.proto says."""
+    try:
+        asked = control_pb2.ConfigureRequest.FromString(request)
+    except DecodeError as error:
+        raise RpcError(Code.INTERNAL, "request is not a sweetspot.v1.ConfigureRequest") from error
+    if not table.rows:
+        raise RpcError(Code.FAILED_PRECONDITION, "this model has no stages")
+    if asked.stage not in table.rows:
+        raise RpcError(Code.INVALID_ARGUMENT, f"stage is {asked.stage!r}, and there are {', '.join(table.rows)}")
+    settings = table.rows[asked.stage].settings
+    values = {field.name: int(value) for field, value in asked.settings.ListFields()}
+    try:
+        for key, value in values.items():
+            settings.check(key, value)
+    except ValueError as error:
+        raise RpcError(Code.INVALID_ARGUMENT, f"{asked.stage}: {error}") from error
+    for key, value in values.items():
+        settings.set(key, value)
+    return control_pb2.ConfigureReply(settings=settings.told()).SerializeToString()
