@@ -74,6 +74,7 @@ def _parser() -> _Parser:
     parser.add_argument(
         "--results", type=Path, default=Path("results"), metavar="DIR", help="where to keep it (results)"
     )
+    parser.add_argument("--targets", action="store_true", help="only what has a target, not every model and variant")
     parser.add_argument(
         "--profile", metavar="MODEL", help="instead: where that model's processor time goes, or the `driver`'s"
     )
@@ -119,7 +120,7 @@ def _bench(args: argparse.Namespace, cpus: tuple[int, int], scratch: Path, conso
     open_files = allow_open_files()
     if open_files < IDLE_CONNECTIONS + OTHER_OPEN_FILES:
         raise LocalError(f"{IDLE_CONNECTIONS:,} idle connections are more than {open_files:,} open files (ulimit -Hn)")
-    measured = subjects(Programs().starts())
+    measured = subjects([] if args.targets else Programs().starts())
     now = datetime.now(UTC)
     folder = args.results / f"bench-{now:%Y%m%dT%H%M%SZ}"
     asked = {"rounds": args.rounds, "warmup_s": WARMUP_S, "duration_s": args.duration}
