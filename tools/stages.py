@@ -71,7 +71,7 @@ def show(console: Console, stages: Sequence[Stage]) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("stage")
     for heading in ("waiting", "wait each", "served", "shed", *KEYS):
-        table.add_column(heading, justify="right")
+        table.add_column(heading.replace("_", " "), justify="right")
     for stage in stages:
         wait = duration(stage.queue_wait_ns // stage.served) if stage.served else ""
         told = [str(int(getattr(stage.settings, key))) for key in KEYS]

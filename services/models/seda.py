@@ -21,6 +21,10 @@ When full      A stage whose next queue is full keeps its events and takes no mo
 After          Welsh, Culler, Brewer: SEDA, SOSP 2001, as retold with processes; sheds as in Welsh and Culler, Adaptive
                Overload Control for Busy Internet Servers, USITS 2003, section 3.
 
+While a stage is bypassed whoever would hand a call to it does its work instead: the same handler, without the hop and
+the queue. A call keeps to the ways that it was told when it was read; where every stage has one worker, so that answers
+come in order, calls that are told other ways wait until all before them are answered.
+
 The handler is cut where it waits (services/workload/stages.py), and nothing of it stays on a stack: what is handed
 on is what the call has come to.
 """
@@ -45,6 +49,7 @@ from services.runtime.stages.hop import Hop
 from services.runtime.stages.register import Register
 from services.runtime.stages.stage import Stage
 from services.runtime.stages.tokens import Tokens
+from services.runtime.stages.way import Way
 from services.runtime.supervisor import Supervisor
 from services.runtime.wakeup import Wakeup
 from services.wire import Code, RpcError, ServerCall
@@ -97,41 +102,125 @@ def serve(service: Service) -> None:
     supervisor.drain()
 
 
-class Front:
+class Process:
+    """What each process has: links to the others, the ways to the stages after its own, and what they do, to do it."""
+
+    def __init__(self, service: Service, loop: Loop, register: Register, mailboxes: list[Channel], number: int) -> None:
+        self.service = service
+        self.loop = loop
+        self.register = register
+        self.identity = service.identity()
+        self.rows = service.stages.rows
+        self.exchange = Exchange(
+            number, mailboxes, loop, register, given_up=self._given_up, died=self.died, left=lambda _: self.left()
+        )
+        self.admit = Admit(self)
+        self.compute = Compute(self)
+        self.call = WaitForOthers(self)
+        self.ways: dict[str, Way] = {}
+        if number < ADMIT:
+            self.ways["admit"] = self._way("admit", ADMIT, self.admit.run)
+        if number != COMPUTE:
+            self.ways["compute"] = self._way("compute", COMPUTE, self.compute.run)
+        if number < CALL:
+            self.ways["call"] = self._way("call", CALL, self.call.run)
+        self.to_reply: Hop
+
+    def pass_on(self, stage: str, event: Event) -> None:
+        """Hands a call to its next stage."""
+        self.ways[stage].hand(event)
+
+    def answer(self, answer: Answer) -> None:
+        """Hands an answer to `reply`."""
+        self.to_reply.hand(answer.packed())
+
+    def held_up(self) -> bool:
+        """What was handed on still waits for room."""
+        return self.to_reply.held_up or any(way.held_up for way in self.ways.values())
+
+    def died(self, process: int) -> None:
+        """One that a link led to."""
+
+    def left(self) -> None:
+        """One that had a link to here is gone."""
+
+    def free(self) -> None:
+        """A worker of the stage is."""
+
+    def local(self, stage: Stage) -> Hop:
+        """The way to a stage of this process."""
+        hop = Hop(stage.row, self.register, lambda packed: stage.put(packed, hop.taken))
+        return hop
+
+    def _way(self, name: str, home: int, inline: Callable[[Event], None]) -> Way:
+        # Not bounded from `call` back: were each of two stages to wait until the other one takes, neither would.
+        hop = self.exchange.hop(self.rows[name], home, bounded=self.exchange.me != CALL)
+        waiting = (lambda: self.call.waiting) if name == "call" else lambda: 0
+        return Way(hop, inline=inline, inline_calls=waiting)
+
+    def _given_up(self, number: int) -> None:
+        self.call.given_up(number)
+
+
+class Front(Process):
     """The process of the stages `read` and `reply`: it has the connections, and knows which calls are out."""
 
     def __init__(self, service: Service, loop: Loop, register: Register, mailboxes: list[Channel]) -> None:
-        rows = service.stages.rows
-        self._register = register
+        super().__init__(service, loop, register, mailboxes, FRONT)
         register.own()
         self._out: dict[int, Out] = {}
-        self._exchange = Exchange(FRONT, mailboxes, loop, register, died=self._died)
-        self._admit = self._exchange.hop(rows["admit"], ADMIT)
-        read = Stage(rows["read"], loop, begin=self._read, held_up=lambda: self._admit.held_up)
-        reply = Stage(rows["reply"], loop, begin=self._reply, held_up=lambda: False)
-        self._exchange.serve({"reply": reply})
-        self._to_read = Hop(rows["read"], register, lambda packed: read.put(packed, self._to_read.taken))
+        self._bypassed: tuple[str, ...] = ()
+        self._under_way = 0
+        read = Stage(self.rows["read"], loop, begin=self._read, held_up=self._held_up, skippable=True)
+        reply = Stage(self.rows["reply"], loop, begin=self._reply, held_up=lambda: False, skippable=True)
+        self._to_read = self.local(read)
+        self.to_reply = self.local(reply)
+        self.exchange.serve({"reply": reply})
 
     def received(self, connection: Caller, call: ServerCall) -> None:
-        number = self._register.begin() if self._to_read.has_room else None
+        number = self.register.begin() if self._to_read.has_room else None
         if number is None:
             self._to_read.row.shed.add(1)
-            call.retry_after_ms = retry_after_ms(self._to_read)
+            call.retry_after_ms = retry_after_ms(self._to_read.wait_ns)
             connection.finish(call, Code.RESOURCE_EXHAUSTED, "queue of read is full")
             return
         call.context = number
         self._out[number] = Out(connection, call)
-        event = Event(number, call.head, call.shape, call.received_ns, call.request, self._register)
+        event = Event(number, call.head, call.shape, call.received_ns, call.request, self.register, ())
         self._to_read.hand(event.packed())
 
     def cancelled(self, call: ServerCall) -> None:
         if isinstance(call.context, int) and call.context in self._out:
-            self._exchange.give_up(call.context)
+            self.exchange.give_up(call.context)
+
+    def died(self, process: int) -> None:
+        """What it had taken is lost; so may be an answer to a stream that is elsewhere by now."""
+        why = Status(Code.UNAVAILABLE, f"{PROCESS_NAMES[process]} has died")
+        for number, out in tuple(self._out.items()):
+            holder = self.register.holder(number)
+            if holder == process or (holder != FRONT and out.call.shape.server_streams):
+                self._finish(number, why)
 
     def _read(self, batch: list[Packed]) -> int:
         for packed in batch:
-            self._admit.hand(Event.unpacked(packed, self._register).packed())
+            event = Event.unpacked(packed, self.register)
+            event.bypassed = self._bypassed
+            out = self._out.get(event.number)
+            if out is not None:
+                out.under_way = True
+                self._under_way += 1
+            self.pass_on("admit", event)
         return 0
+
+    def _held_up(self) -> bool:
+        """Also while calls are on the ways of before a switch, where those after it must not overtake them."""
+        bypassed = tuple(name for name, row in self.rows.items() if row.settings.bypass)
+        if bypassed != self._bypassed:
+            in_order = all(row.settings.workers == 1 for row in self.rows.values())
+            if in_order and self._under_way:
+                return True
+            self._bypassed = bypassed
+        return self.held_up()
 
     def _reply(self, batch: list[Packed]) -> int:
         for packed in batch:
@@ -152,17 +241,10 @@ class Front:
 
     def _finish(self, number: int, status: Status) -> None:
         out = self._out.pop(number)
-        self._register.end(number)
+        self._under_way -= out.under_way
+        self.register.end(number)
         out.call.retry_after_ms = status.retry_after_ms
         out.connection.finish(out.call, status.code, status.why)
-
-    def _died(self, process: int) -> None:
-        """What it had taken is lost; so may be an answer to a stream that is elsewhere by now."""
-        why = Status(Code.UNAVAILABLE, f"{PROCESS_NAMES[process]} has died")
-        for number, out in tuple(self._out.items()):
-            holder = self._register.holder(number)
-            if holder == process or (holder != FRONT and out.call.shape.server_streams):
-                self._finish(number, why)
 
 
 @dataclass(slots=True)
@@ -171,119 +253,103 @@ class Out:
 
     connection: Caller
     call: ServerCall
+    under_way: bool = False
+    """It has left `read`."""
     answered: int = 0
     """Answers sent."""
     early: dict[int, Answer] = field(default_factory=dict)
     """Answers, by their place, that have come before one that comes by another way."""
 
 
-class Behind:
+class Behind(Process):
     """A process that has one stage and no connection."""
 
     def __init__(self, service: Service, loop: Loop, register: Register, mailboxes: list[Channel], number: int) -> None:
-        rows = service.stages.rows
-        self._service = service
-        self._loop = loop
-        self._register = register
-        self._exchange = Exchange(
-            number, mailboxes, loop, register, given_up=self._given_up, left=lambda _: self._stop_if_alone()
-        )
-        self._to_reply = self._exchange.hop(rows["reply"], FRONT)
+        super().__init__(service, loop, register, mailboxes, number)
         name = PROCESS_NAMES[number]
-        self._handler: Admit | Compute | WaitForOthers
-        if number == ADMIT:
-            to_compute = self._exchange.hop(rows["compute"], COMPUTE)
-            self._handler = Admit(rows[name].shed.add, to_compute, self)
-            self._hops = [to_compute, self._to_reply]
-        elif number == COMPUTE:
-            to_call = self._exchange.hop(rows["call"], CALL)
-            self._handler = Compute(service, loop, to_call, self)
-            self._hops = [to_call, self._to_reply]
-        else:
-            # Not bounded: were each of two stages to wait until the other one takes, neither would.
-            to_compute = self._exchange.hop(rows["compute"], COMPUTE, bounded=False)
-            self._handler = WaitForOthers(service, loop, to_compute, self)
-            self._hops = [self._to_reply]
-        self.stage = Stage(
-            rows[name],
+        self._begin_events = {ADMIT: self.admit.begin, COMPUTE: self.compute.begin, CALL: self.call.begin}[number]
+        self.to_reply = self.exchange.hop(self.rows["reply"], FRONT)
+        self._stage = Stage(
+            self.rows[name],
             loop,
             begin=self._begin,
-            held_up=lambda: any(hop.held_up for hop in self._hops),
+            held_up=self.held_up,
             waits_for_tokens=number != ADMIT,
             worker_each=number == CALL,
         )
-        self._exchange.serve({name: self.stage})
+        self._own = self.local(self._stage)
+        self.exchange.serve({name: self._stage})
         loop.register(service.drain.fileno(), self)
 
-    def answer(self, answer: Answer) -> None:
-        """Hands an answer to `reply`."""
-        self._to_reply.hand(answer.packed())
+    def pass_on(self, stage: str, event: Event) -> None:
+        if stage in self.ways:
+            super().pass_on(stage, event)
+        else:  # it waited here, as `call` is bypassed, and comes back
+            self._own.hand(event.packed())
+
+    def free(self) -> None:
+        self._stage.free()
 
     def ready(self, events: int) -> None:
         """The service drains."""
-        self._loop.unregister(self._service.drain.fileno())
-        self._stop_if_alone()
+        self.loop.unregister(self.service.drain.fileno())
+        self.left()
+
+    def left(self) -> None:
+        if self.service.drain.requested and not self.exchange.led_here[FRONT]:
+            self.loop.stop()
 
     def _begin(self, batch: list[Packed]) -> int:
         events = []
         for packed in batch:
-            if not self._register.take(packed[0]):
+            if not self.register.take(packed[0]):
                 continue
-            event = Event.unpacked(packed, self._register)
+            event = Event.unpacked(packed, self.register)
             try:
                 event.check()
             except RpcError as over:
                 self.answer(Answer(event.number, event.next_answer, None, Status(over.code, over.message)))
             else:
                 events.append(event)
-        return self._handler.begin(events) if events else 0
-
-    def _given_up(self, number: int) -> None:
-        self._handler.given_up(number)
-
-    def _stop_if_alone(self) -> None:
-        if self._service.drain.requested and not self._exchange.led_here[FRONT]:
-            self._loop.stop()
+        return self._begin_events(events) if events else 0
 
 
 class Admit:
     """Lets a call in, or refuses it where it could not be handed on, or comes too soon after others."""
 
-    def __init__(self, shed: Callable[[int], None], to_compute: Hop, process: Behind) -> None:
-        self._shed = shed
-        self._to_compute = to_compute
+    def __init__(self, process: Process) -> None:
         self._process = process
+        self._row = process.rows["admit"]
         self._tokens = Tokens()
 
     def begin(self, events: list[Event]) -> int:
-        rate_per_s = self._process.stage.row.settings.rate_per_s
         for event in events:
-            if not self._to_compute.has_room:
-                self._refuse(event, "queue of compute is full", retry_after_ms(self._to_compute))
-            elif not self._tokens.take(1, rate_per_s, now_ns := time.monotonic_ns()):
-                wait_ms = (self._tokens.next_ns(rate_per_s, now_ns) - now_ns) // 1_000_000
-                self._refuse(event, f"more than {rate_per_s} calls/s are not admitted", max(1, wait_ms))
-            else:
-                self._to_compute.hand(event.packed())
+            self.run(event)
         return 0
 
-    def given_up(self, number: int) -> None:
-        """No call is here for long."""
+    def run(self, event: Event) -> None:
+        """Hands it on, or answers it."""
+        to_compute = self._process.ways["compute"]
+        rate_per_s = self._row.settings.rate_per_s
+        if not to_compute.has_room(event):
+            self._refuse(event, "queue of compute is full", retry_after_ms(to_compute.hop.wait_ns))
+        elif not self._tokens.take(1, rate_per_s, now_ns := time.monotonic_ns()):
+            wait_ns = self._tokens.next_ns(rate_per_s, now_ns) - now_ns
+            self._refuse(event, f"more than {rate_per_s} calls/s are not admitted", retry_after_ms(wait_ns))
+        else:
+            self._process.pass_on("compute", event)
 
     def _refuse(self, event: Event, why: str, retry_ms: int) -> None:
-        self._shed(1)
-        status = Status(Code.RESOURCE_EXHAUSTED, why, retry_ms)
-        self._process.answer(Answer(event.number, 0, None, status))
+        self._row.shed.add(1)
+        self._process.answer(Answer(event.number, 0, None, Status(Code.RESOURCE_EXHAUSTED, why, retry_ms)))
 
 
 class Compute:
-    """Runs steps on threads of its process; there are as many as the stage has ever had workers at once."""
+    """Runs steps: on threads of its process, as many as it has workers; or here and now, where it is bypassed."""
 
-    def __init__(self, service: Service, loop: Loop, to_call: Hop, process: Behind) -> None:
-        self._service = service
-        self._to_call = to_call
+    def __init__(self, process: Process) -> None:
         self._process = process
-        self._wakeup = Wakeup(loop)
+        self._wakeup = Wakeup(process.loop)
         self._batches: queue.SimpleQueue[list[Event] | None] = queue.SimpleQueue()
         self._threads = 0
         self._idle = 0
@@ -298,100 +364,109 @@ class Compute:
         self._batches.put(events)
         return 1
 
-    def given_up(self, number: int) -> None:
-        """The thread that has it looks before each step."""
+    def run(self, event: Event) -> None:
+        """Up to the next step that waits, in the loop's thread."""
+        self._run(event, self._process.identity, lambda told: told())
 
     def _work(self) -> None:
-        identity = self._service.identity()
+        identity = self._process.service.identity()
         while (batch := self._batches.get()) is not None:
             for event in batch:
-                self._run(event, identity)
+                self._run(event, identity, self._wakeup.post)
             self._wakeup.post(self._done)
 
-    def _run(self, event: Event, identity: bytes) -> None:
+    def _run(self, event: Event, identity: bytes, tell: Callable[[Callable[[], None]], None]) -> None:
+        """`tell` has the loop's thread call something."""
         messages: list[bytes] = []
 
         def send(message: bytes) -> None:
             if run is not None and run.streams:
-                self._answer(Answer(event.number, run.taken - 1, message, None))
+                tell(partial(self._process.answer, Answer(event.number, run.taken - 1, message, None)))
             else:
                 messages.append(message)
 
         run = None
         status = Status(Code.OK)
         try:
-            run = self._service.start(event, identity, event.progress)
+            run = self._process.service.start(event, identity, event.progress)
             if not stages.compute(run, send):
                 event.progress = run.hand_on()
-                self._wakeup.post(partial(self._to_call.hand, event.packed()))
+                tell(partial(self._process.pass_on, "call", event))
                 return
         except Exception as error:
             status = Status(*status_of(error))
-        self._answer(last_answer(event, run, messages[0] if messages else None, status))
+        answer = last_answer(event, run, messages[0] if messages else None, status)
+        tell(partial(self._process.answer, answer))
         if run is not None:
             run.end(status.code)
 
-    def _answer(self, answer: Answer) -> None:
-        self._wakeup.post(partial(self._process.answer, answer))
-
     def _done(self) -> None:
-        if self._idle + 1 > self._process.stage.row.settings.workers:
+        if self._idle + 1 > self._process.rows["compute"].settings.workers:
             self._threads -= 1
             self._batches.put(None)
         else:
             self._idle += 1
-        self._process.stage.free()
+        self._process.free()
 
 
 class WaitForOthers:
-    """Takes the steps that wait: any number of them at once, on its process's loop."""
+    """Takes the steps that wait: many of them at once, on its process's loop."""
 
-    def __init__(self, service: Service, loop: Loop, to_compute: Hop, process: Behind) -> None:
-        self._service = service
-        self._to_compute = to_compute
+    def __init__(self, process: Process) -> None:
         self._process = process
-        self._identity = service.identity()
-        self._waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))
+        loop = process.loop
+        self._waits = CallbackWaits(process.service.config.backend, loop, partial(BackendConnection, loop))
         self._waiting: dict[int, Run] = {}
 
+    @property
+    def waiting(self) -> int:
+        """Calls that do."""
+        return len(self._waiting)
+
     def begin(self, events: list[Event]) -> int:
-        return sum(map(self._begin, events))
+        return sum(self._begin(event, self._process.free) for event in events)
+
+    def run(self, event: Event) -> None:
+        """Where the stage is bypassed."""
+        self._begin(event, self._process.ways["call"].look)
 
     def given_up(self, number: int) -> None:
+        """Nobody waits for that call any more."""
         run = self._waiting.get(number)
         if run is not None:
             self._waits.interrupt(run)
 
-    def _begin(self, event: Event) -> bool:
+    def _begin(self, event: Event, ended: Callable[[], None]) -> bool:
         run = None
         try:
-            run = self._service.start(event, self._identity, event.progress)
+            run = self._process.service.start(event, self._process.identity, event.progress)
             step = run.steps[run.taken]
             started_ns = time.monotonic_ns()
+            resume = partial(self._resume, event, run, ended)
             if step.HasField("call"):
                 fetch = run.fetch(step)
                 note: Callable[[bytes | RpcError], None] = partial(run.fetched, fetch, started_ns)
-                self._waits.fetch(fetch, run, lambda reply: self._resume(event, run, partial(note, reply)))
+                self._waits.fetch(fetch, run, lambda reply: resume(partial(note, reply)))
             else:
-                slept = partial(run.slept, step, started_ns)
-                self._waits.sleep(step.sleep.duration_us, run, lambda: self._resume(event, run, slept))
+                self._waits.sleep(step.sleep.duration_us, run, lambda: resume(partial(run.slept, step, started_ns)))
         except RpcError as error:
             self._end(event, run, error)
             return False
         self._waiting[event.number] = run
         return True
 
-    def _resume(self, event: Event, run: Run, note: Callable[[], None]) -> None:
+    def _resume(self, event: Event, run: Run, ended: Callable[[], None], note: Callable[[], None]) -> None:
         del self._waiting[event.number]
         try:
             note()
             if run.streams:
                 self._process.answer(Answer(event.number, run.taken - 1, run.reply(), None))
             event.progress = run.hand_on()
-            self._to_compute.hand(event.packed())
         except Exception as error:
             self._end(event, run, error)
-        self._process.stage.free()
+        else:
+            self._process.pass_on("compute", event)
+        ended()
 
     def _end(self, event: Event, run: Run | None, error: Exception) -> None:
         status = Status(*status_of(error))
@@ -406,6 +481,6 @@ def last_answer(event: Event, run: Run | None, message: bytes | None, status: St
     return Answer(event.number, place, message, status)
 
 
-def retry_after_ms(hop: Hop) -> int:
-    """As long as those who are in that queue have to wait, a millisecond at least."""
-    return max(1, round(hop.wait_ns / 1e6))
+def retry_after_ms(wait_ns: float) -> int:
+    """As long as those who are in the queue have to wait, a millisecond at least."""
+    return max(1, round(wait_ns / 1e6))

@@ -4,14 +4,17 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 
 import grpc
 import pytest
 from sweetspot.v1 import control_pb2, workload_pb2
 
+from services.wire import CallEnded, ClientCall, Code
 from tests.conformance.conftest import Workload
 from tests.serving import Serving, serving
+from tests.wire_client import WireClient
 from tools import cli
 
 TIMEOUT_S = 20
@@ -180,3 +183,70 @@ def test_a_model_without_stages_says_so(capfd: pytest.CaptureFixture[str]) -> No
         assert "this model has no stages" in capfd.readouterr().err
         assert cli.main(["stages", "show", service.control]) == 2
         assert "has no stages" in capfd.readouterr().err
+
+
+def bypass(service: Serving, *names: str) -> None:
+    """From now on these, and no others, are bypassed."""
+    with grpc.insecure_channel(service.control) as control:
+        configure = control.unary_unary(
+            "/sweetspot.v1.Control/Configure", request_serializer=control_pb2.ConfigureRequest.SerializeToString
+        )
+        for name in STAGES:
+            settings = control_pb2.StageSettings(bypass=int(name in names))
+            configure(control_pb2.ConfigureRequest(stage=name, settings=settings), timeout=TIMEOUT_S)
+
+
+IN_TWO_WAITS = workload_pb2.RunRequest(
+    steps=[
+        workload_pb2.Step(compute=workload_pb2.Compute(rounds=50)),
+        workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=1)),
+        workload_pb2.Step(compute=workload_pb2.Compute(rounds=50)),
+    ],
+    payload=b"back",
+)
+
+
+@pytest.mark.parametrize("bypassed", [[name] for name in STAGES] + [["admit", "compute"], ["compute", "call"], STAGES])
+def test_a_stage_that_is_bypassed_takes_nothing_and_the_work_is_the_same(bypassed: list[str]) -> None:
+    with seda() as (service, client):
+        checksum = client.run(IN_TWO_WAITS, timeout=TIMEOUT_S).checksum
+        bypass(service, *bypassed)
+        before = service.wait_until(lambda reply: reply.queue_depth == 0, "something still waits")
+        replies = [client.run(IN_TWO_WAITS, timeout=TIMEOUT_S) for _ in range(3)]
+        after = service.wait_until(lambda reply: reply.queue_depth == 0, "something still waits")
+        assert {(reply.checksum, reply.steps, reply.payload) for reply in replies} == {(checksum, 3, b"back")}
+        took = {name: stage(after, name).served - stage(before, name).served for name in STAGES}
+        assert {name for name, served in took.items() if not served} == set(bypassed)
+        assert client.run(SLEEPS, timeout=TIMEOUT_S).worker
+
+
+def test_switching_stages_on_and_off_under_load_loses_doubles_and_reorders_nothing() -> None:
+    calls, window, each = 1500, 30, 25
+    with seda() as (service, _), WireClient(service.address) as client:
+        assert told(service, "compute", "workers=1") == told(service, "call", "workers=1") == 0
+        turns = cycle([["admit"], [], ["compute"], ["compute", "call"], ["call"], [], STAGES, ["read", "reply"], []])
+        started: list[ClientCall] = []
+        ended: list[ClientCall] = []
+        while len(ended) < calls:
+            while len(started) < calls and len(started) - len(ended) < window:
+                started.append(client.session.start("/sweetspot.v1.Workload/Run", IN_TWO_WAITS.SerializeToString()))
+            client.flush()
+            events = client.session.receive_data(client.sock.recv(65_536))
+            before = len(ended)
+            ended += [event.call for event in events if isinstance(event, CallEnded)]
+            if len(ended) // each > before // each:
+                bypass(service, *next(turns))
+        assert {call.code for call in ended} == {Code.OK}
+        assert ended == started
+        assert len({workload_pb2.RunReply.FromString(call.reply or b"").process for call in ended}) == 4
+        service.wait_until(lambda reply: reply.calls_in_flight == reply.queue_depth == 0, "something is left over")
+
+
+def test_a_process_that_dies_takes_what_it_did_of_a_bypassed_stage_with_it() -> None:
+    with seda() as (service, client):
+        bypass(service, "call")
+        sleeping = client.run.future(SLEEPS_LONG, timeout=TIMEOUT_S)
+        service.wait_until(lambda reply: stage(reply, "compute").served == 1, "compute has not taken it")
+        os.kill(process_of(service, "compute"), signal.SIGKILL)
+        assert (sleeping.code(), sleeping.details()) == (grpc.StatusCode.UNAVAILABLE, "compute has died")
+        assert client.run(SLEEPS, timeout=TIMEOUT_S).steps == 1

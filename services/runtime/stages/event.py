@@ -26,6 +26,8 @@ class Event:
     received_ns: int
     request: bytes
     register: Register
+    bypassed: tuple[str, ...]
+    """Stages whose work is to be done by whoever would hand it to them."""
     progress: Progress | None = None
     """None until it is begun."""
 
@@ -63,16 +65,17 @@ class Event:
             self.shape.server_streams,
             self.received_ns,
             self.request,
+            self.bypassed,
             self.progress,
         )
 
     @classmethod
     def unpacked(cls, packed: Packed, register: Register) -> "Event":
         """In the process that takes it."""
-        number, _, (path, timeout_ns, traceparent), streams, received_ns, request, progress = packed
+        number, _, (path, timeout_ns, traceparent), streams, received_ns, request, bypassed, progress = packed
         shape = Shape.SERVER_STREAMING if streams else Shape.UNARY
         head = RequestHead(path, (), 0, timeout_ns=timeout_ns, traceparent=traceparent)
-        return cls(number, head, shape, received_ns, request, register, progress)
+        return cls(number, head, shape, received_ns, request, register, bypassed, progress)
 
 
 @dataclass(frozen=True, slots=True)

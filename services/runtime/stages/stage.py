@@ -33,17 +33,20 @@ class Stage:
         *,
         begin: Callable[[list[Packed]], int],
         held_up: Callable[[], bool],
+        skippable: bool = False,
         waits_for_tokens: bool = True,
         worker_each: bool = False,
     ) -> None:
         """`begin` gives the workers that it keeps until `free`: one for each event of a batch, or one for all.
 
         held_up: whether what was handed on from here still waits for room.
+        skippable: who hands events to it is of the same process, so that to bypass it is to skip its queue.
         """
         self.row = row
         self._loop = loop
         self._begin = begin
         self._held_up = held_up
+        self._skippable = skippable
         self._waits_for_tokens = waits_for_tokens
         self._worker_each = worker_each
         self._queue: deque[tuple[Packed, Taken]] = deque()
@@ -54,6 +57,10 @@ class Stage:
 
     def put(self, packed: Packed, taken: Taken) -> None:
         """Queues an event; `taken` is called with 1 once it is begun."""
+        if self._skippable and self.row.settings.bypass and not self._queue and not self._held_up():
+            taken(1)
+            self._begin([packed])
+            return
         self._queue.append((packed, taken))
         self.look_soon()
 

@@ -1,7 +1,7 @@
 """What each stage is told and what it tells: cells of memory that all processes of a service share. Knows no queue.
 
-stage     rate_per_s  queue_bound  batch  workers       depth  waited_ns  served  shed
-admit              0         1000     16        1           7   81000000    5231    12
+stage     rate_per_s  queue_bound  batch  workers ...   depth  waited_ns  served  shed
+admit              0         1000     64        1           7   81000000    5231    12
           '------------ settings ------------'         '------- counted on the board -------'
           written by the control process               written by the stages' processes
 """
@@ -28,6 +28,7 @@ SETTINGS = {
     "queue_bound": Range(1, 1_000_000),
     "batch": Range(1, 10_000),
     "workers": Range(1, 65_536),
+    "bypass": Range(0, 1),
 }
 """Each setting of a stage, in the order of their cells. A rate of 0 is no limit."""
 
@@ -58,6 +59,9 @@ class Settings:
     """Calls that it takes at once, at most."""
     workers = _Cell("workers")
     """Threads that run its batches; calls in flight, where it waits for others."""
+
+    bypass = _Cell("bypass")
+    """1 where whoever would hand a call to it does its work instead."""
 
     def __init__(self, cells: memoryview) -> None:
         self.cells = cells
