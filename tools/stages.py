@@ -70,12 +70,13 @@ def show(console: Console, stages: Sequence[Stage]) -> None:
     """A line for each stage: its queue, what it has done, and its settings."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("stage")
-    for heading in ("waiting", "wait each", "served", "shed", *KEYS):
-        table.add_column(heading.replace("_", " "), justify="right")
+    for heading in ("waiting", "wait each", "served", "shed"):
+        table.add_column(heading, justify="right")
+    table.add_column("settings that are not 0")
     for stage in stages:
         wait = duration(stage.queue_wait_ns // stage.served) if stage.served else ""
-        told = [str(int(getattr(stage.settings, key))) for key in KEYS]
-        table.add_row(stage.name, count(stage.queue_depth), wait, count(stage.served), count(stage.shed), *told)
+        told = " ".join(f"{field.name}={value}" for field, value in stage.settings.ListFields() if value)
+        table.add_row(stage.name, count(stage.queue_depth), wait, count(stage.served), count(stage.shed), told)
     console.print(table)
 
 

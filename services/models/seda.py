@@ -43,6 +43,7 @@ from services.runtime.calls import Caller
 from services.runtime.loop import Loop
 from services.runtime.passing import Channel
 from services.runtime.service import Service
+from services.runtime.stages.controllers import PERIOD_NS, SAMPLES, Admission, next_workers
 from services.runtime.stages.event import Answer, Event, Packed, Status
 from services.runtime.stages.exchange import Exchange
 from services.runtime.stages.hop import Hop
@@ -63,6 +64,17 @@ CALLS_OUT = 10_000
 BATCH = 64
 """At first, of all but `compute`: there a batch is one thread's, and others may be idle."""
 
+OF_NO_USE = {
+    "read": ("workers", "most_workers", "target_p90_ms"),
+    "admit": ("workers", "most_workers"),
+    "compute": ("target_p90_ms",),
+    "call": ("most_workers", "target_p90_ms"),
+    "reply": ("workers", "most_workers", "target_p90_ms"),
+}
+"""Settings of stages that have no workers but their event loop, or nothing to steer by them."""
+CONTROL_NS = 50_000_000
+"""How often controllers look."""
+
 
 def serve(service: Service) -> None:
     """Serves until drained."""
@@ -71,8 +83,9 @@ def serve(service: Service) -> None:
     for row in service.stages.rows.values():
         row.settings.set("queue_bound", service.config.queue_bound)
         row.settings.set("batch", BATCH)
-    for name in ("read", "admit", "reply"):
-        service.stages.rows[name].settings.keep_workers(1)
+        row.settings.set("workers", 1)
+    for name, useless in OF_NO_USE.items():
+        service.stages.rows[name].settings.keep(*useless)
     service.stages.rows["compute"].settings.set("batch", 1)
     service.stages.rows["compute"].settings.set("workers", service.config.pool_threads)
     service.stages.rows["call"].settings.set("workers", CALLS_OUT)
@@ -176,6 +189,10 @@ class Front(Process):
         self._to_read = self.local(read)
         self.to_reply = self.local(reply)
         self.exchange.serve({"reply": reply})
+        self._admission: Admission | None = None
+        self._took_ns: list[int] = []
+        self._controlled_ns = time.monotonic_ns()
+        self._control_admission()
 
     def received(self, connection: Caller, call: ServerCall) -> None:
         number = self.register.begin() if self._to_read.has_room else None
@@ -200,6 +217,27 @@ class Front(Process):
             holder = self.register.holder(number)
             if holder == process or (holder != FRONT and out.call.shape.server_streams):
                 self._finish(number, why)
+
+    def _control_admission(self) -> None:
+        settings = self.rows["admit"].settings
+        now_ns = time.monotonic_ns()
+        self.loop.call_at(now_ns + CONTROL_NS, self._control_admission)
+        if not settings.target_p90_ms:
+            if self._admission is not None:
+                self._admission = None
+                settings.set("rate_per_s", 0)
+            return
+        passed_ns = now_ns - self._controlled_ns
+        if self._admission is None:
+            self._admission = Admission()
+        elif len(self._took_ns) < SAMPLES and passed_ns < PERIOD_NS:
+            return
+        else:
+            target_ns = settings.target_p90_ms * 1_000_000
+            rate_per_s = self._admission.next_rate_per_s(self._took_ns, target_ns, passed_ns)
+            settings.set("rate_per_s", rate_per_s)
+        self._controlled_ns = now_ns
+        self._took_ns.clear()
 
     def _read(self, batch: list[Packed]) -> int:
         for packed in batch:
@@ -242,6 +280,8 @@ class Front(Process):
     def _finish(self, number: int, status: Status) -> None:
         out = self._out.pop(number)
         self._under_way -= out.under_way
+        if self._admission is not None and status.code is not Code.RESOURCE_EXHAUSTED:
+            self._took_ns.append(time.monotonic_ns() - out.call.received_ns)
         self.register.end(number)
         out.call.retry_after_ms = status.retry_after_ms
         out.connection.finish(out.call, status.code, status.why)
@@ -279,6 +319,8 @@ class Behind(Process):
         )
         self._own = self.local(self._stage)
         self.exchange.serve({name: self._stage})
+        if number == COMPUTE:
+            self.compute.control()
         loop.register(service.drain.fileno(), self)
 
     def pass_on(self, stage: str, event: Event) -> None:
@@ -353,6 +395,15 @@ class Compute:
         self._batches: queue.SimpleQueue[list[Event] | None] = queue.SimpleQueue()
         self._threads = 0
         self._idle = 0
+
+    def control(self) -> None:
+        """Lets the workers follow the queue, where that is asked for."""
+        row = self._process.rows["compute"]
+        if row.settings.most_workers:
+            idle = row.settings.workers - (self._threads - self._idle)
+            waiting = row.depth.value() or 0
+            row.settings.set("workers", next_workers(row.settings.workers, row.settings.most_workers, waiting, idle))
+        self._process.loop.call_at(time.monotonic_ns() + CONTROL_NS, self.control)
 
     def begin(self, events: list[Event]) -> int:
         if self._idle:

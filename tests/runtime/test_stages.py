@@ -3,6 +3,7 @@
 import pytest
 
 from services.runtime.board import Board
+from services.runtime.stages.controllers import Admission, next_workers
 from services.runtime.stages.event import Packed
 from services.runtime.stages.hop import Hop
 from services.runtime.stages.register import Register
@@ -87,3 +88,29 @@ def test_a_call_that_is_over_is_taken_by_nobody_even_where_another_one_has_its_p
     register.give_up(later)
     assert register.given_up(later)
     assert not register.given_up(over)
+
+
+def test_admission_comes_to_what_keeps_to_the_target() -> None:
+    capacity_per_s, offered_per_s, target_ms = 200.0, 1000.0, 100
+    admission = Admission()
+    waiting, rate_per_s, period_ms = 0.0, offered_per_s, 500
+    rates, p90s_ms = [], []
+    for _ in range(200):  # a queue that is served at a rate: a call takes as long as those before it
+        waiting = max(0.0, waiting + (min(rate_per_s, offered_per_s) - capacity_per_s) * period_ms / 1000)
+        took_ms = 5 + 1000 * waiting / capacity_per_s
+        took_ns = [round(took_ms * MS)] * round(min(rate_per_s, capacity_per_s) * period_ms / 1000)
+        rate_per_s = admission.next_rate_per_s(took_ns, target_ms * MS, period_ms * MS)
+        rates.append(rate_per_s)
+        p90s_ms.append(took_ms)
+    settled = slice(100, None)
+    assert 0.7 * capacity_per_s < sum(rates[settled]) / 100 < 1.1 * capacity_per_s
+    assert sum(took_ms <= target_ms for took_ms in p90s_ms[settled]) > 50
+
+
+@pytest.mark.parametrize(
+    ("workers", "waiting", "idle", "becomes"),
+    [(1, 2, 0, 2), (4, 100, 0, 4), (1, 1, 0, 1), (3, 0, 1, 2), (1, 0, 1, 1), (2, 0, 0, 2), (9, 100, 0, 4)],
+    ids=["more wait", "as many as may be", "few wait", "one is idle", "the last one", "all busy", "fewer may be"],
+)
+def test_workers_are_as_many_as_the_queue_needs(workers: int, waiting: int, idle: int, becomes: int) -> None:
+    assert next_workers(workers, 4, waiting, idle) == becomes

@@ -29,11 +29,13 @@ SETTINGS = {
     "batch": Range(1, 10_000),
     "workers": Range(1, 65_536),
     "bypass": Range(0, 1),
+    "target_p90_ms": Range(0, 60_000),
+    "most_workers": Range(0, 65_536),
 }
 """Each setting of a stage, in the order of their cells. A rate of 0 is no limit."""
 
 
-_WORKERS_KEPT = len(SETTINGS)
+_KEPT = len(SETTINGS)
 _CELLS = len(SETTINGS) + 1
 
 
@@ -63,6 +65,11 @@ class Settings:
     bypass = _Cell("bypass")
     """1 where whoever would hand a call to it does its work instead."""
 
+    target_p90_ms = _Cell("target_p90_ms")
+    """Of the time in which nine of ten calls are to be answered: the rate is set accordingly; 0 where it is not."""
+    most_workers = _Cell("most_workers")
+    """Workers are added and removed as the queue grows and empties, up to so many; 0 where they are not."""
+
     def __init__(self, cells: memoryview) -> None:
         self.cells = cells
 
@@ -74,18 +81,19 @@ class Settings:
         """One writer at a time."""
         self.cells[list(SETTINGS).index(key)] = value
 
-    def keep_workers(self, workers: int) -> None:
-        """So many for good: those of a stage that is run by something else than workers."""
-        self.set("workers", workers)
-        self.cells[_WORKERS_KEPT] = True
+    def keep(self, *keys: str) -> None:
+        """The stage has no use for another value of these."""
+        for key in keys:
+            self.cells[_KEPT] |= 1 << list(SETTINGS).index(key)
 
     def check(self, key: str, value: int) -> None:
         """Raises ValueError for what the stage cannot be told."""
         within = SETTINGS[key]
         if not within.least <= value <= within.most:
             raise ValueError(f"{key} is {value}, not within {within.least} to {within.most}")
-        if key == "workers" and self.cells[_WORKERS_KEPT] and value != self.workers:
-            raise ValueError(f"workers is {value}, but the event loop alone runs this stage: {self.workers}")
+        at = list(SETTINGS).index(key)
+        if self.cells[_KEPT] >> at & 1 and value != self.cells[at]:
+            raise ValueError(f"{key} is {value}, and of no use in this stage")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,55 @@
+"""What sets a stage's settings from what is measured, where it is asked to. Pure: no clock, no queue, no memory shared.
+
+Source: Welsh and Culler, Adaptive Overload Control for Busy Internet Servers, USITS 2003, section 3 (admission), and
+Welsh, Culler, Brewer: SEDA, SOSP 2001, section 4.2 (workers). The form is theirs; the constants are for calls that take
+milliseconds, where theirs took seconds.
+"""
+
+from collections.abc import Sequence
+
+SAMPLES = 100
+"""Calls after which admission looks, or else when a period is over."""
+PERIOD_NS = 500_000_000
+_KEPT = 0.7
+"""Weight of what was before in the smoothed 90th percentile."""
+_TOO_LOW = -0.5
+"""Relative error below which the rate is raised; above 0 it is lowered."""
+_SLOWER = 1.2
+_FASTER_PER_S = 20.0
+
+
+class Admission:
+    """The rate at which calls are let in, so that nine of ten are answered within a target: AIMD.
+
+    Lowered by a factor while they are not, raised by steps while they take less than half of it.
+    """
+
+    def __init__(self) -> None:
+        self._rate_per_s = 0.0
+        self._p90_ns = 0.0
+
+    def next_rate_per_s(self, took_ns: Sequence[int], target_ns: int, period_ns: int) -> int:
+        """1 or more. `took_ns` is of the calls answered in the period that has passed; none say that all is well."""
+        p90_ns = sorted(took_ns)[len(took_ns) * 9 // 10] if took_ns else 0
+        served_per_s = len(took_ns) * 1e9 / period_ns
+        if not self._rate_per_s:  # begins where it finds the service
+            self._rate_per_s, self._p90_ns = served_per_s, p90_ns
+        self._p90_ns = _KEPT * self._p90_ns + (1 - _KEPT) * p90_ns
+        error = (self._p90_ns - target_ns) / target_ns
+        if error > 0:
+            self._rate_per_s /= _SLOWER
+        elif error < _TOO_LOW:
+            self._rate_per_s -= error * _FASTER_PER_S
+        self._rate_per_s = min(max(self._rate_per_s, 1.0), 1_000_000.0)
+        return round(self._rate_per_s)
+
+
+def next_workers(workers: int, most: int, waiting: int, idle: int) -> int:
+    """One more where more wait than there are workers, one less where some have nothing to do; `most` at most."""
+    if workers > most:
+        return most
+    if waiting > workers and workers < most:
+        return workers + 1
+    if idle and not waiting and workers > 1:
+        return workers - 1
+    return workers
