@@ -1,5 +1,6 @@
 """What stages promise: each has a queue that is seen, bounded and steered, and a process whose death is told of."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -272,3 +273,18 @@ def test_calls_are_shed_as_long_as_they_take_longer_than_the_target() -> None:
         service.wait_until(lambda reply: stage(reply, "admit").settings.rate_per_s == 0, "the limit is left over")
         calls = [client.run.future(ECHO, timeout=TIMEOUT_S) for _ in range(100)]
         assert {call.code() for call in calls} == {grpc.StatusCode.OK}
+
+
+def test_steps_of_several_processes_are_told_in_one_trace(tmp_path: Path) -> None:
+    spans_file = tmp_path / "spans.jsonl"
+    with seda("--trace-file", str(spans_file)) as (service, client):
+        client.run(IN_TWO_WAITS, timeout=TIMEOUT_S, metadata=[("traceparent", f"00-{'1' * 32}-{'2' * 16}-01")])
+        assert service.stop() == 0
+    names = [
+        span["name"]
+        for line in spans_file.read_text(encoding="utf-8").splitlines()
+        for resource in json.loads(line)["resourceSpans"]
+        for scope in resource["scopeSpans"]
+        for span in scope["spans"]
+    ]
+    assert sorted(names) == ["compute", "compute", "queue", "run", "sleep", "sweetspot.v1.Workload/Run"]
