@@ -19,7 +19,7 @@ When full      A stage whose next queue is full keeps its events and takes no mo
                refused: as many are in compute and call as these may take. When a stage's process dies the calls
                that it had taken are answered UNAVAILABLE; what was in its queue waits for its successor.
 After          Welsh, Culler, Brewer: SEDA, SOSP 2001, as retold with processes; sheds as in Welsh and Culler, Adaptive
-               Overload Control for Busy Internet Servers, USITS 2003, section 3.
+               Overload Control for Busy Internet Servers, USITS 2003.
 
 While a stage is bypassed whoever would hand a call to it does its work instead: the same handler, without the hop and
 the queue. A call keeps to the ways that it was told when it was read; where every stage has one worker, so that answers

@@ -1,7 +1,7 @@
 """What sets a stage's settings from what is measured, where it is asked to. Pure: no clock, no queue, no memory shared.
 
-Source: Welsh and Culler, Adaptive Overload Control for Busy Internet Servers, USITS 2003, section 3 (admission), and
-Welsh, Culler, Brewer: SEDA, SOSP 2001, section 4.2 (workers). The form is theirs; the constants are for calls that take
+Source: Welsh and Culler, Adaptive Overload Control for Busy Internet Servers, USITS 2003 (admission), and
+Welsh, Culler, Brewer: SEDA, SOSP 2001 (workers). The form is theirs; the constants are for calls that take
 milliseconds, where theirs took seconds.
 """
 
