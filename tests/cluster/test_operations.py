@@ -59,6 +59,14 @@ def loader(made: Release, models: Sequence[str]) -> dict[str, object]:
     }
 
 
+def a_pod(made: Release, model: str) -> str:
+    """One that serves, and is not on its way out: those are listed too."""
+    listed = json.loads(made.kubectl("get", "pods", "--selector", f"sweetspot.dev/model={model}", "--output", "json"))
+    names = [pod["metadata"]["name"] for pod in listed["items"] if "deletionTimestamp" not in pod["metadata"]]
+    assert names, f"{model} has no pod"
+    return str(names[0])
+
+
 def logs_once(made: Release, said: str, timeout_s: float) -> str:
     """The pod's log, as soon as it has that in it."""
     until_s = time.monotonic() + timeout_s
@@ -85,9 +93,7 @@ def test_no_call_fails_while_pods_are_rolled_and_deleted(everything: Release, mo
         for each in deployments:
             made.kubectl("rollout", "status", each, "--timeout=120s", timeout_s=150)
         for model in models:
-            chosen = ("--selector", f"sweetspot.dev/model={model}", "--field-selector", "status.phase=Running")
-            name = made.kubectl("get", "pods", *chosen, "--output", "jsonpath={.items[0].metadata.name}")
-            made.kubectl("delete", "pod", name, "--wait=false")
+            made.kubectl("delete", "pod", a_pod(made, model), "--wait=false")
         log = logs_once(made, "{", CALLS / RATE_RPS + 60)
     finally:
         made.kubectl("delete", "pod", "steady", "--now", "--ignore-not-found")
@@ -110,8 +116,7 @@ with grpc.insecure_channel("127.0.0.1:50051") as channel:
 
 def test_a_service_that_took_more_than_its_memory_comes_back(everything: Release) -> None:
     made = everything
-    pods = ("get", "pods", "--selector", "sweetspot.dev/model=grpcio_asyncio", "--output")
-    name = made.kubectl(*pods, "jsonpath={.items[0].metadata.name}")
+    name = a_pod(made, "grpcio_asyncio")
     made.cluster.run("kubectl", "--namespace", made.namespace, "exec", name, "--", "python", "-c", TOO_MUCH)
     restarted = "jsonpath={.status.containerStatuses[0].restartCount}=1"
     made.kubectl("wait", f"pod/{name}", f"--for={restarted}", "--timeout=60s", timeout_s=90)
