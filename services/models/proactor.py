@@ -45,7 +45,7 @@ from services.runtime.channel import Channel
 from services.runtime.completion import Proactor, Stream, ignore
 from services.runtime.completion_link import CompletionLink
 from services.runtime.config import Address
-from services.runtime.drain import DRAIN_POLL_S
+from services.runtime.draining import OpenConnections
 from services.runtime.forwarding import Asker, Remote
 from services.runtime.inline import InlineCalls
 from services.runtime.linger import LINGER_S
@@ -200,33 +200,17 @@ class Acceptor:
             self._accept()
 
 
-class Connections:
-    """Those that are open. Once the service drains, the loop stops with the last of them."""
+class Connections(OpenConnections["Connection"]):
+    """Those of the proactor."""
 
     def __init__(self, service: Service, proactor: Proactor, calls: Calls) -> None:
-        self._service = service
+        super().__init__(service, proactor)
         self._proactor = proactor
         self._calls = calls
-        self._open: set[Connection] = set()
 
     def add(self, fd: int) -> None:
         """Takes over a connected descriptor."""
-        connection = Connection(fd, self._service, self._proactor, self._calls, self._open.discard)
-        self._open.add(connection)
-        if self._service.drain.requested:
-            connection.drain()
-
-    def drain(self) -> None:
-        """Tells every client, and stops the loop with the last connection or when the drain is over."""
-        for connection in tuple(self._open):
-            connection.drain()
-        self._look()
-
-    def _look(self) -> None:
-        if not self._open or self._service.drained():
-            self._proactor.stop()
-        else:
-            self._proactor.call_at(time.monotonic_ns() + round(DRAIN_POLL_S * 1e9), self._look)
+        self.hold(Connection(fd, self._service, self._proactor, self._calls, self.closed))
 
 
 class Connection:

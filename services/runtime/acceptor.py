@@ -2,11 +2,10 @@
 
 import logging
 import socket
-import time
 
 from services.runtime.accept import accept_ready
 from services.runtime.calls import Calls
-from services.runtime.drain import DRAIN_POLL_S
+from services.runtime.draining import OpenConnections
 from services.runtime.loop import Loop
 from services.runtime.nonblocking import Connection
 from services.runtime.service import Service
@@ -14,41 +13,26 @@ from services.runtime.service import Service
 _logger = logging.getLogger(__name__)
 
 
-class Connections:
-    """Those that are open. Once the service drains, the loop stops with the last of them."""
+class Connections(OpenConnections[Connection]):
+    """Those of a loop that waits for readiness."""
 
     def __init__(self, service: Service, loop: Loop, calls: Calls) -> None:
-        self._service = service
-        self._loop = loop
+        super().__init__(service, loop)
+        self._watching = loop
         self._calls = calls
-        self._open: set[Connection] = set()
         self._refused = False
 
     def add(self, sock: socket.socket) -> None:
         """Takes over a connected, non-blocking socket; closes one that the loop cannot watch, and says so once."""
         try:
-            connection = Connection(sock, self._service, self._loop, self._calls, self._open.discard)
+            connection = Connection(sock, self._service, self._watching, self._calls, self.closed)
         except OSError as error:
             if not self._refused:
                 self._refused = True
                 _logger.warning("connections are refused: %s", error.strerror)
             sock.close()
             return
-        self._open.add(connection)
-        if self._service.drain.requested:
-            connection.drain()
-
-    def drain(self) -> None:
-        """Tells every client, and stops the loop with the last connection or when the drain is over."""
-        for connection in tuple(self._open):
-            connection.drain()
-        self._look()
-
-    def _look(self) -> None:
-        if not self._open or self._service.drained():
-            self._loop.stop()
-        else:
-            self._loop.call_at(time.monotonic_ns() + round(DRAIN_POLL_S * 1e9), self._look)
+        self.hold(connection)
 
 
 class Acceptor:

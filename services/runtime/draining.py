@@ -1,0 +1,55 @@
+"""The connections of one loop, and how they all end when the service drains. Must not know how one comes or is read."""
+
+import time
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar
+
+from services.runtime.drain import DRAIN_POLL_S
+from services.runtime.service import Service
+
+
+class Stoppable(Protocol):
+    """What is asked of a loop."""
+
+    def call_at(self, due_ns: int, callback: Callable[[], None]) -> Any: ...
+    def stop(self) -> None: ...
+
+
+class Drainable(Protocol):
+    """What is asked of a connection."""
+
+    def drain(self) -> None: ...
+
+
+Connection = TypeVar("Connection", bound=Drainable)
+
+
+class OpenConnections(Generic[Connection]):
+    """Those that are open. Once the service drains, the loop stops with the last of them."""
+
+    def __init__(self, service: Service, loop: Stoppable) -> None:
+        self._service = service
+        self._loop = loop
+        self._open: set[Connection] = set()
+
+    def hold(self, connection: Connection) -> None:
+        """From now until it is closed it is one of them."""
+        self._open.add(connection)
+        if self._service.drain.requested:
+            connection.drain()
+
+    def closed(self, connection: Connection) -> None:
+        """It is none of them any more."""
+        self._open.discard(connection)
+
+    def drain(self) -> None:
+        """Tells every client, and stops the loop with the last connection or when the drain is over."""
+        for connection in tuple(self._open):
+            connection.drain()
+        self._look()
+
+    def _look(self) -> None:
+        if not self._open or self._service.drained():
+            self._loop.stop()
+        else:
+            self._loop.call_at(time.monotonic_ns() + round(DRAIN_POLL_S * 1e9), self._look)
