@@ -11,17 +11,17 @@ import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 from rich.console import Console
 
-from tools import environment, experiment, local, report, stages, styles, traces
+from tools import experiment, local, report, stages, styles, traces
 from tools.cluster import jaeger, store
 from tools.cluster.api import Api, ClusterError
 from tools.cluster.release import Release
@@ -30,18 +30,17 @@ from tools.experiment import BadExperimentError, Experiment
 from tools.local import LocalError, Pinning, Programs
 from tools.progress import Progress
 from tools.results import BadResultsError, read_trials, write_whole
-from tools.run import Pair, Watcher, run, trials
+from tools.run import trials
 from tools.scale import page
 from tools.scale.cells import cells
-from tools.scale.local import local_ground, pinning_over
+from tools.scale.local import pinning_over
 from tools.scale.results import FOLDER as CELLS
 from tools.scale.results import is_scale, read_cells
-from tools.scale.run import Ground
 from tools.scale.run import run as run_cells
 from tools.scale.terminal import ScaleProgress
 from tools.scale.terminal import show as show_cells
 from tools.terminal import RunProgress, show, show_kept, show_traces
-from tools.trial import Place
+from tools.venue import ThisMachine, Venue
 
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
 BALANCES = ("cluster-ip", "headless", "per-connection")
@@ -212,48 +211,6 @@ def _cluster_of(folder: Path, programs: Programs) -> Cluster:
     if "cluster" not in described:
         raise _Refused(f"{folder}: not a run in a cluster; its spans are in traces/, and the report shows some")
     return Cluster.resumed(described["cluster"], programs)
-
-
-class Venue(Protocol):
-    """Where trials run: this machine, or a cluster."""
-
-    def models(self) -> Collection[str]:
-        """What can be measured there."""
-
-    def describe(self) -> dict[str, Any]:
-        """What a reader needs to doubt a number, or to get it again."""
-
-    def keep(self, folder: Path) -> None:
-        """A new run begins, of which the folder says what is asked."""
-
-    def measure_all(self, asked: Experiment, wanted: Sequence[Pair], folder: Path, watcher: Watcher) -> None:
-        """Runs those trials and keeps them in the folder."""
-
-    def ground(self, folder: Path) -> AbstractContextManager[Ground]:
-        """Where the cells of a grid run."""
-
-
-class ThisMachine:
-    """Trials as processes, side by side."""
-
-    def __init__(self, programs: Programs, pinning: Pinning | None) -> None:
-        self._programs = programs
-        self._pinning = pinning
-
-    def models(self) -> Collection[str]:
-        return self._programs.models()
-
-    def describe(self) -> dict[str, Any]:
-        return environment.describe(self._pinning, local.allow_open_files())
-
-    def keep(self, folder: Path) -> None:
-        """The folder is all there is of it."""
-
-    def measure_all(self, asked: Experiment, wanted: Sequence[Pair], folder: Path, watcher: Watcher) -> None:
-        run(asked, wanted, Place(folder, self._programs, self._pinning), watcher)
-
-    def ground(self, folder: Path) -> AbstractContextManager[Ground]:
-        return local_ground(Place(folder, self._programs, self._pinning))
 
 
 def _run(args: argparse.Namespace, console: Console, programs: Programs) -> int:

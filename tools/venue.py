@@ -1,0 +1,56 @@
+"""Where trials run: what the command asks of a place, and this machine as one. The other is tools/cluster/run.py."""
+
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+from tools import environment, local
+from tools.experiment import Experiment
+from tools.local import Pinning, Programs
+from tools.run import Pair, Watcher, run
+from tools.scale.local import local_ground
+from tools.scale.run import Ground
+from tools.trial import Place
+
+
+class Venue(Protocol):
+    """Where trials run: this machine, or a cluster."""
+
+    def models(self) -> Collection[str]:
+        """What can be measured there."""
+
+    def describe(self) -> dict[str, Any]:
+        """What a reader needs to doubt a number, or to get it again."""
+
+    def keep(self, folder: Path) -> None:
+        """A new run begins, of which the folder says what is asked."""
+
+    def measure_all(self, asked: Experiment, wanted: Sequence[Pair], folder: Path, watcher: Watcher) -> None:
+        """Runs those trials and keeps them in the folder."""
+
+    def ground(self, folder: Path) -> AbstractContextManager[Ground]:
+        """Where the cells of a grid run."""
+
+
+class ThisMachine:
+    """Trials as processes, side by side."""
+
+    def __init__(self, programs: Programs, pinning: Pinning | None) -> None:
+        self._programs = programs
+        self._pinning = pinning
+
+    def models(self) -> Collection[str]:
+        return self._programs.models()
+
+    def describe(self) -> dict[str, Any]:
+        return environment.describe(self._pinning, local.allow_open_files())
+
+    def keep(self, folder: Path) -> None:
+        """The folder is all there is of it."""
+
+    def measure_all(self, asked: Experiment, wanted: Sequence[Pair], folder: Path, watcher: Watcher) -> None:
+        run(asked, wanted, Place(folder, self._programs, self._pinning), watcher)
+
+    def ground(self, folder: Path) -> AbstractContextManager[Ground]:
+        return local_ground(Place(folder, self._programs, self._pinning))
