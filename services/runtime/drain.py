@@ -2,9 +2,11 @@
 
 import mmap
 import os
+import select
 import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 DRAIN_POLL_S = 0.02
@@ -27,18 +29,28 @@ def raise_when_time_is_up() -> None:
 
 
 class Drain:
-    """Whether the service has been asked to stop. `fileno()` is readable from then on, for whoever waits in poll."""
+    """Whether the service has been asked to stop. `fileno()` is readable from then on, for whoever waits in poll.
+
+    A signal's handler in Python runs between two instructions of the main thread. A signal that comes after the last of
+    them and before the thread is in poll(2) would be seen only once the poll is over, which it would not be: so what
+    CPython's own handler in C writes (signal.set_wakeup_fd) is what makes `fileno()` readable.
+    """
 
     def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._clock_s = clock_s
         self._begun_s: float | None = None
         self._asked = mmap.mmap(-1, 1)  # shared with the control process, whose readiness follows
         self._timeout_s: float | None = None
-        self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)  # eventfd(2)
+        self._signalled = False
+        self._fd, self._asking_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._poll = select.poll()
+        self._poll.register(self._fd, select.POLLIN)
 
     @property
     def requested(self) -> bool:
         """Somebody has asked."""
+        if not self._asked[0] and self._poll.poll(0):
+            self._asked[0] = 1
         return self._asked[0] != 0
 
     def fileno(self) -> int:
@@ -58,7 +70,8 @@ class Drain:
     def request(self) -> None:
         """Asks; safe from any thread and from a signal handler."""
         self._asked[0] = 1
-        os.eventfd_write(self._fd, 1)
+        with suppress(BlockingIOError):  # it is full of others' asking
+            os.write(self._asking_fd, b"\0")
 
     def cut_off_after(self, timeout_s: float) -> None:
         """For a main thread that serves: TimeIsUp is raised in it so long after a signal has asked."""
@@ -69,11 +82,13 @@ class Drain:
         """SIGTERM and SIGINT ask; a second one exits at once, with 128 + its number as shells report it."""
 
         def ask(number: int, _frame: FrameType | None) -> None:
-            if self.requested:
+            if self._signalled:
                 os._exit(128 + number)
+            self._signalled = True
             self.request()
             if self._timeout_s is not None:
                 signal.setitimer(signal.ITIMER_REAL, self._timeout_s)
 
+        signal.set_wakeup_fd(self._asking_fd, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, ask)
         signal.signal(signal.SIGINT, ask)

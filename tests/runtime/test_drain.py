@@ -1,4 +1,10 @@
-"""When a drain is over, by a clock of the test's own."""
+"""When a drain begins, and when it is over, by a clock of the test's own."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -26,3 +32,31 @@ def test_a_drain_is_over(drained_s: float, calls_in_flight: int, over: bool, why
 
 def test_a_timeout_of_none_at_all_is_over_at_once() -> None:
     assert Drain().is_over(0.0, 5)
+
+
+WAITS_WHILE_ANOTHER_THREAD_IS_SIGNALLED = """
+import select, signal, threading
+from services.runtime.drain import Drain
+drain = Drain()
+drain.on_signals()
+threading.Thread(target=threading.Event().wait, daemon=True).start()
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+print("waits", flush=True)
+select.select([drain], [], [])
+print("requested", drain.requested, flush=True)
+"""
+
+
+def test_a_signal_that_does_not_interrupt_the_wait_for_it_ends_it_all_the_same() -> None:
+    command = [sys.executable, "-c", WAITS_WHILE_ANOTHER_THREAD_IS_SIGNALLED]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waits\n"
+        until_s = time.monotonic() + 20
+        while Path(f"/proc/{process.pid}/stat").read_text(encoding="ascii").split()[2] != "S":  # proc(5): it sleeps
+            assert time.monotonic() < until_s
+        process.send_signal(signal.SIGTERM)
+        try:
+            assert process.communicate(timeout=20)[0] == "requested True\n"
+        finally:
+            process.kill()
