@@ -129,6 +129,29 @@ def test_a_step_that_calls_the_backend_says_which_step_and_where(recorded: Recor
         "server.address": "127.0.0.1",
         "server.port": "50051",
         "sweetspot.step": "1",
+        "sweetspot.model": "thread_pool",
+        "sweetspot.worker": "worker-3",
+    }
+
+
+def test_every_span_says_of_which_model_it_is_and_by_whom(recorded: Recorded) -> None:
+    trace = recorded.tracing.server_call(CALLER.traceparent, RUN)
+    assert trace is not None
+    trace.step("compute", 1_000, 2_000, 0)
+    elsewhere = recorded.tracing.same_call(trace.carried("worker-1"))
+    elsewhere.step("sleep", 2_000, 3_000, 1)
+    elsewhere.waited("reply", 3_000, 4_000)
+    elsewhere.end(500, 1_000, 5_000, OK, "worker-2")
+
+    told = {name: _attributes(span) for name, span in recorded.spans().items()}
+    assert {span["sweetspot.model"] for span in told.values()} == {"thread_pool"}
+    assert {name: span["sweetspot.worker"] for name, span in told.items()} == {
+        "sweetspot.v1.Workload/Run": "worker-2",
+        "queue": "worker-2",
+        "run": "worker-2",
+        "compute": "worker-1",
+        "sleep": "worker-2",
+        "queue reply": "worker-2",
     }
 
 

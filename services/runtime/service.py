@@ -19,7 +19,7 @@ from services.runtime.drain import Drain
 from services.runtime.health import Health
 from services.runtime.lag import LoopLag
 from services.runtime.stages.table import Table
-from services.telemetry import Counts, Tracing
+from services.telemetry import CallTrace, Counts, Tracing
 from services.telemetry.readings import metrics_go_out
 from services.wire import Limits, ServerCall, ServerSession, Shape
 from services.wire.request import RequestHead
@@ -151,23 +151,24 @@ class Service:
 
     def start(self, call: Startable, identity: bytes, progress: Progress | None = None) -> Run:
         """Begins to run a workload call, or goes on with it. Raises RpcError where there is nothing to run."""
-        trace = None
-        if self.tracing is not None and call.head.traceparent is not None:
-            carried = None if progress is None else progress[-1]
-            if carried is not None:
-                trace = self.tracing.same_call(carried)
-            elif progress is None:
-                trace = self.tracing.server_call(call.head.traceparent, call.head.path.decode("ascii"))
         kind = interop.InteropRun if call.head.path in interop.SHAPES else Run
         return kind(
             call,
             identity,
             self.ledger,
             streams=call.shape.server_streams,
-            trace=trace,
+            trace=self.trace(call, progress),
             durations=self.durations,
             progress=progress,
         )
+
+    def trace(self, call: Startable, progress: Progress | None = None) -> CallTrace | None:
+        """The trace of a call that is begun, or has come so far; None where it is not traced."""
+        if self.tracing is None or call.head.traceparent is None:
+            return None
+        if progress is None:
+            return self.tracing.server_call(call.head.traceparent, call.head.path.decode("ascii"))
+        return None if progress.trace is None else self.tracing.same_call(progress.trace)
 
     def ready(self) -> bool:
         """Further calls are welcome: not draining, and no full queue."""

@@ -6,6 +6,7 @@ A traced call becomes these spans (a process each line of dashes):
     --------------------------------
       SERVER sweetspot.v1.Workload/Run      service: from the whole request received to the reply handed over
         queue                               received .. a worker took it
+        queue STAGE                         handed on .. taken, for each stage of a model that has several
         run                                 a worker took it .. its handler returned
           compute, sleep, block, touch      one for each step
           CLIENT sweetspot.v1.Backend/Fetch
@@ -17,8 +18,8 @@ error.type, server.address, server.port).
 """
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -212,9 +213,15 @@ class CallTrace:
         self._steps = list(steps)
         self._model = model
 
-    def carried(self) -> Carried:
-        """All there is so far, for the process that runs the call from here on; this one ends nothing more of it."""
-        return self._parent, self._method, self._server, self._run, tuple(self._steps)
+    def carried(self, worker: str) -> Carried:
+        """All there is so far, by `worker`, for whoever goes on with the call; this one ends nothing of it."""
+        return (
+            self._parent,
+            self._method,
+            self._server,
+            self._run,
+            tuple(_by({"sweetspot.worker": worker}, self._steps)),
+        )
 
     @property
     def context(self) -> TraceContext:
@@ -232,6 +239,20 @@ class CallTrace:
                 started_ns=started_ns,
                 ended_ns=ended_ns,
                 attributes={"sweetspot.step": index, **attributes},
+            )
+        )
+
+    def waited(self, stage: str, handed_ns: int, taken_ns: int) -> None:
+        """A wait in the queue of one stage of several."""
+        self._steps.append(
+            Span(
+                name=f"queue {stage}",
+                kind="INTERNAL",
+                context=self._server.child(),
+                parent_id=self._server.span_id,
+                started_ns=handed_ns,
+                ended_ns=taken_ns,
+                attributes={"sweetspot.stage": stage},
             )
         )
 
@@ -291,9 +312,9 @@ class CallTrace:
             parent_id=self._server.span_id,
             started_ns=received_ns,
             ended_ns=ended_ns if started_ns is None else started_ns,
-            attributes=self._model,
+            attributes=who,
         )
-        spans = [server, queue]
+        spans = [server, queue, *_by(who, self._steps)]
         if started_ns is not None:
             run = Span(
                 name="run",
@@ -304,8 +325,13 @@ class CallTrace:
                 ended_ns=ended_ns,
                 attributes=who,
             )
-            spans += [run, *self._steps]
+            spans.append(run)
         self._pipeline.record(spans)
+
+
+def _by(who: Mapping[str, Attribute], steps: Iterable[Span]) -> list[Span]:
+    """The steps; those that nobody has claimed so far are theirs."""
+    return [replace(step, attributes={**who, **step.attributes}) for step in steps]
 
 
 def _endpoint() -> str | None:

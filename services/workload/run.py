@@ -6,7 +6,7 @@ import time
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from google.protobuf.message import DecodeError
 from sweetspot.v1 import backend_pb2, workload_pb2
@@ -17,8 +17,20 @@ from services.workload import steps
 from services.workload.ledger import Ledger
 from services.workload.plan import read_plan
 
-Progress = tuple[int, int, int, int, int, int, Carried | None]
-"""A run that is handed on: steps taken, checksum, waiting_ns, started_ns, queued_ns, when it was handed on, trace."""
+
+class Progress(NamedTuple):
+    """A run that is handed on; times are CLOCK_MONOTONIC."""
+
+    taken: int
+    """Steps."""
+    checksum: int
+    waiting_ns: int
+    """Time that it has waited so far, and been queued:"""
+    queued_ns: int
+    started_ns: int
+    handed_ns: int
+    trace: Carried | None
+
 
 FETCH_PATH = "/sweetspot.v1.Backend/Fetch"
 
@@ -112,8 +124,9 @@ class Run:
         self._checksum = 0
         self._index = 0
         if progress is not None:
-            self._index, self._checksum, self._waiting_ns, self._started_ns, self._queued_ns, handed_ns, _ = progress
-            self._queued_ns += now_ns - handed_ns
+            self._index, self._checksum, self._waiting_ns = progress.taken, progress.checksum, progress.waiting_ns
+            self._started_ns = progress.started_ns
+            self._queued_ns = progress.queued_ns + now_ns - progress.handed_ns
         self.streams = streams
         plan = self._read(call.request)
         self.steps: Sequence[workload_pb2.Step] = plan.steps
@@ -143,14 +156,14 @@ class Run:
 
     def hand_on(self) -> Progress:
         """What another Run of this call needs to go on from here; this one is over."""
-        return (
-            self._index,
-            self._checksum,
-            self._waiting_ns,
-            self._started_ns,
-            self._queued_ns,
-            time.monotonic_ns(),
-            None if self._trace is None else self._trace.carried(),
+        return Progress(
+            taken=self._index,
+            checksum=self._checksum,
+            waiting_ns=self._waiting_ns,
+            queued_ns=self._queued_ns,
+            started_ns=self._started_ns,
+            handed_ns=time.monotonic_ns(),
+            trace=None if self._trace is None else self._trace.carried(threading.current_thread().name),
         )
 
     def check(self) -> None:
