@@ -41,6 +41,16 @@ def test_the_parts_of_a_call_add_up_to_its_latency() -> None:
     assert sum(account.parts().values()) == CALL.latency_ns
 
 
+def test_what_a_call_waits_for_between_its_steps_is_queue_and_not_running() -> None:
+    before = span("q1", "s", "queue read", INTERNAL, ns=(1_500, 2_000))  # a part of `queue`
+    between = span("q2", "s", "queue call", INTERNAL, ns=(4_500, 4_800))
+    took = waterfall(CALL, [*WHOLE, before, between])
+    assert took.account is not None
+    assert (took.account.queue_ns, took.account.running_ns) == (2_300, 1_400)
+    assert sum(took.account.parts().values()) == CALL.latency_ns
+    assert {bar.role for bar in took.bars if bar.span.name.startswith("queue")} == {"queue"}
+
+
 def test_time_starts_at_the_intended_send_and_depth_follows_parents() -> None:
     bars = waterfall(CALL, WHOLE[::-1]).bars
     assert [(bar.span.span_id, bar.depth, bar.offset_ns) for bar in bars] == [

@@ -25,7 +25,7 @@ class Account:
     wire_ns: float
     """Outside of the service's span: both kernels, the network, bytes that nobody has read yet."""
     queue_ns: float
-    """Received whole, waiting for a worker."""
+    """Received whole, waiting for a worker; or between two steps, waiting for the next one's."""
     running_ns: float
     """In the handler, not waiting."""
     waiting_ns: float
@@ -104,14 +104,16 @@ def _account(call: Call, driver: Span, service: Span, children: Mapping[str, Seq
     parts = children.get(service.span_id, [])
     run = next((span for span in parts if span.name == "run"), None)
     run_ns = run.duration_ns if run else 0
+    # In a model with several stages it waits in queues between its steps, too.
+    between_ns = sum(span.duration_ns for span in parts if _queues(span) and run and span.start_ns >= run.start_ns)
     waiting_ns = sum(step.duration_ns for step in children.get(run.span_id, []) if _waits(step)) if run else 0
     return Account(
         latency_ns=call.latency_ns,
         # The driver's span starts at the actual send, its latency at the intended one.
         lateness_ns=max(0, call.latency_ns - driver.duration_ns),
         wire_ns=driver.duration_ns - service.duration_ns,
-        queue_ns=sum(span.duration_ns for span in parts if span.name == "queue"),
-        running_ns=run_ns - waiting_ns,
+        queue_ns=sum(span.duration_ns for span in parts if span.name == "queue") + between_ns,
+        running_ns=run_ns - waiting_ns - between_ns,
         waiting_ns=waiting_ns,
     )
 
@@ -120,6 +122,10 @@ def _walk(children: Mapping[str, Sequence[Span]], parent_id: str, depth: int) ->
     for span in children.get(parent_id, []):
         yield span, depth
         yield from _walk(children, span.span_id, depth + 1)
+
+
+def _queues(part: Span) -> bool:
+    return part.name == "queue" or part.name.startswith("queue ")
 
 
 def _waits(step: Span) -> bool:
@@ -133,6 +139,6 @@ def _role(span: Span, driver: Span | None, service: Span | None) -> str:
         return "other"
     if span is service or span.name == "run":
         return "whole"
-    if span.name == "queue":
+    if _queues(span):
         return "queue"
     return "waiting" if _waits(span) else "running"
