@@ -220,13 +220,14 @@ MODELS = {
         ),
         Model(
             "seda",
-            "stages with bounded queues between them, a process with an event loop for each",
+            "stages with bounded queues between them, a process with an event loop or a pool of threads for each",
             "overload must be seen where it begins and be steered while the service runs",
             Taxonomy(
                 "preemptive", "manual", "non-blocking", _APART, "by stage", "the first stage", "bounded", "sockets"
             ),
-            processes="workers",
+            processes_by=lambda config: "one" if config.stages_in == "threads" else "workers",
             stages=("read", "admit", "compute", "call", "reply"),
+            variants=(("--stages-in", "threads"),),
         ),
         Model(
             "grpcio_threads",

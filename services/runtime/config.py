@@ -151,6 +151,7 @@ class Config:
     )
     balance: str = _choice("who deals connections to the processes", multi_reactor=BALANCES)
     style: str = _choice("how the handler keeps its state while it waits", reactor=CALLBACK_STYLES)
+    stages_in: str = _choice("what each stage has of its own", seda=("processes", "threads"))
     loop: str = _choice("the event loop", coroutines=("asyncio", "uvloop"))
     conflicts: str | None = _option(
         None,

@@ -103,7 +103,8 @@ COUNTS = {
     ("coroutines",): (1, 1),
     ("green_threads",): (1, 1),
     ("partitioned", "--processes", "2"): (1 + 2, 1 + 2),
-    ("seda",): (1 + 4, 1 + 4 + 1),
+    ("seda", "--threads-per-cpu", "16"): (1 + 4, 1 + 4 + POOL),
+    ("seda", "--stages-in", "threads", "--threads-per-cpu", "16"): (1, 1 + 1 + 1 + POOL),
 }
 """Processes and threads that a model is made of, while so many clients are connected."""
 

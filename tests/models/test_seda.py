@@ -3,10 +3,12 @@
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -34,11 +36,15 @@ SLEEPS_LONG = plan(sleep=workload_pb2.Sleep(duration_us=60_000_000))
 SLEEPS = plan(sleep=workload_pb2.Sleep(duration_us=1000))
 
 
+FORMS = ("processes", "threads")
+in_both_forms = pytest.mark.parametrize("form", FORMS)
+
+
 @contextmanager
-def seda(*options: str) -> Iterator[tuple[Serving, Workload]]:
+def seda(form: str, *options: str) -> Iterator[tuple[Serving, Workload]]:
     """With as many threads in `compute` as there are CPUs."""
     with (
-        serving("seda", "--threads-per-cpu", "1", *options) as service,
+        serving("seda", "--stages-in", form, "--threads-per-cpu", "1", *options) as service,
         grpc.insecure_channel(service.address, options=[("grpc.enable_retries", 0)]) as channel,
     ):
         yield service, Workload(channel)
@@ -59,8 +65,9 @@ def process_of(service: Serving, name: str) -> int:
     )
 
 
-def test_a_call_goes_through_every_stage_and_returns_to_compute_after_each_wait() -> None:
-    with seda() as (service, client):
+@in_both_forms
+def test_a_call_goes_through_every_stage_and_returns_to_compute_after_each_wait(form: str) -> None:
+    with seda(form) as (service, client):
         for _ in range(3):
             client.run(SLEEPS, timeout=TIMEOUT_S)
         seen = service.wait_until(lambda reply: reply.queue_depth == 0, "something still waits")
@@ -68,8 +75,9 @@ def test_a_call_goes_through_every_stage_and_returns_to_compute_after_each_wait(
         assert all(found.queue_wait_ns > 0 for found in seen.stages)
 
 
-def test_where_compute_is_full_admit_sheds_and_says_when_to_come_again() -> None:
-    with seda("--queue-bound", "5") as (service, client):
+@in_both_forms
+def test_where_compute_is_full_admit_sheds_and_says_when_to_come_again(form: str) -> None:
+    with seda(form, "--queue-bound", "5") as (service, client):
         running = [client.run.future(BLOCKS, timeout=TIMEOUT_S) for _ in range(CPUS)]
         service.wait_until(lambda reply: stage(reply, "compute").served == CPUS, "it has not taken them")
         waiting = [client.run.future(ECHO, timeout=TIMEOUT_S) for _ in range(5)]
@@ -88,7 +96,7 @@ def test_where_compute_is_full_admit_sheds_and_says_when_to_come_again() -> None
 def test_what_a_dead_stage_had_taken_is_unavailable_and_its_successor_serves(
     dies: str, held: workload_pb2.RunRequest
 ) -> None:
-    with seda() as (service, client):
+    with seda("processes") as (service, client):
         taken = [client.run.future(held, timeout=TIMEOUT_S) for _ in range(CPUS)]
         service.wait_until(lambda reply: stage(reply, dies).served == CPUS, "it has not taken them")
         os.kill(process_of(service, dies), signal.SIGKILL)
@@ -97,7 +105,7 @@ def test_what_a_dead_stage_had_taken_is_unavailable_and_its_successor_serves(
 
 
 def test_what_waited_in_the_queue_of_a_dead_stage_is_served_by_its_successor() -> None:
-    with seda() as (service, client):
+    with seda("processes") as (service, client):
         taken = [client.run.future(BLOCKS_LONG, timeout=TIMEOUT_S) for _ in range(CPUS)]
         service.wait_until(lambda reply: stage(reply, "compute").served == CPUS, "it has not taken them")
         waiting = [client.run.future(ECHO, timeout=TIMEOUT_S) for _ in range(50)]
@@ -108,9 +116,10 @@ def test_what_waited_in_the_queue_of_a_dead_stage_is_served_by_its_successor() -
         service.wait_until(lambda reply: reply.calls_in_flight == reply.queue_depth == 0, "something is left over")
 
 
-def test_every_answer_of_a_stream_comes_in_its_place_whichever_stage_it_comes_from() -> None:
+@in_both_forms
+def test_every_answer_of_a_stream_comes_in_its_place_whichever_stage_it_comes_from(form: str) -> None:
     steps = [workload_pb2.Step(compute=workload_pb2.Compute(rounds=1)), *SLEEPS.steps] * 32
-    with seda() as (_, client):
+    with seda(form) as (_, client):
         streams = [client.run_stream(workload_pb2.RunRequest(steps=steps), timeout=TIMEOUT_S) for _ in range(8)]
         assert [[reply.steps for reply in stream] for stream in streams] == [list(range(1, 65))] * 8
 
@@ -119,8 +128,9 @@ def told(service: Serving, name: str, *pairs: str) -> int:
     return cli.main(["stages", "set", service.control, name, *pairs])
 
 
-def test_a_stage_is_told_while_it_runs_and_only_that_stage_slows_down() -> None:
-    with seda("--queue-bound", "100") as (service, client):
+@in_both_forms
+def test_a_stage_is_told_while_it_runs_and_only_that_stage_slows_down(form: str) -> None:
+    with seda(form, "--queue-bound", "100") as (service, client):
         assert told(service, "call", "rate_per_s=50", "queue_bound=40") == 0
         calls = [client.run.future(SLEEPS, timeout=TIMEOUT_S) for _ in range(30)]
         seen = service.wait_until(
@@ -131,8 +141,9 @@ def test_a_stage_is_told_while_it_runs_and_only_that_stage_slows_down() -> None:
         assert {call.code() for call in calls} == {grpc.StatusCode.OK}
 
 
-def test_a_rate_of_admit_is_a_refusal_and_not_a_queue() -> None:
-    with seda() as (service, client):
+@in_both_forms
+def test_a_rate_of_admit_is_a_refusal_and_not_a_queue(form: str) -> None:
+    with seda(form) as (service, client):
         assert told(service, "admit", "rate_per_s=1") == 0
         calls = [client.run.future(ECHO, timeout=TIMEOUT_S) for _ in range(20)]
         refused = [call for call in calls if call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED]
@@ -141,8 +152,9 @@ def test_a_rate_of_admit_is_a_refusal_and_not_a_queue() -> None:
         assert all(0 < int(dict(call.trailing_metadata())["grpc-retry-pushback-ms"]) <= 1000 for call in refused)
 
 
-def test_a_stage_has_as_many_workers_as_it_is_told() -> None:
-    with seda() as (service, client):
+@in_both_forms
+def test_a_stage_has_as_many_workers_as_it_is_told(form: str) -> None:
+    with seda(form) as (service, client):
         assert told(service, "compute", f"workers={CPUS + 3}") == 0
         calls = [client.run.future(BLOCKS, timeout=TIMEOUT_S) for _ in range(CPUS + 10)]
         service.wait_until(
@@ -152,18 +164,21 @@ def test_a_stage_has_as_many_workers_as_it_is_told() -> None:
         assert {call.code() for call in calls} == {grpc.StatusCode.OK}
 
 
+@in_both_forms
 def test_what_a_stage_cannot_be_told_is_refused_in_one_line_and_changes_nothing(
+    form: str,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     bad = [
         ("compute", ["batch=2", "workers=0"], "compute: workers is 0, not within 1 to 65536"),
         ("compute", ["batch=2", "queue_bound=9999999"], "queue_bound is 9999999, not within 1 to 1000000"),
-        ("admit", ["batch=2", "workers=2"], "admit: workers is 2, and of no use in this stage"),
+        ("read", ["batch=2", "workers=2"], "read: workers is 2, and of no use in this stage"),
+        ("call", ["batch=2", "most_batch=10001"], "call: most_batch is 10001, not within 0 to 10000"),
         ("walk", ["batch=2"], "stage is 'walk', and there are read, admit, compute, call, reply"),
         ("compute", ["colour=2"], "'colour=2' is not key=value"),
         ("compute", ["batch=many"], "batch is 'many', and no whole number"),
     ]
-    with seda() as (service, _):
+    with seda(form) as (service, _):
         before = service.wait_until(lambda _: True, "")
         for name, pairs, why in bad:
             assert told(service, name, *pairs) == 2
@@ -203,9 +218,10 @@ IN_TWO_WAITS = workload_pb2.RunRequest(
 )
 
 
+@in_both_forms
 @pytest.mark.parametrize("bypassed", [[name] for name in STAGES] + [["admit", "compute"], ["compute", "call"], STAGES])
-def test_a_stage_that_is_bypassed_takes_nothing_and_the_work_is_the_same(bypassed: list[str]) -> None:
-    with seda() as (service, client):
+def test_a_stage_that_is_bypassed_takes_nothing_and_the_work_is_the_same(form: str, bypassed: list[str]) -> None:
+    with seda(form) as (service, client):
         checksum = client.run(IN_TWO_WAITS, timeout=TIMEOUT_S).checksum
         bypass(service, *bypassed)
         before = service.wait_until(lambda reply: reply.queue_depth == 0, "something still waits")
@@ -217,9 +233,14 @@ def test_a_stage_that_is_bypassed_takes_nothing_and_the_work_is_the_same(bypasse
         assert client.run(SLEEPS, timeout=TIMEOUT_S).worker
 
 
-def test_switching_stages_on_and_off_under_load_loses_doubles_and_reorders_nothing() -> None:
+WHO_ENDS = {"processes": ["front", "admit", "compute", "call"], "threads": ["compute", "call"]}
+"""Who takes the last step of a call, where stages are bypassed by turns."""
+
+
+@in_both_forms
+def test_switching_stages_on_and_off_under_load_loses_doubles_and_reorders_nothing(form: str) -> None:
     calls, window, each = 1500, 30, 25
-    with seda() as (service, _), WireClient(service.address) as client:
+    with seda(form) as (service, _), WireClient(service.address) as client:
         assert told(service, "compute", "workers=1") == told(service, "call", "workers=1") == 0
         turns = cycle([["admit"], [], ["compute"], ["compute", "call"], ["call"], [], STAGES, ["read", "reply"], []])
         started: list[ClientCall] = []
@@ -235,12 +256,13 @@ def test_switching_stages_on_and_off_under_load_loses_doubles_and_reorders_nothi
                 bypass(service, *next(turns))
         assert {call.code for call in ended} == {Code.OK}
         assert ended == started
-        assert len({workload_pb2.RunReply.FromString(call.reply or b"").process for call in ended}) == 4
+        workers = {workload_pb2.RunReply.FromString(call.reply or b"").worker.partition("-")[0] for call in ended}
+        assert workers == set(WHO_ENDS[form])
         service.wait_until(lambda reply: reply.calls_in_flight == reply.queue_depth == 0, "something is left over")
 
 
 def test_a_process_that_dies_takes_what_it_did_of_a_bypassed_stage_with_it() -> None:
-    with seda() as (service, client):
+    with seda("processes") as (service, client):
         bypass(service, "call")
         sleeping = client.run.future(SLEEPS_LONG, timeout=TIMEOUT_S)
         service.wait_until(lambda reply: stage(reply, "compute").served == 1, "compute has not taken it")
@@ -249,8 +271,9 @@ def test_a_process_that_dies_takes_what_it_did_of_a_bypassed_stage_with_it() -> 
         assert client.run(SLEEPS, timeout=TIMEOUT_S).steps == 1
 
 
-def test_workers_follow_the_queue_once_they_are_told_to() -> None:
-    with seda() as (service, client):
+@in_both_forms
+def test_workers_follow_the_queue_once_they_are_told_to(form: str) -> None:
+    with seda(form) as (service, client):
         assert told(service, "compute", "workers=1", "most_workers=4") == 0
         calls = [client.run.future(BLOCKS, timeout=TIMEOUT_S) for _ in range(12)]
         service.wait_until(lambda reply: stage(reply, "compute").settings.workers == 4, "no worker was added")
@@ -258,9 +281,10 @@ def test_workers_follow_the_queue_once_they_are_told_to() -> None:
         service.wait_until(lambda reply: stage(reply, "compute").settings.workers == 1, "no worker was removed")
 
 
-def test_calls_are_shed_as_long_as_they_take_longer_than_the_target() -> None:
+@in_both_forms
+def test_calls_are_shed_as_long_as_they_take_longer_than_the_target(form: str) -> None:
     blocks = plan(block=workload_pb2.Block(duration_us=20_000))
-    with seda() as (service, client):
+    with seda(form) as (service, client):
         assert told(service, "compute", "workers=1") == told(service, "admit", "target_p90_ms=50") == 0
         with service.snapshots() as snapshot:
             for _ in range(30):  # 100 at once take 2 s, but for those that are shed
@@ -275,16 +299,72 @@ def test_calls_are_shed_as_long_as_they_take_longer_than_the_target() -> None:
         assert {call.code() for call in calls} == {grpc.StatusCode.OK}
 
 
-def test_steps_of_several_processes_are_told_in_one_trace(tmp_path: Path) -> None:
-    spans_file = tmp_path / "spans.jsonl"
-    with seda("--trace-file", str(spans_file)) as (service, client):
-        client.run(IN_TWO_WAITS, timeout=TIMEOUT_S, metadata=[("traceparent", f"00-{'1' * 32}-{'2' * 16}-01")])
-        assert service.stop() == 0
-    names = [
-        span["name"]
+@in_both_forms
+def test_a_batch_is_as_small_as_it_may_be_once_it_is_told_to(form: str) -> None:
+    with seda(form) as (service, client):
+        assert told(service, "compute", "most_batch=32") == 0
+        service.wait_until(lambda reply: stage(reply, "compute").settings.batch == 32, "it does not begin there")
+        with service.snapshots() as snapshot:
+            until_s = time.monotonic() + TIMEOUT_S
+            while stage(snapshot(), "compute").settings.batch == 32:
+                assert client.run(ECHO, timeout=TIMEOUT_S).payload == b"echo"
+                assert time.monotonic() < until_s, "it stays there"
+
+
+def traced(spans_file: Path) -> list[dict[str, Any]]:
+    return [
+        span
         for line in spans_file.read_text(encoding="utf-8").splitlines()
         for resource in json.loads(line)["resourceSpans"]
         for scope in resource["scopeSpans"]
         for span in scope["spans"]
     ]
-    assert sorted(names) == ["compute", "compute", "queue", "run", "sleep", "sweetspot.v1.Workload/Run"]
+
+
+TRACEPARENT = [("traceparent", f"00-{'1' * 32}-{'2' * 16}-01")]
+
+
+@in_both_forms
+@pytest.mark.parametrize("bypassed", [[], ["admit"], ["call"], ["reply"]], ids=" ".join)
+def test_steps_and_waits_in_several_places_are_told_in_one_trace(
+    form: str, bypassed: list[str], tmp_path: Path
+) -> None:
+    spans_file = tmp_path / "spans.jsonl"
+    with seda(form, "--trace-file", str(spans_file)) as (service, client):
+        bypass(service, *bypassed)
+        client.run(IN_TWO_WAITS, timeout=TIMEOUT_S, metadata=TRACEPARENT)
+        assert service.stop() == 0
+    spans = traced(spans_file)
+    (whole,) = (span for span in spans if span["name"] == "sweetspot.v1.Workload/Run")
+    waits = [span for span in spans if span["name"].startswith("queue ")]
+    steps = [span["name"] for span in spans if span not in waits]
+    assert sorted(steps) == ["compute", "compute", "queue", "run", "sleep", "sweetspot.v1.Workload/Run"]
+    passed = [name for name in ("read", "admit", "compute", "call", "compute", "reply") if name not in bypassed]
+    assert [span["name"] for span in waits] == [f"queue {name}" for name in passed]
+    assert {span["parentSpanId"] for span in waits} == {whole["spanId"]}
+    times = [int(span[f"{end}TimeUnixNano"]) for span in waits for end in ("start", "end")]
+    assert times == sorted(times)
+    assert int(whole["startTimeUnixNano"]) <= times[0] <= times[-1] <= int(whole["endTimeUnixNano"])
+
+
+@in_both_forms
+def test_a_call_that_expires_in_a_queue_is_told_with_the_queue_that_it_was_in(form: str, tmp_path: Path) -> None:
+    spans_file = tmp_path / "spans.jsonl"
+    with (
+        seda(form, "--trace-file", str(spans_file)) as (service, client),
+        WireClient(service.address) as patient,
+    ):
+        running = [client.run.future(BLOCKS, timeout=TIMEOUT_S) for _ in range(CPUS)]
+        service.wait_until(lambda reply: stage(reply, "compute").served == CPUS, "it has not taken them")
+        # A caller that does not end the call itself when its time is up: the stage finds out when it takes it.
+        path, request = "/sweetspot.v1.Workload/Run", ECHO.SerializeToString()
+        late = patient.call(path, request, timeout_ns=300_000_000, metadata=TRACEPARENT)
+        assert late.code is Code.DEADLINE_EXCEEDED
+        assert {call.code() for call in running} == {grpc.StatusCode.OK}
+        assert service.stop() == 0
+    names = [span["name"] for span in traced(spans_file)]
+    assert sorted(names) == [
+        "queue",
+        *(f"queue {name}" for name in ("admit", "compute", "read", "reply")),
+        "sweetspot.v1.Workload/Run",
+    ]

@@ -3,7 +3,7 @@
 import pytest
 
 from services.runtime.board import Board
-from services.runtime.stages.controllers import Admission, next_workers
+from services.runtime.stages.controllers import Admission, Batching, next_workers
 from services.runtime.stages.event import Packed
 from services.runtime.stages.hop import Hop
 from services.runtime.stages.register import Register
@@ -114,3 +114,23 @@ def test_admission_comes_to_what_keeps_to_the_target() -> None:
 )
 def test_workers_are_as_many_as_the_queue_needs(workers: int, waiting: int, idle: int, becomes: int) -> None:
     assert next_workers(workers, 4, waiting, idle) == becomes
+
+
+def test_a_batch_gets_smaller_as_long_as_that_costs_nothing() -> None:
+    most, offered_per_s = 64, 100_000.0
+    batching, batch, batches = Batching(), 64, []
+
+    def served_per_s(batch: int) -> float:  # each call takes 100 us, and each batch 400 us more
+        return min(offered_per_s, batch / (0.0001 * batch + 0.0004))
+
+    for _ in range(300):
+        batch = batching.next_batch(batch, most, served_per_s(batch))
+        batches.append(batch)
+    assert batches[0] == most
+    assert max(batches[100:]) < most / 1.1, "it is made smaller"
+    assert min(served_per_s(batch) for batch in batches[100:]) > 0.9 * served_per_s(most), "and not much is lost by it"
+    offered_per_s = 100.0
+    assert batching.next_batch(batch, most, served_per_s(batch)) == most, "it begins anew with another load"
+    for _ in range(50):
+        batch = batching.next_batch(batch, most, served_per_s(batch))
+    assert batch == 1, "where all is served anyway, no call waits for others"

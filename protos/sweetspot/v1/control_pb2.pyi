@@ -89,7 +89,7 @@ class Stage(_message.Message):
     def __init__(self, name: _Optional[str] = ..., queue_depth: _Optional[int] = ..., queue_wait_ns: _Optional[int] = ..., served: _Optional[int] = ..., shed: _Optional[int] = ..., settings: _Optional[_Union[StageSettings, _Mapping]] = ...) -> None: ...
 
 class StageSettings(_message.Message):
-    __slots__ = ("rate_per_s", "queue_bound", "batch", "workers", "bypass", "target_p90_ms", "most_workers")
+    __slots__ = ("rate_per_s", "queue_bound", "batch", "workers", "bypass", "target_p90_ms", "most_workers", "most_batch")
     RATE_PER_S_FIELD_NUMBER: _ClassVar[int]
     QUEUE_BOUND_FIELD_NUMBER: _ClassVar[int]
     BATCH_FIELD_NUMBER: _ClassVar[int]
@@ -97,6 +97,7 @@ class StageSettings(_message.Message):
     BYPASS_FIELD_NUMBER: _ClassVar[int]
     TARGET_P90_MS_FIELD_NUMBER: _ClassVar[int]
     MOST_WORKERS_FIELD_NUMBER: _ClassVar[int]
+    MOST_BATCH_FIELD_NUMBER: _ClassVar[int]
     rate_per_s: int
     queue_bound: int
     batch: int
@@ -104,7 +105,8 @@ class StageSettings(_message.Message):
     bypass: int
     target_p90_ms: int
     most_workers: int
-    def __init__(self, rate_per_s: _Optional[int] = ..., queue_bound: _Optional[int] = ..., batch: _Optional[int] = ..., workers: _Optional[int] = ..., bypass: _Optional[int] = ..., target_p90_ms: _Optional[int] = ..., most_workers: _Optional[int] = ...) -> None: ...
+    most_batch: int
+    def __init__(self, rate_per_s: _Optional[int] = ..., queue_bound: _Optional[int] = ..., batch: _Optional[int] = ..., workers: _Optional[int] = ..., bypass: _Optional[int] = ..., target_p90_ms: _Optional[int] = ..., most_workers: _Optional[int] = ..., most_batch: _Optional[int] = ...) -> None: ...
 
 class Throttling(_message.Message):
     __slots__ = ("periods", "throttled_periods", "throttled_ns", "quota_cpus")

@@ -1,11 +1,16 @@
-"""What sets a stage's settings from what is measured, where it is asked to. Pure: no clock, no queue, no memory shared.
+"""What sets a stage's settings from what is measured, where it is asked to. No clock, no queue, no thread.
 
 Source: Welsh and Culler, Adaptive Overload Control for Busy Internet Servers, USITS 2003 (admission), and
-Welsh, Culler, Brewer: SEDA, SOSP 2001 (workers). The form is theirs; the constants are for calls that take
+Welsh, Culler, Brewer: SEDA, SOSP 2001 (workers, batches). The form is theirs; the constants are for calls that take
 milliseconds, where theirs took seconds.
 """
 
 from collections.abc import Sequence
+
+from services.runtime.stages.table import Row
+
+CONTROL_NS = 50_000_000
+"""How often stages are looked at."""
 
 SAMPLES = 100
 """Calls after which admission looks, or else when a period is over."""
@@ -16,6 +21,9 @@ _TOO_LOW = -0.5
 """Relative error below which the rate is raised; above 0 it is lowered."""
 _SLOWER = 1.2
 _FASTER_PER_S = 20.0
+_FELL_OFF = 0.5
+"""Of the best rate of serving: below, it is the load that has changed."""
+_AS_GOOD = 0.95
 
 
 class Admission:
@@ -53,3 +61,43 @@ def next_workers(workers: int, most: int, waiting: int, idle: int) -> int:
     if idle and not waiting and workers > 1:
         return workers - 1
     return workers
+
+
+class Batching:
+    """The batch of a stage: as small as it can be without the stage serving less, since what is in one waits for it.
+
+    Made smaller by steps until the rate at which the stage serves, smoothed, falls behind the best there was; then a
+    step larger. Where the load falls off it starts anew from the largest.
+    """
+
+    def __init__(self) -> None:
+        self._rate_per_s = 0.0
+        self._best_per_s = 0.0
+        self._looked_ns = 0
+        self._served = 0
+
+    def look(self, row: Row, now_ns: int) -> None:
+        """Sets the row's `batch` once a period, while `most_batch` asks for it."""
+        if not row.settings.most_batch:
+            self._looked_ns = 0
+        elif not self._looked_ns:
+            self._looked_ns, self._served, self._best_per_s = now_ns, row.served.own(), 0.0
+            row.settings.set("batch", row.settings.most_batch)
+        elif now_ns - self._looked_ns >= PERIOD_NS:
+            served = row.served.own()
+            rate_per_s = (served - self._served) * 1e9 / (now_ns - self._looked_ns)
+            row.settings.set("batch", self.next_batch(row.settings.batch, row.settings.most_batch, rate_per_s))
+            self._looked_ns, self._served = now_ns, served
+
+    def next_batch(self, batch: int, most: int, served_per_s: float) -> int:
+        """1 to `most`, from what the stage has served with `batch`."""
+        fell_off = served_per_s < _FELL_OFF * self._best_per_s
+        if fell_off or not self._best_per_s:
+            self._rate_per_s = self._best_per_s = served_per_s
+            return most
+        self._rate_per_s = _KEPT * self._rate_per_s + (1 - _KEPT) * served_per_s
+        # With the largest batch it serves what it can: then that is the best, whatever was before.
+        self._best_per_s = max(0.0 if batch >= most else self._best_per_s, self._rate_per_s)
+        step = max(1, batch // 8)
+        suffers = self._rate_per_s < _AS_GOOD * self._best_per_s
+        return min(batch + step, most) if suffers else min(max(batch - step, 1), most)

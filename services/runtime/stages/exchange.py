@@ -19,6 +19,7 @@ from services.runtime.loop import Loop
 from services.runtime.passing import Channel
 from services.runtime.stages.event import Packed
 from services.runtime.stages.hop import Hop
+from services.runtime.stages.pooled_stage import PooledStage
 from services.runtime.stages.register import Register
 from services.runtime.stages.stage import Stage
 from services.runtime.stages.table import Row
@@ -36,9 +37,9 @@ class Exchange:
         loop: Loop,
         register: Register,
         *,
-        given_up: Told = lambda _: None,
-        died: Told = lambda _: None,
-        left: Told = lambda _: None,
+        given_up: Told,
+        died: Told,
+        left: Told,
     ) -> None:
         """`given_up` is told the number of a call, `died` the process that one led to, `left` one that led here."""
         self.me = me
@@ -48,13 +49,13 @@ class Exchange:
         self._given_up = given_up
         self._died = died
         self._left = left
-        self._stages: Mapping[str, Stage] = {}
+        self._stages: Mapping[str, Stage | PooledStage] = {}
         self._hops: dict[int, dict[str, Hop]] = {other: {} for other in range(len(mailboxes)) if other != me}
         self._links = {other: self._connect(other) for other in self._hops}
         self.led_here: Counter[int] = Counter()
         """Links that others have made to this process."""
 
-    def serve(self, stages: Mapping[str, Stage]) -> None:
+    def serve(self, stages: Mapping[str, Stage | PooledStage]) -> None:
         """From now on events come in for these."""
         self._stages = stages
         self._loop.register(self._mailboxes[self.me].fileno(), self)

@@ -3,6 +3,7 @@
 So a stage that dies takes with it what it had taken, and no more: the rest is handed to its successor.
 """
 
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -16,7 +17,7 @@ _SMOOTHING = 1 / 8
 
 
 class Hop:
-    """From one process to one stage. Guarantees: the order in which events were handed on."""
+    """To one stage, from one process. Guarantees: the order in which events were handed on. Safe from any thread."""
 
     def __init__(self, row: Row, register: Register, send: Callable[[Packed], None], *, bounded: bool = True) -> None:
         """`send` has the stage's queue take an event. What a call that is under way goes on with is not `bounded`."""
@@ -24,6 +25,7 @@ class Hop:
         self._register = register
         self._send = send
         self._bounded = bounded
+        self._lock = threading.RLock()
         self._sent: deque[Packed] = deque()
         self._waiting: deque[Packed] = deque()
         self.wait_ns = 0.0
@@ -41,20 +43,22 @@ class Hop:
 
     def hand(self, packed: Packed) -> None:
         """Hands on an event that this process answers for, now or once there is room."""
-        if self.has_room:
-            self._hand(packed)
-        else:
-            self._waiting.append(packed)
+        with self._lock:
+            if self.has_room:
+                self._hand(packed)
+            else:
+                self._waiting.append(packed)
 
     def taken(self, count: int) -> None:
         """So many of those sent have been taken, the oldest first."""
         now_ns = time.monotonic_ns()
-        for _ in range(count):
-            packed = self._sent.popleft()
-            self.wait_ns += (now_ns - packed[1] - self.wait_ns) * _SMOOTHING
-        self.row.queued(-count)
-        while self._waiting and len(self._sent) < self.row.settings.queue_bound:
-            self._hand(self._waiting.popleft())
+        with self._lock:
+            for _ in range(count):
+                packed = self._sent.popleft()
+                self.wait_ns += (now_ns - packed[1] - self.wait_ns) * _SMOOTHING
+            self.row.queued(-count)
+            while self._waiting and len(self._sent) < self.row.settings.queue_bound:
+                self._hand(self._waiting.popleft())
 
     def start_again(self) -> None:
         """The stage has another process, which has nothing of what was sent: what nobody had taken is sent anew."""

@@ -7,7 +7,6 @@ takes an event of it finds that out here.
 """
 
 import mmap
-from collections.abc import Iterator
 
 SLOTS = 65_536
 """Calls out at once."""
@@ -65,10 +64,6 @@ class Register:
         """The process that answers for a call that is not over."""
         process: int = self._held[number % SLOTS] % _PROCESSES
         return process
-
-    def held_by(self, process: int, numbers: Iterator[int]) -> list[int]:
-        """Those of `numbers` that it answers for."""
-        return [number for number in numbers if self.holder(number) == process]
 
     def give_up(self, number: int) -> None:
         """Nobody waits for it any more."""

@@ -31,6 +31,7 @@ SETTINGS = {
     "bypass": Range(0, 1),
     "target_p90_ms": Range(0, 60_000),
     "most_workers": Range(0, 65_536),
+    "most_batch": Range(0, 10_000),
 }
 """Each setting of a stage, in the order of their cells. A rate of 0 is no limit."""
 
@@ -69,6 +70,8 @@ class Settings:
     """Of the time in which nine of ten calls are to be answered: the rate is set accordingly; 0 where it is not."""
     most_workers = _Cell("most_workers")
     """Workers are added and removed as the queue grows and empties, up to so many; 0 where they are not."""
+    most_batch = _Cell("most_batch")
+    """The batch is made as small as it can be without serving less, from so many on; 0 where it is not."""
 
     def __init__(self, cells: memoryview) -> None:
         self.cells = cells

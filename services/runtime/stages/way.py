@@ -1,4 +1,4 @@
-"""The way to a stage, as the process before it sees it: into its queue or, on a bypass, its work done here.
+"""The way to a stage, as whoever is before it sees it: into its queue or, on a bypass, its work done here.
 
 Which of them a call takes it is told when it comes in, and keeps to: so a call that is under way sees no switch, and
 one that comes later takes another way without anybody having to agree on when.
@@ -14,8 +14,13 @@ from services.runtime.stages.hop import Hop
 class Way:
     """Guarantees: each event is handed on once; those that take the same way in the order in which they came."""
 
-    def __init__(self, hop: Hop, *, inline: Callable[[Event], None], inline_calls: Callable[[], int]) -> None:
-        """`inline` does the stage's work here; `inline_calls` tells how many wait for its end, of `workers` at most."""
+    def __init__(
+        self, hop: Hop, *, inline: Callable[[Event], None] | None = None, inline_calls: Callable[[], int] | None = None
+    ) -> None:
+        """inline: does the stage's work here; None where a bypass is the stage's own affair.
+
+        inline_calls: how many wait here for the end of that work, of `workers` at most; None where it is done at once.
+        """
         self.hop = hop
         self._inline = inline
         self._inline_calls = inline_calls
@@ -23,7 +28,7 @@ class Way:
 
     def has_room(self, event: Event) -> bool:
         """It would not have to wait for room here."""
-        return self.hop.row.name in event.bypassed or self.hop.has_room
+        return self._is_inline(event) or self.hop.has_room
 
     @property
     def held_up(self) -> bool:
@@ -32,13 +37,20 @@ class Way:
 
     def hand(self, event: Event) -> None:
         """Hands on an event that this process answers for."""
-        if self.hop.row.name in event.bypassed:
+        if self._inline is None or not self._is_inline(event):
+            self.hop.hand(event.packed())
+        elif self._inline_calls is None:
+            self._inline(event)
+        else:
             self._held.append(event)
             self.look()
-        else:
-            self.hop.hand(event.packed())
 
     def look(self) -> None:
         """Does here what may be done by now."""
+        assert self._inline is not None
+        assert self._inline_calls is not None
         while self._held and self._inline_calls() < self.hop.row.settings.workers:
             self._inline(self._held.popleft())
+
+    def _is_inline(self, event: Event) -> bool:
+        return self._inline is not None and self.hop.row.name in event.bypassed

@@ -1,0 +1,41 @@
+"""The stage `admit`: lets a call in, or refuses it where it could not be handed on, or comes too soon after others."""
+
+import time
+from collections.abc import Callable
+
+from services.runtime.stages.event import Answer, Event, Status, last_answer
+from services.runtime.stages.table import Row
+from services.runtime.stages.tokens import Tokens
+from services.runtime.stages.way import Way
+from services.wire import Code
+
+
+class Admit:
+    """Never waits, so that its queue is short and what it refuses is refused at once."""
+
+    def __init__(self, row: Row, to_compute: Way, answer: Callable[[Answer], None]) -> None:
+        self._row = row
+        self._to_compute = to_compute
+        self._answer = answer
+        self._tokens = Tokens()
+
+    def run(self, event: Event) -> None:
+        """Hands it on, or answers it."""
+        rate_per_s = self._row.settings.rate_per_s
+        now_ns = time.monotonic_ns()
+        if not self._to_compute.has_room(event):
+            self._refuse(event, "queue of compute is full", retry_after_ms(self._to_compute.hop.wait_ns))
+        elif not self._tokens.take(1, rate_per_s, now_ns):
+            wait_ns = self._tokens.next_ns(rate_per_s, now_ns) - now_ns
+            self._refuse(event, f"more than {rate_per_s} calls/s are not admitted", retry_after_ms(wait_ns))
+        else:
+            self._to_compute.hand(event)
+
+    def _refuse(self, event: Event, why: str, retry_ms: int) -> None:
+        self._row.shed.add(1)
+        self._answer(last_answer(event, Status(Code.RESOURCE_EXHAUSTED, why, retry_ms)))
+
+
+def retry_after_ms(wait_ns: float) -> int:
+    """As long as those who are in the queue have to wait, a millisecond at least."""
+    return max(1, round(wait_ns / 1e6))

@@ -1,0 +1,187 @@
+"""The stages `read` and `reply`, which one loop has because it has the connections; and the calls between the two.
+
+    connection --> received --> | read | --> `admit` ... any stage --> | reply | --> connection
+                       '-------- a call that is out: by its number -------'
+
+A connection's state (HPACK, flow control) is one for both directions: so is who reads it and who writes it.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from services.runtime.calls import Caller
+from services.runtime.loop import Loop
+from services.runtime.service import Service
+from services.runtime.stages.admit import retry_after_ms
+from services.runtime.stages.controllers import CONTROL_NS, PERIOD_NS, SAMPLES, Admission
+from services.runtime.stages.event import NOT_QUEUED, Account, Answer, Event, Packed, Status, Waits
+from services.runtime.stages.hop import Hop
+from services.runtime.stages.register import Register
+from services.runtime.stages.stage import Stage
+from services.runtime.stages.way import Way
+from services.wire import Code, ServerCall
+
+
+class Front:
+    """All of it belongs to the loop's thread."""
+
+    def __init__(
+        self,
+        service: Service,
+        loop: Loop,
+        register: Register,
+        to_admit: Way,
+        *,
+        held_up: Callable[[], bool],
+        give_up: Callable[[int], None],
+    ) -> None:
+        """held_up: whether what was handed on from here waits for room.
+
+        give_up: tells whoever has the call that nobody waits for it any more.
+        """
+        register.own()
+        self._service = service
+        self._loop = loop
+        self._register = register
+        self._to_admit = to_admit
+        self._rows = service.stages.rows
+        self._held_up = held_up
+        self._give_up = give_up
+        self._out: dict[int, Out] = {}
+        self._under_way = 0
+        self._bypassed: tuple[str, ...] = ()
+        self._read = Stage(self._rows["read"], loop, begin=self._begin, held_up=self._may_not_read, skippable=True)
+        self.reply = Stage(self._rows["reply"], loop, begin=self._answer, held_up=lambda: False, skippable=True)
+        self._to_read = Hop(self._rows["read"], register, lambda packed: self._read.put(packed, self._to_read.taken))
+        self._admission: Admission | None = None
+        self._took_ns: list[int] = []
+        self._admission_ns = 0
+        self._control()
+
+    def received(self, connection: Caller, call: ServerCall) -> None:
+        number = self._register.begin() if self._to_read.has_room else None
+        if number is None:
+            self._to_read.row.shed.add(1)
+            call.retry_after_ms = retry_after_ms(self._to_read.wait_ns)
+            self._account(call, Code.RESOURCE_EXHAUSTED, Account())
+            connection.finish(call, Code.RESOURCE_EXHAUSTED, "queue of read is full")
+            return
+        call.context = number
+        self._out[number] = Out(connection, call)
+        event = Event(number, call.head, call.shape, call.received_ns, call.request, self._register)
+        self._to_read.hand(event.packed())
+
+    def cancelled(self, call: ServerCall) -> None:
+        if isinstance(call.context, int) and call.context in self._out:
+            self._give_up(call.context)
+
+    def lost(self, is_lost: Callable[[int, ServerCall], bool], why: str) -> None:
+        """Whoever had the calls, of which `is_lost` is asked, will not answer them: they are UNAVAILABLE."""
+        for number, out in tuple(self._out.items()):
+            if is_lost(number, out.call):
+                self._finish(number, Status(Code.UNAVAILABLE, why), Account())
+
+    def _begin(self, batch: list[Packed]) -> int:
+        for packed in batch:
+            event = Event.unpacked(packed, "read", self._register)
+            event.bypassed = self._bypassed
+            out = self._out.get(event.number)
+            if out is not None:
+                out.under_way = True
+                self._under_way += 1
+            self._to_admit.hand(event)
+        return 0
+
+    def _may_not_read(self) -> bool:
+        """Also while calls are on the ways of before a switch, where those after it must not overtake them."""
+        bypassed = tuple(name for name, row in self._rows.items() if row.settings.bypass)
+        if bypassed != self._bypassed:
+            in_order = all(row.settings.workers == 1 for row in self._rows.values())
+            if in_order and self._under_way:
+                return True
+            self._bypassed = bypassed
+        return self._held_up()
+
+    def _answer(self, batch: list[Packed]) -> int:
+        taken_ns = time.monotonic_ns()
+        for packed in batch:
+            answer = Answer.unpacked(packed)
+            out = self._out.get(answer.number)
+            if out is not None:  # else its caller was told that a stage had died
+                if answer.status is not None and packed[1] != NOT_QUEUED:
+                    out.waits = (("reply", packed[1], taken_ns),)
+                out.early[answer.place] = answer
+                while (answer_now := out.early.pop(out.answered, None)) is not None:
+                    out.answered += 1
+                    self._send(out, answer_now)
+        return 0
+
+    def _send(self, out: "Out", answer: Answer) -> None:
+        if answer.message is not None:
+            out.connection.send(out.call, answer.message)
+        if answer.status is not None:
+            self._finish(answer.number, answer.status, answer.account)
+
+    def _finish(self, number: int, status: Status, account: Account) -> None:
+        out = self._out.pop(number)
+        self._under_way -= out.under_way
+        if self._admission is not None and status.code is not Code.RESOURCE_EXHAUSTED:
+            self._took_ns.append(time.monotonic_ns() - out.call.received_ns)
+        self._register.end(number)
+        self._account(out.call, status.code, account, out.waits)
+        out.call.retry_after_ms = status.retry_after_ms
+        out.connection.finish(out.call, status.code, status.why)
+
+    def _account(self, call: ServerCall, code: Code, account: Account, waits: Waits = ()) -> None:
+        """Notes how long the call took, where it was begun, and where it waited, where it is traced."""
+        now_ns, progress = time.monotonic_ns(), account.progress
+        trace = self._service.trace(call, progress)
+        if progress is not None and self._service.durations is not None:
+            self._service.durations.note(now_ns - call.received_ns, None if trace is None else trace.context)
+        if trace is not None:
+            for wait in account.waits + waits:
+                trace.waited(*wait)
+            started_ns = None if progress is None else progress.started_ns
+            trace.end(call.received_ns, started_ns, now_ns, code, account.worker)
+
+    def _control(self) -> None:
+        now_ns = time.monotonic_ns()
+        self._read.control(now_ns)
+        self.reply.control(now_ns)
+        self._control_admission(now_ns)
+        self._loop.call_at(now_ns + CONTROL_NS, self._control)
+
+    def _control_admission(self, now_ns: int) -> None:
+        settings = self._rows["admit"].settings
+        passed_ns = now_ns - self._admission_ns
+        if not settings.target_p90_ms:
+            if self._admission is not None:
+                self._admission = None
+                settings.set("rate_per_s", 0)
+            return
+        if self._admission is None:
+            self._admission = Admission()
+        elif len(self._took_ns) < SAMPLES and passed_ns < PERIOD_NS:
+            return
+        else:
+            target_ns = settings.target_p90_ms * 1_000_000
+            settings.set("rate_per_s", self._admission.next_rate_per_s(self._took_ns, target_ns, passed_ns))
+        self._admission_ns = now_ns
+        self._took_ns.clear()
+
+
+@dataclass(slots=True)
+class Out:
+    """A call that has not been answered."""
+
+    connection: Caller
+    call: ServerCall
+    under_way: bool = False
+    """It has left `read`."""
+    answered: int = 0
+    """Answers sent."""
+    early: dict[int, Answer] = field(default_factory=dict)
+    """Answers, by their place, that have come before one that comes by another way."""
+    waits: Waits = ()
+    """Of its last answer, where it is traced."""

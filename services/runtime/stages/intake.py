@@ -1,0 +1,47 @@
+"""A stage's queue, and the terms on which events are taken from it. One taker at a time; knows no thread, no loop."""
+
+from collections import deque
+from collections.abc import Callable
+
+from services.runtime.stages.event import Packed
+from services.runtime.stages.table import Row
+from services.runtime.stages.tokens import Tokens
+
+LOOK_NS = 10_000_000
+"""A stage that may not take looks again after so long: settings change without a word."""
+
+Taken = Callable[[int], None]
+"""Told of so many events that have been taken: whoever handed them may hand on as many."""
+
+
+class Intake:
+    """Guarantees: events are taken in the order in which they came, as the stage's settings of that moment allow."""
+
+    def __init__(self, row: Row, *, waits_for_tokens: bool) -> None:
+        self._row = row
+        self._waits_for_tokens = waits_for_tokens
+        self._queue: deque[tuple[Packed, Taken]] = deque()
+        self._tokens = Tokens()
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def put(self, packed: Packed, taken: Taken) -> None:
+        """Queues an event; whoever takes it is to call `taken`."""
+        self._queue.append((packed, taken))
+
+    def take(self, most: int, now_ns: int) -> list[tuple[Packed, Taken]]:
+        """A batch: as many as its settings allow, and `most`; none where it is too soon for the next one."""
+        settings = self._row.settings
+        rate_per_s = settings.rate_per_s if self._waits_for_tokens else 0
+        count = self._tokens.take(min(len(self._queue), settings.batch, most), rate_per_s, now_ns)
+        batch = [self._queue.popleft() for _ in range(count)]
+        if batch:
+            self._row.waited_ns.add(sum(now_ns - packed[1] for packed, _ in batch))
+            self._row.served.add(count)
+        return batch
+
+    def next_ns(self, now_ns: int) -> int:
+        """When to look again for those that it was too soon for."""
+        rate_per_s = self._row.settings.rate_per_s if self._waits_for_tokens else 0
+        return min(self._tokens.next_ns(rate_per_s, now_ns), now_ns + LOOK_NS)

@@ -1,0 +1,97 @@
+"""A stage whose threads take from its queue themselves, each a batch at a time.
+
+    hops of other stages --> | event | event | --+--> thread [ begin a batch ] --> hops to other stages
+                                                 +--> thread [ begin a batch ] -->
+                                                 '--> as many as it has workers
+
+Source: Welsh, Culler, Brewer: SEDA, SOSP 2001. Its twin, for which a loop takes, is in stage.py.
+"""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+
+from services.runtime.stages.controllers import Batching, next_workers
+from services.runtime.stages.event import Packed
+from services.runtime.stages.intake import LOOK_NS, Intake, Taken
+from services.runtime.stages.table import Row
+
+
+class PooledStage:
+    """Guarantees: events are begun in the order in which they came; where hand-ons find no room, none is begun."""
+
+    def __init__(
+        self,
+        row: Row,
+        *,
+        begin: Callable[[list[Packed]], object],
+        held_up: Callable[[], bool],
+        tell: Callable[[Callable[[], None]], None] = lambda told: told(),
+        waits_for_tokens: bool = True,
+    ) -> None:
+        """`begin` is called by one of the stage's threads, and is done with the batch when it returns.
+
+        held_up: whether what was handed on from here still waits for room.
+        tell: has it called, where it may be, that events were taken; anywhere, unless it is given.
+        """
+        self.row = row
+        self._begin = begin
+        self._held_up = held_up
+        self._tell = tell
+        self._intake = Intake(row, waits_for_tokens=waits_for_tokens)
+        self._batching = Batching()
+        self._changed = threading.Condition()
+        self._numbers = itertools.count()
+        self._threads = 0
+        self._idle = 0
+
+    def put(self, packed: Packed, taken: Taken) -> None:
+        """Queues an event; `taken` is called with 1 once it is taken. Safe from any thread."""
+        with self._changed:
+            self._intake.put(packed, taken)
+            self._changed.notify()
+
+    def control(self, now_ns: int) -> None:
+        """Has as many threads as it is told to have workers, and lets what is measured tell it, where that is asked."""
+        settings = self.row.settings
+        self._batching.look(self.row, now_ns)
+        with self._changed:
+            if settings.most_workers:
+                wanted = next_workers(settings.workers, settings.most_workers, len(self._intake), self._idle)
+                settings.set("workers", wanted)
+            while self._threads < settings.workers:
+                self._threads += 1
+                name = f"{self.row.name}-{next(self._numbers)}"
+                threading.Thread(target=self._work, name=name, daemon=True).start()
+            if self._threads > settings.workers:  # they leave, once they look
+                self._changed.notify_all()
+
+    def _work(self) -> None:
+        while (batch := self._take()) is not None:
+            self._tell(partial(_taken, batch))
+            self._begin([packed for packed, _ in batch])
+
+    def _take(self) -> list[tuple[Packed, Taken]] | None:
+        """The next batch, once there is one; None for a thread that is one too many."""
+        with self._changed:
+            while self._threads <= self.row.settings.workers:
+                now_ns, wait_s = time.monotonic_ns(), None
+                if self._intake and self._held_up():
+                    wait_s = LOOK_NS / 1e9
+                elif self._intake:
+                    if batch := self._intake.take(self.row.settings.batch, now_ns):
+                        return batch
+                    wait_s = (self._intake.next_ns(now_ns) - now_ns) / 1e9
+                self._idle += 1
+                self._changed.wait(wait_s)
+                self._idle -= 1
+            self._threads -= 1
+            self._changed.notify()  # what has come may have been told to this one
+            return None
+
+
+def _taken(batch: list[tuple[Packed, Taken]]) -> None:
+    for _, taken in batch:
+        taken(1)
