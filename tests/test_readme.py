@@ -5,7 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -21,21 +21,30 @@ START, END = "<!-- models:start -->\n", "<!-- models:end -->"
 PATHS = re.compile(r"(?:services|tools|tests|protos|\.ci)/[\w./*-]*")
 
 
-def table(models: Iterable[Model]) -> str:
-    """MODELS as a table of Markdown."""
-    rows = [("name", "what it is", "tasks", "stack", "I/O", "choose it when"), ("---",) * 6]
+def tables(models: Iterable[Model]) -> str:
+    """MODELS as two tables of Markdown: to choose by, and the rest of the taxonomy."""
+    choice = [("name", "what it is", "tasks", "stack", "I/O", "choose it when")]
+    rest = [("name", "conflicts", "partitioning", "who accepts", "queue", "hand-off", "variants")]
     for model in models:
         link = f"[{model.name}](services/models/{model.name}.py)"
         kind = model.taxonomy
-        rows.append((link, model.caption, kind.tasks, kind.stack, kind.io, model.choose_when))
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+        choice.append((link, model.caption, kind.tasks, kind.stack, kind.io, model.choose_when))
+        variants = ", ".join(f"`{' '.join(options)}`" for options in model.variants)
+        told = kind.conflicts, kind.partitioning, kind.accepts, kind.queue, kind.hand_off
+        rest.append((model.name, *told, variants))
+    return f"{_markdown(choice)}\n{_markdown(rest)}"
 
 
-def with_table(text: str) -> str:
-    """The document with the table of today between its markers."""
+def _markdown(rows: Sequence[Sequence[str]]) -> str:
+    head, *others = (f"| {' | '.join(row)} |\n" for row in rows)
+    return "".join((head, f"| {' | '.join(['---'] * len(rows[0]))} |\n", *others))
+
+
+def with_tables(text: str) -> str:
+    """The document with the tables of today between its markers."""
     before, rest = text.split(START)
     _, after = rest.split(END)
-    return before + START + table(MODELS.values()) + END + after
+    return before + START + tables(MODELS.values()) + END + after
 
 
 def read(document: str) -> str:
@@ -48,9 +57,9 @@ def commands() -> list[list[str]]:
     return [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
 
 
-def test_the_table_of_models_is_that_of_the_code() -> None:
+def test_the_tables_of_models_are_those_of_the_code() -> None:
     text = read("README.md")
-    assert with_table(text) == text, "stale: run `python -m tests.test_readme`"
+    assert with_tables(text) == text, "stale: run `python -m tests.test_readme`"
 
 
 def test_the_figures_of_styles_that_follow_from_code_are_those_of_the_code() -> None:
@@ -107,5 +116,5 @@ def test_every_flag_in_a_command_is_one_of_the_program(program: str) -> None:
 
 if __name__ == "__main__":
     readme = ROOT / "README.md"
-    readme.write_text(with_table(read("README.md")), encoding="utf-8")
+    readme.write_text(with_tables(read("README.md")), encoding="utf-8")
     chart.write()
