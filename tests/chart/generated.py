@@ -23,7 +23,7 @@ from tests.chart.rendering import CHART, render
 
 VALUES, SCHEMA = CHART / "values.yaml", CHART / "values.schema.json"
 K8S = CHART.parents[1] / "k8s"
-BY_HAND = {"kind.yaml", "examples"}
+BY_HAND = {"kind.yaml", "examples", "seccomp"}
 """What of k8s/ the chart does not make."""
 START, END = "models:\n", "\n# The downstream"
 

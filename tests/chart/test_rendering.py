@@ -51,6 +51,12 @@ def test_manifests_are_valid(case: str, version: str) -> None:
         kubernetes_validate.validate(document, version, strict=True)
 
 
+@pytest.mark.parametrize("version", KUBERNETES)
+def test_what_brings_profiles_to_nodes_is_valid(version: str) -> None:
+    for document in objects((generated.K8S / "seccomp" / "nodes.yaml").read_text(encoding="utf-8")):
+        kubernetes_validate.validate(document, version, strict=True)
+
+
 def test_k8s_holds_what_the_chart_makes() -> None:
     assert generated.manifests() == {
         path.relative_to(generated.K8S): path.read_text(encoding="utf-8")
@@ -170,3 +176,16 @@ def test_kind_config_names_the_cluster_that_deploy_loads_images_into() -> None:
     config = yaml.safe_load((generated.K8S / "kind.yaml").read_text(encoding="utf-8"))
     assert config["name"] == "sweetspot"
     assert Path(generated.K8S / "kustomization.yaml").is_file()
+
+
+def test_a_profile_is_in_the_same_place_whoever_brings_it() -> None:
+    _namespace, daemons = objects((generated.K8S / "seccomp" / "nodes.yaml").read_text(encoding="utf-8"))
+    pod = daemons["spec"]["template"]["spec"]
+    (copy,) = pod["initContainers"]
+    (folder,) = [Path(volume["hostPath"]["path"]) for volume in pod["volumes"] if "hostPath" in volume]
+    brought = str(folder / Path(copy["command"][1]).name)
+    config = yaml.safe_load((generated.K8S / "kind.yaml").read_text(encoding="utf-8"))
+    mounts = [mount for node in config["nodes"] for mount in node.get("extraMounts", ())]
+    assert {mount["containerPath"] for mount in mounts} == {brought}
+    assert all((generated.K8S.parent / mount["hostPath"]).is_file() for mount in mounts)
+    assert brought.removeprefix("/var/lib/kubelet/seccomp/") in generated.VALUES.read_text(encoding="utf-8")
