@@ -22,8 +22,9 @@ from typing import Any, NoReturn
 from rich.console import Console
 
 from tools import experiment, local, report, stages, styles, traces
-from tools.cluster import jaeger, store
+from tools.cluster import jaeger
 from tools.cluster.api import Api, ClusterError
+from tools.cluster.overview import overview
 from tools.cluster.release import Release
 from tools.cluster.run import Cluster, pull, run_name
 from tools.experiment import BadExperimentError, Experiment
@@ -141,14 +142,18 @@ def _names(text: str) -> list[str]:
 
 
 def _report(args: argparse.Namespace, console: Console, _programs: Programs) -> int:
-    folder = args.folder
+    _show_report(args.folder, console)
+    return 0
+
+
+def _show_report(folder: Path, console: Console) -> None:
+    """Writes a folder's report, and says in the terminal what is in it."""
     if is_scale(folder):
         path = page.write(folder)
         show_cells(console, read_cells(folder), experiment.read(folder / "experiment.yaml"), path)
     else:
         path = report.write(folder)
         show(console, read_trials(folder).trials, path)
-    return 0
 
 
 def _styles(args: argparse.Namespace, console: Console, programs: Programs) -> int:
@@ -169,14 +174,14 @@ def _stages(args: argparse.Namespace, console: Console, _programs: Programs) -> 
 
 def _results(args: argparse.Namespace, console: Console, programs: Programs) -> int:
     api = Api.connect(args.namespace)
-    kept = store.overview(api, args.release)
+    kept = overview(api, args.release)
     if args.doing == "list":
         show_kept(console, kept)
         return 0
     name = kept[-1].run if args.run == "latest" and kept else args.run
     folder = args.results / name
     void = pull(api, name, folder, programs)
-    show(console, read_trials(folder).trials, report.write(folder))
+    _show_report(folder, console)
     for why in void:
         print(f"sweetspot: void: {why}", file=sys.stderr)
     return FAILED if void else 0
@@ -258,6 +263,7 @@ def _venue(args: argparse.Namespace, asked: Experiment, folder: Path, programs: 
 
 
 def _run_scale(asked: Experiment, models: Sequence[str], folder: Path, venue: Venue, console: Console) -> int:
+    venue.rejoin(folder)
     kept = read_cells(folder).cells
     wanted = [cell for cell in cells(asked, models) if cell not in kept]
     console.print(f"{asked.title}\n{len(wanted)} cells, kept in {folder}", markup=False, soft_wrap=True)
@@ -338,8 +344,7 @@ def _prepare(folder: Path, asked: Experiment, venue: Venue) -> None:
     path = folder / "environment.json"
     if not path.exists():
         write_whole(path, text)
-        if asked.scale is None:  # a search needs whoever began it
-            venue.keep(folder)
+        venue.keep(folder)
     elif path.read_text(encoding="utf-8") != text:
         print(
             f"sweetspot: the machine or the code is not as {path} says: old trials may not compare with new ones",

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from tools import measures, traces
 from tools.answer import answer, connections, ranking
-from tools.cluster.store import Overview
+from tools.cluster.overview import Overview
 from tools.progress import Progress
 from tools.report.look import looks
 from tools.report.table import COLUMNS, rows
@@ -77,7 +77,7 @@ def show_kept(console: Console, runs: Sequence[Overview]) -> None:
     for each in runs:
         asked = "?" if each.asked is None else count(each.asked)
         console.print(
-            f"{each.run}  {each.began}  {count(each.trials)} of {asked} trials  {each.title}",
+            f"{each.run}  {each.began}  {count(each.done)} of {asked} {each.things}  {each.title}",
             markup=False,
             soft_wrap=True,
         )

@@ -26,6 +26,9 @@ class Venue(Protocol):
     def keep(self, folder: Path) -> None:
         """A new run begins, of which the folder says what is asked."""
 
+    def rejoin(self, folder: Path) -> None:
+        """A grid goes on, of which more may be kept elsewhere than in the folder, or less."""
+
     def measure_all(self, asked: Experiment, wanted: Sequence[Pair], folder: Path, watcher: Watcher) -> None:
         """Runs those trials and keeps them in the folder."""
 
@@ -47,6 +50,9 @@ class ThisMachine:
         return environment.describe(self._pinning, local.allow_open_files())
 
     def keep(self, folder: Path) -> None:
+        """The folder is all there is of it."""
+
+    def rejoin(self, folder: Path) -> None:
         """The folder is all there is of it."""
 
     def measure_all(self, asked: Experiment, wanted: Sequence[Pair], folder: Path, watcher: Watcher) -> None:

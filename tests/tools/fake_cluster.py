@@ -188,9 +188,11 @@ def node(number: int, cpus: str) -> Object:
 
 
 def merge(thing: Object, change: Object) -> None:
-    """JSON Merge Patch (RFC 7386), as far as nothing is removed."""
+    """JSON Merge Patch (RFC 7386)."""
     for key, value in change.items():
-        if isinstance(value, dict):
+        if value is None:
+            thing.pop(key, None)
+        elif isinstance(value, dict):
             merge(thing.setdefault(key, {}), value)
         else:
             thing[key] = value

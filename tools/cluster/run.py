@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tools import environment, measures
+from tools import environment, experiment, measures
 from tools.cluster import store
 from tools.cluster.api import Api, ClusterError
 from tools.cluster.job import Load, job_name
@@ -23,7 +23,12 @@ from tools.experiment import Experiment
 from tools.local import Programs
 from tools.results import write_trial, write_void, write_whole
 from tools.run import Pair, Watcher
+from tools.scale.cells import Cell
 from tools.scale.cluster import cluster_ground
+from tools.scale.results import FOLDER as CELLS
+from tools.scale.results import from_json as cell_from_json
+from tools.scale.results import read_cells, write_cell
+from tools.scale.results import to_json as cell_to_json
 from tools.scale.run import Ground
 
 
@@ -98,6 +103,15 @@ class Cluster:
         files = {name: (folder / name).read_text(encoding="utf-8") for name in ("experiment.yaml", "environment.json")}
         store.keep_run(self.release.api, self.run, self.release.name, files)
 
+    def rejoin(self, folder: Path) -> None:
+        """Makes what is kept of a grid here and in the cluster the same. Raises ClusterError, BadResultsError."""
+        api, release = self.release.api, self.release.name
+        store.forget_tries(api, self.run, release)
+        here = read_cells(folder).outcomes
+        there = pull_cells(api, self.run, folder)
+        for cell in here.keys() - there:
+            store.keep_cell(api, release, self.run, cell.key, cell_to_json(here[cell], cell.key))
+
     def ground(self, _folder: Path) -> AbstractContextManager[Ground]:
         """Where the cells of a grid run. Raises ClusterError."""
         return nullcontext(cluster_ground(self.place))
@@ -154,8 +168,12 @@ def pull(api: Api, run: str, folder: Path, programs: Programs) -> list[str]:
         files = {"experiment.yaml": next(iter(found.values()))[0]["experiment"], "environment.json": "{}\n"}
     for name, text in files.items():
         write_whole(folder / name, text)
-    for name in ("trials", "traces"):
+    is_grid = experiment.parse(files["experiment.yaml"], run).scale is not None
+    for name in (CELLS if is_grid else "trials", "traces"):
         (folder / name).mkdir(exist_ok=True)
+    if is_grid:
+        pull_cells(api, run, folder)
+        return []
     void = []
     for (model, connections), parts in sorted(found.items()):
         try:
@@ -164,3 +182,14 @@ def pull(api: Api, run: str, folder: Path, programs: Programs) -> list[str]:
             write_void(folder, model, connections, str(error))
             void.append(f"{model} at {connections}: {error}")
     return void
+
+
+def pull_cells(api: Api, run: str, folder: Path) -> set[Cell]:
+    """Writes the cells that the cluster keeps of a grid into its folder; which those are.
+
+    Raises ClusterError, BadResultsError.
+    """
+    found = [cell_from_json(content, f"run {run} in namespace {api.namespace}") for content in store.cells(api, run)]
+    for outcome in found:
+        write_cell(folder, outcome)
+    return {outcome.cell for outcome in found}

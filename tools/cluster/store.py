@@ -1,8 +1,9 @@
-"""Results in the cluster: a ConfigMap for a run, and one for what each shard of each trial got.
+"""Results in the cluster: a ConfigMap for a run, one for what each shard of each trial got, one for a grid's each cell.
 
 They need no storage class, survive the pods that wrote them, and are there for whoever asks, from whatever machine. A
 ConfigMap holds 1 MiB (kubernetes.io/docs/concepts/configuration/configmap); a shard's part is JSON, compressed: some
-30 KiB, and 400 KiB with the 10,000 traced calls that a result holds at most.
+30 KiB, and 400 KiB with the 10,000 traced calls that a result holds at most. A cell has the trials of its whole search,
+without those calls, which no page of a grid shows: 25 KiB for 9 trials of some 1,000 calls/s.
 Must not know how anything is measured.
 """
 
@@ -11,6 +12,7 @@ import gzip
 import json
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,17 +21,21 @@ from typing import Any
 from google.protobuf import json_format
 from sweetspot.v1.control_pb2 import SnapshotReply
 
-from tools import experiment
 from tools.cluster.api import Api, ClusterError, NotThereError, Object
 from tools.cluster.release import dns
 from tools.local import Programs
 from tools.results import Trial
 
-RUN_LABEL, TRIAL_LABEL = "sweetspot.dev/run", "sweetspot.dev/trial"
+RUN_LABEL, TRIAL_LABEL, CELL_LABEL = "sweetspot.dev/run", "sweetspot.dev/trial", "sweetspot.dev/cell"
 _OURS = {"app.kubernetes.io/name": "sweetspot"}
 _MERGE_TIMEOUT_S = 60.0
 
+_MAX_LABEL = 63
+"""Characters (kubernetes.io/docs/concepts/overview/working-with-objects/labels)."""
+
 Part = Mapping[str, Any]
+Cell = Mapping[str, Any]
+"""As tools/scale/cell.schema.json tells."""
 
 
 class VoidTrialError(Exception):
@@ -47,50 +53,81 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Overview:
-    """A run in a line."""
+class Left:
+    """What there is of a run's results."""
 
-    run: str
     began: str
     """RFC 3339."""
-    title: str
-    trials: int
-    """That have left something."""
-    asked: int | None
-    """None: nobody said."""
+    things: frozenset[str]
+    """The trials, or the cells, that have left something."""
 
 
-def overview(api: Api, release: str) -> list[Overview]:
-    """All runs of that release, the oldest first. Raises ClusterError."""
-    selector = {**_OURS, "app.kubernetes.io/instance": release}
-    left: dict[str, set[str]] = {}
-    began: dict[str, str] = {}
-    for each in api.find("configmaps", {**selector, "sweetspot.dev/kind": "part"}):
-        labels = each["metadata"]["labels"]
-        left.setdefault(labels[RUN_LABEL], set()).add(labels[TRIAL_LABEL])
-        began.setdefault(labels[RUN_LABEL], each["metadata"]["creationTimestamp"])
-    known = [_run(each) for each in api.find("configmaps", {**selector, "sweetspot.dev/kind": "run"})]
-    found = [_of(run, len(left.pop(run.name, ()))) for run in known]
-    found += [Overview(run, began[run], "", len(trials), None) for run, trials in left.items()]
-    return sorted(found, key=lambda run: run.began)
+def runs(api: Api, release: str) -> list[Kept]:
+    """What was asked, of each run of that release. Raises ClusterError."""
+    return [_run(each) for each in api.find("configmaps", _of_kind("run", release))]
 
 
-def _of(run: Kept, trials: int) -> Overview:
-    asked = experiment.parse(run.files["experiment.yaml"], run.name)
-    return Overview(run.name, run.began, asked.title, trials, len(asked.connections) * len(asked.models or ()))
+def left(api: Api, release: str) -> dict[str, Left]:
+    """Run -> what it has left. Raises ClusterError."""
+    found: dict[str, list[Object]] = {}
+    for kind in ("part", "cell"):
+        for each in api.find("configmaps", _of_kind(kind, release)):
+            found.setdefault(each["metadata"]["labels"][RUN_LABEL], []).append(each["metadata"])
+    return {
+        run: Left(
+            min(each["creationTimestamp"] for each in those),
+            frozenset(each["labels"].get(TRIAL_LABEL) or each["labels"][CELL_LABEL] for each in those),
+        )
+        for run, those in found.items()
+    }
+
+
+def _of_kind(kind: str, release: str) -> dict[str, str]:
+    return {**_OURS, "app.kubernetes.io/instance": release, "sweetspot.dev/kind": kind}
 
 
 def keep_run(api: Api, run: str, release: str, files: Mapping[str, str]) -> None:
     """Says that there is such a run, and what was asked. Raises ClusterError, AlreadyThereError too."""
-    labels = {**_OURS, "app.kubernetes.io/instance": release, "sweetspot.dev/kind": "run", RUN_LABEL: run}
+    labels = {**_of_kind("run", release), RUN_LABEL: run}
     api.create("configmaps", {"metadata": {"name": run, "labels": labels}, "data": dict(files)})
 
 
 def keep_part(api: Api, labels: Mapping[str, str], name: str, part: Part) -> None:
     """What one shard got. Raises ClusterError."""
-    packed = base64.b64encode(gzip.compress(json.dumps(part).encode(), mtime=0)).decode("ascii")
-    metadata = {"name": name, "labels": {**labels, "sweetspot.dev/kind": "part"}}
-    api.create("configmaps", {"metadata": metadata, "binaryData": {"part.json.gz": packed}})
+    _keep(api, {"name": name, "labels": {**labels, "sweetspot.dev/kind": "part"}}, part)
+
+
+def keep_cell(api: Api, release: str, run: str, key: str, cell: Cell) -> None:
+    """What came of a cell; `key` is its name. Raises ClusterError, AlreadyThereError too."""
+    slim = json.loads(json.dumps(cell))
+    for each in slim.get("tries", ()):
+        each["trial"]["result"]["traces"] = []
+    name = dns(key).replace("=", "-")
+    labels = {**_of_kind("cell", release), RUN_LABEL: run, CELL_LABEL: name[-_MAX_LABEL:].lstrip("-.")}
+    _keep(api, {"name": f"{run}-{name}", "labels": labels}, slim)
+
+
+def cells(api: Api, run: str) -> list[Cell]:
+    """What came of the cells of that run. Raises ClusterError."""
+    return [_content(each) for each in api.find("configmaps", {**_OURS, "sweetspot.dev/kind": "cell", RUN_LABEL: run})]
+
+
+def try_name(run: str) -> str:
+    """What a trial of a run's search has in a run's place: a Job of another trial is never taken for its own."""
+    return f"{run}-{uuid.uuid4().hex[:8]}"
+
+
+def search_of(name: str) -> str:
+    """The run whose search has made a trial of that name."""
+    return name.rpartition("-")[0]
+
+
+def forget_tries(api: Api, run: str, release: str) -> None:
+    """Removes what trials of a search that was cut short have left, Jobs too. Raises ClusterError."""
+    for kind in ("jobs", "configmaps"):
+        for each in api.find(kind, {**_OURS, "app.kubernetes.io/instance": release}):
+            if search_of(each["metadata"]["labels"].get(RUN_LABEL, "")) == run:
+                api.delete(kind, each["metadata"]["name"])
 
 
 def find_run(api: Api, name: str) -> Kept:
@@ -111,14 +148,14 @@ def parts(api: Api, run: str) -> dict[tuple[str, int], list[Part]]:
     """Model and connections -> what its shards got. Raises ClusterError."""
     found: dict[tuple[str, int], list[Part]] = {}
     for each in api.find("configmaps", {**_OURS, "sweetspot.dev/kind": "part", RUN_LABEL: run}):
-        part = _part(each)
+        part = _content(each)
         found.setdefault((part["model"], part["connections"]), []).append(part)
     return found
 
 
 def parts_of(api: Api, run: str, model: str, connections: int) -> list[Part]:
     """What the shards of that trial got. Raises ClusterError."""
-    return [_part(each) for each in _of_trial(api, run, model, connections)]
+    return [_content(each) for each in _of_trial(api, run, model, connections)]
 
 
 def forget(api: Api, run: str, model: str, connections: int) -> None:
@@ -132,9 +169,15 @@ def _of_trial(api: Api, run: str, model: str, connections: int) -> list[Object]:
     return api.find("configmaps", {**_OURS, "sweetspot.dev/kind": "part", **labels})
 
 
-def _part(found: Object) -> Part:
-    content: Part = json.loads(gzip.decompress(base64.b64decode(found["binaryData"]["part.json.gz"])))
-    return content
+def _keep(api: Api, metadata: Object, content: Mapping[str, Any]) -> None:
+    packed = base64.b64encode(gzip.compress(json.dumps(content).encode(), mtime=0)).decode("ascii")
+    name = f"{metadata['labels']['sweetspot.dev/kind']}.json.gz"
+    api.create("configmaps", {"metadata": metadata, "binaryData": {name: packed}})
+
+
+def _content(found: Object) -> Any:
+    (packed,) = found["binaryData"].values()
+    return json.loads(gzip.decompress(base64.b64decode(packed)))
 
 
 def assemble(found: Sequence[Part], programs: Programs) -> Trial:

@@ -2,12 +2,13 @@
 
 A cell's model is scaled down to nothing and up again with the cell's limit, so that each pod starts under it and none
 waits for room beside an old one. Requests are set to the limits. What the Deployment was is put back at the end,
-whatever happens. Its trials are kept with the cell by whoever runs the search, not in the cluster.
+whatever happens: an annotation says what it was, should the machine that searches disappear. A cell that has ended is
+kept in the cluster, with its trials; those leave nothing of their own.
 """
 
 import copy
 import dataclasses
-import uuid
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,9 +20,13 @@ from tools.cluster.store import VoidTrialError
 from tools.cluster.trial import Place, await_pods, measure
 from tools.experiment import Experiment
 from tools.results import Trial
-from tools.scale.cells import Cell
+from tools.scale.cells import Cell, LeftOut, Searched
+from tools.scale.results import to_json
 from tools.scale.run import FailedError, Load
 from tools.units import count
+
+BEFORE = "sweetspot.dev/before-search"
+"""Annotation of a Deployment that a search has changed: its replicas and containers before, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,26 +56,38 @@ class ClusterGround:
     def deployed(self, cell: Cell, options: dict[str, str | float]) -> Iterator[Load]:
         release = self.place.release
         try:
-            before = release.api.get("deployments", release.deployment(cell.model)["metadata"]["name"])
-            name, (container, *others) = before["metadata"]["name"], before["spec"]["template"]["spec"]["containers"]
+            there = release.api.get("deployments", release.deployment(cell.model)["metadata"]["name"])
+            before = before_search(there)
+            container, *others = before["containers"]
+            meanwhile = [limited(container, cell.cpus, options), *others]
             try:
-                self._scale(cell.model, name, 0, [container, *others])
-                self._scale(cell.model, name, cell.replicas, [limited(container, cell.cpus, options), *others])
+                self._scale(cell.model, 0, before["containers"], json.dumps(before))
+                self._scale(cell.model, cell.replicas, meanwhile, json.dumps(before))
                 yield lambda asked: self._load(asked, cell)
             finally:
-                self._scale(cell.model, name, 0, [container, *others])
-                self._scale(cell.model, name, before["spec"].get("replicas", 1), [container, *others])
+                self._scale(cell.model, 0, before["containers"], json.dumps(before))
+                self._scale(cell.model, before["replicas"], before["containers"], None)
         except (ClusterError, VoidTrialError) as error:
             raise FailedError(str(error)) from error
 
-    def _scale(self, model: str, name: str, replicas: int, containers: list[Object]) -> None:
-        spec = {"replicas": replicas, "template": {"spec": {"containers": containers}}}
-        self.place.release.api.merge("deployments", name, {"spec": spec})
-        await_pods(self.place.release, model, replicas)
+    def keep(self, outcome: Searched | LeftOut) -> None:
+        load, key = self.place.load, outcome.cell.key
+        try:
+            store.keep_cell(self.place.release.api, load.release, load.run, key, to_json(outcome, key))
+        except ClusterError as error:
+            raise FailedError(f"kept here, but not in the cluster: {error}") from error
+
+    def _scale(self, model: str, replicas: int, containers: list[Object], before: str | None) -> None:
+        release = self.place.release
+        change = {
+            "metadata": {"annotations": {BEFORE: before}},
+            "spec": {"replicas": replicas, "template": {"spec": {"containers": containers}}},
+        }
+        release.api.merge("deployments", release.deployment(model)["metadata"]["name"], change)
+        await_pods(release, model, replicas)
 
     def _load(self, asked: Experiment, cell: Cell) -> Trial:
-        # A name of its own: a Job that has ended is else taken for this one's.
-        run = f"{self.place.load.run}-{uuid.uuid4().hex[:8]}"
+        run = store.try_name(self.place.load.run)
         place = dataclasses.replace(self.place, load=dataclasses.replace(self.place.load, run=run))
         (connections,) = asked.connections
         api = place.release.api
@@ -80,6 +97,15 @@ class ClusterGround:
         finally:
             api.delete("jobs", job_name(run, cell.model, connections))
             store.forget(api, run, cell.model, connections)
+
+
+def before_search(deployment: Object) -> Object:
+    """What it was before a search changed it, one that was cut short included: its replicas and its containers."""
+    noted = deployment["metadata"].get("annotations", {}).get(BEFORE)
+    spec = deployment["spec"]
+    now = {"replicas": spec.get("replicas", 1), "containers": spec["template"]["spec"]["containers"]}
+    found: Object = json.loads(noted) if noted else now
+    return found
 
 
 def limited(container: Object, cpus: float, options: Mapping[str, str | float]) -> Object:

@@ -18,7 +18,7 @@ from tools.cgroup import Groups, NoLimitsError
 from tools.experiment import Experiment
 from tools.local import LocalError, Pinning
 from tools.results import Trial
-from tools.scale.cells import Cell
+from tools.scale.cells import Cell, LeftOut, Searched
 from tools.scale.run import FailedError, Load
 from tools.trial import Place, Service, measure, serving
 from tools.units import count
@@ -53,6 +53,9 @@ class LocalGround:
         if self.groups is None and not cell.cpus.is_integer():
             return f"a limit of {count(cell.cpus)} CPUs needs a control group: {self.no_groups}"
         return ""
+
+    def keep(self, outcome: Searched | LeftOut) -> None:
+        """The folder is all there is of it."""
 
     @contextmanager
     def deployed(self, cell: Cell, options: dict[str, str | float]) -> Iterator[Load]:

@@ -8,7 +8,9 @@ from typing import Any
 
 import jsonschema
 
-from tools.results import BadResultsError, from_json, read_json, to_json, write_whole
+from tools.results import BadResultsError, read_json, write_whole
+from tools.results import from_json as trial_from_json
+from tools.results import to_json as trial_to_json
 from tools.scale.cells import Cell, LeftOut, Searched, Try
 from tools.scale.search import Found
 
@@ -26,9 +28,15 @@ class Kept:
     """One line for each file that could not be read."""
 
     @property
-    def cells(self) -> set[Cell]:
+    def outcomes(self) -> dict[Cell, Searched | LeftOut]:
         """All that need not be run again."""
-        return {one.cell for one in self.searched} | {one.cell for one in self.left_out}
+        searched: dict[Cell, Searched | LeftOut] = {one.cell: one for one in self.searched}
+        return searched | {one.cell: one for one in self.left_out}
+
+    @property
+    def cells(self) -> set[Cell]:
+        """Those of the outcomes."""
+        return set(self.outcomes)
 
 
 def is_scale(folder: Path) -> bool:
@@ -39,6 +47,12 @@ def is_scale(folder: Path) -> bool:
 def write_cell(folder: Path, outcome: Searched | LeftOut) -> Path:
     """Keeps what came of a cell. Raises BadResultsError."""
     path = folder / FOLDER / f"{outcome.cell.key}.json"
+    write_whole(path, json.dumps(to_json(outcome, str(path)), indent=1) + "\n")
+    return path
+
+
+def to_json(outcome: Searched | LeftOut, where: str) -> dict[str, Any]:
+    """A cell as cell.schema.json describes it. Raises BadResultsError, whose text begins with `where`."""
     content: dict[str, Any] = {"version": VERSION, "cell": asdict(outcome.cell)}
     if isinstance(outcome, LeftOut):
         content["left_out"] = outcome.why
@@ -47,13 +61,12 @@ def write_cell(folder: Path, outcome: Searched | LeftOut) -> Path:
             "limit": outcome.limit,
             "found": asdict(outcome.found),
             "tries": [
-                {"rate_rps": one.rate_rps, "missed": one.missed, "trial": to_json(one.trial, str(path))}
+                {"rate_rps": one.rate_rps, "missed": one.missed, "trial": trial_to_json(one.trial, where)}
                 for one in outcome.tries
             ],
         }
-    _check(content, path)
-    write_whole(path, json.dumps(content, indent=1) + "\n")
-    return path
+    _check(content, where)
+    return content
 
 
 def read_cells(folder: Path) -> Kept:
@@ -63,7 +76,7 @@ def read_cells(folder: Path) -> Kept:
     searched, left_out, problems = [], [], []
     for path in sorted((folder / FOLDER).glob("*.json")):
         try:
-            outcome = _read(path)
+            outcome = from_json(read_json(path), str(path))
         except BadResultsError as error:
             problems.append(str(error).replace(str(path), f"{FOLDER}/{path.name}"))
             continue
@@ -75,13 +88,13 @@ def read_cells(folder: Path) -> Kept:
     return Kept(tuple(by_cell[0]), tuple(by_cell[1]), tuple(problems))
 
 
-def _read(path: Path) -> Searched | LeftOut:
-    content = read_json(path)
-    _check(content, path)
+def from_json(content: Any, where: str) -> Searched | LeftOut:
+    """The reverse of `to_json`. Raises BadResultsError."""
+    _check(content, where)
     cell = Cell(**content["cell"])
     if "left_out" in content:
         return LeftOut(cell, content["left_out"])
-    tries = tuple(Try(one["rate_rps"], one["missed"], from_json(one["trial"], str(path))) for one in content["tries"])
+    tries = tuple(Try(one["rate_rps"], one["missed"], trial_from_json(one["trial"], where)) for one in content["tries"])
     return Searched(cell, Found(**content["found"]), tries, content["limit"])
 
 
@@ -91,7 +104,7 @@ def _validator() -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(schema)
 
 
-def _check(content: object, path: Path) -> None:
+def _check(content: object, where: str) -> None:
     error = jsonschema.exceptions.best_match(_validator().iter_errors(content))
     if error is not None:
-        raise BadResultsError(f"{path}: at {error.json_path}: {' '.join(error.message.split())[:160]}")
+        raise BadResultsError(f"{where}: at {error.json_path}: {' '.join(error.message.split())[:160]}")

@@ -40,6 +40,9 @@ class Ground(Protocol):
     def deployed(self, cell: Cell, options: dict[str, str | float]) -> AbstractContextManager[Load]:
         """The cell's replicas, ready to be loaded, for as long as the block lasts. Raises FailedError."""
 
+    def keep(self, outcome: Searched | LeftOut) -> None:
+        """Keeps beside the folder, where it outlives this machine, what came of a cell. Raises FailedError."""
+
 
 class Watcher(Protocol):
     """Who is told how it goes."""
@@ -62,18 +65,16 @@ def run(asked: Experiment, wanted: Sequence[Cell], ground: Ground, folder: Path,
 
     Raises BadResultsError where a cell cannot be kept.
     """
-    outcome: Searched | LeftOut
     for cell in wanted:
         watcher.begins(cell)
-        if why := ground.why_not(cell):
-            outcome = LeftOut(cell, why)
-        else:
-            try:
-                outcome = _search(asked, cell, ground, watcher)
-            except FailedError as error:
-                watcher.failed(cell, str(error))
-                continue
-        write_cell(folder, outcome)
+        try:
+            why = ground.why_not(cell)
+            outcome = LeftOut(cell, why) if why else _search(asked, cell, ground, watcher)
+            write_cell(folder, outcome)
+            ground.keep(outcome)
+        except FailedError as error:
+            watcher.failed(cell, str(error))
+            continue
         watcher.ended(outcome)
 
 

@@ -60,9 +60,13 @@ class Ground:
     def __init__(self, capacity: Callable[[Cell], float] = capacity_rps) -> None:
         self.capacity = capacity
         self.deployments: list[tuple[Cell, dict[str, str | float]]] = []
+        self.kept: list[Cell] = []
 
     def why_not(self, cell: Cell) -> str:
         return f"needs {cell.total_cpus:g} CPUs" if cell.total_cpus > LEFT_OUT_CPUS else ""
+
+    def keep(self, outcome: Searched | LeftOut) -> None:
+        self.kept.append(outcome.cell)
 
     @contextmanager
     def deployed(self, cell: Cell, options: dict[str, str | float]) -> Iterator[Load]:

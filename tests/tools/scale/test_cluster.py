@@ -1,17 +1,20 @@
 """Cells in a cluster: what becomes of a Deployment meanwhile, and of what is left when it is over."""
 
 import copy
+import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.tools.fake_cluster import FakeCluster, Object
+from tests.tools.fake_cluster import OURS, FakeCluster, Object, merge
 from tests.tools.test_cluster import parts
 from tools import cli
-from tools.cluster import trial
+from tools.cluster import store, trial
+from tools.cluster.api import Api
 from tools.scale.cells import Searched
-from tools.scale.cluster import cpus_of, limited
+from tools.scale.cluster import BEFORE, before_search, cpus_of, limited
 from tools.scale.results import read_cells
 
 GRID = """
@@ -80,7 +83,99 @@ def test_each_trial_of_a_search_is_a_job_of_its_own_and_none_is_left(cluster: Fa
     assert searched.limit == "limit of the pod"
     jobs = [name for name in cluster.created if name.startswith("jobs/")]
     assert len(set(jobs)) == len(jobs) == len(searched.tries) > 1
-    assert cluster.objects["jobs"] == cluster.objects["configmaps"] == {}
+    assert cluster.objects["jobs"] == {}
+    kinds = [each["metadata"]["labels"]["sweetspot.dev/kind"] for each in cluster.objects["configmaps"].values()]
+    assert kinds == ["run", "cell"]
+
+
+def first_cell_only(cluster: FakeCluster, made: Object) -> None:
+    """As if the machine were interrupted in its second cell."""
+    (cpu,) = [each["template"]["spec"]["containers"][0]["resources"] for each in cluster.changes[-1:]]
+    (succeed if cpu["limits"] == {"cpu": "250m"} else fail)(cluster, made)
+
+
+def listed(capsys: pytest.CaptureFixture[str]) -> str:
+    capsys.readouterr()
+    assert cli.main(["results", "list"]) == 0
+    return capsys.readouterr().out
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in [*folder.glob("cells/*"), folder / "experiment.yaml"]}
+
+
+def test_a_grid_that_stopped_goes_on_from_another_machine(
+    cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.on_job = first_cell_only
+    assert run(tmp_path, cpus="[0.25, 0.5]") == 1
+    first = only(tmp_path)
+    assert listed(capsys) == f"{first.name}  2026-01-01T00:00:00Z  1 of 2 cells  How many?\n"
+    assert cli.main(["results", "pull", "latest", "--results", str(tmp_path / "elsewhere")]) == 0
+    second = tmp_path / "elsewhere" / first.name
+    assert files(second) == files(first)
+    assert (second / "report.html").exists()
+    cluster.on_job = succeed
+    assert cli.main(["run", "--resume", str(second)]) == 0
+    assert len(read_cells(second).searched) == 2
+    assert "2 of 2 cells" in listed(capsys)
+    cluster.created.clear()
+    assert cli.main(["run", "--resume", str(first)]) == 0
+    assert files(first) == files(second)
+    assert cluster.created == []
+
+
+def test_what_a_machine_that_disappeared_in_a_search_has_left_is_put_in_order(
+    cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = copy.deepcopy(cluster.objects["deployments"]["sweetspot-reactor"])
+    cluster.on_job = first_cell_only
+    run(tmp_path, cpus="[0.25, 0.5]")
+    change = {"metadata": {"annotations": {BEFORE: json.dumps(before_search(before))}}, "spec": {"replicas": 2}}
+    merge(cluster.objects["deployments"]["sweetspot-reactor"], change)
+    labels = {**OURS, "sweetspot.dev/run": store.try_name(only(tmp_path).name), "sweetspot.dev/trial": "reactor-3"}
+    job = {"metadata": {"name": "cut-short", "labels": labels}}
+    cluster.put("jobs", job)
+    cluster.keep_part(job, parts(1)[0], "0")
+    assert listed(capsys).count("\n") == 1
+    cluster.on_job = succeed
+    assert cli.main(["run", "--resume", str(only(tmp_path))]) == 0
+    assert cluster.objects["jobs"] == {}
+    assert "cut-short-0" not in cluster.objects["configmaps"]
+    after = cluster.objects["deployments"]["sweetspot-reactor"]
+    assert (after["spec"], after["metadata"]["annotations"]) == (before["spec"], {})
+
+
+def test_a_cell_that_the_cluster_would_not_take_is_told_and_kept_there_later(
+    cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(cluster: FakeCluster, made: Object) -> None:
+        cluster.forbidden.add("POST configmaps")
+        succeed(cluster, made)
+
+    cluster.on_job = refuse
+    assert run(tmp_path) == 1
+    assert "kept here, but not in the cluster: no permission for configmaps" in capsys.readouterr().out
+    cluster.forbidden.clear()
+    assert "0 of 1 cells" in listed(capsys)
+    cluster.created.clear()
+    assert cli.main(["run", "--resume", str(only(tmp_path))]) == 0
+    assert [made.partition("/")[0] for made in cluster.created] == ["configmaps"]
+    assert "1 of 1 cells" in listed(capsys)
+
+
+def test_a_cell_whose_trials_were_traced_fits_into_a_config_map(cluster: FakeCluster, tmp_path: Path) -> None:
+    run(tmp_path)
+    (path,) = only(tmp_path).glob("cells/*")
+    cell = json.loads(path.read_text())
+    calls = [{"trace_id": os.urandom(16).hex(), "latency_ns": 1, "status": "OK"} for _ in range(10_000)]
+    cell["tries"] = cell["tries"][:1] * 20
+    for each in cell["tries"]:
+        each["trial"]["result"]["traces"] = calls
+    store.keep_cell(Api.connect(), "sweetspot", "big", "echo-reactor-2x0.25", cell)
+    assert len(json.dumps(cluster.objects["configmaps"]["big-echo-reactor-2x0.25"])) < 1 << 20
+    (kept,) = store.cells(Api.connect(), "big")
+    assert [each["rate_rps"] for each in kept["tries"]] == [each["rate_rps"] for each in cell["tries"]]
 
 
 def test_a_cell_whose_load_fails_is_told_and_the_deployment_is_put_back(

@@ -41,10 +41,11 @@ def test_a_cells_workers_are_an_option_of_its_service(tmp_path: Path) -> None:
 
 
 def test_what_the_ground_has_no_room_for_is_left_out_with_the_reason_and_not_asked_again(tmp_path: Path) -> None:
-    notes = Notes()
+    ground, notes = Ground(), Notes()
     cell = Cell("cpu-bound", "coroutines", "", 4, 1.0)
-    run(asked(tmp_path), [cell], Ground(), tmp_path, notes)
+    run(asked(tmp_path), [cell], ground, tmp_path, notes)
     assert notes.outcomes == [LeftOut(cell, "needs 4 CPUs")]
+    assert ground.kept == [cell]
     assert cell in read_cells(tmp_path).cells
 
 

@@ -1,0 +1,71 @@
+"""A grid on a real cluster, whose first machine disappears in the middle of a search."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.conftest import Release
+from tests.cluster.test_runs import only, sweetspot, until
+from tools.scale.cluster import BEFORE
+from tools.scale.results import read_cells
+
+GRID = """
+title: How many?
+models: [reactor]
+connections: [4]
+warmup_s: 0.5
+duration_s: 2
+trace_ratio: 0
+scale:
+  plans: {echo: {}}
+  replicas: [1]
+  cpus: [0.1, 0.15]
+  objective: {p99_ms: 5000, ok_share: 0.5}
+  search: {start_rps: 500, highest_rps: 75, trials: 2}
+"""
+"""Two cells of one trial each: the highest rate is tried first."""
+
+
+@pytest.mark.timeout(900)
+def test_a_grid_whose_machine_disappeared_goes_on_from_another(release: Release, tmp_path: Path) -> None:
+    before = deployment(release)
+    path = tmp_path / "grid.yaml"
+    path.write_text(GRID)
+    first, second = tmp_path / "first", tmp_path / "second"
+    command = [sys.executable, "-m", "tools.cli", "run", str(path), "--cluster", *release.flags]
+    command += ["--driver-cpu", "200m", "--driver-memory", "256Mi", "--results", str(first)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=release.cluster.environment) as process:
+        try:
+            until(lambda: "1 of 2 cells" in listed(release), timeout_s=180)
+            until(lambda: limit(release) == "150m", timeout_s=60)
+        finally:
+            process.kill()
+    run = only(first).name
+    done = sweetspot(release, "results", "pull", run, *release.flags, "--results", str(second))
+    assert done.returncode == 0, done.stderr
+    (kept,) = (second / run / "cells").iterdir()
+    assert json.loads(kept.read_text()) == json.loads((first / run / "cells" / kept.name).read_text())
+    done = sweetspot(release, "run", "--resume", str(second / run))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [one.cell.cpus for one in read_cells(second / run).searched] == [0.1, 0.15]
+    assert "2 of 2 cells" in listed(release)
+    assert deployment(release) == before
+    assert not release.kubectl("get", "jobs", "--output", "name", "--selector", "sweetspot.dev/trial=reactor-4")
+
+
+def listed(release: Release) -> str:
+    return sweetspot(release, "results", "list", *release.flags).stdout
+
+
+def limit(release: Release) -> str:
+    return release.kubectl("get", "deployment", f"{release.name}-reactor", "--output", "jsonpath={..limits.cpu}")
+
+
+def deployment(release: Release) -> object:
+    """What a search changes of it."""
+    found = json.loads(release.kubectl("get", "deployment", f"{release.name}-reactor", "--output", "json"))
+    assert BEFORE not in found["metadata"]["annotations"]
+    return found["spec"]

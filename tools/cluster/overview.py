@@ -1,0 +1,50 @@
+"""The runs that a cluster keeps, in a line each: of what was asked, how much has left something.
+
+Must not fetch what that is.
+"""
+
+from dataclasses import dataclass
+
+from tools import experiment
+from tools.cluster import store
+from tools.cluster.api import Api
+from tools.cluster.store import Kept
+from tools.scale.cells import cells
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A run in a line."""
+
+    run: str
+    began: str
+    """RFC 3339."""
+    title: str
+    things: str
+    """Trials, or cells."""
+    done: int
+    """That have left something."""
+    asked: int | None
+    """None: nobody said."""
+
+
+def overview(api: Api, release: str) -> list[Overview]:
+    """All runs of that release, the oldest first. Raises ClusterError."""
+    left = store.left(api, release)
+    known = store.runs(api, release)
+    found = [_of(run, len(left[run.name].things) if run.name in left else 0) for run in known]
+    names = {run.name for run in known}
+    found += [
+        Overview(run, there.began, "", "trials", len(there.things), None)
+        for run, there in left.items()
+        if run not in names and store.search_of(run) not in names
+    ]
+    return sorted(found, key=lambda run: run.began)
+
+
+def _of(run: Kept, done: int) -> Overview:
+    asked = experiment.parse(run.files["experiment.yaml"], run.name)
+    models = asked.models or ()
+    if asked.scale is not None:
+        return Overview(run.name, run.began, asked.title, "cells", done, len(cells(asked, models)))
+    return Overview(run.name, run.began, asked.title, "trials", done, len(asked.connections) * len(models))
