@@ -32,11 +32,10 @@ class Pool:
             threading.Thread(target=self._work, name=f"worker-{number}", daemon=True).start()
 
     def put(self, task: Task) -> None:
-        """Raises RpcError RESOURCE_EXHAUSTED when the queue is full."""
-        try:
-            self._tasks.put_nowait(task)
-        except queue.Full:
-            raise RpcError(Code.RESOURCE_EXHAUSTED, "queue is full") from None
+        """By one thread, the loop's. Raises RpcError RESOURCE_EXHAUSTED when the queue is full."""
+        if self._tasks.full():
+            raise RpcError(Code.RESOURCE_EXHAUSTED, "queue is full")
+        self._tasks.put(task)
         self._service.queue.add(1)
 
     def _work(self) -> None:

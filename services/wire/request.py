@@ -10,6 +10,8 @@ CONTENT_TYPE = (b"content-type", b"application/grpc")
 ACCEPT_ENCODING = (b"grpc-accept-encoding", b"identity,gzip")
 
 
+# A service that is full says the same to everyone: 0.2 us against 2.3, of some 9 that a session takes to refuse.
+@lru_cache(maxsize=64)
 def trailers_only(code: Code, message: str) -> tuple[Field, ...]:
     """The header fields of a response that is nothing but its status (PROTOCOL-HTTP2, Trailers-Only)."""
     return (

@@ -441,8 +441,10 @@ class ServerSession:
             self._early.append(call.stream_id)
 
     def _refuse(self, stream_id: int, response: tuple[Field, ...], request_ended: bool) -> None:
-        with contextlib.suppress(NGH2Error):
+        try:
             self._http2.send_response(stream_id, response, end_stream=True)
+        except NGH2Error:  # as above
+            return
         if not request_ended:
             self._early.append(stream_id)
 
