@@ -4,34 +4,56 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from tools.bench import clients, idle, record, servers, tables
+from tools.bench import clients, idle, markdown, overload, record, servers, tables
 from tools.bench.__main__ import main
+from tools.bench.bounds import Overload, bound
 from tools.bench.clients import Timing
 from tools.bench.record import Record
 from tools.bench.targets import BUSY, TARGETS, Idle, Load, Measurement, Subject, Target, idle_verdict, subjects, verdict
-from tools.local import LocalError
+from tools.local import LocalError, Programs
 from tools.results import BadResultsError
 
 OURS, THEIRS = Subject("reactor", BUSY), Subject("grpcio_asyncio", BUSY)
 TARGET = Target(OURS, THEIRS, 6.0)
 ENVIRONMENT = {"kernel": "Linux", "python": "CPython", "git_revision": "0", "packages": {}, "programs": {}}
-ASKED = {"rounds": 3, "warmup_s": 1.0, "duration_s": 3.0, "payload_bytes": 32, "server_cpu": 0, "client_cpu": 1}
+ASKED = {
+    **{"rounds": 3, "warmup_s": 1.0, "duration_s": 3.0, "payload_bytes": 32, "server_cpu": 0, "client_cpu": 1},
+    **{"overload_plan": {"steps": []}, "overload_factor": 4},
+}
+OVERLOADED = Overload(
+    server="thread_pool",
+    options=(),
+    capacity_rps=1000.0,
+    served_cpu_us=200.0,
+    echo_cpu_us=25.0,
+    offered=16_000,
+    answered_rps=900.0,
+    refused=12_000,
+    overload_cpu_us=250.0,
+    in_flight=1016,
+    rss_before_bytes=30 * 2**20,
+    rss_half_bytes=40 * 2**20,
+    rss_end_bytes=41 * 2**20,
+    refusal_cpu_us=10.0,
+)
 
 CLOSING_LINES = """
 finished in 3.00s, 36365.00 req/s, 2.32MB/s
 requests: 72730 total, 72730 started, 72730 done, {succeeded} succeeded, {failed} failed, 0 errored, 0 timeout
-status codes: {ok} 2xx, 0 3xx, 0 4xx, 0 5xx
+status codes: 72731 2xx, 0 3xx, {refused} 4xx, 0 5xx
 traffic: 4.65MB ({total}) total, 1.37MB (1434420) headers (space savings 93.50%), 5.33MB (5588700) data
 """
 
 
-def said(succeeded: int = 72730, failed: int = 0, ok: int = 72730, total: int = 4874475) -> list[str]:
-    return CLOSING_LINES.format(succeeded=succeeded, failed=failed, ok=ok, total=total).splitlines()
+def said(succeeded: int = 72730, failed: int = 0, refused: int = 0, total: int = 4874475) -> list[str]:
+    return CLOSING_LINES.format(succeeded=succeeded, failed=failed, refused=refused, total=total).splitlines()
 
 
 def measured(number: int, subject: Subject, calls: int, cpu_us: int = 10) -> Measurement:
@@ -80,6 +102,33 @@ def test_every_target_is_measured_and_nothing_twice() -> None:
     assert len(found) == len(set(found))
 
 
+def test_every_model_and_variant_is_said_to_have_a_bound() -> None:
+    assert all(bound(start).room for start in Programs().starts())
+
+
+def test_what_overload_costs_is_told_in_a_row_for_the_readme() -> None:
+    *_, row = markdown.when_full([OVERLOADED])
+    assert row == (
+        "| thread_pool | 16 threads and a queue of 1,000 | RESOURCE_EXHAUSTED | 1,016 | 90% | 75% "
+        "| 10 µs: 5.0%, 40% of an echo | +2.5% of 40 MiB |"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "bold"),
+    [({"refusal_cpu_us": 20.2}, "**10.1%**, 81% of an echo"), ({"rss_end_bytes": 43 * 2**20}, "**+7.5%** of 40 MiB")],
+)
+def test_what_is_above_its_bound_is_bold(changed: dict[str, Any], bold: str) -> None:
+    *_, row = markdown.when_full([replace(OVERLOADED, **changed)])
+    assert bold in row
+
+
+def test_a_model_has_a_row_with_what_it_reaches_under_each_load() -> None:
+    rounds = [measured(number, OURS, calls) for number, calls in ((1, 1000), (2, 3000), (3, 2000))]
+    *_, row = markdown.rates([("reactor",), ("seda",)], rounds)
+    assert row == "| reactor | - | 2,000 | - | - | 10 | - |"
+
+
 def test_h2load_tells_how_many_calls_were_answered() -> None:
     assert clients.succeeded(said(), least_bytes=39) == 72730
 
@@ -87,9 +136,9 @@ def test_h2load_tells_how_many_calls_were_answered() -> None:
 @pytest.mark.parametrize(
     ("lines", "complaint"),
     [
-        (said(succeeded=0, ok=0), "0 succeeded"),
+        (said(succeeded=0), "0 succeeded"),
         (said(failed=3), "3 failed"),
-        (said(ok=72000), "72000 of status 2xx"),
+        (said(refused=730), "730 4xx"),
         (said(total=72730 * 15), "15 bytes a call: the payload did not come back"),
         ([], "nothing that can be read"),
     ],
@@ -114,6 +163,7 @@ print(time.process_time_ns(), clients.cpu_ns(os.getpid()), time.process_time_ns(
 def a_record() -> Record:
     made = Record("2026-01-31T12:00:00Z", ASKED, ENVIRONMENT, idle=Idle("reactor", 5000, 1, 2))
     made.measurements = [measured(1, OURS, 700), measured(1, THEIRS, 100)]
+    made.overloads = [OVERLOADED]
     return made
 
 
@@ -124,6 +174,7 @@ def test_a_bench_is_kept_with_raw_rounds_and_verdicts(tmp_path: Path) -> None:
         ("grpcio_asyncio", 100),
     ]
     assert len(kept["targets"]) == len(TARGETS) + 1
+    assert [each["server"] for each in kept["overloads"]] == ["thread_pool"]
 
 
 def test_a_record_that_breaks_the_schema_is_not_written(tmp_path: Path) -> None:
@@ -155,6 +206,17 @@ def test_idle_connections_are_open_on_a_real_service(tmp_path: Path) -> None:
         found = idle.measure(server, 20)
     assert (found.server, found.connections) == ("reactor", 20)
     assert found.rss_after_bytes >= found.rss_before_bytes > 0
+
+
+def test_a_full_service_is_overloaded_and_its_refusals_are_weighed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(overload, "OVERLOADED", Timing(0.5, 1.0))
+    found = overload.measure(("thread_pool",), min(os.sched_getaffinity(0)), tmp_path)
+    assert found.start == ("thread_pool",)
+    assert found.offered > found.answered_rps > 0
+    assert found.refusal_cost is not None
+    assert found.refusal_cost > 0
 
 
 @pytest.mark.parametrize("client", ["h2load", "driver"])

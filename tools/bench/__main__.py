@@ -1,4 +1,4 @@
-"""`python -m tools.bench`: measures, prints targets as asked and got, keeps all of it.
+"""`python -m tools.bench`: measures, prints tables for the README and targets as asked and got, keeps all of it.
 
 Exit status: 0 when everything was measured, whether reached or not; 1 when something was not; 2 for what a person can
 put right, in one line on stderr; 130 when interrupted, with what was measured kept. Must not know how
@@ -20,7 +20,7 @@ from typing import NoReturn, TypeVar
 from rich.console import Console
 
 from tools import environment
-from tools.bench import profiling, record, rounds, servers, tables
+from tools.bench import bounds, markdown, overload, profiling, record, rounds, servers, tables
 from tools.bench.clients import Timing
 from tools.bench.record import Record
 from tools.bench.rounds import Bench
@@ -31,7 +31,7 @@ from tools.results import BadResultsError
 Number = TypeVar("Number", int, float)
 
 UNMEASURED, REFUSED, INTERRUPTED = 1, 2, 130
-WARMUP_S = 1.0
+WARMUP_S = 0.6
 OTHER_OPEN_FILES = 64
 """Besides the idle connections: pipes, listeners, the interpreter's."""
 
@@ -69,12 +69,14 @@ def _parser() -> _Parser:
     parser = _Parser(prog="python -m tools.bench", description="What the models reach, as ratios.", allow_abbrev=False)
     parser.add_argument("--rounds", type=_within(int, 1, 20), default=3, metavar="N", help="medians are of so many (3)")
     parser.add_argument(
-        "--duration", type=_within(float, 0.5, 60), default=3.0, metavar="S", help="seconds of each measurement (3)"
+        "--duration", type=_within(float, 0.5, 60), default=1.0, metavar="S", help="seconds of each measurement (1)"
     )
     parser.add_argument(
         "--results", type=Path, default=Path("results"), metavar="DIR", help="where to keep it (results)"
     )
-    parser.add_argument("--targets", action="store_true", help="only what has a target, not every model and variant")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--targets", action="store_true", help="only what has a target, not every model and variant")
+    only.add_argument("--overload", action="store_true", help="only what each does at four times of what it serves")
     parser.add_argument(
         "--profile", metavar="MODEL", help="instead: where that model's processor time goes, or the `driver`'s"
     )
@@ -120,11 +122,13 @@ def _bench(args: argparse.Namespace, cpus: tuple[int, int], scratch: Path, conso
     open_files = allow_open_files()
     if open_files < IDLE_CONNECTIONS + OTHER_OPEN_FILES:
         raise LocalError(f"{IDLE_CONNECTIONS:,} idle connections are more than {open_files:,} open files (ulimit -Hn)")
-    measured = subjects([] if args.targets else Programs().starts())
+    starts = [] if args.targets else Programs().starts()
+    measured = [] if args.overload else subjects(starts)
     now = datetime.now(UTC)
     folder = args.results / f"bench-{now:%Y%m%dT%H%M%SZ}"
     asked = {"rounds": args.rounds, "warmup_s": WARMUP_S, "duration_s": args.duration}
     asked |= {"payload_bytes": len(servers.REQUEST.payload), "server_cpu": server_cpu, "client_cpu": client_cpu}
+    asked |= {"overload_plan": overload.plan(), "overload_factor": bounds.FACTOR}
     described = environment.describe(Pinning([server_cpu], [client_cpu]), open_files) | {"programs": _programs()}
     kept = Record(f"{now:%Y-%m-%dT%H:%M:%SZ}", asked, described)
     # Before anything is measured: a folder that cannot be written to is found out now.
@@ -133,15 +137,18 @@ def _bench(args: argparse.Namespace, cpus: tuple[int, int], scratch: Path, conso
     def tell(line: str) -> None:
         console.print(line, markup=False, soft_wrap=True)
 
-    tell(f"{len(measured)} subjects, {args.rounds} rounds, kept in {path}")
+    tell(f"{len(measured)} subjects, {args.rounds} rounds, {len(starts)} to overload, kept in {path}")
     interrupted = False
     try:
         rounds.run(
-            Bench(args.rounds, measured, Timing(WARMUP_S, args.duration), server_cpu, scratch, folder, tell), kept
+            Bench(args.rounds, measured, starts, Timing(WARMUP_S, args.duration), server_cpu, scratch, folder, tell),
+            kept,
         )
     except KeyboardInterrupt:
         interrupted = True
-    tables.show(console, kept.verdicts(), kept.measurements, kept.idle)
+    if measured:
+        tables.show(console, kept.verdicts(), kept.measurements, kept.idle)
+    tell("\n".join(["", *markdown.rates(starts, kept.measurements), "", *markdown.when_full(kept.overloads)]))
     if interrupted:
         print(f"bench: interrupted; what was measured is kept in {path}", file=sys.stderr)
         return INTERRUPTED

@@ -12,10 +12,11 @@ from typing import Any
 
 import jsonschema
 
+from tools.bench.bounds import Overload
 from tools.bench.targets import TARGETS, Idle, Measurement, Verdict, idle_verdict, verdict
 from tools.results import BadResultsError, write_whole
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(slots=True)
@@ -28,6 +29,7 @@ class Record:
     environment: Mapping[str, Any]
     measurements: list[Measurement] = field(default_factory=list)
     idle: Idle | None = None
+    overloads: list[Overload] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     """One line for each subject and round that could not be measured."""
 
@@ -59,6 +61,7 @@ def content(record: Record) -> dict[str, Any]:
             for each in record.measurements
         ],
         "idle": None if record.idle is None else asdict(record.idle),
+        "overloads": [asdict(each) | {"options": list(each.options)} for each in record.overloads],
         "failures": record.failures,
         "targets": [asdict(each) for each in record.verdicts()],
     }

@@ -1,14 +1,15 @@
-"""Measures every subject in rounds.
+"""Measures every subject in rounds, and then overloads each model once.
 
 Round after round rather than subject after subject: a machine that gets slower meanwhile does so for all alike. Every
-measurement has a fresh server. Must not know what the figures should be.
+measurement has a fresh server. What is said of overload are ratios within one server's life, and need no rounds. Must
+not know what the figures should be.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.bench import clients, idle, record
+from tools.bench import clients, idle, overload, record
 from tools.bench.clients import Timing
 from tools.bench.record import Record
 from tools.bench.servers import serving
@@ -22,6 +23,8 @@ class Bench:
 
     rounds: int
     subjects: Sequence[Subject]
+    overloaded: Sequence[Sequence[str]]
+    """Models with their options."""
     timing: Timing
     server_cpu: int
     scratch: Path
@@ -35,6 +38,21 @@ def run(bench: Bench, kept: Record) -> None:
 
     The caller's processors are the clients'. Raises BadResultsError.
     """
+    if bench.subjects:
+        _run_rounds(bench, kept)
+    for start in bench.overloaded:
+        label = f"overload, {' '.join(start)}"
+        try:
+            found = overload.measure(start, bench.server_cpu, bench.scratch)
+        except LocalError as error:
+            _failed(bench, kept, f"{label}: {error}")
+        else:
+            kept.overloads.append(found)
+            bench.tell(f"{label}: {found.served_share:.0%} of {found.capacity_rps:,.0f} calls/s still served")
+        record.write(bench.folder, kept)
+
+
+def _run_rounds(bench: Bench, kept: Record) -> None:
     try:
         with serving(IDLE_SERVER, bench.server_cpu, bench.scratch) as server:
             kept.idle = idle.measure(server, IDLE_CONNECTIONS)

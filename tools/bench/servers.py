@@ -86,6 +86,13 @@ def serving(
             raise
 
 
+@contextmanager
+def backend() -> Iterator[str]:
+    """The backend for as long as the block lasts, on the caller's processors; its HOST:PORT. Raises LocalError."""
+    with started("backend", [sys.executable, "-m", "services", "backend", "--port=0"]) as process:
+        yield process.expect("listening on ", START_TIMEOUT_S)
+
+
 def _free_port() -> int:
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         port: int = listener.getsockname()[1]

@@ -143,12 +143,14 @@ IDLE_MOST_KIB = 16.0
 
 
 def subjects(starts: Iterable[Sequence[str]], targets: Sequence[Target] = TARGETS) -> list[Subject]:
-    """Everything that the targets compare, and each of `starts`, a model and options; once.
+    """Everything that the targets compare, and each of `starts`, a model and options, under each load; once.
 
     What is compared is measured close together.
     """
     found = {subject: None for target in targets for subject in (target.baseline, target.subject)}
-    found |= {Subject(model, BUSY, options=tuple(options)): None for model, *options in starts}
+    found |= {
+        Subject(model, load, options=tuple(options)): None for load in (FEW, BUSY, MANY) for model, *options in starts
+    }
     return sorted(found, key=lambda subject: (subject.load.streams, subject.load.connections))
 
 

@@ -1,0 +1,138 @@
+"""Overloads a server: an open loop at several times of what it serves, and calls that are refused while it is full.
+
+All by the driver, which sees statuses and keeps to its schedule whatever is answered. Must not know what should come
+of it.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+from sweetspot.v1.control_pb2 import SnapshotReply
+from sweetspot.v1.workload_pb2 import Block, RunRequest, Step
+
+from tools import experiment
+from tools.bench import clients, servers
+from tools.bench.bounds import CONNECTIONS, FACTOR, STREAMS, Overload, bound
+from tools.bench.clients import Timing
+from tools.bench.servers import Server, backend, serving
+from tools.bench.targets import BUSY
+from tools.local import Control, LocalError
+
+SERVED = Timing(0.3, 1.0)
+OVERLOADED = Timing(2.0, 4.0)
+"""Queues are to be full before memory is looked at."""
+REFUSED = Timing(0.3, 1.0)
+BLOCK_S = 30
+"""Longer than all of it takes."""
+FULL_TIMEOUT_S = 10.0
+SETTLED_S = 0.5
+REFUSALS = {"RESOURCE_EXHAUSTED", "UNAVAILABLE", "CANCELLED"}
+"""The last two are how a client tells of streams that grpcio's core resets, REFUSED_STREAM and CANCEL."""
+
+_BLOCKS = RunRequest(steps=[Step(block=Block(duration_us=BLOCK_S * 1_000_000))])
+_ALONE = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
+
+
+def plan() -> Mapping[str, Any]:
+    """What is offered: what most services do, as `make demo` asks it."""
+    return experiment.read(experiment.find("default")).plan
+
+
+def measure(start: Sequence[str], cpu: int, scratch: Path) -> Overload:
+    """Overloads a model, given with its options, on that processor. The caller's are the others'. Raises LocalError."""
+    name, *options = start
+    needed = bound(start)
+    with (
+        backend() as address,
+        serving(name, cpu, scratch, (*options, *needed.options, f"--backend={address}")) as server,
+        Control(_control(server)) as control,
+    ):
+        closed = (f"--connections={BUSY.connections}", f"--streams={BUSY.streams}")
+        result, span = clients.drive(closed, plan(), server, SERVED, scratch)
+        served = _answered(result)
+        capacity_rps, served_cpu_us = served / span.elapsed_s, span.server_cpu_ns / 1000 / served
+        result, span = clients.drive(closed, {}, server, SERVED, scratch)
+        echo_cpu_us = span.server_cpu_ns / 1000 / _answered(result)
+
+        before = control.snapshot()
+        looks: list[SnapshotReply] = []
+        offered = (f"--connections={CONNECTIONS}", f"--rate={FACTOR * capacity_rps}")
+        result, span = clients.drive(
+            offered, plan(), server, OVERLOADED, scratch, look=lambda: looks.append(control.snapshot())
+        )
+        answered = _answered(result)
+        half, end = looks
+        return Overload(
+            server=name,
+            options=tuple(options),
+            capacity_rps=capacity_rps,
+            served_cpu_us=served_cpu_us,
+            echo_cpu_us=echo_cpu_us,
+            offered=result["calls"]["planned"],
+            answered_rps=answered / span.elapsed_s,
+            refused=_refused(result),
+            overload_cpu_us=span.server_cpu_ns / 1000 / answered,
+            in_flight=end.calls_in_flight,
+            rss_before_bytes=before.rss_bytes,
+            rss_half_bytes=half.rss_bytes,
+            rss_end_bytes=end.rss_bytes,
+            refusal_cpu_us=_refusal_cpu_us(closed, server, control, scratch) if needed.refuses else None,
+        )
+
+
+def _refusal_cpu_us(closed: Sequence[str], server: Server, control: Control, scratch: Path) -> float:
+    """Of a call that comes while all room is taken by calls that use no CPU."""
+    deadline_s = time.monotonic() + FULL_TIMEOUT_S
+    while control.snapshot().calls_in_flight:  # those of the overload, whose client has left
+        if time.monotonic() > deadline_s:
+            raise LocalError(f"{server.process.name} still has calls whose client has left")
+        time.sleep(SETTLED_S)
+    blocks = {"steps": [{"block": {"duration_us": BLOCK_S * 1_000_000}}]}
+    with _full(server):
+        result, span = clients.drive(closed, blocks, server, REFUSED, scratch, look=lambda: None)
+    if not (refused := _refused(result)):
+        raise LocalError(f"{server.process.name} refused nothing while it was full")
+    return span.server_cpu_ns / 1000 / refused
+
+
+@contextmanager
+def _full(server: Server) -> Iterator[None]:
+    """Blocks whatever runs calls, and fills what there is to wait in, until the block ends. Raises LocalError."""
+    with ExitStack() as stack:
+        calls: list[Any] = []
+        for _ in range(CONNECTIONS):
+            run = stack.enter_context(grpc.insecure_channel(server.address, _ALONE)).unary_unary(
+                servers.PATH, RunRequest.SerializeToString
+            )
+            calls += [run.future(_BLOCKS, timeout=BLOCK_S) for _ in range(STREAMS)]
+        deadline_s = time.monotonic() + FULL_TIMEOUT_S
+        refused, before = 0, -1
+        while not 0 < refused == before:
+            if time.monotonic() > deadline_s:
+                raise LocalError(f"{server.process.name} is not full with {len(calls):,} calls")
+            time.sleep(SETTLED_S)
+            refused, before = sum(call.done() for call in calls), refused
+        yield
+
+
+def _answered(result: Mapping[str, Any]) -> int:
+    answered: int = result["got"]["answered"]
+    if not answered:
+        raise LocalError(f"no call was answered; {result['calls']['first_messages']}")
+    return answered
+
+
+def _refused(result: Mapping[str, Any]) -> int:
+    by_status = result["calls"]["by_status"]
+    if not by_status.keys() <= REFUSALS:
+        raise LocalError(f"calls ended otherwise than refused: {by_status} {result['calls']['first_messages']}")
+    return sum(by_status.values())
+
+
+def _control(server: Server) -> str:
+    assert server.control is not None
+    return server.control
