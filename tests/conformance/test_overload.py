@@ -1,0 +1,113 @@
+"""What a model has at once is bounded, and so is its memory, however many calls are offered to it.
+
+A call too many is refused by name, or it stays with its client until a stream is free. `make bench` measures what
+either costs.
+"""
+
+import os
+from pathlib import Path
+
+import grpc
+import pytest
+from sweetspot.v1 import workload_pb2
+
+from services.driver.loop import Load
+from services.driver.options import Target
+from services.driver.plan import make_plan
+from tests.conformance.conftest import OWN_WIRE, STARTS, Workload
+from tests.driver.runs import options
+from tests.serving import Serving, serving
+
+TIMEOUT_S = 20
+CPUS = len(os.sched_getaffinity(0))
+BOUND = 3
+TOO_MANY = 20
+BLOCK = workload_pb2.RunRequest(steps=[workload_pb2.Step(block=workload_pb2.Block(duration_us=500_000))])
+SLEEP = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=20_000))])
+
+QUEUE = ("--queue-bound", str(BOUND))
+POOL = ("--threads-per-cpu", "1", *QUEUE)
+FULL = {
+    ("thread_per_request", "--threads-bound", str(BOUND)): BOUND,
+    ("thread_pool", *POOL): CPUS + BOUND,
+    ("half_sync_half_async", *POOL): CPUS + BOUND,
+    ("half_sync_half_async", "--hand-off", "blocking", *POOL): CPUS + BOUND,
+    ("callback_pool", *POOL): CPUS + BOUND,
+    ("callback_pool", "--colour", "connection", *POOL): 1 + BOUND,
+    ("proactor", "--hand-off", "threads", *POOL): CPUS + BOUND,
+    # Its process cannot say that it has begun a call that blocks it.
+    ("proactor", "--hand-off", "processes", "--processes", "1", *QUEUE): BOUND,
+    ("grpcio_threads", *POOL): CPUS + BOUND,
+}
+"""Models that have room for so many calls and no more; tests/models/ has those whose room is in several places."""
+
+
+@pytest.mark.parametrize(("start", "room"), FULL.items(), ids=map(" ".join, FULL))
+def test_a_call_too_many_is_refused(start: tuple[str, ...], room: int) -> None:
+    with serving(*start) as service, grpc.insecure_channel(service.address) as channel:
+        calls = [Workload(channel).run.future(BLOCK, timeout=TIMEOUT_S) for _ in range(room + TOO_MANY)]
+        codes = [call.code() for call in calls]
+    assert set(codes) == {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
+    assert codes.count(grpc.StatusCode.RESOURCE_EXHAUSTED) >= TOO_MANY
+
+
+OWN = [start for start in STARTS if start[0] in OWN_WIRE]
+"""grpcio's core resets streams that come near its limit, also those of its own client."""
+
+
+@pytest.mark.parametrize("start", OWN, ids=" ".join)
+def test_a_client_has_as_many_calls_in_a_service_as_its_connection_has_streams(start: tuple[str, ...]) -> None:
+    with (
+        serving(*start, "--max-concurrent-streams", str(BOUND)) as service,
+        grpc.insecure_channel(service.address) as channel,
+        service.snapshots() as snapshot,
+    ):
+        run = Workload(channel).run
+        assert run(SLEEP, timeout=TIMEOUT_S).steps == 1  # from now on the client knows how many streams there are
+        calls = [run.future(SLEEP, timeout=TIMEOUT_S) for _ in range(10 * BOUND)]
+        in_flight = []
+        while not all(call.done() for call in calls):
+            in_flight.append(snapshot().calls_in_flight)
+        assert {call.code() for call in calls} == {grpc.StatusCode.OK}
+    assert 0 < max(in_flight) <= BOUND
+
+
+CONNECTIONS, STREAMS = 20, 100
+"""More than there are threads, and more than a queue is long by default."""
+SATURATED_S = 3.0
+KEPT_BYTES = 256
+"""Less than the stream of one call has in libnghttp2: so much for each call offered, and calls are kept."""
+PLAN = make_plan({"steps": [{"compute": {"rounds": 2000}}, {"call": {"delay_us": 5000}}]})
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(120)
+def test_memory_does_not_grow_with_the_calls_that_a_full_service_is_offered(service: Serving) -> None:
+    with service.snapshots() as snapshot:
+        saturate(service)
+        grown = []
+        for _ in range(4):  # what is kept grows each time; what is made when it is fuller than ever, does not
+            before = snapshot().rss_bytes
+            offered = saturate(service)
+            grown.append((snapshot().rss_bytes - before) / offered)
+            if grown[-1] < KEPT_BYTES:
+                return
+    pytest.fail(f"bytes for each call, again and again: {grown}")
+
+
+def saturate(service: Serving) -> int:
+    """Keeps all streams of all connections open for a while; the calls that were offered."""
+    host, port = service.address.split(":")
+    asked = options(
+        Target(host, int(port)),
+        connections=CONNECTIONS,
+        streams=STREAMS,
+        duration_s=SATURATED_S,
+        timeout_s=TIMEOUT_S,
+        plan=Path("unused"),
+    )
+    load = Load(asked, PLAN.requests(), None, lambda _: None)
+    load.open_connections()
+    accounts = load.run().accounts
+    service.wait_until(lambda reply: not reply.calls_in_flight, "a call is left over")
+    return accounts.planned
