@@ -8,7 +8,8 @@
 
 Who waits      A worker, for the next call and then for the backend; the core's threads, for the sockets.
 What bounds it Calls that run at once: the pool. Calls a second: the thread that asks the core, and the lock.
-When full      `queue_bound` calls beyond the pool are queued; a further one is answered RESOURCE_EXHAUSTED.
+When full      `queue_bound` calls beyond the pool are queued; a further one is answered RESOURCE_EXHAUSTED by the
+               thread that asks the core. What it has not come to yet, the core drops as that of grpcio_asyncio does.
 After          grpc.github.io/grpc/python/grpc.html, `grpc.server`.
 """
 
