@@ -1,12 +1,13 @@
 """What `make deploy` says when something is in the way: what Kubernetes and helm say, and what a person reads."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tools.deploy.images import Image, content_tag
+from tools.deploy.images import ROOT, Image, content_tag, sources
 from tools.deploy.nodes import check, loader
 from tools.deploy.programs import DeployError
 from tools.deploy.release import refusal
@@ -119,3 +120,16 @@ def test_an_image_is_named_as_the_chart_names_it() -> None:
 def test_the_tag_is_of_the_content_alone() -> None:
     assert content_tag() == content_tag()
     assert len(content_tag()) == 12
+
+
+def test_the_tag_is_of_all_that_goes_into_an_image() -> None:
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    patterns = [pattern for line in copied for pattern in line.split()]
+    files = {
+        file
+        for path in (path for pattern in patterns for path in ROOT.glob(pattern))
+        for file in [path, *path.rglob("*")]
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+    assert ROOT / "tools" / "cluster" / "shard.py" in files
+    assert files <= set(sources())

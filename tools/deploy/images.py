@@ -15,7 +15,6 @@ from pathlib import Path
 from tools.deploy.programs import DeployError, ProgramError, ask, have
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("Dockerfile", ".dockerignore", "protos", "requirements", "services", "tests/conformance", "tests/serving.py")
 REPOSITORY = "sweetspot"
 BUILD_TIMEOUT_S = 900.0
 
@@ -104,13 +103,20 @@ def images(wanted: Collection[str]) -> Iterator[Image]:
 def content_tag() -> str:
     """12 digits of the hash of everything that goes into images."""
     digest = hashlib.sha256()
-    for source in SOURCES:
-        path = ROOT / source
-        for file in [path] if path.is_file() else sorted(path.rglob("*")):
-            if file.is_file() and "__pycache__" not in file.parts:
-                digest.update(f"{file.relative_to(ROOT)}\n".encode())
-                digest.update(hashlib.sha256(file.read_bytes()).digest())
+    for file in sources():
+        digest.update(f"{file.relative_to(ROOT)}\n".encode())
+        digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:12]
+
+
+def sources() -> list[Path]:
+    """Every file that an image may be made of: what .dockerignore lets through, and what says how."""
+    ignored = ROOT / ".dockerignore"
+    let_through = [line[1:] for line in ignored.read_text(encoding="utf-8").splitlines() if line.startswith("!")]
+    found = {ROOT / "Dockerfile", ignored}
+    for path in (path for pattern in let_through for path in ROOT.glob(pattern)):
+        found |= {file for file in [path, *path.rglob("*")] if file.is_file() and "__pycache__" not in file.parts}
+    return sorted(found)
 
 
 def build(
