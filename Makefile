@@ -61,7 +61,7 @@ REGISTRY ?=
 ARGS ?=
 DEPLOY = @$(BIN)/python -m tools.deploy $@ --release "$(RELEASE)" --namespace "$(NAMESPACE)" --registry "$(REGISTRY)" $(ARGS)
 
-images: setup ## build the image of each model, with docker, podman or buildah (or IMAGE_BUILD=command)
+images: setup ## build the image of each model, with docker, podman or buildah (or IMAGE_BUILD=command); push to REGISTRY
 	$(DEPLOY)
 
 deploy: setup ## build images, bring them to the current context's cluster, and install the chart there

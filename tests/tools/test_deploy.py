@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tools.deploy.__main__ import main
 from tools.deploy.images import ROOT, Image, content_tag, sources
 from tools.deploy.nodes import check, loader
 from tools.deploy.programs import DeployError
@@ -133,3 +134,20 @@ def test_the_tag_is_of_all_that_goes_into_an_image() -> None:
     }
     assert ROOT / "tools" / "cluster" / "shard.py" in files
     assert files <= set(sources())
+
+
+def test_images_for_a_registry_are_built_and_pushed_by_whoever_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, builder = tmp_path / "told", tmp_path / "buildah"
+    builder.write_text(f'#!/bin/sh\necho "$@" >> {told}\n')
+    builder.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.delenv("IMAGE_BUILD", raising=False)
+    monkeypatch.setattr("tools.deploy.images.BUILDERS", {"buildah": ("buildah", "version")})
+    assert main(["images", "--models", "reactor", "--registry", "r.example/me", "--tag", "1"]) == 0
+    version, *lines = [line.split() for line in told.read_text().splitlines()]
+    names = [f"r.example/me/sweetspot/{name}:1" for name in ("backend", "driver", "conformance", "reactor")]
+    assert version == ["version"]
+    assert [words[0] for words in lines] == ["build"] * 4 + ["push"] * 4
+    assert [word for words in lines for word in words if word.startswith("r.example/")] == names * 2

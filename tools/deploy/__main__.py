@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if args.command == "cluster":
             _cluster()
         elif args.command == "images":
-            images.build(_models(args.models), args.registry, args.tag or images.content_tag(), _say)
+            _images(args)
         elif args.command == "undeploy":
             release.current_context()
             where.remove(_say)
@@ -74,6 +74,13 @@ def _models(asked: list[str] | None) -> list[str]:
     if unknown:
         raise DeployError(f"unknown model {unknown[0]!r}; there are {', '.join(known)}")
     return asked or list(known)
+
+
+def _images(args: argparse.Namespace) -> None:
+    tag = args.tag or images.content_tag()
+    builder, built = images.build(_models(args.models), args.registry, tag, _say)
+    if builder is not None and args.registry:
+        nodes.push(builder, built, _say)
 
 
 def _deploy(args: argparse.Namespace, where: Release) -> None:

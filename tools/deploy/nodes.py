@@ -43,14 +43,22 @@ def deliver(
     builder: Builder, references: Iterable[str], context: str, registry: str, say: Callable[[str], None]
 ) -> None:
     """Pushes, or loads. Raises DeployError."""
+    if registry:
+        push(builder, references, say)
+        return
     command = loader(context)
+    if command is None:
+        return
     for reference in references:
-        if registry:
-            builder.push(reference)
-            say(f"pushed {reference}")
-        elif command is not None:
-            with tempfile.TemporaryDirectory() as folder:
-                archive = Path(folder) / "image.tar"
-                builder.save(reference, archive)
-                ask(*command(archive), timeout_s=LOAD_TIMEOUT_S)
-            say(f"loaded {reference} into {context}")
+        with tempfile.TemporaryDirectory() as folder:
+            archive = Path(folder) / "image.tar"
+            builder.save(reference, archive)
+            ask(*command(archive), timeout_s=LOAD_TIMEOUT_S)
+        say(f"loaded {reference} into {context}")
+
+
+def push(builder: Builder, references: Iterable[str], say: Callable[[str], None]) -> None:
+    """To the registry that is in their names. Raises DeployError."""
+    for reference in references:
+        builder.push(reference)
+        say(f"pushed {reference}")
