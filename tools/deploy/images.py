@@ -51,13 +51,11 @@ class Builder:
         ask(self.name, "push", reference, timeout_s=BUILD_TIMEOUT_S)
 
     def save(self, reference: str, archive: Path) -> None:
-        """Writes a docker-archive. Raises ProgramError."""
-        commands = {
-            "docker": ("docker", "save", "--output", str(archive), reference),
-            "podman": ("podman", "save", "--format", "docker-archive", "--output", str(archive), reference),
-            "buildah": ("buildah", "push", reference, f"docker-archive:{archive}:docker.io/{reference}"),
-        }
-        ask(*commands[self.name], timeout_s=BUILD_TIMEOUT_S)
+        """Writes a docker-archive, of an image without a registry in its name. Raises ProgramError."""
+        # The others call it localhost/... themselves, which is not where a node looks for it.
+        named = ("push", reference, f"docker-archive:{archive}:docker.io/{reference}")
+        command = ("save", "--output", str(archive), reference) if self.name == "docker" else named
+        ask(self.name, *command, timeout_s=BUILD_TIMEOUT_S)
 
 
 BUILDERS = {
