@@ -28,6 +28,7 @@ CASES: Mapping[str, Callable[[], str]] = {
         'networkPolicy={"namespaces": ["load"]}',
         only=["thread_pool"],
     ),
+    "traces-in-files": lambda: render('jaeger={"storage": "badger", "badger": {"claim": "traces"}}', only=[]),
     "autoscaled": lambda: render(
         'experiments={"enabled": false}',
         'models.coroutines.autoscaling={"enabled": true, "minReplicas": 2, "maxReplicas": 8, "cpuPercent": 60}',
