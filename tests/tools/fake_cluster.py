@@ -32,7 +32,8 @@ def labels_of_model(model: str) -> dict[str, str]:
 
 def pod(name: str, labels: dict[str, str], **status: Any) -> Object:
     """Ready, but for what `status` says."""
-    running = {"phase": "Running", "podIP": "10.0.0.1", "conditions": [{"type": "Ready", "status": "True"}]}
+    ready = [{"type": "ContainersReady", "status": "True"}, {"type": "Ready", "status": "True"}]
+    running = {"phase": "Running", "podIP": "10.0.0.1", "startTime": "2026-01-01T00:00:00Z", "conditions": ready}
     metadata = {"name": name, "namespace": NAMESPACE, "labels": labels, "uid": f"{next(_uids):08}"}
     return {"metadata": metadata, "spec": {"nodeName": "n1"}, "status": {**running, **status}}
 
@@ -72,6 +73,10 @@ class FakeCluster:
 
     def end_job(self, job: Object, kind: str = "Complete", **more: str) -> None:
         job["status"] = {"conditions": [{"type": kind, "status": "True", **more}]}
+
+    def put_load(self, job: Object, name: str, **status: Any) -> None:
+        """A pod of that Job."""
+        self.put("pods", pod(name, {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]}, **status))
 
     def keep_part(self, job: Object, part: Object, name: str) -> None:
         """As a shard of that Job would."""
@@ -116,6 +121,7 @@ class FakeCluster:
         if name in self.objects[kind]:
             return 409, {"message": f'{kind} "{name}" already exists'}
         body["metadata"].setdefault("creationTimestamp", "2026-01-01T00:00:00Z")
+        body["metadata"].setdefault("uid", f"{next(_uids):08}")
         self.put(kind, body)
         self.created.append(f"{kind}/{name}")
         if kind == "jobs":

@@ -14,7 +14,7 @@ from google.protobuf import json_format
 from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tests.driver.runs import shard_results
-from tests.tools.fake_cluster import NAMESPACE, OURS, FakeCluster, Object, container, kubeconfig, pod
+from tests.tools.fake_cluster import NAMESPACE, OURS, FakeCluster, Object, container, kubeconfig
 from tools import cli
 from tools.cluster import job, store, trial
 from tools.cluster.api import Api
@@ -130,11 +130,15 @@ def test_a_trial_that_ended_while_nobody_looked_is_not_run_again(cluster: FakeCl
     assert len(read_trials(only(tmp_path)).trials) == 1
 
 
+FORGOTTEN = [{"type": "ContainersReady", "status": "True"}, {"type": "Ready", "status": "False"}]
+"""What a pod's conditions are once its node is not heard of."""
+UNHEARD = "pod load-0 on n1: nothing is heard of that node; try: kubectl describe node n1"
+
+
 def lose_a_shard(cluster: FakeCluster, made: Object) -> None:
     cluster.keep_part(made, parts(2)[0], "0")
     killed = container(terminated={"exitCode": 137, "reason": "OOMKilled"})
-    labels = {"batch.kubernetes.io/job-name": made["metadata"]["name"]}
-    cluster.put("pods", pod("load-1", labels, phase="Failed", containerStatuses=[killed]))
+    cluster.put_load(made, "load-1", phase="Failed", containerStatuses=[killed])
     cluster.end_job(made, "Failed", reason="FailedIndexes", message="index 1 failed")
 
 
@@ -146,7 +150,15 @@ def double_a_shard(cluster: FakeCluster, made: Object) -> None:
 
 def lose_the_node(cluster: FakeCluster, made: Object) -> None:
     cluster.keep_part(made, parts(2)[1], "1")
-    cluster.end_job(made, "Failed", reason="DeadlineExceeded", message="Job was active longer than specified deadline")
+    cluster.put_load(made, "load-0", conditions=FORGOTTEN)
+
+
+def lose_the_node_unnoticed(cluster: FakeCluster, made: Object) -> None:
+    """The Job's time runs out, and as not all of its pods end, it never comes to be `Failed`."""
+    cluster.keep_part(made, parts(2)[1], "1")
+    cluster.put_load(made, "load-0")
+    cluster.put_load(made, "load-1", phase="Succeeded")
+    cluster.end_job(made, "FailureTarget", message="Job was active longer than specified deadline")
 
 
 def crash_the_service(cluster: FakeCluster, made: Object) -> None:
@@ -158,9 +170,13 @@ def crash_the_service(cluster: FakeCluster, made: Object) -> None:
 @pytest.mark.parametrize(
     ("mishap", "why"),
     [
-        (lose_a_shard, "pod load-1 was OOMKilled; shard 1 of 2 wrote no result"),
+        (lose_a_shard, "pod load-1 on n1 was OOMKilled; shard 1 of 2 wrote no result"),
         (double_a_shard, "shard 1 of 2 wrote 2 results: it was started more than once"),
-        (lose_the_node, "failed: Job was active longer than specified deadline; shard 0 of 2 wrote no result"),
+        (lose_the_node, f"{UNHEARD}; shard 0 of 2 wrote no result"),
+        (
+            lose_the_node_unnoticed,
+            "Job was active longer than specified deadline; pod load-0 on n1 has not ended; shard 0 of 2 wrote no",
+        ),
         (crash_the_service, "pod sweetspot-reactor-x on n1 was OOMKilled"),
     ],
 )
@@ -182,8 +198,7 @@ def test_a_run_in_which_something_was_lost_is_void_and_says_why(
 
 def waiting(state: Object) -> Callable[[FakeCluster, Object], None]:
     def happen(cluster: FakeCluster, made: Object) -> None:
-        labels = {"batch.kubernetes.io/job-name": made["metadata"]["name"]}
-        cluster.put("pods", pod("load-0", labels, **{"phase": "Pending", "conditions": [], **state}))
+        cluster.put_load(made, "load-0", **{"phase": "Pending", "conditions": [], **state})
 
     return happen
 
@@ -210,6 +225,7 @@ NO_ROOM = {"type": "PodScheduled", "status": "False", "message": "0/2 nodes are 
             },
             ["CreateContainerConfigError: no secret"],
         ),
+        ({"startTime": None}, [UNHEARD]),
     ],
 )
 def test_a_load_that_cannot_start_is_told_and_its_job_removed(

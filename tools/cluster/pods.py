@@ -35,26 +35,59 @@ def ready(pod: Object) -> bool:
 
 
 def trouble(pod: Object) -> Trouble | None:
-    """None for a pod that runs, has ended well, or is on its way."""
-    name, namespace = pod["metadata"]["name"], pod["metadata"]["namespace"]
-    look = f"try: kubectl describe pod {name} -n {namespace}"
+    """None for a pod that runs, has ended well, or is on its way, be it here or away."""
+    if what := silence(pod):
+        return Trouble(what, hopeless=False)
+    if "deletionTimestamp" in pod["metadata"]:
+        return None
     for condition in _conditions(pod):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             why = str(condition.get("message", condition.get("reason", "")))
-            what = f"pod {name} is Pending: {why.rstrip('.')}; ask for less CPU or memory, or free some; {look}"
+            what = f"{_name(pod)} is Pending: {why.rstrip('.')}; ask for less CPU or memory, or free some; {_look(pod)}"
             return Trouble(what, hopeless=False)
-    for container in pod["status"].get("containerStatuses", ()):
-        waiting, ended = container["state"].get("waiting"), container["state"].get("terminated")
-        if waiting and waiting.get("reason") in _IMAGE:
-            what = f"pod {name}: image {container['image']} is not there ({waiting['reason']}); try: make images"
-            return Trouble(what, hopeless=True)
-        if waiting and waiting.get("reason") in _HOPELESS:
-            before = how_it_ended(container.get("lastState", {}).get("terminated"))
-            why = before or waiting.get("message", "")
-            return Trouble(f"pod {name}: {waiting['reason']}: {why}; {look}", hopeless=True)
-        if ended and ended["exitCode"] != 0:
-            return Trouble(f"pod {name} {how_it_ended(ended)}", hopeless=True)
+    found = (_of_container(pod, container) for container in pod["status"].get("containerStatuses", ()))
+    return next((Trouble(what, hopeless=True) for what in found if what), None)
+
+
+def silence(pod: Object) -> str | None:
+    """That nothing is heard of the pod's node; None where the cluster does not say so.
+
+    After 50 s of silence it says of the node's pods that they are not ready, and leaves what the node had said of their
+    containers as it was (pkg/controller/util/node of Kubernetes, MarkPodsNotReady). A pod that its node has not taken
+    note of has no start time.
+    """
+    status = {each["type"]: each["status"] for each in _conditions(pod)}
+    forgotten = status.get("Ready") == "False" and status.get("ContainersReady") == "True"
+    node = node_of(pod)
+    if forgotten or (node and pod["status"].get("startTime") is None):
+        return f"{_name(pod)} on {node}: nothing is heard of that node; try: kubectl describe node {node}"
     return None
+
+
+def node_of(pod: Object) -> str:
+    """The node that it is on, or is meant for; empty before that is known."""
+    node: str = pod["spec"].get("nodeName", "")
+    return node
+
+
+def _of_container(pod: Object, container: Object) -> str | None:
+    waiting, ended = container["state"].get("waiting"), container["state"].get("terminated")
+    if waiting and waiting.get("reason") in _IMAGE:
+        return f"{_name(pod)}: image {container['image']} is not there ({waiting['reason']}); try: make images"
+    if waiting and waiting.get("reason") in _HOPELESS:
+        before = how_it_ended(container.get("lastState", {}).get("terminated"))
+        return f"{_name(pod)}: {waiting['reason']}: {before or waiting.get('message', '')}; {_look(pod)}"
+    if ended and ended["exitCode"] != 0:
+        return f"{_name(pod)} on {node_of(pod)} {how_it_ended(ended)}"
+    return None
+
+
+def _name(pod: Object) -> str:
+    return f"pod {pod['metadata']['name']}"
+
+
+def _look(pod: Object) -> str:
+    return f"try: kubectl describe pod {pod['metadata']['name']} -n {pod['metadata']['namespace']}"
 
 
 def how_it_ended(ended: Object | None) -> str | None:

@@ -1,11 +1,11 @@
 """What runs in a driver's pod: one shard of one trial, from the service's name to a result that outlives the pod.
 
     all shards   wait until the name stands for the pods that are ready, then run the driver
-    shard 0      also watches the service's pods, and reads their counters at the driver's marks
+    shard 0      also watches the pods of service and backend, and reads their counters at the driver's marks
     all shards   keep what they got in a ConfigMap, print the driver's table, and end as the driver ended
 
-Whatever the driver got, the trial is void when a pod of the service was killed, crashed or fell silent: then that is
-what was measured. A pod that was asked to go, or that came, is only told.
+Whatever the driver got, the trial is void when a pod of service or backend was killed, crashed or fell silent: then
+that is what was measured. A pod that was asked to go, or that came, is only told.
 Must not know who started the Job: it may be gone.
 """
 
@@ -51,7 +51,7 @@ _LOOK_AGAIN_S = 0.25
 
 @dataclass(slots=True)
 class Seen:
-    """A pod of the service, as it fared since it was first seen."""
+    """A pod, as it fared since it was first seen."""
 
     name: str
     node: str
@@ -66,7 +66,7 @@ class Seen:
 
 
 class Watch:
-    """The pods of a service, followed on a thread of its own for as long as the process lives."""
+    """Pods, followed on a thread of its own for as long as the process lives."""
 
     def __init__(self, api: Api, selector: Mapping[str, str]) -> None:
         """Raises ClusterError."""
@@ -195,7 +195,9 @@ def _run(
     selector = release.of_model(args.model)
     target = release.target(args.model, args.balance)
     wait_for_name(release.api, selector, target, headless=args.balance != "cluster-ip")
-    watch = Watch(release.api, selector) if index == 0 else None
+    # One shard is enough to know how they fare. The service comes first.
+    answering = (selector, release.labels("backend")) if index == 0 else ()
+    watches = [Watch(release.api, each) for each in answering]
     barrier = f"{environ['JOB']}-0.{release.name}-driver:{BARRIER_PORT}"
     with TemporaryDirectory(prefix="sweetspot-") as scratch:
         plan, out = Path(scratch, "plan.yaml"), Path(scratch, "result.json")
@@ -206,9 +208,8 @@ def _run(
             command += ["--shard", f"{index}/{args.shards}", "--barrier", barrier]
             command += ["--barrier-timeout", str(BARRIER_TIMEOUT_S)]
         with started("driver", command) as driver:
-            traced = (selector, release.labels("backend")) if index == 0 else ()
-            tallies = [SpanTally(release.api, each) for each in traced]
-            counted = _counted(driver, asked, watch)
+            tallies = [SpanTally(release.api, each) for each in answering]
+            counted = _counted(driver, asked, watches)
             said = driver.finish(asked.timeout_s + GRACE_S)
         spans = {name: counts for tally in tallies for name, counts in tally.counts().items()}
         result = json.loads(out.read_text(encoding="utf-8"))
@@ -232,36 +233,38 @@ def _run(
     return 0
 
 
-def _counted(driver: local.Process, asked: Experiment, watch: Watch | None) -> dict[str, Any]:
-    """What shard 0 knows of the service when the driver has measured; the other shards know nothing."""
-    counters = None if watch is None else Counters({pod.name: pod.ip for pod in watch.pods() if pod.ready})
+def _counted(driver: local.Process, asked: Experiment, watches: Sequence[Watch]) -> dict[str, Any]:
+    """What shard 0 knows of service and backend when the driver has measured; the other shards know nothing."""
+    counters = Counters({pod.name: pod.ip for watch in watches for pod in watch.pods() if pod.ready})
     driver.expect("measuring", asked.warmup_s + BARRIER_TIMEOUT_S + OPENING_TIMEOUT_S)
     print("measuring", flush=True)
-    before = {} if counters is None else counters.read()
+    before = counters.read()
     driver.expect("measured", asked.duration_s + GRACE_S)
     print("measured", flush=True)
-    after = {} if counters is None else counters.read()
-    if watch is None:
+    after = counters.read()
+    if not watches:
         return {"before": None, "after": None, "pods": [], "void": []}
-    pods = watch.pods()
-    went = {pod.name for pod in pods if pod.went}
-    void = [mishap for pod in pods for mishap in pod.mishaps]
-    for pod in pods:
-        reply = after.get(pod.name)
-        if isinstance(reply, str) and pod.name not in went and not pod.mishaps:
-            void.append(f"pod {pod.name} on {pod.node} fell silent: {reply}")
+    service, backend = (watch.pods() for watch in watches)
     both = [
-        name for name in after if isinstance(before[name], SnapshotReply) and isinstance(after[name], SnapshotReply)
+        pod.name
+        for pod in service
+        if isinstance(before.get(pod.name), SnapshotReply) and isinstance(after[pod.name], SnapshotReply)
     ]
     return {
         "before": _whole([before[name] for name in both]),
         "after": _whole([after[name] for name in both]),
         "pods": [
             {"name": pod.name, "node": pod.node, "ready_monotonic_ns": pod.ready_monotonic_ns, "went": pod.went}
-            for pod in pods
+            for pod in service
         ],
-        "void": void,
+        "void": [why for pod in [*service, *backend] for why in _why_void(pod, after.get(pod.name))],
     }
+
+
+def _why_void(pod: Seen, counters: SnapshotReply | str | None) -> list[str]:
+    if not pod.mishaps and not pod.went and isinstance(counters, str):
+        return [f"pod {pod.name} on {pod.node} fell silent: {counters}"]
+    return pod.mishaps
 
 
 def _whole(replies: Sequence[Any]) -> Any:

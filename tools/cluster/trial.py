@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tools.cluster import store
 from tools.cluster.api import AlreadyThereError, ClusterError, NotThereError, Object
 from tools.cluster.job import Load, manifest
-from tools.cluster.pods import ready, trouble
+from tools.cluster.pods import Trouble, node_of, ready, silence, trouble
 from tools.cluster.release import Release
 from tools.cluster.store import VoidTrialError
 from tools.experiment import Experiment
@@ -20,10 +20,14 @@ from tools.results import Trial
 FRESH_TIMEOUT_S = 150.0
 """For pods to drain, end, start and be ready."""
 PENDING_S = 30.0
-"""A pod that no node had room for until then waits for somebody else to free some."""
+"""A pod that no node had room for until then waits for somebody else to free some; a node that was not heard of until
+then is lost."""
 OVERDUE_S = 30.0
 """Past the Job's own deadline it is the cluster that does not answer for it."""
 _LOOK_AGAIN_S = 0.5
+_FAILED = ("FailureTarget", "Failed")
+"""The second comes when the last pod has ended, on a node without power never ("Termination of Job Pods" in
+kubernetes.io/docs/concepts/workloads/controllers/job)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +76,7 @@ def _goes_on(place: Place, wanted: Object) -> bool:
         return False
     if there["metadata"].get("labels", {}).get(store.RUN_LABEL) != place.load.run:
         raise ClusterError(f"job {name} in namespace {api.namespace} is another's; {_delete(api.namespace, name)}")
-    if _condition(there, "Failed") is None:
+    if _condition(there, *_FAILED) is None:
         return True
     api.delete("jobs", name)
     _until(
@@ -101,7 +105,7 @@ def await_pods(release: Release, model: str, replicas: int, wanted: Callable[[Ob
 
     def settled() -> bool:
         pods = release.api.find("pods", release.of_model(model))
-        pending.look(pods)
+        pending.look([found for pod in pods if (found := trouble(pod))])
         return len(pods) == replicas and all(ready(pod) and wanted(pod) for pod in pods)
 
     where = f"-n {release.api.namespace} -l sweetspot.dev/model={model}"
@@ -109,26 +113,47 @@ def await_pods(release: Release, model: str, replicas: int, wanted: Callable[[Ob
 
 
 def _await_end(place: Place, name: str, timeout_s: float) -> str | None:
-    """Waits for the Job; why it failed, or None. Raises ClusterError when it never came to run: then it is removed."""
-    api, pending = place.release.api, _Pending()
+    """Waits for the Job; why it failed, or None.
+
+    Raises ClusterError when it never came to run. Then it is removed, as it is where a node is lost: nobody ends what
+    runs there, so that the Job would not end either.
+    """
+    api, pending, silent = place.release.api, _Pending(), _Pending()
     deadline_s = time.monotonic() + timeout_s
     while time.monotonic() < deadline_s:
         job = api.get("jobs", name)
-        pods = api.find("pods", {"batch.kubernetes.io/job-name": name})
+        # Not by name: pods of a Job that was removed may still be on a node that is lost.
+        pods = api.find("pods", {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]})
         if _condition(job, "Complete"):
             return None
-        if (failed := _condition(job, "Failed")) is not None:
-            words = [found.what for pod in pods if (found := trouble(pod))]
-            return words[0] if words else f"job {name} failed: {failed.get('message', failed.get('reason', ''))}"
+        if (failed := _condition(job, *_FAILED)) is not None:
+            return _why(name, failed, pods)
         try:
-            pending.look([pod for pod in pods if pod["status"]["phase"] == "Pending"])
+            pending.look([found for pod in pods if pod["status"]["phase"] == "Pending" and (found := trouble(pod))])
         except ClusterError:
             api.delete("jobs", name)
             raise
+        try:
+            silent.look([Trouble(what, hopeless=False) for pod in pods if (what := silence(pod))])
+        except ClusterError as error:
+            api.delete("jobs", name)
+            return str(error)
         time.sleep(_LOOK_AGAIN_S)
     raise ClusterError(
         f"job {name} is past its deadline and has not ended; try: kubectl describe job {name} -n {api.namespace}"
     )
+
+
+def _why(name: str, failed: Object, pods: list[Object]) -> str:
+    """Why a Job failed: what its pods say or, where the Job's time ran out, which of them have not ended."""
+    if words := [found.what for pod in pods if (found := trouble(pod))]:
+        return "; ".join(words)
+    left = [f"pod {pod['metadata']['name']} on {node_of(pod)} has not ended" for pod in pods if not _ended(pod)]
+    return "; ".join([f"job {name} failed: {failed.get('message', failed.get('reason', ''))}", *left])
+
+
+def _ended(pod: Object) -> bool:
+    return pod["status"]["phase"] in {"Succeeded", "Failed"}
 
 
 class _Pending:
@@ -137,9 +162,8 @@ class _Pending:
     def __init__(self) -> None:
         self._since_s: float | None = None
 
-    def look(self, pods: list[Object]) -> None:
+    def look(self, found: list[Trouble]) -> None:
         """Raises ClusterError for one that is hopeless, or has lasted."""
-        found = [each for pod in pods if "deletionTimestamp" not in pod["metadata"] and (each := trouble(pod))]
         now_s = time.monotonic()
         self._since_s = (self._since_s or now_s) if found else None
         for each in found:
@@ -147,9 +171,9 @@ class _Pending:
                 raise ClusterError(each.what)
 
 
-def _condition(job: Object, kind: str) -> Object | None:
+def _condition(job: Object, *kinds: str) -> Object | None:
     conditions: list[Object] = job.get("status", {}).get("conditions") or []
-    return next((each for each in conditions if each["type"] == kind and each["status"] == "True"), None)
+    return next((each for each in conditions if each["type"] in kinds and each["status"] == "True"), None)
 
 
 def _until(done: Callable[[], bool], timeout_s: float, what: str) -> None:
