@@ -2,11 +2,11 @@
 
 import mmap
 import os
-import select
 import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from select import select
 from types import FrameType
 
 DRAIN_POLL_S = 0.02
@@ -43,13 +43,12 @@ class Drain:
         self._timeout_s: float | None = None
         self._signalled = False
         self._fd, self._asking_fd = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._poll = select.poll()
-        self._poll.register(self._fd, select.POLLIN)
 
     @property
     def requested(self) -> bool:
         """Somebody has asked."""
-        if not self._asked[0] and self._poll.poll(0):
+        # Not one `poll` object for all: it refuses threads that ask at the same time.
+        if not self._asked[0] and select([self._fd], (), (), 0)[0]:
             self._asked[0] = 1
         return self._asked[0] != 0
 

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,17 @@ def test_a_drain_is_over(drained_s: float, calls_in_flight: int, over: bool, why
 
 def test_a_timeout_of_none_at_all_is_over_at_once() -> None:
     assert Drain().is_over(0.0, 5)
+
+
+def test_threads_may_ask_at_the_same_time() -> None:
+    drain, interval_s = Drain(), sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as threads:
+            asked = [threads.submit(lambda: [drain.requested for _ in range(2000)]) for _ in range(4)]
+            assert not any(any(each.result()) for each in asked)
+    finally:
+        sys.setswitchinterval(interval_s)
 
 
 WAITS_WHILE_ANOTHER_THREAD_IS_SIGNALLED = """
