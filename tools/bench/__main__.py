@@ -146,9 +146,11 @@ def _bench(args: argparse.Namespace, cpus: tuple[int, int], scratch: Path, conso
         )
     except KeyboardInterrupt:
         interrupted = True
+    if starts:
+        tell("\n".join(["", *markdown.when_full(kept.overloads), ""]))
     if measured:
+        tell("\n".join([*markdown.rates(starts, kept.measurements), ""]))
         tables.show(console, kept.verdicts(), kept.measurements, kept.idle)
-    tell("\n".join(["", *markdown.rates(starts, kept.measurements), "", *markdown.when_full(kept.overloads)]))
     if interrupted:
         print(f"bench: interrupted; what was measured is kept in {path}", file=sys.stderr)
         return INTERRUPTED

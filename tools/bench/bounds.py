@@ -31,22 +31,20 @@ class Bound:
     """What it needs on one CPU, so that there is something to be full."""
 
 
-_KEPT = "its client keeps it until a stream is free"
+_KEPT = "waits in its client"
 _REFUSED = "RESOURCE_EXHAUSTED"
 _STREAMS = Bound(f"{STREAMS} streams on each connection", _KEPT)
 _POOL = Bound("16 threads and a queue of 1,000", _REFUSED, refuses=True)
 
 _BOUNDS: dict[tuple[str, ...], Bound] = {
-    ("iterative",): Bound(f"{STREAMS} streams on one connection", f"{_KEPT}; connections wait in the backlog"),
+    ("iterative",): Bound(f"{STREAMS} streams on one connection", f"{_KEPT}; a connection, in the backlog"),
     ("thread_per_connection",): _STREAMS,
     ("thread_per_request",): Bound("1,000 threads", _REFUSED, refuses=True),
     ("thread_pool",): _POOL,
     ("process_per_connection",): Bound(
-        f"{STREAMS} streams on each of 256 connections", f"{_KEPT}; connections wait in the backlog"
+        f"{STREAMS} streams on each of 256 connections", f"{_KEPT}; a connection, in the backlog"
     ),
-    ("process_pool",): Bound(
-        f"{STREAMS} streams on each of 16 connections", f"{_KEPT}; connections wait in the backlog"
-    ),
+    ("process_pool",): Bound(f"{STREAMS} streams on each of 16 connections", f"{_KEPT}; a connection, in the backlog"),
     ("reactor",): _STREAMS,
     ("proactor",): _STREAMS,
     ("proactor", "--hand-off", "threads"): _POOL,
@@ -63,7 +61,7 @@ _BOUNDS: dict[tuple[str, ...], Bound] = {
     ("green_threads",): _STREAMS,
     ("partitioned",): Bound(
         f"{STREAMS} streams on each connection; 1,000 calls not yet begun by another worker",
-        f"{_KEPT}, or {_REFUSED}",
+        f"{_KEPT}, or is {_REFUSED}",
         refuses=True,
         options=("--processes", "2"),
     ),

@@ -19,15 +19,18 @@ from tools.bench import clients, servers
 from tools.bench.bounds import CONNECTIONS, FACTOR, STREAMS, Overload, bound
 from tools.bench.clients import Timing
 from tools.bench.servers import Server, backend, serving
-from tools.bench.targets import BUSY
 from tools.local import Control, LocalError
 
-SERVED = Timing(0.3, 1.0)
-OVERLOADED = Timing(2.0, 4.0)
+SERVED_STREAMS = 5
+"""On as many connections as are overloaded: some models serve one call of each at a time."""
+SERVED = Timing(0.3, 1.5)
+OVERLOADED = Timing(3.0, 4.0)
 """Queues are to be full before memory is looked at."""
 REFUSED = Timing(0.3, 1.0)
 BLOCK_S = 30
 """Longer than all of it takes."""
+FULL_CONNECTIONS = 40
+"""Where workers of one port share them by chance, so many that each has more calls than wait for another."""
 FULL_TIMEOUT_S = 10.0
 SETTLED_S = 0.5
 REFUSALS = {"RESOURCE_EXHAUSTED", "UNAVAILABLE", "CANCELLED"}
@@ -51,7 +54,7 @@ def measure(start: Sequence[str], cpu: int, scratch: Path) -> Overload:
         serving(name, cpu, scratch, (*options, *needed.options, f"--backend={address}")) as server,
         Control(_control(server)) as control,
     ):
-        closed = (f"--connections={BUSY.connections}", f"--streams={BUSY.streams}")
+        closed = (f"--connections={CONNECTIONS}", f"--streams={SERVED_STREAMS}")
         result, span = clients.drive(closed, plan(), server, SERVED, scratch)
         served = _answered(result)
         capacity_rps, served_cpu_us = served / span.elapsed_s, span.server_cpu_ns / 1000 / served
@@ -104,7 +107,7 @@ def _full(server: Server) -> Iterator[None]:
     """Blocks whatever runs calls, and fills what there is to wait in, until the block ends. Raises LocalError."""
     with ExitStack() as stack:
         calls: list[Any] = []
-        for _ in range(CONNECTIONS):
+        for _ in range(FULL_CONNECTIONS):
             run = stack.enter_context(grpc.insecure_channel(server.address, _ALONE)).unary_unary(
                 servers.PATH, RunRequest.SerializeToString
             )
