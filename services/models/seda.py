@@ -47,7 +47,7 @@ from services.runtime.stages.admit import Admit
 from services.runtime.stages.call import Call
 from services.runtime.stages.compute import Compute
 from services.runtime.stages.controllers import CONTROL_NS
-from services.runtime.stages.event import Answer, Event, Packed, opened
+from services.runtime.stages.event import Answer, Event, Item, claim
 from services.runtime.stages.exchange import Exchange
 from services.runtime.stages.front import Front
 from services.runtime.stages.hop import Hop
@@ -128,7 +128,7 @@ def serve_in_threads(service: Service, listener: socket) -> None:
         to_call.hand(event)
 
     def answer(answer: Answer) -> None:
-        to_reply.hand(answer.packed())
+        to_reply.hand(answer)
 
     def give_up(number: int) -> None:
         register.give_up(number)
@@ -137,14 +137,16 @@ def serve_in_threads(service: Service, listener: socket) -> None:
     compute = Compute(service, hand_to_call, answer)
     compute_stage = PooledStage(
         rows["compute"],
-        begin=each("compute", register, compute.run, answer),
+        claim=partial(claim, "compute", register, answer),
+        run=compute.run,
         held_up=lambda: to_call.held_up or to_reply.held_up,
     )
     to_compute = Way(hop_to(compute_stage, register), inline=compute.run)
     admit = Admit(rows["admit"], to_compute, answer)
     admit_stage = PooledStage(
         rows["admit"],
-        begin=each("admit", register, admit.run, answer),
+        claim=partial(claim, "admit", register, answer),
+        run=admit.run,
         held_up=lambda: to_compute.held_up or to_reply.held_up,
         waits_for_tokens=False,
     )
@@ -215,7 +217,7 @@ class Process:
 
     def answer(self, answer: Answer) -> None:
         """Hands an answer to `reply`."""
-        self.to_reply.hand(answer.packed())
+        self.to_reply.hand(answer)
 
     def held_up(self) -> bool:
         """What was handed on still waits for room."""
@@ -244,9 +246,7 @@ class Process:
         # Nor is what this process hands to itself, which takes while nothing waits.
         if home != self.number:
             return self.exchange.hop(self.rows[name], home, bounded=self.number != CALL or home == FRONT)
-        hop = Hop(
-            self.rows[name], self.register, lambda packed: self.stages[name].put(packed, hop.taken), bounded=False
-        )
+        hop = Hop(self.rows[name], self.register, lambda item: self.stages[name].put(item, hop.taken), bounded=False)
         return hop
 
 
@@ -321,8 +321,15 @@ class ComputeProcess(StageProcess):
             post(partial(self.answer, answer))
 
         compute = Compute(service, lambda event: post(partial(self.to_call.hand, event)), answer)
-        begin = each("compute", register, compute.run, answer)
-        self.serve(compute=PooledStage(self.rows["compute"], begin=begin, held_up=self.held_up, tell=post))
+        self.serve(
+            compute=PooledStage(
+                self.rows["compute"],
+                claim=partial(claim, "compute", register, answer),
+                run=compute.run,
+                held_up=self.held_up,
+                tell=post,
+            )
+        )
 
 
 class CallProcess(StageProcess):
@@ -347,16 +354,16 @@ PROCESSES = (FrontProcess, AdmitProcess, ComputeProcess, CallProcess)
 
 def each(
     stage: str, register: Register, run: Callable[[Event], bool | None], answer: Callable[[Answer], None]
-) -> Callable[[list[Packed]], int]:
+) -> Callable[[list[Item]], int]:
     """What begins a batch of that stage: `run`, for each call that somebody waits for; how many keep a worker."""
-    return lambda batch: sum(bool(run(event)) for event in opened(batch, stage, register, answer))
+    return lambda batch: sum(bool(run(event)) for event in claim(stage, register, answer, batch))
 
 
 def hop_to(
     stage: Stage | PooledStage, register: Register, post: Callable[[Callable[[], None]], None] = lambda put: put()
 ) -> Hop:
     """The way to a stage of the same process; `post` has its loop's thread do something."""
-    hop = Hop(stage.row, register, lambda packed: post(partial(stage.put, packed, hop.taken)))
+    hop = Hop(stage.row, register, lambda item: post(partial(stage.put, item, hop.taken)))
     return hop
 
 

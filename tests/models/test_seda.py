@@ -79,7 +79,7 @@ def test_a_call_goes_through_every_stage_and_returns_to_compute_after_each_wait(
 def test_where_compute_is_full_admit_sheds_and_says_when_to_come_again(form: str) -> None:
     with seda(form, "--queue-bound", "5") as (service, client):
         running = [client.run.future(BLOCKS, timeout=TIMEOUT_S) for _ in range(CPUS)]
-        service.wait_until(lambda reply: stage(reply, "compute").served == CPUS, "it has not taken them")
+        wait_until_taken(service, "compute", CPUS)
         waiting = [client.run.future(ECHO, timeout=TIMEOUT_S) for _ in range(5)]
         service.wait_until(lambda reply: stage(reply, "compute").queue_depth == 5, "they do not wait there")
         refused = [client.run.future(ECHO, timeout=TIMEOUT_S) for _ in range(5)]
@@ -92,13 +92,20 @@ def test_where_compute_is_full_admit_sheds_and_says_when_to_come_again(form: str
         assert {found.name: found.shed for found in seen.stages if found.shed} == {"admit": 5}
 
 
+def wait_until_taken(service: Serving, name: str, calls: int) -> None:
+    """That stage answers for so many."""
+    service.wait_until(
+        lambda reply: stage(reply, name).served == calls and not stage(reply, name).queue_depth, "it has not taken them"
+    )
+
+
 @pytest.mark.parametrize(("dies", "held"), [("compute", BLOCKS_LONG), ("call", SLEEPS_LONG)])
 def test_what_a_dead_stage_had_taken_is_unavailable_and_its_successor_serves(
     dies: str, held: workload_pb2.RunRequest
 ) -> None:
     with seda("processes") as (service, client):
         taken = [client.run.future(held, timeout=TIMEOUT_S) for _ in range(CPUS)]
-        service.wait_until(lambda reply: stage(reply, dies).served == CPUS, "it has not taken them")
+        wait_until_taken(service, dies, CPUS)
         os.kill(process_of(service, dies), signal.SIGKILL)
         assert {(call.code(), call.details()) for call in taken} == {(grpc.StatusCode.UNAVAILABLE, f"{dies} has died")}
         assert client.run(SLEEPS, timeout=TIMEOUT_S).steps == 1
@@ -107,7 +114,7 @@ def test_what_a_dead_stage_had_taken_is_unavailable_and_its_successor_serves(
 def test_what_waited_in_the_queue_of_a_dead_stage_is_served_by_its_successor() -> None:
     with seda("processes") as (service, client):
         taken = [client.run.future(BLOCKS_LONG, timeout=TIMEOUT_S) for _ in range(CPUS)]
-        service.wait_until(lambda reply: stage(reply, "compute").served == CPUS, "it has not taken them")
+        wait_until_taken(service, "compute", CPUS)
         waiting = [client.run.future(ECHO, timeout=TIMEOUT_S) for _ in range(50)]
         service.wait_until(lambda reply: stage(reply, "compute").queue_depth == 50, "they do not wait there")
         os.kill(process_of(service, "compute"), signal.SIGKILL)
@@ -265,7 +272,7 @@ def test_a_process_that_dies_takes_what_it_did_of_a_bypassed_stage_with_it() -> 
     with seda("processes") as (service, client):
         bypass(service, "call")
         sleeping = client.run.future(SLEEPS_LONG, timeout=TIMEOUT_S)
-        service.wait_until(lambda reply: stage(reply, "compute").served == 1, "compute has not taken it")
+        wait_until_taken(service, "compute", 1)
         os.kill(process_of(service, "compute"), signal.SIGKILL)
         assert (sleeping.code(), sleeping.details()) == (grpc.StatusCode.UNAVAILABLE, "compute has died")
         assert client.run(SLEEPS, timeout=TIMEOUT_S).steps == 1
@@ -355,7 +362,7 @@ def test_a_call_that_expires_in_a_queue_is_told_with_the_queue_that_it_was_in(fo
         WireClient(service.address) as patient,
     ):
         running = [client.run.future(BLOCKS, timeout=TIMEOUT_S) for _ in range(CPUS)]
-        service.wait_until(lambda reply: stage(reply, "compute").served == CPUS, "it has not taken them")
+        wait_until_taken(service, "compute", CPUS)
         # A caller that does not end the call itself when its time is up: the stage finds out when it takes it.
         path, request = "/sweetspot.v1.Workload/Run", ECHO.SerializeToString()
         late = patient.call(path, request, timeout_ns=300_000_000, metadata=TRACEPARENT)

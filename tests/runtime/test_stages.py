@@ -4,7 +4,7 @@ import pytest
 
 from services.runtime.board import Board
 from services.runtime.stages.controllers import Admission, Batching, next_workers
-from services.runtime.stages.event import Packed
+from services.runtime.stages.event import Answer, Item
 from services.runtime.stages.hop import Hop
 from services.runtime.stages.register import Register
 from services.runtime.stages.table import Row, Table
@@ -20,8 +20,8 @@ def row(queue_bound: int) -> Row:
     return made
 
 
-def event(number: int) -> Packed:
-    return (number, 0)
+def item(number: int) -> Item:
+    return Answer(number, 0)
 
 
 @pytest.mark.parametrize(
@@ -41,36 +41,36 @@ def test_tokens_come_at_their_rate(rate_per_s: int, looks_ms: list[int], taken: 
 
 
 def test_a_hop_hands_on_in_order_and_no_more_than_there_is_room_for() -> None:
-    sent: list[Packed] = []
+    sent: list[Item] = []
     register = Register()
     register.own()
     hop = Hop(row(queue_bound=2), register, sent.append)
     for number in range(5):
-        hop.hand(event(number))
+        hop.hand(item(number))
     assert (len(sent), hop.held_up, hop.row.depth.value()) == (2, True, 2)
     hop.taken(1)
     assert (len(sent), hop.row.depth.value()) == (3, 2)
     hop.taken(2)
     hop.taken(2)
-    assert [packed[0] for packed in sent] == list(range(5))
+    assert [handed.number for handed in sent] == list(range(5))
     assert (hop.held_up, hop.row.depth.value()) == (False, 0)
 
 
 def test_a_stage_that_comes_again_is_handed_what_nobody_has_taken_and_no_more() -> None:
-    sent: list[Packed] = []
+    sent: list[Item] = []
     register = Register()
     register.own()
     numbers = [number for number in (register.begin(), register.begin(), register.begin()) if number is not None]
     hop = Hop(row(queue_bound=10), register, sent.append)
     for number in numbers:
-        hop.hand(event(number))
+        hop.hand(item(number))
     register.hold_as(1)
     register.take(numbers[0])  # by the one that died, which did not come to say so
     register.hold_as(0)
     register.end(numbers[1])
     sent.clear()
     hop.start_again()
-    assert [packed[0] for packed in sent] == [numbers[2]]
+    assert [handed.number for handed in sent] == [numbers[2]]
     assert hop.row.depth.value() == 1
 
 

@@ -1,4 +1,4 @@
-"""What is handed from stage to stage: a call, as far as it is run, or an answer to one. Plain values once packed.
+"""What is handed from stage to stage: a call, as far as it is run, or an answer to one. Plain values between processes.
 
 Who takes it sees nothing of the stack that a call had elsewhere: what it goes on with is all in here.
 """
@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.runtime.stages.register import Register
 from services.wire import Code, RpcError, Shape
@@ -15,9 +15,10 @@ from services.wire.request import RequestHead
 from services.workload.run import Progress, Run
 
 Packed = tuple[Any, ...]
-"""An event on its way: first the number of its call, then when it was handed on (CLOCK_MONOTONIC)."""
+"""An event or an answer on its way between processes."""
+
 NOT_QUEUED = 0
-"""In the place of that time, where it has passed the queue by."""
+"""In the place of the time when something was handed on, where it has passed the queue by."""
 
 Waits = tuple[tuple[str, int, int], ...]
 """Where a traced call has waited: in the queue of which stage, from when to when (CLOCK_MONOTONIC)."""
@@ -38,6 +39,8 @@ class Event:
     progress: Progress | None = None
     """None until it is begun."""
     waits: Waits = ()
+    handed_ns: int = NOT_QUEUED
+    """When it was handed on last. CLOCK_MONOTONIC."""
 
     @property
     def deadline_ns(self) -> int | None:
@@ -50,6 +53,11 @@ class Event:
         """The caller has given up."""
         return self.register.given_up(self.number)
 
+    def taken_by(self, stage: str) -> None:
+        """It is taken from the queue of that stage, now."""
+        if self.head.traceparent is not None and self.handed_ns != NOT_QUEUED:
+            self.waits += ((stage, self.handed_ns, time.monotonic_ns()),)
+
     def check(self) -> None:
         """Raises RpcError where nobody waits for it any more."""
         if self.cancelled:
@@ -59,11 +67,10 @@ class Event:
             raise RpcError(Code.DEADLINE_EXCEEDED, "deadline exceeded")
 
     def packed(self) -> Packed:
-        """To be handed on now."""
+        """For another process."""
         head = self.head
         return (
             self.number,
-            time.monotonic_ns(),
             (head.path, head.timeout_ns, head.traceparent),
             self.shape.server_streams,
             self.received_ns,
@@ -71,22 +78,19 @@ class Event:
             self.bypassed,
             self.progress,
             self.waits,
+            self.handed_ns,
         )
 
     @classmethod
-    def unpacked(cls, packed: Packed, stage: str, register: Register) -> "Event":
-        """By the stage that takes it, now."""
-        number, handed_ns, (path, timeout_ns, traceparent), streams, received_ns, request, bypassed, *come = packed
+    def unpacked(cls, packed: Packed, register: Register) -> "Event":
+        """In the process that has it now."""
+        number, (path, timeout_ns, traceparent), streams, received_ns, request, *come = packed
         shape = Shape.SERVER_STREAMING if streams else Shape.UNARY
         head = RequestHead(path, (), 0, timeout_ns=timeout_ns, traceparent=traceparent)
-        event = cls(number, head, shape, received_ns, request, register, bypassed, *come)
-        if traceparent is not None and handed_ns != NOT_QUEUED:
-            event.waits += ((stage, handed_ns, time.monotonic_ns()),)
-        return event
+        return cls(number, head, shape, received_ns, request, register, *come)
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """How a call ends."""
 
     code: Code
@@ -95,62 +99,56 @@ class Status:
     """With a refusal: when to come again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What a call that ends has come to."""
-
-    progress: Progress | None = None
-    """None where it was never begun."""
-    worker: str = ""
-    """Who ended it."""
-    waits: Waits = ()
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Answer:
     """A message for the caller, the end of its call, or both."""
 
     number: int
     place: int
     """Among the answers of its call: they may come by several ways."""
-    message: bytes | None
+    message: bytes | None = None
     status: Status | None = None
-    account: Account = Account()
-    """With a status."""
+    progress: Progress | None = None
+    """With a status: what the call has come to; None where it was never begun."""
+    worker: str = ""
+    """With a status: who ended the call."""
+    waits: Waits = ()
+    handed_ns: int = NOT_QUEUED
+    """As an event's."""
 
     def packed(self) -> Packed:
-        """To be handed on now."""
-        ended = account = None
-        if self.status is not None:
-            ended = int(self.status.code), self.status.why, self.status.retry_after_ms
-            account = self.account.progress, self.account.worker, self.account.waits
-        return self.number, time.monotonic_ns(), self.place, self.message, ended, account
+        """For another process."""
+        status = None if self.status is None else (int(self.status.code), *self.status[1:])
+        return self.number, self.place, self.message, status, self.progress, self.worker, self.waits, self.handed_ns
 
     @classmethod
     def unpacked(cls, packed: Packed) -> "Answer":
-        """By the stage that takes it."""
-        number, _, place, message, ended, account = packed
-        if ended is None:
-            return cls(number, place, message)
-        return cls(number, place, message, Status(Code(ended[0]), *ended[1:]), Account(*account))
+        """In the process that has it now."""
+        number, place, message, ended, *come = packed
+        status = None if ended is None else Status(Code(ended[0]), *ended[1:])
+        return cls(number, place, message, status, *come)
+
+
+Item = Event | Answer
+"""What a queue holds: `reply`'s answers, all others' events."""
 
 
 def last_answer(event: Event, status: Status, run: Run | None = None, message: bytes | None = None) -> Answer:
     """What ends a call; `run` has begun it, or gone on with it, here."""
     progress = event.progress if run is None else run.hand_on()
     # Each step of a call that streams has its answer, and comes before this one.
-    place = progress[0] if progress is not None and event.shape.server_streams else 0
-    account = Account(progress, threading.current_thread().name, event.waits)
-    return Answer(event.number, place, message, status, account)
+    place = progress.taken if progress is not None and event.shape.server_streams else 0
+    return Answer(event.number, place, message, status, progress, threading.current_thread().name, event.waits)
 
 
-def opened(batch: list[Packed], stage: str, register: Register, answer: Callable[[Answer], None]) -> list[Event]:
+def claim(stage: str, register: Register, answer: Callable[[Answer], None], batch: list[Item]) -> list[Event]:
     """The calls of a batch that somebody waits for, now this process's; others are answered, if they are not over."""
     events = []
-    for packed in batch:
-        if not register.take(packed[0]):
+    for event in batch:
+        assert isinstance(event, Event)
+        if not register.take(event.number):
             continue
-        event = Event.unpacked(packed, stage, register)
+        event.taken_by(stage)
         try:
             event.check()
         except RpcError as over:

@@ -17,7 +17,7 @@ from functools import partial
 from services.runtime.link import Link, Message
 from services.runtime.loop import Loop
 from services.runtime.passing import Channel
-from services.runtime.stages.event import Packed
+from services.runtime.stages.event import Answer, Event, Item
 from services.runtime.stages.hop import Hop
 from services.runtime.stages.pooled_stage import PooledStage
 from services.runtime.stages.register import Register
@@ -81,8 +81,8 @@ class Exchange:
             while (sock := self._mailboxes[self.me].receive()) is not None:
                 _Incoming(self, sock)
 
-    def _send(self, process: int, stage: str, packed: Packed) -> None:
-        self._links[process].send("item", stage, packed)
+    def _send(self, process: int, stage: str, item: Item) -> None:
+        self._links[process].send("item", stage, item.packed())
 
     def _connect(self, other: int) -> Link:
         kept, sent = socket.socketpair()
@@ -116,7 +116,8 @@ class _Incoming:
     def _received(self, messages: list[Message]) -> None:
         for kind, stage, what in messages:
             if kind == "item":
-                self._exchange._stages[stage].put(what, self._told[stage])
+                item = Answer.unpacked(what) if stage == "reply" else Event.unpacked(what, self._exchange._register)
+                self._exchange._stages[stage].put(item, self._told[stage])
             elif kind == "given up":
                 self._exchange._given_up(what)
             else:

@@ -15,7 +15,7 @@ from services.runtime.loop import Loop
 from services.runtime.service import Service
 from services.runtime.stages.admit import retry_after_ms
 from services.runtime.stages.controllers import CONTROL_NS, PERIOD_NS, SAMPLES, Admission
-from services.runtime.stages.event import NOT_QUEUED, Account, Answer, Event, Packed, Status, Waits
+from services.runtime.stages.event import NOT_QUEUED, Answer, Event, Item, Status
 from services.runtime.stages.hop import Hop
 from services.runtime.stages.register import Register
 from services.runtime.stages.stage import Stage
@@ -53,7 +53,7 @@ class Front:
         self._bypassed: tuple[str, ...] = ()
         self._read = Stage(self._rows["read"], loop, begin=self._begin, held_up=self._may_not_read, skippable=True)
         self.reply = Stage(self._rows["reply"], loop, begin=self._answer, held_up=lambda: False, skippable=True)
-        self._to_read = Hop(self._rows["read"], register, lambda packed: self._read.put(packed, self._to_read.taken))
+        self._to_read = Hop(self._rows["read"], register, lambda item: self._read.put(item, self._to_read.taken))
         self._admission: Admission | None = None
         self._took_ns: list[int] = []
         self._admission_ns = 0
@@ -64,13 +64,13 @@ class Front:
         if number is None:
             self._to_read.row.shed.add(1)
             call.retry_after_ms = retry_after_ms(self._to_read.wait_ns)
-            self._account(call, Code.RESOURCE_EXHAUSTED, Account())
-            connection.finish(call, Code.RESOURCE_EXHAUSTED, "queue of read is full")
+            refused = Status(Code.RESOURCE_EXHAUSTED, "queue of read is full")
+            self._account(call, Answer(0, 0, status=refused), refused.code)
+            connection.finish(call, refused.code, refused.why)
             return
         call.context = number
         self._out[number] = Out(connection, call)
-        event = Event(number, call.head, call.shape, call.received_ns, call.request, self._register)
-        self._to_read.hand(event.packed())
+        self._to_read.hand(Event(number, call.head, call.shape, call.received_ns, call.request, self._register))
 
     def cancelled(self, call: ServerCall) -> None:
         if isinstance(call.context, int) and call.context in self._out:
@@ -80,11 +80,12 @@ class Front:
         """Whoever had the calls, of which `is_lost` is asked, will not answer them: they are UNAVAILABLE."""
         for number, out in tuple(self._out.items()):
             if is_lost(number, out.call):
-                self._finish(number, Status(Code.UNAVAILABLE, why), Account())
+                self._finish(Answer(number, 0), Status(Code.UNAVAILABLE, why))
 
-    def _begin(self, batch: list[Packed]) -> int:
-        for packed in batch:
-            event = Event.unpacked(packed, "read", self._register)
+    def _begin(self, batch: list[Item]) -> int:
+        for event in batch:
+            assert isinstance(event, Event)
+            event.taken_by("read")
             event.bypassed = self._bypassed
             out = self._out.get(event.number)
             if out is not None:
@@ -103,14 +104,14 @@ class Front:
             self._bypassed = bypassed
         return self._held_up()
 
-    def _answer(self, batch: list[Packed]) -> int:
+    def _answer(self, batch: list[Item]) -> int:
         taken_ns = time.monotonic_ns()
-        for packed in batch:
-            answer = Answer.unpacked(packed)
+        for answer in batch:
+            assert isinstance(answer, Answer)
             out = self._out.get(answer.number)
             if out is not None:  # else its caller was told that a stage had died
-                if answer.status is not None and packed[1] != NOT_QUEUED:
-                    out.waits = (("reply", packed[1], taken_ns),)
+                if answer.status is not None and answer.handed_ns != NOT_QUEUED:
+                    answer.waits += (("reply", answer.handed_ns, taken_ns),)
                 out.early[answer.place] = answer
                 while (answer_now := out.early.pop(out.answered, None)) is not None:
                     out.answered += 1
@@ -121,29 +122,29 @@ class Front:
         if answer.message is not None:
             out.connection.send(out.call, answer.message)
         if answer.status is not None:
-            self._finish(answer.number, answer.status, answer.account)
+            self._finish(answer, answer.status)
 
-    def _finish(self, number: int, status: Status, account: Account) -> None:
-        out = self._out.pop(number)
+    def _finish(self, last: Answer, status: Status) -> None:
+        out = self._out.pop(last.number)
         self._under_way -= out.under_way
         if self._admission is not None and status.code is not Code.RESOURCE_EXHAUSTED:
             self._took_ns.append(time.monotonic_ns() - out.call.received_ns)
-        self._register.end(number)
-        self._account(out.call, status.code, account, out.waits)
+        self._register.end(last.number)
+        self._account(out.call, last, status.code)
         out.call.retry_after_ms = status.retry_after_ms
         out.connection.finish(out.call, status.code, status.why)
 
-    def _account(self, call: ServerCall, code: Code, account: Account, waits: Waits = ()) -> None:
+    def _account(self, call: ServerCall, last: Answer, code: Code) -> None:
         """Notes how long the call took, where it was begun, and where it waited, where it is traced."""
-        now_ns, progress = time.monotonic_ns(), account.progress
+        now_ns, progress = time.monotonic_ns(), last.progress
         trace = self._service.trace(call, progress)
         if progress is not None and self._service.durations is not None:
             self._service.durations.note(now_ns - call.received_ns, None if trace is None else trace.context)
         if trace is not None:
-            for wait in account.waits + waits:
+            for wait in last.waits:
                 trace.waited(*wait)
             started_ns = None if progress is None else progress.started_ns
-            trace.end(call.received_ns, started_ns, now_ns, code, account.worker)
+            trace.end(call.received_ns, started_ns, now_ns, code, last.worker)
 
     def _control(self) -> None:
         now_ns = time.monotonic_ns()
@@ -183,5 +184,3 @@ class Out:
     """Answers sent."""
     early: dict[int, Answer] = field(default_factory=dict)
     """Answers, by their place, that have come before one that comes by another way."""
-    waits: Waits = ()
-    """Of its last answer, where it is traced."""

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from services.runtime.stages.event import Packed
+from services.runtime.stages.event import Item
 from services.runtime.stages.register import Register
 from services.runtime.stages.table import Row
 
@@ -19,15 +19,15 @@ _SMOOTHING = 1 / 8
 class Hop:
     """To one stage, from one process. Guarantees: the order in which events were handed on. Safe from any thread."""
 
-    def __init__(self, row: Row, register: Register, send: Callable[[Packed], None], *, bounded: bool = True) -> None:
+    def __init__(self, row: Row, register: Register, send: Callable[[Item], None], *, bounded: bool = True) -> None:
         """`send` has the stage's queue take an event. What a call that is under way goes on with is not `bounded`."""
         self.row = row
         self._register = register
         self._send = send
         self._bounded = bounded
         self._lock = threading.RLock()
-        self._sent: deque[Packed] = deque()
-        self._waiting: deque[Packed] = deque()
+        self._sent: deque[Item] = deque()
+        self._waiting: deque[Item] = deque()
         self.wait_ns = 0.0
         """Until an event handed on is taken, smoothed."""
 
@@ -41,21 +41,22 @@ class Hop:
         """Events wait here for room there."""
         return bool(self._waiting)
 
-    def hand(self, packed: Packed) -> None:
-        """Hands on an event that this process answers for, now or once there is room."""
+    def hand(self, item: Item) -> None:
+        """Hands on what this process answers for, now or once there is room."""
+        item.handed_ns = time.monotonic_ns()
         with self._lock:
             if self.has_room:
-                self._hand(packed)
+                self._hand(item)
             else:
-                self._waiting.append(packed)
+                self._waiting.append(item)
 
     def taken(self, count: int) -> None:
         """So many of those sent have been taken, the oldest first."""
         now_ns = time.monotonic_ns()
         with self._lock:
             for _ in range(count):
-                packed = self._sent.popleft()
-                self.wait_ns += (now_ns - packed[1] - self.wait_ns) * _SMOOTHING
+                handed_ns = self._sent.popleft().handed_ns
+                self.wait_ns += (now_ns - handed_ns - self.wait_ns) * _SMOOTHING
             self.row.queued(-count)
             while self._waiting and len(self._sent) < self.row.settings.queue_bound:
                 self._hand(self._waiting.popleft())
@@ -64,11 +65,11 @@ class Hop:
         """The stage has another process, which has nothing of what was sent: what nobody had taken is sent anew."""
         sent, self._sent = self._sent, deque()
         self.row.queued(-len(sent))
-        for packed in sent:
-            if self._register.is_mine(packed[0]):
-                self._hand(packed)
+        for item in sent:
+            if self._register.is_mine(item.number):
+                self._hand(item)
 
-    def _hand(self, packed: Packed) -> None:
-        self._sent.append(packed)
+    def _hand(self, item: Item) -> None:
+        self._sent.append(item)
         self.row.queued(1)
-        self._send(packed)
+        self._send(item)

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable
 
-from services.runtime.stages.event import Packed
+from services.runtime.stages.event import Item
 from services.runtime.stages.table import Row
 from services.runtime.stages.tokens import Tokens
 
@@ -20,24 +20,24 @@ class Intake:
     def __init__(self, row: Row, *, waits_for_tokens: bool) -> None:
         self._row = row
         self._waits_for_tokens = waits_for_tokens
-        self._queue: deque[tuple[Packed, Taken]] = deque()
+        self._queue: deque[tuple[Item, Taken]] = deque()
         self._tokens = Tokens()
 
     def __len__(self) -> int:
         return len(self._queue)
 
-    def put(self, packed: Packed, taken: Taken) -> None:
+    def put(self, item: Item, taken: Taken) -> None:
         """Queues an event; whoever takes it is to call `taken`."""
-        self._queue.append((packed, taken))
+        self._queue.append((item, taken))
 
-    def take(self, most: int, now_ns: int) -> list[tuple[Packed, Taken]]:
+    def take(self, most: int, now_ns: int) -> list[tuple[Item, Taken]]:
         """A batch: as many as its settings allow, and `most`; none where it is too soon for the next one."""
         settings = self._row.settings
         rate_per_s = settings.rate_per_s if self._waits_for_tokens else 0
         count = self._tokens.take(min(len(self._queue), settings.batch, most), rate_per_s, now_ns)
         batch = [self._queue.popleft() for _ in range(count)]
         if batch:
-            self._row.waited_ns.add(sum(now_ns - packed[1] for packed, _ in batch))
+            self._row.waited_ns.add(sum(now_ns - item.handed_ns for item, _ in batch))
             self._row.served.add(count)
         return batch
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import partial
 
 from services.runtime.stages.controllers import Batching, next_workers
-from services.runtime.stages.event import Packed
+from services.runtime.stages.event import Event, Item
 from services.runtime.stages.intake import LOOK_NS, Intake, Taken
 from services.runtime.stages.table import Row
 
@@ -26,18 +26,21 @@ class PooledStage:
         self,
         row: Row,
         *,
-        begin: Callable[[list[Packed]], object],
+        claim: Callable[[list[Item]], list[Event]],
+        run: Callable[[Event], object],
         held_up: Callable[[], bool],
         tell: Callable[[Callable[[], None]], None] = lambda told: told(),
         waits_for_tokens: bool = True,
     ) -> None:
-        """`begin` is called by one of the stage's threads, and is done with the batch when it returns.
+        """Both are called by one of the stage's threads: `claim` gives the calls of a batch that are to be `run`.
 
+        Only then are the events told to be taken: whoever handed them may forget them once somebody answers for them.
         held_up: whether what was handed on from here still waits for room.
         tell: has it called, where it may be, that events were taken; anywhere, unless it is given.
         """
         self.row = row
-        self._begin = begin
+        self._claim = claim
+        self._run = run
         self._held_up = held_up
         self._tell = tell
         self._intake = Intake(row, waits_for_tokens=waits_for_tokens)
@@ -47,10 +50,10 @@ class PooledStage:
         self._threads = 0
         self._idle = 0
 
-    def put(self, packed: Packed, taken: Taken) -> None:
+    def put(self, item: Item, taken: Taken) -> None:
         """Queues an event; `taken` is called with 1 once it is taken. Safe from any thread."""
         with self._changed:
-            self._intake.put(packed, taken)
+            self._intake.put(item, taken)
             self._changed.notify()
 
     def control(self, now_ns: int) -> None:
@@ -70,10 +73,12 @@ class PooledStage:
 
     def _work(self) -> None:
         while (batch := self._take()) is not None:
+            events = self._claim([item for item, _ in batch])
             self._tell(partial(_taken, batch))
-            self._begin([packed for packed, _ in batch])
+            for event in events:
+                self._run(event)
 
-    def _take(self) -> list[tuple[Packed, Taken]] | None:
+    def _take(self) -> list[tuple[Item, Taken]] | None:
         """The next batch, once there is one; None for a thread that is one too many."""
         with self._changed:
             while self._threads <= self.row.settings.workers:
@@ -92,6 +97,6 @@ class PooledStage:
             return None
 
 
-def _taken(batch: list[tuple[Packed, Taken]]) -> None:
+def _taken(batch: list[tuple[Item, Taken]]) -> None:
     for _, taken in batch:
         taken(1)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from services.runtime.loop import Loop, Timer
 from services.runtime.stages.controllers import Batching
-from services.runtime.stages.event import NOT_QUEUED, Packed
+from services.runtime.stages.event import NOT_QUEUED, Item
 from services.runtime.stages.intake import LOOK_NS, Intake, Taken
 from services.runtime.stages.table import Row
 
@@ -25,7 +25,7 @@ class Stage:
         row: Row,
         loop: Loop,
         *,
-        begin: Callable[[list[Packed]], int],
+        begin: Callable[[list[Item]], int],
         held_up: Callable[[], bool],
         skippable: bool = False,
         waits_for_tokens: bool = True,
@@ -49,14 +49,14 @@ class Stage:
         self._looking = False
         self._timer: Timer | None = None
 
-    def put(self, packed: Packed, taken: Taken) -> None:
+    def put(self, item: Item, taken: Taken) -> None:
         """Queues an event; `taken` is called with 1 once it is begun."""
         if self._skippable and self.row.settings.bypass and not self._intake and not self._held_up():
             taken(1)
-            number, _, *rest = packed
-            self._busy += self._begin([(number, NOT_QUEUED, *rest)])
+            item.handed_ns = NOT_QUEUED
+            self._busy += self._begin([item])
             return
-        self._intake.put(packed, taken)
+        self._intake.put(item, taken)
         self.look_soon()
 
     def free(self, workers: int = 1) -> None:
@@ -85,7 +85,7 @@ class Stage:
             for _, taken in batch:
                 taken(1)
             if batch:
-                self._busy += self._begin([packed for packed, _ in batch])
+                self._busy += self._begin([item for item, _ in batch])
             # What is left waits for the next round, so that what has come meanwhile is read.
             again_ns = self._intake.next_ns(now_ns)
         if self._intake and self._timer is None:

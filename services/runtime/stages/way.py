@@ -38,7 +38,7 @@ class Way:
     def hand(self, event: Event) -> None:
         """Hands on an event that this process answers for."""
         if self._inline is None or not self._is_inline(event):
-            self.hop.hand(event.packed())
+            self.hop.hand(event)
         elif self._inline_calls is None:
             self._inline(event)
         else:
