@@ -79,7 +79,6 @@ OF_NO_USE = {
 def serve(service: Service) -> None:
     """Serves until drained."""
     listener = service.open_listener()
-    service.queue.set(0)
     rows = service.stages.rows
     in_threads = service.config.stages_in == "threads"
     for name, useless in OF_NO_USE.items():

@@ -18,7 +18,7 @@ def readings(service: Service) -> Iterator[Reading]:
         "Calls received whose handler has not ended: waiting in a queue or running",
         service.calls_in_flight.value() or 0,
     )
-    depth = service.queue.value()
+    depth = service.queue_depth()
     if depth is not None:
         yield Number("sweetspot.queue.depth", "{call}", "Calls that wait for a worker", depth)
     refusals = service.refusals.value()

@@ -82,7 +82,7 @@ class Service:
         self.calls_in_flight = board.gauge()
         """Received and not finished."""
         self.queue = board.gauge(absent=True)
-        """Of those, calls that wait for a worker; set by a model that has a queue."""
+        """Of those, calls that wait for a worker; set by a model that has one queue."""
         metrics = config.metrics_port is not None or metrics_go_out()
         self.loop_lag = LoopLag(board.gauge(absent=True), board.histogram(DURATION_BOUNDS_NS) if metrics else None)
         """Noted by a model that has a loop."""
@@ -92,7 +92,7 @@ class Service:
         """Calls that found no room; absent where the wire is not ours, which then refuses by itself."""
         self.spans = (board.total(absent=True), board.total(absent=True), board.total(absent=True))
         """Made, exported and dropped; there once a call was traced."""
-        self.stages = Table(stages, board, self.queue)
+        self.stages = Table(stages, board)
         """What the stages are told and tell; empty where the model has none."""
         self.lost_updates = board.total()
         """Since the start, as are:"""
@@ -172,7 +172,11 @@ class Service:
 
     def ready(self) -> bool:
         """Further calls are welcome: not draining, and no full queue."""
-        return not self.drain.requested and (self.queue.value() or 0) < self.config.queue_bound
+        return not self.drain.requested and (self.queue_depth() or 0) < self.config.queue_bound
+
+    def queue_depth(self) -> int | None:
+        """Calls that wait for a worker, in all queues; None where the model has none."""
+        return self.stages.depth() if self.stages.rows else self.queue.value()
 
     def drained(self) -> bool:
         """Connections that are still open, once a drain is asked for, need not be waited for any longer."""

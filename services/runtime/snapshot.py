@@ -28,7 +28,7 @@ def snapshot(service: Service) -> control_pb2.SnapshotReply:
         involuntary_switches=use.involuntary_switches,
         connections=service.connections.value(),
         calls_in_flight=service.calls_in_flight.value(),
-        queue_depth=service.queue.value(),
+        queue_depth=service.queue_depth(),
         loop_lag_max_ns=service.loop_lag.take_max_ns(),
         ledger_sum=service.ledger.sum(),
         lost_updates=service.lost_updates.value(),

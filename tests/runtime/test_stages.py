@@ -15,7 +15,7 @@ MS = 1_000_000
 
 def row(queue_bound: int) -> Row:
     board = Board()
-    made = Table(("stage",), board, board.gauge()).rows["stage"]
+    made = Table(("stage",), board).rows["stage"]
     made.settings.set("queue_bound", queue_bound)
     return made
 

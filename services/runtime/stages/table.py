@@ -107,8 +107,6 @@ class Row:
     settings: Settings
     depth: Gauge
     """Events handed to it that it has not taken."""
-    all_depths: Gauge
-    """Of all stages."""
     waited_ns: Gauge
     """Between the two, added up. A total, as are:"""
     served: Gauge
@@ -116,26 +114,24 @@ class Row:
     shed: Gauge
     """Calls refused here for want of room or of a token."""
 
-    def queued(self, events: int) -> None:
-        """So many more have been handed to it, or fewer."""
-        self.depth.add(events)
-        self.all_depths.add(events)
-
 
 class Table:
     """The rows of a service's stages, by name, in the order of a call's way. Made before any fork."""
 
-    def __init__(self, names: Sequence[str], board: Board, all_depths: Gauge) -> None:
+    def __init__(self, names: Sequence[str], board: Board) -> None:
         cells = memoryview(mmap.mmap(-1, (1 + len(names)) * _CELLS * 8)).cast("q")
         self.rows = {
             name: Row(
                 name,
                 Settings(cells[number * _CELLS : (number + 1) * _CELLS]),
                 board.gauge(),
-                all_depths,
                 board.total(),
                 board.total(),
                 board.total(),
             )
             for number, name in enumerate(names)
         }
+
+    def depth(self) -> int:
+        """Events that are handed on and not taken, of all stages."""
+        return sum(row.depth.value() or 0 for row in self.rows.values())
