@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.conftest import SMALL, Cluster, Release
+from tests.cluster.conftest import SMALL, Release
 from tests.cluster.test_runs import only, run, sweetspot, trials, until
 
 END = """
@@ -17,9 +17,10 @@ os.kill(1, signal.SIGTERM)
 
 
 @pytest.mark.timeout(900)
-def test_what_was_traced_is_there_when_jaeger_has_been_started_again(cluster: Cluster, tmp_path: Path) -> None:
+def test_what_was_traced_is_there_when_jaeger_has_been_started_again(release: Release, tmp_path: Path) -> None:
+    cluster = release.cluster
     made = Release(cluster, "kept", "sweetspot-test-kept")
-    flags = ("--models", "reactor", *SMALL, "--set", "jaeger.storage=badger")
+    flags = ("--tag", release.tag, "--models", "reactor", *SMALL, "--set", "jaeger.storage=badger")
     try:
         done = cluster.deploy("deploy", *made.flags, *flags)
         assert done.returncode == 0, done.stdout + done.stderr
