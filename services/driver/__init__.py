@@ -7,7 +7,10 @@ balance.py      which pod each connection leads to
 plan.py         the plan file -> the bytes of every request
 schedule.py     when each call of an open loop is intended to be sent, and which calls are measured
 connection.py   one connection: a socket, the session on it, the calls that wait
+fleet.py        all connections: opened, dealt to in turn, opened again
 loop.py         the one thread that sends and receives
+load.py         the phases of a run: warm-up, measuring, the last answers
+outcome.py      what the run got
 accounts.py     where every planned call went
 samples.py      latencies -> HdrHistogram
 tracing.py      which calls are traced, and their spans

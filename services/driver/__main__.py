@@ -15,7 +15,9 @@ from datetime import UTC, datetime
 from types import FrameType
 
 from services.driver.barrier import BarrierError, Start, meet
-from services.driver.loop import PATH, Load, TargetRefused
+from services.driver.fleet import TargetRefused
+from services.driver.load import Load
+from services.driver.loop import PATH
 from services.driver.options import Options, parse
 from services.driver.plan import PlanError, read_plan
 from services.driver.result import check_writable, make_result, write_result

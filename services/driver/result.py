@@ -16,8 +16,8 @@ from typing import Any
 
 import jsonschema
 
-from services.driver.loop import Outcome
 from services.driver.options import Options
+from services.driver.outcome import Outcome
 from services.driver.plan import Plan
 from services.driver.samples import summarize
 from services.driver.schedule import NS_PER_S

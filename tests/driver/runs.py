@@ -5,8 +5,9 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-from services.driver.loop import Load, Outcome
+from services.driver.load import Load
 from services.driver.options import Options, Target
+from services.driver.outcome import Outcome
 from services.driver.plan import make_plan
 from services.driver.result import make_result
 from services.driver.shard import Shard

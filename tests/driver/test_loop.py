@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from services.driver import loop
 from services.driver.accounts import Accounts
-from services.driver.loop import Load, TargetRefused
+from services.driver.fleet import TargetRefused
+from services.driver.load import Load
 from services.driver.options import Target
 from services.wire import Code, Limits
 from tests.driver.fake_service import BACKLOG, STALL_S, Act, FakeService
@@ -114,7 +114,7 @@ def test_a_call_that_waits_for_a_stream_counts_from_its_intended_send() -> None:
 def test_after_the_grace_a_call_is_unfinished_or_if_it_found_no_stream_not_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(loop, "MAX_GRACE_S", 0.05)
+    monkeypatch.setattr("services.driver.load.MAX_GRACE_S", 0.05)
     service = FakeService(lambda _: Act.IGNORE, Limits(max_concurrent_streams=1))
     with service.running() as target:
         asked = options(target, connections=1, streams=None, rate_rps=100.0, duration_s=0.1, timeout_s=5.0)
@@ -151,7 +151,7 @@ def test_many_connections_are_opened_without_overflowing_the_backlog() -> None:
         asked = options(target, connections=5 * BACKLOG, streams=1)
         load = Load(asked, repeat(b""), None, print)
         load.open_connections()
-        sent_again = [segments_sent_again(fd) for fd in load._by_fd]
+        sent_again = [segments_sent_again(fd) for fd in load._fleet.by_fd]
         outcome = load.run()
     assert outcome.connections == 5 * BACKLOG
     assert sent_again == [0] * (5 * BACKLOG)  # a handshake that finds no room is tried again, a second later
@@ -173,7 +173,7 @@ def test_a_target_that_refuses_is_named() -> None:
 
 
 def test_clients_that_a_service_has_no_room_for_are_in_the_books(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "_OPENING_TIMEOUT_NS", 300_000_000)
+    monkeypatch.setattr("services.driver.fleet._OPENING_TIMEOUT_NS", 300_000_000)
     service = FakeService(lambda _: Act.REPLY)
     with service.running() as target, socket.create_server(("127.0.0.1", 0)) as busy:
         outcome = run(options(target, Target(*busy.getsockname()), connections=6, streams=2))
@@ -184,7 +184,7 @@ def test_clients_that_a_service_has_no_room_for_are_in_the_books(monkeypatch: py
 
 
 def test_a_target_that_takes_nobody_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop, "_OPENING_TIMEOUT_NS", 300_000_000)
+    monkeypatch.setattr("services.driver.fleet._OPENING_TIMEOUT_NS", 300_000_000)
     with (
         socket.create_server(("127.0.0.1", 0)) as busy,
         pytest.raises(TargetRefused, match="no HTTP/2 settings"),

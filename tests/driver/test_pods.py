@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from services.driver.connection import Address
-from services.driver.loop import Outcome
 from services.driver.options import Target
+from services.driver.outcome import Outcome
 from services.wire import Code
 from tests.driver.fake_service import Act, FakeService
 from tests.driver.runs import options, run

@@ -1,0 +1,221 @@
+"""The connections of a run, all together: opened before it, dealt to in turn, and opened again when they end.
+
+    connect ──> advance ──> ready ──> lost, told to go away, or leaving for another pod
+       ^                                                                 │
+       └───────── at once, or after a failure when its backoff is over ──┘
+
+One that failed is tried again after a while that doubles from one failure to the next; one that ended in good order,
+at once. What waits for a stream of a connection that ends is moved to others, unread; a method that moves it returns
+those.
+Must not know when a call is due, how it is sent or what its answer is worth.
+"""
+
+import select
+from collections import Counter, deque
+from collections.abc import Iterator
+from time import monotonic_ns as clock
+
+from services.driver.balance import Resolver, deal
+from services.driver.connection import Address, Connection
+from services.driver.options import Options
+from services.driver.outcome import Pod
+from services.driver.schedule import NS_PER_S
+
+_OPENING_AT_ONCE = 64
+_OPENING_TIMEOUT_NS = 3 * NS_PER_S
+_CONNECT_TIMEOUT_NS = 3 * NS_PER_S
+_FIRST_BACKOFF_NS = 50_000_000
+_LAST_BACKOFF_NS = NS_PER_S
+
+
+class TargetRefused(Exception):
+    """A connection could not be opened before the run began."""
+
+
+class Fleet:
+    """All connections of one driver, on one epoll."""
+
+    def __init__(self, options: Options) -> None:
+        """Looks up every target. Raises TargetRefused."""
+        # Made before any socket, so that its descriptor is one that select(2) can take.
+        self.epoll = select.epoll()
+        self._resolver = _resolver(options)
+        self._addresses = self._resolver.addresses
+        number = options.shard.part(options.connections)
+        self.connections = [Connection(address, self.epoll) for address in deal([None] * number, self._addresses)]
+        self.by_fd: dict[int, Connection] = {}
+        self.pods: dict[str, Pod] = {}
+        """By host; whoever reads a connection's first reply enters the pod that it came from."""
+        self.lost = 0
+        """Connections that ended while they were in use."""
+        self._follows = options.balance == "headless"
+        self._down: set[Connection] = set()
+        self._unserved: set[Connection] = set()
+        """Those that were not taken before the run."""
+        self._turn = 0
+
+    @property
+    def ready(self) -> int:
+        """How many can carry calls."""
+        return sum(each.ready for each in self.connections)
+
+    @property
+    def unserved(self) -> int:
+        """How many were not taken before the run, nor since."""
+        return sum(not each.ready for each in self._unserved)
+
+    def open(self) -> Iterator[None]:
+        """Opens every connection, some at a time, as long as it is iterated.
+
+        A service may have room for fewer of them: then the others are left waiting, and their calls are not sent.
+        Raises TargetRefused where it takes none.
+        """
+        closed = deque(self.connections)
+        opening: set[Connection] = set()
+        give_up_ns = clock() + _OPENING_TIMEOUT_NS
+        while closed or opening:
+            yield
+            try:
+                while closed and len(opening) < _OPENING_AT_ONCE:
+                    connection = closed.popleft()
+                    opening.add(connection)
+                    self.by_fd[connection.connect()] = connection
+                for fd, _ in self.epoll.poll(0.1):
+                    connection = self.by_fd[fd]
+                    connection.advance()
+                    if connection.ready and connection in opening:
+                        opening.remove(connection)
+                        give_up_ns = clock() + _OPENING_TIMEOUT_NS
+            except OSError as error:
+                raise TargetRefused(f"{connection.target}: {error.strerror or error}") from None
+            if clock() > give_up_ns:
+                if not self.ready:
+                    late = next(iter(opening)).target
+                    raise TargetRefused(f"{late}: no HTTP/2 settings within {_OPENING_TIMEOUT_NS // NS_PER_S} s")
+                self._unserved = opening.union(closed)
+                return
+
+    def in_turn(self) -> Connection:
+        """The next connection that takes calls, round robin; where none does, the next one."""
+        for _ in self.connections:
+            self._turn = (self._turn + 1) % len(self.connections)
+            connection = self.connections[self._turn]
+            if connection.takes_calls:
+                break
+        return connection
+
+    def advance(self, connection: Connection) -> None:
+        """Takes its next step towards `ready` after the socket woke."""
+        try:
+            connection.advance()
+        except OSError:
+            self._back_off(connection)
+            return
+        if connection.ready:
+            self._down.discard(connection)
+            connection.backoff_ns = 0
+
+    def lose(self, connection: Connection) -> set[Connection]:
+        """The peer has ended it. Returns those that got what waited for it."""
+        self.lost += 1
+        if connection.session.going_away:
+            self.reopen(connection)
+        else:
+            self._back_off(connection)
+        return self._move_waiting(connection)
+
+    def reopen(self, connection: Connection) -> None:
+        """Ends it in good order; `tend` opens it again, where the fewest lead to."""
+        self._close(connection)
+        connection.act_at_ns = clock()
+        self._down.add(connection)
+        self._resolver.ask()
+
+    def tend(self, now_ns: int) -> set[Connection]:
+        """Follows pods that come and go, and opens again what is due. Returns those that got what waited for others."""
+        dealt: set[Connection] = set()
+        if self._resolver.addresses is not self._addresses:
+            self._addresses = self._resolver.addresses
+            if self._follows:
+                dealt = self._follow()
+        if due := [each for each in self._down if each.act_at_ns <= now_ns]:
+            leading = Counter(each.address for each in self.connections if not each.idle)
+            for connection in due:
+                if connection.idle:
+                    self._connect_again(connection, leading, now_ns)
+                else:
+                    self._back_off(connection)
+        return dealt
+
+    def close(self) -> None:
+        self._resolver.stop()
+        for connection in self.connections:
+            if not connection.idle:
+                self._close(connection)
+        self.epoll.close()
+
+    def _follow(self) -> set[Connection]:
+        """Deals connections to the addresses that there are now; one that is to move does so after its last call."""
+        dealt: set[Connection] = set()
+        now = [connection.address for connection in self.connections]
+        for connection, address in zip(self.connections, deal(now, self._addresses), strict=True):
+            connection.leaving = connection.ready and address != connection.address
+            if connection.leaving:
+                dealt |= self._move_waiting(connection)
+                if not connection.open:
+                    self.reopen(connection)
+        return dealt
+
+    def _move_waiting(self, connection: Connection) -> set[Connection]:
+        """What waits for a stream of it is dealt to others. Returns those."""
+        waiting, connection.waiting = connection.waiting, deque()
+        dealt: set[Connection] = set()
+        for call in waiting:
+            other = self.in_turn()
+            other.waiting.append(call)
+            dealt.add(other)
+        return dealt
+
+    def _connect_again(self, connection: Connection, leading: Counter[Address], now_ns: int) -> None:
+        """To the address that the fewest connections lead to; but not at once to one that has just failed."""
+        others = [each for each in self._addresses if not (connection.backoff_ns and each == connection.address)]
+        connection.address = min(others or self._addresses, key=leading.__getitem__)
+        leading[connection.address] += 1
+        connection.act_at_ns = now_ns + _CONNECT_TIMEOUT_NS
+        try:
+            self.by_fd[connection.connect()] = connection
+        except OSError:
+            self._back_off(connection)
+
+    def _back_off(self, connection: Connection) -> None:
+        if not connection.idle:
+            self._close(connection)
+        connection.backoff_ns = min(max(2 * connection.backoff_ns, _FIRST_BACKOFF_NS), _LAST_BACKOFF_NS)
+        connection.act_at_ns = clock() + connection.backoff_ns
+        self._down.add(connection)
+        self._resolver.ask()
+
+    def _close(self, connection: Connection) -> None:
+        """Closes its socket, and books what was answered on it to the pod that it led to."""
+        if connection.host is not None:
+            self.pods[connection.host].answered += connection.answered
+        self.by_fd.pop(connection.close(), None)
+
+
+def _resolver(options: Options) -> Resolver[Address]:
+    """Raises TargetRefused."""
+
+    def look_up() -> list[Address]:
+        found: list[Address] = []
+        for target in options.targets:
+            try:
+                addresses = Address.all_of(target)
+            except OSError as error:
+                raise OSError(error.errno, error.strerror, str(target)) from None
+            found += addresses[:1] if options.balance == "cluster-ip" else sorted(addresses, key=str)
+        return found
+
+    try:
+        return Resolver(look_up, 0 if options.balance == "cluster-ip" else options.resolve_s)
+    except OSError as error:
+        raise TargetRefused(f"{error.filename}: {error.strerror}") from None

@@ -1,0 +1,47 @@
+"""What a run got: filled while it lasts, made a result when it is over. Must not know how any of it came about."""
+
+from array import array
+from collections import Counter
+from dataclasses import dataclass, field
+
+from services.driver.accounts import Accounts
+from services.driver.samples import samples
+from services.driver.schedule import Window
+from services.driver.tracing import TracedCall
+
+
+@dataclass(slots=True)
+class Pod:
+    """What one host did of the run."""
+
+    answered: int
+    first_answer_ns: int
+    """When its first measured call was answered. Monotonic clock."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run got. Times in nanoseconds, on the monotonic clock where they are points."""
+
+    window: Window
+    accounts: Accounts = field(default_factory=Accounts)
+    latencies: "array[int]" = field(default_factory=samples)
+    latenesses: "array[int]" = field(default_factory=samples)
+    """Of the same calls, in the same order: the difference is the service time."""
+    answered: int = 0
+    """Calls that ended OK while measuring, whenever they were sent."""
+    traced: list[TracedCall] = field(default_factory=list)
+    checksums: Counter[str] = field(default_factory=Counter)
+    served_by: Counter[str] = field(default_factory=Counter)
+    connections: int = 0
+    connections_lost: int = 0
+    in_flight: int = 0
+    cpu_user_ns: int = 0
+    cpu_system_ns: int = 0
+    sent_again: int = 0
+    pods: dict[str, Pod] = field(default_factory=dict)
+    begin_ns: int = 0
+    """When the run was to begin, on the monotonic clock."""
+    begun_late_ns: int = 0
+    """From then to when it did."""
+    interrupted: bool = False
