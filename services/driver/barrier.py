@@ -23,9 +23,9 @@ from time import sleep
 from typing import Any
 
 from services.driver.options import Target
+from services.driver.schedule import NS_PER_S
 from services.driver.shard import Shard
 
-NS_PER_S = 1_000_000_000
 _EXCHANGES = 16
 # From the last word of shard 0 to the beginning: long against a message on its way.
 _LEAD_NS = 300_000_000

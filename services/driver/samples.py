@@ -51,7 +51,7 @@ def merge(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The summary of all their values together: of each bucket the counts are added, nothing is averaged."""
     histogram = HdrHistogram(LOWEST_NS, HIGHEST_NS, SIGNIFICANT_DIGITS)
     for summary in summaries:
-        histogram.add(decode(summary["histogram"]))
+        histogram.add(HdrHistogram.decode(summary["histogram"]))
     some = [summary for summary in summaries if summary["count"]]
     count = sum(summary["count"] for summary in some)
     exact = None
@@ -72,8 +72,3 @@ def _summary(histogram: HdrHistogram, count: int, clamped: int, exact: tuple[int
         summary |= {name: min(found[percentile], exact[2]) for name, percentile in _PERCENTILES.items()}
     summary["histogram"] = histogram.encode().decode("ascii")
     return summary
-
-
-def decode(histogram: str) -> HdrHistogram:
-    """The histogram of a summary, with its counts."""
-    return HdrHistogram.decode(histogram)

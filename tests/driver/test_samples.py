@@ -5,7 +5,7 @@ from hdrh.histogram import HdrHistogram
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.driver.samples import HIGHEST_NS, decode, summarize
+from services.driver.samples import HIGHEST_NS, summarize
 
 LATENCIES = st.lists(st.integers(1_000, HIGHEST_NS), min_size=1, max_size=200)
 
@@ -15,7 +15,7 @@ def test_folding_at_the_end_gives_the_histogram_that_recording_each_value_gives(
     recorded = HdrHistogram(1_000, HIGHEST_NS, 3)
     for value in values:
         assert recorded.record_value(value)
-    folded = decode(summarize(array("Q", values))["histogram"])
+    folded = HdrHistogram.decode(summarize(array("Q", values))["histogram"])
     assert list(folded.counts) == list(recorded.counts)
 
 
@@ -44,10 +44,10 @@ def test_extremes_and_mean_are_exact() -> None:
 def test_no_value_is_dropped(sentence: str, value_ns: int, clamped: int) -> None:
     summary = summarize(array("Q", [value_ns]))
     assert (summary["count"], summary["clamped"]) == (1, clamped), sentence
-    assert decode(summary["histogram"]).get_total_count() == 1, sentence
+    assert HdrHistogram.decode(summary["histogram"]).get_total_count() == 1, sentence
 
 
 def test_no_values_have_no_statistics_but_an_empty_histogram() -> None:
     summary = summarize(array("Q"))
     assert (summary["count"], summary["p99"], summary["mean"]) == (0, None, None)
-    assert decode(summary["histogram"]).get_total_count() == 0
+    assert HdrHistogram.decode(summary["histogram"]).get_total_count() == 0
