@@ -1,7 +1,7 @@
 """Where every planned call went. Nothing planned may be lost from the books.
 
-Guarantees: a call enters once, by `plan`, and leaves at most once, by one of the other methods; when
-the run is over `close` takes in what is left and refuses a difference. Only measured calls are booked.
+A call enters once, in `planned`, and leaves at most once, in the count of its end; when the run is over `close`
+takes in what is left and refuses a difference. Which calls are to be booked is the caller's to say.
 Must not know clocks, connections or latencies.
 """
 

@@ -1,7 +1,7 @@
 """One connection of the driver: a socket, the session on it, and the calls that wait for a stream of it.
 
 Knows how to connect without blocking and how to move bytes. Must not know why a call is made, when it
-is due or what its answer is worth: that is the loop's.
+is due or what its answer is worth, which is the loop's; nor where to lead or when to try again, which is the fleet's.
 """
 
 import errno

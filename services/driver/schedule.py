@@ -28,7 +28,7 @@ class Window:
         return cls(start_ns, start_ns + round(duration_s * NS_PER_S))
 
     def measures(self, intended_ns: int) -> bool:
-        """Whether a call counts: it is its intended send that decides, never when it was answered."""
+        """Whether a call of an open loop counts: its intended send decides, never when it was answered."""
         return self.start_ns <= intended_ns < self.end_ns
 
 
