@@ -1,5 +1,6 @@
 """Runs of the driver within the test's process."""
 
+import socket
 from datetime import UTC, datetime
 from itertools import repeat
 from pathlib import Path
@@ -38,6 +39,12 @@ def options(*targets: Target, **changed: Any) -> Options:
         "seed": 1,
     }
     return Options(**(asked | changed))
+
+
+def nobody() -> Target:
+    """Where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return Target(*listener.getsockname())
 
 
 def run(asked: Options, *, announced: list[str] | None = None) -> Outcome:

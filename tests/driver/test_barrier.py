@@ -7,18 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from services.driver.barrier import BarrierError, Start, meet
-from services.driver.options import Target
 from services.driver.shard import Shard
-
-
-def free() -> Target:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return Target(*listener.getsockname())
+from tests.driver.runs import nobody
 
 
 def meet_all(shards: Iterable[Shard], timeout_s: float = 20.0) -> list[Start | str]:
     """What each of them is told: when to start, or why not."""
-    at, shards = free(), list(shards)
+    at, shards = nobody(), list(shards)
 
     def told(shard: Shard) -> Start | str:
         try:
@@ -70,7 +65,7 @@ def test_shards_that_do_not_make_one_run_are_all_refused(shards: list[Shard], wh
 
 
 def test_a_stranger_at_the_barrier_does_not_count() -> None:
-    at = free()
+    at = nobody()
     with ThreadPoolExecutor(2) as threads:
         waiting = threads.submit(meet, Shard(0, 2), at, 20.0)
         stranger = None

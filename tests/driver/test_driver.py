@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import subprocess
 import sys
 from itertools import chain
@@ -15,6 +14,7 @@ import pytest
 from services.driver.options import Target
 from services.driver.result import schema
 from tests.driver.fake_service import Act, FakeService
+from tests.driver.runs import nobody
 
 
 class Driver:
@@ -42,11 +42,6 @@ class Driver:
 @pytest.fixture
 def driver(tmp_path: Path) -> Driver:
     return Driver(tmp_path)
-
-
-def nobody() -> Target:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return Target(*listener.getsockname())
 
 
 def test_a_run_prints_its_marks_then_a_table_and_keeps_a_result_that_fits_the_schema(driver: Driver) -> None:
@@ -80,30 +75,26 @@ def test_an_interrupted_run_keeps_what_it_has_and_says_so(driver: Driver, number
     assert result["got"]["duration_s"] < 30
 
 
-def test_a_target_that_refuses_is_one_line(driver: Driver) -> None:
-    done = driver.run(nobody())
+def test_a_target_that_refuses_is_named_in_one_line(driver: Driver) -> None:
+    target = nobody()
+    done = driver.run(target)
+    assert (done.returncode, done.stderr) == (2, f"services.driver: {target}: Connection refused\n")
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "named"),
+    [
+        ("--target", "no-such-host.invalid:1", "no-such-host.invalid:1: "),
+        ("--plan", "missing.yaml", "missing.yaml: No such file"),
+        ("--out", "/missing/result.json", "cannot write /missing/"),
+    ],
+)
+def test_what_a_person_can_put_right_is_named_in_one_line_before_the_run(
+    flag: str, value: str, named: str, driver: Driver
+) -> None:
+    done = driver.run(nobody(), flag, value)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "Connection refused" in done.stderr
-
-
-def test_an_unknown_host_is_one_line(driver: Driver) -> None:
-    done = driver.run(Target("no-such-host.invalid", 1))
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "no-such-host.invalid:1" in done.stderr
-
-
-def test_a_result_that_could_not_be_kept_is_refused_before_the_run(driver: Driver) -> None:
-    driver.out = driver.out.parent / "missing" / "result.json"
-    done = driver.run(nobody())
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "cannot write" in done.stderr
-
-
-def test_a_plan_that_makes_no_sense_is_one_line(driver: Driver) -> None:
-    driver.plan.write_text("steps: [{compute: {rounds: -1}}]")
-    done = driver.run(nobody())
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "rounds" in done.stderr
+    assert done.stderr.startswith(f"services.driver: {named}")
 
 
 def test_a_reader_that_goes_away_does_not_cost_the_result(driver: Driver) -> None:

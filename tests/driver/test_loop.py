@@ -165,13 +165,6 @@ def segments_sent_again(fd: int) -> int:
     return count
 
 
-def test_a_target_that_refuses_is_named() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as nobody:
-        address = nobody.getsockname()
-    with pytest.raises(TargetRefused, match=f"127.0.0.1:{address[1]}: Connection refused"):
-        run(options(Target(*address)))
-
-
 def test_clients_that_a_service_has_no_room_for_are_in_the_books(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.driver.fleet._OPENING_TIMEOUT_NS", 300_000_000)
     service = FakeService(lambda _: Act.REPLY)

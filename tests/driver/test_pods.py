@@ -24,7 +24,6 @@ class Names:
         monkeypatch.setattr("services.driver.connection.Address.all_of", self.look_up)
 
     def look_up(self, _target: Target) -> list[Address]:
-
         return [Address(NAME, socket.AF_INET, (each.host, each.port)) for each in self.targets]
 
 
