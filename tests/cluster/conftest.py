@@ -1,19 +1,21 @@
 """A real cluster, for tests that nothing less would prove.
 
-Which one is said by SWEETSPOT_TEST_KUBECONFIG and never guessed: they fill it and empty it without asking.
+Which one is said by SWEETSPOT_TEST_KUBECONFIG and never guessed: they fill it and empty it without asking. Of a test
+that fails the report shows its namespaces, as they were before they are removed: pods, events and logs.
 """
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-VARIABLE = "SWEETSPOT_TEST_KUBECONFIG"
+VARIABLE, POWER = "SWEETSPOT_TEST_KUBECONFIG", "NODE_POWER"
 DEPLOY_TIMEOUT_S = 900
 """For building the images of all models, one after the other, and for all pods to be ready."""
 MODELS = ("thread_pool", "reactor", "grpcio_asyncio")
@@ -48,6 +50,17 @@ class Cluster:
     def kubectl(self, *arguments: str, timeout_s: float = 60.0) -> str:
         return self.ask("kubectl", *arguments, timeout_s=timeout_s)
 
+    def tell(self, namespace: str) -> str:
+        """How its pods fare, what happened to them and what they said last."""
+        here = ("--namespace", namespace)
+        told = [self.kubectl("get", "pods,jobs", *here, "--output=wide")]
+        told += [self.kubectl("get", "events", *here, "--sort-by=.lastTimestamp", "--no-headers")]
+        for pod in self.kubectl("get", "pods", *here, "--output=name").split():
+            for which in ("--previous=false", "--previous"):
+                done = self.run("kubectl", "logs", pod, *here, "--tail=25", which)
+                told += [f"{pod} {which}\n{done.stdout}"] if done.stdout else []
+        return "\n".join(told)
+
     def deploy(self, command: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """What `make deploy` and its like run."""
         return self.run(sys.executable, "-m", "tools.deploy", command, *arguments, timeout_s=DEPLOY_TIMEOUT_S)
@@ -78,6 +91,26 @@ class Release:
         return ("--release", self.name, "--namespace", self.namespace)
 
 
+def namespace_of(what: str) -> str:
+    """A namespace of this process, so that two can test on one cluster."""
+    return f"sweetspot-{what}-{os.getpid()}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: "pytest.CallInfo[None]"
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed and VARIABLE in os.environ:
+        cluster = Cluster(os.environ[VARIABLE])
+        there = cluster.kubectl("get", "namespaces", "--output=name").replace("namespace/", "").split()
+        others = {namespace_of(each) for each in ("release", "everything") if each not in item.fixturenames}
+        for namespace in there:
+            if namespace.endswith(f"-{os.getpid()}") and namespace not in others:
+                report.sections.append((f"namespace {namespace}", cluster.tell(namespace)))
+    return report
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Cluster:
     kubeconfig = os.environ.get(VARIABLE)
@@ -90,27 +123,59 @@ def cluster() -> Cluster:
 
 
 @pytest.fixture(scope="session")
-def release(cluster: Cluster) -> Iterator[Release]:
+def release(cluster: Cluster, request: pytest.FixtureRequest) -> Release:
     """Some models, deployed as a person deploys them; gone without a rest afterwards."""
-    made = Release(cluster, "sweetspot", f"sweetspot-test-{os.getpid()}")
+    made = Release(cluster, "sweetspot", namespace_of("release"))
+    request.addfinalizer(lambda: remove(made))  # noqa: PT021  (where it does not come up, it is looked at first)
     small = ("--set", "defaults.cpu=200m", "--set", "jaeger.cpu=200m")
-    try:
-        done = cluster.deploy("deploy", *made.flags, "--models", ",".join(MODELS), *small)
-        assert done.returncode == 0, done.stdout + done.stderr
-        yield made
-    finally:
-        done = cluster.deploy("undeploy", *made.flags)
-    assert done.returncode == 0, done.stderr
-    assert not cluster.kubectl("get", "namespace", made.namespace, "--ignore-not-found")
+    done = cluster.deploy("deploy", *made.flags, "--models", ",".join(MODELS), *small)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return made
 
 
 @pytest.fixture(scope="session")
-def everything(cluster: Cluster) -> Iterator[Release]:
+def everything(cluster: Cluster, request: pytest.FixtureRequest) -> Release:
     """Every model, one pod each."""
-    made = Release(cluster, "every", f"sweetspot-every-{os.getpid()}")
-    try:
-        done = cluster.deploy("deploy", *made.flags, *SMALL)
-        assert done.returncode == 0, done.stdout + done.stderr
-        yield replace(made, said=done.stdout)
-    finally:
-        cluster.deploy("undeploy", *made.flags)
+    made = Release(cluster, "every", namespace_of("everything"))
+    request.addfinalizer(lambda: remove(made))  # noqa: PT021  (where it does not come up, it is looked at first)
+    done = cluster.deploy("deploy", *made.flags, *SMALL)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return replace(made, said=done.stdout)
+
+
+@pytest.fixture
+def another(cluster: Cluster) -> Iterator[Callable[[str], Release]]:
+    """Names further releases, each in a namespace of its own, and removes what a test has made of them."""
+    named: list[Release] = []
+
+    def name(what: str) -> Release:
+        named.append(Release(cluster, "sweetspot", namespace_of(what)))
+        return named[-1]
+
+    yield name
+    for each in named:
+        remove(each)
+
+
+def remove(made: Release) -> None:
+    """Without a rest."""
+    done = made.cluster.deploy("undeploy", *made.flags)
+    assert done.returncode == 0, done.stderr
+    assert not made.cluster.kubectl("get", "namespace", made.namespace, "--ignore-not-found")
+
+
+@pytest.fixture
+def power(cluster: Cluster) -> Iterator[Callable[[str], str]]:
+    """Turns the power of the second node `off` or `on`, and names the node; in the end it is on."""
+    command = os.environ.get(POWER)
+    if command is None:
+        pytest.skip(f"no node to lose: {POWER} names the command that is given off|on and a node's number")
+    node = cluster.kubectl("get", "nodes", "--output=name").split()[1].removeprefix("node/")
+
+    def turn(state: str) -> str:
+        cluster.ask(*shlex.split(command), state, "2")
+        return node
+
+    yield turn
+    turn("on")
+    cluster.kubectl("wait", f"node/{node}", "--for=condition=Ready", "--timeout=120s", timeout_s=150)

@@ -1,7 +1,7 @@
 """Deployed as a person deploys it: every model, on a real cluster, under restricted Pod Security, and removed again."""
 
 import json
-import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -92,8 +92,10 @@ def test_no_cluster_is_said_with_its_context(tmp_path: Path) -> None:
     assert "make cluster" in done.stderr
 
 
-def test_what_makes_no_sense_is_refused_before_anything_is_made(cluster: Cluster) -> None:
-    mine = Release(cluster, "nothing", f"sweetspot-nothing-{os.getpid()}")
+def test_what_makes_no_sense_is_refused_before_anything_is_made(
+    cluster: Cluster, another: Callable[[str], Release]
+) -> None:
+    mine = another("nothing")
     done = cluster.deploy("deploy", *mine.flags, "--models", "reactor", "--set", "defaults.replicas=-1")
     assert done.returncode == 2
     assert "/defaults/replicas" in done.stderr
@@ -109,54 +111,52 @@ STUCK = {
 
 
 @pytest.mark.parametrize(("setting", "object_", "next_"), STUCK.values(), ids=STUCK)
-def test_pods_that_do_not_come_up_are_named_in_time(release: Release, setting: str, object_: str, next_: str) -> None:
-    cluster = release.cluster
+def test_pods_that_do_not_come_up_are_named_in_time(
+    release: Release, another: Callable[[str], Release], setting: str, object_: str, next_: str
+) -> None:
     flags = ("--tag", release.tag, "--models", "reactor", "--timeout", "15", *SMALL, "--set", setting)
-    stuck = Release(cluster, "sweetspot", f"sweetspot-stuck-{os.getpid()}")
-    try:
-        done = cluster.deploy("deploy", *stuck.flags, *flags)
-        assert done.returncode == 2
-        assert object_ in done.stderr
-        assert next_ in done.stderr
-        assert f"release sweetspot is left in namespace {stuck.namespace}" in done.stderr
-    finally:
-        assert cluster.deploy("undeploy", *stuck.flags).returncode == 0
-    assert not cluster.kubectl("get", "namespace", stuck.namespace, "--ignore-not-found")
+    stuck = another("stuck")
+    done = stuck.cluster.deploy("deploy", *stuck.flags, *flags)
+    assert done.returncode == 2
+    assert object_ in done.stderr
+    assert next_ in done.stderr
+    assert f"release sweetspot is left in namespace {stuck.namespace}" in done.stderr
 
 
-def test_a_pod_that_is_denied_its_ring_says_so_and_is_not_ready(everything: Release) -> None:
-    cluster = everything.cluster
-    denied = Release(cluster, "sweetspot", f"sweetspot-denied-{os.getpid()}")
+def test_a_pod_that_is_denied_its_ring_says_so_and_is_not_ready(
+    everything: Release, another: Callable[[str], Release]
+) -> None:
+    denied = another("denied")
     profile = (
         "type=Localhost",
         "localhostProfile=no-io-uring.json",
     )  # in the seccomp/ folder of a test cluster's nodes
     settings = [word for part in profile for word in ("--set", f"models.proactor.seccompProfile.{part}")]
     flags = ("--tag", everything.tag, "--models", "proactor", "--timeout", "20", *SMALL, *settings)
-    try:
-        done = cluster.deploy("deploy", *denied.flags, *flags)
-    finally:
-        assert cluster.deploy("undeploy", *denied.flags).returncode == 0
+    done = denied.cluster.deploy("deploy", *denied.flags, *flags)
     if "cannot be started" in done.stderr:
         pytest.skip(f"the cluster's nodes have no profile that denies io_uring: {done.stderr}")
     assert done.returncode == 2
     assert "no io_uring: it is forbidden here, by a seccomp profile" in done.stderr
 
 
-def test_what_belongs_to_somebody_else_is_left_alone(release: Release) -> None:
-    cluster = release.cluster
-    full = Release(cluster, "sweetspot", f"sweetspot-full-{os.getpid()}")
-    cluster.kubectl("create", "namespace", full.namespace)
-    try:
-        full.kubectl("create", "service", "clusterip", "sweetspot-reactor", "--tcp=80")
-        done = cluster.deploy("deploy", *full.flags, "--tag", release.tag, "--models", "reactor")
-        assert done.returncode == 2
-        assert f"Service sweetspot-reactor in namespace {full.namespace} is somebody else's" in done.stderr
-        assert "RELEASE=another" in done.stderr
-        assert cluster.deploy("undeploy", *full.flags).returncode == 0
-        assert full.kubectl("get", "service", "sweetspot-reactor", "--output", "name")
-    finally:
-        cluster.kubectl("delete", "namespace", full.namespace)
+@pytest.fixture
+def full(cluster: Cluster, another: Callable[[str], Release]) -> Iterator[Release]:
+    """What has a namespace that somebody else made, and keeps things in."""
+    made = another("full")
+    cluster.kubectl("create", "namespace", made.namespace)
+    made.kubectl("create", "service", "clusterip", "sweetspot-reactor", "--tcp=80")
+    yield made
+    cluster.kubectl("delete", "namespace", made.namespace)
+
+
+def test_what_belongs_to_somebody_else_is_left_alone(release: Release, full: Release) -> None:
+    done = full.cluster.deploy("deploy", *full.flags, "--tag", release.tag, "--models", "reactor")
+    assert done.returncode == 2
+    assert f"Service sweetspot-reactor in namespace {full.namespace} is somebody else's" in done.stderr
+    assert "RELEASE=another" in done.stderr
+    assert full.cluster.deploy("undeploy", *full.flags).returncode == 0
+    assert full.kubectl("get", "service", "sweetspot-reactor", "--output", "name")
 
 
 def test_who_may_not_deploy_is_told_so(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> None:

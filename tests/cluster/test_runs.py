@@ -1,47 +1,15 @@
 """Runs on a real cluster: two drivers against three models, results that outlive them, their traces, and mishaps."""
 
 import json
-import subprocess
-import sys
-import time
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from tests.cluster.conftest import Release
-from tools.results import Trial, read_trials
+from tests.cluster.runs import OPEN_LOOP, RUN_TIMEOUT_S, only, run, sweetspot, trials, until_measured
 
-OPEN_LOOP = """
-title: Do two drivers make one load?
-connections: [4]
-rate_rps: 100
-warmup_s: 0.5
-duration_s: 3
-trace_ratio: 0.2
-plan:
-  steps:
-    - compute: {rounds: 50}
-    - call: {delay_us: 1000, reply_bytes: 16}
-"""
 START_SPREAD_NS = 50_000_000
-RUN_TIMEOUT_S = 400
-
-
-def sweetspot(release: Release, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return release.cluster.run(sys.executable, "-m", "tools.cli", *arguments, timeout_s=RUN_TIMEOUT_S)
-
-
-def run(release: Release, folder: Path, *flags: str, text: str = OPEN_LOOP) -> "subprocess.CompletedProcess[str]":
-    path = folder / "mine.yaml"
-    path.write_text(text)
-    small = ("--driver-cpu", "200m", "--driver-memory", "256Mi")
-    return sweetspot(release, "run", str(path), "--cluster", *release.flags, *small, "--results", str(folder), *flags)
-
-
-def only(folder: Path) -> Path:
-    (found,) = (path for path in folder.iterdir() if path.is_dir())
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -51,12 +19,6 @@ def made(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = run(release, folder, "--shards", "2")
     assert done.returncode == 0, done.stdout + done.stderr
     return only(folder)
-
-
-def trials(folder: Path) -> tuple[Trial, ...]:
-    found = read_trials(folder)
-    assert not found.problems
-    return found.trials
 
 
 @pytest.mark.timeout(RUN_TIMEOUT_S)
@@ -131,24 +93,72 @@ def test_a_service_that_ends_unasked_while_it_is_measured_makes_the_trial_void(
     release: Release, tmp_path: Path
 ) -> None:
     text = OPEN_LOOP.replace("duration_s: 3", "duration_s: 20")
-    path = tmp_path / "mine.yaml"
-    path.write_text(text)
-    command = [sys.executable, "-m", "tools.cli", "run", str(path), "--cluster", *release.flags, "--models", "reactor"]
-    command += ["--driver-cpu", "200m", "--driver-memory", "256Mi", "--results", str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=release.cluster.environment) as process:
-        driver = ("pod", "-l", "app.kubernetes.io/component=driver", "--field-selector=status.phase=Running")
-        try:
-            until(lambda: release.kubectl("get", *driver, "--output", "name").strip())
-            (pod,) = release.kubectl("get", *driver, "--output", "name").split()
-            until(lambda: "measuring" in release.kubectl("logs", pod))
-            # The first process of a container cannot be killed from within, but asked to stop.
-            kill = "import os, signal; os.kill(1, signal.SIGTERM)"
-            release.kubectl("exec", f"deployment/{release.name}-reactor", "--", "python", "-c", kill)
-        finally:
-            said = process.communicate(timeout=RUN_TIMEOUT_S)[0]
-    assert process.returncode == 1
-    assert "void: pod " in said
-    assert "ended with status 0" in said
+    with ThreadPoolExecutor() as threads:
+        running = threads.submit(run, release, tmp_path, "--models", "reactor", text=text)
+        until_measured(release, "reactor")
+        # The first process of a container cannot be killed from within, but asked to stop.
+        kill = "import os, signal; os.kill(1, signal.SIGTERM)"
+        release.kubectl("exec", f"deployment/{release.name}-reactor", "--", "python", "-c", kill)
+        done = running.result()
+    assert done.returncode == 1
+    assert "void: pod " in done.stdout
+    assert "ended with status 0" in done.stdout
+
+
+TOO_MUCH = """
+title: What if it takes more memory than it has?
+connections: [4]
+rate_rps: 2
+warmup_s: 0
+duration_s: 15
+plan:
+  steps: [{touch: {working_set_kib: 65536}}]
+  keys: 8
+"""
+
+
+@pytest.mark.timeout(RUN_TIMEOUT_S)
+def test_a_service_that_is_killed_for_its_memory_makes_the_trial_void_and_comes_back(
+    release: Release, tmp_path: Path
+) -> None:
+    done = run(release, tmp_path, "--models", "reactor", text=TOO_MUCH)
+    assert done.returncode == 1
+    (why,) = (only(tmp_path) / "trials").glob("*.void")
+    assert why.read_text().startswith(f"void: pod {release.name}-reactor-")
+    assert why.read_text().endswith(" was OOMKilled\n")
+    assert "1 of 1 trials failed; to run the 1 missing: " in done.stderr
+    assert (
+        sweetspot(
+            release, "results", "pull", only(tmp_path).name, *release.flags, "--results", str(tmp_path)
+        ).returncode
+        == 1
+    )
+    deployment = f"deployment/{release.name}-reactor"
+    release.kubectl("wait", deployment, "--for=condition=Available", "--timeout=60s", timeout_s=90)
+    restarts = ("get", "pod", "--selector", "sweetspot.dev/model=reactor", "--output=jsonpath={..restartCount}")
+    assert release.kubectl(*restarts) == "1"
+
+
+@pytest.mark.timeout(RUN_TIMEOUT_S)
+def test_without_a_collector_a_run_measures_all_the_same_and_where_its_traces_are_not_is_said(
+    release: Release, tmp_path: Path
+) -> None:
+    jaeger = f"deployment/{release.name}-jaeger"
+    release.kubectl("scale", jaeger, "--replicas=0")
+    gone = ("pod", "--selector=app.kubernetes.io/component=jaeger", "--for=delete", "--timeout=60s")
+    release.kubectl("wait", *gone, timeout_s=90)
+    try:
+        done = run(release, tmp_path, "--models", "reactor")
+        assert done.returncode == 0, done.stdout + done.stderr
+        (trial,) = trials(only(tmp_path))
+        assert all(counts["exported"] == 0 < counts["made"] for counts in trial.spans.values())
+        told = sweetspot(release, "traces", str(only(tmp_path)))
+        assert told.returncode == 2
+        assert f"Jaeger ({release.name}-jaeger) does not answer: " in told.stderr
+        assert f"try: kubectl get pods -n {release.namespace} -l app.kubernetes.io/component=jaeger" in told.stderr
+    finally:
+        release.kubectl("scale", jaeger, "--replicas=1")
+        release.kubectl("rollout", "status", jaeger, "--timeout=90s", timeout_s=100)
 
 
 @pytest.mark.parametrize(
@@ -168,11 +178,3 @@ def test_what_cannot_run_is_told_in_one_message_and_leaves_no_job(
     assert done.returncode in (1, 2)
     assert [word for word in words if word not in done.stdout + done.stderr] == []
     assert "pending" not in release.kubectl("get", "pods").lower()
-
-
-def until(holds: Callable[[], object], timeout_s: float = 60.0) -> None:
-    """Asks the cluster again until it does."""
-    deadline_s = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.2)

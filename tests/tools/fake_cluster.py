@@ -34,7 +34,13 @@ def pod(name: str, labels: dict[str, str], **status: Any) -> Object:
     """Ready, but for what `status` says."""
     ready = [{"type": "ContainersReady", "status": "True"}, {"type": "Ready", "status": "True"}]
     running = {"phase": "Running", "podIP": "10.0.0.1", "startTime": "2026-01-01T00:00:00Z", "conditions": ready}
-    metadata = {"name": name, "namespace": NAMESPACE, "labels": labels, "uid": f"{next(_uids):08}"}
+    metadata = {
+        "name": name,
+        "namespace": NAMESPACE,
+        "labels": labels,
+        "uid": f"{next(_uids):08}",
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+    }
     return {"metadata": metadata, "spec": {"nodeName": "n1"}, "status": {**running, **status}}
 
 

@@ -135,6 +135,14 @@ FORGOTTEN = [{"type": "ContainersReady", "status": "True"}, {"type": "Ready", "s
 UNHEARD = "pod load-0 on n1: nothing is heard of that node; try: kubectl describe node n1"
 
 
+def test_a_trial_that_was_void_is_run_again(cluster: FakeCluster, tmp_path: Path) -> None:
+    cluster.on_job = crash_the_service
+    assert run(tmp_path, "--shards", "2") == 1
+    cluster.on_job = succeed
+    assert cli.main(["run", "--resume", str(only(tmp_path))]) == 0
+    assert len(read_trials(only(tmp_path)).trials) == 1
+
+
 def lose_a_shard(cluster: FakeCluster, made: Object) -> None:
     cluster.keep_part(made, parts(2)[0], "0")
     killed = container(terminated={"exitCode": 137, "reason": "OOMKilled"})
@@ -280,6 +288,19 @@ def test_what_keeps_a_run_from_beginning_is_one_line_that_says_what_to_try(
     assert [word for word in words if word not in said] == []
     assert cluster.created == []
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("kind", ["configmaps", "jobs"])
+def test_who_may_look_but_not_make_is_told_what_to_ask_and_what_is_left(
+    kind: str, cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.forbidden.add(f"POST {kind}")
+    assert run(tmp_path) > 0
+    said = "".join(capsys.readouterr())
+    assert f"no permission for {kind} {only(tmp_path).name}" in said
+    assert f"try: kubectl auth can-i create {kind} -n lab" in said
+    assert {"configmaps": f"{only(tmp_path)} is left", "jobs": f"run --resume {only(tmp_path)}"}[kind] in said
+    assert not cluster.objects["jobs"]
 
 
 def test_options_that_the_service_was_not_deployed_with_are_told_with_how_to(

@@ -101,7 +101,10 @@ class Cluster:
     def keep(self, folder: Path) -> None:
         """Says in the cluster what was asked, so that the folder can be made again elsewhere. Raises ClusterError."""
         files = {name: (folder / name).read_text(encoding="utf-8") for name in ("experiment.yaml", "environment.json")}
-        store.keep_run(self.release.api, self.run, self.release.name, files)
+        try:
+            store.keep_run(self.release.api, self.run, self.release.name, files)
+        except ClusterError as error:
+            raise ClusterError(f"{error}; {folder} is left, without a trial") from None
 
     def rejoin(self, folder: Path) -> None:
         """Makes what is kept of a grid here and in the cluster the same. Raises ClusterError, BadResultsError."""

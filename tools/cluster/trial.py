@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tools.cluster import store
-from tools.cluster.api import AlreadyThereError, ClusterError, NotThereError, Object
+from tools.cluster.api import ClusterError, NotThereError, Object
 from tools.cluster.job import Load, manifest
 from tools.cluster.pods import Trouble, node_of, ready, silence, trouble
 from tools.cluster.release import Release
@@ -42,49 +42,56 @@ class Place:
 
 
 def measure(place: Place, asked: Experiment, model: str, connections: int) -> Trial:
-    """The trial; a Job of it that is there already, and still runs or has all it takes, is not started again.
+    """The trial. One whose Job still runs is waited for, and one that is kept whole is not run again.
 
     Raises ClusterError, and VoidTrialError where there was a load but is no result.
     """
-    release, api = place.release, place.release.api
     wanted = manifest(place.load, asked, model, connections)
-    release.check_options(model, asked.service_options)
+    place.release.check_options(model, asked.service_options)
     name = wanted["metadata"]["name"]
-    if not _goes_on(place, wanted):
-        store.forget(api, place.load.run, model, connections)
-        if not place.keep_pods:
-            freshen(release, model)
+    if not _runs(place, name):
         try:
-            api.create("jobs", wanted)
-        except AlreadyThereError:
-            raise ClusterError(
-                f"job {name} in namespace {api.namespace} is another's; {_delete(api.namespace, name)}"
-            ) from None
+            return _kept(place, model, connections)
+        except VoidTrialError:
+            _begin(place, wanted, model, connections)
     failure = _await_end(place, name, wanted["spec"]["activeDeadlineSeconds"] + OVERDUE_S)
     try:
-        return store.assemble(store.parts_of(api, place.load.run, model, connections), place.programs)
+        return _kept(place, model, connections)
     except VoidTrialError as error:
         raise VoidTrialError(f"{failure}; {error}" if failure else str(error)) from None
 
 
-def _goes_on(place: Place, wanted: Object) -> bool:
-    """Whether the trial's own Job is there, to be waited for. One that failed is removed."""
-    api, name = place.release.api, wanted["metadata"]["name"]
+def _kept(place: Place, model: str, connections: int) -> Trial:
+    """Raises VoidTrialError where not all of it is there, or it is no result."""
+    return store.assemble(store.parts_of(place.release.api, place.load.run, model, connections), place.programs)
+
+
+def _runs(place: Place, name: str) -> bool:
+    """Whether the trial's own Job is there and has not ended."""
+    api = place.release.api
     try:
         there = api.get("jobs", name)
     except NotThereError:
         return False
     if there["metadata"].get("labels", {}).get(store.RUN_LABEL) != place.load.run:
-        raise ClusterError(f"job {name} in namespace {api.namespace} is another's; {_delete(api.namespace, name)}")
-    if _condition(there, *_FAILED) is None:
-        return True
+        free = f"kubectl delete job {name} -n {api.namespace}"
+        raise ClusterError(f"job {name} in namespace {api.namespace} is another's; try: {free}")
+    return _condition(there, "Complete", *_FAILED) is None
+
+
+def _begin(place: Place, wanted: Object, model: str, connections: int) -> None:
+    """Starts the Job, in the place of one that has ended."""
+    api, name = place.release.api, wanted["metadata"]["name"]
     api.delete("jobs", name)
     _until(
         lambda: not any(each["metadata"]["name"] == name for each in api.find("jobs")),
         FRESH_TIMEOUT_S,
         f"job {name} to go",
     )
-    return False
+    store.forget(api, place.load.run, model, connections)
+    if not place.keep_pods:
+        freshen(place.release, model)
+    api.create("jobs", wanted)
 
 
 def freshen(release: Release, model: str) -> None:
@@ -104,12 +111,18 @@ def await_pods(release: Release, model: str, replicas: int, wanted: Callable[[Ob
     pending = _Pending()
 
     def settled() -> bool:
-        pods = release.api.find("pods", release.of_model(model))
+        # The oldest first: a pod that cannot leave is why the one after it has no place.
+        pods = sorted(release.api.find("pods", release.of_model(model)), key=_made_at)
         pending.look([found for pod in pods if (found := trouble(pod))])
         return len(pods) == replicas and all(ready(pod) and wanted(pod) for pod in pods)
 
     where = f"-n {release.api.namespace} -l sweetspot.dev/model={model}"
     _until(settled, FRESH_TIMEOUT_S, f"{replicas} pods of {model} to be ready; try: kubectl get pods {where}")
+
+
+def _made_at(pod: Object) -> str:
+    made_at: str = pod["metadata"]["creationTimestamp"]
+    return made_at
 
 
 def _await_end(place: Place, name: str, timeout_s: float) -> str | None:
@@ -182,7 +195,3 @@ def _until(done: Callable[[], bool], timeout_s: float, what: str) -> None:
         if time.monotonic() > deadline_s:
             raise ClusterError(f"waited {timeout_s:.0f} s in vain for {what}")
         time.sleep(_LOOK_AGAIN_S)
-
-
-def _delete(namespace: str, name: str) -> str:
-    return f"try: kubectl delete job {name} -n {namespace}"

@@ -1,0 +1,67 @@
+"""Runs of `sweetspot` on the test cluster: started, waited for, looked into."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.cluster.conftest import Release
+from tools.results import Trial, read_trials
+
+OPEN_LOOP = """
+title: Do two drivers make one load?
+connections: [4]
+rate_rps: 100
+warmup_s: 0.5
+duration_s: 3
+trace_ratio: 0.2
+plan:
+  steps:
+    - compute: {rounds: 50}
+    - call: {delay_us: 1000, reply_bytes: 16}
+"""
+RUN_TIMEOUT_S = 400
+
+Done = subprocess.CompletedProcess[str]
+
+
+def sweetspot(release: Release, *arguments: str) -> Done:
+    return release.cluster.run(sys.executable, "-m", "tools.cli", *arguments, timeout_s=RUN_TIMEOUT_S)
+
+
+def run(release: Release, folder: Path, *flags: str, text: str = OPEN_LOOP, name: str = "mine") -> Done:
+    """`flags` come last, and so prevail. Runs that begin in the same second have to differ in their names."""
+    path = folder / f"{name}.yaml"
+    path.write_text(text)
+    small = ("--driver-cpu", "200m", "--driver-memory", "256Mi")
+    return sweetspot(release, "run", str(path), "--cluster", *release.flags, *small, "--results", str(folder), *flags)
+
+
+def only(folder: Path) -> Path:
+    """The one results folder in it."""
+    (found,) = (path for path in folder.iterdir() if path.is_dir())
+    return found
+
+
+def trials(folder: Path) -> tuple[Trial, ...]:
+    found = read_trials(folder)
+    assert not found.problems
+    return found.trials
+
+
+def until(holds: Callable[[], object], timeout_s: float = 60.0) -> None:
+    """Asks the cluster again until it does."""
+    deadline_s = time.monotonic() + timeout_s
+    while not holds():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.2)
+
+
+def until_measured(release: Release, model: str) -> None:
+    """Until drivers that load the model run, and say that they have begun to measure."""
+    drivers = f"app.kubernetes.io/component=driver,sweetspot.dev/trial={model.replace('_', '-')}-4"
+    running = ("pod", "--selector", drivers, "--field-selector=status.phase=Running", "--output", "name")
+    until(lambda: release.kubectl("get", *running).strip())
+    for pod in release.kubectl("get", *running).split():
+        until(lambda pod=pod: "measuring" in release.kubectl("logs", pod))  # type: ignore[misc]  # it is a default

@@ -1,0 +1,61 @@
+"""A node loses its power while runs measure: they are void and say where it was, and the next ones work."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.conftest import SMALL, Release
+from tests.cluster.runs import OPEN_LOOP, Done, only, run, sweetspot, trials, until_measured
+
+ON = r"nodeSelector.kubernetes\.io/hostname"
+LONG = OPEN_LOOP.replace("duration_s: 3", "duration_s: 20")
+
+
+@pytest.fixture
+def apart(release: Release, another: Callable[[str], Release], power: Callable[[str], str]) -> Release:
+    """The reactor on the node that can be failed, all else on the first. The power is back before it is removed."""
+    first = release.cluster.kubectl("get", "nodes", "--output=name").split()[0].removeprefix("node/")
+    made = another("apart")
+    settings = [f"defaults.{ON}={first}", f"models.reactor.{ON}={power('on')}", "jaeger.enabled=false"]
+    flags = ("--tag", release.tag, "--models", "reactor,thread_pool", *SMALL)
+    flags += tuple(word for each in settings for word in ("--set", each))
+    done = made.cluster.deploy("deploy", *made.flags, *flags)
+    assert done.returncode == 0, done.stderr
+    return made
+
+
+@pytest.mark.timeout(900)
+def test_a_node_that_loses_its_power_makes_a_run_void_and_the_next_run_works(
+    apart: Release, power: Callable[[str], str], tmp_path: Path
+) -> None:
+    folders = {model: tmp_path / model for model in ("reactor", "thread_pool")}
+    for folder in folders.values():
+        folder.mkdir()
+    with ThreadPoolExecutor() as threads:
+
+        def load(model: str, folder: Path) -> Done:
+            return run(apart, folder, "--models", model, "--driver-cpu", "100m", text=LONG, name=model)
+
+        runs = {model: threads.submit(load, model, folder) for model, folder in folders.items()}
+        for model in runs:
+            until_measured(apart, model)
+        # A driver is where its service is not: one run loses its service, and the other one its driver.
+        node = power("off")
+        without_service, without_driver = runs["reactor"].result(), runs["thread_pool"].result()
+        assert (without_service.returncode, without_driver.returncode) == (1, 1)
+        assert f" on {node} fell silent: its control port " in without_service.stdout
+        assert f" on {node}: nothing is heard of that node; try: kubectl describe node {node}" in without_driver.stdout
+        assert without_service.stdout.count("void: pod ") == without_driver.stdout.count("void: pod ") == 1
+
+        still_off = sweetspot(apart, "run", "--resume", str(only(folders["reactor"])))
+        assert still_off.returncode == 1
+        assert f" on {node}: nothing is heard of that node; try: kubectl describe node {node}" in still_off.stdout
+
+        power("on")
+        again = [threads.submit(sweetspot, apart, "run", "--resume", str(only(each))) for each in folders.values()]
+        for each in again:
+            assert each.result().returncode == 0, each.result().stdout + each.result().stderr
+    for folder in folders.values():
+        assert [trial.result["calls"]["ok"] for trial in trials(only(folder))] == [2000]
