@@ -174,8 +174,9 @@ def power(cluster: Cluster) -> Iterator[Callable[[str], str]]:
 
     def turn(state: str) -> str:
         cluster.ask(*shlex.split(command), state, "2")
+        if state == "on":
+            cluster.kubectl("wait", f"node/{node}", "--for=condition=Ready", "--timeout=120s", timeout_s=150)
         return node
 
     yield turn
     turn("on")
-    cluster.kubectl("wait", f"node/{node}", "--for=condition=Ready", "--timeout=120s", timeout_s=150)
