@@ -136,7 +136,7 @@ def test_a_service_that_is_killed_for_its_memory_makes_the_trial_void_and_comes_
     deployment = f"deployment/{release.name}-reactor"
     release.kubectl("wait", deployment, "--for=condition=Available", "--timeout=60s", timeout_s=90)
     restarts = ("get", "pod", "--selector", "sweetspot.dev/model=reactor", "--output=jsonpath={..restartCount}")
-    assert release.kubectl(*restarts) == "1"
+    assert int(release.kubectl(*restarts)) > 0
 
 
 @pytest.mark.timeout(RUN_TIMEOUT_S)
