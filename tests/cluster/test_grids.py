@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.conftest import Release
-from tests.cluster.test_runs import only, sweetspot, until
+from tests.cluster.runs import only, sweetspot, until
 from tools.scale.cluster import BEFORE
 from tools.scale.results import read_cells
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.conftest import SMALL, Release
-from tests.cluster.test_runs import only, run, sweetspot, trials, until
+from tests.cluster.runs import only, run, sweetspot, trials, until
 
 END = """
 import os, signal
