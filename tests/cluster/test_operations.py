@@ -13,8 +13,8 @@ pytestmark = pytest.mark.timeout(1500)
 
 CALLS, RATE_RPS = 10_000, 100
 AGE = "SWEETSPOT_MAX_CONNECTION_AGE_S"
-"""grpcio's server cancels what reaches it after `stop`, from a client that has yet to read so. A connection that gets no
-older than the time before it is stopped (preStopSeconds) is elsewhere by then."""
+"""grpcio's server cancels what reaches it after `stop`, from a client that has yet to read so. A connection that gets
+no older than the time before it is stopped (preStopSeconds) is elsewhere by then."""
 AT_ONCE = 5
 """Models loaded at the same time: each has two pods meanwhile, and a third while it is rolled."""
 BATCHES = [tuple(MODELS)[first : first + AT_ONCE] for first in range(0, len(MODELS), AT_ONCE)]

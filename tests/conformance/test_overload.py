@@ -11,7 +11,7 @@ import grpc
 import pytest
 from sweetspot.v1 import workload_pb2
 
-from services.driver.loop import Load
+from services.driver.load import Load
 from services.driver.options import Target
 from services.driver.plan import make_plan
 from tests.conformance.conftest import OWN_WIRE, STARTS, Workload
