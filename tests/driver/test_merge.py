@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.driver import samples
@@ -21,7 +21,6 @@ LATENCIES = st.lists(st.integers(0, HIGHEST_NS + 10**9), max_size=50)
 
 
 @given(st.lists(LATENCIES, min_size=1, max_size=6))
-@settings(deadline=None)
 def test_a_merged_summary_is_that_of_the_union(parts: list[list[int]]) -> None:
     merged = samples.merge([summarize(array("Q", part)) for part in parts])
     union = summarize(array("Q", itertools.chain.from_iterable(parts)))
