@@ -88,20 +88,21 @@ def test_calls_that_are_dealt_are_spread_evenly_and_one_connection_leads_to_one_
     assert shares == {"headless": [150, 150], "cluster-ip": [0, 300]}
 
 
+@pytest.mark.parametrize("who", ["reactor", "backend"])
 @pytest.mark.timeout(RUN_TIMEOUT_S)
-def test_a_service_that_ends_unasked_while_it_is_measured_makes_the_trial_void(
-    release: Release, tmp_path: Path
+def test_a_service_or_backend_that_ends_unasked_while_it_is_measured_makes_the_trial_void(
+    who: str, release: Release, tmp_path: Path
 ) -> None:
-    text = OPEN_LOOP.replace("duration_s: 3", "duration_s: 20")
+    text = OPEN_LOOP.replace("duration_s: 3", "duration_s: 15")
     with ThreadPoolExecutor() as threads:
         running = threads.submit(run, release, tmp_path, "--models", "reactor", text=text)
         until_measured(release, "reactor")
         # The first process of a container cannot be killed from within, but asked to stop.
         kill = "import os, signal; os.kill(1, signal.SIGTERM)"
-        release.kubectl("exec", f"deployment/{release.name}-reactor", "--", "python", "-c", kill)
+        release.kubectl("exec", f"deployment/{release.name}-{who}", "--", "python", "-c", kill)
         done = running.result()
     assert done.returncode == 1
-    assert "void: pod " in done.stdout
+    assert f"void: pod {release.name}-{who}-" in done.stdout
     assert "ended with status 0" in done.stdout
 
 
