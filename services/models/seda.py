@@ -212,7 +212,6 @@ class Process:
         """From now on these take what is handed to them."""
         self.stages = stages
         self.exchange.serve(stages)
-        control(self.loop, *stages.values())
 
     def answer(self, answer: Answer) -> None:
         """Hands an answer to `reply`."""
@@ -284,6 +283,10 @@ class StageProcess(Process):
     def __init__(self, service: Service, loop: Loop, register: Register, mailboxes: list[Channel]) -> None:
         super().__init__(service, loop, register, mailboxes)
         loop.register(service.drain.fileno(), self)
+
+    def serve(self, **stages: Stage | PooledStage) -> None:
+        super().serve(**stages)
+        control(self.loop, *stages.values())
 
     def ready(self, events: int) -> None:
         """The service drains."""
