@@ -175,7 +175,7 @@ def power(cluster: Cluster) -> Iterator[Callable[[str], str]]:
     def turn(state: str) -> str:
         cluster.ask(*shlex.split(command), state, "2")
         if state == "on":
-            cluster.kubectl("wait", f"node/{node}", "--for=condition=Ready", "--timeout=120s", timeout_s=150)
+            cluster.kubectl("wait", f"node/{node}", "--for=condition=Ready", "--timeout=300s", timeout_s=330)
         return node
 
     yield turn

@@ -1,4 +1,8 @@
-"""A node loses its power while runs measure: they are void and say where it was, and the next ones work."""
+"""A node loses its power while runs measure: they are void and say where it was, and the next ones work.
+
+Its name puts this before what deploys every model: a kubelet that starts again takes 3 s for each container that its
+node had, so that one with 14 pods is back after 3 minutes, not after one.
+"""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
