@@ -144,9 +144,8 @@ class SpanTally:
         self._counters = Counters({pod["metadata"]["name"]: pod["status"]["podIP"] for pod in pods})
         self._before = self._read()
 
-    def counts(self) -> dict[str, dict[str, int]]:
-        """Once every span is exported or dropped, or that takes too long."""
-        deadline_s = time.monotonic() + SPANS_TIMEOUT_S
+    def counts(self, deadline_s: float) -> dict[str, dict[str, int]]:
+        """Once every span is exported or dropped, or the monotonic clock is past that."""
         while True:
             now = self._read()
             grown = {
@@ -211,7 +210,8 @@ def _run(
             tallies = [SpanTally(release.api, each) for each in answering]
             counted = _counted(driver, asked, watches)
             said = driver.finish(asked.timeout_s + GRACE_S)
-        spans = {name: counts for tally in tallies for name, counts in tally.counts().items()}
+        deadline_s = time.monotonic() + SPANS_TIMEOUT_S
+        spans = {name: counts for tally in tallies for name, counts in tally.counts(deadline_s).items()}
         result = json.loads(out.read_text(encoding="utf-8"))
     part = {
         "model": args.model,
