@@ -40,7 +40,7 @@ def test_a_grid_whose_machine_disappeared_goes_on_from_another(release: Release,
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=release.cluster.environment) as process:
         try:
             until(lambda: "1 of 2 cells" in listed(release), timeout_s=180)
-            until(lambda: limit(release) == "150m", timeout_s=60)
+            until(lambda: limit(release) == "150m", timeout_s=180)  # pods drain and come four times
         finally:
             process.kill()
     run = only(first).name
