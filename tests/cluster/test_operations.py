@@ -104,6 +104,7 @@ def test_no_call_fails_while_pods_are_rolled_and_deleted(everything: Release, mo
         made.kubectl("scale", *deployments, "--replicas=1")
         for each in baselines:
             made.kubectl("set", "env", each, f"{AGE}-")
+            made.kubectl("rollout", "status", each, "--timeout=120s", timeout_s=150)  # or the next test meets its pods
     ended = json.loads(log.splitlines()[-1])
     assert ended == {model: {"OK": CALLS} for model in models}
 
