@@ -1,4 +1,4 @@
-"""Without helm: the plain manifests of k8s/ applied as they are, a load Job applied by hand, and all of it deleted."""
+"""Without helm: the plain manifests of k8s/ applied as they are, load Jobs applied by hand, and all of it deleted."""
 
 import os
 from collections.abc import Iterator
@@ -10,6 +10,8 @@ import yaml
 from services.models import MODELS
 from tests.cluster.conftest import Release, namespace_of
 from tests.cluster.runs import sweetspot
+from tools.cluster.examples import EXAMPLES
+from tools.cluster.job import job_name
 from tools.deploy.images import ROOT, images
 
 TAG = "0.1.0"
@@ -46,17 +48,18 @@ def plain(everything: Release, tmp_path: Path) -> Iterator[Release]:
 
 
 @pytest.mark.timeout(600)
-def test_without_helm_every_model_is_ready_and_a_job_of_its_own_shows_a_table(plain: Release, tmp_path: Path) -> None:
+def test_without_helm_every_model_is_ready_and_jobs_of_their_own_show_a_table(plain: Release, tmp_path: Path) -> None:
     ready = ("--for=condition=Available", "--timeout=180s")
     waited = plain.kubectl("wait", "deployment", "--all", *ready, timeout_s=200)
     assert waited.count("condition met") == len(MODELS) + len(("backend", "jaeger"))
-    job = (ROOT / "k8s/examples/load-job.yaml").read_text().replace(f":{TAG}", f":{plain.tag}").replace("500m", "100m")
-    path = tmp_path / "load-job.yaml"
-    path.write_text(job)
-    plain.kubectl("apply", "--filename", str(path))
-    plain.kubectl("wait", "job/example-reactor-4", "--for=condition=Complete", "--timeout=120s", timeout_s=150)
-    log = plain.kubectl("logs", "--selector=batch.kubernetes.io/job-name=example-reactor-4", "--tail=-1")
-    assert log.count("asked          got") == log.count(" calls planned: ") == 2
-    pulled = sweetspot(plain, "results", "pull", "example", *plain.flags, "--results", str(tmp_path))
-    assert pulled.returncode == 0, pulled.stderr
-    assert (tmp_path / "example" / "report.html").exists()
+    for name, example in EXAMPLES.items():
+        path = tmp_path / f"{name}.yaml"
+        path.write_text(example.text(name).replace(f":{TAG}", f":{plain.tag}").replace("500m", "100m"))
+        plain.kubectl("apply", "--filename", str(path))
+        job = job_name(name, example.model, example.connections)
+        plain.kubectl("wait", f"job/{job}", "--for=condition=Complete", "--timeout=120s", timeout_s=150)
+        log = plain.kubectl("logs", f"--selector=batch.kubernetes.io/job-name={job}", "--tail=-1")
+        assert log.count("asked          got") == log.count(" calls planned: ") == example.shards
+        pulled = sweetspot(plain, "results", "pull", name, *plain.flags, "--results", str(tmp_path))
+        assert pulled.returncode == 0, pulled.stderr
+        assert (tmp_path / name / "report.html").exists()

@@ -18,6 +18,7 @@ from tests.tools.fake_cluster import NAMESPACE, OURS, FakeCluster, Object, conta
 from tools import cli
 from tools.cluster import job, store, trial
 from tools.cluster.api import Api
+from tools.cluster.examples import EXAMPLES
 from tools.results import read_trials
 
 MINE = "title: Why?\nmodels: [{models}]\nconnections: [{connections}]\nplan: {{}}\n{more}"
@@ -340,12 +341,16 @@ def test_a_run_that_is_not_there_is_told_with_how_to_find_those_that_are(
 LABELS = {**OURS, "sweetspot.dev/trial": "reactor-3"}
 
 
-def test_the_example_job_is_the_one_that_runs_make() -> None:
-    assert (ROOT / "k8s/examples/load-job.yaml").read_text() == job.example()
+def test_the_example_jobs_are_those_that_runs_make() -> None:
+    committed = {path.stem: path.read_text() for path in (ROOT / "k8s/examples").iterdir()}
+    assert committed == {name: example.text(name) for name, example in EXAMPLES.items()}, (
+        "changed: see `make manifests`"
+    )
 
 
-def test_no_shard_is_run_twice_or_for_ever() -> None:
-    spec = yaml.safe_load(job.example())["spec"]
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_no_shard_is_run_twice_or_for_ever(name: str) -> None:
+    spec = yaml.safe_load(EXAMPLES[name].text(name))["spec"]
     assert (spec["completionMode"], spec["backoffLimitPerIndex"], spec["maxFailedIndexes"]) == ("Indexed", 0, 0)
     assert spec["template"]["spec"]["restartPolicy"] == "Never"
     assert spec["activeDeadlineSeconds"] > 0

@@ -2,16 +2,11 @@
 
 Guarantees, each by a field of the Job's: a shard is never started again (`backoffLimitPerIndex`, `restartPolicy`), one
 that fails ends the others (`maxFailedIndexes`), none runs for ever (`activeDeadlineSeconds`), and what has ended goes
-by itself (`ttlSecondsAfterFinished`), while the results stay. `python -m tools.cluster.job` prints an example.
-Must not talk to a cluster.
+by itself (`ttlSecondsAfterFinished`), while the results stay. Must not talk to a cluster.
 """
 
-import sys
 from dataclasses import dataclass
 
-import yaml
-
-from tools import experiment
 from tools.cluster.api import Object
 from tools.cluster.release import BARRIER_PORT, dns
 from tools.experiment import Experiment
@@ -161,46 +156,3 @@ def _environment(load: Load, asked: Experiment) -> list[Object]:
             {"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": load.otlp_endpoint},
         ]
     return variables
-
-
-def example() -> str:
-    """One trial of the smoke experiment by two shards, for the release `sweetspot` of images as tagged by the chart."""
-    load = Load(
-        release="sweetspot",
-        run="example",
-        image="sweetspot/driver:0.1.0",
-        shards=2,
-        balance="headless",
-        otlp_endpoint="http://sweetspot-jaeger:4318",
-    )
-    asked = experiment.read(experiment.find("smoke")).of(["reactor"])
-    text = yaml.dump(manifest(load, asked, "reactor", 4), Dumper=_AsWritten, sort_keys=False, width=120)
-    return f"{_EXAMPLE}\n{text}"
-
-
-class _AsWritten(yaml.SafeDumper):
-    """No references, and texts of several lines as such: as a person would write it."""
-
-    def ignore_aliases(self, _data: object) -> bool:
-        return True
-
-
-def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
-
-
-_AsWritten.add_representer(str, _text)
-
-
-_EXAMPLE = """\
-# Two drivers load one model, beside the release `sweetspot` of the chart:
-#
-#     kubectl apply -f k8s/examples/load-job.yaml
-#     kubectl logs -f -l batch.kubernetes.io/job-name=example-reactor-4
-#     sweetspot results pull example
-#
-# Made by `python -m tools.cluster.job`; the comments are there."""
-
-
-if __name__ == "__main__":
-    sys.stdout.write(example())

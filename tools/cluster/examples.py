@@ -1,0 +1,93 @@
+"""Load Jobs to apply by hand, beside the release `sweetspot` of the chart: what `sweetspot run --cluster` makes.
+
+`python -m tools.cluster.examples FOLDER` writes them, as `make manifests` does.
+"""
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import yaml
+
+from tools import experiment
+from tools.cluster import job
+from tools.experiment import Experiment
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One trial as a Job."""
+
+    told: str
+    model: str
+    connections: int
+    shards: int
+    balance: str
+    asked: Experiment
+
+    def text(self, name: str) -> str:
+        """The file, of images as tagged by the chart."""
+        load = job.Load(
+            release="sweetspot",
+            run=name,
+            image="sweetspot/driver:0.1.0",
+            shards=self.shards,
+            balance=self.balance,
+            otlp_endpoint="http://sweetspot-jaeger:4318",
+        )
+        made = job.manifest(load, self.asked.of([self.model]), self.model, self.connections)
+        header = _HEADER.format(told=self.told, name=name, job=made["metadata"]["name"])
+        return header + yaml.dump(made, Dumper=_AsWritten, sort_keys=False, width=120)
+
+
+_SMOKE = experiment.read(experiment.find("smoke"))
+EXAMPLES = {
+    "closed-loop": Example(
+        "Two drivers with two connections each, and on each always one call: as fast as the model answers",
+        model="reactor",
+        connections=4,
+        shards=2,
+        balance="headless",
+        asked=_SMOKE,
+    ),
+    "open-loop": Example(
+        "One driver that sends 100 calls/s, answered or not: a wait counts from when a call was due",
+        model="coroutines",
+        connections=10,
+        shards=1,
+        balance="per-connection",
+        asked=replace(
+            _SMOKE, title="Does it keep up?", streams=None, rate_rps=100.0, arrival="poisson", duration_s=10.0
+        ),
+    ),
+}
+"""Name of the file and of the run -> what is in it."""
+
+_HEADER = """\
+# {told}.
+#
+#     kubectl -n sweetspot apply -f k8s/examples/{name}.yaml
+#     kubectl -n sweetspot logs -f -l batch.kubernetes.io/job-name={job}
+#     sweetspot results pull {name} -n sweetspot
+#
+# Made by `make manifests`; tools/cluster/job.py says why each line is there.
+"""
+
+
+class _AsWritten(yaml.SafeDumper):
+    """No references, and texts of several lines as such: as a person would write it."""
+
+    def ignore_aliases(self, _data: object) -> bool:
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_AsWritten.add_representer(str, _text)
+
+
+if __name__ == "__main__":
+    for name, example in EXAMPLES.items():
+        Path(sys.argv[1], f"{name}.yaml").write_text(example.text(name), encoding="utf-8")
