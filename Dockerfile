@@ -7,7 +7,7 @@
 #     docker build --target conformance --build-arg EXTRAS=conformance --tag sweetspot/conformance .
 #
 # `make images` does all of them. Layers, from the shared to the particular: Python, what every service installs, the
-# code but for the models, what the extras add, the one file of the model.
+# code but for the models, what the extras add, what is the model's alone.
 
 FROM python:3.13-slim AS build
 WORKDIR /build
@@ -27,7 +27,7 @@ RUN mkdir /extras && for extra in $EXTRAS; do $INSTALL --target /extras --requir
 FROM build AS code
 COPY protos/sweetspot /code/sweetspot
 COPY services /code/services
-# Each model's file, and its byte code, in a folder of its own.
+# Each model's file and its byte code, with the folder of services/runtime that no other model needs.
 # Of the tools only what runs in a driver's pod.
 COPY tools/*.py tools/*.json /tools/
 COPY tools/cluster /tools/cluster
@@ -35,7 +35,10 @@ RUN find /code -name '*.proto' -delete -o -name '*.pyi' -delete && $COMPILE /cod
     && for file in services/models/[!_]*.py; do \
         model=$(basename "$file" .py) && mkdir -p "/models/$model/services/models/__pycache__" \
         && mv "$file" "/models/$model/services/models/" \
-        && mv services/models/__pycache__/"$model".* "/models/$model/services/models/__pycache__/" || exit 1; \
+        && mv services/models/__pycache__/"$model".* "/models/$model/services/models/__pycache__/" \
+        && if [ -d "services/runtime/$model" ]; then \
+            mkdir "/models/$model/services/runtime" && mv "services/runtime/$model" "/models/$model/services/runtime/"; \
+        fi || exit 1; \
     done && mv services/driver /driver
 
 FROM python:3.13-slim AS python

@@ -42,8 +42,6 @@ from services.runtime.answers import respond
 from services.runtime.callback_waits import CallbackWaits
 from services.runtime.calls import Caller, Calls
 from services.runtime.channel import Channel
-from services.runtime.completion import Proactor, Stream, ignore
-from services.runtime.completion_link import CompletionLink
 from services.runtime.config import Address
 from services.runtime.draining import OpenConnections
 from services.runtime.forwarding import Asker, Remote
@@ -52,9 +50,11 @@ from services.runtime.linger import LINGER_S
 from services.runtime.passing import Channel as Mailbox
 from services.runtime.pool import Pool, PooledCalls
 from services.runtime.posted_waits import PostedWaits
+from services.runtime.proactor.link import CompletionLink
+from services.runtime.proactor.loop import Proactor, Stream, ignore
+from services.runtime.proactor.ring import MORE, require_io_uring
 from services.runtime.service import Service
 from services.runtime.supervisor import Supervisor, processes
-from services.runtime.uring import MORE, require_io_uring
 from services.runtime.wakeup import Wakeup
 from services.wire import CallCancelled, CallReceived, Code, ServerCall
 

@@ -68,9 +68,10 @@ def test_a_container_has_nothing_that_it_does_not_need(release: Release, code: s
 def test_an_image_has_only_its_models_file_and_packages(release: Release) -> None:
     files = "import os; print(*sorted(n for n in os.listdir('/app/services/models') if not n.startswith('_')))"
     grpcio = "import importlib.util as u; print(u.find_spec('grpc') is not None)"
+    ring = "import importlib.util as u; print(u.find_spec('services.runtime.proactor') is not None)"
     assert _in_a_container(release, "reactor", files) == "reactor.py"
     assert _in_a_container(release, "grpcio-asyncio", files) == "grpcio_asyncio.py"
-    assert _in_a_container(release, "reactor", grpcio) == "False"
+    assert _in_a_container(release, "reactor", grpcio) == _in_a_container(release, "reactor", ring) == "False"
     assert _in_a_container(release, "grpcio-asyncio", grpcio) == "True"
 
 

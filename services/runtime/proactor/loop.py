@@ -7,7 +7,7 @@ from typing import Protocol
 
 from services.runtime.demultiplexer import READABLE
 from services.runtime.loop import Handler
-from services.runtime.uring import MORE, Ring
+from services.runtime.proactor.ring import MORE, Ring
 
 
 class Proactor:

@@ -1,10 +1,10 @@
-"""A proactor's end of a pair of sockets between two processes of a service, as `link.py` is a loop's. Knows no call."""
+"""A proactor's end of a pair of sockets between two processes of a service; `../link.py` is a loop's. Knows no call."""
 
 import socket
 from collections.abc import Callable
 
-from services.runtime.completion import Proactor, Stream
 from services.runtime.link import Mail, Message
+from services.runtime.proactor.loop import Proactor, Stream
 
 
 class CompletionLink:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from services.runtime.proactor.ring import BUFFER_BYTES, BUFFERS, ENTRIES, MORE, Ring
 from services.runtime.refusal import NotHereError
-from services.runtime.uring import BUFFER_BYTES, BUFFERS, ENTRIES, MORE, Ring
 
 FAR_NS = 3600 * 10**9
 
