@@ -1,7 +1,7 @@
 """`python -m services.driver`: reads what is asked, makes the load, keeps the result.
 
-Prints `measuring` when warm-up ends and `measured` when measuring ends, each on a line, then a table. Drivers that are
-shards of one run meet first, and begin together.
+Prints `measuring` when warm-up ends, `measured` when measuring ends and `answered` when no call is waited for any more,
+each on a line, then a table. Drivers that are shards of one run meet first, and begin together.
 Exit status: 0; 2 for what a person can put right, in one line on stderr; 130 when interrupted, with the
 result so far kept. Must not know how any of it is done.
 """

@@ -1,6 +1,6 @@
 """The phases of a run: connections are opened, then come warm-up, measuring, and the wait for the last answers.
 
-    begin ══ warm-up ══> "measuring" ══ duration ══> "measured" ══ until all are answered, or a grace ══> Outcome
+    begin ══ warm-up ══> "measuring" ══ duration ══> "measured" ══ last answers, or a grace ══> "answered"
 
 Must not know command lines, files or how results are shown; nor how calls are sent.
 """
@@ -79,6 +79,7 @@ class Load:
             self._announce("measured")
             grace_ns = round(min(options.timeout_s, MAX_GRACE_S) * NS_PER_S)
             loop.turn_until(window.end_ns + grace_ns, while_outstanding=True)
+            self._announce("answered")
         return self._close_books()
 
     def _measured(self, before: resource.struct_rusage) -> None:

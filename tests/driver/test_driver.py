@@ -48,7 +48,7 @@ def test_a_run_prints_its_marks_then_a_table_and_keeps_a_result_that_fits_the_sc
     with FakeService(lambda number: Act.REFUSE if number % 10 == 0 else Act.REPLY).running() as target:
         done = driver.run(target, "--warmup", "0.1", "--duration", "0.3")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[:2] == ["measuring", "measured"]
+    assert done.stdout.splitlines()[:3] == ["measuring", "measured", "answered"]
     assert "first RESOURCE_EXHAUSTED: the queue is full" in done.stdout
     result = driver.result()
     calls = result["calls"]

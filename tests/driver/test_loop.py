@@ -221,7 +221,7 @@ def test_the_marks_are_announced_in_order() -> None:
     service = FakeService(lambda _: Act.REPLY)
     with service.running() as target:
         run(options(target, warmup_s=0.05, duration_s=0.05), announced=announced)
-    assert announced == ["measuring", "measured"]
+    assert announced == ["measuring", "measured", "answered"]
 
 
 @pytest.mark.parametrize("warmup_s", [0.0, 60.0])

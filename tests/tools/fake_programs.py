@@ -69,7 +69,7 @@ def driver(flags: dict[str, str]) -> None:
     if model == MORTAL:
         os.kill(int(pid), signal.SIGUSR1)
         signal.pause()
-    print("measured\n\n  first UNAVAILABLE: backend is down", flush=True)
+    print("measured\nanswered\n\n  first UNAVAILABLE: backend is down", flush=True)
     rate_rps = 0.0 if connections == UNANSWERED else 100.0
     got = {
         "start_spread_ns": 0,

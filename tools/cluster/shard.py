@@ -209,8 +209,10 @@ def _run(
         with started("driver", command) as driver:
             tallies = [SpanTally(release.api, each) for each in answering]
             counted = _counted(driver, asked, watches)
-            said = driver.finish(asked.timeout_s + GRACE_S)
-        deadline_s = time.monotonic() + SPANS_TIMEOUT_S
+            driver.expect("answered", asked.timeout_s + GRACE_S)
+            # The driver exports its spans at the same time as the services theirs.
+            deadline_s = time.monotonic() + SPANS_TIMEOUT_S
+            said = driver.finish(GRACE_S)
         spans = {name: counts for tally in tallies for name, counts in tally.counts(deadline_s).items()}
         result = json.loads(out.read_text(encoding="utf-8"))
     part = {
