@@ -49,13 +49,13 @@ class End:
 def test_messages_arrive_byte_by_byte_as_they_do_whole(loop: Loop) -> None:
     sent, kept = socket.socketpair()
     end = End(kept, loop)
-    messages = [("one", 1, b"\0" * 10), ("two", None), ()]
-    for message in messages:
-        pickled = pickle.dumps(message)
+    rounds = [[("one", 1, b"\0" * 10)], [("two", None), ()]]
+    for messages in rounds:
+        pickled = pickle.dumps(messages)
         for byte in struct.pack("!I", len(pickled)) + pickled:
             sent.send(bytes((byte,)))
             turn(loop, 1)
-    assert end.messages == messages
+    assert end.messages == [message for messages in rounds for message in messages]
 
 
 def test_a_message_larger_than_any_buffer_arrives_before_what_was_sent_after_it(loop: Loop) -> None:
