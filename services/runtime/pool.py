@@ -15,6 +15,8 @@ from services.wire import Code, RpcError, ServerCall
 from services.workload import linear
 from services.workload.run import Run, status_of
 
+FULL = Code.RESOURCE_EXHAUSTED, "queue is full"
+"""How a call ends that finds no room."""
 Task = Callable[[linear.Waits, bytes], None]
 """What a thread of the pool does, with its own way to wait and its own identity."""
 
@@ -31,10 +33,15 @@ class Pool:
         for number in range(service.config.pool_threads):
             threading.Thread(target=self._work, name=f"worker-{number}", daemon=True).start()
 
+    @property
+    def is_full(self) -> bool:
+        """`put` would refuse."""
+        return self._tasks.full()
+
     def put(self, task: Task) -> None:
         """By one thread, the loop's. Raises RpcError RESOURCE_EXHAUSTED when the queue is full."""
-        if self._tasks.full():
-            raise RpcError(Code.RESOURCE_EXHAUSTED, "queue is full")
+        if self.is_full:
+            raise RpcError(*FULL)
         self._tasks.put(task)
         self._service.queue.add(1)
 
@@ -58,10 +65,10 @@ class PooledCalls:
         self._interrupt = interrupt
 
     def received(self, connection: Caller, call: ServerCall) -> None:
-        try:
+        if self._pool.is_full:
+            connection.finish(call, *FULL)
+        else:
             self._pool.put(partial(self._run, connection, call))
-        except RpcError as full:
-            connection.finish(call, full.code, full.message)
 
     def cancelled(self, call: ServerCall) -> None:
         if isinstance(call.context, Run):

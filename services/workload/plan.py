@@ -65,6 +65,14 @@ def _check_range(name: str, message: object, highest: dict[str, int]) -> None:
             raise RpcError(Code.INVALID_ARGUMENT, f"{name}.{field} is {value}, not within 0 to {most}")
 
 
+def will_block(request: bytes) -> bool:
+    """Whether a step of the plan in `request` blocks; False for what is no plan."""
+    try:
+        return any(step.HasField("block") for step in workload_pb2.RunRequest.FromString(request).steps)
+    except DecodeError:
+        return False
+
+
 def read_key(request: bytes) -> int:
     """The key of the plan in `request`, for who has to place a call before it is run; 0 for what is no plan."""
     try:

@@ -1,6 +1,8 @@
 """The bound between the two halves, and what the loop goes on doing while the pool is full."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import grpc
 import pytest
@@ -24,13 +26,9 @@ FULL = [
 ]
 
 
-@pytest.mark.parametrize(("hand_off", "filling", "refused", "served"), FULL, ids=["all", "blocking"])
-def test_what_does_not_fit_into_the_queue_is_refused_and_nothing_else(
-    hand_off: str,
-    filling: workload_pb2.RunRequest,
-    refused: list[workload_pb2.RunRequest],
-    served: list[workload_pb2.RunRequest],
-) -> None:
+@contextmanager
+def full(hand_off: str, filling: workload_pb2.RunRequest) -> Iterator[tuple[Workload, list["grpc.Future"]]]:
+    """The model with all its threads and its queue taken by such calls; those are given too."""
     options = ("--hand-off", hand_off, "--threads-per-cpu", "1", "--queue-bound", str(BOUND), "--drain-timeout-s", "0")
     with serving("half_sync_half_async", *options) as started, grpc.insecure_channel(started.address) as channel:
         workload = Workload(channel)
@@ -42,10 +40,30 @@ def test_what_does_not_fit_into_the_queue_is_refused_and_nothing_else(
                 lambda reply, state=state: (reply.calls_in_flight, reply.queue_depth) == state,  # type: ignore[misc]
                 "the pool did not take its calls",
             )
+        yield workload, filled
+
+
+@pytest.mark.parametrize(("hand_off", "filling", "refused", "served"), FULL, ids=["all", "blocking"])
+def test_what_does_not_fit_into_the_queue_is_refused_and_nothing_else(
+    hand_off: str,
+    filling: workload_pb2.RunRequest,
+    refused: list[workload_pb2.RunRequest],
+    served: list[workload_pb2.RunRequest],
+) -> None:
+    with full(hand_off, filling) as (workload, filled):
         for plan in refused:
-            with pytest.raises(grpc.RpcError) as full:
+            with pytest.raises(grpc.RpcError) as error:
                 workload.run(plan, timeout=TIMEOUT_S)
-            assert full.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         for plan in served:
             assert workload.run(plan, timeout=TIMEOUT_S).payload == plan.payload
         assert not any(call.done() for call in filled)
+
+
+def test_a_call_that_will_block_is_not_begun_while_no_helper_would_take_it() -> None:
+    compute = workload_pb2.Step(compute=workload_pb2.Compute(rounds=1))
+    with full("blocking", BLOCK) as (workload, _):
+        replies = workload.run_stream(workload_pb2.RunRequest(steps=[compute, *BLOCK.steps]), timeout=TIMEOUT_S)
+        with pytest.raises(grpc.RpcError) as error:
+            next(replies)
+        assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
