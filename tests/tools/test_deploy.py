@@ -12,7 +12,7 @@ from tools.deploy.images import ROOT, Image, content_tag, sources
 from tools.deploy.nodes import check, loader
 from tools.deploy.programs import DeployError
 from tools.deploy.release import refusal
-from tools.deploy.trouble import trouble
+from tools.deploy.trouble import still_leaving, trouble
 
 
 def pod(*, ready: bool = False, phase: str = "Running", scheduled: str = "", **container: Any) -> Mapping[str, Any]:
@@ -56,6 +56,15 @@ def test_why_a_pod_is_not_ready_is_a_line_with_the_next_step(found: Mapping[str,
         assert says in line
         assert "; next: " in line
         assert "\n" not in line
+
+
+def test_who_does_not_go_is_told_with_its_node() -> None:
+    def on(node: str, name: str, **more: str) -> Mapping[str, Any]:
+        return {"metadata": {"name": name, **more}, "spec": {"nodeName": node}}
+
+    told = {"deletionTimestamp": "2026-11-24T10:00:00Z"}
+    (line,) = still_leaving([on("n2", "a", **told), on("n2", "b", **told), on("n1", "stays")])
+    assert line.startswith("node n2: told to go, but still there: a, b; next: kubectl describe node n2, ")
 
 
 REFUSALS = {

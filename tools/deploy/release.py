@@ -5,13 +5,13 @@ Asks helm and kubectl, which know the cluster from the current context. Must not
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tools.deploy.images import ROOT
 from tools.deploy.programs import DeployError, ProgramError, ask, last_line, need
-from tools.deploy.trouble import troubles
+from tools.deploy.trouble import still_leaving, troubles
 
 CHART = ROOT / "helm" / "sweetspot"
 MADE_HERE = "sweetspot.dev/made-by"
@@ -62,6 +62,12 @@ class Release:
         if not namespace:
             say(f"there is no namespace {self.namespace}: nothing to remove")
             return
+        try:
+            self._remove(namespace, say)
+        except ProgramError as error:
+            raise DeployError("\n".join(still_leaving(self._pods()) or [str(error)])) from None
+
+    def _remove(self, namespace: Mapping[str, Any], say: Callable[[str], None]) -> None:
         here = ("--namespace", self.namespace)
         ask("helm", "uninstall", self.name, *here, "--ignore-not-found", "--wait", timeout_s=REMOVE_TIMEOUT_S)
         own = ("--selector", self.selector, "--ignore-not-found")
@@ -94,10 +100,15 @@ class Release:
         return refusal(said, self.name, self.namespace) or self._why_not_ready(said)
 
     def _why_not_ready(self, said: str) -> str:
-        pods = json.loads(self.kubectl("get", "pods", "--selector", self.selector, "--output", "json"))["items"]
+        pods = self._pods()
         lines = troubles(pods, {pod["metadata"]["name"]: self._last_words(pod) for pod in pods})
         left = f"release {self.name} is left in namespace {self.namespace} as far as it came: make undeploy removes it"
         return "\n".join([*(lines or [f"helm: {last_line(said)}"]), left])
+
+    def _pods(self) -> list[dict[str, Any]]:
+        listed = self.kubectl("get", "pods", "--selector", self.selector, "--output", "json")
+        pods: list[dict[str, Any]] = json.loads(listed)["items"]
+        return pods
 
     def _last_words(self, pod: dict[str, Any]) -> str:
         """The last line of the pod's log, of the run before where there was one."""

@@ -1,4 +1,4 @@
-"""Why pods are not ready, each in a line that names the pod and the next step. Pure: the API's JSON in, text out."""
+"""Why pods are not ready, or not gone, each line with the pod and the next step. Pure: the API's JSON in, text out."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -13,6 +13,19 @@ def troubles(pods: Iterable[Json], last_words: Mapping[str, str]) -> list[str]:
     """A line for each pod that is not ready; `last_words` are the last line of a pod's log, by its name."""
     found = (trouble(pod, last_words.get(pod["metadata"]["name"], "")) for pod in pods)
     return [line for line in found if line is not None]
+
+
+def still_leaving(pods: Iterable[Json]) -> list[str]:
+    """A line for each node that has pods which were told to go."""
+    by_node: dict[str, list[str]] = {}
+    for pod in pods:
+        if "deletionTimestamp" in pod["metadata"]:
+            by_node.setdefault(pod["spec"].get("nodeName", "none"), []).append(pod["metadata"]["name"])
+    return [
+        f"node {node}: told to go, but still there: {', '.join(names)}; "
+        f"next: kubectl describe node {node}, and make undeploy when it is ready"
+        for node, names in sorted(by_node.items())
+    ]
 
 
 def trouble(pod: Json, said: str = "") -> str | None:
