@@ -59,6 +59,27 @@ def test_another_machine_finds_the_same_results(release: Release, made: Path, tm
 
 
 @pytest.mark.timeout(RUN_TIMEOUT_S)
+def test_a_shard_that_was_measured_twice_makes_its_trial_void_for_whoever_reads_it(
+    release: Release, made: Path, tmp_path: Path
+) -> None:
+    own = f"sweetspot.dev/run={made.name},sweetspot.dev/trial=reactor-4"
+    parts = json.loads(release.kubectl("get", "configmaps", "--selector", own, "--output=json"))["items"]
+    assert len(parts) == 2
+    twice = parts[0]["metadata"]["name"][:-1] + "x"  # as with another pod's uid
+    metadata = {"name": twice, "labels": parts[0]["metadata"]["labels"]}
+    path = tmp_path / "twice.json"
+    path.write_text(json.dumps({**parts[0], "metadata": metadata}))
+    release.kubectl("create", "--filename", str(path))
+    try:
+        done = sweetspot(release, "results", "pull", made.name, *release.flags, "--results", str(tmp_path))
+    finally:
+        release.kubectl("delete", "configmap", twice)
+    assert done.returncode == 1
+    (why,) = (tmp_path / made.name / "trials").glob("*.void")
+    assert why.read_text() == "void: shard 0 of 2 wrote 2 results: it was started more than once\n"
+
+
+@pytest.mark.timeout(RUN_TIMEOUT_S)
 def test_a_job_shows_a_table_in_its_log(release: Release, made: Path) -> None:
     log = release.kubectl("logs", "-l", "app.kubernetes.io/component=driver", "--tail", "30")
     assert "shard 0 of 2: 2 connections and its part of the calls" in log
