@@ -2,6 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,7 @@ def test_a_service_that_is_killed_for_its_memory_makes_the_trial_void_and_comes_
 def test_without_a_collector_a_run_measures_all_the_same_and_where_its_traces_are_not_is_said(
     release: Release, tmp_path: Path
 ) -> None:
+    """Nor does it end more than 6 s later."""
     jaeger = f"deployment/{release.name}-jaeger"
     release.kubectl("scale", jaeger, "--replicas=0")
     gone = ("pod", "--selector=app.kubernetes.io/component=jaeger", "--for=delete", "--timeout=60s")
@@ -172,6 +174,11 @@ def test_without_a_collector_a_run_measures_all_the_same_and_where_its_traces_ar
     try:
         done = run(release, tmp_path, "--models", "reactor")
         assert done.returncode == 0, done.stdout + done.stderr
+        own = f"sweetspot.dev/run={only(tmp_path).name}"
+        said = release.kubectl("logs", "--selector", own, "--timestamps", "--tail=-1").splitlines()
+        measured, kept = (next(line for line in said if what in line) for what in (" measured", " kept as ConfigMap "))
+        ended, gone = (datetime.fromisoformat(line.partition(" ")[0]) for line in (measured, kept))
+        assert gone - ended <= timedelta(seconds=6)
         (trial,) = trials(only(tmp_path))
         assert all(counts["exported"] == 0 < counts["made"] for counts in trial.spans.values())
         told = sweetspot(release, "traces", str(only(tmp_path)))

@@ -44,7 +44,7 @@ NAMES_TIMEOUT_S = 45.0
 """For DNS and the network to follow the pods; CoreDNS keeps an answer for 5 s."""
 BARRIER_TIMEOUT_S = 60.0
 """For the other shards: images are pulled and pods are placed one by one."""
-SPANS_TIMEOUT_S = 6.0
+SPANS_TIMEOUT_S = 5.5
 """For services to export what they have: they do so twice a second, and give a collector 5 s."""
 _LOOK_AGAIN_S = 0.25
 
