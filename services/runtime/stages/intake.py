@@ -1,7 +1,9 @@
 """A stage's queue, and the terms on which events are taken from it. One taker at a time; knows no thread, no loop."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import itemgetter
 
 from services.runtime.stages.event import Item
 from services.runtime.stages.table import Row
@@ -12,6 +14,12 @@ LOOK_NS = 10_000_000
 
 Taken = Callable[[int], None]
 """Told of so many events that have been taken: whoever handed them may hand on as many."""
+
+
+def tell_taken(batch: Sequence[tuple[Item, Taken]]) -> None:
+    """Tells whoever handed the events of a batch, once for those that came from one in a row."""
+    for taken, row in groupby(batch, itemgetter(1)):
+        taken(sum(1 for _ in row))
 
 
 class Intake:

@@ -15,7 +15,7 @@ from functools import partial
 
 from services.runtime.stages.controllers import Batching, next_workers
 from services.runtime.stages.event import Event, Item
-from services.runtime.stages.intake import LOOK_NS, Intake, Taken
+from services.runtime.stages.intake import LOOK_NS, Intake, Taken, tell_taken
 from services.runtime.stages.table import Row
 
 
@@ -51,7 +51,7 @@ class PooledStage:
         self._idle = 0
 
     def put(self, item: Item, taken: Taken) -> None:
-        """Queues an event; `taken` is called with 1 once it is taken. Safe from any thread."""
+        """Queues an event; `taken` is called once it is taken. Safe from any thread."""
         with self._changed:
             self._intake.put(item, taken)
             self._changed.notify()
@@ -74,7 +74,7 @@ class PooledStage:
     def _work(self) -> None:
         while (batch := self._take()) is not None:
             events = self._claim([item for item, _ in batch])
-            self._tell(partial(_taken, batch))
+            self._tell(partial(tell_taken, batch))
             for event in events:
                 self._run(event)
 
@@ -95,8 +95,3 @@ class PooledStage:
             self._threads -= 1
             self._changed.notify()  # what has come may have been told to this one
             return None
-
-
-def _taken(batch: list[tuple[Item, Taken]]) -> None:
-    for _, taken in batch:
-        taken(1)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from services.runtime.loop import Loop, Timer
 from services.runtime.stages.controllers import Batching
 from services.runtime.stages.event import NOT_QUEUED, Item
-from services.runtime.stages.intake import LOOK_NS, Intake, Taken
+from services.runtime.stages.intake import LOOK_NS, Intake, Taken, tell_taken
 from services.runtime.stages.table import Row
 
 
@@ -50,7 +50,7 @@ class Stage:
         self._timer: Timer | None = None
 
     def put(self, item: Item, taken: Taken) -> None:
-        """Queues an event; `taken` is called with 1 once it is begun."""
+        """Queues an event; `taken` is called once it is begun."""
         if self._skippable and self.row.settings.bypass and not self._intake and not self._held_up():
             taken(1)
             item.handed_ns = NOT_QUEUED
@@ -82,9 +82,8 @@ class Stage:
         free = settings.workers - self._busy
         if self._intake and free > 0 and not self._held_up():
             batch = self._intake.take(free if self._worker_each else settings.batch, now_ns)
-            for _, taken in batch:
-                taken(1)
             if batch:
+                tell_taken(batch)
                 self._busy += self._begin([item for item, _ in batch])
             # What is left waits for the next round, so that what has come meanwhile is read.
             again_ns = self._intake.next_ns(now_ns)
