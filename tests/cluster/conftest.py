@@ -4,14 +4,16 @@ Which one is said by SWEETSPOT_TEST_KUBECONFIG and never guessed: they fill it a
 that fails the report shows its namespaces, as they were before they are removed: pods, events and logs.
 """
 
+import json
 import os
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,6 +51,15 @@ class Cluster:
 
     def kubectl(self, *arguments: str, timeout_s: float = 60.0) -> str:
         return self.ask("kubectl", *arguments, timeout_s=timeout_s)
+
+    def apply(self, namespace: str, *objects: Mapping[str, Any]) -> None:
+        """Has the cluster as these say, in that namespace where they are in one."""
+        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+        command = ("kubectl", "--namespace", namespace, "apply", "--filename", "-")
+        done = subprocess.run(
+            command, input=text, capture_output=True, text=True, env=self.environment, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
 
     def tell(self, namespace: str) -> str:
         """How its pods fare, what happened to them and what they said last."""

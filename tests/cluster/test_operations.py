@@ -87,8 +87,7 @@ def test_no_call_fails_while_pods_are_rolled_and_deleted(everything: Release, mo
     made.kubectl("scale", *deployments, "--replicas=2")
     for each in deployments:
         made.kubectl("rollout", "status", each, "--timeout=120s", timeout_s=150)
-    pod = json.dumps(loader(made, models))
-    made.cluster.ask("sh", "-c", f"echo '{pod}' | kubectl --namespace {made.namespace} apply --filename -")
+    made.cluster.apply(made.namespace, loader(made, models))
     try:
         made.kubectl("wait", "pod/steady", "--for=condition=Ready", "--timeout=60s", timeout_s=90)
         logs_once(made, "steady", 60)
