@@ -52,7 +52,7 @@ class Serving:
         with self.snapshots() as snapshot:
             until = time.monotonic() + ARRIVAL_TIMEOUT_S
             while not so(reply := snapshot()):
-                assert time.monotonic() < until, else_
+                assert time.monotonic() < until, f"{else_}; it says: {reply}"
             return reply
 
     @contextmanager
