@@ -161,7 +161,7 @@ def edges(text: str) -> set[tuple[str, str, Any]]:
     }
 
 
-def test_only_load_and_services_are_let_in() -> None:
+def test_each_is_asked_by_whom_it_is_for_and_only_for_traces_may_anybody_ask() -> None:
     assert edges(EVERYTHING) == {
         ("driver", "model", "grpc"),
         ("driver", "model", "control"),
@@ -169,6 +169,9 @@ def test_only_load_and_services_are_let_in() -> None:
         ("driver", "backend", "control"),
         ("model", "backend", "grpc"),
         ("model", "backend", "control"),
+        *((who, "jaeger", port) for who in ("driver", "model", "backend") for port in ("otlp-grpc", "otlp-http")),
+        ("anybody", "jaeger", "query"),
+        ("driver", "driver", 50060),
     }
 
 
