@@ -8,6 +8,7 @@ import pytest
 
 from services.models import MODELS
 from tests.cluster.conftest import SMALL, Cluster, Release
+from tools.deploy.release import MADE_HERE
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -158,6 +159,20 @@ def test_what_belongs_to_somebody_else_is_left_alone(release: Release, full: Rel
     assert "RELEASE=another" in done.stderr
     assert full.cluster.deploy("undeploy", *full.flags).returncode == 0
     assert full.kubectl("get", "service", "sweetspot-reactor", "--output", "name")
+
+
+def test_a_namespace_of_ours_stays_while_it_has_something_of_somebody_else_s(
+    cluster: Cluster, another: Callable[[str], Release]
+) -> None:
+    shared = another("shared")
+    cluster.kubectl("create", "namespace", shared.namespace)
+    cluster.kubectl("label", "namespace", shared.namespace, f"{MADE_HERE}=deploy")
+    shared.kubectl("create", "cronjob", "mine", "--image=mine", "--schedule=0 0 1 1 *")
+    done = cluster.deploy("undeploy", *shared.flags)
+    assert done.returncode == 0
+    assert f"namespace {shared.namespace} stays, for it holds cronjob.batch/mine" in done.stdout
+    shared.kubectl("delete", "cronjob", "mine")
+    assert f"namespace {shared.namespace} is removed" in cluster.deploy("undeploy", *shared.flags).stdout
 
 
 def test_who_may_not_deploy_is_told_so(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> None:

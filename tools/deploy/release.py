@@ -20,8 +20,9 @@ MADE_HERE = "sweetspot.dev/made-by"
 REMOVE_TIMEOUT_S = 180.0
 """Pods finish their calls before they go."""
 
-_KINDS = "pods,deployments,statefulsets,daemonsets,jobs,services,configmaps,secrets,persistentvolumeclaims"
-_OF_EVERY_NAMESPACE = {"configmap/kube-root-ca.crt"}
+_OF_EVERY_NAMESPACE = {"configmap/kube-root-ca.crt", "serviceaccount/default"}
+_GO_WITH_OTHERS = {"events", "endpoints", "endpointslices", "replicasets", "controllerrevisions"}
+"""Kinds whose objects follow others, some seconds later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +76,19 @@ class Release:
         say(f"nothing is left of release {self.name} in namespace {self.namespace}")
         if namespace["metadata"].get("labels", {}).get(MADE_HERE) != "deploy":
             return
-        others = set(self.kubectl("get", _KINDS, "--output", "name").split()) - _OF_EVERY_NAMESPACE
+        others = self._others()
         if others:
             say(f"namespace {self.namespace} stays, for it holds {', '.join(sorted(others))}")
             return
         ask("kubectl", "delete", "namespace", self.namespace, "--wait", timeout_s=REMOVE_TIMEOUT_S)
         say(f"namespace {self.namespace} is removed")
+
+    def _others(self) -> set[str]:
+        """What is in the namespace, of every kind that the cluster knows."""
+        kinds = ask("kubectl", "api-resources", "--namespaced", "--verbs=list,delete", "--output", "name").split()
+        kinds = [kind for kind in kinds if kind.partition(".")[0] not in _GO_WITH_OTHERS]
+        found = self.kubectl("get", ",".join(kinds), "--output", "name", timeout_s=REMOVE_TIMEOUT_S)
+        return set(found.split()) - _OF_EVERY_NAMESPACE
 
     def _namespace(self) -> dict[str, Any]:
         """The namespace's object; empty where there is none."""
