@@ -145,18 +145,31 @@ def test_the_tag_is_of_all_that_goes_into_an_image() -> None:
     assert files <= set(sources())
 
 
-def test_images_for_a_registry_are_built_and_pushed_by_whoever_is_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    told, builder = tmp_path / "told", tmp_path / "buildah"
-    builder.write_text(f'#!/bin/sh\necho "$@" >> {told}\n')
-    builder.chmod(0o755)
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the programs of these names were told, a line each."""
+    told = tmp_path / "told"
+    for name in ("buildah", "kubectl", "helm", "kind"):
+        program = tmp_path / name
+        program.write_text(f'#!/bin/sh\necho "{name} $@" >> {told}\n[ "$2" != current-context ] || echo kind-mine\n')
+        program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     monkeypatch.delenv("IMAGE_BUILD", raising=False)
     monkeypatch.setattr("tools.deploy.images.BUILDERS", {"buildah": ("buildah", "version")})
+    return told
+
+
+def test_images_for_a_registry_are_built_and_pushed_by_whoever_is_there(told: Path) -> None:
     assert main(["images", "--models", "reactor", "--registry", "r.example/me", "--tag", "1"]) == 0
-    version, *lines = [line.split() for line in told.read_text().splitlines()]
+    version, *lines = [line.split()[1:] for line in told.read_text().splitlines()]
     names = [f"r.example/me/sweetspot/{name}:1" for name in ("backend", "driver", "conformance", "reactor")]
     assert version == ["version"]
     assert [words[0] for words in lines] == ["build"] * 4 + ["push"] * 4
     assert [word for words in lines for word in words if word.startswith("r.example/")] == names * 2
+
+
+def test_images_are_loaded_into_the_cluster_of_this_machine_where_that_is_asked(told: Path) -> None:
+    assert main(["images", "--models", "reactor", "--tag", "1", "--load"]) == 0
+    loaded = [line for line in told.read_text().splitlines() if line.startswith("kind load image-archive ")]
+    assert len(loaded) == len(("backend", "driver", "conformance", "reactor"))
+    assert all(line.endswith(" --name mine") for line in loaded)

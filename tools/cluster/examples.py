@@ -65,10 +65,15 @@ EXAMPLES = {
 
 _HEADER = """\
 # {told}.
+# Beside what `kubectl apply -k k8s` makes:
 #
 #     kubectl -n sweetspot apply -f k8s/examples/{name}.yaml
 #     kubectl -n sweetspot logs -f -l batch.kubernetes.io/job-name={job}
 #     sweetspot results pull {name} -n sweetspot
+#
+# Its results are kept under one name, so that before it is run again these have to go:
+#
+#     kubectl -n sweetspot delete job,configmap -l sweetspot.dev/run={name}
 #
 # Made by `make manifests`; tools/cluster/job.py says why each line is there.
 """

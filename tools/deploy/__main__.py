@@ -57,6 +57,7 @@ def _parser() -> _Parser:
         metavar="TAG",
         help="of images: `images` gives it to them; `deploy` takes what has it, and builds nothing (hash of content)",
     )
+    parser.add_argument("--load", action="store_true", help="`images` brings them to the nodes too, as `deploy` does")
     parser.add_argument("--models", type=_names, metavar="A,B", help="only these models")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value of the chart")
     parser.add_argument("--values", action="append", default=[], metavar="FILE", help="values of the chart")
@@ -77,10 +78,13 @@ def _models(asked: list[str] | None) -> list[str]:
 
 
 def _images(args: argparse.Namespace) -> None:
-    tag = args.tag or images.content_tag()
+    tag, context = args.tag or images.content_tag(), ""
+    if args.load:
+        context = release.current_context()
+        nodes.check(context, args.registry, bool(os.environ.get("IMAGE_BUILD")))
     builder, built = images.build(_models(args.models), args.registry, tag, _say)
-    if builder is not None and args.registry:
-        nodes.push(builder, built, _say)
+    if builder is not None:
+        nodes.deliver(builder, built, context, args.registry, _say)
 
 
 def _deploy(args: argparse.Namespace, where: Release) -> None:

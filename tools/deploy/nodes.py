@@ -42,23 +42,17 @@ def check(context: str, registry: str, builder_is_given: bool) -> None:
 def deliver(
     builder: Builder, references: Iterable[str], context: str, registry: str, say: Callable[[str], None]
 ) -> None:
-    """Pushes, or loads. Raises DeployError."""
-    if registry:
-        push(builder, references, say)
-        return
+    """Pushes, or loads; neither where there is no registry and no context to load into. Raises DeployError."""
     command = loader(context)
-    if command is None:
-        return
     for reference in references:
+        if registry:
+            builder.push(reference)
+            say(f"pushed {reference}")
+            continue
+        if command is None:
+            return
         with tempfile.TemporaryDirectory() as folder:
             archive = Path(folder) / "image.tar"
             builder.save(reference, archive)
             ask(*command(archive), timeout_s=LOAD_TIMEOUT_S)
         say(f"loaded {reference} into {context}")
-
-
-def push(builder: Builder, references: Iterable[str], say: Callable[[str], None]) -> None:
-    """To the registry that is in their names. Raises DeployError."""
-    for reference in references:
-        builder.push(reference)
-        say(f"pushed {reference}")
