@@ -55,7 +55,7 @@ def _run(options: Options) -> int:
     _raise_descriptor_limit(options.shard.part(options.connections))
     sampler = Sampler(options.trace_ratio, options.seed) if options.trace_ratio else None
     started_at = datetime.now(UTC)
-    load = Load(options, plan.requests(), sampler, _say)
+    load = Load(options, plan.requests(options.shard), sampler, _say)
     _stop_on_signals(load)
     load.open_connections()
     start = Start(begin_ns=None, uncertainty_ns=0)

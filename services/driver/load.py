@@ -63,7 +63,7 @@ class Load:
         arrivals: Iterator[int] = iter(())
         if options.rate_rps is not None:
             sends = intended_sends(options.rate_rps, options.arrival, options.seed, begin_ns, window.end_ns)
-            arrivals = options.shard.schedule(sends)
+            arrivals = options.shard.deal(sends)
             loop.count_from(window.start_ns)
         loop.begin(arrivals)
         loop.turn_until(window.start_ns)

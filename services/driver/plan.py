@@ -14,6 +14,8 @@ import yaml
 from google.protobuf import json_format
 from sweetspot.v1.workload_pb2 import RunRequest
 
+from services.driver.shard import Shard
+
 MAX_PAYLOAD_BYTES = 1 << 20
 MAX_KEYS = 65_536
 
@@ -33,13 +35,13 @@ class Plan:
     keys: int = 1
     """How many keys the calls have in turn; one is the request's own."""
 
-    def requests(self) -> Iterator[bytes]:
-        """A request for each call, without end."""
+    def requests(self, shard: Shard) -> Iterator[bytes]:
+        """A request for each call of the shard, without end."""
         if self.keys == 1:
             return repeat(self.request)
         # A key serialised after the rest is merged into it (Protocol Buffers, Encoding, "Last One Wins").
         keys = [RunRequest(key=key).SerializeToString() for key in range(self.keys)]
-        return map(self.request.__add__, cycle(keys))
+        return map(self.request.__add__, shard.deal(cycle(keys)))
 
 
 def read_plan(path: Path) -> Plan:

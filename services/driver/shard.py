@@ -1,13 +1,17 @@
 """How one run is dealt to several drivers, its shards, so that their parts add up to it exactly.
 
-Connections are dealt like cards. So is the schedule, call by call: together the shards send what one driver would have
-sent, when it would have sent it, whatever the arrivals (rates divided by n would only do so on average).
+Connections are dealt like cards. So are the schedule and the requests, call by call: together the shards send what one
+driver would have sent, when it would have sent it, whatever the arrivals (rates divided by n would only do so on
+average), and to as many keys at a time.
 Pure arithmetic. Must not know how shards find each other.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,6 @@ class Shard:
         """How many of `whole` things are this shard's."""
         return len(range(self.index, whole, self.of))
 
-    def schedule(self, sends: Iterator[int]) -> Iterator[int]:
-        """Which of all intended sends are this shard's: every `of`-th."""
-        return islice(sends, self.index, None, self.of)
+    def deal(self, whole: Iterator[T]) -> Iterator[T]:
+        """Which of all intended sends, or of all requests, are this shard's: every `of`-th."""
+        return islice(whole, self.index, None, self.of)

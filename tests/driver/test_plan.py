@@ -6,6 +6,7 @@ import pytest
 from sweetspot.v1.workload_pb2 import RunRequest
 
 from services.driver.plan import PlanError, make_plan, read_plan
+from services.driver.shard import Shard
 
 YAML = """
 steps: [{compute: {rounds: 2000}}, {call: {delay_us: 5000, reply_bytes: 128}}]
@@ -37,14 +38,21 @@ def test_an_empty_file_is_an_echo(tmp_path: Path) -> None:
 
 def test_calls_take_turns_at_the_keys_and_differ_in_nothing_else() -> None:
     plan = make_plan({"keys": 3, "payload_bytes": 2})
-    requests = [RunRequest.FromString(request) for request in islice(plan.requests(), 5)]
+    requests = [RunRequest.FromString(request) for request in islice(plan.requests(Shard()), 5)]
     assert [(request.key, request.payload) for request in requests] == [(key, bytes(2)) for key in (0, 1, 2, 0, 1)]
     assert plan.described == {"keys": 3, "payload_bytes": 2}
 
 
+def test_shards_that_begin_together_ask_for_the_keys_that_one_driver_would_ask_for() -> None:
+    plan = make_plan({"keys": 5})
+    dealt = zip(*(plan.requests(Shard(index, 2)) for index in range(2)), strict=True)
+    keys = [[RunRequest.FromString(request).key for request in pair] for pair in islice(dealt, 5)]
+    assert keys == [[0, 1], [2, 3], [4, 0], [1, 2], [3, 4]]
+
+
 def test_calls_of_one_key_are_all_the_same() -> None:
     plan = make_plan({"key": 7})
-    assert set(islice(plan.requests(), 3)) == {plan.request}
+    assert set(islice(plan.requests(Shard()), 3)) == {plan.request}
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_together_the_shards_send_exactly_what_one_driver_would_send(
     def sends() -> list[int]:
         return list(intended_sends(rate_rps, arrival, seed, 7, 7 + NS_PER_S))
 
-    parts = [list(Shard(index, of).schedule(iter(sends()))) for index in range(of)]
+    parts = [list(Shard(index, of).deal(iter(sends()))) for index in range(of)]
     assert sorted(each for part in parts for each in part) == sends()
     assert max(map(len, parts)) - min(map(len, parts)) <= 1
 
