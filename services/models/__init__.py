@@ -180,7 +180,14 @@ MODELS = {
             "one loop does the I/O, and a pool of threads runs callbacks",
             "never, in Python: it needs both the locks of threads and the hand-kept state of events",
             Taxonomy(
-                "preemptive", "manual", "non-blocking", "colours or locks", "none", "the loop", "bounded", "queue"
+                "preemptive",
+                "manual",
+                "non-blocking",
+                "locks; none within a colour",
+                "none",
+                "the loop",
+                "bounded",
+                "queue",
             ),
             shared_by=lambda _: Sharing.CALLBACKS,
             variants=(("--colour", "connection"), ("--colour", "key")),

@@ -14,8 +14,9 @@ What bounds it The interpreter lock. Two hand-offs for each wait of a call: to t
 When full      Where `queue_bound` callbacks wait, the loop answers a further call RESOURCE_EXHAUSTED. What a call
                goes on with is never refused: as many can wait as calls are open, which MAX_CONCURRENT_STREAMS bounds.
 After          The corner of Adya et al. (USENIX 2002) that nobody wants: locks as for threads, and a ripped stack as
-               for events. `--colour` takes the locks away again: Zeldovich et al., Multiprocessor Support for
-               Event-Driven Programs, USENIX 2003 (libasync-smp). There each processor has a queue of its own.
+               for events. `--colour` takes away the locks on what one colour alone touches: Zeldovich et al.,
+               Multiprocessor Support for Event-Driven Programs, USENIX 2003 (libasync-smp). There each processor has a
+               queue of its own; here accounts are shared by colours, so that the ledger keeps its lock.
 """
 
 import queue

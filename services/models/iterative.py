@@ -5,11 +5,12 @@
     c2 ---> | c2 | c3 |                        |
     c3 ---'  backlog <---- next -- [ accept ] <'
 
-Who waits      The thread, in recv for the one client that it serves, and in recv for the backend. All other clients,
+Who waits      The thread, in poll for the one client that it serves, and in recv for the backend. All other clients,
                until that one leaves; the calls of one connection, for the one before: a caller's cancel is read only
                when its call is done.
 What bounds it One call at a time, whatever there is of processors. Memory does not grow with clients.
-When full      That is: always, with one client. The others wait in the backlog; beyond it the kernel refuses them.
+When full      That is: always, with one client. The others wait in the backlog; beyond it the kernel drops them, and
+               they try again.
 After          Stevens, UNIX Network Programming 1, "TCP Iterative Server": no control over concurrency, so what any
                other model costs or gains is measured from here.
 """
