@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import SMALL, Cluster, Release
+from tests.cluster.conftest import SMALL, Cluster, Release, namespace_of
 
 pytestmark = pytest.mark.timeout(1200)
 
@@ -37,7 +37,7 @@ CALLS = {
 @pytest.fixture(scope="module")
 def proactor(cluster: Cluster) -> Iterator[Release]:
     """The proactor, deployed with the profile where the profile was put on the nodes before."""
-    made = Release(cluster, "ring", "sweetspot-test-ring")
+    made = Release(cluster, "ring", namespace_of("ring"))
     settings = [word for part in PROFILE for word in ("--set", f"models.proactor.seccompProfile.{part}")]
     try:
         # No pod yet, for no node has the profile: this brings the images.

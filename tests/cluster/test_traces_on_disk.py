@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import SMALL, Release
+from tests.cluster.conftest import SMALL, Release, namespace_of
 from tests.cluster.runs import only, run, sweetspot, trials, until
 
 CLAIM = "traces"
-VOLUME = "sweetspot-test-traces"
+VOLUME = namespace_of("traces")
 FOLDER = f"/var/lib/{VOLUME}"
 """What a storage class would make: a volume that is a folder of a node, and root's."""
 END = """
@@ -26,7 +26,7 @@ os.kill(1, signal.SIGTERM)
 def kept(release: Release) -> Iterator[Release]:
     """A release to be, in a namespace of its own that has a claim."""
     cluster = release.cluster
-    made = Release(cluster, "kept", "sweetspot-test-kept")
+    made = Release(cluster, "kept", namespace_of("kept"))
     node = cluster.kubectl("get", "nodes", "--output=name").split()[0].removeprefix("node/")
     cluster.kubectl("create", "namespace", made.namespace)
     try:

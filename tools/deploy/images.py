@@ -1,7 +1,7 @@
 """The project's images: which there are, what their tag is, and whichever of docker, podman and buildah builds them.
 
-An image's tag is the hash of all that images are made of. So one tag means one content, and a pod whose image has not
-changed is not restarted. Must not know of clusters.
+An image's tag is the hash of all that images are made of here: so a pod whose image has not changed is not restarted.
+The base image is whatever its own tag stands for when one is built. Must not know of clusters.
 """
 
 import hashlib
