@@ -6,8 +6,9 @@ from pathlib import Path
 
 from tools.answer import connections
 from tools.report.spans import Span, read_spans
-from tools.report.waterfall import Call, Waterfall, waterfall
+from tools.report.waterfall import Waterfall, waterfall
 from tools.results import Trial
+from tools.traces import Traced, traced
 from tools.units import count
 
 CANDIDATES = 8
@@ -27,7 +28,7 @@ class Shown:
 
 def shown_calls(folder: Path, trials: Sequence[Trial]) -> tuple[list[Shown], list[str]]:
     """One entry a trial, and one line for each trace file with unreadable lines."""
-    calls = {trial.model: _traced(trial) for trial in trials}
+    calls = {trial.model: traced(trial) for trial in trials}
     wanted = {
         call.trace_id
         for ours in calls.values()
@@ -38,13 +39,7 @@ def shown_calls(folder: Path, trials: Sequence[Trial]) -> tuple[list[Shown], lis
     return [_shown(trial, calls[trial.model], spans) for trial in trials], problems
 
 
-def _traced(trial: Trial) -> list[Call]:
-    """Fastest first."""
-    calls = (Call(call["trace_id"], call["latency_ns"], call["status"]) for call in trial.result["traces"])
-    return sorted(calls, key=lambda call: call.latency_ns)
-
-
-def _shown(trial: Trial, calls: Sequence[Call], spans: Mapping[str, Sequence[Span]]) -> Shown:
+def _shown(trial: Trial, calls: Sequence[Traced], spans: Mapping[str, Sequence[Span]]) -> Shown:
     where = f"at {connections(trial.connections)}"
     if not calls:
         return Shown(trial.model, [], f"No call was traced {where}.")
@@ -60,11 +55,11 @@ def _shown(trial: Trial, calls: Sequence[Call], spans: Mapping[str, Sequence[Spa
     return Shown(trial.model, [(name, waterfall(call, spans[call.trace_id])) for name, call in pair], note)
 
 
-def _median_first(calls: Sequence[Call]) -> list[Call]:
+def _median_first(calls: Sequence[Traced]) -> list[Traced]:
     """Sorted calls by their distance from the middle."""
     middle = (len(calls) - 1) // 2
     return [calls[place] for place in sorted(range(len(calls)), key=lambda place: abs(place - middle))]
 
 
-def _first_with_spans(calls: Sequence[Call], spans: Mapping[str, Sequence[Span]]) -> Call | None:
+def _first_with_spans(calls: Sequence[Traced], spans: Mapping[str, Sequence[Span]]) -> Traced | None:
     return next((call for call in calls[:CANDIDATES] if call.trace_id in spans), None)
