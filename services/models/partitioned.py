@@ -64,7 +64,7 @@ def serve(service: Service) -> None:
         supervisor.ready()
         loop.run()  # until its own clients have left
         owners.drain()
-        loop.run()  # until the other workers' have
+        loop.run()  # until the other workers' have, for whom it still runs calls
 
     supervisor = Supervisor(service, len(mailboxes), work)
     supervisor.start()
@@ -127,10 +127,10 @@ class Owners:
                 self._askers.add(asker)
 
     def drain(self) -> None:
-        """Asks nothing more of others, and stops the loop once they ask nothing more."""
+        """Tells the others that its own clients have left, and stops the loop once theirs have."""
         self._draining = True
         for other in self._others.values():
-            other.close()
+            other.leave()
         self._stop_if_alone()
 
     def _connect(self, mailbox: Channel, **told: Callable[..., None]) -> Link:

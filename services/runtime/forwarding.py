@@ -5,6 +5,9 @@
     | Remote |                                                                 | Asker  | ---> Calls
     '--------' <- begun how many | message number, ... | end number, status    '--------'
 
+One whose own clients have left says `leaving`, and need not be waited for. It still runs what others ask of it, and
+still asks for what those calls have to book.
+
 Which calls go to which worker, and how the two come to have a link, is the model's.
 """
 
@@ -28,10 +31,7 @@ class Linked(Protocol):
     """What is asked of a link, on whichever loop it is."""
 
     def send(self, *message: object) -> None:
-        """Sends a message; nothing once the link is lost or closed."""
-
-    def close(self) -> None:
-        """Ends it from this side."""
+        """Sends a message; nothing once the link is lost."""
 
 
 _SHAPES = {**WORKLOAD_SHAPES, **SHAPES}
@@ -54,7 +54,8 @@ class Remote:
         self._booked: dict[int, Answered] = {}
         self._sequence = 0
         self._not_begun = 0
-        self._closed = False
+        self._leaving = False
+        self._gone = False
         self._link = connect(received=self._received, lost=self._lost)
 
     @property
@@ -76,14 +77,17 @@ class Remote:
 
     def book(self, account: int, amount: int, answered: Answered) -> None:
         """Has an account changed there; `answered` is called once: UNAVAILABLE where it is not known whether it was."""
+        if self._gone:
+            answered(Code.UNAVAILABLE, f"{self._name} has left: it has not booked a transfer")
+            return
         self._sequence += 1
         self._booked[self._sequence] = answered
         self._link.send("book", self._sequence, account, amount)
 
-    def close(self) -> None:
-        """Asks nothing more."""
-        self._closed = True
-        self._link.close()
+    def leave(self) -> None:
+        """Has no more calls run there, and says so; `book` still works for as long as there is somebody."""
+        self._leaving = True
+        self._link.send("leaving", self._sequence)
 
     def _received(self, messages: list[Message]) -> None:
         for kind, number, *rest in messages:
@@ -103,8 +107,8 @@ class Remote:
         booked, self._booked = self._booked, {}
         self._wait_for(-self._not_begun)
         why = f"{self._name} has died"
-        if self._closed:
-            why = f"{self._name} was not waited for any longer"
+        if self._leaving:
+            self._gone = True
         else:
             self._link = self._connect(received=self._received, lost=self._lost)
         for connection, call in asked.values():
@@ -120,10 +124,11 @@ class Remote:
 class Asker:
     """The running side: the `Caller` of another worker's calls."""
 
-    def __init__(self, calls: Calls, ledger: Ledger, lost: Callable[["Asker"], None]) -> None:
+    def __init__(self, calls: Calls, ledger: Ledger, left: Callable[["Asker"], None]) -> None:
+        """`left` is called when it is leaving, and when it is lost."""
         self._calls = calls
         self._ledger = ledger
-        self._lost = lost
+        self._left = left
         self._running: dict[int, ServerCall] = {}
         self.link: Linked
 
@@ -142,9 +147,11 @@ class Asker:
                 self._run(number, *rest)
             elif kind == "cancel":
                 self._cancel(number)
-            else:
+            elif kind == "book":
                 self._ledger.book(*rest)
                 self.link.send("booked", number)
+            else:
+                self._left(self)
         if begun:
             self.link.send("begun", begun)
 
@@ -152,7 +159,7 @@ class Asker:
         """The other worker is no more, and nobody waits for its calls."""
         for number in tuple(self._running):
             self._cancel(number)
-        self._lost(self)
+        self._left(self)
 
     def _run(self, number: int, head: tuple[bytes, int | None, str | None], received_ns: int, request: bytes) -> None:
         path, timeout_ns, traceparent = head

@@ -81,7 +81,7 @@ class Link:
         loop.register(sock.fileno(), self)
 
     def send(self, *message: object) -> None:
-        """Sends at the end of this round of the loop; nothing once the link is lost or closed."""
+        """Sends at the end of this round of the loop; nothing once the link is lost."""
         if self._sock.fileno() < 0:
             return
         if self._mail.put(message):
@@ -100,11 +100,6 @@ class Link:
             self._flush()
         else:
             self._lose()
-
-    def close(self) -> None:
-        """Ends it from this side; `lost` is called here too."""
-        self._flush()
-        self._lose()
 
     def _flush(self) -> None:
         if self._sock.fileno() < 0:

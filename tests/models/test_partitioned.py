@@ -118,6 +118,30 @@ def test_what_a_dead_worker_ran_is_unavailable_and_its_successor_has_its_keys_an
         assert (seen.ledger_sum, seen.queue_depth) == (0, 0)
 
 
+def test_what_a_worker_without_clients_runs_for_another_is_finished_before_the_service_exits() -> None:
+    with (
+        serving("partitioned", "--processes", "2", "--accounts", "2") as service,
+        grpc.insecure_channel(service.address) as channel,
+    ):
+        # One of them runs in the worker that does not have the connection, and half of its transfer in the other.
+        calls = [
+            Workload(channel).run.future(
+                workload_pb2.RunRequest(
+                    key=key,
+                    steps=[
+                        workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=500_000)),
+                        workload_pb2.Step(transfer=workload_pb2.Transfer(to_account=1, amount=1)),
+                    ],
+                ),
+                timeout=TIMEOUT_S,
+            )
+            for key in (0, 1)
+        ]
+        service.wait_until_in_flight(2)
+        assert service.stop() == 0
+        assert [call.code() for call in calls] == [grpc.StatusCode.OK] * 2
+
+
 def test_a_caller_who_gives_up_is_not_waited_for_at_the_owner() -> None:
     with partitioned() as (service, clients):
         calls = [client.run.future(on(0, **SLEEPS), timeout=TIMEOUT_S) for client in clients]

@@ -40,6 +40,7 @@ class End:
     def __init__(self, sock: socket.socket, loop: Loop) -> None:
         self.messages: list[Message] = []
         self.lost = 0
+        self.sock = sock
         self.link = Link(sock, loop, received=self.messages.extend, lost=self._lost)
 
     def _lost(self) -> None:
@@ -70,10 +71,10 @@ def test_a_message_larger_than_any_buffer_arrives_before_what_was_sent_after_it(
 
 def test_both_ends_are_told_once_that_a_link_is_lost(loop: Loop) -> None:
     one, other = (End(sock, loop) for sock in socket.socketpair())
-    one.link.close()
+    one.sock.shutdown(socket.SHUT_RDWR)
     turn(loop)
     other.link.send("nobody hears this")
-    other.link.close()
+    turn(loop)
     assert (one.lost, other.lost) == (1, 1)
 
 
@@ -107,7 +108,7 @@ class Workers:
         self.asking, self.running = Noted(), Noted()
         self.ledger = Ledger(2)
         self.left: list[Asker] = []
-        self.askers: list[tuple[Asker, Link]] = []
+        self.links: list[tuple[socket.socket, socket.socket]] = []
         self.queue = Board().gauge()
         self.remote = Remote("worker-1", self._connect, self.queue, queue_bound)
 
@@ -115,7 +116,7 @@ class Workers:
         kept, sent = socket.socketpair()
         asker = Asker(self.running, self.ledger, self.left.append)
         asker.link = Link(sent, self.loop, received=asker.received, lost=asker.lost)
-        self.askers.append((asker, asker.link))
+        self.links.append((kept, sent))
         return Link(kept, self.loop, **told)
 
     def call(self, request: bytes = b"request") -> ServerCall:
@@ -124,9 +125,9 @@ class Workers:
         self.remote.run(self.asking, call)
         return call
 
-    def die(self) -> None:
-        _, link = self.askers[-1]
-        link.close()
+    def part(self) -> None:
+        """Ends the link as the death of either would, and both are told."""
+        self.links[-1][0].shutdown(socket.SHUT_RDWR)
         turn(self.loop)
 
 
@@ -134,7 +135,9 @@ class Workers:
 def workers(loop: Loop) -> Iterator[Workers]:
     workers = Workers(loop)
     yield workers
-    workers.remote.close()
+    for link in workers.links:
+        for sock in link:
+            sock.close()
 
 
 def test_a_call_runs_elsewhere_as_it_came_and_its_replies_come_back(workers: Workers) -> None:
@@ -173,28 +176,45 @@ def test_what_a_dead_worker_was_asked_is_unavailable_and_the_next_one_is_asked_w
     answers: list[tuple[Code, str]] = []
     workers.call()
     workers.remote.book(0, 5, lambda code, why: answers.append((code, why)))
-    workers.die()
+    workers.part()
     assert workers.asking.ends == [(Code.UNAVAILABLE, "worker-1 has died")]
     assert [code for code, _ in answers] == [Code.UNAVAILABLE]
     assert workers.queue.value() == 0
     workers.call()
     turn(workers.loop)
-    assert len(workers.askers) == 2
+    assert len(workers.links) == 2
     assert len(workers.running.calls) == 1, "the second; the first was never read"
 
 
-def test_what_is_still_asked_at_the_end_of_a_drain_is_unavailable_and_nobody_is_asked_again(workers: Workers) -> None:
+def test_one_that_is_leaving_is_answered_what_it_had_asked_and_still_books(workers: Workers) -> None:
+    answers: list[Code] = []
     workers.call()
-    workers.remote.close()
-    assert workers.asking.ends == [(Code.UNAVAILABLE, "worker-1 was not waited for any longer")]
-    assert len(workers.askers) == 1
+    workers.remote.leave()
+    workers.remote.book(1, 5, lambda code, why: answers.append(code))
+    turn(workers.loop)
+    assert len(workers.left) == 1
+    ((caller, there),) = workers.running.calls
+    caller.finish(there, Code.OK)
+    turn(workers.loop)
+    assert workers.asking.ends == [(Code.OK, "")]
+    assert (workers.ledger.sum(), answers) == (5, [Code.OK])
+
+
+def test_one_that_is_leaving_looks_for_no_successor_and_is_told_at_once_that_nobody_books(workers: Workers) -> None:
+    answers: list[Code] = []
+    workers.call()
+    workers.remote.leave()
+    workers.part()
+    assert workers.asking.ends == [(Code.UNAVAILABLE, "worker-1 has died")]
+    workers.remote.book(1, 5, lambda code, why: answers.append(code))
+    assert answers == [Code.UNAVAILABLE]
+    assert len(workers.links) == 1
 
 
 def test_a_worker_whose_asker_has_died_cancels_its_calls(workers: Workers) -> None:
     workers.call()
     turn(workers.loop)
-    workers.remote.close()
-    turn(workers.loop)
+    workers.part()
     assert workers.running.cancels == [call for _, call in workers.running.calls]
     assert len(workers.left) == 1
 

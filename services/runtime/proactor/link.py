@@ -32,10 +32,6 @@ class CompletionLink:
         if not self._is_lost and self._mail.put(message):
             self._stream.flush_soon()
 
-    def close(self) -> None:
-        """Ends it from this side; `lost` is called here too."""
-        self._stream.shutdown(socket.SHUT_RDWR)
-
     def data_received(self, data: bytes) -> None:
         if data:
             self._received(self._mail.heard(data))
