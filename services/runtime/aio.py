@@ -146,10 +146,10 @@ async def watch_lag(lag: LoopLag) -> None:
 
 
 class AsyncioWaits:
-    """How a coroutine waits: for a timer, or for a reply on the one connection that its loop keeps to the backend.
+    """How a coroutine waits: for a timer, or for a reply on the connection that its loop keeps to the backend.
 
-    The connection is made by the first fetch, and again by the first one after it was lost. A task that is cancelled
-    while it waits cancels its call of the backend.
+    The connection is made by the first fetch, and again by the first one after it was lost or told to go away; what is
+    in flight on one that goes away ends there. A task that is cancelled while it waits cancels its call of the backend.
     """
 
     def __init__(self, backend: Address | None) -> None:
@@ -171,7 +171,7 @@ class AsyncioWaits:
         """The backend's reply, or why there is none: FAILED_PRECONDITION without a backend, UNAVAILABLE, and so on."""
         if self._backend is None:
             return RpcError(Code.FAILED_PRECONDITION, "this service was started without --backend")
-        if self._connection is None or self._connection.channel.closed:
+        if self._connection is None or not self._connection.channel.takes_calls:
             self._connection = BackendConnection(self._backend)
         connection = self._connection
         replied: asyncio.Future[bytes | RpcError] = asyncio.get_running_loop().create_future()

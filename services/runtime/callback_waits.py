@@ -1,4 +1,4 @@
-"""How callbacks wait on a loop: a timer, or a backend call on the one connection that the loop keeps."""
+"""How callbacks wait on a loop: a timer, or a backend call on the connection that the loop keeps."""
 
 import time
 from collections.abc import Callable
@@ -55,7 +55,7 @@ class CallbackWaits:
             error = RpcError(Code.FAILED_PRECONDITION, "this service was started without --backend")
             self._loop.soon(lambda: then(error))
             return
-        if self._connection is None or self._connection.channel.closed:
+        if self._connection is None or not self._connection.channel.takes_calls:
             self._connection = self._connect(self._backend)
         connection = self._connection
         try:

@@ -23,16 +23,16 @@ class Channel:
 
     @property
     def closed(self) -> bool:
-        """Takes no more calls: open another."""
+        """Nothing more will come: close the socket."""
         return self._session.closed
 
     @property
-    def can_start(self) -> bool:
-        """Whether `start` may be called."""
-        return self._session.can_start
+    def takes_calls(self) -> bool:
+        """Whether `start` may be called: else open another, while those in flight here go on."""
+        return not (self._session.going_away or self._session.closed)
 
     def start(self, fetch: Fetch, then: Then) -> ClientCall:
-        """Starts a call; raises RpcError UNAVAILABLE where `can_start` is false."""
+        """Starts a call; raises RpcError UNAVAILABLE where `takes_calls` is false."""
         timeout_ns = None if fetch.deadline_ns is None else fetch.deadline_ns - time.monotonic_ns()
         metadata = () if fetch.traceparent is None else (("traceparent", fetch.traceparent),)
         return self._session.start(FETCH_PATH, fetch.request, timeout_ns=timeout_ns, metadata=metadata, context=then)

@@ -9,11 +9,11 @@ import grpc
 import pytest
 from sweetspot.v1 import backend_pb2, control_pb2, workload_pb2
 
-from services.runtime.aio import AsyncioWaits
+from services.runtime.aio import AsyncioWaits, Connection
 from services.runtime.config import Address
-from services.wire import Code, RpcError
+from services.wire import Code, RpcError, ServerCall, ServerEvent, ServerSession, Shape
 from services.workload.ledger import Ledger
-from services.workload.run import Fetch, Run
+from services.workload.run import FETCH_PATH, Fetch, Run
 from tests.serving import Serving, serving
 
 TIMEOUT_S = 10
@@ -99,6 +99,39 @@ def test_a_lost_backend_is_unavailable_until_it_is_back() -> None:
             assert message.startswith(f"backend {address}: ")
         with serving("backend", "--port", str(address.port)):
             assert isinstance(await fetch(waits), bytes)
+
+    asyncio.run(story())
+
+
+def test_a_backend_that_goes_away_is_asked_on_a_new_connection_and_finishes_what_it_has_on_the_old_one() -> None:
+    calls: list[tuple[Connection, ServerCall]] = []
+
+    class Silent:
+        def responder(self, call: ServerCall) -> None: ...
+
+    def handle(connection: Connection, event: ServerEvent) -> None:
+        calls.append((connection, event.call))
+        if len(calls) > 1:
+            connection.session.reply(event.call, b"new")
+
+    def accepted() -> Connection:
+        return Connection(ServerSession({FETCH_PATH.encode(): Shape.UNARY}), Silent(), handle, lambda _: None)
+
+    async def story() -> None:
+        async with asyncio.timeout(TIMEOUT_S):
+            server = await asyncio.get_running_loop().create_server(accepted, "127.0.0.1", 0)
+            waits = AsyncioWaits(Address(*server.sockets[0].getsockname()))
+            waiting = asyncio.create_task(fetch(waits))
+            while not calls:
+                await asyncio.sleep(0)
+            old, call = calls[0]
+            old.drain()
+            while calls[-1][0] is old:
+                assert await fetch(waits) == b"new"
+            old.session.reply(call, b"old")
+            old.flush()
+            assert await waiting == b"old"
+            server.close()
 
     asyncio.run(story())
 
