@@ -86,13 +86,7 @@ class Connection:
         data = b"-"
         while data:
             data = await self._read()
-            for event in self._session.receive_data(data):
-                if respond(self._session, self._service, event):
-                    continue
-                if isinstance(event, CallReceived):
-                    self._start(event.call)
-                elif isinstance(event, CallCancelled) and event.call in self._tasks:
-                    self._tasks[event.call].cancel()
+            self._receive(data)
             await self._flush()
         self._service.close_session(self._session)
         self._writer.close()
@@ -109,6 +103,15 @@ class Connection:
         """Tells the client to open no more calls."""
         self._session.drain()
         self._write()
+
+    def _receive(self, data: bytes) -> None:
+        for event in self._session.receive_data(data):
+            if respond(self._session, self._service, event):
+                continue
+            if isinstance(event, CallReceived):
+                self._start(event.call)
+            elif isinstance(event, CallCancelled) and event.call in self._tasks:
+                self._tasks[event.call].cancel()
 
     def _start(self, call: ServerCall) -> None:
         def ended(_: asyncio.Task[None]) -> None:
@@ -157,4 +160,4 @@ class Connection:
         try:
             await self._writer.drain()
         except OSError:
-            self._session.receive_data(b"")
+            self._receive(b"")
