@@ -122,7 +122,8 @@ class Connection:
             while data := self._session.data_to_send():
                 self._sock.sendall(data)
         except OSError:
-            self._session.receive_data(b"")
+            for event in self._session.receive_data(b""):  # who runs a call looks whether it is cancelled
+                respond(self._session, self._service, event)
             self._shutdown(socket.SHUT_RDWR)
 
 
