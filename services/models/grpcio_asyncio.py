@@ -44,6 +44,7 @@ async def serve_until_drained(service: Service) -> None:
     drain_asked = asyncio.Event()
     asyncio.get_running_loop().add_reader(service.drain, drain_asked.set)
     await drain_asked.wait()
+    asyncio.get_running_loop().remove_reader(service.drain)  # it stays readable, and the loop would spin
     stopped = asyncio.create_task(server.stop(service.config.drain_timeout_s))
     while not (stopped.done() or service.drained()):
         await asyncio.wait((stopped,), timeout=DRAIN_POLL_S)
