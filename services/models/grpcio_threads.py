@@ -96,7 +96,8 @@ class ThreadHandlers(Handlers):
             of_worker.waits = BlockingWaits(self._service.config.backend)
             of_worker.identity = self._service.identity()
         call = arrival.call(request, context.time_remaining())
-        call.cancelled = not context.add_callback(call.cancel)
+        if not context.add_callback(call.cancel):
+            call.cancel()
         run = None
         code = Code.UNKNOWN
         try:
