@@ -32,6 +32,7 @@ from services.runtime.callback_waits import CallbackWaits
 from services.runtime.calls import Caller
 from services.runtime.channel import Then
 from services.runtime.loop import Loop
+from services.runtime.pool import FULL
 from services.runtime.service import Service
 from services.runtime.wakeup import Wakeup
 from services.wire import Code, RpcError, ServerCall
@@ -77,7 +78,7 @@ class PooledCalls:
 
     def received(self, connection: Caller, call: ServerCall) -> None:
         if self._service.queue.own() >= self._service.config.queue_bound:
-            connection.finish(call, Code.RESOURCE_EXHAUSTED, "queue is full")
+            connection.finish(call, *FULL)
             return
         colour = self._colour(connection, call)
         self._ready.put(colour, partial(self._begin, connection, call, colour))

@@ -21,8 +21,9 @@ from socket import socket
 
 from services.runtime.accept import accept_until_drained
 from services.runtime.blocking import BlockingWaits, Connection, Connections
+from services.runtime.pool import FULL
 from services.runtime.service import Service
-from services.wire import CallReceived, Code, ServerCall
+from services.wire import CallReceived, ServerCall
 
 Queue = queue.Queue[tuple[Connection, ServerCall]]
 
@@ -51,11 +52,12 @@ def read_connection(sock: socket, service: Service, connections: Connections, ca
     while (events := connection.receive()) is not None:
         for event in events:
             if isinstance(event, CallReceived):
+                service.queue.add(1)  # before a worker can take it, lest the count falls below 0
                 try:
                     calls.put_nowait((connection, event.call))
-                    service.queue.add(1)
                 except queue.Full:
-                    connection.finish(event.call, Code.RESOURCE_EXHAUSTED, "queue is full")
+                    service.queue.add(-1)
+                    connection.finish(event.call, *FULL)
     connection.close()
     connections.discard(connection)
 

@@ -42,8 +42,8 @@ class Pool:
         """By one thread, the loop's. Raises RpcError RESOURCE_EXHAUSTED when the queue is full."""
         if self.is_full:
             raise RpcError(*FULL)
+        self._service.queue.add(1)  # before a worker can take it, lest the count falls below 0
         self._tasks.put(task)
-        self._service.queue.add(1)
 
     def _work(self) -> None:
         waits = self._waits()
