@@ -20,7 +20,7 @@ from socket import socket
 
 from services.runtime.accept import accept_until_drained
 from services.runtime.blocking import BlockingWaits, Connection
-from services.runtime.drain import TimeIsUp
+from services.runtime.drain import TimeIsUp, ignore_the_time
 from services.runtime.service import Service
 from services.wire import CallReceived
 
@@ -29,8 +29,11 @@ def serve(service: Service) -> None:
     """Serves until drained."""
     service.drain.cut_off_after(service.config.drain_timeout_s)
     with suppress(TimeIsUp):
-        for sock in accept_until_drained(service, service.listen()):
-            serve_connection(sock, service)
+        try:
+            for sock in accept_until_drained(service, service.listen()):
+                serve_connection(sock, service)
+        finally:
+            ignore_the_time()
 
 
 def serve_connection(sock: socket, service: Service) -> None:

@@ -24,7 +24,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
-from services.runtime.drain import TimeIsUp, raise_when_time_is_up
+from services.runtime.drain import TimeIsUp, ignore_the_time, raise_when_time_is_up
 from services.runtime.refusal import refusing
 from services.runtime.service import Service
 
@@ -143,8 +143,10 @@ class Children:
             with refusing(self._service.model):
                 self._service.start_tracing()
                 with suppress(TimeIsUp):
-                    work()
-            signal.signal(signal.SIGALRM, signal.SIG_IGN)
+                    try:
+                        work()
+                    finally:
+                        ignore_the_time()
             self._service.stop_tracing()
             status = 0
         except SystemExit as error:

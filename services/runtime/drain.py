@@ -13,6 +13,8 @@ DRAIN_POLL_S = 0.02
 """So often whoever drains looks whether it is over."""
 GOAWAY_GRACE_S = 1.0
 """So long a peer may take to acknowledge that it is to open no more calls; one that never reads does not hold us up."""
+LEAST_TIMER_S = 1e-6
+"""setitimer(2) counts microseconds, and 0 would disarm it."""
 
 
 class TimeIsUp(BaseException):
@@ -26,6 +28,11 @@ def raise_when_time_is_up() -> None:
         raise TimeIsUp
 
     signal.signal(signal.SIGALRM, cut_off)
+
+
+def ignore_the_time() -> None:
+    """From now on it does not. To be called where a TimeIsUp that comes just before is still caught."""
+    signal.signal(signal.SIGALRM, signal.SIG_IGN)
 
 
 class Drain:
@@ -86,7 +93,7 @@ class Drain:
             self._signalled = True
             self.request()
             if self._timeout_s is not None:
-                signal.setitimer(signal.ITIMER_REAL, self._timeout_s)
+                signal.setitimer(signal.ITIMER_REAL, self._timeout_s or LEAST_TIMER_S)
 
         signal.set_wakeup_fd(self._asking_fd, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, ask)
