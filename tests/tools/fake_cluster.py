@@ -59,6 +59,8 @@ class FakeCluster:
     created: list[str] = field(default_factory=list)
     changes: list[Object] = field(default_factory=list)
     """The spec of a Deployment after each change."""
+    watched: Iterator[tuple[int, list[Object]]] = field(default_factory=lambda: iter(()))
+    """Status and events of each watch in turn, which ends there; one more gets what no watcher can read."""
     nodes: tuple[str, ...] = ()
     """CPUs of each; none may be seen where there are none."""
 
@@ -105,7 +107,8 @@ class FakeCluster:
         if verb == "POST" and body is not None:
             return self._create(kind, body)
         if not name:
-            return 200, {"items": self._find(kind, query.get("labelSelector", []))}
+            items = self._find(kind, query.get("labelSelector", []))
+            return 200, {"items": items, "metadata": {"resourceVersion": "1"}}
         if name not in self.objects[kind]:
             return 404, {"message": f'{kind} "{name}" not found'}
         return 200, self._done(verb, kind, name, body or {})
@@ -168,8 +171,13 @@ class FakeCluster:
                 size = int(self.headers.get("Content-Length") or 0)
                 body = json.loads(self.rfile.read(size)) if size else None
                 url = urlsplit(self.path)
-                status, answer = cluster.answer(self.command, url.path, parse_qs(url.query), body)
-                text = json.dumps(answer).encode()
+                query = parse_qs(url.query)
+                if "watch" in query:
+                    status, events = next(cluster.watched, (200, [{}]))
+                    text = "\n".join(map(json.dumps, events)).encode()
+                else:
+                    status, answer = cluster.answer(self.command, url.path, query, body)
+                    text = json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(text)))

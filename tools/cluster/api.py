@@ -77,9 +77,13 @@ class Api:
 
     def find(self, kind: str, selector: Mapping[str, str] | None = None) -> list[Object]:
         """All of those labels."""
+        return self.find_as_of(kind, selector)[0]
+
+    def find_as_of(self, kind: str, selector: Mapping[str, str] | None = None) -> tuple[list[Object], str]:
+        """The same, and the version that this is: `watch` tells what has changed since."""
         wanted = ",".join(f"{key}={value}" for key, value in (selector or {}).items())
-        items: list[Object] = self._ask("GET", kind, query=[("labelSelector", wanted)] if wanted else [])["items"]
-        return items
+        found = self._ask("GET", kind, query=[("labelSelector", wanted)] if wanted else [])
+        return found["items"], found["metadata"]["resourceVersion"]
 
     def create(self, kind: str, manifest: Object) -> Object:
         """Raises AlreadyThereError."""
@@ -98,21 +102,28 @@ class Api:
         except NotThereError:
             return
 
-    def watch(self, kind: str, selector: Mapping[str, str]) -> Iterator[tuple[str, Object]]:
-        """All of those labels as ADDED, then whatever becomes of them, until the server ends it."""
+    def watch(self, kind: str, selector: Mapping[str, str], since: str) -> Iterator[tuple[str, Object]]:
+        """What becomes of those labels after that version, until the server ends it: it does so now and then.
+
+        Raises ClusterError when it does so for a reason, as that the version is too old.
+        """
         wanted = ",".join(f"{key}={value}" for key, value in selector.items())
-        stream = self._connection.call_api(
-            f"{_GROUPS[kind]}/namespaces/{self.namespace}/{kind}",
-            "GET",
-            query_params=[("labelSelector", wanted), ("watch", "true")],
-            auth_settings=["BearerToken"],
-            _return_http_data_only=True,
-            _preload_content=False,
-            _request_timeout=(_TIMEOUTS_S[0], None),
-        )
-        for line in io.TextIOWrapper(stream, encoding="utf-8"):
-            change = json.loads(line)
-            yield change["type"], change["object"]
+        with self._explained("GET", f"{kind} in namespace {self.namespace}"):
+            stream = self._connection.call_api(
+                f"{_GROUPS[kind]}/namespaces/{self.namespace}/{kind}",
+                "GET",
+                query_params=[("labelSelector", wanted), ("resourceVersion", since), ("watch", "true")],
+                auth_settings=["BearerToken"],
+                _return_http_data_only=True,
+                _preload_content=False,
+                _request_timeout=(_TIMEOUTS_S[0], None),
+            )
+            for line in io.TextIOWrapper(stream, encoding="utf-8"):
+                change = json.loads(line)
+                if change["type"] == "ERROR":
+                    why = f"{change['object'].get('message')} (status {change['object'].get('code')})"
+                    raise ClusterError(f"the cluster ended the watch of {kind}: {why}")
+                yield change["type"], change["object"]
 
     def from_service(self, service: str, port: str, path: str, query: list[tuple[str, str]]) -> Any:
         """What the service answers to GET, by way of the API server: JSON where it is JSON."""

@@ -5,7 +5,8 @@
     all shards   keep what they got in a ConfigMap, print the driver's table, and end as the driver ended
 
 Whatever the driver got, the trial is void when a pod of service or backend was killed, crashed or fell silent: then
-that is what was measured. A pod that was asked to go, or that came, is only told.
+that is what was measured. So it is when that could not be watched, or when no pod of the service was there all the
+time. A pod that was asked to go, or that came, is only told.
 Must not know who started the Job: it may be gone.
 """
 
@@ -25,7 +26,6 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any
 
-import urllib3
 import yaml
 from google.protobuf import json_format
 from sweetspot.v1.control_pb2 import SnapshotReply
@@ -48,6 +48,9 @@ SPANS_TIMEOUT_S = 5.5
 """For services to export what they have: they do so twice a second, and give a collector 5 s."""
 _LOOK_AGAIN_S = 0.25
 
+Reading = dict[str, SnapshotReply | str]
+"""Pod -> its counters, or why there are none."""
+
 
 @dataclass(slots=True)
 class Seen:
@@ -62,6 +65,8 @@ class Seen:
     """When it was seen to become ready; None for one that was ready from the start."""
     went: bool = False
     """It was asked to go."""
+    gone: bool = False
+    """It is no more."""
     mishaps: list[str] = field(default_factory=list)
 
 
@@ -74,8 +79,9 @@ class Watch:
         self._selector = selector
         self._lock = threading.Lock()
         self._seen: dict[str, Seen] = {}
-        for pod in api.find("pods", selector):
-            self._note(pod, None)
+        self.unwatched: str | None = None
+        """Why it is not known at the moment how the pods fare; None where it is."""
+        self._look(None)
         threading.Thread(target=self._follow, daemon=True).start()
 
     def pods(self) -> list[Seen]:
@@ -86,19 +92,40 @@ class Watch:
     def _follow(self) -> None:
         while True:
             try:
-                for _, pod in self._api.watch("pods", self._selector):
-                    self._note(pod, time.monotonic_ns())
-            except (ClusterError, urllib3.exceptions.HTTPError, OSError, ValueError):
-                time.sleep(_LOOK_AGAIN_S)  # the server ends a watch now and then: all pods are told anew
+                version = self._look(time.monotonic_ns())
+                self.unwatched = None
+                for what, pod in self._api.watch("pods", self._selector, version):
+                    self._note(pod, time.monotonic_ns(), gone=what == "DELETED")
+            except ClusterError as error:
+                self.unwatched = str(error)
+                time.sleep(_LOOK_AGAIN_S)
+            except Exception as error:  # whatever it was, nobody watches from here on
+                self.unwatched = f"{type(error).__name__}: {error}"
+                return
 
-    def _note(self, pod: Object, now_ns: int | None) -> None:
+    def _look(self, now_ns: int | None) -> str:
+        """Notes all pods, and which of those noted are no more; the version that this is. Raises ClusterError."""
+        pods, version = self._api.find_as_of("pods", self._selector)
+        for pod in pods:
+            self._note(pod, now_ns)
+        there = {pod["metadata"]["name"] for pod in pods}
+        with self._lock:
+            for seen in self._seen.values():
+                if seen.name not in there and not seen.gone:
+                    seen.gone = True
+                    if not seen.went:
+                        seen.mishaps.append(f"pod {seen.name} on {seen.node} went while nobody could watch")
+        return version
+
+    def _note(self, pod: Object, now_ns: int | None, *, gone: bool = False) -> None:
         name, status = pod["metadata"]["name"], pod["status"]
         containers = status.get("containerStatuses", [])
         restarts = sum(each["restartCount"] for each in containers)
         with self._lock:
             seen = self._seen.setdefault(name, Seen(name, "", "", restarts))
             seen.node, seen.ip = pod["spec"].get("nodeName", ""), status.get("podIP", "")
-            seen.went = seen.went or "deletionTimestamp" in pod["metadata"]
+            seen.gone = gone
+            seen.went = seen.went or gone or "deletionTimestamp" in pod["metadata"]
             if ready(pod) and not seen.ready:
                 seen.ready, seen.ready_monotonic_ns = True, now_ns
             ends = [each["state"].get("terminated") for each in containers]
@@ -121,8 +148,8 @@ class Counters:
         self._threads = ThreadPoolExecutor(max(len(self._controls), 1))
         self.read()  # opens the channels, so that the reading at the mark is not late
 
-    def read(self) -> dict[str, SnapshotReply | str]:
-        """Pod -> its counters now, or why there are none. Their clock is that of this host, which the driver shares."""
+    def read(self) -> Reading:
+        """Their counters now. Their clock is that of this host, which the driver shares."""
         return dict(zip(self._controls, self._threads.map(self._read, self._controls.values()), strict=True))
 
     @staticmethod
@@ -246,20 +273,32 @@ def _counted(driver: local.Process, asked: Experiment, watches: Sequence[Watch])
     after = counters.read()
     if not watches:
         return {"before": None, "after": None, "pods": [], "void": []}
-    service, backend = (watch.pods() for watch in watches)
+    service, backend = watches
+    return told(service, backend, before, after)
+
+
+def told(service: Watch, backend: Watch, before: Reading, after: Reading) -> dict[str, Any]:
+    """What became of the pods, from what was read of them at the two marks and what was watched until now."""
+    unwatched = next((watch.unwatched for watch in (service, backend) if watch.unwatched), None)
+    pods = service.pods()
     both = [
         pod.name
-        for pod in service
-        if isinstance(before.get(pod.name), SnapshotReply) and isinstance(after[pod.name], SnapshotReply)
+        for pod in pods
+        if isinstance(before.get(pod.name), SnapshotReply) and isinstance(after.get(pod.name), SnapshotReply)
     ]
+    void = [why for pod in [*pods, *backend.pods()] for why in _why_void(pod, after.get(pod.name))]
+    if unwatched:
+        void.append(f"pods could not be watched: {unwatched}")
+    elif not (void or both):
+        void.append("no pod of the service was there from the first mark to the last, so what it used is not known")
     return {
         "before": _whole([before[name] for name in both]),
         "after": _whole([after[name] for name in both]),
         "pods": [
             {"name": pod.name, "node": pod.node, "ready_monotonic_ns": pod.ready_monotonic_ns, "went": pod.went}
-            for pod in service
+            for pod in pods
         ],
-        "void": [why for pod in [*service, *backend] for why in _why_void(pod, after.get(pod.name))],
+        "void": void,
     }
 
 

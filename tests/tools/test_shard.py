@@ -1,0 +1,114 @@
+"""What a shard knows of the pods that it loads, whatever becomes of its watch: nothing is missed, or the trial void."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sweetspot.v1.control_pb2 import SnapshotReply
+
+from tests.tools.fake_cluster import FakeCluster, Object, container, labels_of_model, pod
+from tools.cluster import shard
+from tools.cluster.api import Api
+from tools.cluster.shard import Reading, Watch
+
+LABELS = labels_of_model("reactor")
+EXPIRED = {"type": "ERROR", "object": {"kind": "Status", "message": "too old resource version", "code": 410}}
+Watched = tuple[int, list[Object]]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
+    monkeypatch.setattr(shard, "_LOOK_AGAIN_S", 0.01)
+    fake = FakeCluster(lambda *_: None)
+    fake.put("pods", pod("r", LABELS))
+    with fake.running(tmp_path) as config:
+        monkeypatch.setenv("KUBECONFIG", str(config))
+        yield fake
+
+
+def watch() -> Watch:
+    return Watch(Api.connect(), LABELS)
+
+
+def until(holds: Callable[[], object]) -> None:
+    deadline_s = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+
+
+def kill(cluster: FakeCluster) -> None:
+    again = {**container(running={}), "restartCount": 1}
+    killed = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+    cluster.put("pods", pod("r", LABELS, containerStatuses=[{**again, "lastState": killed}]))
+
+
+def remove(cluster: FakeCluster) -> None:
+    cluster.objects["pods"].clear()
+
+
+@pytest.mark.parametrize("end", [(429, [EXPIRED["object"]]), (200, [EXPIRED]), (503, [{}]), (200, [])])
+@pytest.mark.parametrize(
+    ("happens", "mishap"),
+    [(kill, "pod r on n1 was OOMKilled"), (remove, "pod r on n1 went while nobody could watch")],
+)
+def test_what_happens_after_a_watch_was_ended_is_seen_all_the_same(
+    end: Watched, happens: Callable[[FakeCluster], None], mishap: str, cluster: FakeCluster
+) -> None:
+    def story() -> Iterator[Watched]:
+        happens(cluster)
+        yield end
+
+    cluster.watched = story()
+    pods = watch()
+    until(lambda: pods.pods()[0].mishaps == [mishap])
+
+
+def test_a_pod_that_was_asked_to_go_and_is_no_more_is_no_mishap(cluster: FakeCluster) -> None:
+    def story() -> Iterator[Watched]:
+        gone = cluster.objects["pods"].pop("r")
+        yield 200, [{"type": "DELETED", "object": gone}]
+
+    cluster.watched = story()
+    pods = watch()
+    until(lambda: pods.unwatched)
+    (seen,) = pods.pods()
+    assert (seen.went, seen.mishaps) == (True, [])
+
+
+BOTH = {"r": SnapshotReply()}
+
+
+def test_a_trial_whose_pods_nobody_watches_any_more_is_void(cluster: FakeCluster) -> None:
+    pods = watch()
+    until(lambda: pods.unwatched)
+    assert shard.told(pods, pods, BOTH, BOTH)["void"] == ["pods could not be watched: KeyError: 'type'"]
+
+
+NONE_STAYED = ["no pod of the service was there from the first mark to the last, so what it used is not known"]
+
+SILENT = ["pod r on n1 fell silent: no answer"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "void"),
+    [(BOTH, BOTH, []), (BOTH, {}, NONE_STAYED), ({}, BOTH, NONE_STAYED), (BOTH, {"r": "no answer"}, SILENT)],
+)
+def test_a_service_of_which_no_pod_stayed_has_not_used_nothing(
+    before: Reading, after: Reading, void: list[str], cluster: FakeCluster
+) -> None:
+    over = threading.Event()
+
+    def quiet() -> Iterator[Watched]:
+        over.wait()
+        yield 200, [{}]
+
+    cluster.watched = quiet()
+    pods = watch()
+    try:
+        found = shard.told(pods, pods, before, after)["void"]
+    finally:
+        over.set()
+    assert list(dict.fromkeys(found)) == void  # the pod is told as one of the backend's too
