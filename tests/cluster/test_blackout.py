@@ -18,21 +18,24 @@ LONG = OPEN_LOOP.replace("duration_s: 3", "duration_s: 20")
 
 
 @pytest.fixture
-def apart(release: Release, another: Callable[[str], Release], power: Callable[[str], str]) -> Release:
-    """The reactor on the node that can be failed, all else on the first. The power is back before it is removed."""
+def apart(release: Release, another: Callable[[str], Release], power: Callable[[str], str]) -> dict[str, Release]:
+    """A release for each model, as one takes one load at a time: the reactor on the node that can be failed, all else
+    on the first. The power is back before they are removed."""
     first = release.cluster.kubectl("get", "nodes", "--output=name").split()[0].removeprefix("node/")
-    made = another("apart")
-    settings = [f"defaults.{ON}={first}", f"models.reactor.{ON}={power('on')}", "jaeger.enabled=false"]
-    flags = ("--tag", release.tag, "--models", "reactor,thread_pool", *SMALL)
-    flags += tuple(word for each in settings for word in ("--set", each))
-    done = made.cluster.deploy("deploy", *made.flags, *flags)
-    assert done.returncode == 0, done.stderr
-    return made
+    found = {}
+    for model, node in (("reactor", power("on")), ("thread_pool", first)):
+        found[model] = another(model.replace("_", "-"))
+        settings = [f"defaults.{ON}={first}", f"models.{model}.{ON}={node}", "jaeger.enabled=false"]
+        flags = ("--tag", release.tag, "--models", model, *SMALL)
+        flags += tuple(word for each in settings for word in ("--set", each))
+        done = release.cluster.deploy("deploy", *found[model].flags, *flags)
+        assert done.returncode == 0, done.stderr
+    return found
 
 
 @pytest.mark.timeout(900)
 def test_a_node_that_loses_its_power_makes_a_run_void_and_the_next_run_works(
-    apart: Release, power: Callable[[str], str], tmp_path: Path
+    apart: dict[str, Release], power: Callable[[str], str], tmp_path: Path
 ) -> None:
     folders = {model: tmp_path / model for model in ("reactor", "thread_pool")}
     for folder in folders.values():
@@ -40,11 +43,11 @@ def test_a_node_that_loses_its_power_makes_a_run_void_and_the_next_run_works(
     with ThreadPoolExecutor() as threads:
 
         def load(model: str, folder: Path) -> Done:
-            return run(apart, folder, "--models", model, "--driver-cpu", "100m", text=LONG, name=model)
+            return run(apart[model], folder, "--models", model, "--driver-cpu", "100m", text=LONG, name=model)
 
         runs = {model: threads.submit(load, model, folder) for model, folder in folders.items()}
         for model in runs:
-            until_measured(apart, model)
+            until_measured(apart[model], model)
         # A driver is where its service is not: one run loses its service, and the other one its driver.
         node = power("off")
         without_service, without_driver = runs["reactor"].result(), runs["thread_pool"].result()
@@ -53,12 +56,15 @@ def test_a_node_that_loses_its_power_makes_a_run_void_and_the_next_run_works(
         assert f" on {node}: nothing is heard of that node; try: kubectl describe node {node}" in without_driver.stdout
         assert without_service.stdout.count("void: pod ") == without_driver.stdout.count("void: pod ") == 1
 
-        still_off = sweetspot(apart, "run", "--resume", str(only(folders["reactor"])))
+        still_off = sweetspot(apart["reactor"], "run", "--resume", str(only(folders["reactor"])))
         assert still_off.returncode == 1
         assert f" on {node}: nothing is heard of that node; try: kubectl describe node {node}" in still_off.stdout
 
         power("on")
-        again = [threads.submit(sweetspot, apart, "run", "--resume", str(only(each))) for each in folders.values()]
+        again = [
+            threads.submit(sweetspot, apart[model], "run", "--resume", str(only(each)))
+            for model, each in folders.items()
+        ]
         for each in again:
             assert each.result().returncode == 0, each.result().stdout + each.result().stderr
     for folder in folders.values():

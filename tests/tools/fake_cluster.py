@@ -51,11 +51,16 @@ def container(**state: Any) -> Object:
 
 @dataclass
 class FakeCluster:
-    """`objects`: kind -> name -> object. `forbidden`: "POST jobs" and such, answered 403."""
+    """`objects`: kind -> name -> object. `forbidden`: "POST jobs" and such, answered 403.
+
+    `outages`: the same, each answered once with that status, or with none where it is 0.
+    """
 
     on_job: Callable[["FakeCluster", Object], None]
+    on_delete: Callable[[], None] = lambda: None
     objects: dict[str, dict[str, Object]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
     forbidden: set[str] = field(default_factory=set)
+    outages: list[tuple[str, int]] = field(default_factory=list)
     created: list[str] = field(default_factory=list)
     changes: list[Object] = field(default_factory=list)
     """The spec of a Deployment after each change."""
@@ -102,8 +107,8 @@ class FakeCluster:
             return self._of_all(path)
         _, _, rest = path.partition(f"/namespaces/{NAMESPACE}/")
         kind, _, name = rest.partition("/")
-        if f"{verb} {kind}" in self.forbidden:
-            return 403, {"message": f'{kind} is forbidden: User "you" cannot do this'}
+        if refusal := self._refusal(verb, kind):
+            return refusal
         if verb == "POST" and body is not None:
             return self._create(kind, body)
         if not name:
@@ -112,6 +117,14 @@ class FakeCluster:
         if name not in self.objects[kind]:
             return 404, {"message": f'{kind} "{name}" not found'}
         return 200, self._done(verb, kind, name, body or {})
+
+    def _refusal(self, verb: str, kind: str) -> tuple[int, Object] | None:
+        if f"{verb} {kind}" in self.forbidden:
+            return 403, {"message": f'{kind} is forbidden: User "you" cannot do this'}
+        if outage := next((each for each in self.outages if each[0] == f"{verb} {kind}"), None):
+            self.outages.remove(outage)
+            return outage[1], {"message": "not now"}
+        return None
 
     def _of_all(self, path: str) -> tuple[int, Object]:
         if path == "/version":
@@ -155,6 +168,7 @@ class FakeCluster:
 
     def _delete(self, kind: str, name: str) -> Object:
         gone = self.objects[kind].pop(name)
+        self.on_delete()
         if kind == "pods":  # its Deployment makes another
             self.put("pods", pod(f"{name}-{next(_uids)}", gone["metadata"]["labels"]))
         return {}
@@ -178,6 +192,9 @@ class FakeCluster:
                 else:
                     status, answer = cluster.answer(self.command, url.path, query, body)
                     text = json.dumps(answer).encode()
+                if status == 0:
+                    self.close_connection = True
+                    return
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(text)))

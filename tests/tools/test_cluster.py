@@ -19,6 +19,7 @@ from tools import cli
 from tools.cluster import job, store, trial
 from tools.cluster.api import Api
 from tools.cluster.examples import EXAMPLES
+from tools.cluster.release import Release
 from tools.results import read_trials
 
 MINE = "title: Why?\nmodels: [{models}]\nconnections: [{connections}]\nplan: {{}}\n{more}"
@@ -255,6 +256,49 @@ def test_a_job_name_that_is_taken_is_another_s_and_left_alone(
     assert run(tmp_path) == 1
     assert f"job mine-reactor-3 in namespace {NAMESPACE} is another's; try: kubectl delete" in capsys.readouterr().out
     assert list(cluster.objects["jobs"].values()) == [{"metadata": {"name": "mine-reactor-3"}}]
+
+
+def test_a_trial_is_not_given_up_because_the_cluster_once_did_not_answer(cluster: FakeCluster, tmp_path: Path) -> None:
+    outages = [(asked, status) for asked in ("GET jobs", "GET pods") for status in (0, 500, 429)]
+
+    def go_on(cluster: FakeCluster, made: Object) -> None:
+        cluster.outages = list(outages)
+        cluster.put_load(made, "load-0")
+        succeed(cluster, made)
+
+    cluster.on_job = go_on
+    assert run(tmp_path) == 0
+    assert cluster.outages == []
+
+
+def test_fresh_pods_are_waited_for_though_the_cluster_once_did_not_answer(
+    cluster: FakeCluster,
+) -> None:
+    release = Release(Api.connect(), "sweetspot")
+    cluster.outages = [("GET pods", 0), ("GET pods", 503)]
+    trial.await_pods(release, "reactor", 1)
+    assert cluster.outages == []
+
+
+@pytest.mark.parametrize("when", ["before", "while pods are started"])
+@pytest.mark.parametrize("model", ["reactor", "thread_pool"])
+def test_no_trial_is_measured_beside_the_load_of_another(
+    when: str, model: str, cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    labels = {**OURS, "app.kubernetes.io/component": "driver", "sweetspot.dev/trial": f"{model}-3"}
+    other: Object = {"metadata": {"name": "other", "labels": labels}}
+    if when == "before":
+        cluster.put("jobs", other)
+    else:
+        cluster.on_delete = lambda: cluster.put("jobs", other)
+    assert run(tmp_path) == 1
+    said = capsys.readouterr().out
+    assert "job other still loads release sweetspot, and both would be measured" in said
+    assert "try: kubectl delete job other -n lab" in said
+    assert list(cluster.objects["jobs"]) == ["other"]
+    assert ("sweetspot-reactor-old" in cluster.objects["pods"]) == (when == "before")  # it may be the other's
+    cluster.end_job(other)
+    assert cli.main(["run", "--resume", str(only(tmp_path))]) == 0
 
 
 def forbid(cluster: FakeCluster) -> None:

@@ -36,6 +36,10 @@ class ClusterError(Exception):
     """What the cluster refused or did not do: one line that names the object and what to try next."""
 
 
+class NoAnswerError(ClusterError):
+    """The cluster did not answer, or could not just then: asked again it may."""
+
+
 class AlreadyThereError(ClusterError):
     """An object of that name exists."""
 
@@ -190,7 +194,7 @@ class Api:
             raise self._explanation(error, verb, subject) from None
         except HTTPError as error:
             why = _root(error)
-            raise ClusterError(
+            raise NoAnswerError(
                 f"the cluster at {self.host} does not answer: {why}; try: kubectl cluster-info"
             ) from None
 
@@ -211,7 +215,8 @@ class Api:
             case 409:
                 return AlreadyThereError(f"{subject} is there already")
             case status:
-                return ClusterError(f"the cluster refuses {subject}: {said} (status {status})")
+                kind_of = NoAnswerError if status == 429 or status >= 500 else ClusterError
+                return kind_of(f"the cluster refuses {subject}: {said} (status {status})")
 
 
 def _client() -> "client.ApiClient":

@@ -122,7 +122,7 @@ class Cluster:
     def measure_all(self, asked: Experiment, wanted: Sequence[Pair], folder: Path, watcher: Watcher) -> None:
         """Runs those trials. One that fails or is void is told to the watcher, and the next one runs.
 
-        Raises ClusterError where there is no cluster any more, and BadResultsError where a trial cannot be kept.
+        Without a cluster any more each of them fails. Raises BadResultsError where a trial cannot be kept.
         """
         for model, connections in wanted:
             watcher.begins(model, connections)

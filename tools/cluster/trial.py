@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tools.cluster import store
-from tools.cluster.api import ClusterError, NotThereError, Object
+from tools.cluster.api import ClusterError, NoAnswerError, NotThereError, Object
 from tools.cluster.job import Load, manifest
 from tools.cluster.pods import Trouble, node_of, ready, silence, trouble
 from tools.cluster.release import Release
@@ -82,6 +82,7 @@ def _runs(place: Place, name: str) -> bool:
 def _begin(place: Place, wanted: Object, model: str, connections: int) -> None:
     """Starts the Job, in the place of one that has ended."""
     api, name = place.release.api, wanted["metadata"]["name"]
+    _check_alone(place.release, name)
     api.delete("jobs", name)
     _until(
         lambda: not any(each["metadata"]["name"] == name for each in api.find("jobs")),
@@ -91,7 +92,19 @@ def _begin(place: Place, wanted: Object, model: str, connections: int) -> None:
     store.forget(api, place.load.run, model, connections)
     if not place.keep_pods:
         freshen(place.release, model)
+        _check_alone(place.release, name)  # that took its time
     api.create("jobs", wanted)
+
+
+def _check_alone(release: Release, name: str) -> None:
+    """Raises ClusterError while another Job loads the release: whatever its model, they have one backend."""
+    for job in release.api.find("jobs", release.labels("driver")):
+        other = job["metadata"]["name"]
+        if other != name and _condition(job, "Complete", *_FAILED) is None:
+            raise ClusterError(
+                f"job {other} still loads release {release.name}, and both would be measured; wait for its end, "
+                f"or try: kubectl delete job {other} -n {release.api.namespace}"
+            )
 
 
 def freshen(release: Release, model: str) -> None:
@@ -126,17 +139,23 @@ def _made_at(pod: Object) -> str:
 
 
 def _await_end(place: Place, name: str, timeout_s: float) -> str | None:
-    """Waits for the Job; why it failed, or None.
+    """Waits for the Job; why it failed, or None. A cluster that does not answer is asked again: the Job goes on.
 
     Raises ClusterError when it never came to run. Then it is removed, as it is where a node is lost: nobody ends what
     runs there, so that the Job would not end either.
     """
     api, pending, silent = place.release.api, _Pending(), _Pending()
     deadline_s = time.monotonic() + timeout_s
-    while time.monotonic() < deadline_s:
-        job = api.get("jobs", name)
-        # Not by name: pods of a Job that was removed may still be on a node that is lost.
-        pods = api.find("pods", {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]})
+    while True:
+        try:
+            job = api.get("jobs", name)
+            # Not by name: pods of a Job that was removed may still be on a node that is lost.
+            pods = api.find("pods", {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]})
+        except NoAnswerError:
+            if time.monotonic() > deadline_s:
+                raise
+            time.sleep(_LOOK_AGAIN_S)
+            continue
         if _condition(job, "Complete"):
             return None
         if (failed := _condition(job, *_FAILED)) is not None:
@@ -151,10 +170,12 @@ def _await_end(place: Place, name: str, timeout_s: float) -> str | None:
         except ClusterError as error:
             api.delete("jobs", name)
             return str(error)
+        if time.monotonic() > deadline_s:
+            raise ClusterError(
+                f"job {name} is past its deadline and has not ended; "
+                f"try: kubectl describe job {name} -n {api.namespace}"
+            )
         time.sleep(_LOOK_AGAIN_S)
-    raise ClusterError(
-        f"job {name} is past its deadline and has not ended; try: kubectl describe job {name} -n {api.namespace}"
-    )
 
 
 def _why(name: str, failed: Object, pods: list[Object]) -> str:
@@ -190,8 +211,15 @@ def _condition(job: Object, *kinds: str) -> Object | None:
 
 
 def _until(done: Callable[[], bool], timeout_s: float, what: str) -> None:
+    """Raises ClusterError past that; a cluster that does not answer until then is asked again."""
     deadline_s = time.monotonic() + timeout_s
-    while not done():
+    while True:
+        try:
+            if done():
+                return
+        except NoAnswerError:
+            if time.monotonic() > deadline_s:
+                raise
         if time.monotonic() > deadline_s:
             raise ClusterError(f"waited {timeout_s:.0f} s in vain for {what}")
         time.sleep(_LOOK_AGAIN_S)
