@@ -70,8 +70,13 @@ def write_trial(folder: Path, trial: Trial) -> Path:
 
 
 def write_void(folder: Path, model: str, connections: int, why: str) -> None:
-    """Keeps in one line why there is no such trial though there was a load. Raises BadResultsError."""
-    write_whole(trial_path(folder, model, connections).with_suffix(".void"), f"void: {why}\n")
+    """Keeps in one line why there is no such trial though there was a load, replacing an earlier trial.
+
+    Raises BadResultsError.
+    """
+    path = trial_path(folder, model, connections)
+    write_whole(path.with_suffix(".void"), f"void: {why}\n")
+    path.unlink(missing_ok=True)
 
 
 def to_json(trial: Trial, where: str) -> dict[str, Any]:

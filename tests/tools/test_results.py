@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.tools.sample import trial
-from tools.results import BadResultsError, read_trial, read_trials, trial_path, write_trial
+from tools.results import BadResultsError, Found, read_trial, read_trials, trial_path, write_trial, write_void
 
 
 def test_a_trial_comes_back_as_it_was_written(tmp_path: Path) -> None:
@@ -16,6 +16,14 @@ def test_a_trial_comes_back_as_it_was_written(tmp_path: Path) -> None:
 
 def test_a_trial_is_kept_under_its_model_and_connections(tmp_path: Path) -> None:
     assert write_trial(tmp_path, trial("thread_pool", 100)) == tmp_path / "trials" / "thread_pool-100.json"
+
+
+def test_a_trial_is_kept_or_void_as_was_said_last(tmp_path: Path) -> None:
+    path = write_trial(tmp_path, trial("reactor", 10))
+    write_void(tmp_path, "reactor", 10, "it crashed")
+    assert read_trials(tmp_path) == Found((), ("reactor-10: void: it crashed",))
+    write_trial(tmp_path, trial("reactor", 10))
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_trials_come_by_model_and_then_by_number_not_by_spelling(tmp_path: Path) -> None:
