@@ -132,6 +132,19 @@ def test_a_trial_that_ended_while_nobody_looked_is_not_run_again(cluster: FakeCl
     assert len(read_trials(only(tmp_path)).trials) == 1
 
 
+def test_a_run_that_goes_on_with_other_options_of_the_service_says_so(
+    cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.deploy("reactor", SWEETSPOT_QUEUE_BOUND="64")
+    run(tmp_path)
+    resume = ["run", "--resume", str(only(tmp_path))]
+    cli.main(resume)
+    cluster.deploy("reactor", SWEETSPOT_QUEUE_BOUND="7")
+    assert capsys.readouterr().err == ""
+    cli.main(resume)
+    assert "old trials may not compare with new ones" in capsys.readouterr().err
+
+
 FORGOTTEN = [{"type": "ContainersReady", "status": "True"}, {"type": "Ready", "status": "False"}]
 """What a pod's conditions are once its node is not heard of."""
 UNHEARD = "pod load-0 on n1: nothing is heard of that node; try: kubectl describe node n1"

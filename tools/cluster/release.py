@@ -69,6 +69,10 @@ class Release:
         """The environment of its container, as far as values are written in it."""
         return {each["name"]: each["value"] for each in self.container(model).get("env", ()) if "value" in each}
 
+    def options(self, model: str) -> dict[str, str]:
+        """The variables that its service reads as options (helm/sweetspot/templates/_service.tpl)."""
+        return {name: value for name, value in self.variables(model).items() if name.startswith("SWEETSPOT_")}
+
     def check_options(self, model: str, options: Mapping[str, str | float]) -> None:
         """Raises ClusterError where the model was not deployed with these options."""
         has = self.variables(model)

@@ -67,6 +67,7 @@ class Cluster:
             "cpus": {node["metadata"]["name"]: node["status"]["capacity"]["cpu"] for node in nodes},
             "images": {**images, "driver": self.release.driver_image()[0]},
             "resources": {model: self.release.container(model).get("resources", {}) for model in sorted(images)},
+            "options": {model: self.release.options(model) for model in sorted(images)},
             "replicas": {model: self.release.deployment(model)["spec"].get("replicas") for model in sorted(images)},
             "cluster": {
                 "namespace": self.release.api.namespace,
