@@ -46,6 +46,10 @@ from tools.venue import ThisMachine, Venue
 FAILED, REFUSED, INTERRUPTED = 1, 2, 130
 BALANCES = ("cluster-ip", "headless", "per-connection")
 MAX_SHARDS = 100
+RELEASE = "sweetspot"
+_OF_LOAD = ("shards", "balance", "driver_cpu", "driver_memory", "keep_pods")
+_OF_CLUSTER = ("namespace", "release", *_OF_LOAD)
+"""What `run` has use for with --cluster alone; None where it is not given, as the fields of Cluster have defaults."""
 _EXACT: dict[str, Any] = {"allow_abbrev": False}
 
 
@@ -83,20 +87,22 @@ def _parser() -> _Parser:
         metavar="EXPERIMENT",
     )
     running.add_argument("--models", type=_names, metavar="A,B", help="only these models")
-    running.add_argument(
-        "--results", type=Path, default=Path("results"), metavar="DIR", help="where to keep it (results)"
-    )
+    running.add_argument("--results", type=Path, metavar="DIR", help="where to keep it (results)")
     running.add_argument("--resume", type=Path, metavar="DIR", help="go on with an interrupted run: do what is missing")
-    running.add_argument("--cluster", action="store_true", help="in the cluster of the current kubectl context")
+    running.add_argument(
+        "--cluster", action="store_true", default=None, help="in the cluster of the current kubectl context"
+    )
     clustered = running.add_argument_group("with --cluster")
     _of_release(clustered)
-    clustered.add_argument("--shards", type=_shards, default=1, metavar="N", help="driver pods that share the load (1)")
+    clustered.add_argument("--shards", type=_shards, metavar="N", help="driver pods that share the load (1)")
     clustered.add_argument(
         "--balance", choices=BALANCES, help="how calls find pods (cluster-ip; in a `scale`: per-connection)"
     )
-    clustered.add_argument("--driver-cpu", default="500m", metavar="CPU", help="of each driver pod (500m)")
-    clustered.add_argument("--driver-memory", default="512Mi", metavar="MEM", help="of each driver pod (512Mi)")
-    clustered.add_argument("--keep-pods", action="store_true", help="do not start services anew for each trial")
+    clustered.add_argument("--driver-cpu", metavar="CPU", help="of each driver pod (500m)")
+    clustered.add_argument("--driver-memory", metavar="MEM", help="of each driver pod (512Mi)")
+    clustered.add_argument(
+        "--keep-pods", action="store_true", default=None, help="do not start services anew for each trial"
+    )
     reporting = commands.add_parser("report", help="write the report of a results folder again", **_EXACT)
     reporting.add_argument("folder", type=Path, metavar="DIR", help="as results/default-20260131T120000Z")
     kept = commands.add_parser("results", help="results that are kept in a cluster: list or pull them", **_EXACT)
@@ -128,7 +134,7 @@ def _parser() -> _Parser:
 
 def _of_release(parser: Any) -> None:
     parser.add_argument("--namespace", "-n", metavar="N", help="(that of the kubectl context)")
-    parser.add_argument("--release", default="sweetspot", metavar="R", help="of the chart (sweetspot)")
+    parser.add_argument("--release", metavar="R", help=f"of the chart ({RELEASE})")
 
 
 def _shards(text: str) -> int:
@@ -174,7 +180,7 @@ def _stages(args: argparse.Namespace, console: Console, _programs: Programs) -> 
 
 def _results(args: argparse.Namespace, console: Console, programs: Programs) -> int:
     api = Api.connect(args.namespace)
-    kept = overview(api, args.release)
+    kept = overview(api, args.release or RELEASE)
     if args.doing == "list":
         show_kept(console, kept)
         return 0
@@ -221,6 +227,7 @@ def _cluster_of(folder: Path, programs: Programs) -> Cluster:
 def _run(args: argparse.Namespace, console: Console, programs: Programs) -> int:
     if (args.experiment is None) == (args.resume is None):
         raise _Refused("say either which EXPERIMENT to run or which folder to --resume")
+    _check_flags(args)
     asked, folder = _asked(args)
     venue = _venue(args, asked, folder, programs)
     models = _choose(args.models or asked.models, venue)
@@ -241,6 +248,20 @@ def _run(args: argparse.Namespace, console: Console, programs: Programs) -> int:
     return _status(_Tally("trials", len(found), len(wanted), missing, len(progress.failures)), folder, interrupted)
 
 
+def _check_flags(args: argparse.Namespace) -> None:
+    """Raises _Refused for one that would change nothing."""
+    idle: tuple[str, ...]
+    if args.resume is not None:
+        idle, why = ("results", "cluster", *_OF_CLUSTER), "with --resume: a run goes on as and where it began"
+    elif not args.cluster:
+        idle, why = _OF_CLUSTER, "without --cluster"
+    else:
+        return
+    for name in idle:
+        if getattr(args, name) is not None:
+            raise _Refused(f"--{name.replace('_', '-')} has no effect {why}")
+
+
 def _venue(args: argparse.Namespace, asked: Experiment, folder: Path, programs: Programs) -> Venue:
     """A run goes on where it began."""
     described: dict[str, Any] = {}
@@ -250,16 +271,11 @@ def _venue(args: argparse.Namespace, asked: Experiment, folder: Path, programs: 
         return Cluster.resumed(described["cluster"], programs)
     if not args.cluster:
         return ThisMachine(programs, (pinning_over if asked.scale else Pinning.over)(os.sched_getaffinity(0)))
-    return Cluster(
-        Release(Api.connect(args.namespace), args.release),
-        run=folder.name,
-        programs=programs,
-        shards=args.shards,
-        balance=args.balance or ("per-connection" if asked.scale else "cluster-ip"),
-        driver_cpu=args.driver_cpu,
-        driver_memory=args.driver_memory,
-        keep_pods=args.keep_pods,
-    )
+    settings = {name: getattr(args, name) for name in _OF_LOAD if getattr(args, name) is not None}
+    if asked.scale is not None:
+        settings.setdefault("balance", "per-connection")
+    release = Release(Api.connect(args.namespace), args.release or RELEASE)
+    return Cluster(release, run=folder.name, programs=programs, **settings)
 
 
 def _run_scale(asked: Experiment, models: Sequence[str], folder: Path, venue: Venue, console: Console) -> int:
@@ -323,7 +339,7 @@ def _asked(args: argparse.Namespace) -> tuple[Experiment, Path]:
     path = experiment.find(args.experiment)
     when = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     name = run_name(path.stem, when) if args.cluster else f"{path.stem}-{when}"
-    return experiment.read(path), args.results / name
+    return experiment.read(path), (args.results or Path("results")) / name
 
 
 def _choose(asked: Sequence[str] | None, venue: Venue) -> list[str]:

@@ -126,6 +126,31 @@ def test_what_a_person_can_put_right_is_one_line_and_status_2(
     assert said.err.count("\n") == 1
 
 
+OF_CLUSTER = (
+    "--namespace=n", "--release=r", "--shards=1", "--balance=headless", "--driver-cpu=1", "--driver-memory=1Gi",
+    "--keep-pods",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "flag", "why"),
+    [
+        *((["run", "smoke"], flag, "without --cluster") for flag in OF_CLUSTER),
+        *(
+            (["run", "--resume", "{here}"], flag, "with --resume: a run goes on as and where it began")
+            for flag in (*OF_CLUSTER, "--cluster", "--results=r")
+        ),
+    ],
+    ids=str,
+)
+def test_a_flag_that_would_change_nothing_is_refused(
+    arguments: list[str], flag: str, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = [argument.format(here=tmp_path) for argument in arguments]
+    assert cli.main([*asked, flag], PROGRAMS) == 2
+    assert capsys.readouterr().err == f"sweetspot: {flag.partition('=')[0]} has no effect {why}\n"
+
+
 @pytest.mark.parametrize("arguments", [[], ["walk"], ["run", "smoke", "--fast"], ["report"]])
 def test_a_command_line_that_is_not_understood_is_one_line_and_status_2(
     capsys: pytest.CaptureFixture[str], arguments: list[str]
