@@ -197,7 +197,7 @@ def _traces(args: argparse.Namespace, console: Console, programs: Programs) -> i
     folder = Path(args.run) if Path(args.run).is_dir() else Path("results") / args.run
     trials = read_trials(folder).trials
     release = _cluster_of(folder, programs).release
-    service = release.jaeger()
+    service = jaeger.service(release)
     console.print(
         f"kubectl port-forward -n {release.api.namespace} service/{service} 16686   # then the links work",
         markup=False,

@@ -326,7 +326,7 @@ def empty(cluster: FakeCluster) -> None:
     ("wrong", "words"),
     [
         (forbid, ["no permission for deployments", "kubectl auth can-i get deployments -n lab"]),
-        (empty, ["no models of release sweetspot in namespace lab", "try: make deploy"]),
+        (empty, ["no models of release sweetspot in namespace lab", "try: make images"]),
         ("seda", ["unknown model 'seda'", "reactor, thread_pool"]),
     ],
 )
@@ -467,7 +467,9 @@ def test_without_a_jaeger_that_answers_it_says_where_to_look(
     run(tmp_path)
     capsys.readouterr()
     assert cli.main(["traces", str(only(tmp_path))]) == 2
-    assert "release sweetspot has no Jaeger of its own; try: helm upgrade" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "release sweetspot has no Jaeger of its own; try: helm upgrade" in said.err
+    assert said.out == ""
     jaeger_says(cluster, {})
     del cluster.objects["services"]["sweetspot-jaeger:16686/proxy/api/v3/traces"]
     assert cli.main(["traces", str(only(tmp_path))]) == 2

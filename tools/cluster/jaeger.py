@@ -15,6 +15,17 @@ from tools.cluster.release import Release
 _MARGIN = timedelta(minutes=3)
 
 
+def service(release: Release) -> str:
+    """The name of its Service. Raises ClusterError where there is none."""
+    found = release.jaeger()
+    if found is None:
+        raise ClusterError(
+            f"release {release.name} has no Jaeger of its own; try: helm upgrade {release.name} helm/sweetspot "
+            f"-n {release.api.namespace} --reuse-values --set jaeger.enabled=true"
+        )
+    return found
+
+
 def count_spans(
     release: Release, began: str, duration_s: float, trace_ids: Collection[str]
 ) -> tuple[Counter[str], set[str]]:
@@ -22,12 +33,7 @@ def count_spans(
 
     `began` is RFC 3339. Raises ClusterError where there is no Jaeger, or it does not answer.
     """
-    service = release.jaeger()
-    if service is None:
-        raise ClusterError(
-            f"release {release.name} has no Jaeger of its own; try: helm upgrade {release.name} helm/sweetspot "
-            f"-n {release.api.namespace} --reuse-values --set jaeger.enabled=true"
-        )
+    name = service(release)
     start = datetime.fromisoformat(began).astimezone(UTC)
     query = [
         ("query.service_name", "driver"),
@@ -37,10 +43,10 @@ def count_spans(
         ("query.num_traces", str(2 * len(trace_ids) + 1000)),
     ]
     try:
-        answer = release.api.from_service(service, "16686", "/api/v3/traces", query)
+        answer = release.api.from_service(name, "16686", "/api/v3/traces", query)
     except ClusterError as error:
         look = f"kubectl get pods -n {release.api.namespace} -l app.kubernetes.io/component=jaeger"
-        raise ClusterError(f"Jaeger ({service}) does not answer: {error}; try: {look}") from None
+        raise ClusterError(f"Jaeger ({name}) does not answer: {error}; try: {look}") from None
     spans: Counter[str] = Counter()
     found: set[str] = set()
     for group in answer.get("result", {}).get("resourceSpans", []):
