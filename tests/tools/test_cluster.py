@@ -238,7 +238,7 @@ NO_ROOM = {"type": "PodScheduled", "status": "False", "message": "0/2 nodes are 
         ),
         (
             {"containerStatuses": [container(waiting={"reason": "ErrImagePull"})]},
-            ["image sweetspot/driver:1 is not there (ErrImagePull)", "try: make images"],
+            ["image sweetspot/driver:1 is not there (ErrImagePull)", "try: make deploy"],
         ),
         (
             {
@@ -326,7 +326,7 @@ def empty(cluster: FakeCluster) -> None:
     ("wrong", "words"),
     [
         (forbid, ["no permission for deployments", "kubectl auth can-i get deployments -n lab"]),
-        (empty, ["no models of release sweetspot in namespace lab", "try: make images"]),
+        (empty, ["no models of release sweetspot in namespace lab", "try: make deploy"]),
         ("seda", ["unknown model 'seda'", "reactor, thread_pool"]),
     ],
 )

@@ -73,7 +73,7 @@ def node_of(pod: Object) -> str:
 def _of_container(pod: Object, container: Object) -> str | None:
     waiting, ended = container["state"].get("waiting"), container["state"].get("terminated")
     if waiting and waiting.get("reason") in _IMAGE:
-        return f"{_name(pod)}: image {container['image']} is not there ({waiting['reason']}); try: make images"
+        return f"{_name(pod)}: image {container['image']} is not there ({waiting['reason']}); try: make deploy"
     if waiting and waiting.get("reason") in _HOPELESS:
         before = how_it_ended(container.get("lastState", {}).get("terminated"))
         return f"{_name(pod)}: {waiting['reason']}: {before or waiting.get('message', '')}; {_look(pod)}"
