@@ -9,7 +9,7 @@ import pytest
 
 from tests.cluster.conftest import Release
 from tests.cluster.runs import only, sweetspot, until
-from tools.scale.cluster import BEFORE
+from tools.cluster.searched import BEFORE
 from tools.scale.results import read_cells
 
 GRID = """

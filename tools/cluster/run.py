@@ -17,6 +17,7 @@ from tools.cluster import store
 from tools.cluster.api import Api, ClusterError
 from tools.cluster.job import Load, job_name
 from tools.cluster.release import Release
+from tools.cluster.searched import keep_off
 from tools.cluster.store import VoidTrialError
 from tools.cluster.trial import Place, measure
 from tools.experiment import Experiment
@@ -123,8 +124,11 @@ class Cluster:
     def measure_all(self, asked: Experiment, wanted: Sequence[Pair], folder: Path, watcher: Watcher) -> None:
         """Runs those trials. One that fails or is void is told to the watcher, and the next one runs.
 
-        Without a cluster any more each of them fails. Raises BadResultsError where a trial cannot be kept.
+        Without a cluster any more each of them fails. Raises ClusterError before the first where a search has left a
+        model as it was not deployed, and BadResultsError where a trial cannot be kept.
         """
+        for model in dict.fromkeys(model for model, _ in wanted):
+            keep_off(self.release, model)
         for model, connections in wanted:
             watcher.begins(model, connections)
             try:

@@ -2,13 +2,13 @@
 
 A cell's model is scaled down to nothing and up again with the cell's limit, so that each pod starts under it and none
 waits for room beside an old one. Requests are set to the limits. What the Deployment was is put back at the end,
-whatever happens: an annotation says what it was, should the machine that searches disappear. A cell that has ended is
+whatever happens: an annotation says what it was (tools/cluster/searched.py), should the machine that searches
+disappear. A cell that has ended is
 kept in the cluster, with its trials; those leave nothing of their own.
 """
 
 import copy
 import dataclasses
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from tools.cluster import store
 from tools.cluster.api import ClusterError, Object
 from tools.cluster.job import job_name
+from tools.cluster.searched import BEFORE, Note, noted
 from tools.cluster.store import VoidTrialError
 from tools.cluster.trial import Place, await_pods, measure
 from tools.experiment import Experiment
@@ -24,9 +25,6 @@ from tools.scale.cells import Cell, LeftOut, Searched
 from tools.scale.results import to_json
 from tools.scale.run import FailedError, Load
 from tools.units import count
-
-BEFORE = "sweetspot.dev/before-search"
-"""Annotation of a Deployment that a search has changed: its replicas and containers before, as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +55,16 @@ class ClusterGround:
         release = self.place.release
         try:
             there = release.api.get("deployments", release.deployment(cell.model)["metadata"]["name"])
-            before = before_search(there)
-            container, *others = before["containers"]
-            meanwhile = [limited(container, cell.cpus, options), *others]
+            replicas, containers = before_search(there)
+            meanwhile = [limited(containers[0], cell.cpus, options), *containers[1:]]
+            note = Note(self.place.load.run, replicas, containers, meanwhile).to_json()
             try:
-                self._scale(cell.model, 0, before["containers"], json.dumps(before))
-                self._scale(cell.model, cell.replicas, meanwhile, json.dumps(before))
+                self._scale(cell.model, 0, meanwhile, note)
+                self._scale(cell.model, cell.replicas, meanwhile, note)
                 yield lambda asked: self._load(asked, cell)
             finally:
-                self._scale(cell.model, 0, before["containers"], json.dumps(before))
-                self._scale(cell.model, before["replicas"], before["containers"], None)
+                self._scale(cell.model, 0, meanwhile, note)
+                self._scale(cell.model, replicas, containers, None)
         except (ClusterError, VoidTrialError) as error:
             raise FailedError(str(error)) from error
 
@@ -77,10 +75,10 @@ class ClusterGround:
         except ClusterError as error:
             raise FailedError(f"kept here, but not in the cluster: {error}") from error
 
-    def _scale(self, model: str, replicas: int, containers: list[Object], before: str | None) -> None:
+    def _scale(self, model: str, replicas: int, containers: list[Object], note: str | None) -> None:
         release = self.place.release
         change = {
-            "metadata": {"annotations": {BEFORE: before}},
+            "metadata": {"annotations": {BEFORE: note}},
             "spec": {"replicas": replicas, "template": {"spec": {"containers": containers}}},
         }
         release.api.merge("deployments", release.deployment(model)["metadata"]["name"], change)
@@ -99,29 +97,35 @@ class ClusterGround:
             store.forget(api, run, cell.model, connections)
 
 
-def before_search(deployment: Object) -> Object:
+def before_search(deployment: Object) -> tuple[int, list[Object]]:
     """What it was before a search changed it, one that was cut short included: its replicas and its containers."""
-    noted = deployment["metadata"].get("annotations", {}).get(BEFORE)
+    if note := noted(deployment):
+        return note.replicas, note.containers
     spec = deployment["spec"]
-    now = {"replicas": spec.get("replicas", 1), "containers": spec["template"]["spec"]["containers"]}
-    found: Object = json.loads(noted) if noted else now
-    return found
+    return spec.get("replicas", 1), spec["template"]["spec"]["containers"]
 
 
 def limited(container: Object, cpus: float, options: Mapping[str, str | float]) -> Object:
-    """The container with that CPU limit and those options, all else as it is."""
+    """The container with that CPU limit and those options, all else as it is; written as the API server writes it."""
     changed = copy.deepcopy(container)
     for kind in ("requests", "limits"):
-        changed.setdefault("resources", {}).setdefault(kind, {})["cpu"] = f"{round(cpus * 1000)}m"
-    variables = {f"SWEETSPOT_{option.upper()}": str(value) for option, value in options.items()}
-    kept = [each for each in changed.get("env", ()) if each["name"] not in variables]
-    changed["env"] = [*kept, *({"name": name, "value": value} for name, value in variables.items())]
+        changed.setdefault("resources", {}).setdefault(kind, {})["cpu"] = _quantity(cpus)
+    if options:
+        variables = {f"SWEETSPOT_{option.upper()}": str(value) for option, value in options.items()}
+        kept = [each for each in changed.get("env", ()) if each["name"] not in variables]
+        changed["env"] = [*kept, *({"name": name, "value": value} for name, value in variables.items())]
     return changed
 
 
 def cpus_of(quantity: str) -> float:
     """Kubernetes' notation of CPUs: `500m` is 0.5."""
     return float(quantity.removesuffix("m")) / 1000 if quantity.endswith("m") else float(quantity)
+
+
+def _quantity(cpus: float) -> str:
+    """The reverse, in the one way that the API server gives it back: `1`, and `500m` rather than `0.5`."""
+    millis = round(cpus * 1000)
+    return f"{millis}m" if millis % 1000 else str(millis // 1000)
 
 
 def cluster_ground(place: Place) -> ClusterGround:

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.fake_cluster import OURS, FakeCluster, Object, merge
+from tests.tools.fake_cluster import NAMESPACE, OURS, FakeCluster, Object
 from tests.tools.test_cluster import parts
 from tools import cli
 from tools.cluster import store, trial
 from tools.cluster.api import Api
 from tools.scale.cells import Searched
-from tools.scale.cluster import BEFORE, before_search, cpus_of, limited
+from tools.scale.cluster import cpus_of, limited
 from tools.scale.results import read_cells
 
 GRID = """
@@ -125,25 +125,83 @@ def test_a_grid_that_stopped_goes_on_from_another_machine(
     assert cluster.created == []
 
 
+def reactor(cluster: FakeCluster) -> Object:
+    return cluster.objects["deployments"]["sweetspot-reactor"]
+
+
+def cut_short(cluster: FakeCluster, folder: Path) -> str:
+    """A grid of two cells whose machine disappeared in the second: what is left of that. Returns the run's name."""
+    found: list[Object] = []
+
+    def disappear(cluster: FakeCluster, made: Object) -> None:
+        found.append(copy.deepcopy(reactor(cluster)))
+        first_cell_only(cluster, made)
+
+    cluster.on_job = disappear
+    run(folder, cpus="[0.25, 0.5]")
+    cluster.put("deployments", found[-1])
+    cluster.on_job = succeed
+    return only(folder).name
+
+
 def test_what_a_machine_that_disappeared_in_a_search_has_left_is_put_in_order(
     cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = copy.deepcopy(cluster.objects["deployments"]["sweetspot-reactor"])
-    cluster.on_job = first_cell_only
-    run(tmp_path, cpus="[0.25, 0.5]")
-    change = {"metadata": {"annotations": {BEFORE: json.dumps(before_search(before))}}, "spec": {"replicas": 2}}
-    merge(cluster.objects["deployments"]["sweetspot-reactor"], change)
-    labels = {**OURS, "sweetspot.dev/run": store.try_name(only(tmp_path).name), "sweetspot.dev/trial": "reactor-3"}
+    before = copy.deepcopy(reactor(cluster))
+    name = cut_short(cluster, tmp_path)
+    labels = {**OURS, "sweetspot.dev/run": store.try_name(name), "sweetspot.dev/trial": "reactor-3"}
     job = {"metadata": {"name": "cut-short", "labels": labels}}
     cluster.put("jobs", job)
     cluster.keep_part(job, parts(1)[0], "0")
     assert listed(capsys).count("\n") == 1
-    cluster.on_job = succeed
     assert cli.main(["run", "--resume", str(only(tmp_path))]) == 0
     assert cluster.objects["jobs"] == {}
     assert "cut-short-0" not in cluster.objects["configmaps"]
-    after = cluster.objects["deployments"]["sweetspot-reactor"]
+    after = reactor(cluster)
     assert (after["spec"], after["metadata"]["annotations"]) == (before["spec"], {})
+
+
+def deploy_anew(cluster: FakeCluster) -> Object:
+    """As Helm would, which leaves annotations of others: another image, with the chart's limits."""
+    resources = {"requests": {"cpu": "250m"}, "limits": {"cpu": "250m"}}
+    new = {"image": "sweetspot/reactor:2", "env": [], "resources": resources}
+    spec = {"replicas": 3, "template": {"spec": {"containers": [new]}}}
+    cluster.answer("PATCH", f"/namespaces/{NAMESPACE}/deployments/sweetspot-reactor", {}, {"spec": spec})
+    return spec
+
+
+def test_what_was_deployed_after_a_search_was_cut_short_is_measured_and_comes_back(
+    cluster: FakeCluster, tmp_path: Path
+) -> None:
+    cut_short(cluster, tmp_path)
+    deployed = deploy_anew(cluster)
+    cluster.changes.clear()
+    assert cli.main(["run", "--resume", str(only(tmp_path))]) == 0
+    images = [spec["template"]["spec"]["containers"][0]["image"] for spec in cluster.changes]
+    assert set(images) == {"sweetspot/reactor:2"}
+    assert (reactor(cluster)["spec"], reactor(cluster)["metadata"]["annotations"]) == (deployed, {})
+
+
+PLAIN = "title: How fast?\nmodels: [reactor]\nconnections: [3]\nplan: {}\n"
+
+
+def test_a_run_keeps_off_what_a_search_has_left_until_it_is_put_back_or_deployed_anew(
+    cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = cut_short(cluster, tmp_path)
+    (tmp_path / "plain.yaml").write_text(PLAIN)
+    plain = ["run", str(tmp_path / "plain.yaml"), "--cluster", "--results", str(tmp_path / "plain")]
+    cluster.created.clear()
+    capsys.readouterr()
+    assert cli.main(plain) == 2
+    assert capsys.readouterr().err == (
+        f"sweetspot: deployment sweetspot-reactor in namespace lab is as the search of run {name} left it, which has "
+        f"not ended; try: sweetspot run --resume results/{name}, or make deploy\n"
+    )
+    assert not [made for made in cluster.created if made.startswith("jobs/")]
+    (refused,) = (tmp_path / "plain").iterdir()
+    deploy_anew(cluster)
+    assert cli.main(["run", "--resume", str(refused)]) == 0
 
 
 def test_a_cell_that_the_cluster_would_not_take_is_told_and_kept_there_later(
@@ -216,6 +274,13 @@ def test_no_permission_to_change_a_deployment_is_one_line_that_says_what_to_ask(
 @pytest.mark.parametrize(("quantity", "cpus"), [("2", 2.0), ("1900m", 1.9), ("0.5", 0.5)])
 def test_kubernetes_notation_of_cpus(quantity: str, cpus: float) -> None:
     assert cpus_of(quantity) == cpus
+
+
+@pytest.mark.parametrize(("cpus", "quantity"), [(0.125, "125m"), (1.0, "1"), (1.5, "1500m")])
+def test_a_limit_is_written_as_the_api_server_gives_it_back(cpus: float, quantity: str) -> None:
+    """Else a search would not know its own Deployment again; nor would it with an empty list, which is not kept."""
+    same = {"cpu": quantity}
+    assert limited({"name": "c"}, cpus, {}) == {"name": "c", "resources": {"requests": same, "limits": same}}
 
 
 def test_what_the_container_had_beside_its_cpus_stays() -> None:

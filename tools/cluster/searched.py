@@ -1,0 +1,48 @@
+"""What a search notes on a Deployment that it changes, so that whoever comes next can put it back, or keeps off.
+
+A note is believed only while the containers are those that the search left: somebody who deploys meanwhile has
+said anew what they are to be, and Helm leaves annotations that are not its own. Must not know how a search goes.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+
+from tools.cluster.api import ClusterError, Object
+from tools.cluster.release import Release
+
+BEFORE = "sweetspot.dev/before-search"
+"""The annotation: a Note as JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A Deployment before a search, and what the search makes of it."""
+
+    run: str
+    replicas: int
+    containers: list[Object]
+    """Before."""
+    meanwhile: list[Object]
+    """The containers of the cell that is searched, as the API server gives them back."""
+
+    def to_json(self) -> str:
+        """As the annotation has it."""
+        return json.dumps(asdict(self))
+
+
+def noted(deployment: Object) -> Note | None:
+    """What the search noted that the Deployment is in the hands of; None where it is in those of none."""
+    text = deployment["metadata"].get("annotations", {}).get(BEFORE)
+    note = Note(**json.loads(text)) if text else None
+    return note if note and note.meanwhile == deployment["spec"]["template"]["spec"]["containers"] else None
+
+
+def keep_off(release: Release, model: str) -> None:
+    """Raises ClusterError for a model that a search has changed and not put back."""
+    deployment = release.deployment(model)
+    if note := noted(deployment):
+        raise ClusterError(
+            f"deployment {deployment['metadata']['name']} in namespace {release.api.namespace} is as the search of "
+            f"run {note.run} left it, which has not ended; try: sweetspot run --resume results/{note.run}, "
+            "or make deploy"
+        )
