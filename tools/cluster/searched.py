@@ -43,6 +43,10 @@ def keep_off(release: Release, model: str) -> None:
     if note := noted(deployment):
         raise ClusterError(
             f"deployment {deployment['metadata']['name']} in namespace {release.api.namespace} is as the search of "
-            f"run {note.run} left it, which has not ended; try: sweetspot run --resume results/{note.run}, "
-            "or make deploy"
+            f"run {note.run} left it, which has not ended; try: {ways_back(note.run)}"
         )
+
+
+def ways_back(run: str) -> str:
+    """What puts a Deployment in order that the search of that run has left."""
+    return f"sweetspot run --resume results/{run}, or make deploy"

@@ -10,13 +10,13 @@ kept in the cluster, with its trials; those leave nothing of their own.
 import copy
 import dataclasses
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from tools.cluster import store
 from tools.cluster.api import ClusterError, Object
 from tools.cluster.job import job_name
-from tools.cluster.searched import BEFORE, Note, noted
+from tools.cluster.searched import BEFORE, Note, noted, ways_back
 from tools.cluster.store import VoidTrialError
 from tools.cluster.trial import Place, await_pods, measure
 from tools.experiment import Experiment
@@ -63,8 +63,11 @@ class ClusterGround:
                 self._scale(cell.model, cell.replicas, meanwhile, note)
                 yield lambda asked: self._load(asked, cell)
             finally:
-                self._scale(cell.model, 0, meanwhile, note)
-                self._scale(cell.model, replicas, containers, None)
+                # What was there may need the room of what goes; it is put back in any case.
+                with suppress(ClusterError):
+                    self._scale(cell.model, 0, meanwhile, note)
+                self._put_back(cell.model, replicas, containers)
+            await_pods(release, cell.model, replicas)
         except (ClusterError, VoidTrialError) as error:
             raise FailedError(str(error)) from error
 
@@ -75,14 +78,25 @@ class ClusterGround:
         except ClusterError as error:
             raise FailedError(f"kept here, but not in the cluster: {error}") from error
 
-    def _scale(self, model: str, replicas: int, containers: list[Object], note: str | None) -> None:
+    def _scale(self, model: str, replicas: int, containers: list[Object], note: str) -> None:
+        self._change(model, replicas, containers, note)
+        await_pods(self.place.release, model, replicas)
+
+    def _put_back(self, model: str, replicas: int, containers: list[Object]) -> None:
+        try:
+            self._change(model, replicas, containers, None)
+        except ClusterError as error:
+            name = self.place.release.deployment(model)["metadata"]["name"]
+            then = ways_back(self.place.load.run)
+            raise ClusterError(f"deployment {name} could not be put back: {error}; then: {then}") from None
+
+    def _change(self, model: str, replicas: int, containers: list[Object], note: str | None) -> None:
         release = self.place.release
         change = {
             "metadata": {"annotations": {BEFORE: note}},
             "spec": {"replicas": replicas, "template": {"spec": {"containers": containers}}},
         }
         release.api.merge("deployments", release.deployment(model)["metadata"]["name"], change)
-        await_pods(release, model, replicas)
 
     def _load(self, asked: Experiment, cell: Cell) -> Trial:
         run = store.try_name(self.place.load.run)

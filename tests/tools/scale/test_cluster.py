@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -244,6 +245,40 @@ def test_a_cell_whose_load_fails_is_told_and_the_deployment_is_put_back(
     assert "too late" in capsys.readouterr().out
     assert cluster.changes[-1]["replicas"] == 1
     assert "resources" not in cluster.changes[-1]["template"]["spec"]["containers"][0]
+
+
+def test_a_deployment_is_put_back_though_its_pods_could_not_be_taken_away(
+    cluster: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, answer = copy.deepcopy(reactor(cluster)["spec"]), cluster.answer
+
+    def refuse_once(verb: str, *rest: Any) -> tuple[int, Object]:
+        if verb != "PATCH":
+            return answer(verb, *rest)
+        monkeypatch.setattr(cluster, "answer", answer)
+        return 500, {"message": "etcd is slow"}
+
+    def disturb(cluster: FakeCluster, made: Object) -> None:
+        monkeypatch.setattr(cluster, "answer", refuse_once)
+        fail(cluster, made)
+
+    cluster.on_job = disturb
+    assert run(tmp_path) == 1
+    assert (reactor(cluster)["spec"], reactor(cluster)["metadata"]["annotations"]) == (before, {})
+
+
+def test_a_deployment_that_cannot_be_put_back_is_named_with_what_to_do(
+    cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def forbid(cluster: FakeCluster, made: Object) -> None:
+        cluster.forbidden.add("PATCH deployments")
+        fail(cluster, made)
+
+    cluster.on_job = forbid
+    assert run(tmp_path) == 1
+    said, name = capsys.readouterr().out, only(tmp_path).name
+    assert "failed: deployment sweetspot-reactor could not be put back: no permission for deployments" in said
+    assert f"; then: sweetspot run --resume results/{name}, or make deploy\n" in said
 
 
 @pytest.mark.parametrize(
