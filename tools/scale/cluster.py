@@ -103,12 +103,25 @@ class ClusterGround:
         place = dataclasses.replace(self.place, load=dataclasses.replace(self.place.load, run=run))
         (connections,) = asked.connections
         api = place.release.api
+        await_pods(place.release, cell.model, cell.replicas)
         try:
             # Options were set with the limit: what the chart deployed does not have them.
-            return measure(place, dataclasses.replace(asked, service_options={}), cell.model, connections)
+            trial = measure(place, dataclasses.replace(asked, service_options={}), cell.model, connections)
         finally:
             api.delete("jobs", job_name(run, cell.model, connections))
             store.forget(api, run, cell.model, connections)
+        if why := changed(trial, cell.replicas):
+            raise VoidTrialError(why)
+        return trial
+
+
+def changed(trial: Trial, replicas: int) -> str:
+    """What kept the trial from loading so many pods from its begin to its end; empty where nothing did."""
+    if moved := [pod["name"] for pod in trial.pods if pod["went"] or pod["ready_ns"] is not None]:
+        return f"{', '.join(moved)} came or went while it was loaded, so not {count(replicas)} pods were measured"
+    if len(trial.pods) != replicas:
+        return f"{count(len(trial.pods))} pods were loaded, not {count(replicas)}"
+    return ""
 
 
 def before_search(deployment: Object) -> tuple[int, list[Object]]:

@@ -14,10 +14,12 @@ from tests.tools.test_cluster import parts
 from tools import cli
 from tools.cluster import store, trial
 from tools.cluster.api import Api
+from tools.cluster.pods import ready
 from tools.scale.cells import Searched
 from tools.scale.cluster import cpus_of, limited
 from tools.scale.results import read_cells
 
+READY = [{"type": "Ready", "status": "True"}]
 GRID = """
 title: How many?
 models: [reactor]
@@ -33,9 +35,19 @@ scale:
 
 
 def succeed(cluster: FakeCluster, made: Object) -> None:
-    for number, part in enumerate(parts(made["spec"]["completions"])):
+    end_with(cluster, made, [seen(name) for name in cluster.objects["pods"]])
+
+
+def end_with(cluster: FakeCluster, made: Object, pods: list[Object]) -> None:
+    """The Job is done, and saw those pods of the service."""
+    for number, part in enumerate(parts(made["spec"]["completions"], pods=pods)):
         cluster.keep_part(made, part, str(number))
     cluster.end_job(made)
+
+
+def seen(name: str, **how: Any) -> Object:
+    """A pod as a shard tells of it: there all the time, but for `how`."""
+    return {"name": name, "node": "n1", "ready_monotonic_ns": None, "went": False, **how}
 
 
 def fail(cluster: FakeCluster, made: Object) -> None:
@@ -245,6 +257,50 @@ def test_a_cell_whose_load_fails_is_told_and_the_deployment_is_put_back(
     assert "too late" in capsys.readouterr().out
     assert cluster.changes[-1]["replicas"] == 1
     assert "resources" not in cluster.changes[-1]["template"]["spec"]["containers"][0]
+
+
+@pytest.mark.parametrize(
+    ("pods", "why"),
+    [
+        ([seen("a")], "1 pods were loaded, not 2"),
+        ([seen("a"), seen("b"), seen("c")], "3 pods were loaded, not 2"),
+        ([seen("a"), seen("b", went=True)], "b came or went while it was loaded, so not 2 pods were measured"),
+        ([seen("a"), seen("b", ready_monotonic_ns=5)], "b came or went while it was loaded"),
+    ],
+    ids=["too few", "too many", "one that went", "one that came"],
+)
+def test_a_cell_is_void_whose_pods_were_not_those_that_it_claims(
+    cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str], pods: list[Object], why: str
+) -> None:
+    cluster.on_job = lambda cluster, made: end_with(cluster, made, pods)
+    assert run(tmp_path) == 1
+    assert f"failed: {why}" in capsys.readouterr().out
+    assert not read_cells(only(tmp_path)).searched
+
+
+def test_a_trial_waits_for_the_cells_pods_to_be_ready(cluster: FakeCluster, tmp_path: Path) -> None:
+    """One that was started anew after a trial has no place in the Service yet."""
+    ready_again: list[bool] = []
+    answer = cluster.answer
+
+    def lose_one(cluster: FakeCluster, made: Object) -> None:
+        ready_again.append(all(ready(pod) for pod in cluster.objects["pods"].values()))
+        succeed(cluster, made)
+        next(iter(cluster.objects["pods"].values()))["status"]["conditions"] = []
+
+    def recover(*asked: Any) -> tuple[int, Object]:
+        found = copy.deepcopy(answer(*asked))
+        if "sweetspot.dev/model" in str(asked[2]):  # looked at once more, it is ready
+            for pod in cluster.objects["pods"].values():
+                pod["status"]["conditions"] = READY
+        return found
+
+    cluster.on_job = lose_one
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(cluster, "answer", recover)
+        assert run(tmp_path) == 0
+    assert len(ready_again) > 1
+    assert all(ready_again)
 
 
 def test_a_deployment_is_put_back_though_its_pods_could_not_be_taken_away(
