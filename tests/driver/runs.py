@@ -56,11 +56,11 @@ def run(asked: Options, *, announced: list[str] | None = None) -> Outcome:
 
 
 def shard_results(of: int) -> list[dict[str, Any]]:
-    """Results of a real run of each shard, one after the other: 60 calls in all, of which some are refused."""
+    """Results of a real run of each shard, one after the other: 150 calls in all, of which some are refused."""
     results = []
     service = FakeService(lambda number: Act.REFUSE if number % 10 == 0 else Act.REPLY)
     with service.running() as target:
         for index in range(of):
-            asked = options(target, connections=3, streams=None, rate_rps=300.0, duration_s=0.2, shard=Shard(index, of))
+            asked = options(target, connections=3, streams=None, rate_rps=300.0, duration_s=0.5, shard=Shard(index, of))
             results.append(make_result(asked, make_plan(None), datetime(2026, 1, 1, tzinfo=UTC), run(asked)))
     return results

@@ -38,9 +38,9 @@ def test_the_whole_is_what_was_asked_and_every_call_is_in_it(parts: list[dict[st
     whole = merge(parts)
     write_result(tmp_path / "whole.json", whole)  # checks the schema
     assert whole["asked"]["connections"] == whole["got"]["connections"] == 3
-    assert whole["calls"]["planned"] == 60
+    assert whole["calls"]["planned"] == 150
     assert whole["calls"]["ok"] == whole["latency_ns"]["count"] == sum(pod["answered"] for pod in whole["pods"])
-    assert whole["calls"]["by_status"]["RESOURCE_EXHAUSTED"] == 60 - whole["calls"]["ok"]
+    assert whole["calls"]["by_status"]["RESOURCE_EXHAUSTED"] == 150 - whole["calls"]["ok"]
     assert [shard["connections"] for shard in whole["shards"]] == [2, 1]
 
 
@@ -71,7 +71,7 @@ def lost_call(parts: list[Any]) -> list[Any]:
         (lambda parts: [*parts, parts[1]], "shard 1 of 2 wrote 2 results: it was started more than once"),
         (interrupted, "shard 1 of 2 was interrupted"),
         (other_plan, "shard 1 of 2 did something else: its plan differs"),
-        (lost_call, "shard 1 of 2 planned 30 calls and tells of 29"),
+        (lost_call, "shard 1 of 2 planned 75 calls and tells of 74"),
     ],
 )
 def test_what_is_not_each_shard_once_and_whole_is_no_result(

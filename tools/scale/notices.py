@@ -47,7 +47,8 @@ def _of(one: Searched) -> Iterator[str]:
         last = one.tries[-1]
         yield f"met at no rate; at {count(round(last.rate_rps))} calls/s: {last.missed}."
     elif found.missed_rps is None:
-        yield "missed at no rate that was tried: it may serve more."
+        missed = any(each.missed for each in one.tries)
+        yield f"{'no miss was confirmed' if missed else 'missed at no rate that was tried'}: it may serve more."
     busiest = max((each.trial for each in one.tries), key=measures.driver_busy, default=None)
     if busiest is not None and measures.driver_busy(busiest) > DRIVER_BUSY_SHARE:
         yield f"the driver used {three_digits(measures.driver_cpus(busiest))} CPUs and may be what was measured."

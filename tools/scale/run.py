@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from tools import measures
 from tools.experiment import Experiment
 from tools.results import Trial
 from tools.scale import objective
@@ -72,7 +71,7 @@ def run(asked: Experiment, wanted: Sequence[Cell], ground: Ground, folder: Path,
             outcome = LeftOut(cell, why) if why else _search(asked, cell, ground, watcher)
             write_cell(folder, outcome)
             ground.keep(outcome)
-        except FailedError as error:
+        except (FailedError, objective.TooFewCallsError) as error:
             watcher.failed(cell, str(error))
             continue
         watcher.ended(outcome)
@@ -82,7 +81,7 @@ def _search(asked: Experiment, cell: Cell, ground: Ground, watcher: Watcher) -> 
     scale = scale_of(asked)
     bounds = Bounds(
         start_rps=scale.search.start_rps * cell.total_cpus,
-        lowest_rps=measures.samples_needed(measures.PERCENTILES["p99"]) / asked.duration_s,
+        lowest_rps=objective.lowest_rps(asked.duration_s),
         highest_rps=scale.search.highest_rps,
         within=scale.search.within,
         trials=scale.search.trials,

@@ -21,7 +21,7 @@ class Bounds:
     start_rps: float
     """What is tried first."""
     lowest_rps: float
-    """Nothing below is tried; at it, a trial has just enough calls to be judged."""
+    """Nothing below is tried: a trial could have too few calls to be judged."""
     highest_rps: float
     """Nothing above is tried."""
     within: float

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.scale.sample import Ground, Notes, asked, capacity_rps
+from tests.tools.scale.sample import ASKED, Ground, Notes, asked, capacity_rps
 from tools.results import BadResultsError
 from tools.scale.cells import Cell, LeftOut, Searched, cells
 from tools.scale.results import read_cells
@@ -55,6 +55,15 @@ def test_a_cell_that_fails_is_told_with_its_cause_and_the_next_one_runs(tmp_path
     run(experiment, [first, second], Ground(lambda cell: 0 if cell == first else 500), tmp_path, notes)
     assert notes.failures == {first: "no image"}
     assert read_cells(tmp_path).cells == {second}
+
+
+def test_a_cell_whose_trial_cannot_be_judged_fails_with_that_and_is_not_kept_as_a_miss(tmp_path: Path) -> None:
+    text = ASKED.replace("start_rps: 400", "start_rps: 400, highest_rps: 40")
+    experiment, notes = asked(tmp_path, text), Notes()
+    (cell, *_) = cells(experiment, MODELS)
+    run(experiment, [cell], Ground(), tmp_path, notes)
+    assert notes.failures == {cell: "80 calls ended OK, and a p99 needs 100; ask for a longer duration_s"}
+    assert (tmp_path / "cells").exists() is False
 
 
 def test_a_cell_comes_back_as_it_was_kept(tmp_path: Path) -> None:

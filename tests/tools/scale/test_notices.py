@@ -1,0 +1,25 @@
+"""What is said of a grid that did not find where a cell ceases to serve."""
+
+import pytest
+
+from tests.tools.scale.sample import trial
+from tools.scale.cells import Cell, Searched, Try
+from tools.scale.notices import notices
+from tools.scale.results import Kept
+from tools.scale.search import Found
+
+CELL = Cell("cpu", "reactor", "", 1, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("misses", "said"),
+    [
+        (["", ""], "missed at no rate that was tried: it may serve more."),
+        (["", "p99 900 ms"], "no miss was confirmed: it may serve more."),
+    ],
+    ids=["never missed", "missed once, with no trial left"],
+)
+def test_an_open_end_is_told_as_it_came_to_be(misses: list[str], said: str) -> None:
+    tries = tuple(Try(100.0 * number, why, trial(CELL, 100.0 * number, 1e6)) for number, why in enumerate(misses, 1))
+    one = Searched(CELL, Found(100.0, None, len(tries)), tries, "made up")
+    assert notices(Kept((one,), (), ()), [CELL]) == [f"cpu: reactor as 1 x 1: {said}"]
