@@ -86,6 +86,10 @@ def driver_cpus(trial: Trial) -> float:
     return busiest_ns / 1e9 / duration_s if duration_s else 0.0
 
 
+DRIVER_BUSY_SHARE = 0.9
+"""A driver is one process with one thread of Python: past this share of a CPU it has nothing left to give."""
+
+
 def driver_busy(trial: Trial) -> float:
     """The same as a share of what it may use; near 1 means that it, not the service, may be what was measured."""
     return driver_cpus(trial) / trial.driver_cpus

@@ -11,8 +11,6 @@ from tools.report.folder import Contents
 from tools.results import Trial
 from tools.units import count, duration, share, three_digits
 
-DRIVER_BUSY_SHARE = 0.9
-"""A driver is one process with one thread of Python: past this share of a CPU it has nothing left to give."""
 START_SPREAD_NS = 50_000_000
 """Shards that begin further apart than this did not make the load that was asked."""
 
@@ -57,7 +55,7 @@ def _of(trial: Trial) -> Iterator[str]:
         yield f"nothing keeps its transfers apart: at least {count(lost)} updates of accounts were lost."
     if throttled_ns := measures.throttled_ns(trial):
         yield f"the CPU quota kept the service from running for {duration(throttled_ns)}."
-    if measures.driver_busy(trial) > DRIVER_BUSY_SHARE:
+    if measures.driver_busy(trial) > measures.DRIVER_BUSY_SHARE:
         cpus = three_digits(measures.driver_cpus(trial))
         yield f"the driver used {cpus} CPUs and may be what was measured: the service may be faster."
     if (spread_ns := got["start_spread_ns"]) > START_SPREAD_NS:

@@ -12,8 +12,6 @@ from tools.scale.cells import Cell, Searched
 from tools.scale.results import Kept
 from tools.units import count, share, three_digits
 
-DRIVER_BUSY_SHARE = 0.9
-
 
 def notices(kept: Kept, asked: Sequence[Cell]) -> list[str]:
     """In order of weight: what was not measured, then what bounds the measurement."""
@@ -50,7 +48,7 @@ def _of(one: Searched) -> Iterator[str]:
         missed = any(each.missed for each in one.tries)
         yield f"{'no miss was confirmed' if missed else 'missed at no rate that was tried'}: it may serve more."
     busiest = max((each.trial for each in one.tries), key=measures.driver_busy, default=None)
-    if busiest is not None and measures.driver_busy(busiest) > DRIVER_BUSY_SHARE:
+    if busiest is not None and measures.driver_busy(busiest) > measures.DRIVER_BUSY_SHARE:
         yield f"the driver used {three_digits(measures.driver_cpus(busiest))} CPUs and may be what was measured."
 
 

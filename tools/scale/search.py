@@ -40,11 +40,6 @@ class Found:
     """Lowest rate that missed it, twice; None where none did."""
     trials: int
 
-    @property
-    def is_bounded(self) -> bool:
-        """Whether there is a rate on both sides."""
-        return self.met_rps is not None and self.missed_rps is not None
-
 
 def highest_rate(meets: Callable[[float], bool], bounds: Bounds) -> Found:
     """Searches; `meets` makes a trial at a rate (calls a second) and judges it."""
