@@ -1,11 +1,14 @@
 """The parts of a pipeline of stages, one by one: nothing is lost between them, and nothing comes too soon."""
 
+import threading
+
 import pytest
 
 from services.runtime.board import Board
 from services.runtime.stages.controllers import Admission, Batching, next_workers
-from services.runtime.stages.event import Answer, Item
+from services.runtime.stages.event import Answer, Event, Item
 from services.runtime.stages.hop import Hop
+from services.runtime.stages.pooled_stage import PooledStage
 from services.runtime.stages.register import Register
 from services.runtime.stages.table import Row, Table
 from services.runtime.stages.tokens import Tokens
@@ -72,6 +75,30 @@ def test_a_stage_that_comes_again_is_handed_what_nobody_has_taken_and_no_more() 
     hop.start_again()
     assert [handed.number for handed in sent] == [numbers[2]]
     assert hop.row.depth.value() == 1
+
+
+def test_no_thread_of_a_stage_claims_an_event_before_another_one_has_claimed_those_before_it() -> None:
+    claimed, both = list[int](), threading.Event()
+    second_overtakes = threading.Event()
+
+    def claim(batch: list[Item]) -> list[Event]:
+        if batch[0].number == 1:
+            second_overtakes.wait(0.2)  # as long as the other thread may take to do it
+        else:
+            second_overtakes.set()
+        claimed.append(batch[0].number)
+        if len(claimed) == 2:
+            both.set()
+        return []
+
+    stage = PooledStage(row(queue_bound=2), claim=claim, run=lambda _: None, held_up=lambda: False)
+    for key, value in (("batch", 1), ("workers", 2)):
+        stage.row.settings.set(key, value)
+    stage.control(0)
+    stage.put(item(1), lambda _: None)
+    stage.put(item(2), lambda _: None)
+    assert both.wait(10)
+    assert claimed == [1, 2]
 
 
 def test_a_call_that_is_over_is_taken_by_nobody_even_where_another_one_has_its_place() -> None:

@@ -32,7 +32,7 @@ class PooledStage:
         tell: Callable[[Callable[[], None]], None] = lambda told: told(),
         waits_for_tokens: bool = True,
     ) -> None:
-        """Both are called by one of the stage's threads: `claim` gives the calls of a batch that are to be `run`.
+        """Both are called by the stage's threads: `claim`, by one at a time, gives the calls of a batch to be `run`.
 
         Only then are the events told to be taken: whoever handed them may forget them once somebody answers for them.
         held_up: whether what was handed on from here still waits for room.
@@ -72,14 +72,14 @@ class PooledStage:
                 self._changed.notify_all()
 
     def _work(self) -> None:
-        while (batch := self._take()) is not None:
-            events = self._claim([item for item, _ in batch])
+        while (taken := self._take()) is not None:
+            batch, events = taken
             self._tell(partial(tell_taken, batch))
             for event in events:
                 self._run(event)
 
-    def _take(self) -> list[tuple[Item, Taken]] | None:
-        """The next batch, once there is one; None for a thread that is one too many."""
+    def _take(self) -> tuple[list[tuple[Item, Taken]], list[Event]] | None:
+        """The next batch, and those of it to run, once there is one; None for a thread that is one too many."""
         with self._changed:
             while self._threads <= self.row.settings.workers:
                 now_ns, wait_s = time.monotonic_ns(), None
@@ -87,7 +87,8 @@ class PooledStage:
                     wait_s = LOOK_NS / 1e9
                 elif self._intake:
                     if batch := self._intake.take(self.row.settings.batch, now_ns):
-                        return batch
+                        # Who is told of an event takes the oldest for it: so all before it are claimed by then.
+                        return batch, self._claim([item for item, _ in batch])
                     wait_s = (self._intake.next_ns(now_ns) - now_ns) / 1e9
                 self._idle += 1
                 self._changed.wait(wait_s)
