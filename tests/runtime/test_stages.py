@@ -77,6 +77,22 @@ def test_a_stage_that_comes_again_is_handed_what_nobody_has_taken_and_no_more() 
     assert hop.row.depth.value() == 1
 
 
+def test_what_waits_for_room_is_handed_on_where_all_that_filled_it_has_died() -> None:
+    sent: list[Item] = []
+    register = Register()
+    register.own()
+    numbers = [number for number in (register.begin(), register.begin()) if number is not None]
+    hop = Hop(row(queue_bound=1), register, sent.append)
+    for number in numbers:
+        hop.hand(item(number))
+    register.hold_as(1)
+    register.take(numbers[0])  # by the one that died
+    register.hold_as(0)
+    hop.start_again()
+    assert [handed.number for handed in sent] == numbers
+    assert (hop.held_up, hop.row.depth.value()) == (False, 1)
+
+
 def test_no_thread_of_a_stage_claims_an_event_before_another_one_has_claimed_those_before_it() -> None:
     claimed, both = list[int](), threading.Event()
     second_overtakes = threading.Event()

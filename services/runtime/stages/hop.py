@@ -58,16 +58,21 @@ class Hop:
                 handed_ns = self._sent.popleft().handed_ns
                 self.wait_ns += (now_ns - handed_ns - self.wait_ns) * _SMOOTHING
             self.row.depth.add(-count)
-            while self._waiting and len(self._sent) < self.row.settings.queue_bound:
-                self._hand(self._waiting.popleft())
+            self._hand_waiting()
 
     def start_again(self) -> None:
         """The stage has another process, which has nothing of what was sent: what nobody had taken is sent anew."""
-        sent, self._sent = self._sent, deque()
-        self.row.depth.add(-len(sent))
-        for item in sent:
-            if self._register.is_mine(item.number):
-                self._hand(item)
+        with self._lock:
+            sent, self._sent = self._sent, deque()
+            self.row.depth.add(-len(sent))
+            for item in sent:
+                if self._register.is_mine(item.number):
+                    self._hand(item)
+            self._hand_waiting()
+
+    def _hand_waiting(self) -> None:
+        while self._waiting and len(self._sent) < self.row.settings.queue_bound:
+            self._hand(self._waiting.popleft())
 
     def _hand(self, item: Item) -> None:
         self._sent.append(item)
