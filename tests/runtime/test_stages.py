@@ -5,11 +5,13 @@ import threading
 import pytest
 
 from services.runtime.board import Board
+from services.runtime.loop import Loop
 from services.runtime.stages.controllers import Admission, Batching, next_workers
 from services.runtime.stages.event import Answer, Event, Item
 from services.runtime.stages.hop import Hop
 from services.runtime.stages.pooled_stage import PooledStage
 from services.runtime.stages.register import Register
+from services.runtime.stages.stage import Stage
 from services.runtime.stages.table import Row, Table
 from services.runtime.stages.tokens import Tokens
 
@@ -115,6 +117,25 @@ def test_no_thread_of_a_stage_claims_an_event_before_another_one_has_claimed_tho
     stage.put(item(2), lambda _: None)
     assert both.wait(10)
     assert claimed == [1, 2]
+
+
+def test_a_bypass_skips_the_queue_and_gives_no_further_workers() -> None:
+    loop, begun = Loop(), list[int]()
+
+    def begin(batch: list[Item]) -> int:
+        begun.extend(begun_item.number for begun_item in batch)
+        return len(batch)
+
+    stage = Stage(row(queue_bound=9), loop, begin=begin, held_up=lambda: False, skippable=True, worker_each=True)
+    for key, value in (("batch", 64), ("workers", 2), ("bypass", 1)):
+        stage.row.settings.set(key, value)
+    for number in range(4):
+        stage.put(item(number), lambda _: None)
+    assert begun == [0, 1]
+    stage.free()
+    loop.call_at(0, loop.stop)  # after one round
+    loop.run()
+    assert begun == [0, 1, 2]
 
 
 def test_a_call_that_is_over_is_taken_by_nobody_even_where_another_one_has_its_place() -> None:

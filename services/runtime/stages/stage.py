@@ -51,7 +51,14 @@ class Stage:
 
     def put(self, item: Item, taken: Taken) -> None:
         """Queues an event; `taken` is called once it is begun."""
-        if self._skippable and self.row.settings.bypass and not self._intake and not self._held_up():
+        settings = self.row.settings
+        if (
+            self._skippable
+            and settings.bypass
+            and not self._intake
+            and (not self._worker_each or self._busy < settings.workers)
+            and not self._held_up()
+        ):
             taken(1)
             item.handed_ns = NOT_QUEUED
             self._busy += self._begin([item])
