@@ -91,8 +91,9 @@ class Owners:
         self._mailbox = mailboxes[number]
         loop.register(self._mailbox.fileno(), self)
         service.queue.set(0)
+        service.full_queues.set(0)
         self._others = {
-            other: Remote(f"worker-{other}", partial(self._connect, to), service.queue, service.config.queue_bound)
+            other: Remote(f"worker-{other}", partial(self._connect, to), service)
             for other, to in enumerate(mailboxes)
             if other != number
         }

@@ -116,8 +116,9 @@ class HandedToProcesses:
     def __init__(self, service: Service, proactor: Proactor, mailboxes: list[Mailbox]) -> None:
         self._proactor = proactor
         service.queue.set(0)
+        service.full_queues.set(0)
         self._workers = [
-            Remote(f"worker-{number}", partial(self._connect, mailbox), service.queue, service.config.queue_bound)
+            Remote(f"worker-{number}", partial(self._connect, mailbox), service)
             for number, mailbox in enumerate(mailboxes, start=1)
         ]
 

@@ -111,11 +111,15 @@ class Gauge:
         """What all processes hold; None while it is absent."""
         return sum(self._column) if self._present[0] else None
 
+    def largest(self) -> int:
+        """The most that one process holds."""
+        return max(self._column)
+
     def take_largest(self) -> int | None:
         """The most that one process holds, and all start again from 0; None while it is absent."""
         if not self._present[0]:
             return None
-        largest: int = max(self._column)
+        largest = self.largest()
         for row in range(len(self._column)):
             self._column[row] = 0
         return largest

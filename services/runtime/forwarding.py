@@ -15,11 +15,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from services.runtime.board import Gauge
 from services.runtime.calls import Caller, Calls
 from services.runtime.interop import SHAPES
 from services.runtime.link import Message
-from services.runtime.service import WORKLOAD_SHAPES
+from services.runtime.service import WORKLOAD_SHAPES, Service
 from services.wire import Code, ServerCall
 from services.wire.request import RequestHead
 from services.workload.ledger import Ledger
@@ -41,15 +40,16 @@ class Remote:
     """The asking side. Belongs to its loop's thread.
 
     Guarantees: each call is finished once, UNAVAILABLE where the worker dies first; at most `queue_bound` wait there
-    until they are begun.
+    until they are begun. The service is told how many do, and whether that is as many.
     """
 
-    def __init__(self, name: str, connect: Callable[..., Linked], queue: Gauge, queue_bound: int) -> None:
+    def __init__(self, name: str, connect: Callable[..., Linked], service: Service) -> None:
         """`connect` makes a link to the worker of that name or, while there is none, to the next one."""
         self._name = name
         self._connect = connect
-        self._queue = queue
-        self._queue_bound = queue_bound
+        self._queue = service.queue
+        self._full_queues = service.full_queues
+        self._queue_bound = service.config.queue_bound
         self._asked: dict[int, tuple[Caller, ServerCall]] = {}
         self._booked: dict[int, Answered] = {}
         self._sequence = 0
@@ -117,8 +117,11 @@ class Remote:
             answered(Code.UNAVAILABLE, f"{why}: not known whether it has booked a transfer")
 
     def _wait_for(self, calls: int) -> None:
+        was_full = self._not_begun >= self._queue_bound
         self._not_begun += calls
         self._queue.add(calls)
+        if was_full != (self._not_begun >= self._queue_bound):
+            self._full_queues.add(-1 if was_full else 1)
 
 
 class Asker:

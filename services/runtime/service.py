@@ -82,7 +82,9 @@ class Service:
         self.calls_in_flight = board.gauge()
         """Received and not finished."""
         self.queue = board.gauge(absent=True)
-        """Of those, calls that wait for a worker; set by a model that has one queue."""
+        """Of those, calls that wait for a worker; set by a model that has one queue, or several."""
+        self.full_queues = board.gauge(absent=True)
+        """Set by a model that has several."""
         metrics = config.metrics_port is not None or metrics_go_out()
         self.loop_lag = LoopLag(board.gauge(absent=True), board.histogram(DURATION_BOUNDS_NS) if metrics else None)
         """Noted by a model that has a loop."""
@@ -172,7 +174,13 @@ class Service:
 
     def ready(self) -> bool:
         """Further calls are welcome: not draining, and no full queue."""
-        return not self.drain.requested and (self.queue_depth() or 0) < self.config.queue_bound
+        return not (self.drain.requested or self._has_full_queue())
+
+    def _has_full_queue(self) -> bool:
+        if self.stages.rows:
+            return self.stages.has_full_queue()
+        full = self.full_queues.value()
+        return (self.queue.value() or 0) >= self.config.queue_bound if full is None else full > 0
 
     def queue_depth(self) -> int | None:
         """Calls that wait for a worker, in all queues; None where the model has none."""

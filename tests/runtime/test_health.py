@@ -36,6 +36,39 @@ def test_a_service_is_not_ready_while_its_queue_is_full(service: Service, name: 
     assert check(service, name) == status
 
 
+@pytest.mark.parametrize(("full", "status"), [(0, SERVING), (1, NOT_SERVING)])
+def test_a_service_with_several_queues_is_ready_while_none_of_them_is_full(
+    service: Service, full: int, status: int
+) -> None:
+    service.queue.set(4 * (QUEUE_BOUND - 1))
+    service.full_queues.set(full)
+    assert check(service, "") == status
+
+
+@pytest.mark.parametrize(
+    ("waiting", "status"),
+    [
+        ([("read", 0, QUEUE_BOUND - 1), ("compute", 0, QUEUE_BOUND - 1)], SERVING),
+        ([("compute", 0, QUEUE_BOUND - 1), ("compute", 1, QUEUE_BOUND - 1)], SERVING),
+        ([("compute", 1, QUEUE_BOUND)], NOT_SERVING),
+        ([("call", 0, 2)], NOT_SERVING),
+    ],
+    ids=["in two stages", "of two processes", "as many as it may", "as many as it is told that it may"],
+)
+def test_a_service_with_stages_is_ready_while_each_has_room_for_each_process(
+    waiting: list[tuple[str, int, int]], status: int
+) -> None:
+    service = Service(
+        "seda", Config(queue_bound=QUEUE_BOUND), drain=Drain(), workers=2, stages=("read", "compute", "call")
+    )
+    for name, row in service.stages.rows.items():
+        row.settings.set("queue_bound", 2 if name == "call" else QUEUE_BOUND)
+    for name, process, events in waiting:
+        service.board.write_as(process)
+        service.stages.rows[name].depth.add(events)
+    assert check(service, "") == status
+
+
 @pytest.mark.parametrize("name", OF_READINESS)
 def test_a_service_that_drains_is_not_ready(service: Service, name: str) -> None:
     service.drain.request()

@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from sweetspot.v1 import workload_pb2
 
-from services.runtime.board import Board
 from services.runtime.calls import Caller
+from services.runtime.config import Config
+from services.runtime.drain import Drain
 from services.runtime.forwarding import Asker, Remote
 from services.runtime.link import RECEIVE_BYTES, Link, Message
 from services.runtime.loop import Loop
+from services.runtime.service import Service
 from services.wire import Code, ServerCall, Shape
 from services.wire.request import RequestHead
 from services.workload.ledger import Ledger
@@ -109,8 +111,11 @@ class Workers:
         self.ledger = Ledger(2)
         self.left: list[Asker] = []
         self.links: list[tuple[socket.socket, socket.socket]] = []
-        self.queue = Board().gauge()
-        self.remote = Remote("worker-1", self._connect, self.queue, queue_bound)
+        service = Service("partitioned", Config(queue_bound=queue_bound), drain=Drain())
+        self.queue, self.full_queues = service.queue, service.full_queues
+        self.queue.set(0)
+        self.full_queues.set(0)
+        self.remote = Remote("worker-1", self._connect, service)
 
     def _connect(self, **told: Callable[..., None]) -> Link:
         kept, sent = socket.socketpair()
@@ -167,7 +172,9 @@ def test_a_full_queue_refuses_and_has_room_again_once_calls_are_begun(loop: Loop
     workers = Workers(loop, queue_bound=1)
     workers.call(), workers.call()
     assert workers.asking.ends == [(Code.RESOURCE_EXHAUSTED, "queue of worker-1 is full")]
+    assert workers.full_queues.value() == 1
     turn(loop)
+    assert workers.full_queues.value() == 0
     workers.call()
     assert len(workers.asking.ends) == 1
 

@@ -135,3 +135,7 @@ class Table:
     def depth(self) -> int:
         """Events that are handed on and not taken, of all stages."""
         return sum(row.depth.value() or 0 for row in self.rows.values())
+
+    def has_full_queue(self) -> bool:
+        """Whether some process has as many waiting in some stage as it may."""
+        return any(row.depth.largest() >= row.settings.queue_bound for row in self.rows.values())
