@@ -9,18 +9,24 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.runtime.proactor.ring import BUFFER_BYTES, BUFFERS, ENTRIES, MORE, Ring
+from services.runtime.proactor.loop import Proactor, ignore
+from services.runtime.proactor.ring import BUFFER_BYTES, BUFFERS, COMPLETIONS, ENTRIES, MORE, Ring
 from services.runtime.refusal import NotHereError
 
 FAR_NS = 3600 * 10**9
 
 
 @pytest.fixture
-def ring() -> Ring:
+def proactor() -> Proactor:
     try:
-        return Ring()
+        return Proactor()
     except NotHereError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture
+def ring(proactor: Proactor) -> Ring:
+    return proactor.ring
 
 
 @pytest.fixture
@@ -128,3 +134,34 @@ def test_one_poll_tells_of_every_write_to_an_eventfd(ring: Ring) -> None:
         dispatch(ring, told, count)
     os.close(fd)
     assert told == [MORE] * 3
+
+
+class Counting:
+    """A handler that reads what an eventfd has."""
+
+    def __init__(self, fd: int, told: list[object]) -> None:
+        self._fd = fd
+        self._told = told
+
+    def ready(self, events: int) -> None:
+        self._told.append(os.eventfd_read(self._fd))
+
+
+def fill_completions(ring: Ring) -> None:
+    """Has as many requests completed as their queue holds, and none of them taken."""
+    for _ in range(COMPLETIONS):
+        ring.timeout(0, ignore)
+    ring._enter(at_least=COMPLETIONS, flags=1)
+
+
+def test_a_handler_is_told_again_where_its_poll_is_over_because_the_queue_was_full(proactor: Proactor) -> None:
+    told = list[object]()
+    fd = os.eventfd(0, os.EFD_NONBLOCK)
+    proactor.register(fd, Counting(fd, told))
+    fill_completions(proactor.ring)
+    proactor.ring.timeout(time.monotonic_ns() + 10 * 10**9, lambda *_: pytest.fail("nobody told it"))
+    for count in (1, 2, 3):
+        os.eventfd_write(fd, count)
+        dispatch(proactor.ring, told, count)
+    os.close(fd)
+    assert told == [1, 2, 3]

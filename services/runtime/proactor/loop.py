@@ -31,8 +31,14 @@ class Proactor:
         self._soon.append(callback)
 
     def register(self, fd: int, handler: Handler) -> None:
-        """Tells `handler` whenever `fd`, an eventfd, is written to."""
-        self.ring.poll(fd, lambda *_: handler.ready(READABLE))
+        """Tells `handler` whenever `fd` becomes readable, which it is then to read all from."""
+
+        def ready(_result: int, flags: int) -> None:
+            if not flags & MORE:
+                self.ring.poll(fd, ready)
+            handler.ready(READABLE)
+
+        self.ring.poll(fd, ready)
 
     def stop(self) -> None:
         self._running = False
