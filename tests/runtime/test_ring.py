@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from services.runtime.proactor.loop import Proactor, ignore
-from services.runtime.proactor.ring import BUFFER_BYTES, BUFFERS, COMPLETIONS, ENTRIES, MORE, Ring
+from services.runtime.proactor.ring import BUFFER_BYTES, BUFFERS, COMPLETIONS, ENTRIES, MORE, Completed, Ring
 from services.runtime.refusal import NotHereError
 
 FAR_NS = 3600 * 10**9
@@ -147,11 +147,20 @@ class Counting:
         self._told.append(os.eventfd_read(self._fd))
 
 
-def fill_completions(ring: Ring) -> None:
+def fill_completions(ring: Ring, told: Completed = ignore) -> None:
     """Has as many requests completed as their queue holds, and none of them taken."""
     for _ in range(COMPLETIONS):
-        ring.timeout(0, ignore)
+        ring.timeout(0, told)
     ring._enter(at_least=COMPLETIONS, flags=1)
+
+
+def test_a_full_queue_of_completions_is_told_of_in_full(ring: Ring) -> None:
+    told = list[object]()
+    fill_completions(ring, lambda *completion: told.append(completion))
+    ring.timeout(0, ignore)
+    for completed, result, flags in ring.wait():
+        completed(result, flags)
+    assert len(told) == COMPLETIONS
 
 
 def test_a_handler_is_told_again_where_its_poll_is_over_because_the_queue_was_full(proactor: Proactor) -> None:

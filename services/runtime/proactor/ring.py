@@ -172,7 +172,7 @@ class Ring:
         self._enter(at_least=1, flags=_ENTER_GETEVENTS)
         tail = self._cq_tail[0]
         first, last = head % COMPLETIONS * _CQE.size, tail % COMPLETIONS * _CQE.size
-        if first <= last:
+        if first < last or head == tail:
             taken = self._cqes[first:last].tobytes()
         else:
             taken = self._cqes[first:].tobytes() + self._cqes[:last].tobytes()
