@@ -27,6 +27,7 @@ completions, and there is no other on the way of a call. What a completion bring
 handed to another process as it is: a request as bytes there, its replies as bytes back, over a pair of sockets.
 """
 
+import errno
 import os
 import socket
 import struct
@@ -43,6 +44,7 @@ from services.runtime.callback_waits import CallbackWaits
 from services.runtime.calls import Caller, Calls
 from services.runtime.channel import Channel
 from services.runtime.config import Address
+from services.runtime.connecting import CONNECT_TIMEOUT_S, TIMED_OUT
 from services.runtime.draining import OpenConnections
 from services.runtime.forwarding import Asker, Remote
 from services.runtime.inline import InlineCalls
@@ -289,7 +291,9 @@ class BackendConnection:
         sock = socket.socket(family)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._fd = sock.detach()
-        proactor.ring.connect(self._fd, _sockaddr(family, address), self._connected)
+        connect = proactor.ring.connect(self._fd, _sockaddr(family, address), self._connected)
+        due_ns = time.monotonic_ns() + round(CONNECT_TIMEOUT_S * 1e9)
+        self._connecting = proactor.call_at(due_ns, partial(proactor.ring.give_up, connect))
 
     def flush_soon(self) -> None:
         """Asks for one send at the end of this round."""
@@ -308,9 +312,10 @@ class BackendConnection:
         pass
 
     def _connected(self, result: int, flags: int) -> None:
+        self._proactor.cancel(self._connecting)
         if result < 0:
             self._proactor.ring.close(self._fd)
-            self.channel.lost(os.strerror(-result))
+            self.channel.lost(TIMED_OUT if result == -errno.ECANCELED else os.strerror(-result))
             return
         self._stream = Stream(self._fd, self._proactor, self)
         self._stream.flush()

@@ -13,14 +13,13 @@ from typing import cast
 from services.runtime.answers import Answering, respond
 from services.runtime.channel import Channel
 from services.runtime.config import Address
+from services.runtime.connecting import CONNECT_TIMEOUT_S, TIMED_OUT
 from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.lag import PERIOD_NS, LoopLag
 from services.runtime.linger import LINGER_S
 from services.runtime.service import Service
 from services.wire import Code, RpcError, ServerEvent, ServerSession
 from services.workload.run import Fetch, Run
-
-CONNECT_TIMEOUT_S = 5.0
 
 _logger = logging.getLogger(__name__)
 
@@ -214,7 +213,7 @@ class BackendConnection(asyncio.Protocol):
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await self._loop.create_connection(lambda: self, self._backend.host, self._backend.port)
         except TimeoutError:
-            self.channel.lost("timed out while connecting")
+            self.channel.lost(TIMED_OUT)
         except OSError as error:
             # asyncio words errno in its own way; a failed look-up has no errno but a negative code (getaddrinfo(3)).
             self.channel.lost(os.strerror(error.errno) if error.errno and error.errno > 0 else str(error))

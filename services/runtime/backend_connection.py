@@ -2,9 +2,12 @@
 
 import os
 import socket
+import time
+from functools import partial
 
 from services.runtime.channel import Channel
 from services.runtime.config import Address
+from services.runtime.connecting import CONNECT_TIMEOUT_S, TIMED_OUT
 from services.runtime.demultiplexer import READABLE, WRITABLE
 from services.runtime.loop import Loop
 from services.runtime.writer import Writer
@@ -28,6 +31,8 @@ class BackendConnection:
             # EINPROGRESS: EPOLLOUT tells the outcome (connect(2)). A name is looked up first, and that blocks the loop.
             self._sock.connect_ex((backend.host, backend.port))
             loop.register(self._sock.fileno(), self, WRITABLE)
+            due_ns = time.monotonic_ns() + round(CONNECT_TIMEOUT_S * 1e9)
+            self._connecting = loop.call_at(due_ns, partial(self._close, TIMED_OUT))
         except OSError as error:
             self._sock.close()
             why = str(error.strerror)
@@ -35,6 +40,7 @@ class BackendConnection:
 
     def ready(self, events: int) -> None:
         if not self._connected:
+            self._loop.cancel(self._connecting)
             errno = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if errno:
                 self._close(os.strerror(errno))

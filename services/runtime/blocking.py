@@ -11,6 +11,7 @@ import time
 
 from services.runtime.answers import respond
 from services.runtime.config import Address
+from services.runtime.connecting import CANCEL_CHECK_S, connect
 from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.linger import linger
 from services.runtime.service import Service
@@ -20,8 +21,6 @@ from services.workload.run import FETCH_PATH, Fetch, Run, status_of
 
 RECEIVE_BYTES = 64 * 1024
 WRITE_STALL_S = 20
-CANCEL_CHECK_S = 0.02
-CONNECT_TIMEOUT_S = 5.0
 
 
 class Connection:
@@ -179,7 +178,7 @@ class BlockingWaits:
         timeout_ns = None if fetch.deadline_ns is None else fetch.deadline_ns - time.monotonic_ns()
         metadata = () if fetch.traceparent is None else (("traceparent", fetch.traceparent),)
         try:
-            sock, session = self._connected()
+            sock, session = self._connected(run)
             call = session.start(FETCH_PATH, fetch.request, timeout_ns=timeout_ns, metadata=metadata)
             while call.code is None:
                 while data := session.data_to_send():
@@ -208,11 +207,11 @@ class BlockingWaits:
             self._sock.close()
         self._sock = self._session = None
 
-    def _connected(self) -> tuple[socket.socket, ClientSession]:
+    def _connected(self, run: Run) -> tuple[socket.socket, ClientSession]:
         if self._backend is None:
             raise RpcError(Code.FAILED_PRECONDITION, "this service was started without --backend")
         if self._sock is None or self._session is None:
-            self._sock = socket.create_connection((self._backend.host, self._backend.port), CONNECT_TIMEOUT_S)
+            self._sock = connect(self._backend, run.check)
             self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._sock.settimeout(CANCEL_CHECK_S)
             self._session = ClientSession(str(self._backend))

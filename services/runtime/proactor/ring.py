@@ -53,7 +53,7 @@ _MASK_32 = 0xFFFF_FFFF
 _ENTER_GETEVENTS = 1
 _REGISTER_PBUF_RING = 22
 _POLL_ADD, _TIMEOUT, _TIMEOUT_REMOVE, _ACCEPT, _CONNECT, _CLOSE = 6, 11, 12, 13, 16, 19
-_SEND, _RECV, _SHUTDOWN = 26, 27, 34
+_ASYNC_CANCEL, _SEND, _RECV, _SHUTDOWN = 14, 26, 27, 34
 _POLL_MULTISHOT, _ACCEPT_MULTISHOT, _RECV_MULTISHOT, _TIMEOUT_ABSOLUTE = 1, 1, 2, 1
 _SQE_BUFFER_SELECT, _SQE_SKIP_SUCCESS = 1 << 5, 1 << 6
 _CQE_BUFFER_SHIFT = 16
@@ -134,9 +134,15 @@ class Ring:
         all_of_it = socket.MSG_WAITALL | socket.MSG_NOSIGNAL
         self._submit(_SEND, 0, 0, fd, 0, _address_of_bytes(data), len(data), all_of_it, self._token(told, data))
 
-    def connect(self, fd: int, address: bytes, told: Completed) -> None:
-        """`address` is a sockaddr; the result is 0."""
-        self._submit(_CONNECT, 0, 0, fd, len(address), _address_of_bytes(address), 0, 0, self._token(told, address))
+    def connect(self, fd: int, address: bytes, told: Completed) -> int:
+        """`address` is a sockaddr; the result is 0, or -ECANCELED where what it returns is given up before."""
+        token = self._token(told, address)
+        self._submit(_CONNECT, 0, 0, fd, len(address), _address_of_bytes(address), 0, 0, token)
+        return token
+
+    def give_up(self, connect: int) -> None:
+        """Has a connect that has not completed do so; nothing where it has."""
+        self._submit(_ASYNC_CANCEL, _SQE_SKIP_SUCCESS, 0, -1, 0, connect, 0, 0, 0)
 
     def shutdown(self, fd: int, how: int, told: Completed) -> None:
         """As shutdown(2); the result is 0."""
