@@ -79,6 +79,7 @@ class Connection:
         self._identity = service.identity()
         self._session = service.open_session()
         self._write_due = False
+        self._lingering: asyncio.TimerHandle | None = None
         self._tasks: dict[ServerCall, asyncio.Task[None]] = {}
 
     async def serve(self) -> None:
@@ -90,13 +91,14 @@ class Connection:
             await self._flush()
         self._service.close_session(self._session)
         self._writer.close()
+        if self._lingering is not None:
+            self._lingering.cancel()
 
     async def _read(self) -> bytes:
-        """The next bytes; b"" when the peer has closed, or does not within LINGER_S of our end."""
+        """The next bytes; b"" when the peer has closed."""
         try:
-            async with asyncio.timeout(LINGER_S if self._session.closed else None):
-                return await self._reader.read(RECEIVE_BYTES)
-        except OSError:  # TimeoutError among them
+            return await self._reader.read(RECEIVE_BYTES)
+        except OSError:
             return b""
 
     def drain(self) -> None:
@@ -151,9 +153,20 @@ class Connection:
             return
         while data := self._session.data_to_send():
             self._writer.write(data)
-        if self._session.closed:
+        if self._session.closed and self._lingering is None:
             with contextlib.suppress(OSError):  # ENOTCONN: the peer was first
-                self._writer.write_eof()  # the peer closes in turn, which wakes the reader
+                self._writer.write_eof()  # the peer closes in turn, or is cut off: either wakes the reader
+            self._linger()
+
+    def _linger(self) -> None:
+        self._lingering = asyncio.get_running_loop().call_later(LINGER_S, self._cut_off)
+
+    def _cut_off(self) -> None:
+        """Ends the connection, unless the peer has yet to read what it was sent."""
+        if self._writer.transport.get_write_buffer_size():
+            self._linger()
+        else:
+            self._writer.transport.abort()
 
     async def _flush(self) -> None:
         self._write()

@@ -13,7 +13,7 @@ from services.runtime.answers import respond
 from services.runtime.config import Address
 from services.runtime.connecting import CANCEL_CHECK_S, connect
 from services.runtime.drain import DRAIN_POLL_S
-from services.runtime.linger import linger
+from services.runtime.linger import LINGER_S, linger
 from services.runtime.service import Service
 from services.wire import ClientSession, Code, RpcError, ServerCall, ServerEvent
 from services.workload import linear
@@ -38,6 +38,7 @@ class Connection:
         self._session = service.open_session()
         self._lock = threading.Lock()
         self._draining = False
+        self._cut_off: threading.Timer | None = None
 
     def receive_or_drain(self) -> list[ServerEvent] | None:
         """`receive`, for a thread that has no other one to call `drain` when the service is asked to stop."""
@@ -89,8 +90,8 @@ class Connection:
         with self._lock:
             self._session.finish(call, code, message)
             self._flush()
-            if self._session.closed:
-                self._shutdown(socket.SHUT_WR)  # the peer closes in turn, which wakes the reader
+            if self._session.closed and self._cut_off is None and self._sock.fileno() >= 0:
+                self._end()
 
     def drain(self) -> None:
         """Tells the peer to open no more calls; the connection ends with the last one in flight."""
@@ -105,10 +106,22 @@ class Connection:
         linger(self._sock)
         with self._lock:
             self._sock.close()
+            if self._cut_off is not None:
+                self._cut_off.cancel()
 
     def abort(self) -> None:
         """Ends the connection with whatever is in flight on it; its reading thread will see that."""
         self._shutdown(socket.SHUT_RDWR)
+
+    def _end(self) -> None:
+        """Ends our side. The peer ends its own in turn or is cut off, and either wakes whoever is in `receive`."""
+        self._shutdown(socket.SHUT_WR)
+        self._cut_off = threading.Timer(LINGER_S, self.abort)
+        self._cut_off.daemon = True
+        try:
+            self._cut_off.start()
+        except RuntimeError:  # pthread_create(3): EAGAIN
+            self.abort()
 
     def _shutdown(self, how: int) -> None:
         try:
