@@ -33,7 +33,7 @@ from services.runtime.backend_connection import BackendConnection
 from services.runtime.callback_waits import CallbackWaits
 from services.runtime.inline import InlineCalls
 from services.runtime.loop import Loop
-from services.runtime.passing import Channel, Receiver
+from services.runtime.passing import Mailbox, Receiver
 from services.runtime.service import Service
 from services.runtime.supervisor import Supervisor, processes
 
@@ -52,22 +52,22 @@ def serve(service: Service) -> None:
 def serve_behind_dispatcher(service: Service) -> None:
     """This process is the dispatcher."""
     listener = service.open_listener()
-    channels = [Channel() for _ in range(processes(service.config))]
+    mailboxes = [Mailbox() for _ in range(processes(service.config))]
 
     def work(number: int) -> None:
         loop = Loop()
-        Receiver(channels[number], loop, open_connections(service, loop))
+        Receiver(mailboxes[number], loop, open_connections(service, loop))
         supervisor.ready()
         loop.run()
 
-    supervisor = Supervisor(service, len(channels), work)
+    supervisor = Supervisor(service, len(mailboxes), work)
     supervisor.start()
-    supervisor.watch(listener, Dispatcher(listener, channels, service, supervisor).dispatch)
+    supervisor.watch(listener, Dispatcher(listener, mailboxes, service, supervisor).dispatch)
     service.announce(listener.getsockname()[1])
     supervisor.run()
     stop_listening(listener)
-    for channel in channels:
-        channel.end()
+    for mailbox in mailboxes:
+        mailbox.end()
     supervisor.drain()
 
 
@@ -102,11 +102,11 @@ class Dispatcher:
     """Accepts, and passes each connection to the loop whose turn it is."""
 
     def __init__(
-        self, listener: socket.socket, channels: list[Channel], service: Service, supervisor: Supervisor
+        self, listener: socket.socket, mailboxes: list[Mailbox], service: Service, supervisor: Supervisor
     ) -> None:
         listener.setblocking(False)
         self._listener = listener
-        self._channels = channels
+        self._mailboxes = mailboxes
         self._service = service
         self._supervisor = supervisor
         self._turn = itertools.count()
@@ -119,16 +119,16 @@ class Dispatcher:
 
     def dispatch(self) -> None:
         """Deals out one connection, if there is one and a loop that takes it."""
-        takers = [number for number in self._supervisor.living() if self._channels[number].unread() < PASSED_BOUND]
+        takers = [number for number in self._supervisor.living() if self._mailboxes[number].unread() < PASSED_BOUND]
         if not takers:
             time.sleep(PAUSE_S)  # the listener stays readable: without a pause the dispatcher would spin
             return
         for sock in itertools.islice(accept_ready(self._listener), 1):
-            self._channels[self._choose(takers)].send(sock)
+            self._mailboxes[self._choose(takers)].send(sock)
             sock.close()
 
     def _next_in_turn(self, takers: list[int]) -> int:
         return takers[next(self._turn) % len(takers)]
 
     def _least_connected(self, takers: list[int]) -> int:
-        return min(takers, key=lambda number: self._service.connections.of(number) + self._channels[number].unread())
+        return min(takers, key=lambda number: self._service.connections.of(number) + self._mailboxes[number].unread())

@@ -38,7 +38,7 @@ from services.runtime.forwarding import Asker, Remote
 from services.runtime.inline import InlineCalls
 from services.runtime.link import Link
 from services.runtime.loop import Loop
-from services.runtime.passing import Channel
+from services.runtime.passing import Mailbox
 from services.runtime.service import WORKLOAD_SHAPES, Service
 from services.runtime.supervisor import Supervisor, processes
 from services.wire import Code, RpcError, ServerCall
@@ -52,7 +52,7 @@ def serve(service: Service) -> None:
     kept = service.reserve()
     port = kept.getsockname()[1]
     # A worker takes its ends of links out of its mailbox. That outlives it, so they wait for its successor.
-    mailboxes = [Channel() for _ in range(processes(service.config))]
+    mailboxes = [Mailbox() for _ in range(processes(service.config))]
 
     def work(number: int) -> None:
         loop = Loop()
@@ -77,7 +77,7 @@ def serve(service: Service) -> None:
 class Owners:
     """A worker's view of who owns what: runs the calls on its own keys, has the others run where their keys are."""
 
-    def __init__(self, service: Service, loop: Loop, number: int, mailboxes: list[Channel]) -> None:
+    def __init__(self, service: Service, loop: Loop, number: int, mailboxes: list[Mailbox]) -> None:
         self._accounts = service.ledger.accounts
         self._workers = len(mailboxes)
         self._number = number
@@ -134,7 +134,7 @@ class Owners:
             other.leave()
         self._stop_if_alone()
 
-    def _connect(self, mailbox: Channel, **told: Callable[..., None]) -> Link:
+    def _connect(self, mailbox: Mailbox, **told: Callable[..., None]) -> Link:
         kept, sent = socket.socketpair()
         with sent:
             mailbox.send(sent)

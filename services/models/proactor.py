@@ -49,7 +49,7 @@ from services.runtime.draining import OpenConnections
 from services.runtime.forwarding import Asker, Remote
 from services.runtime.inline import InlineCalls
 from services.runtime.linger import LINGER_S
-from services.runtime.passing import Channel as Mailbox
+from services.runtime.passing import Mailbox
 from services.runtime.pool import Pool, PooledCalls
 from services.runtime.posted_waits import PostedWaits
 from services.runtime.proactor.link import CompletionLink

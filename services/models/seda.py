@@ -41,7 +41,7 @@ from socket import socket
 
 from services.runtime.acceptor import Acceptor, Connections, Drainer
 from services.runtime.loop import Loop
-from services.runtime.passing import Channel
+from services.runtime.passing import Mailbox
 from services.runtime.service import Service
 from services.runtime.stages.admit import Admit
 from services.runtime.stages.call import Call
@@ -93,7 +93,7 @@ def serve(service: Service) -> None:
 def serve_in_processes(service: Service, listener: socket) -> None:
     """A process for the front, and one for each other stage; one that dies has a successor."""
     register = Register()
-    mailboxes = [Channel() for _ in PROCESS_NAMES]
+    mailboxes = [Mailbox() for _ in PROCESS_NAMES]
 
     def work(number: int) -> None:
         threading.current_thread().name = PROCESS_NAMES[number]
@@ -186,7 +186,7 @@ class Process:
 
     number: int
 
-    def __init__(self, service: Service, loop: Loop, register: Register, mailboxes: list[Channel]) -> None:
+    def __init__(self, service: Service, loop: Loop, register: Register, mailboxes: list[Mailbox]) -> None:
         self.service = service
         self.loop = loop
         self.register = register
@@ -253,7 +253,7 @@ class FrontProcess(Process):
 
     number = FRONT
 
-    def __init__(self, service: Service, loop: Loop, register: Register, mailboxes: list[Channel]) -> None:
+    def __init__(self, service: Service, loop: Loop, register: Register, mailboxes: list[Mailbox]) -> None:
         super().__init__(service, loop, register, mailboxes)
         admit = Admit(self.rows["admit"], self.to_compute, self.answer)
         to_admit = Way(self._hop("admit", ADMIT), inline=admit.run)
@@ -280,7 +280,7 @@ class FrontProcess(Process):
 class StageProcess(Process):
     """A process that has one stage and no connection: it stays until the front, which has, is gone."""
 
-    def __init__(self, service: Service, loop: Loop, register: Register, mailboxes: list[Channel]) -> None:
+    def __init__(self, service: Service, loop: Loop, register: Register, mailboxes: list[Mailbox]) -> None:
         super().__init__(service, loop, register, mailboxes)
         loop.register(service.drain.fileno(), self)
 
@@ -303,7 +303,7 @@ class AdmitProcess(StageProcess):
 
     number = ADMIT
 
-    def __init__(self, service: Service, loop: Loop, register: Register, mailboxes: list[Channel]) -> None:
+    def __init__(self, service: Service, loop: Loop, register: Register, mailboxes: list[Mailbox]) -> None:
         super().__init__(service, loop, register, mailboxes)
         admit = Admit(self.rows["admit"], self.to_compute, self.answer)
         begin = each("admit", register, admit.run, self.answer)
@@ -315,7 +315,7 @@ class ComputeProcess(StageProcess):
 
     number = COMPUTE
 
-    def __init__(self, service: Service, loop: Loop, register: Register, mailboxes: list[Channel]) -> None:
+    def __init__(self, service: Service, loop: Loop, register: Register, mailboxes: list[Mailbox]) -> None:
         super().__init__(service, loop, register, mailboxes)
         post = Wakeup(loop).post
 
@@ -339,7 +339,7 @@ class CallProcess(StageProcess):
 
     number = CALL
 
-    def __init__(self, service: Service, loop: Loop, register: Register, mailboxes: list[Channel]) -> None:
+    def __init__(self, service: Service, loop: Loop, register: Register, mailboxes: list[Mailbox]) -> None:
         super().__init__(service, loop, register, mailboxes)
         stage = Stage(
             self.rows["call"],

@@ -12,8 +12,8 @@ from services.runtime.acceptor import Connections
 from services.runtime.loop import Loop
 
 
-class Channel:
-    """From the dispatcher to one loop. It outlives the loop's process: what waits in it is for the next one."""
+class Mailbox:
+    """To one process of several. It outlives that process: what waits in it is for the next one."""
 
     def __init__(self) -> None:
         self._front, self._back = socket.socketpair()
@@ -49,17 +49,17 @@ class Channel:
 class Receiver:
     """Takes the connections that the dispatcher passes to a loop; after the last of them, all drain."""
 
-    def __init__(self, channel: Channel, loop: Loop, connections: Connections) -> None:
-        self._channel = channel
+    def __init__(self, mailbox: Mailbox, loop: Loop, connections: Connections) -> None:
+        self._mailbox = mailbox
         self._loop = loop
         self._connections = connections
-        loop.register(channel.fileno(), self)
+        loop.register(mailbox.fileno(), self)
 
     def ready(self, events: int) -> None:
         try:
-            while (sock := self._channel.receive()) is not None:
+            while (sock := self._mailbox.receive()) is not None:
                 self._connections.add(sock)
         except BlockingIOError:
             return
-        self._loop.unregister(self._channel.fileno())
+        self._loop.unregister(self._mailbox.fileno())
         self._connections.drain()

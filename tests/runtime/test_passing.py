@@ -4,26 +4,26 @@ import socket
 
 import pytest
 
-from services.runtime.passing import Channel
+from services.runtime.passing import Mailbox
 
 
 def test_what_is_passed_is_taken_in_order_and_then_comes_the_end() -> None:
-    channel = Channel()
+    mailbox = Mailbox()
     pairs = [socket.socketpair() for _ in range(3)]
     for passed, _peer in pairs:
-        channel.send(passed)
+        mailbox.send(passed)
         passed.close()
-    assert channel.unread() == 3
-    channel.end()
+    assert mailbox.unread() == 3
+    mailbox.end()
     for _passed, peer in pairs:
-        taken = channel.receive()
+        taken = mailbox.receive()
         assert taken is not None
         taken.sendall(b"hello")
         assert peer.recv(5) == b"hello"
-    assert channel.unread() == 0
-    assert channel.receive() is None
+    assert mailbox.unread() == 0
+    assert mailbox.receive() is None
 
 
 def test_nothing_yet_is_not_the_end() -> None:
     with pytest.raises(BlockingIOError):
-        Channel().receive()
+        Mailbox().receive()

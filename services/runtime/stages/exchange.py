@@ -16,7 +16,7 @@ from functools import partial
 
 from services.runtime.link import Link, Message
 from services.runtime.loop import Loop
-from services.runtime.passing import Channel
+from services.runtime.passing import Mailbox
 from services.runtime.stages.event import Answer, Event, Item
 from services.runtime.stages.hop import Hop
 from services.runtime.stages.pooled_stage import PooledStage
@@ -33,7 +33,7 @@ class Exchange:
     def __init__(
         self,
         me: int,
-        mailboxes: list[Channel],
+        mailboxes: list[Mailbox],
         loop: Loop,
         register: Register,
         *,
