@@ -61,7 +61,7 @@ class LoopCalls(InlineCalls):
         self._pool = pool
 
     def received(self, connection: Caller, call: ServerCall) -> None:
-        # Refused where it blocks it has run for nothing, and has cost 22 us instead of 12.
+        # Refused where it blocks it has run for nothing, and has cost 22 us instead of 10.
         if self._pool.is_full and will_block(call.request):
             connection.finish(call, *FULL)
         else:

@@ -65,10 +65,10 @@ class PooledCalls:
         self._interrupt = interrupt
 
     def received(self, connection: Caller, call: ServerCall) -> None:
-        if self._pool.is_full:
-            connection.finish(call, *FULL)
-        else:
+        try:
             self._pool.put(partial(self._run, connection, call))
+        except RpcError as full:
+            connection.finish(call, full.code, full.message)
 
     def cancelled(self, call: ServerCall) -> None:
         if isinstance(call.context, Run):

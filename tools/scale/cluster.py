@@ -3,8 +3,7 @@
 A cell's model is scaled down to nothing and up again with the cell's limit, so that each pod starts under it and none
 waits for room beside an old one. Requests are set to the limits. What the Deployment was is put back at the end,
 whatever happens: an annotation says what it was (tools/cluster/searched.py), should the machine that searches
-disappear. A cell that has ended is
-kept in the cluster, with its trials; those leave nothing of their own.
+disappear. A cell that has ended is kept in the cluster, with its trials; those leave nothing of their own.
 """
 
 import copy
