@@ -1,9 +1,10 @@
 """What a peer may ask of one connection, and the ledger that notices when it asks for too much.
 
-libnghttp2 bounds frames, header blocks and queued acknowledgements by itself. It does not count the
-resets that a peer provokes (CVE-2025-8671, "MadeYouReset"), and its limit on those received
-(CVE-2023-44487) ends in INTERNAL_ERROR; so a session keeps its own count of what costs the server
-more than the peer, and ends the connection with ENHANCE_YOUR_CALM (RFC 9113, section 10.5).
+libnghttp2 bounds frames, header blocks and queued acknowledgements by itself. A second acknowledgement of our one
+SETTINGS ends the connection (PROTOCOL_ERROR). It does not count the resets that a peer provokes (CVE-2025-8671,
+"MadeYouReset"), and its limit on those received (CVE-2023-44487) ends in INTERNAL_ERROR. So a session counts by
+itself what costs the server more than the peer, and ends the connection with ENHANCE_YOUR_CALM (RFC 9113, section
+10.5).
 """
 
 import enum
@@ -40,8 +41,17 @@ class Limits:
     pings: Allowance = Allowance(200, 10)
     settings: Allowance = Allowance(50, 1)
     empty_frames: Allowance = Allowance(200, 10)
+    ping_acknowledgements: Allowance = Allowance(10, 1)
+    """A session sends one PING in its life, when it drains."""
+    window_updates: Allowance = Allowance(1_000, 100)
+    """Beyond one for each UPDATE_EARNED_BYTES that the peer was sent, as who downloads has to send many."""
     glitches: Allowance = Allowance(1_000, 33)
     """Counted by libnghttp2, not here: PRIORITY and unknown frames, streams past the limit, malformed requests."""
+
+
+UPDATE_EARNED_BYTES = 9
+"""A frame's head (RFC 9113, section 4.1): so each frame sent earns one update at least. Clients send one for a quarter
+or half of a window (grpc-go, libnghttp2, Netty), or one for each stream (curl). An update costs 0.3 us."""
 
 
 class Abuse(enum.IntEnum):
@@ -52,6 +62,8 @@ class Abuse(enum.IntEnum):
     PINGS = 2
     SETTINGS = 3
     EMPTY_FRAMES = 4
+    PING_ACKNOWLEDGEMENTS = 5
+    WINDOW_UPDATES = 6
 
 
 class Ledger:

@@ -26,6 +26,7 @@ from ngh2 import (
     StreamClosed,
     StreamReset,
     TrailersReceived,
+    WindowUpdated,
 )
 from ngh2.enums import ErrorCode, Setting
 
@@ -39,7 +40,7 @@ from services.wire.call import (
     ServerEvent,
     Shape,
 )
-from services.wire.limits import Abuse, Ledger, Limits
+from services.wire.limits import UPDATE_EARNED_BYTES, Abuse, Ledger, Limits
 from services.wire.messages import MessageReader, encode_message_frame
 from services.wire.metadata import Field, Metadata, encode_metadata
 from services.wire.request import ACCEPT_ENCODING, CONTENT_TYPE, read_request, trailers_only
@@ -81,6 +82,7 @@ class ServerSession:
         "_shapes",
         "_tls",
         "_unreported",
+        "_updates_earned_bytes",
     )
 
     def __init__(
@@ -115,6 +117,7 @@ class ServerSession:
         self._early: list[int] = []  # streams answered before their request ended: to be reset once that is sent
         self._reset_by_peer = 0  # the last such stream: its close is not our reset
         self._unreported: list[ServerEvent] = []  # cancellations noticed outside of receive_data
+        self._updates_earned_bytes = 0  # sent, less what WINDOW_UPDATEs have used up
         self._closing = False
         self._drain_ping_due = False
         self._failed = False
@@ -397,8 +400,15 @@ class ServerSession:
             self._count(Abuse.PINGS)
         elif isinstance(event, SettingsReceived):
             self._count(Abuse.SETTINGS)
-        elif isinstance(event, PingAcknowledged) and event.opaque_data == _DRAIN_PING:
-            self._http2.send_goaway()
+        elif isinstance(event, WindowUpdated):
+            if self._updates_earned_bytes >= UPDATE_EARNED_BYTES:
+                self._updates_earned_bytes -= UPDATE_EARNED_BYTES
+            else:
+                self._count(Abuse.WINDOW_UPDATES)
+        elif isinstance(event, PingAcknowledged):
+            if self._closing and event.opaque_data == _DRAIN_PING:
+                self._http2.send_goaway()
+            self._count(Abuse.PING_ACKNOWLEDGEMENTS)
 
     def _stream_gone(self, stream_id: int, events: list[ServerEvent]) -> None:
         self._pages_asked.discard(stream_id)
@@ -469,6 +479,7 @@ class ServerSession:
 
     def _plain_to_send(self) -> bytes:
         data = self._http2.data_to_send(_SEND_BYTES)
+        self._updates_earned_bytes += len(data)
         if self._failed:
             return data
         if not self._http2.want_read:  # the only sign that libnghttp2 has given the peer up

@@ -6,11 +6,13 @@ from collections.abc import Callable
 import pytest
 
 from services.wire import Limits
+from services.wire.limits import UPDATE_EARNED_BYTES
 from tests.wire import frames
 from tests.wire.ends import RawClient, calls_in
 from tests.wire.frames import message, request_to
 
 PING = frames.frame(frames.PING, 0, 0, b"12345678")
+PING_ACKNOWLEDGEMENT = frames.frame(frames.PING, frames.ACK, 0, b"draining")
 SETTINGS = frames.frame(frames.SETTINGS)
 # RFC 9113, section 8.1.1: a malformed request is a stream error, so each makes the server send a reset.
 MALFORMED = request_to(b"/test/Unary", (b"te", b"gzip"))
@@ -41,6 +43,18 @@ def wrong_content_length(number: int) -> bytes:
     stream_id = 1 + 2 * number
     fields = request_to(b"/test/Unary", (b"content-length", b"3"))
     return frames.headers(stream_id, fields) + frames.data(stream_id, message(b""), end_stream=True)
+
+
+def update_of_a_stream(number: int) -> bytes:
+    return frames.headers(1) if number == 0 else frames.window_update(1, 1)
+
+
+def update_of_the_connection(_: int) -> bytes:
+    return frames.window_update(0, 1)
+
+
+EARNED = (27 + 13 + 9) // UPDATE_EARNED_BYTES
+"""Updates that a peer has earned by its preface: the server's SETTINGS, WINDOW_UPDATE and acknowledgement."""
 
 
 def cut_off_after(client: RawClient, attack: Callable[[int], bytes], at_most: int = 3000) -> int:
@@ -74,8 +88,14 @@ def cut_off_after(client: RawClient, attack: Callable[[int], bytes], at_most: in
             lambda number: frames.headers(1) if number == 0 else frames.padded_data(1, b"", 9),
             Limits().empty_frames.burst + 1,
         ),
+        (lambda _: PING_ACKNOWLEDGEMENT, Limits().ping_acknowledgements.burst),
+        (update_of_the_connection, Limits().window_updates.burst + EARNED),
+        (update_of_a_stream, Limits().window_updates.burst + EARNED + 1),
     ],
-    ids=["reset", "reset after data", "ping", "settings", "empty data", "padding only"],
+    ids=[
+        *("reset", "reset after data", "ping", "settings", "empty data", "padding only"),
+        *("ping acknowledgement", "connection's window update", "stream's window update"),
+    ],
 )
 def test_a_flood_is_cut_off_at_the_first_past_what_is_allowed(attack: Callable[[int], bytes], allowed: int) -> None:
     assert cut_off_after(RawClient(), attack) == allowed + 1
@@ -162,8 +182,10 @@ def test_an_oversized_frame_is_refused_by_its_head() -> None:
         (malformed_request, Limits().resets_sent.per_second),
         (lambda _: PING, Limits().pings.per_second),
         (lambda _: SETTINGS, Limits().settings.per_second),
+        (lambda _: PING_ACKNOWLEDGEMENT, Limits().ping_acknowledgements.per_second),
+        (update_of_the_connection, Limits().window_updates.per_second),
     ],
-    ids=["reset", "malformed", "ping", "settings"],
+    ids=["reset", "malformed", "ping", "settings", "ping acknowledgement", "window update"],
 )
 def test_who_stays_below_the_allowance_is_not_cut_off(one: Callable[[int], bytes], per_second: int) -> None:
     client = RawClient()
@@ -171,6 +193,37 @@ def test_who_stays_below_the_allowance_is_not_cut_off(one: Callable[[int], bytes
         client.clock.advance(1 / per_second)
         client.send(one(number))
         client.hear()
+    assert not client.server.closed
+
+
+def test_a_second_acknowledgement_of_settings_ends_the_connection() -> None:
+    client = RawClient()
+    client.send(frames.frame(frames.SETTINGS, frames.ACK))
+    assert [(sent.kind, sent.error_code) for sent in client.hear()] == [(frames.GOAWAY, frames.PROTOCOL_ERROR)]
+    assert client.server.closed
+
+
+def test_a_peer_may_update_windows_for_all_that_it_was_sent() -> None:
+    client = RawClient()
+    for number in range(3_000):  # a response of no message, and two updates, as where each stream has a wide window
+        stream_id = 1 + 2 * number
+        opened, ended = frames.headers(stream_id), frames.data(stream_id, message(b""), end_stream=True)
+        (call,) = calls_in(client.send(opened, frames.window_update(stream_id, 1), ended))
+        client.server.reply(call, b"")
+        client.hear()
+        client.send(frames.window_update(0, 1))
+    assert not client.server.closed
+
+
+def test_a_download_earns_its_updates_ahead() -> None:
+    client = RawClient()
+    room = frames.window_update(0, 10_000_000) + frames.window_update(1, 10_000_000)
+    request = frames.headers(1, request_to(b"/test/Download")) + frames.data(1, message(b""), end_stream=True)
+    (call,) = calls_in(client.send(request, room))
+    client.server.send_message(call, bytes(10_000_000))
+    client.hear()
+    for _ in range(2 * 10_000_000 // 4096):  # Go's net/http2 reads, and makes room for, 4 KiB
+        client.send(update_of_the_connection(0))
     assert not client.server.closed
 
 
