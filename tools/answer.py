@@ -59,6 +59,17 @@ def connections(number: int) -> str:
     return f"{count(number)} connection{'' if number == 1 else 's'}"
 
 
+def unanswered(trial: Trial) -> str:
+    """How the calls ended in a trial without one answer in its time; empty where there is an answer."""
+    if measures.rate_rps(trial):
+        return ""
+    calls = trial.result["calls"]
+    ends = {**measures.failures(trial), "unfinished": calls["unfinished"], "answered too late": calls["ok"]}
+    told = [", ".join(f"{count(number)} {end}" for end, number in ends.items() if number)]
+    told += [f"first {status}: {message}" for status, message in calls.get("first_messages", {}).items()]
+    return f"no call was answered OK while measuring: {'; '.join(filter(None, told)) or 'none was sent'}"
+
+
 def _most(ranked: Sequence[Trial]) -> str:
     best, last, tied = ranked[0], ranked[-1], leaders(ranked)
     rates = [count(round(measures.rate_rps(trial))) for trial in ranked]

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tools import measures, traces
-from tools.answer import answer, connections, ranking
+from tools.answer import answer, connections, ranking, unanswered
 from tools.cluster.overview import Overview
 from tools.progress import Progress
 from tools.report.look import looks
@@ -36,7 +36,7 @@ class RunProgress:
 
     def ended(self, trial: Trial) -> None:
         p99 = measures.latency_ns(trial, "p99")
-        said = f"{count(round(measures.rate_rps(trial))):>7} calls/s"
+        said = unanswered(trial) or f"{count(round(measures.rate_rps(trial))):>7} calls/s"
         self._tell(trial.model, trial.connections, said if p99 is None else f"{said}   p99 {duration(p99)}")
 
     def failed(self, model: str, number: int, why: str) -> None:
@@ -54,6 +54,8 @@ def show(console: Console, trials: Sequence[Trial], report: Path) -> None:
     console.print()
     console.print(_table(trials))
     for trial in trials:
+        if nothing := unanswered(trial):
+            console.print(f"{trial.model} at {connections(trial.connections)}: {nothing}.", markup=False)
         if late_ns := measures.counters_late_ns(trial):
             console.print(
                 f"{trial.model} at {connections(trial.connections)}: its counters were read {duration(late_ns)} late; "

@@ -74,8 +74,8 @@ def serving(
 
 def measure(
     experiment: Experiment, model: str, connections: int, services: Sequence[Service], *, place: Place, scratch: Path
-) -> tuple[Trial, str]:
-    """Loads the services, dealt to the connections in turn: the trial, and what the first calls that failed were told.
+) -> Trial:
+    """Loads the services, dealt to the connections in turn.
 
     Several services are replicas of one model: their counters are added up. Raises LocalError.
     """
@@ -89,10 +89,9 @@ def measure(
         before = read()
         driver.expect("measured", experiment.duration_s + GRACE_S)
         after = read()
-        said = driver.finish(experiment.timeout_s + GRACE_S)
+        driver.finish(experiment.timeout_s + GRACE_S)
     result: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
-    complaint = "; ".join(line.strip() for line in said if line.startswith("  first "))
-    return Trial(model, connections, result, before, after), complaint
+    return Trial(model, connections, result, before, after)
 
 
 @contextmanager

@@ -69,7 +69,7 @@ def driver(flags: dict[str, str]) -> None:
     if model == MORTAL:
         os.kill(int(pid), signal.SIGUSR1)
         signal.pause()
-    print("measured\nanswered\n\n  first UNAVAILABLE: backend is down", flush=True)
+    print("measured\nanswered", flush=True)
     rate_rps = 0.0 if connections == UNANSWERED else 100.0
     got = {
         "start_spread_ns": 0,
@@ -79,6 +79,11 @@ def driver(flags: dict[str, str]) -> None:
         "rate_rps": rate_rps,
     }
     result = {**trial("reactor", connections, got=got).result, "flags": flags}
+    if connections == UNANSWERED:
+        result["calls"] = {
+            **{"planned": connections, "ok": 0, "by_status": {}, "timed_out": 0, "not_sent": 0},
+            **{"unfinished": connections, "first_messages": {"UNAVAILABLE": "backend is down"}},
+        }
     Path(flags["--out"]).write_text(json.dumps(result), encoding="utf-8")
 
 

@@ -92,12 +92,17 @@ def test_a_failed_trial_is_told_twice_and_ends_in_status_1(tmp_path: Path, capsy
     assert said.err.endswith(f"sweetspot run --resume {only(results)}\n")
 
 
-def test_a_trial_that_was_kept_though_nothing_was_answered_need_not_be_run_again(
+def test_a_model_that_answers_nothing_is_a_result_with_its_reason_and_no_failure_of_the_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = experiment(tmp_path, connections=str(UNANSWERED))
-    assert cli.main(["run", asked, "--results", str(tmp_path / "results")], PROGRAMS) == 1
-    assert capsys.readouterr().err == "sweetspot: 1 of 1 trials failed\n"
+    assert cli.main(["run", asked, "--results", str(tmp_path / "results")], PROGRAMS) == 0
+    told = capsys.readouterr()
+    why = "no call was answered OK while measuring: 7 unfinished; first UNAVAILABLE: backend is down"
+    assert f"good                        7 connections  {why}" in told.out
+    assert f"good at 7 connections: {why}." in " ".join(told.out.split())
+    assert why in (only(tmp_path / "results") / "report.html").read_text()
+    assert not told.err
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,9 @@ def drawing(folder: Path) -> dict[str, Any]:
 
 def failing(**calls: Any) -> Trial:
     none = {"planned": 40, "ok": 30, "by_status": {}, "timed_out": 0, "not_sent": 0, "unfinished": 0}
-    return sample.trial("reactor", 10, calls={**none, **calls})
+    calls = {**none, **calls}
+    got = {} if calls["ok"] else {"answered": 0, "rate_rps": 0.0}
+    return sample.trial("reactor", 10, calls=calls, got=got)
 
 
 def test_the_first_thing_one_reads_is_the_answer(tmp_path: Path) -> None:
@@ -109,7 +111,7 @@ def test_a_model_that_was_asked_for_and_never_ran_is_named(tmp_path: Path) -> No
     [
         (failing(by_status={"UNAVAILABLE": 6}, timed_out=4), "25 % of 40 calls failed: UNAVAILABLE 6, timed out 4."),
         (failing(not_sent=10), "25 % of 40 calls failed: not sent 10."),
-        (failing(ok=0, timed_out=40), "no call was answered OK."),
+        (failing(ok=0, timed_out=38, unfinished=2), "no call was answered OK while measuring: 38 timed out, 2 unf"),
         (
             sample.trial("reactor", 10, got={"connections": 7, "duration_s": 1, "answered": 1, "rate_rps": 1}),
             "only 7 of 10 conn",

@@ -10,6 +10,7 @@ from tests.tools.fake_programs import GOOD, MORTAL, PROGRAMS, REFUSED, STILLBORN
 from tools import experiment
 from tools.experiment import Experiment
 from tools.local import LocalError, Programs
+from tools.measures import rate_rps
 from tools.results import Trial, read_trials
 from tools.run import Pair, run, trials
 from tools.trial import Place
@@ -105,12 +106,12 @@ def test_a_trial_that_fails_is_told_with_its_cause_and_the_next_one_runs(
     assert [(trial.model, trial.connections) for trial in read_trials(tmp_path).trials] == [(GOOD, 1)]
 
 
-def test_a_trial_without_an_answer_is_kept_and_told_as_a_failure_with_what_the_calls_were_told(tmp_path: Path) -> None:
+def test_a_trial_without_an_answer_is_a_result_of_its_model(tmp_path: Path) -> None:
     notes = run_fakes(tmp_path, (GOOD, UNANSWERED))
-    assert notes.failures == {
-        (GOOD, UNANSWERED): "no call was answered OK; first UNAVAILABLE: backend is down",
-    }
-    assert len(read_trials(tmp_path).trials) == 1
+    assert not notes.failures
+    assert (
+        [rate_rps(trial) for trial in notes.kept] == [rate_rps(trial) for trial in read_trials(tmp_path).trials] == [0]
+    )
 
 
 def test_a_service_that_will_not_stop_does_not_stop_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tools import environment, experiment, measures
+from tools import environment, experiment
 from tools.cluster import store
 from tools.cluster.api import Api, ClusterError
 from tools.cluster.job import Load, job_name
@@ -147,13 +147,7 @@ class Cluster:
                 )
                 raise
             write_trial(folder, trial)
-            if measures.rate_rps(trial):
-                watcher.ended(trial)
-            else:
-                said = "; ".join(
-                    f"first {status}: {why}" for status, why in trial.result["calls"]["first_messages"].items()
-                )
-                watcher.failed(model, connections, f"no call was answered OK; {said}")
+            watcher.ended(trial)
 
 
 def run_name(stem: str, when: str) -> str:

@@ -6,7 +6,7 @@ Must not know HTML. One line each; nothing is left out because there is much of 
 from collections.abc import Iterator
 
 from tools import measures
-from tools.answer import TIE, connections
+from tools.answer import TIE, connections, unanswered
 from tools.report.folder import Contents
 from tools.results import Trial
 from tools.units import count, duration, share, three_digits
@@ -41,8 +41,8 @@ def _of(trial: Trial) -> Iterator[str]:
         reasons = ", ".join(f"{reason} {count(number)}" for reason, number in failures.items())
         planned = count(trial.result["calls"]["planned"])
         yield f"{share(measures.failed_share(trial))} of {planned} calls failed: {reasons}."
-    if not trial.result["calls"]["ok"]:
-        yield "no call was answered OK."
+    if nothing := unanswered(trial):
+        yield f"{nothing}."
     if clamped := trial.result["latency_ns"].get("clamped"):
         yield f"{count(clamped)} calls took longer than the histogram can hold: its top is too low."
     if got["connections"] < asked["connections"]:

@@ -87,7 +87,7 @@ class LocalGround:
 
     def _load(self, asked: Experiment, cell: Cell, services: list[Service]) -> Trial:
         (connections,) = asked.connections
-        trial, _ = measure(asked, cell.model, connections, services, place=self.place, scratch=self.scratch)
+        trial = measure(asked, cell.model, connections, services, place=self.place, scratch=self.scratch)
         if self.backend.process.has_ended():
             raise LocalError("the backend ended")
         return trial
