@@ -21,6 +21,8 @@ from tests.serving import Serving, serving
 TIMEOUT_S = 20
 MIB = 1024 * 1024
 NEVER = backend_pb2.FetchRequest(delay_us=MAX_DELAY_US)
+UNKNOWN_DISTRIBUTION = backend_pb2.FetchRequest.FromString(b"\x10\x63")
+"""Field 2 is 99: the generated code takes no value that the enumeration has not."""
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +150,7 @@ def test_a_connection_that_is_lost_frees_its_timers(backend: Serving) -> None:
     [
         (backend_pb2.FetchRequest(delay_us=MAX_DELAY_US + 1), Code.INVALID_ARGUMENT, "fetch.delay_us"),
         (backend_pb2.FetchRequest(reply_bytes=MIB + 1), Code.INVALID_ARGUMENT, "fetch.reply_bytes"),
-        (backend_pb2.FetchRequest(distribution=99), Code.INVALID_ARGUMENT, "fetch.distribution"),
+        (UNKNOWN_DISTRIBUTION, Code.INVALID_ARGUMENT, "fetch.distribution"),
         (b"\xff", Code.INTERNAL, "not a sweetspot.v1.FetchRequest"),
     ],
 )

@@ -8,6 +8,6 @@ ROOT = Path(__file__).parent.parent
 
 
 def test_imports_point_downwards() -> None:
-    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache"]
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
     linted = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert linted.returncode == 0, linted.stdout

@@ -11,7 +11,7 @@ from services.models import MODELS
 from tests.chart import generated
 from tests.chart.bad_values import BAD_VALUES
 from tests.chart.cases import CASES, GOLDENS
-from tests.chart.rendering import helm, needs_helm, objects, of_kind, pod_specs, render
+from tests.chart.rendering import CHART, helm, needs_helm, objects, of_kind, pod_specs, render
 
 pytestmark = needs_helm
 
@@ -21,20 +21,20 @@ KUBERNETES = ("1.30", "1.37")
 
 
 def test_the_chart_is_without_a_warning() -> None:
-    done = helm("lint", "--strict", str(generated.CHART))
+    done = helm("lint", "--strict", str(CHART))
     assert done.returncode == 0, done.stdout
     assert "[WARNING]" not in done.stdout
 
 
 @pytest.mark.parametrize(("setting", "names"), BAD_VALUES.values(), ids=BAD_VALUES)
 def test_a_value_that_makes_no_sense_is_refused_by_name(setting: str, names: str) -> None:
-    done = helm("template", "sweetspot", str(generated.CHART), "--set-json", setting)
+    done = helm("template", "sweetspot", str(CHART), "--set-json", setting)
     assert done.returncode != 0
     assert names in done.stderr
 
 
 def test_a_release_whose_name_is_too_long_is_refused() -> None:
-    done = helm("template", "a" * 53, str(generated.CHART))
+    done = helm("template", "a" * 53, str(CHART))
     assert "release name" in done.stderr
     assert "too long" in done.stderr
 

@@ -109,7 +109,7 @@ def namespace_of(what: str) -> str:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
-    item: pytest.Item, call: "pytest.CallInfo[None]"
+    item: pytest.Function, call: "pytest.CallInfo[None]"
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.failed and VARIABLE in os.environ:

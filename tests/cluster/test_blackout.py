@@ -26,8 +26,8 @@ def apart(release: Release, another: Callable[[str], Release], power: Callable[[
     for model, node in (("reactor", power("on")), ("thread_pool", first)):
         found[model] = another(model.replace("_", "-"))
         settings = [f"defaults.{ON}={first}", f"models.{model}.{ON}={node}", "jaeger.enabled=false"]
-        flags = ("--tag", release.tag, "--models", model, *SMALL)
-        flags += tuple(word for each in settings for word in ("--set", each))
+        flags = ["--tag", release.tag, "--models", model, *SMALL]
+        flags += [word for each in settings for word in ("--set", each)]
         done = release.cluster.deploy("deploy", *found[model].flags, *flags)
         assert done.returncode == 0, done.stderr
     return found

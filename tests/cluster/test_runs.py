@@ -169,8 +169,8 @@ def test_without_a_collector_a_run_measures_all_the_same_and_where_its_traces_ar
     """Nor does it end more than 6 s later."""
     jaeger = f"deployment/{release.name}-jaeger"
     release.kubectl("scale", jaeger, "--replicas=0")
-    gone = ("pod", "--selector=app.kubernetes.io/component=jaeger", "--for=delete", "--timeout=60s")
-    release.kubectl("wait", *gone, timeout_s=90)
+    down = ("pod", "--selector=app.kubernetes.io/component=jaeger", "--for=delete", "--timeout=60s")
+    release.kubectl("wait", *down, timeout_s=90)
     try:
         done = run(release, tmp_path, "--models", "reactor")
         assert done.returncode == 0, done.stdout + done.stderr

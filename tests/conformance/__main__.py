@@ -5,9 +5,11 @@ where every one of these services fails: a suite that nothing fails proves nothi
 """
 
 import argparse
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import grpc
 import pytest
@@ -75,7 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _service(text: str) -> Serving:
     """Of a service that is there: no process of ours, and no port but that of calls."""
     model, _, address = text.partition("=")
-    return Serving(model, start=(model,), process=None, address=address, control="", metrics="")
+    no_process = cast("subprocess.Popen[str]", None)
+    return Serving(model, start=(model,), process=no_process, address=address, control="", metrics="")
 
 
 if __name__ == "__main__":

@@ -104,8 +104,11 @@ def test_no_handler_begins_once_its_deadline_has_passed(service: Serving) -> Non
 def test_a_handler_is_told_within_50_ms_where_the_machine_does_nothing_else(service: Serving, kind: str) -> None:
     if not is_told(service, computing=kind == "computes"):
         pytest.skip(f"a handler of {service.model} that {kind} is not told: the docstring of `cancel_noticed` says why")
-    step = {"waits": {"sleep": Sleep(duration_us=LONG_US)}, "computes": {"compute": Compute(rounds=100_000)}}[kind]
-    asked = workload_pb2.RunRequest(steps=[workload_pb2.Step(**step)] * 64).SerializeToString()
+    step = {
+        "waits": workload_pb2.Step(sleep=Sleep(duration_us=LONG_US)),
+        "computes": workload_pb2.Step(compute=Compute(rounds=100_000)),
+    }[kind]
+    asked = workload_pb2.RunRequest(steps=[step] * 64).SerializeToString()
     told_s = []
     with WireClient(service.address) as client, service.snapshots() as snapshot:
         for _ in range(21):

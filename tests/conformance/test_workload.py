@@ -1,5 +1,7 @@
 """The duality claim, in small: whatever the model, a caller sees the same work done, and the same refusals."""
 
+from typing import Any
+
 import grpc
 import pytest
 from sweetspot.v1 import workload_pb2
@@ -18,7 +20,7 @@ Compute, Call, Sleep, Block, Touch, Transfer = (
 )
 
 
-def plan(**kinds: object) -> workload_pb2.RunRequest:
+def plan(**kinds: Any) -> workload_pb2.RunRequest:
     """A plan of one step for each keyword, in order."""
     return workload_pb2.RunRequest(steps=[workload_pb2.Step(**{kind: step}) for kind, step in kinds.items()], key=7)
 

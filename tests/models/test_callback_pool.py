@@ -80,8 +80,12 @@ def test_callbacks_of_one_colour_never_meet_and_keep_their_order(colours: tuple[
 def test_callbacks_of_two_colours_run_at_the_same_time() -> None:
     ready = ReadyQueue(Board().gauge())
     both = threading.Barrier(THREADS, timeout=TIMEOUT_S)
+
+    def meet() -> None:
+        both.wait()
+
     for colour in range(THREADS):
-        ready.put(colour, both.wait)
+        ready.put(colour, meet)
     run_all(ready, THREADS)
     assert not both.broken
 

@@ -6,6 +6,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import grpc
 import pytest
@@ -34,7 +35,7 @@ def partitioned(*options: str) -> Iterator[tuple[Serving, list[Workload]]]:
         yield service, [Workload(channel) for channel in channels]
 
 
-def on(key: int, **step: object) -> workload_pb2.RunRequest:
+def on(key: int, **step: Any) -> workload_pb2.RunRequest:
     return workload_pb2.RunRequest(key=key, steps=[workload_pb2.Step(**step)] if step else [])
 
 

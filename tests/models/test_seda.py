@@ -26,7 +26,7 @@ STAGES = ["read", "admit", "compute", "call", "reply"]
 ECHO = workload_pb2.RunRequest(payload=b"echo")
 
 
-def plan(**kinds: object) -> workload_pb2.RunRequest:
+def plan(**kinds: Any) -> workload_pb2.RunRequest:
     return workload_pb2.RunRequest(steps=[workload_pb2.Step(**{kind: step}) for kind, step in kinds.items()])
 
 

@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Callable
 
-from services.runtime.board import Board
+from services.runtime.board import Board, Gauge
 
 THREADS, PROCESSES, EACH = 8, 4, 20_000
 
@@ -32,9 +32,14 @@ def test_a_forked_process_reads_what_its_parent_counts_later() -> None:
     os.waitpid(child, 0)
 
 
+def add_many(gauge: Gauge) -> None:
+    for _ in range(EACH):
+        gauge.add(1)
+
+
 def test_no_count_of_any_thread_is_lost() -> None:
     gauge = Board().gauge()
-    threads = [threading.Thread(target=lambda: [gauge.add(1) for _ in range(EACH)]) for _ in range(THREADS)]
+    threads = [threading.Thread(target=add_many, args=(gauge,)) for _ in range(THREADS)]
     for thread in threads:
         thread.start()
     for thread in threads:

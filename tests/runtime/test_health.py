@@ -21,7 +21,8 @@ def service() -> Service:
 
 def check(service: Service, name: str) -> int:
     request = health_pb2.HealthCheckRequest(service=name).SerializeToString()
-    return health_pb2.HealthCheckResponse.FromString(service.health.check(request)).status
+    status: int = health_pb2.HealthCheckResponse.FromString(service.health.check(request)).status
+    return status
 
 
 @pytest.mark.parametrize("name", [*OF_READINESS, "liveness"])

@@ -29,9 +29,14 @@ def test_a_bucket_takes_what_is_at_most_its_bound(duration_ns: int, counts: tupl
     assert (found.counts, found.sum_ns, found.bounds_ns) == (counts, duration_ns, BOUNDS_NS)
 
 
+def note_many(histogram: Histogram) -> None:
+    for _ in range(EACH):
+        histogram.note(7)
+
+
 def test_no_duration_of_any_thread_is_lost() -> None:
     histogram = Board().histogram(BOUNDS_NS)
-    threads = [threading.Thread(target=lambda: [histogram.note(7) for _ in range(EACH)]) for _ in range(THREADS)]
+    threads = [threading.Thread(target=note_many, args=(histogram,)) for _ in range(THREADS)]
     for thread in threads:
         thread.start()
     for thread in threads:

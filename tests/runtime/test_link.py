@@ -52,7 +52,7 @@ class End:
 def test_messages_arrive_byte_by_byte_as_they_do_whole(loop: Loop) -> None:
     sent, kept = socket.socketpair()
     end = End(kept, loop)
-    rounds = [[("one", 1, b"\0" * 10)], [("two", None), ()]]
+    rounds: list[list[Message]] = [[("one", 1, b"\0" * 10)], [("two", None), ()]]
     for messages in rounds:
         pickled = pickle.dumps(messages)
         for byte in struct.pack("!I", len(pickled)) + pickled:

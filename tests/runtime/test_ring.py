@@ -5,7 +5,7 @@ import errno
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -36,7 +36,7 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
         yield ours, theirs
 
 
-def dispatch(ring: Ring, until: list[object], count: int = 1) -> None:
+def dispatch(ring: Ring, until: Sequence[object], count: int = 1) -> None:
     """Tells of completions until `until` has so many."""
     while len(until) < count:
         for told, result, flags in ring.wait():

@@ -49,6 +49,9 @@ def container(**state: Any) -> Object:
     return {"name": "c", "image": "sweetspot/driver:1", "restartCount": 0, "state": state}
 
 
+KINDS = ("configmaps", "deployments", "jobs", "pods", "services")
+
+
 @dataclass
 class FakeCluster:
     """`objects`: kind -> name -> object. `forbidden`: "POST jobs" and such, answered 403.
@@ -233,9 +236,6 @@ def merge(thing: Object, change: Object) -> None:
             merge(thing.setdefault(key, {}), value)
         else:
             thing[key] = value
-
-
-KINDS = ("configmaps", "deployments", "jobs", "pods", "services")
 
 
 def kubeconfig(folder: Path, server: str) -> Path:

@@ -467,9 +467,9 @@ def test_without_a_jaeger_that_answers_it_says_where_to_look(
     run(tmp_path)
     capsys.readouterr()
     assert cli.main(["traces", str(only(tmp_path))]) == 2
-    said = capsys.readouterr()
-    assert "release sweetspot has no Jaeger of its own; try: helm upgrade" in said.err
-    assert said.out == ""
+    out, err = capsys.readouterr()
+    assert "release sweetspot has no Jaeger of its own; try: helm upgrade" in err
+    assert out == ""
     jaeger_says(cluster, {})
     del cluster.objects["services"]["sweetspot-jaeger:16686/proxy/api/v3/traces"]
     assert cli.main(["traces", str(only(tmp_path))]) == 2

@@ -78,7 +78,7 @@ def test_a_pod_that_was_asked_to_go_and_is_no_more_is_no_mishap(cluster: FakeClu
     assert (seen.went, seen.mishaps) == (True, [])
 
 
-BOTH = {"r": SnapshotReply()}
+BOTH: shard.Reading = {"r": SnapshotReply()}
 
 
 def test_a_trial_whose_pods_nobody_watches_any_more_is_void(cluster: FakeCluster) -> None:

@@ -73,7 +73,7 @@ def test_every_call_is_in_the_one_bucket_of_its_latency(
         ),
     ],
 )  # fmt: skip
-def test_spans_that_are_missing_have_a_cause(tally: Tally, there: int, calls: dict[str, int], said: list[str]) -> None:
+def test_spans_that_are_missing_have_a_cause(tally: Tally, there: int, calls: dict[str, Any], said: list[str]) -> None:
     assert list(traces.shortfalls(trial(1, 2, 3, 4, **calls), [tally], there)) == said
 
 

@@ -35,7 +35,8 @@ def test_without_a_strategy_a_yield_between_read_and_write_loses_money() -> None
     losses = Losses("none")
     first, second = losses.ledger.transfer(0, 1, 5, yields=1), losses.ledger.transfer(1, 2, 5, yields=1)
     next(first), next(second)
-    finish(first), finish(second)
+    finish(first)
+    finish(second)
     assert losses.ledger.sum() == -5, "what the first transfer put into account 1 is gone"
     assert losses.lost == 1
 
@@ -45,7 +46,8 @@ def test_to_read_only_after_the_last_yield_loses_nothing(strategy: str) -> None:
     losses = Losses(strategy)
     first, second = losses.ledger.transfer(0, 1, 5, yields=1), losses.ledger.transfer(1, 2, 5, yields=1)
     next(first), next(second)
-    finish(first), finish(second)
+    finish(first)
+    finish(second)
     assert (losses.ledger.sum(), losses.lost) == (0, 0)
 
 

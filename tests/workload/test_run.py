@@ -4,6 +4,7 @@ import hashlib
 import time
 import zlib
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from sweetspot.v1 import backend_pb2, workload_pb2
@@ -39,7 +40,7 @@ def replies(plan: workload_pb2.RunRequest, *, streams: bool = False) -> Iterator
         yield workload_pb2.RunReply.FromString(message)
 
 
-def step(**kind: object) -> workload_pb2.RunRequest:
+def step(**kind: Any) -> workload_pb2.RunRequest:
     return workload_pb2.RunRequest(steps=[workload_pb2.Step(**kind)])
 
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
+from typing import Any
 
 import pytest
 from sweetspot.v1 import backend_pb2, workload_pb2
@@ -134,7 +135,7 @@ STYLES = {
 }
 
 
-def steps(*kinds: dict[str, object]) -> workload_pb2.RunRequest:
+def steps(*kinds: dict[str, Any]) -> workload_pb2.RunRequest:
     return workload_pb2.RunRequest(steps=[workload_pb2.Step(**kind) for kind in kinds], key=3)
 
 
@@ -169,6 +170,7 @@ def garbled(run: Run) -> bytes | RpcError:
 
 
 def given_up(run: Run) -> bytes | RpcError:
+    assert isinstance(run._call, Call)
     run._call.cancelled = True
     return replied(run)
 

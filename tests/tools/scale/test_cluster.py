@@ -375,7 +375,11 @@ def test_a_limit_is_written_as_the_api_server_gives_it_back(cpus: float, quantit
 
 
 def test_what_the_container_had_beside_its_cpus_stays() -> None:
-    before = {"name": "c", "resources": {"limits": {"memory": "1Gi", "cpu": "2"}}, "env": [{"name": "A", "value": "1"}]}
+    before: dict[str, Any] = {
+        "name": "c",
+        "resources": {"limits": {"memory": "1Gi", "cpu": "2"}},
+        "env": [{"name": "A", "value": "1"}],
+    }
     after = limited(before, 0.125, {})
     assert after["resources"] == {"limits": {"memory": "1Gi", "cpu": "125m"}, "requests": {"cpu": "125m"}}
     assert (after["name"], after["env"], before["resources"]["limits"]["cpu"]) == ("c", before["env"], "2")
