@@ -6,6 +6,7 @@ Must not know of tables, plots or files.
 from collections.abc import Iterable, Sequence
 
 from tools import measures
+from tools.busy import is_busy
 from tools.results import Trial
 from tools.units import count, duration, share, three_digits
 
@@ -16,7 +17,7 @@ TIE = 0.05
 def answer(trials: Sequence[Trial]) -> str:
     """One sentence on which model serves best at the most connections that all were measured at.
 
-    A second one names the models that failed calls there.
+    A second one names the models that failed calls there, a third one says where the machine was busy.
     """
     at = compared_at(trials)
     if at is None:
@@ -32,7 +33,7 @@ def answer(trials: Sequence[Trial]) -> str:
         said = f"{where} {_all(ranked)} serve the {count(_asked_rps(ranked[0]))} calls/s asked{_lowest_p99(ranked)}."
     else:
         said = f"{where} {_most(ranked)}"
-    return " ".join([said, *_failures(ranked)])
+    return " ".join([said, *_failures(ranked), *_busy(ranked)])
 
 
 def compared_at(trials: Iterable[Trial]) -> int | None:
@@ -125,8 +126,18 @@ def _two_digits(number: float) -> float:
 
 
 def _failures(ranked: Iterable[Trial]) -> list[str]:
-    failed = [f"{trial.model} {share(measures.failed_share(trial))}" for trial in ranked if measures.failures(trial)]
+    failed = [
+        f"{trial.model} {share(measures.failed_share(trial))}{' (busy machine)' if is_busy(trial) else ''}"
+        for trial in ranked
+        if measures.failures(trial)
+    ]
     return [f"Calls failed: {', '.join(failed)}."] if failed else []
+
+
+def _busy(ranked: Sequence[Trial]) -> list[str]:
+    busy = sum(map(is_busy, ranked))
+    each = f"{count(busy)} of these {count(len(ranked))} trials"
+    return [f"Other processes took CPU from the service in {each}: repeat them on a quiet machine."] if busy else []
 
 
 def _keeps_up(trial: Trial) -> bool:

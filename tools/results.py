@@ -44,6 +44,8 @@ class Trial:
     """CPUs that each process of the driver may use: its one thread has no use for more."""
     spans: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """In a cluster: what became of the spans that each service made, as trial.schema.json tells."""
+    others_share: float | None = None
+    """Share of the service's CPUs that other processes took while measuring (tools/busy.py); None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ def to_json(trial: Trial, where: str) -> dict[str, Any]:
         "pods": list(trial.pods),
         "driver_cpus": trial.driver_cpus,
         "spans": dict(trial.spans),
+        "others_share": trial.others_share,
     }
     _check(content, where)
     return content
@@ -128,6 +131,7 @@ def from_json(content: Any, where: str) -> Trial:
         tuple(content.get("pods", ())),
         content.get("driver_cpus", 1.0),
         content.get("spans", {}),
+        content.get("others_share"),
     )
 
 

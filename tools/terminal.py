@@ -8,6 +8,7 @@ from rich.table import Table
 
 from tools import measures, traces
 from tools.answer import answer, connections, ranking, unanswered
+from tools.busy import words
 from tools.cluster.overview import Overview
 from tools.progress import Progress
 from tools.report.look import looks
@@ -54,6 +55,8 @@ def show(console: Console, trials: Sequence[Trial], report: Path) -> None:
     console.print()
     console.print(_table(trials))
     for trial in trials:
+        if busy := words(trial):
+            console.print(f"{trial.model} at {connections(trial.connections)}: {busy}.", markup=False)
         if nothing := unanswered(trial):
             console.print(f"{trial.model} at {connections(trial.connections)}: {nothing}.", markup=False)
         if late_ns := measures.counters_late_ns(trial):

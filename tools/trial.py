@@ -4,6 +4,8 @@ Must not know which trials there are, what they are compared with, or where they
 """
 
 import json
+import os
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -15,8 +17,10 @@ import yaml
 from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tools import local
+from tools.busy import taken_share
 from tools.experiment import Experiment
 from tools.local import Control, LocalError, Pinning, Process, Programs, started
+from tools.processors import ran_ns, tree_ns
 from tools.results import Trial
 from tools.snapshots import together
 
@@ -73,9 +77,16 @@ def serving(
 
 
 def measure(
-    experiment: Experiment, model: str, connections: int, services: Sequence[Service], *, place: Place, scratch: Path
+    experiment: Experiment,
+    model: str,
+    connections: int,
+    services: Sequence[Service],
+    *,
+    place: Place,
+    scratch: Path,
+    limit_cpus: float | None = None,
 ) -> Trial:
-    """Loads the services, dealt to the connections in turn.
+    """Loads the services, dealt to the connections in turn. Together they may use `limit_cpus`; None: all of theirs.
 
     Several services are replicas of one model: their counters are added up. Raises LocalError.
     """
@@ -86,12 +97,38 @@ def measure(
     load += ["--plan", str(plan), "--out", str(out), *_trace_file(place, "driver"), *load_flags(experiment)]
     with _counters([service.control for service in services]) as read, started("driver", load) as driver:
         driver.expect("measuring", experiment.warmup_s + OPENING_TIMEOUT_S)
-        before = read()
+        before, others_share = read(), _others(place, services, limit_cpus)
         driver.expect("measured", experiment.duration_s + GRACE_S)
+        taken = others_share()
         after = read()
         driver.finish(experiment.timeout_s + GRACE_S)
     result: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
-    return Trial(model, connections, result, before, after)
+    return Trial(model, connections, result, before, after, others_share=taken)
+
+
+def _others(place: Place, services: Sequence[Service], limit_cpus: float | None) -> Callable[[], float]:
+    """Tells, when it is called, the share of the services' CPUs that other processes have taken from now on.
+
+    Where all share the processors, the driver and the backend are not other processes.
+    """
+    cpus = place.pinning.service if place.pinning else os.sched_getaffinity(0)
+    ours = [service.process.pid for service in services] if place.pinning else [os.getpid()]
+
+    def read() -> tuple[int, int]:
+        return time.monotonic_ns(), ran_ns(cpus) - sum(map(tree_ns, ours))
+
+    begun_ns, before_ns = read()
+
+    def share() -> float:
+        ended_ns, after_ns = read()
+        return taken_share(
+            others_ns=after_ns - before_ns,
+            elapsed_ns=ended_ns - begun_ns,
+            processors=len(cpus),
+            cpus=len(cpus) if limit_cpus is None else limit_cpus,
+        )
+
+    return share
 
 
 @contextmanager

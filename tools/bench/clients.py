@@ -23,6 +23,7 @@ from tools.bench import servers
 from tools.bench.servers import Server
 from tools.bench.targets import DRIVER, H2LOAD, Load, Measurement, Subject
 from tools.local import LocalError, Process, started
+from tools.processors import tree_ns
 
 GRACE_S = 20.0
 """For a client to start, and after measuring to end."""
@@ -133,30 +134,17 @@ def succeeded(lines: Sequence[str], least_bytes: int) -> int:
     return calls
 
 
-def cpu_ns(pid: int) -> int:
-    """CPU time that a process and its living descendants have used, in all their threads; to the nanosecond.
-
-    The clock of clock_getcpuclockid(3), whose number the C library makes like this. It is read from outside, so that
-    a busy server is not disturbed, and is the same for servers that can tell and for those that cannot.
-    """
-    per_process_scheduled = 2
-    own_ns = time.clock_gettime_ns((~pid << 3) | per_process_scheduled)
-    # Of the main thread: no model forks in another (proc_pid_task(5)).
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-    return own_ns + sum(map(cpu_ns, map(int, children.split())))
-
-
 def _between_marks(client: Process, server: Server, timing: Timing, look: Callable[[], None] | None = None) -> Span:
     begin, end = _MARKS[client.name]
     client.expect(begin, timing.warmup_s + GRACE_S)
-    before = (time.monotonic_ns(), cpu_ns(server.process.pid), cpu_ns(client.pid))
+    before = (time.monotonic_ns(), tree_ns(server.process.pid), tree_ns(client.pid))
     if look is not None:
         time.sleep(timing.duration_s / 2)
         look()
     client.expect(end, timing.duration_s + GRACE_S)
     if server.process.has_ended():
         raise LocalError(f"{server.process.name} ended while it was measured")
-    after = (time.monotonic_ns(), cpu_ns(server.process.pid), cpu_ns(client.pid))
+    after = (time.monotonic_ns(), tree_ns(server.process.pid), tree_ns(client.pid))
     if look is not None:
         look()
     elapsed_ns, server_ns, client_ns = (late - early for early, late in zip(before, after, strict=True))

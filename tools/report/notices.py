@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from tools import measures
 from tools.answer import TIE, connections, unanswered
+from tools.busy import words
 from tools.report.folder import Contents
 from tools.results import Trial
 from tools.units import count, duration, share, three_digits
@@ -36,6 +37,8 @@ def _different_work(contents: Contents) -> Iterator[str]:
 
 def _of(trial: Trial) -> Iterator[str]:
     asked, got = trial.result["asked"], trial.result["got"]
+    if busy := words(trial):
+        yield f"{busy}. Repeat it on a quiet machine before you judge the model."
     failures = measures.failures(trial)
     if failures:
         reasons = ", ".join(f"{reason} {count(number)}" for reason, number in failures.items())

@@ -87,7 +87,15 @@ class LocalGround:
 
     def _load(self, asked: Experiment, cell: Cell, services: list[Service]) -> Trial:
         (connections,) = asked.connections
-        trial = measure(asked, cell.model, connections, services, place=self.place, scratch=self.scratch)
+        trial = measure(
+            asked,
+            cell.model,
+            connections,
+            services,
+            place=self.place,
+            scratch=self.scratch,
+            limit_cpus=cell.total_cpus,
+        )
         if self.backend.process.has_ended():
             raise LocalError("the backend ended")
         return trial

@@ -6,6 +6,7 @@ Must not know HTML. One line each.
 from collections.abc import Iterator, Sequence
 
 from tools import measures
+from tools.busy import is_busy, words
 from tools.scale import numbers
 from tools.scale.answer import named
 from tools.scale.cells import Cell, Searched
@@ -47,6 +48,9 @@ def _of(one: Searched) -> Iterator[str]:
     elif found.missed_rps is None:
         missed = any(each.missed for each in one.tries)
         yield f"{'no miss was confirmed' if missed else 'missed at no rate that was tried'}: it may serve more."
+    if shaken := [each.trial for each in one.tries if is_busy(each.trial)]:
+        worst = max(shaken, key=lambda trial: trial.others_share or 0)
+        yield f"in {count(len(shaken))} of {count(len(one.tries))} trials {words(worst)} at worst: repeat it."
     busiest = max((each.trial for each in one.tries), key=measures.driver_busy, default=None)
     if busiest is not None and measures.driver_busy(busiest) > measures.DRIVER_BUSY_SHARE:
         yield f"the driver used {three_digits(measures.driver_cpus(busiest))} CPUs and may be what was measured."

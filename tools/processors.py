@@ -1,0 +1,51 @@
+"""What the kernel has counted for processors and for processes: only readings of proc(5) and of clocks.
+
+Must not know what runs there, nor what a reading is for.
+"""
+
+import os
+import time
+from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
+
+TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+_RUNNING = (0, 1, 2, 7)
+"""Columns of a processor's line in /proc/stat: user, nice, system, steal. Steal is what other guests of the host took.
+
+Not counted are idle and iowait, and interrupts: those of a service's own packets are on no process's account.
+"""
+
+
+def ran_ns(cpus: Collection[int], stat: Path = Path("/proc/stat")) -> int:
+    """How long those processors have run processes, or were taken away by the host, since the start of the machine."""
+    wanted = {f"cpu{number}" for number in cpus}
+    lines = (line.split() for line in stat.read_text(encoding="ascii").splitlines())
+    return sum(int(times[column]) for name, *times in lines if name in wanted for column in _RUNNING) * TICK_NS
+
+
+def tree_ns(pid: int) -> int:
+    """CPU time that a process and its descendants have used, in all their threads; 0 where it has ended.
+
+    A living process has a clock with nanoseconds (clock_getcpuclockid(3), whose number the C library makes like this).
+    Children that have ended and were waited for are in clock ticks. It is read from outside, so that a busy server is
+    not disturbed, and is the same for servers that can tell and for those that cannot.
+    """
+    per_process_scheduled = 2
+    with suppress(OSError):  # it has ended: ENOENT, ESRCH, or EINVAL of its clock
+        home = Path(f"/proc/{pid}")
+        # The program's name is in brackets, and may hold blanks and brackets itself.
+        fields = (home / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        waited_for = (int(fields[13]) + int(fields[14])) * TICK_NS
+        own_ns = time.clock_gettime_ns((~pid << 3) | per_process_scheduled)
+        return own_ns + waited_for + sum(map(tree_ns, _children(home)))
+    return 0
+
+
+def _children(home: Path) -> list[int]:
+    """Each thread has its own list, of the children that it started."""
+    children: list[int] = []
+    for thread in (home / "task").iterdir():
+        with suppress(OSError):
+            children.extend(map(int, (thread / "children").read_bytes().split()))
+    return children
