@@ -96,6 +96,9 @@ class Loop:
         """Books the calls that have not ended."""
         waiting = (intended_ns for connection in self._fleet.connections for intended_ns, _ in connection.waiting)
         self.outcome.accounts.close(not_sent=sum(map(self._counts, waiting)), unfinished=self._counted_in_flight())
+        now_ns = clock()
+        for flight in self._in_flight.values():
+            self._trace(flight, now_ns, None, measured=self._counts(flight[1]))
 
     def turn_until(self, end_ns: int, *, while_outstanding: bool = False) -> None:
         """Sends and receives until then or until stopped; `while_outstanding`: or until no call in the books is."""
@@ -151,14 +154,16 @@ class Loop:
         accounts = outcome.accounts
         for event in events:
             call = event.call
-            _, intended_ns, sent_ns, trace, again = self._in_flight.pop(call)
+            flight = self._in_flight.pop(call)
+            _, intended_ns, sent_ns, trace, again = flight
             code = call.code
             assert code is not None
             if code is Code.OK and self.measuring:
                 outcome.answered += 1
-            if not self._counts(intended_ns):
-                continue
-            if arrived_ns - sent_ns > self._timeout_ns:
+            measured = self._counts(intended_ns)
+            if not measured:
+                pass
+            elif arrived_ns - sent_ns > self._timeout_ns:
                 accounts.timed_out += 1
                 code = Code.DEADLINE_EXCEEDED
             elif code is Code.OK:
@@ -172,12 +177,20 @@ class Loop:
                     connection.unread = REPLIES_PER_PARSED - 1
                     self._read(connection, call.reply or b"", arrived_ns)
             elif call.unprocessed and not again:
+                # What is measured is the call that is sent in its place.
                 self._send_again(intended_ns)
-                continue
+                measured = False
             else:
                 accounts.fail(code, call.message)
             if trace is not None:
-                outcome.traced.append(TracedCall(trace, connection.target, intended_ns, sent_ns, arrived_ns, code))
+                self._trace(flight, arrived_ns, code, measured=measured)
+
+    def _trace(self, flight: _Flight, ended_ns: int, code: Code | None, *, measured: bool) -> None:
+        """Notes the end of a call that is traced."""
+        connection, intended_ns, sent_ns, trace, _ = flight
+        if trace is not None:
+            traced = TracedCall(trace, connection.target, intended_ns, sent_ns, ended_ns, code, measured)
+            self.outcome.traced.append(traced)
 
     def _counts(self, intended_ns: int) -> bool:
         """Whether a call is in the books.
@@ -251,7 +264,8 @@ class Loop:
 
     def _start(self, connection: Connection, intended_ns: int, sent_ns: int, *, again: bool = False) -> None:
         trace: TraceContext | None = None
-        if self._sampler is not None and self.outcome.window.measures(intended_ns):
+        # Of a closed loop any call may still be in flight when measuring begins, and is then measured.
+        if self._sampler is not None and (self._options.streams is not None or self._counts(intended_ns)):
             trace = self._sampler.draw()
         call = connection.session.start(
             PATH,
@@ -289,18 +303,18 @@ class Loop:
         """What need not be exact: calls that timed out, and connections that are to be tended."""
         timed_out: set[Connection] = set()
         while self._in_flight:
-            call, (connection, intended_ns, sent_ns, trace, _) = next(iter(self._in_flight.items()))
+            call, flight = next(iter(self._in_flight.items()))
+            connection, intended_ns, sent_ns, _, _ = flight
             if now_ns - sent_ns <= self._timeout_ns:
                 break
             del self._in_flight[call]
             connection.open -= 1
             connection.session.cancel(call)
             timed_out.add(connection)
-            if self._counts(intended_ns):
+            measured = self._counts(intended_ns)
+            if measured:
                 self.outcome.accounts.timed_out += 1
-                if trace is not None:
-                    late = TracedCall(trace, connection.target, intended_ns, sent_ns, now_ns, Code.DEADLINE_EXCEEDED)
-                    self.outcome.traced.append(late)
+            self._trace(flight, now_ns, Code.DEADLINE_EXCEEDED, measured=measured)
         self._send_on(timed_out)
         self._send_on(self._fleet.tend(now_ns))
 

@@ -60,6 +60,8 @@ def merge(results: Sequence[Result]) -> Result:
         },
         "calls": {
             **_added(results, "calls", ("planned", "ok", "timed_out", "not_sent", "unfinished")),
+            # A result from before it was counted has no more of them than it lists.
+            "traced": sum(result["calls"].get("traced", len(result["traces"])) for result in results),
             "by_status": _counted(result["calls"]["by_status"] for result in results),
             "first_messages": {
                 status: message for result in results for status, message in result["calls"]["first_messages"].items()

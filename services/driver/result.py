@@ -77,6 +77,7 @@ def make_result(
             "timed_out": accounts.timed_out,
             "not_sent": accounts.not_sent,
             "unfinished": accounts.unfinished,
+            "traced": sum(call.measured for call in outcome.traced),
             "first_messages": {code.name: message for code, message in accounts.messages.items()},
         },
         "latency_ns": summarize(outcome.latencies),

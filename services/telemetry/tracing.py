@@ -168,14 +168,15 @@ class Tracing:
         sent_ns: int | None,
         ended_ns: int,
         code: int,
+        measured: bool = True,
         server: tuple[str, int] | None = None,
     ) -> None:
         """Records the root span of a call: from its intended send to its end.
 
         Times are CLOCK_MONOTONIC nanoseconds; sent_ns is None when it was never sent. code: the gRPC status code.
-        server: host and port.
+        measured: whether the call counts in the result. server: host and port.
         """
-        attributes = _client_attributes(method, code, server)
+        attributes = {**_client_attributes(method, code, server), "sweetspot.measured": measured}
         if sent_ns is not None:
             attributes["sweetspot.lateness_ns"] = sent_ns - intended_ns
         self._pipeline.record(

@@ -13,6 +13,7 @@ from services.driver.accounts import Accounts
 from services.driver.fleet import TargetRefused
 from services.driver.load import Load
 from services.driver.options import Target
+from services.driver.tracing import Sampler
 from services.wire import Code, Limits
 from tests.driver.fake_service import BACKLOG, STALL_S, Act, FakeService
 from tests.driver.runs import options, run
@@ -235,3 +236,37 @@ def test_a_run_stopped_before_it_measured_has_measured_nothing(warmup_s: float) 
     assert outcome.interrupted
     assert outcome.accounts.ok == 0
     assert outcome.window.end_ns - outcome.window.start_ns < 1e9
+
+
+def test_every_measured_call_of_a_closed_loop_may_be_traced_whenever_it_was_sent() -> None:
+    # Of four calls two are in flight when measuring begins, and time out; one of them is as slow as any can be.
+    service = FakeService(lambda number: Act.IGNORE if number < 2 else Act.REPLY)
+    with service.running() as target:
+        outcome = run(options(target, trace_ratio=1.0, warmup_s=0.05, timeout_s=0.12))
+    accounts = outcome.accounts
+    measured = [call for call in outcome.traced if call.measured]
+    assert accounts.timed_out == 2
+    assert len(measured) == accounts.planned - accounts.not_sent
+    assert sum(call.code is Code.DEADLINE_EXCEEDED for call in measured) == accounts.timed_out
+
+
+def test_a_call_that_is_unfinished_in_the_end_is_traced_like_any_other() -> None:
+    service = FakeService(lambda number: Act.IGNORE if number % 2 else Act.REPLY)
+    with service.running() as target:
+        load = Load(options(target, duration_s=0.05, timeout_s=60.0), repeat(b""), Sampler(1.0, 1), lambda _: None)
+        load.open_connections()
+        threading.Timer(0.2, load.stop).start()
+        outcome = load.run()
+    measured = [call for call in outcome.traced if call.measured]
+    assert outcome.accounts.unfinished > 0
+    assert len(measured) == outcome.accounts.planned - outcome.accounts.not_sent
+    assert sum(call.code is None for call in measured) == outcome.accounts.unfinished
+
+
+@pytest.mark.parametrize("kind", [{"streams": 2}, {"streams": None, "rate_rps": 500.0}])
+def test_a_traced_call_has_its_root_span_even_where_it_is_not_measured(kind: dict[str, Any]) -> None:
+    service = FakeService(lambda _: Act.REPLY)
+    with service.running() as target:
+        outcome = run(options(target, trace_ratio=1.0, warmup_s=0.1, duration_s=0.1, **kind))
+    assert service.traceparents == {call.trace.traceparent for call in outcome.traced}
+    assert sum(call.measured for call in outcome.traced) == outcome.accounts.planned

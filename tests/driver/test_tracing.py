@@ -1,3 +1,5 @@
+import dataclasses
+
 from services.driver.options import Target
 from services.driver.tracing import MAX_LISTED, Sampler, TracedCall, listed
 from services.telemetry import TraceContext
@@ -5,7 +7,7 @@ from services.wire import Code
 
 
 def traced(latency_ns: int) -> TracedCall:
-    return TracedCall(TraceContext(latency_ns + 1, 1), Target("h", 1), 0, 0, latency_ns, Code.OK)
+    return TracedCall(TraceContext(latency_ns + 1, 1), Target("h", 1), 0, 0, latency_ns, Code.OK, measured=True)
 
 
 def test_the_ratio_is_kept_and_the_choice_is_repeatable() -> None:
@@ -22,5 +24,13 @@ def test_a_few_traces_are_all_listed_with_their_ids_in_hex() -> None:
 def test_of_many_traces_the_slowest_and_an_even_sample_of_the_others_are_listed() -> None:
     latencies = [trace["latency_ns"] for trace in listed([traced(latency_ns) for latency_ns in range(100_000)])]
     assert len(set(latencies)) == MAX_LISTED
-    assert set(range(99_000, 100_000)) <= set(latencies)
-    assert abs(sorted(latencies)[4500] - 49_500) < 100
+    assert set(range(99_900, 100_000)) <= set(latencies)
+    assert abs(sorted(latencies)[MAX_LISTED // 2] - 50_000) < 1_000, "the median of the list is that of the calls"
+
+
+def test_a_traced_call_of_the_warm_up_is_not_listed() -> None:
+    assert listed([dataclasses.replace(traced(9), measured=False)]) == []
+
+
+def test_an_unfinished_call_is_listed_as_such() -> None:
+    assert listed([dataclasses.replace(traced(9), code=None)])[0]["status"] == "UNFINISHED"
