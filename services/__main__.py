@@ -3,7 +3,7 @@
 import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from services.models import MODELS
@@ -27,14 +27,20 @@ def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
             variants = "; ".join(map(" ".join, model.variants))
             print(model.name, model.caption, " ".join(model.needs), variants, sep="\t")
         return 0
-    if MODEL_VARIABLE in os.environ and (not arguments or arguments[0].startswith("-")):
-        arguments = (os.environ[MODEL_VARIABLE], *arguments)
+    run(*parse(arguments, os.environ))
+    return 0
+
+
+def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[str, Config]:
+    """The model, or the backend, and its options. What is wrong is one line on stderr and exit 2."""
+    if MODEL_VARIABLE in environ and (not arguments or arguments[0].startswith("-")):
+        arguments = (environ[MODEL_VARIABLE], *arguments)
     if not arguments or arguments[0].startswith("-"):
         refuse("usage: python -m services MODEL|backend [OPTION ...], or --list")
     name = arguments[0].replace("-", "_")
     if name != BACKEND and name not in MODELS:
         refuse(f"unknown model {name!r}; there are {', '.join(MODELS)}")
-    config = parse_config(f"python -m services {arguments[0]}", name, arguments[1:])
+    config = parse_config(f"python -m services {arguments[0]}", name, arguments[1:], environ)
     if config.interop and (name == BACKEND or not MODELS[name].own_wire):
         refuse(f"{name}: --interop is for the models that own their sockets")
     if name != BACKEND:
@@ -43,8 +49,7 @@ def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
         except ValueError as error:
             refuse(f"{name}: --conflicts {error}")
         config = replace(config, conflicts=strategy)
-    run(name, config)
-    return 0
+    return name, config
 
 
 def run(name: str, config: Config) -> None:

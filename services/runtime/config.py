@@ -37,30 +37,47 @@ class Address:
         return f"{self.host}:{self.port}"
 
 
-def _whole(least: int, most: int) -> Any:
-    def parse(text: str) -> int:
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Parses a whole number within bounds."""
+
+    least: int
+    most: int
+
+    def __call__(self, text: str) -> int:
+        """Raises ValueError."""
         value = int(text)
-        if not least <= value <= most:
-            raise ValueError(f"{value} is not within {least} to {most}")
+        if not self.least <= value <= self.most:
+            raise ValueError(f"{value} is not within {self.least} to {self.most}")
         return value
 
-    return parse
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """Parses seconds within bounds."""
+
+    least: float
+    most: float
+
+    def __call__(self, text: str) -> float:
+        """Raises ValueError."""
+        value = float(text)
+        if not self.least <= value <= self.most:
+            raise ValueError(f"{value} s is not within {self.least:g} to {self.most:g}")
+        return value
 
 
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 3600:
-        raise ValueError(f"{value} s is not within 0 to 3600")
-    return value
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """Parses one of a few words."""
 
+    words: tuple[str, ...]
 
-def _one_of(*choices: str) -> Any:
-    def parse(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"{text!r} is none of {', '.join(choices)}")
+    def __call__(self, text: str) -> str:
+        """Raises ValueError."""
+        if text not in self.words:
+            raise ValueError(f"{text!r} is none of {', '.join(self.words)}")
         return text
-
-    return parse
 
 
 def _option(default: Any, parse: Any, text: str, *, models: tuple[str, ...] = ()) -> Any:
@@ -75,18 +92,20 @@ def _choice(text: str, **choices: Iterable[str]) -> Any:
     return field(default=default, metadata={"choices": of_models, "help": text, "models": tuple(of_models)})
 
 
-def _yes_or_no(text: str) -> bool:
-    if text not in ("0", "1"):
-        raise ValueError(f"{text!r} is neither 0 nor 1")
-    return text == "1"
+def _true_or_false(text: str) -> bool:
+    """In the one spelling that YAML, JSON and the chart have."""
+    if text not in ("true", "false"):
+        raise ValueError(f"{text!r} is neither true nor false")
+    return text == "true"
 
 
 def _switch(text: str, *, models: tuple[str, ...] = ()) -> Any:
-    """An option that is off unless given: as a flag without a value, as a variable with 1."""
-    return _option(False, _yes_or_no, text, models=models)
+    """An option that is off unless given: as a flag without a value, as a variable with `true`."""
+    return _option(False, _true_or_false, text, models=models)
 
 
-_port = _whole(0, 65_535)
+_port = Whole(0, 65_535)
+_seconds = Seconds(0, 3600)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,40 +121,40 @@ class Config:
     tls_key: Path | None = _option(None, Path, "PEM file of the certificate's key")
     tls_client_ca: Path | None = _option(None, Path, "PEM file of the authorities that clients must be certified by")
     threads_per_cpu: int = _option(
-        16, _whole(1, 1024), "threads of a pool, or its processes times threads, for each CPU that the quota allows"
+        16, Whole(1, 1024), "threads of a pool, or its processes times threads, for each CPU that the quota allows"
     )
     processes: int = _option(
         0,
-        _whole(0, MAX_PROCESSES),
+        Whole(0, MAX_PROCESSES),
         "processes that serve; 0: as many as the CPU quota allows",
         models=("process_pool", "multi_reactor", "partitioned", "proactor"),
     )
-    threads: int = _option(1, _whole(1, 1024), "threads of each process", models=("process_pool",))
+    threads: int = _option(1, Whole(1, 1024), "threads of each process", models=("process_pool",))
     threads_bound: int = _option(
         1000,
-        _whole(1, 1_000_000),
+        Whole(1, 1_000_000),
         "calls at once, each in a thread of its own, before further ones are refused",
         models=("thread_per_request",),
     )
     processes_bound: int = _option(
         256,
-        _whole(1, MAX_PROCESSES),
+        Whole(1, MAX_PROCESSES),
         "connections at once, each in a process of its own, before further ones have to wait",
         models=("process_per_connection",),
     )
     reuse_port: bool = _switch("each process listens by itself (SO_REUSEPORT)", models=("process_pool",))
     queue_bound: int = _option(
-        1000, _whole(1, 1_000_000), "calls that may wait for a worker before further ones are refused"
+        1000, Whole(1, 1_000_000), "calls that may wait for a worker before further ones are refused"
     )
-    backlog: int = _option(1024, _whole(1, 65_535), "connections that the kernel may hold until they are accepted")
-    max_concurrent_streams: int = _option(100, _whole(1, 1_000_000), "calls at once on one connection")
+    backlog: int = _option(1024, Whole(1, 65_535), "connections that the kernel may hold until they are accepted")
+    max_concurrent_streams: int = _option(100, Whole(1, 1_000_000), "calls at once on one connection")
     max_connection_age_s: float = _option(
         0.0,
         _seconds,
         "seconds, a tenth more or less, after which a connection is asked to go elsewhere, as clients learn of new "
         "pods when they connect; 0: never",
     )
-    max_message_bytes: int = _option(4 * 1024 * 1024, _whole(1, 2**31 - 1), "size of one message, decompressed")
+    max_message_bytes: int = _option(4 * 1024 * 1024, Whole(1, 2**31 - 1), "size of one message, decompressed")
     drain_timeout_s: float = _option(
         15.0, _seconds, "seconds that calls in flight get when the service is told to stop"
     )
@@ -155,16 +174,16 @@ class Config:
     loop: str = _choice("the event loop", coroutines=("asyncio", "uvloop"))
     conflicts: str | None = _option(
         None,
-        _one_of(*STRATEGIES),
+        OneOf(tuple(STRATEGIES)),
         f"what keeps `transfer` steps from losing updates: {', '.join(STRATEGIES)}; by default what suits the model",
     )
-    accounts: int = _option(1000, _whole(2, 1_000_000), "accounts that `transfer` steps act on")
-    lock_stripes: int = _option(64, _whole(1, 65_536), "locks that the accounts share under --conflicts striped")
+    accounts: int = _option(1000, Whole(2, 1_000_000), "accounts that `transfer` steps act on")
+    lock_stripes: int = _option(64, Whole(1, 65_536), "locks that the accounts share under --conflicts striped")
     lock_timeout_s: float = _option(
         1.0, _seconds, "seconds after which a lock that is not had is taken for a deadlock, and the call ABORTED"
     )
     switch_interval_us: int = _option(
-        5000, _whole(1, 1_000_000), "microseconds after which a thread must let another have the interpreter lock"
+        5000, Whole(1, 1_000_000), "microseconds after which a thread must let another have the interpreter lock"
     )
     interop: bool = _switch("serve grpc.testing.TestService too, and a page to plain HTTP; for tests of the wire")
     trace_file: Path | None = _option(None, Path, "file for spans, as OTLP JSON lines, where no OTLP endpoint is set")
@@ -194,7 +213,7 @@ def parse_config(prog: str, model: str, arguments: Sequence[str], environ: Mappi
         parse: Any = option.metadata.get("parse")
         default, text = option.default, option.metadata["help"]
         if choices := option.metadata.get("choices"):
-            parse, default, text = _one_of(*choices[model]), choices[model][0], f"{text}: {', '.join(choices[model])}"
+            parse, default, text = OneOf(choices[model]), choices[model][0], f"{text}: {', '.join(choices[model])}"
         if variable in environ:
             try:
                 default = parse(environ[variable])

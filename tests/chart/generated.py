@@ -3,21 +3,21 @@
 The chart repeats the models of the code and the options of each; k8s/ and the goldens are what helm makes of the chart.
 """
 
-import inspect
-import itertools
 import json
 import re
 import shutil
 import sys
 from collections.abc import Iterable
-from dataclasses import Field, fields
+from dataclasses import Field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from services.__main__ import BACKEND
 from services.models import MODELS
-from services.runtime.config import Config
+from services.runtime.config import Config, OneOf, Seconds, Whole
+from services.workload.ledger import STRATEGIES
 from tests.chart.cases import CASES, GOLDENS
 from tests.chart.rendering import CHART, render
 
@@ -43,14 +43,12 @@ def with_models(values: str) -> str:
 
 
 def with_options(schema: str) -> str:
-    """values.schema.json with today's models and options."""
+    """values.schema.json with today's models, and the options that the program takes of each."""
     tree = json.loads(schema)
-    common = [option for option in _options() if not option.metadata["models"]]
-    tree["$defs"]["options"] = _closed({option.name: _schema(option) for option in _options()})
-    tree["$defs"]["commonOptions"] = _of(common)
+    tree["$defs"]["options"] = _closed({option.name: _schema(option, "") for option in options() if _common(option)})
     tree["properties"]["models"] = _closed({name: _entry(name) for name in MODELS})
-    for name in ("defaults", "backend"):
-        tree["properties"][name]["properties"] = {"options": {"$ref": "#/$defs/commonOptions"}}
+    for name in ("defaults", BACKEND):
+        tree["properties"][name]["properties"] = {"options": {"$ref": "#/$defs/options"}}
     return json.dumps(tree, indent=2) + "\n"
 
 
@@ -67,42 +65,71 @@ def _entries(block: str) -> Iterable[tuple[str, str]]:
     yield name, "".join(lines)
 
 
-def _options() -> list["Field[Any]"]:
+def options() -> list["Field[Any]"]:
+    """Those that values.yaml may have."""
     return [option for option in fields(Config) if option.name not in OF_THE_CHART | FILES]
 
 
+def _common(option: "Field[Any]") -> bool:
+    """Every model takes it, with the same values, and so does the backend."""
+    return not option.metadata["models"] and option.name not in ("conflicts", "interop")
+
+
 def _entry(model: str) -> dict[str, Any]:
-    entry: dict[str, Any] = {"$ref": "#/$defs/entry"}
-    of_model = [option for option in _options() if not option.metadata["models"] or model in option.metadata["models"]]
-    if any(option.metadata["models"] for option in of_model):
-        entry["properties"] = {"options": _of(of_model)}
-    else:
-        entry["properties"] = {"options": {"$ref": "#/$defs/commonOptions"}}
-    return entry
+    """What values.yaml may have of a model."""
+    properties: dict[str, Any] = {}
+    for option in options():
+        if _common(option):
+            properties[option.name] = {"$ref": f"#/$defs/options/properties/{option.name}"}
+        elif option.name == "conflicts" or (
+            MODELS[model].own_wire if option.name == "interop" else model in option.metadata["models"]
+        ):
+            properties[option.name] = _schema(option, model)
+    return {"$ref": "#/$defs/entry", "properties": {"options": _closed(properties) | _fitting_conflicts(model)}}
 
 
-def _of(options: Iterable["Field[Any]"]) -> dict[str, Any]:
-    return _closed({option.name: {"$ref": f"#/$defs/options/properties/{option.name}"} for option in options})
+def _fitting_conflicts(model: str) -> dict[str, Any]:
+    """The strategies that fit, by who shares the accounts; one of a model's own options may decide that."""
+
+    def fitting(config: Config) -> list[str]:
+        sharing = MODELS[model].sharing(config)
+        return [strategy for strategy, places in STRATEGIES.items() if sharing in places]
+
+    rules = []
+    for option in options():
+        choices = option.metadata.get("choices", {}).get(model, ())
+        found = {choice: fitting(replace(Config(), **{option.name: choice})) for choice in choices}
+        if len({tuple(strategies) for strategies in found.values()}) > 1:
+            for choice, strategies in found.items():
+                # Left out, it is the first: `required` makes the rules of the others not hold then.
+                given = {} if choice == choices[0] else {"required": [option.name]}
+                rules.append(
+                    {
+                        "if": {"properties": {option.name: {"const": choice}}, **given},
+                        "then": {"properties": {"conflicts": {"enum": strategies}}},
+                    }
+                )
+    return {"allOf": rules or [{"properties": {"conflicts": {"enum": fitting(Config())}}}]}
 
 
 def _closed(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "additionalProperties": False, "properties": properties}
 
 
-def _schema(option: "Field[Any]") -> dict[str, Any]:
-    """What a value of the option may be: its type, and the bounds or choices that its parser has been made with."""
+def _schema(option: "Field[Any]", model: str) -> dict[str, Any]:
+    """What a value of the option may be, by what parses it."""
     schema: dict[str, Any] = {"description": option.metadata["help"]}
-    parse = option.metadata.get("parse")
-    made_with = inspect.getclosurevars(parse).nonlocals if inspect.isfunction(parse) else {}
-    if isinstance(option.default, bool):
-        return schema | {"type": "boolean"}
-    if isinstance(option.default, int):
-        return schema | {"type": "integer", "minimum": made_with["least"], "maximum": made_with["most"]}
-    if isinstance(option.default, float):
-        return schema | {"type": "number", "minimum": 0}
-    of_models = option.metadata.get("choices", {})
-    choices = made_with.get("choices") or list(dict.fromkeys(itertools.chain(*of_models.values())))
-    return schema | ({"enum": list(choices)} if choices else {"type": "string"})
+    if choices := option.metadata.get("choices"):
+        return schema | {"enum": list(choices[model])}
+    match option.metadata["parse"]:
+        case Whole(least, most):
+            return schema | {"type": "integer", "minimum": least, "maximum": most}
+        case Seconds(least, most):
+            return schema | {"type": "number", "minimum": least, "maximum": most}
+        case OneOf(words):
+            return schema | {"enum": list(words)}
+    assert option.default is False, f"{option.name}: which values its parser takes is not known here"
+    return schema | {"type": "boolean"}
 
 
 def manifests() -> dict[Path, str]:

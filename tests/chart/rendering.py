@@ -1,9 +1,11 @@
 """The chart rendered by helm, for tests: as text, and as objects of Kubernetes."""
 
+import json
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import pytest
@@ -27,6 +29,16 @@ def render(*settings: str, only: Iterable[str] = MODELS) -> str:
     others = [f"models.{model}.enabled=false" for model in MODELS if model not in set(only)]
     flags = [flag for setting in (*others, *settings) for flag in ("--set-json", setting)]
     done = helm("template", "sweetspot", str(CHART), "--namespace", "sweetspot", *flags)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def render_values(values: Mapping[str, Any], release: str, namespace: str = "sweetspot") -> str:
+    """The manifests with these values in a file, whose numbers helm reads as floats."""
+    with NamedTemporaryFile("w", suffix=".yaml") as file:
+        json.dump(values, file)  # which is YAML, with every text in quotes
+        file.flush()
+        done = helm("template", release, str(CHART), "--namespace", namespace, "--values", file.name)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -370,6 +370,12 @@ def test_options_that_the_service_was_not_deployed_with_are_told_with_how_to(
     assert "--set models.reactor.options.queue_bound=7" in said
 
 
+def test_an_option_is_the_same_number_however_it_is_written(cluster: FakeCluster) -> None:
+    containers = cluster.objects["deployments"]["sweetspot-reactor"]["spec"]["template"]["spec"]["containers"]
+    containers[0]["env"] = [{"name": "SWEETSPOT_DRAIN_TIMEOUT_S", "value": "20"}]
+    Release(Api.connect("lab"), "sweetspot").check_options("reactor", {"drain_timeout_s": 20.0})
+
+
 @pytest.mark.parametrize("arguments", [["results", "list"], ["results", "pull", "x"], ["run", "smoke", "--cluster"]])
 def test_without_a_cluster_every_command_says_so(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

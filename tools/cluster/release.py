@@ -78,7 +78,7 @@ class Release:
         has = self.variables(model)
         for option, value in options.items():
             found = has.get(f"SWEETSPOT_{option.upper()}")
-            if found is None or str(found) != str(value):
+            if found is None or not _same(found, value):
                 install = f"helm upgrade {self.name} helm/sweetspot -n {self.api.namespace} --reuse-values"
                 raise ClusterError(
                     f"{model} runs with {option} {found or 'at its default'}, not {value}; "
@@ -101,3 +101,13 @@ class Release:
         """The Service of the release's own Jaeger, if it has one."""
         services: list[Any] = self.api.find("services", self.labels("jaeger"))
         return services[0]["metadata"]["name"] if services else None
+
+
+def _same(found: str, value: str | float) -> bool:
+    """The variable holds this value: 2 is 2.0."""
+    if isinstance(value, str):
+        return found == value
+    try:
+        return float(found) == value
+    except ValueError:
+        return False

@@ -10,13 +10,16 @@
 {{- if gt (len $name) 54 }}
 {{- fail (printf "the release name %q is too long: with it %q has more than 54 characters; take a shorter one" (index . 0) $name) }}
 {{- end }}
+{{- if not (regexMatch "^[a-z]" $name) }}
+{{- fail (printf "the release name %q does not begin with a letter, and a Service's name has to (RFC 1035); take another one" (index . 0)) }}
+{{- end }}
 {{- $name }}
 {{- end }}
 
 {{/* (root, component): what selects pods; never changes. */}}
 {{- define "sweetspot.selector" -}}
 app.kubernetes.io/name: sweetspot
-app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
+app.kubernetes.io/instance: {{ (index . 0).Release.Name | quote }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
 

@@ -20,7 +20,7 @@ spec:
         {{- end }}
         {{- range $root.Values.networkPolicy.namespaces }}
         - namespaceSelector:
-            matchLabels: {kubernetes.io/metadata.name: {{ . }}}
+            matchLabels: {kubernetes.io/metadata.name: {{ . | quote }}}
         {{- end }}
       ports:
         - {port: grpc}
@@ -29,7 +29,7 @@ spec:
     - from:
         {{- range $root.Values.networkPolicy.namespaces }}
         - namespaceSelector:
-            matchLabels: {kubernetes.io/metadata.name: {{ . }}}
+            matchLabels: {kubernetes.io/metadata.name: {{ . | quote }}}
         {{- end }}
       ports:
         - {port: metrics}

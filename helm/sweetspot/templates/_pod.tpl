@@ -28,3 +28,8 @@ resources:
     memory: {{ index . 1 }}
   limits: *resources
 {{- end }}
+
+{{/* A value as a variable holds it. Numbers of a values file are floats here, which Go prints as 1.6777216e+07; JSON does not. */}}
+{{- define "sweetspot.text" -}}
+{{- kindIs "string" . | ternary . (toJson .) | quote }}
+{{- end }}

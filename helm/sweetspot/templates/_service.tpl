@@ -18,7 +18,7 @@ One gRPC service of the project, a model's or the backend: ServiceAccount, Deplo
 {{- if and $scaled (gt (int $entry.autoscaling.minReplicas) (int $entry.autoscaling.maxReplicas)) }}
 {{- fail (printf "autoscaling of %s: minReplicas is greater than maxReplicas" $part) }}
 {{- end }}
-{{- $drain := get $entry.options "drain_timeout_s" | default 15 }}
+{{- $drain := dig "drain_timeout_s" 15 $entry.options }}
 apiVersion: v1
 kind: ServiceAccount
 metadata:
@@ -33,7 +33,7 @@ metadata:
   labels: {{- $labels | nindent 4 }}
 spec:
   {{- if not $scaled }}
-  replicas: {{ $entry.replicas }}
+  replicas: {{ int $entry.replicas }}
   {{- end }}
   revisionHistoryLimit: 2
   progressDeadlineSeconds: 120
@@ -85,7 +85,7 @@ spec:
             {{- end }}
             {{- range $option, $value := $entry.options }}
             - name: SWEETSPOT_{{ upper $option }}
-              value: {{ $value | quote }}
+              value: {{ include "sweetspot.text" $value }}
             {{- end }}
             {{- with include "sweetspot.otlp" $root }}
             - name: POD
@@ -97,7 +97,7 @@ spec:
             - name: OTEL_RESOURCE_ATTRIBUTES
               value: k8s.pod.name=$(POD),k8s.node.name=$(NODE),k8s.namespace.name=$(NAMESPACE)
             - name: OTEL_EXPORTER_OTLP_ENDPOINT
-              value: {{ . }}
+              value: {{ . | quote }}
             {{- if not $root.Values.otlp.endpoint }}
             # Jaeger takes spans alone.
             - name: OTEL_METRICS_EXPORTER
@@ -122,7 +122,7 @@ spec:
             failureThreshold: 6
           lifecycle:
             preStop:
-              sleep: {seconds: {{ $entry.preStopSeconds }}}
+              sleep: {seconds: {{ int $entry.preStopSeconds }}}
 ---
 # One address for all pods: what calls arrive on one connection go to one pod.
 apiVersion: v1
@@ -158,11 +158,11 @@ metadata:
   labels: {{- $labels | nindent 4 }}
 spec:
   scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: {{ $name }}}
-  minReplicas: {{ $entry.autoscaling.minReplicas }}
-  maxReplicas: {{ $entry.autoscaling.maxReplicas }}
+  minReplicas: {{ int $entry.autoscaling.minReplicas }}
+  maxReplicas: {{ int $entry.autoscaling.maxReplicas }}
   metrics:
     - type: Resource
-      resource: {name: cpu, target: {type: Utilization, averageUtilization: {{ $entry.autoscaling.cpuPercent }}}}
+      resource: {name: cpu, target: {type: Utilization, averageUtilization: {{ int $entry.autoscaling.cpuPercent }}}}
 {{- end }}
 {{- if ge (int (ternary $entry.autoscaling.minReplicas $entry.replicas $scaled)) 2 }}
 ---
