@@ -121,7 +121,7 @@ def from_json(content: Any, where: str) -> Trial:
         before = json_format.ParseDict(content["before"], SnapshotReply())
         after = json_format.ParseDict(content["after"], SnapshotReply())
     except json_format.ParseError as error:
-        raise BadResultsError(f"{where}: not a snapshot: {_one_line(str(error))}") from error
+        raise BadResultsError(f"{where}: not a snapshot: {one_line(str(error))}") from error
     return Trial(
         content["model"],
         content["connections"],
@@ -144,7 +144,7 @@ def read_trials(folder: Path) -> Found:
         raise BadResultsError(f"{folder}: not a results folder (it has no trials/)")
     trials, problems = [], []
     for path in (folder / "trials").glob("*.void"):
-        problems.append(f"{path.stem}: {path.read_text(encoding='utf-8').strip()}")
+        problems.append(f"{path.stem}: {path.read_text(encoding='utf-8', errors='replace').strip()}")
     for path in (folder / "trials").glob("*.json"):
         try:
             trials.append(read_trial(path))
@@ -187,9 +187,10 @@ def _validator() -> jsonschema.Draft202012Validator:
 def _check(content: object, where: str) -> None:
     error = jsonschema.exceptions.best_match(_validator().iter_errors(content))
     if error is not None:
-        raise BadResultsError(f"{where}: at {error.json_path}: {_one_line(error.message)}")
+        raise BadResultsError(f"{where}: at {error.json_path}: {one_line(error.message)}")
 
 
-def _one_line(message: str) -> str:
+def one_line(message: str) -> str:
+    """A message of others in one line, without its middle where it is long."""
     line = re.sub(r"\s+", " ", message)
     return line if len(line) <= 160 else f"{line[:79]} ... {line[-79:]}"

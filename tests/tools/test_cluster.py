@@ -219,6 +219,71 @@ def test_a_run_in_which_something_was_lost_is_void_and_says_why(
     assert why in (only(tmp_path) / "report.html").read_text()
 
 
+def keep_a_part(cluster: FakeCluster, made: Object, part: Object) -> None:
+    cluster.keep_part(made, part, "0")
+    cluster.end_job(made)
+
+
+def keep_no_part(cluster: FakeCluster, made: Object) -> None:
+    keep_a_part(cluster, made, {})
+    (broken,) = (each for name, each in cluster.objects["configmaps"].items() if name.endswith("reactor-3-0"))
+    broken["binaryData"]["part.json.gz"] = "H4sIAA=="
+
+
+def broken_parts() -> dict[str, tuple[Callable[[FakeCluster, Object], None], str]]:
+    """What a shard of another version, or with a fault, may keep."""
+    fewer = {"reactor": {"made": -150, "exported": 0, "dropped": 0}}
+    counters = {"cpu_user_ns": "much"}
+    parts_of = {
+        "counts below 0": ({**parts(1)[0], "spans": fewer}, "at $.spans.reactor.made: -150 is less than the minimum"),
+        "no result": ({**parts(1)[0], "result": None}, "at $.result: None is not of type 'object'"),
+        "no shard": ({**parts(1)[0], "result": {"shards": []}}, "at $.result.shards: [] should be non-empty"),
+        "half a result": ({**parts(1)[0], "result": {"shards": [{"index": 0, "of": 1}]}}, "KeyError: 'interrupted'"),
+        "no counters": ({**parts(1)[0], "before": None}, "at $.before: None is not of type 'object'"),
+        "odd counters": ({**parts(1)[0], "before": counters}, "the service's counters cannot be read: "),
+        "no mapping": ([], "at $: [] is not of type 'object'"),
+    }
+    told: dict[str, tuple[Callable[[FakeCluster, Object], None], str]] = {
+        name: (lambda cluster, made, part=part: keep_a_part(cluster, made, part), why)  # type: ignore[misc]
+        for name, (part, why) in parts_of.items()
+    }
+    return {**told, "not JSON": (keep_no_part, "cannot be read: ")}
+
+
+@pytest.mark.parametrize(("keep", "why"), broken_parts().values(), ids=broken_parts())
+def test_a_part_that_breaks_the_schema_is_a_void_trial_and_disturbs_no_other(
+    keep: Callable[[FakeCluster, Object], None],
+    why: str,
+    cluster: FakeCluster,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cluster.on_job = lambda cluster, made: (keep if made["metadata"]["name"].endswith("-3") else succeed)(cluster, made)
+    assert run(tmp_path, connections="3, 4") == 1
+    folder = only(tmp_path)
+    assert (folder / "trials" / "reactor-3.void").read_text().startswith("void: ")
+    assert why in capsys.readouterr().out
+    assert (folder / "report.html").exists()
+    assert cli.main(["results", "pull", folder.name, "--results", str(tmp_path / "elsewhere")]) == 1
+    assert why in capsys.readouterr().err
+    assert len(read_trials(tmp_path / "elsewhere" / folder.name).trials) == 1
+    cluster.on_job = succeed
+    assert cli.main(["run", "--resume", str(folder)]) == 0
+    assert len(read_trials(folder).trials) == 2
+
+
+def test_a_run_whose_experiment_cannot_be_read_is_listed_beside_the_others(
+    cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path)
+    store.keep_run(Api.connect(), "odd", "sweetspot", {"experiment.yaml": "models: 7"})
+    capsys.readouterr()
+    assert cli.main(["results", "list"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("\n") == 2
+    assert "odd  2026-01-01T00:00:00Z  0 of ? things  its experiment cannot be read: odd: at $" in said
+
+
 def waiting(state: Object) -> Callable[[FakeCluster, Object], None]:
     def happen(cluster: FakeCluster, made: Object) -> None:
         cluster.put_load(made, "load-0", **{"phase": "Pending", "conditions": [], **state})

@@ -11,7 +11,7 @@ from sweetspot.v1.control_pb2 import SnapshotReply
 from tests.tools.fake_cluster import FakeCluster, Object, container, labels_of_model, pod
 from tools.cluster import shard
 from tools.cluster.api import Api
-from tools.cluster.shard import Reading, Watch
+from tools.cluster.shard import Reading, Watch, spans_between
 
 LABELS = labels_of_model("reactor")
 EXPIRED = {"type": "ERROR", "object": {"kind": "Status", "message": "too old resource version", "code": 410}}
@@ -112,3 +112,22 @@ def test_a_service_of_which_no_pod_stayed_has_not_used_nothing(
     finally:
         over.set()
     assert list(dict.fromkeys(found)) == void  # the pod is told as one of the backend's too
+
+
+def spans(made: int, model: str = "thread_pool") -> SnapshotReply:
+    return SnapshotReply(model=model, spans={"made": made, "exported": made, "dropped": 0})
+
+
+@pytest.mark.parametrize(
+    ("after", "made"),
+    [
+        ({"a": spans(210), "b": spans(160)}, 20),
+        ({"a": spans(210), "b": "no answer"}, 10),
+        ({"a": spans(210), "b": spans(4)}, 10),
+        ({"a": spans(210), "b": spans(160), "c": spans(500)}, 20),
+    ],
+    ids=["all stayed", "one left", "one began anew", "one came"],
+)
+def test_spans_are_counted_of_those_pods_that_stayed(after: Reading, made: int) -> None:
+    before: Reading = {"a": spans(200), "b": spans(150)}
+    assert spans_between(before, after) == {"thread-pool": {"made": made, "exported": made, "dropped": 0}}

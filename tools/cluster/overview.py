@@ -9,6 +9,7 @@ from tools import experiment
 from tools.cluster import store
 from tools.cluster.api import Api
 from tools.cluster.store import Kept
+from tools.experiment import BadExperimentError
 from tools.scale.cells import cells
 
 
@@ -25,7 +26,7 @@ class Overview:
     done: int
     """That have left something."""
     asked: int | None
-    """None: nobody said."""
+    """None: it is not known."""
 
 
 def overview(api: Api, release: str) -> list[Overview]:
@@ -43,7 +44,10 @@ def overview(api: Api, release: str) -> list[Overview]:
 
 
 def _of(run: Kept, done: int) -> Overview:
-    asked = experiment.parse(run.files["experiment.yaml"], run.name)
+    try:
+        asked = experiment.parse(run.files.get("experiment.yaml", ""), run.name)
+    except BadExperimentError as error:
+        return Overview(run.name, run.began, f"its experiment cannot be read: {error}", "things", done, None)
     models = asked.models or ()
     if asked.scale is not None:
         return Overview(run.name, run.began, asked.title, "cells", done, len(cells(asked, models)))

@@ -22,7 +22,7 @@ from tools.cluster.store import VoidTrialError
 from tools.cluster.trial import Place, measure
 from tools.experiment import Experiment
 from tools.local import Programs
-from tools.results import write_trial, write_void, write_whole
+from tools.results import BadResultsError, write_trial, write_void, write_whole
 from tools.run import Pair, Watcher
 from tools.scale.cells import Cell
 from tools.scale.cluster import cluster_ground
@@ -113,7 +113,7 @@ class Cluster:
         api, release = self.release.api, self.release.name
         store.forget_tries(api, self.run, release)
         here = read_cells(folder).outcomes
-        there = pull_cells(api, self.run, folder)
+        there, _ = pull_cells(api, self.run, folder)
         for cell in here.keys() - there:
             store.keep_cell(api, release, self.run, cell.key, cell_to_json(here[cell], cell.key))
 
@@ -156,7 +156,7 @@ def run_name(stem: str, when: str) -> str:
 
 
 def pull(api: Api, run: str, folder: Path, programs: Programs) -> list[str]:
-    """Makes the results folder of a run from what is in the cluster; returns a line for each trial that is void.
+    """Makes the results folder of a run from what is in the cluster; returns a line for each part that is no result.
 
     Raises ClusterError, BadResultsError.
     """
@@ -167,15 +167,15 @@ def pull(api: Api, run: str, folder: Path, programs: Programs) -> list[str]:
         if not found:
             raise
         # A Job that somebody applied by hand: it is all there is of its run.
-        files = {"experiment.yaml": next(iter(found.values()))[0]["experiment"], "environment.json": "{}\n"}
+        asked = next((part["experiment"] for parts in found.values() for part in parts if "experiment" in part), "")
+        files = {"experiment.yaml": asked, "environment.json": "{}\n"}
     for name, text in files.items():
         write_whole(folder / name, text)
-    is_grid = experiment.parse(files["experiment.yaml"], run).scale is not None
+    is_grid = experiment.parse(files.get("experiment.yaml", ""), run).scale is not None
     for name in (CELLS if is_grid else "trials", "traces"):
         (folder / name).mkdir(exist_ok=True)
     if is_grid:
-        pull_cells(api, run, folder)
-        return []
+        return pull_cells(api, run, folder)[1]
     void = []
     for (model, connections), parts in sorted(found.items()):
         try:
@@ -186,12 +186,20 @@ def pull(api: Api, run: str, folder: Path, programs: Programs) -> list[str]:
     return void
 
 
-def pull_cells(api: Api, run: str, folder: Path) -> set[Cell]:
-    """Writes the cells that the cluster keeps of a grid into its folder; which those are.
+def pull_cells(api: Api, run: str, folder: Path) -> tuple[set[Cell], list[str]]:
+    """Writes the cells that the cluster keeps of a grid into its folder; which those are, and a line for each that
+    cannot be read.
 
     Raises ClusterError, BadResultsError.
     """
-    found = [cell_from_json(content, f"run {run} in namespace {api.namespace}") for content in store.cells(api, run)]
-    for outcome in found:
+    pulled: set[Cell] = set()
+    problems = []
+    for name, content in store.cells(api, run):
+        try:
+            outcome = cell_from_json(content, f"ConfigMap {name}")
+        except BadResultsError as error:
+            problems.append(str(error))
+            continue
         write_cell(folder, outcome)
-    return {outcome.cell for outcome in found}
+        pulled.add(outcome.cell)
+    return pulled, problems

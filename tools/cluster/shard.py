@@ -47,6 +47,7 @@ BARRIER_TIMEOUT_S = 60.0
 SPANS_TIMEOUT_S = 5.5
 """For services to export what they have: they do so twice a second, and give a collector 5 s."""
 _LOOK_AGAIN_S = 0.25
+_SPANS = ("made", "exported", "dropped")
 
 Reading = dict[str, SnapshotReply | str]
 """Pod -> its counters, or why there are none."""
@@ -163,35 +164,41 @@ class Counters:
 
 
 class SpanTally:
-    """What became of the spans that services made between now and `counts`, by the name they have in traces."""
+    """What became of the spans that services made between now and `counts`, by the name they have in traces.
+
+    Counted pod by pod: a pod that left, or whose process is another one by then, takes its spans away from both counts.
+    """
 
     def __init__(self, api: Api, selector: Mapping[str, str]) -> None:
         """Raises ClusterError."""
         pods = [pod for pod in api.find("pods", selector) if ready(pod)]
         self._counters = Counters({pod["metadata"]["name"]: pod["status"]["podIP"] for pod in pods})
-        self._before = self._read()
+        self._before = self._counters.read()
 
     def counts(self, deadline_s: float) -> dict[str, dict[str, int]]:
         """Once every span is exported or dropped, or the monotonic clock is past that."""
         while True:
-            now = self._read()
-            grown = {
-                name: {what: counts[what] - self._before.get(name, {}).get(what, 0) for what in counts}
-                for name, counts in now.items()
-            }
+            grown = spans_between(self._before, self._counters.read())
             settled = all(each["made"] == each["exported"] + each["dropped"] for each in grown.values())
             if settled or time.monotonic() > deadline_s:
                 return grown
             time.sleep(_LOOK_AGAIN_S)
 
-    def _read(self) -> dict[str, dict[str, int]]:
-        counts: dict[str, dict[str, int]] = {}
-        for reply in self._counters.read().values():
-            if isinstance(reply, SnapshotReply):
-                whole = counts.setdefault(dns(reply.model), {"made": 0, "exported": 0, "dropped": 0})
-                for what in whole:
-                    whole[what] += getattr(reply.spans, what)
-        return counts
+
+def spans_between(before: Reading, after: Reading) -> dict[str, dict[str, int]]:
+    """By service: the spans that its pods made, exported and dropped in between, of those pods that stayed."""
+    counts: dict[str, dict[str, int]] = {}
+    for name, now in after.items():
+        then = before.get(name)
+        if not (isinstance(then, SnapshotReply) and isinstance(now, SnapshotReply)):
+            continue
+        grown = {what: getattr(now.spans, what) - getattr(then.spans, what) for what in _SPANS}
+        if min(grown.values()) < 0:  # its counters began anew
+            continue
+        whole = counts.setdefault(dns(now.model), dict.fromkeys(_SPANS, 0))
+        for what in _SPANS:
+            whole[what] += grown[what]
+    return counts
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str] = os.environ, programs: Programs = Programs()) -> int:  # noqa: B008  (it is frozen)

@@ -13,18 +13,22 @@ import json
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 from google.protobuf import json_format
 from sweetspot.v1.control_pb2 import SnapshotReply
 
-from tools.cluster.api import Api, ClusterError, NotThereError, Object
+from tools.cluster.api import AlreadyThereError, Api, ClusterError, NotThereError, Object
 from tools.cluster.release import dns
 from tools.local import Programs
-from tools.results import Trial
+from tools.results import BadResultsError, Trial, one_line
+from tools.results import to_json as trial_to_json
 
 RUN_LABEL, TRIAL_LABEL, CELL_LABEL = "sweetspot.dev/run", "sweetspot.dev/trial", "sweetspot.dev/cell"
 _OURS = {"app.kubernetes.io/name": "sweetspot"}
@@ -34,12 +38,17 @@ _MAX_LABEL = 63
 """Characters (kubernetes.io/docs/concepts/overview/working-with-objects/labels)."""
 
 Part = Mapping[str, Any]
+"""As part.schema.json describes."""
 Cell = Mapping[str, Any]
 """As tools/scale/cell.schema.json tells."""
 
 
 class VoidTrialError(Exception):
     """Why a trial is no result though there are parts of one: one line."""
+
+
+class _UnreadableError(Exception):
+    """Why the content of a ConfigMap cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,18 +107,30 @@ def keep_part(api: Api, labels: Mapping[str, str], name: str, part: Part) -> Non
 
 
 def keep_cell(api: Api, release: str, run: str, key: str, cell: Cell) -> None:
-    """What came of a cell; `key` is its name. Raises ClusterError, AlreadyThereError too."""
+    """What came of a cell, in the place of an earlier one; `key` is its name. Raises ClusterError."""
     slim = json.loads(json.dumps(cell))
     for each in slim.get("tries", ()):
         each["trial"]["result"]["traces"] = []
     name = dns(key).replace("=", "-")
     labels = {**_of_kind("cell", release), RUN_LABEL: run, CELL_LABEL: name[-_MAX_LABEL:].lstrip("-.")}
-    _keep(api, {"name": f"{run}-{name}", "labels": labels}, slim)
+    name = f"{run}-{name}"
+    try:
+        _keep(api, {"name": name, "labels": labels}, slim)
+    except AlreadyThereError:
+        api.delete("configmaps", name)
+        _keep(api, {"name": name, "labels": labels}, slim)
 
 
-def cells(api: Api, run: str) -> list[Cell]:
-    """What came of the cells of that run. Raises ClusterError."""
-    return [_content(each) for each in api.find("configmaps", {**_OURS, "sweetspot.dev/kind": "cell", RUN_LABEL: run})]
+def cells(api: Api, run: str) -> Iterator[tuple[str, Cell | None]]:
+    """The ConfigMap of each cell of that run, and what came of the cell; None where that cannot be read.
+
+    Raises ClusterError.
+    """
+    for each in api.find("configmaps", {**_OURS, "sweetspot.dev/kind": "cell", RUN_LABEL: run}):
+        try:
+            yield each["metadata"]["name"], _content(each)
+        except _UnreadableError:
+            yield each["metadata"]["name"], None
 
 
 def try_name(run: str) -> str:
@@ -148,14 +169,14 @@ def parts(api: Api, run: str) -> dict[tuple[str, int], list[Part]]:
     """Model and connections -> what its shards got. Raises ClusterError."""
     found: dict[tuple[str, int], list[Part]] = {}
     for each in api.find("configmaps", {**_OURS, "sweetspot.dev/kind": "part", RUN_LABEL: run}):
-        part = _content(each)
+        part = _part(each)
         found.setdefault((part["model"], part["connections"]), []).append(part)
     return found
 
 
 def parts_of(api: Api, run: str, model: str, connections: int) -> list[Part]:
     """What the shards of that trial got. Raises ClusterError."""
-    return [_content(each) for each in _of_trial(api, run, model, connections)]
+    return [_part(each) for each in _of_trial(api, run, model, connections)]
 
 
 def forget(api: Api, run: str, model: str, connections: int) -> None:
@@ -176,12 +197,35 @@ def _keep(api: Api, metadata: Object, content: Mapping[str, Any]) -> None:
 
 
 def _content(found: Object) -> Any:
-    (packed,) = found["binaryData"].values()
-    return json.loads(gzip.decompress(base64.b64decode(packed)))
+    """Raises _UnreadableError."""
+    try:
+        (packed,) = found.get("binaryData", {}).values()
+        return json.loads(gzip.decompress(base64.b64decode(packed)))
+    except (ValueError, EOFError, OSError, zlib.error) as error:  # what base64, gzip and json raise
+        raise _UnreadableError(f"cannot be read: {one_line(str(error))}") from error
+
+
+def _part(found: Object) -> Part:
+    """What a shard got. One that cannot be read, or breaks the schema, makes its trial void and no other."""
+    try:
+        part: Part = _content(found)
+        if error := jsonschema.exceptions.best_match(_validator().iter_errors(part)):
+            raise _UnreadableError(f"at {error.json_path}: {one_line(error.message)}")
+    except _UnreadableError as error:
+        trial, _, connections = found["metadata"]["labels"][TRIAL_LABEL].rpartition("-")
+        why = f"ConfigMap {found['metadata']['name']}: {error}"
+        return {"model": trial.replace("-", "_"), "connections": int(connections), "void": [why]}
+    return part
+
+
+@cache
+def _validator() -> jsonschema.Draft202012Validator:
+    schema = json.loads(Path(__file__).with_name("part.schema.json").read_text(encoding="utf-8"))
+    return jsonschema.Draft202012Validator(schema)
 
 
 def assemble(found: Sequence[Part], programs: Programs) -> Trial:
-    """The trial that these are the parts of. Raises VoidTrialError."""
+    """The trial that these are the parts of; it can be written. Raises VoidTrialError."""
     if not found:
         raise VoidTrialError("no shard wrote a result")
     if void := [why for part in found for why in part["void"]]:
@@ -191,16 +235,25 @@ def assemble(found: Sequence[Part], programs: Programs) -> Trial:
     first = next(part for part in found if part["result"]["shards"][0]["index"] == 0)
     began_ns = result["shards"][0]["begin_monotonic_ns"]
     answered = {pod["host"]: pod for pod in result["pods"]}
-    return Trial(
+    try:
+        before, after = (json_format.ParseDict(first[mark], SnapshotReply()) for mark in ("before", "after"))
+    except json_format.ParseError as error:
+        raise VoidTrialError(f"the service's counters cannot be read: {one_line(str(error))}") from None
+    trial = Trial(
         model=first["model"],
         connections=first["connections"],
         result=result,
-        before=json_format.ParseDict(first["before"], SnapshotReply()),
-        after=json_format.ParseDict(first["after"], SnapshotReply()),
+        before=before,
+        after=after,
         pods=tuple(_pod(pod, answered.get(pod["name"]), began_ns) for pod in first["pods"]),
         driver_cpus=min(part["driver_cpus"] for part in found),
         spans=({"driver": result["spans"]} if result["spans"] else {}) | first["spans"],
     )
+    try:
+        trial_to_json(trial, "the trial")
+    except BadResultsError as error:
+        raise VoidTrialError(str(error)) from None
+    return trial
 
 
 def _pod(pod: Mapping[str, Any], answered: Mapping[str, Any] | None, began_ns: int) -> dict[str, Any]:
@@ -224,7 +277,10 @@ def _merged(results: Sequence[Any], programs: Programs) -> Any:
             path.write_text(json.dumps(result), encoding="utf-8")
         whole = Path(folder, "whole.json")
         command = [*programs.merge, "--out", str(whole), *map(str, paths)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_MERGE_TIMEOUT_S)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_MERGE_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            raise VoidTrialError(f"its parts were not put together within {_MERGE_TIMEOUT_S:.0f} s") from None
         if done.returncode != 0:
             last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
             raise VoidTrialError(last.removeprefix("services.driver.merge: "))

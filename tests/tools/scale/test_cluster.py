@@ -1,6 +1,8 @@
 """Cells in a cluster: what becomes of a Deployment meanwhile, and of what is left when it is over."""
 
+import base64
 import copy
+import gzip
 import json
 import os
 from collections.abc import Iterator
@@ -235,6 +237,23 @@ def test_a_cell_that_the_cluster_would_not_take_is_told_and_kept_there_later(
     assert "1 of 1 cells" in listed(capsys)
 
 
+@pytest.mark.parametrize("content", ["H4sIAA==", base64.b64encode(gzip.compress(b"[]")).decode()])
+def test_a_cell_that_cannot_be_read_is_named_and_kept_anew(
+    content: str, cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path)
+    (kept,) = (each for each in cluster.objects["configmaps"].values() if "binaryData" in each)
+    whole = kept["binaryData"]["cell.json.gz"]
+    kept["binaryData"]["cell.json.gz"] = content
+    pull = ["results", "pull", "latest", "--results", str(tmp_path / "elsewhere")]
+    assert cli.main(pull) == 1
+    assert f"void: ConfigMap {kept['metadata']['name']}: at $" in capsys.readouterr().err
+    assert cli.main(["run", "--resume", str(only(tmp_path))]) == 0
+    (kept,) = (each for each in cluster.objects["configmaps"].values() if "binaryData" in each)
+    assert kept["binaryData"]["cell.json.gz"] == whole
+    assert cli.main(pull) == 0
+
+
 def test_a_cell_whose_trials_were_traced_fits_into_a_config_map(cluster: FakeCluster, tmp_path: Path) -> None:
     run(tmp_path)
     (path,) = only(tmp_path).glob("cells/*")
@@ -245,8 +264,9 @@ def test_a_cell_whose_trials_were_traced_fits_into_a_config_map(cluster: FakeClu
         each["trial"]["result"]["traces"] = calls
     store.keep_cell(Api.connect(), "sweetspot", "big", "echo-reactor-2x0.25", cell)
     assert len(json.dumps(cluster.objects["configmaps"]["big-echo-reactor-2x0.25"])) < 1 << 20
-    (kept,) = store.cells(Api.connect(), "big")
-    assert [each["rate_rps"] for each in kept["tries"]] == [each["rate_rps"] for each in cell["tries"]]
+    ((_, cell_kept),) = store.cells(Api.connect(), "big")
+    assert cell_kept is not None
+    assert [each["rate_rps"] for each in cell_kept["tries"]] == [each["rate_rps"] for each in cell["tries"]]
 
 
 def test_a_cell_whose_load_fails_is_told_and_the_deployment_is_put_back(
