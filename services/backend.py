@@ -126,6 +126,6 @@ def payload(size_bytes: int) -> bytes:
 
 
 def _trace(service: Service, call: ServerCall) -> CallTrace | None:
-    if service.tracing is None or call.head.traceparent is None:
+    if service.tracing is None or not call.head.trace_context:
         return None
-    return service.tracing.server_call(call.head.traceparent, FETCH_PATH)
+    return service.tracing.server_call(call.head.trace_context, FETCH_PATH)

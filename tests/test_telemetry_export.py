@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from services.telemetry import Counts, Tracing, pipeline
+from services.telemetry import Counts, TraceContext, Tracing, pipeline
 
 RUN = "sweetspot.v1.Workload/Run"
 
@@ -89,8 +89,7 @@ def tracing_to(trace_file: Path | None = None) -> Tracing:
 
 def record(tracing: Tracing, count: int) -> None:
     for _ in range(count):
-        _, handle = tracing.client_call()
-        tracing.end_client_call(handle, RUN, intended_ns=1, sent_ns=1, ended_ns=2, code=0)
+        tracing.end_client_call(TraceContext.root(), RUN, intended_ns=1, sent_ns=1, ended_ns=2, code=0)
 
 
 def python(script: str) -> str:
@@ -111,12 +110,11 @@ def test_tracing_that_is_off_loads_nothing_of_opentelemetry() -> None:
 def test_the_spans_of_forked_processes_all_arrive(collector: Collector) -> None:
     pids = python(
         "import os\n"
-        "from services.telemetry import Tracing\n"
+        "from services.telemetry import TraceContext, Tracing\n"
         "def child():\n"
         "    tracing = Tracing.from_environment('prefork', model='prefork', trace_file=None)\n"
         "    for _ in range(100):\n"
-        "        _, handle = tracing.client_call()\n"
-        "        tracing.end_client_call(handle, 'a.B/C', intended_ns=1, sent_ns=1, ended_ns=2, code=0)\n"
+        "        tracing.end_client_call(TraceContext.root(), 'a.B/C', intended_ns=1, sent_ns=1, ended_ns=2, code=0)\n"
         "    tracing.close()\n"
         "    os._exit(0)\n"
         "pids = [os.fork() or child() for _ in range(4)]\n"
@@ -163,10 +161,9 @@ def test_a_span_without_room_to_wait_is_counted_as_dropped_at_once(monkeypatch: 
 def test_a_dead_collector_delays_the_exit_by_the_timeout_and_no_more() -> None:
     began_ns = python(
         "import time\n"
-        "from services.telemetry import Tracing\n"
+        "from services.telemetry import TraceContext, Tracing\n"
         "tracing = Tracing.from_environment('driver', model=None, trace_file=None)\n"
-        "_, handle = tracing.client_call()\n"
-        "tracing.end_client_call(handle, 'a.B/C', intended_ns=1, sent_ns=1, ended_ns=2, code=0)\n"
+        "tracing.end_client_call(TraceContext.root(), 'a.B/C', intended_ns=1, sent_ns=1, ended_ns=2, code=0)\n"
         "print(time.monotonic_ns())\n"
         "tracing.close(timeout_s=0.5)\n"
         "assert tracing.counts.dropped == 1\n"

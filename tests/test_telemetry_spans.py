@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from services.telemetry import TraceContext, Tracing
+from services.telemetry import Headers, TraceContext, Tracing
+from services.telemetry.labels import Labels, to_baggage
 
 INTERNAL, SERVER, CLIENT = 1, 2, 3
 ERROR = 2
@@ -64,13 +65,13 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Record
 
 def serve(recorded: Recorded, *, code: int = OK) -> str:
     """One call with a compute step and a call to the backend; returns the traceparent that the backend got."""
-    trace = recorded.tracing.server_call(CALLER.traceparent, RUN)
+    trace = recorded.tracing.server_call(CALLER.headers, RUN)
     assert trace is not None
     trace.step("compute", 2_000, 3_000, 0)
-    sent, handle = trace.child()
-    trace.end_child(handle, 3_000, 4_000, 1, OK, server=("127.0.0.1", 50051))
+    fetch = trace.child()
+    trace.end_child(fetch, 3_000, 4_000, 1, OK, server=("127.0.0.1", 50051))
     trace.end(1_000, 2_000, 5_000, code, "worker-3")
-    return sent
+    return fetch.traceparent
 
 
 def test_every_span_names_its_parent_in_hexadecimal(recorded: Recorded) -> None:
@@ -135,7 +136,7 @@ def test_a_step_that_calls_the_backend_says_which_step_and_where(recorded: Recor
 
 
 def test_every_span_says_of_which_model_it_is_and_by_whom(recorded: Recorded) -> None:
-    trace = recorded.tracing.server_call(CALLER.traceparent, RUN)
+    trace = recorded.tracing.server_call(CALLER.headers, RUN)
     assert trace is not None
     trace.step("compute", 1_000, 2_000, 0)
     elsewhere = recorded.tracing.same_call(trace.carried("worker-1"))
@@ -176,7 +177,7 @@ def test_monotonic_times_become_epoch_times_without_losing_a_nanosecond(recorded
 
 
 def test_a_call_that_no_worker_took_waited_all_its_time(recorded: Recorded) -> None:
-    trace = recorded.tracing.server_call(CALLER.traceparent, RUN)
+    trace = recorded.tracing.server_call(CALLER.headers, RUN)
     assert trace is not None
     trace.end(1_000, None, 5_000, RESOURCE_EXHAUSTED, "")
 
@@ -207,19 +208,20 @@ def test_what_a_client_did_wrong_is_no_error_of_the_server(recorded: Recorded) -
 
 
 def test_to_a_client_every_status_but_ok_is_an_error(recorded: Recorded) -> None:
-    _, handle = recorded.tracing.client_call()
-    recorded.tracing.end_client_call(handle, RUN, intended_ns=1, sent_ns=1, ended_ns=2, code=INVALID_ARGUMENT)
+    recorded.tracing.end_client_call(
+        TraceContext.root(), RUN, intended_ns=1, sent_ns=1, ended_ns=2, code=INVALID_ARGUMENT
+    )
 
     assert recorded.span("sweetspot.v1.Workload/Run")["status"]["code"] == ERROR
 
 
 def test_a_drivers_span_begins_when_the_call_was_meant_to_be_sent(recorded: Recorded) -> None:
-    sent, handle = recorded.tracing.client_call()
-    recorded.tracing.end_client_call(handle, RUN, intended_ns=1_000, sent_ns=1_700, ended_ns=9_000, code=OK)
+    root = TraceContext.root()
+    recorded.tracing.end_client_call(root, RUN, intended_ns=1_000, sent_ns=1_700, ended_ns=9_000, code=OK)
 
     span = recorded.span("sweetspot.v1.Workload/Run")
     (event,) = span["events"]
-    assert sent == f"00-{span['traceId']}-{span['spanId']}-01"
+    assert root.traceparent == f"00-{span['traceId']}-{span['spanId']}-01"
     assert "parentSpanId" not in span
     assert span["kind"] == CLIENT
     assert int(span["endTimeUnixNano"]) - int(span["startTimeUnixNano"]) == 8_000
@@ -229,8 +231,9 @@ def test_a_drivers_span_begins_when_the_call_was_meant_to_be_sent(recorded: Reco
 
 
 def test_a_call_that_was_never_sent_has_no_lateness(recorded: Recorded) -> None:
-    _, handle = recorded.tracing.client_call()
-    recorded.tracing.end_client_call(handle, RUN, intended_ns=1, sent_ns=None, ended_ns=2, code=UNAVAILABLE)
+    recorded.tracing.end_client_call(
+        TraceContext.root(), RUN, intended_ns=1, sent_ns=None, ended_ns=2, code=UNAVAILABLE
+    )
 
     span = recorded.span("sweetspot.v1.Workload/Run")
     assert "events" not in span
@@ -247,13 +250,63 @@ def test_the_process_is_named_once_for_all_its_spans(recorded: Recorded) -> None
     assert named["sweetspot.model"] == "thread_pool"
 
 
-@pytest.mark.parametrize("traceparent", [None, "", f"00-{1:032x}-{2:016x}-00"], ids=["none", "empty", "not sampled"])
-def test_a_call_that_its_caller_did_not_sample_is_not_traced(recorded: Recorded, traceparent: str | None) -> None:
-    assert recorded.tracing.server_call(traceparent, RUN) is None
+@pytest.mark.parametrize("headers", [(), (("traceparent", ""),), (("traceparent", f"00-{1:032x}-{2:016x}-00"),)])
+def test_a_call_that_its_caller_did_not_sample_is_not_traced(recorded: Recorded, headers: Headers) -> None:
+    assert recorded.tracing.server_call(headers, RUN) is None
+
+
+LABELS: Labels = {
+    "sweetspot.run": "nightly 1",
+    "sweetspot.trial": "thread_pool-1000",
+    "sweetspot.connections": 1000,
+    "sweetspot.shard": 0,
+}
+
+
+def test_every_span_of_a_call_says_of_which_run_it_is_as_its_caller_has_said(recorded: Recorded) -> None:
+    caller = TraceContext(1, 2, baggage=to_baggage(LABELS))
+    trace = recorded.tracing.server_call(caller.headers, RUN)
+    assert trace is not None
+    trace.step("compute", 1_000, 2_000, 0)
+    trace.end_child(trace.child(), 2_000, 3_000, 1, OK)
+    trace.end(500, 1_000, 5_000, OK, "worker-2")
+
+    said = {name: str(value) for name, value in LABELS.items()}
+    for span in recorded.spans().values():
+        assert said.items() <= _attributes(span).items(), span["name"]
+
+
+def test_a_call_cannot_say_that_it_was_run_by_another_model(recorded: Recorded) -> None:
+    caller = TraceContext(1, 2, baggage=to_baggage({"sweetspot.model": "reactor"}))
+    trace = recorded.tracing.server_call(caller.headers, RUN)
+    assert trace is not None
+    trace.end(500, 1_000, 5_000, OK, "")
+
+    assert _attributes(recorded.span(RUN[1:]))["sweetspot.model"] == "thread_pool"
+
+
+def test_a_root_span_has_what_a_search_for_the_slowest_call_of_a_trial_needs(recorded: Recorded) -> None:
+    root = TraceContext.root(to_baggage({**LABELS, "sweetspot.model": "reactor"}))
+    recorded.tracing.end_client_call(root, RUN, intended_ns=1, sent_ns=1, ended_ns=2, code=OK, measured=True)
+
+    has = _attributes(recorded.span(RUN[1:]))
+    assert (has["sweetspot.model"], has["sweetspot.connections"]) == ("reactor", "1000")
+    assert (has["sweetspot.run"], has["sweetspot.trial"]) == ("nightly 1", "thread_pool-1000")
+    assert has["sweetspot.measured"] is True
+
+
+def test_a_callers_tracestate_and_baggage_go_on_to_the_backend_and_the_state_into_the_spans(recorded: Recorded) -> None:
+    trace = recorded.tracing.server_call((*CALLER.headers, ("tracestate", "a=1"), ("baggage", "b=2")), RUN)
+    assert trace is not None
+    sent = dict(trace.child().headers)
+    trace.end(500, 1_000, 5_000, OK, "")
+
+    assert (sent["tracestate"], sent["baggage"]) == ("a=1", "b=2")
+    assert {span["traceState"] for span in recorded.spans().values()} == {"a=1"}
 
 
 def test_a_wrong_measurement_costs_the_spans_and_not_the_call(recorded: Recorded) -> None:
-    trace = recorded.tracing.server_call(CALLER.traceparent, RUN)
+    trace = recorded.tracing.server_call(CALLER.headers, RUN)
     assert trace is not None
     trace.end("yesterday", 2, 3, OK, "worker-3")  # type: ignore[arg-type]
 

@@ -95,6 +95,7 @@ def measure(
     targets = ",".join(service.address for service in services)
     load = [*place.programs.driver, "--target", targets, "--connections", str(connections)]
     load += ["--plan", str(plan), "--out", str(out), *_trace_file(place, "driver"), *load_flags(experiment)]
+    load += label_flags(place.folder.resolve().name, model, connections)
     with _counters([service.control for service in services]) as read, started("driver", load) as driver:
         driver.expect("measuring", experiment.warmup_s + OPENING_TIMEOUT_S)
         before, others_share = read(), _others(place, services, limit_cpus)
@@ -157,6 +158,11 @@ def load_flags(experiment: Experiment) -> list[str]:
         "--trace-ratio": experiment.trace_ratio,
     }
     return [text for flag, value in flags.items() if value is not None for text in (flag, str(value))]
+
+
+def label_flags(run: str, model: str, connections: int) -> list[str]:
+    """The driver's flags for what the spans of a trial say of it."""
+    return ["--run", run, "--trial", f"{model}-{connections}", "--model", model]
 
 
 def _trace_file(place: Place, name: str) -> list[str]:

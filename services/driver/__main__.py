@@ -22,7 +22,7 @@ from services.driver.options import Options, parse
 from services.driver.plan import PlanError, read_plan
 from services.driver.result import check_writable, make_result, write_result
 from services.driver.summary import summary
-from services.driver.tracing import Sampler, record_spans
+from services.driver.tracing import record_spans, sampler
 from services.telemetry import Tracing
 
 INTERRUPTED = 130
@@ -53,9 +53,8 @@ def _run(options: Options) -> int:
     except OSError as error:
         raise _Refused(f"cannot write {error.filename}: {error.strerror}") from None
     _raise_descriptor_limit(options.shard.part(options.connections))
-    sampler = Sampler(options.trace_ratio, options.seed) if options.trace_ratio else None
     started_at = datetime.now(UTC)
-    load = Load(options, plan.requests(options.shard), sampler, _say)
+    load = Load(options, plan.requests(options.shard), sampler(options), _say)
     _stop_on_signals(load)
     load.open_connections()
     start = Start(begin_ns=None, uncertainty_ns=0)

@@ -271,7 +271,7 @@ class Loop:
             PATH,
             next(self._requests),
             timeout_ns=self._timeout_ns,
-            metadata=() if trace is None else (("traceparent", trace.traceparent),),
+            metadata=() if trace is None else trace.headers,
         )
         self._in_flight[call] = (connection, intended_ns, sent_ns, trace, again)
         connection.open += 1

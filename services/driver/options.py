@@ -57,6 +57,10 @@ class Options:
     out: Path
     trace_ratio: float
     trace_file: Path | None
+    run: str | None
+    """What spans say of the calls, as trial and model do."""
+    trial: str | None
+    model: str | None
     seed: int
 
 
@@ -98,6 +102,8 @@ def parse(arguments: Sequence[str]) -> Options:
     add("--out", required=True, type=Path, metavar="FILE.json", help="where the result goes")
     add("--trace-ratio", type=_number(float, 0, 1), default=0.0, metavar="X", help="share of calls traced (0)")
     add("--trace-file", type=Path, metavar="FILE", help="OTLP JSON lines, unless OTEL_EXPORTER_OTLP_ENDPOINT is set")
+    for label in ("run", "trial", "model"):
+        add(f"--{label}", metavar="NAME", help=f"the {label} that spans of traced calls name (none)")
     add("--seed", type=_number(int, 0, 2**63 - 1), default=1, metavar="N", help="of arrivals and sampling (1)")
     args = parser.parse_args(arguments)
     if args.arrival and args.rate is None:
@@ -124,6 +130,9 @@ def parse(arguments: Sequence[str]) -> Options:
         out=args.out,
         trace_ratio=args.trace_ratio,
         trace_file=args.trace_file,
+        run=args.run,
+        trial=args.trial,
+        model=args.model,
         seed=args.seed,
     )
 

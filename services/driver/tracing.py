@@ -15,8 +15,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.driver.options import Target
+from services.driver.options import Options, Target
 from services.telemetry import TraceContext, Tracing
+from services.telemetry.labels import Labels, to_baggage
 from services.wire import Code
 
 MAX_LISTED = 10_000
@@ -48,13 +49,30 @@ class TracedCall:
 class Sampler:
     """Draws which calls are traced, each with the same probability."""
 
-    def __init__(self, ratio: float, seed: int) -> None:
+    def __init__(self, ratio: float, seed: int, labels: Labels | None = None) -> None:
+        """`labels` go with each traced call, and its spans have them."""
         self._ratio = ratio
+        self._baggage = to_baggage(labels or {})
         self._chance = random.Random(seed).random
 
     def draw(self) -> TraceContext | None:
         """The ids for the next call, or None if it is not traced."""
-        return TraceContext.root() if self._chance() < self._ratio else None
+        return TraceContext.root(self._baggage) if self._chance() < self._ratio else None
+
+
+def sampler(options: Options) -> Sampler | None:
+    """What is asked for; None where no call is traced."""
+    if not options.trace_ratio:
+        return None
+    labels = {
+        "sweetspot.run": options.run,
+        "sweetspot.trial": options.trial,
+        "sweetspot.model": options.model,
+        "sweetspot.connections": options.connections,
+        "sweetspot.shard": options.shard.index,
+    }
+    given = {name: value for name, value in labels.items() if value is not None}
+    return Sampler(options.trace_ratio, options.seed, given)
 
 
 def record_spans(tracing: Tracing, method: str, calls: Iterable[TracedCall]) -> None:

@@ -189,10 +189,9 @@ class BlockingWaits:
     def fetch(self, fetch: Fetch, run: Run) -> bytes | RpcError:
         """Calls the backend; looks every CANCEL_CHECK_S whether anyone still waits."""
         timeout_ns = None if fetch.deadline_ns is None else fetch.deadline_ns - time.monotonic_ns()
-        metadata = () if fetch.traceparent is None else (("traceparent", fetch.traceparent),)
         try:
             sock, session = self._connected(run)
-            call = session.start(FETCH_PATH, fetch.request, timeout_ns=timeout_ns, metadata=metadata)
+            call = session.start(FETCH_PATH, fetch.request, timeout_ns=timeout_ns, metadata=fetch.metadata)
             while call.code is None:
                 while data := session.data_to_send():
                     sock.sendall(data)

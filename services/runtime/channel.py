@@ -34,8 +34,9 @@ class Channel:
     def start(self, fetch: Fetch, then: Then) -> ClientCall:
         """Starts a call; raises RpcError UNAVAILABLE where `takes_calls` is false."""
         timeout_ns = None if fetch.deadline_ns is None else fetch.deadline_ns - time.monotonic_ns()
-        metadata = () if fetch.traceparent is None else (("traceparent", fetch.traceparent),)
-        return self._session.start(FETCH_PATH, fetch.request, timeout_ns=timeout_ns, metadata=metadata, context=then)
+        return self._session.start(
+            FETCH_PATH, fetch.request, timeout_ns=timeout_ns, metadata=fetch.metadata, context=then
+        )
 
     def give_up(self, call: ClientCall) -> None:
         """Nobody waits for `call` any more; its `then` will not be called."""

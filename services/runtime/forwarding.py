@@ -19,6 +19,7 @@ from services.runtime.calls import Caller, Calls
 from services.runtime.interop import SHAPES
 from services.runtime.link import Message
 from services.runtime.service import WORKLOAD_SHAPES, Service
+from services.telemetry import Headers
 from services.wire import Code, ServerCall
 from services.wire.request import RequestHead
 from services.workload.ledger import Ledger
@@ -72,7 +73,7 @@ class Remote:
         self._asked[self._sequence] = connection, call
         call.context = partial(self._link.send, "cancel", self._sequence)
         self._wait_for(1)
-        head = (call.head.path, call.head.timeout_ns, call.head.traceparent)
+        head = (call.head.path, call.head.timeout_ns, call.head.trace_context)
         self._link.send("run", self._sequence, head, call.received_ns, call.request)
 
     def book(self, account: int, amount: int, answered: Answered) -> None:
@@ -164,9 +165,9 @@ class Asker:
             self._cancel(number)
         self._left(self)
 
-    def _run(self, number: int, head: tuple[bytes, int | None, str | None], received_ns: int, request: bytes) -> None:
-        path, timeout_ns, traceparent = head
-        head_here = RequestHead(path, (), 0, timeout_ns=timeout_ns, traceparent=traceparent)
+    def _run(self, number: int, head: tuple[bytes, int | None, Headers], received_ns: int, request: bytes) -> None:
+        path, timeout_ns, trace_context = head
+        head_here = RequestHead(path, (), 0, timeout_ns=timeout_ns, trace_context=trace_context)
         call = self._running[number] = ServerCall(number, head_here, _SHAPES[path], received_ns)
         call.request = request
         self._calls.received(self, call)

@@ -16,6 +16,8 @@ import grpc
 from services.runtime.answers import Answer
 from services.runtime.config import Address, Config
 from services.runtime.service import RUN_PATH, RUN_STREAM_PATH, Service
+from services.telemetry import Headers
+from services.telemetry.context import NAMES
 from services.wire import Code, Shape
 from services.workload.run import Run
 
@@ -42,7 +44,7 @@ class Arrival:
 
     path: str
     received_ns: int
-    traceparent: str | None
+    trace_context: Headers
 
     def call(self, request: bytes, left_s: float | None) -> Call:
         """The call once its request has come, with so much time left."""
@@ -75,8 +77,8 @@ class Handlers(ABC):
     def start(self, arrival: Arrival, call: Call, identity: bytes) -> Run:
         """Begins to run a workload call. Raises RpcError where there is nothing to run."""
         trace = None
-        if self._service.tracing is not None and arrival.traceparent is not None:
-            trace = self._service.tracing.server_call(arrival.traceparent, arrival.path)
+        if self._service.tracing is not None and arrival.trace_context:
+            trace = self._service.tracing.server_call(arrival.trace_context, arrival.path)
         service = self._service
         streams = arrival.path.encode() == RUN_STREAM_PATH
         return Run(call, identity, service.ledger, streams=streams, trace=trace, durations=service.durations)
@@ -134,5 +136,5 @@ def add_port(server: Any, config: Config) -> int:
 
 
 def _arrival(details: Any) -> Arrival:
-    metadata = dict(details.invocation_metadata)
-    return Arrival(details.method, time.monotonic_ns(), metadata.get("traceparent"))
+    metadata = ((name, value) for name, value in details.invocation_metadata if name in NAMES)
+    return Arrival(details.method, time.monotonic_ns(), tuple(metadata))

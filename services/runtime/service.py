@@ -166,10 +166,10 @@ class Service:
 
     def trace(self, call: Startable, progress: Progress | None = None) -> CallTrace | None:
         """The trace of a call that is begun, or has come so far; None where it is not traced."""
-        if self.tracing is None or call.head.traceparent is None:
+        if self.tracing is None or not call.head.trace_context:
             return None
         if progress is None:
-            return self.tracing.server_call(call.head.traceparent, call.head.path.decode("ascii"))
+            return self.tracing.server_call(call.head.trace_context, call.head.path.decode("ascii"))
         return None if progress.trace is None else self.tracing.same_call(progress.trace)
 
     def ready(self) -> bool:

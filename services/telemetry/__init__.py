@@ -3,13 +3,14 @@
 Importing this package loads nothing of OpenTelemetry: a process that does not trace pays neither its memory nor its
 start-up time, and a call in it costs one `tracing is None`.
 
-    context.py    who a span is: W3C `traceparent` to ids and back
+    context.py    who a span is: W3C `traceparent`, `tracestate` and `baggage`, to ids and back
+    labels.py     which run a span belongs to, as a traced call brings it
     tracing.py    what is recorded of a call, in plain numbers
     pipeline.py   numbers -> the SDK's spans -> batches, each span accounted for
     otlp_file.py  batches -> OTLP JSON lines
 """
 
-from services.telemetry.context import TraceContext, parse_traceparent
+from services.telemetry.context import Headers, TraceContext
 from services.telemetry.tracing import CallTrace, Carried, Counts, Tracing
 
-__all__ = ["CallTrace", "Carried", "Counts", "TraceContext", "Tracing", "parse_traceparent"]
+__all__ = ["CallTrace", "Carried", "Counts", "Headers", "TraceContext", "Tracing"]

@@ -25,7 +25,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 from services.telemetry.otlp_file import OtlpFileExporter
 from services.telemetry.tracing import Counts, Span
@@ -126,10 +126,11 @@ class Pipeline:
         parent = None
         if span.parent_id is not None:
             parent = SpanContext(trace_id, span.parent_id, is_remote=span.kind == "SERVER", trace_flags=_SAMPLED)
+        state = TraceState.from_header([span.context.tracestate]) if span.context.tracestate else None
         events = () if span.sent_ns is None else (Event("sent", timestamp=span.sent_ns + self._to_epoch_ns),)
         return ReadableSpan(
             name=span.name,
-            context=SpanContext(trace_id, span.context.span_id, is_remote=False, trace_flags=_SAMPLED),
+            context=SpanContext(trace_id, span.context.span_id, False, _SAMPLED, state),
             parent=parent,
             resource=self._resource,
             attributes=span.attributes,

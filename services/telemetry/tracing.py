@@ -23,7 +23,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from services.telemetry.context import TraceContext, parse_traceparent
+from services.telemetry.context import Headers, TraceContext, read_headers
+from services.telemetry.labels import from_baggage
 
 if TYPE_CHECKING:
     from services.telemetry.pipeline import Pipeline
@@ -138,12 +139,12 @@ class Tracing:
         """A consistent view of where spans went so far."""
         return self._pipeline.counts
 
-    def server_call(self, traceparent: str | None, method: str) -> "CallTrace | None":
+    def server_call(self, headers: Headers, method: str) -> "CallTrace | None":
         """The trace of a call that this process answers; None unless its caller sampled it.
 
-        traceparent: value of that metadata key, None when there is none. method: with or without its leading slash.
+        method: with or without its leading slash.
         """
-        parent = None if traceparent is None else parse_traceparent(traceparent)
+        parent = read_headers(headers)
         if parent is None:
             return None
         # The run's span is known before it ends: its steps name it as their parent.
@@ -154,14 +155,9 @@ class Tracing:
         """The trace of a call that another process of this service has run so far."""
         return CallTrace(self._pipeline, carried, self._model)
 
-    def client_call(self) -> tuple[str, TraceContext]:
-        """Starts a trace: the `traceparent` to send, and the handle for `end_client_call`."""
-        root = TraceContext.root()
-        return root.traceparent, root
-
     def end_client_call(
         self,
-        handle: TraceContext,
+        root: TraceContext,
         method: str,
         *,
         intended_ns: int,
@@ -171,12 +167,16 @@ class Tracing:
         measured: bool = True,
         server: tuple[str, int] | None = None,
     ) -> None:
-        """Records the root span of a call: from its intended send to its end.
+        """Records `root`, the first span of a trace: a call from its intended send to its end.
 
         Times are CLOCK_MONOTONIC nanoseconds; sent_ns is None when it was never sent. code: the gRPC status code.
         measured: whether the call counts in the result. server: host and port.
         """
-        attributes = {**_client_attributes(method, code, server), "sweetspot.measured": measured}
+        attributes = {
+            **from_baggage(root.baggage),
+            **_client_attributes(method, code, server),
+            "sweetspot.measured": measured,
+        }
         if sent_ns is not None:
             attributes["sweetspot.lateness_ns"] = sent_ns - intended_ns
         self._pipeline.record(
@@ -184,7 +184,7 @@ class Tracing:
                 Span(
                     name=method.removeprefix("/"),
                     kind="CLIENT",
-                    context=handle,
+                    context=root,
                     parent_id=None,
                     started_ns=intended_ns,
                     ended_ns=ended_ns,
@@ -257,10 +257,9 @@ class CallTrace:
             )
         )
 
-    def child(self) -> tuple[str, TraceContext]:
-        """A step that calls another process: the `traceparent` to send, and the handle for `end_child`."""
-        context = self._run.child()
-        return context.traceparent, context
+    def child(self) -> TraceContext:
+        """A step that calls another process: its `headers` are to be sent, and `end_child` is to be given it."""
+        return self._run.child()
 
     def end_child(
         self,
@@ -293,7 +292,11 @@ class CallTrace:
         Times are CLOCK_MONOTONIC nanoseconds; started_ns is None when no worker took the call (refused, cancelled).
         code: the gRPC status code. worker: whatever ran the handler; empty when nothing did.
         """
-        who: dict[str, Attribute] = {**self._model, "sweetspot.worker": worker}
+        who: dict[str, Attribute] = {
+            **from_baggage(self._parent.baggage),
+            **self._model,
+            "sweetspot.worker": worker,
+        }
         status = _status(code)
         error = status in _SERVER_ERRORS
         server = Span(

@@ -8,6 +8,8 @@ from services.wire.status import Code, encode_message
 
 CONTENT_TYPE = (b"content-type", b"application/grpc")
 ACCEPT_ENCODING = (b"grpc-accept-encoding", b"identity,gzip")
+# W3C Trace Context, sections 3.2 and 3.3; W3C Baggage, section 3.1.
+_TRACE_CONTEXT = (b"traceparent", b"tracestate", b"baggage")
 
 
 # A service that is full says the same to everyone: 0.2 us against 2.3, of some 9 that a session takes to refuse.
@@ -34,7 +36,8 @@ class RequestHead:
     timeout_ns: int | None = None
     gzip: bool = False
     accepts_gzip: bool = False
-    traceparent: str | None = None
+    trace_context: tuple[tuple[str, str], ...] = ()
+    """`traceparent` and what goes with it, as they came; empty without a `traceparent`."""
     refusal: tuple[Field, ...] | None = None
     plain_http: bool = False
     """Another method than POST, or another content type than gRPC's."""
@@ -43,6 +46,12 @@ class RequestHead:
     def metadata(self) -> tuple[tuple[str, str | bytes], ...]:
         """The caller's own metadata, in order."""
         return decode_metadata(self.fields)
+
+
+def _trace_context(fields: tuple[Field, ...]) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (name.decode("ascii"), value.decode("ascii", "replace")) for name, value in fields if name in _TRACE_CONTEXT
+    )
 
 
 # A client sends the same fields with every call of a kind, so nearly every lookup hits: 0.4 us against 4 us.
@@ -74,7 +83,6 @@ def read_request(fields: tuple[Field, ...]) -> RequestHead:
         timeout_ns = None if timeout is None else parse_timeout(timeout)
     except ValueError as error:
         return refuse(*trailers_only(Code.INTERNAL, str(error)))
-    traceparent = by_name.get(b"traceparent")
     return RequestHead(
         path=path,
         fields=fields,
@@ -82,5 +90,5 @@ def read_request(fields: tuple[Field, ...]) -> RequestHead:
         timeout_ns=timeout_ns,
         gzip=encoding == b"gzip",
         accepts_gzip=b"gzip" in by_name.get(b"grpc-accept-encoding", b"").replace(b" ", b"").split(b","),
-        traceparent=None if traceparent is None else traceparent.decode("ascii", "replace"),
+        trace_context=_trace_context(fields) if b"traceparent" in by_name else (),
     )

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from google.protobuf.message import DecodeError
 from sweetspot.v1 import backend_pb2, workload_pb2
 
-from services.telemetry import CallTrace, Carried, TraceContext
+from services.telemetry import CallTrace, Carried, Headers, TraceContext
 from services.wire import Code, RpcError
 from services.workload import steps
 from services.workload.ledger import Ledger
@@ -56,17 +56,19 @@ class Durations(Protocol):
 class Fetch:
     """One call to the backend that a handler is about to wait for."""
 
-    __slots__ = ("deadline_ns", "request", "trace_handle", "traceparent")
+    __slots__ = ("deadline_ns", "request", "trace")
 
     def __init__(self, step: workload_pb2.Call, deadline_ns: int | None, trace: CallTrace | None) -> None:
         self.request = backend_pb2.FetchRequest(
             delay_us=step.delay_us, distribution=step.distribution, reply_bytes=step.reply_bytes
         ).SerializeToString()
         self.deadline_ns = deadline_ns
-        self.traceparent: str | None = None
-        self.trace_handle: TraceContext | None = None
-        if trace is not None:
-            self.traceparent, self.trace_handle = trace.child()
+        self.trace = None if trace is None else trace.child()
+
+    @property
+    def metadata(self) -> Headers:
+        """What is sent with it."""
+        return () if self.trace is None else self.trace.headers
 
 
 def status_of(error: Exception) -> tuple[Code, str]:
@@ -218,9 +220,9 @@ class Run:
         """Notes the end of `fetch`; raises the RpcError that it ended with."""
         ended_ns = time.monotonic_ns()
         self._waiting_ns += ended_ns - started_ns
-        if self._trace is not None and fetch.trace_handle is not None:
+        if self._trace is not None and fetch.trace is not None:
             code = reply.code if isinstance(reply, RpcError) else Code.OK
-            self._trace.end_child(fetch.trace_handle, started_ns, ended_ns, self._index, code)
+            self._trace.end_child(fetch.trace, started_ns, ended_ns, self._index, code)
         if isinstance(reply, RpcError):
             self.check()
             raise reply

@@ -107,8 +107,7 @@ class FakeService:
     def _act(self, session: ServerSession, call: ServerCall) -> Act:
         act = self.script(self.calls)
         self.calls += 1
-        if call.head.traceparent is not None:
-            self.traceparents.add(call.head.traceparent)
+        self.traceparents |= {value for name, value in call.head.trace_context if name == "traceparent"}
         match act:
             case Act.REFUSE:
                 session.finish(call, Code.RESOURCE_EXHAUSTED, "the queue is full")

@@ -12,7 +12,7 @@ from services.driver.outcome import Outcome
 from services.driver.plan import make_plan
 from services.driver.result import make_result
 from services.driver.shard import Shard
-from services.driver.tracing import Sampler
+from services.driver.tracing import sampler
 from tests.driver.fake_service import Act, FakeService
 
 
@@ -36,6 +36,9 @@ def options(*targets: Target, **changed: Any) -> Options:
         "out": Path("result.json"),
         "trace_ratio": 0.0,
         "trace_file": None,
+        "run": None,
+        "trial": None,
+        "model": None,
         "seed": 1,
     }
     return Options(**(asked | changed))
@@ -49,8 +52,7 @@ def nobody() -> Target:
 
 def run(asked: Options, *, announced: list[str] | None = None) -> Outcome:
     """Opens the connections and makes the load."""
-    sampler = Sampler(asked.trace_ratio, asked.seed) if asked.trace_ratio else None
-    load = Load(asked, repeat(b""), sampler, ([] if announced is None else announced).append)
+    load = Load(asked, repeat(b""), sampler(asked), ([] if announced is None else announced).append)
     load.open_connections()
     return load.run()
 

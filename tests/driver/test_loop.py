@@ -14,6 +14,7 @@ from services.driver.fleet import TargetRefused
 from services.driver.load import Load
 from services.driver.options import Target
 from services.driver.tracing import Sampler
+from services.telemetry.labels import from_baggage
 from services.wire import Code, Limits
 from tests.driver.fake_service import BACKLOG, STALL_S, Act, FakeService
 from tests.driver.runs import options, run
@@ -215,6 +216,19 @@ def test_only_sampled_calls_carry_a_traceparent_and_each_is_recorded() -> None:
         outcome = run(options(target, trace_ratio=0.2))
     assert 0 < len(service.traceparents) < outcome.accounts.planned / 2
     assert service.traceparents == {call.trace.traceparent for call in outcome.traced}
+
+
+def test_a_traced_call_says_which_run_it_belongs_to() -> None:
+    service = FakeService(lambda _: Act.REPLY)
+    with service.running() as target:
+        outcome = run(options(target, trace_ratio=1.0, duration_s=0.05, run="nightly", trial="t", model="m"))
+    assert from_baggage(outcome.traced[0].trace.baggage) == {
+        "sweetspot.run": "nightly",
+        "sweetspot.trial": "t",
+        "sweetspot.model": "m",
+        "sweetspot.connections": 2,
+        "sweetspot.shard": 0,
+    }
 
 
 def test_the_marks_are_announced_in_order() -> None:

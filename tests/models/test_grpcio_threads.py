@@ -43,5 +43,5 @@ def test_a_call_whose_caller_has_given_up_is_not_run(already: bool) -> None:
     handlers = ThreadHandlers(Service("grpcio_threads", Config(), drain=Drain()))
     context = Context(already)
     with pytest.raises(Aborted):
-        handlers.run(Arrival(RUN_PATH.decode(), 0, None), ASKED.SerializeToString(), context)
+        handlers.run(Arrival(RUN_PATH.decode(), 0, ()), ASKED.SerializeToString(), context)
     assert context.status is grpc.StatusCode.CANCELLED

@@ -20,7 +20,9 @@ from services.wire import Code, ServerCall, Shape
 from services.wire.request import RequestHead
 from services.workload.ledger import Ledger
 
-RUN = RequestHead(b"/sweetspot.v1.Workload/Run", (), 0, timeout_ns=5, traceparent="trace")
+RUN = RequestHead(
+    b"/sweetspot.v1.Workload/Run", (), 0, timeout_ns=5, trace_context=(("traceparent", "trace"), ("baggage", "b=1"))
+)
 
 
 @pytest.fixture
@@ -152,7 +154,7 @@ def test_a_call_runs_elsewhere_as_it_came_and_its_replies_come_back(workers: Wor
     assert workers.queue.value() == 0, "begun"
     ((caller, there),) = workers.running.calls
     assert (there.head.path, there.request, there.received_ns) == (RUN.path, b"request", 1000)
-    assert (there.deadline_ns, there.head.traceparent) == (1005, "trace")
+    assert (there.deadline_ns, there.head.trace_context) == (1005, RUN.trace_context)
     caller.send(there, b"reply")
     caller.finish(there, Code.ABORTED, "why")
     turn(workers.loop)

@@ -43,7 +43,7 @@ def test_spans_are_counted_to_where_they_went_once_there_are_some(
     service.start_tracing()
     assert not snapshot(service).HasField("spans")
     assert service.tracing is not None
-    call = service.tracing.server_call(f"00-{'1' * 32}-{'2' * 16}-01", "a/b")
+    call = service.tracing.server_call((("traceparent", f"00-{'1' * 32}-{'2' * 16}-01"),), "a/b")
     assert call is not None
     call.end(received_ns=1, started_ns=None, ended_ns=2, code=Code.OK, worker="w")
     made = snapshot(service).spans

@@ -81,6 +81,9 @@ def test_the_driver_is_given_what_the_experiment_asks(tmp_path: Path) -> None:
         "--timeout": "10",
         "--trace-ratio": "0.25",
         "--trace-file": str(tmp_path / "traces" / "driver.jsonl"),
+        "--run": tmp_path.name,
+        "--trial": f"{GOOD}-10",
+        "--model": GOOD,
     }
 
 

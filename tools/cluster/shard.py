@@ -38,7 +38,7 @@ from tools.cluster.release import BARRIER_PORT, CONTROL_PORT, Release, dns
 from tools.experiment import BadExperimentError, Experiment
 from tools.local import Control, LocalError, Programs, started
 from tools.snapshots import together
-from tools.trial import GRACE_S, OPENING_TIMEOUT_S, load_flags
+from tools.trial import GRACE_S, OPENING_TIMEOUT_S, label_flags, load_flags
 
 NAMES_TIMEOUT_S = 45.0
 """For DNS and the network to follow the pods; CoreDNS keeps an answer for 5 s."""
@@ -237,6 +237,7 @@ def _run(
         plan.write_text(yaml.safe_dump(dict(asked.plan)), encoding="utf-8")
         command = [*programs.driver, "--target", target, "--balance", args.balance, *load_flags(asked)]
         command += ["--connections", str(args.connections), "--plan", str(plan), "--out", str(out)]
+        command += label_flags(environ["RUN"], args.model, args.connections)
         if args.shards > 1:
             command += ["--shard", f"{index}/{args.shards}", "--barrier", barrier]
             command += ["--barrier-timeout", str(BARRIER_TIMEOUT_S)]
