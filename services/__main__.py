@@ -10,6 +10,7 @@ from services.models import MODELS
 from services.runtime.config import ENV_PREFIX, MAX_PROCESSES, Config, parse_config
 from services.runtime.control import Control
 from services.runtime.drain import Drain
+from services.runtime.malloc import return_memory
 from services.runtime.refusal import refuse, refusing
 from services.runtime.service import BACKEND_SHAPES, WORKLOAD_SHAPES, Service, server_tls
 from services.telemetry import Tracing
@@ -55,6 +56,7 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[str, Co
 def run(name: str, config: Config) -> None:
     """Serves, and after the drain gives telemetry its last chance."""
     sys.setswitchinterval(config.switch_interval_us / 1e6)
+    return_memory()
     drain = Drain()
     drain.on_signals()
     shapes = BACKEND_SHAPES if name == BACKEND else WORKLOAD_SHAPES

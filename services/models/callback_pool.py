@@ -96,6 +96,7 @@ class PooledCalls:
         def done(code: Code, why: str) -> None:
             self._wakeup.post(partial(connection.finish, call, code, why))
             run.end(code)
+            call.context = None
 
         try:
             run = call.context = self._service.start(call, self._identity.value)

@@ -70,3 +70,4 @@ def work(service: Service, calls: Queue) -> None:
         connection, call = calls.get()
         service.queue.add(-1)
         connection.run(call, waits, identity)
+        del connection, call  # else a worker that waits for the next call holds this one

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from services.runtime.channel import Channel, Then
@@ -53,7 +54,7 @@ class CallbackWaits:
     def fetch(self, fetch: Fetch, run: Run, then: Then) -> None:
         if self._backend is None:
             error = RpcError(Code.FAILED_PRECONDITION, "this service was started without --backend")
-            self._loop.soon(lambda: then(error))
+            self._loop.soon(partial(then, error))
             return
         if self._connection is None or not self._connection.channel.takes_calls:
             self._connection = self._connect(self._backend)
@@ -61,8 +62,7 @@ class CallbackWaits:
         try:
             call = connection.channel.start(fetch, lambda reply: self._resume(run, reply))
         except RpcError as refused:
-            error = refused
-            self._loop.soon(lambda: then(error))
+            self._loop.soon(partial(then, refused))
             return
         connection.flush_soon()
         timer = None if run.deadline_ns is None else self._loop.call_at(run.deadline_ns, lambda: self.interrupt(run))

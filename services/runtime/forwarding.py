@@ -75,6 +75,7 @@ class Remote:
         self._wait_for(1)
         head = (call.head.path, call.head.timeout_ns, call.head.trace_context)
         self._link.send("run", self._sequence, head, call.received_ns, call.request)
+        call.request = b""
 
     def book(self, account: int, amount: int, answered: Answered) -> None:
         """Has an account changed there; `answered` is called once: UNAVAILABLE where it is not known whether it was."""

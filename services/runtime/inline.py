@@ -29,6 +29,7 @@ class InlineCalls:
         def done(code: Code, why: str) -> None:
             connection.finish(call, code, why)
             run.end(code)
+            call.context = None  # each has the other: a cycle would hold the request until the collector runs
 
         self._handle(run, self._waits, partial(connection.send, call), done)
 

@@ -80,22 +80,26 @@ class Loop:
         """Waits and dispatches until `stop`; may be called again."""
         self._running = True
         while self._running:
-            for fd, events in self._demultiplexer.poll(self._wait_s()):
-                handler = self._handlers.get(fd)  # an earlier handler of this round may have closed it
-                if handler is not None:
-                    handler.ready(events)
-            now_ns = time.monotonic_ns()
-            while self._timers and self._timers[0][0] <= now_ns:
-                timer = heapq.heappop(self._timers)
-                callback, timer[2] = timer[2], None
-                if callback is None:
-                    self._cancelled -= 1
-                else:
-                    callback()
-            while self._soon:
-                due, self._soon = self._soon, []
-                for callback in due:
-                    callback()
+            self._dispatch(self._demultiplexer.poll(self._wait_s()))
+
+    def _dispatch(self, ready: list[tuple[int, int]]) -> None:
+        """One round. A function of its own, so that a loop that waits holds no handler and no callback of the last."""
+        for fd, events in ready:
+            handler = self._handlers.get(fd)  # an earlier handler of this round may have closed it
+            if handler is not None:
+                handler.ready(events)
+        now_ns = time.monotonic_ns()
+        while self._timers and self._timers[0][0] <= now_ns:
+            timer = heapq.heappop(self._timers)
+            callback, timer[2] = timer[2], None
+            if callback is None:
+                self._cancelled -= 1
+            else:
+                callback()
+        while self._soon:
+            due, self._soon = self._soon, []
+            for callback in due:
+                callback()
 
     def _wait_s(self) -> float | None:
         if not self._timers:

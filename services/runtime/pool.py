@@ -52,6 +52,7 @@ class Pool:
             task = self._tasks.get()
             self._service.queue.add(-1)
             task(waits, identity)
+            del task  # else a thread that waits for the next one holds this call, and a connection that has closed
 
 
 class PooledCalls:
@@ -86,3 +87,4 @@ class PooledCalls:
         self._wakeup.post(partial(connection.finish, call, code, why))
         if run is not None:
             run.end(code)
+            call.context = None  # each has the other: a cycle would hold the request until the collector runs

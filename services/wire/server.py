@@ -196,6 +196,7 @@ class ServerSession:
             return
         stream_id, http2 = call.stream_id, self._http2
         del self._calls[stream_id]
+        call.request = b""  # whoever still has the call
         self._report_calls()
         try:
             http2.send_response(stream_id, _HEADERS)
@@ -240,6 +241,7 @@ class ServerSession:
         if call.retry_after_ms is not None:
             fields.append((b"grpc-retry-pushback-ms", b"%d" % call.retry_after_ms))
         if self._calls.pop(call.stream_id, None) is not None:
+            call.request = b""  # whoever still has the call
             self._report_calls()
             if code is Code.RESOURCE_EXHAUSTED:
                 self._report_refusal()

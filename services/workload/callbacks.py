@@ -25,7 +25,8 @@ Done = Callable[[Code, str], None]
 Handle = Callable[[Run, Waits, Send, Done], None]
 Note = Callable[[], None]
 """Tells the run of a step that is over; raises what the step ended with."""
-Elsewhere = Callable[[Callable[[], None], Callable[[Note], None]], None]
+Resume = Callable[[Note], None]
+Elsewhere = Callable[[Callable[[], None], Resume], None]
 """Has work done where it may block, and `then` called with its Note, where callbacks run. Raises RpcError when full."""
 
 
@@ -34,53 +35,17 @@ def handle(run: Run, waits: Waits, send: Send, done: Done, elsewhere: Elsewhere 
 
     Steps that block are done `elsewhere` if there is one, else here and now, as all other work is.
     """
-    steps = iter(run.steps)
+    proceed(iter(run.steps), run, waits, send, done, elsewhere=elsewhere)
 
-    def proceed() -> None:
-        try:
-            for step in steps:
-                if step.HasField("call"):
-                    fetch(step)
-                    return
-                if step.HasField("sleep"):
-                    sleep(step)
-                    return
-                if step.HasField("transfer"):
-                    transfer(run.transfer(step))
-                    return
-                if elsewhere is not None and step.HasField("block"):
-                    elsewhere(partial(run.work, step), resume)
-                    return
-                run.work(step)
-                if run.streams:
-                    send(run.reply())
-            if not run.streams:
-                send(run.reply())
-        except Exception as error:
-            done(*status_of(error))
-        else:
-            done(Code.OK, "")
 
-    def fetch(step: workload_pb2.Step) -> None:
-        started_ns = time.monotonic_ns()
-        asked = run.fetch(step)
-        waits.fetch(asked, run, lambda reply: resume(lambda: run.fetched(asked, started_ns, reply)))
+def proceed(
+    steps: Iterator[workload_pb2.Step], run: Run, waits: Waits, send: Send, done: Done, *, elsewhere: Elsewhere | None
+) -> None:
+    """Takes steps up to one that waits, or to the end.
 
-    def sleep(step: workload_pb2.Step) -> None:
-        started_ns = time.monotonic_ns()
-        waits.sleep(step.sleep.duration_us, run, lambda: resume(lambda: run.slept(step, started_ns)))
-
-    def transfer(moves: Iterator[None]) -> None:
-        try:
-            for _ in moves:
-                waits.sleep(0, run, lambda: transfer(moves))
-                return
-            if run.streams:
-                send(run.reply())
-        except Exception as error:
-            done(*status_of(error))
-        else:
-            proceed()
+    No closure refers to itself, directly or by another one: such a cycle holds a call that has ended, with its request,
+    until the collector runs, and an idle service does not run it.
+    """
 
     def resume(note: Note) -> None:
         try:
@@ -90,6 +55,50 @@ def handle(run: Run, waits: Waits, send: Send, done: Done, elsewhere: Elsewhere 
         except Exception as error:
             done(*status_of(error))
         else:
-            proceed()
+            proceed(steps, run, waits, send, done, elsewhere=elsewhere)
 
-    proceed()
+    try:
+        for step in steps:
+            if step.HasField("call"):
+                fetch(step, run, waits, resume)
+                return
+            if step.HasField("sleep"):
+                sleep(step, run, waits, resume)
+                return
+            if step.HasField("transfer"):
+                transfer(run.transfer(step), run, waits, done, resume)
+                return
+            if elsewhere is not None and step.HasField("block"):
+                elsewhere(partial(run.work, step), resume)
+                return
+            run.work(step)
+            if run.streams:
+                send(run.reply())
+        if not run.streams:
+            send(run.reply())
+    except Exception as error:
+        done(*status_of(error))
+    else:
+        done(Code.OK, "")
+
+
+def fetch(step: workload_pb2.Step, run: Run, waits: Waits, resume: Resume) -> None:
+    started_ns = time.monotonic_ns()
+    asked = run.fetch(step)
+    waits.fetch(asked, run, lambda reply: resume(lambda: run.fetched(asked, started_ns, reply)))
+
+
+def sleep(step: workload_pb2.Step, run: Run, waits: Waits, resume: Resume) -> None:
+    started_ns = time.monotonic_ns()
+    waits.sleep(step.sleep.duration_us, run, lambda: resume(lambda: run.slept(step, started_ns)))
+
+
+def transfer(moves: Iterator[None], run: Run, waits: Waits, done: Done, resume: Resume) -> None:
+    try:
+        for _ in moves:
+            waits.sleep(0, run, lambda: transfer(moves, run, waits, done, resume))
+            return
+    except Exception as error:
+        done(*status_of(error))
+    else:
+        resume(lambda: None)

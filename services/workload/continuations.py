@@ -45,14 +45,14 @@ def handler(run: Run, waits: Waits, send: Send) -> Generator[Wait, Any, None]:
 
 def trampoline(generator: Generator[Wait, Any, None], done: Done) -> None:
     """Takes `generator` from wait to wait; each time what it waits for brings it back here."""
+    resume(generator, done)
 
-    def resume(value: object = None) -> None:
-        try:
-            wait = generator.send(value)
-            wait(resume)
-        except StopIteration:
-            done(Code.OK, "")
-        except Exception as error:
-            done(*status_of(error))
 
-    resume()
+def resume(generator: Generator[Wait, Any, None], done: Done, value: object = None) -> None:
+    try:
+        wait = generator.send(value)
+        wait(partial(resume, generator, done))
+    except StopIteration:
+        done(Code.OK, "")
+    except Exception as error:
+        done(*status_of(error))

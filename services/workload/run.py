@@ -225,7 +225,8 @@ class Run:
             self._trace.end_child(fetch.trace, started_ns, ended_ns, self._index, code)
         if isinstance(reply, RpcError):
             self.check()
-            raise reply
+            # Not `reply` itself: its traceback has this frame, which has it, and the call: a cycle.
+            raise RpcError(reply.code, reply.message)
         try:
             payload = backend_pb2.FetchReply.FromString(reply).payload
         except DecodeError as error:

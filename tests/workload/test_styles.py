@@ -1,7 +1,9 @@
 """Whatever the style, the same plan gives the same replies, and ends with the same status, once."""
 
 import asyncio
+import gc
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -93,15 +95,16 @@ def by_linear(run: Run, outcome: Outcome) -> Ended:
 def by_coroutine(run: Run, outcome: Outcome) -> Ended:
     messages: list[bytes] = []
 
-    async def handle() -> None:
-        async for message in coroutine.handle(run, Awaited(outcome)):
-            messages.append(message)
+    async def handle() -> tuple[Code, str]:
+        try:
+            async for message in coroutine.handle(run, Awaited(outcome)):
+                messages.append(message)
+        except RpcError as error:
+            return status_of(error)
+        return Code.OK, ""
 
-    try:
-        asyncio.run(handle())
-    except RpcError as error:
-        return read(messages), *status_of(error)
-    return read(messages), Code.OK, ""
+    status = asyncio.run(handle())
+    return read(messages), *status
 
 
 def by_callbacks(handle: callbacks.Handle) -> Callable[[Run, Outcome], Ended]:
@@ -184,3 +187,21 @@ def test_each_style_ends_as_the_straight_line_does(
 ) -> None:
     expected = by_linear(Run(Call(plan), b"", Ledger(10), streams=streams), outcome)
     assert STYLES[style](Run(Call(plan), b"", Ledger(10), streams=streams), outcome) == expected
+
+
+@pytest.mark.parametrize("style", ["linear", *STYLES])
+@pytest.mark.parametrize("outcome", [replied, failed, garbled, given_up])
+@pytest.mark.parametrize("streams", [False, True], ids=["unary", "stream"])
+@pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
+def test_a_call_that_has_ended_is_freed_without_the_collector(
+    style: str, outcome: Outcome, streams: bool, plan: workload_pb2.RunRequest
+) -> None:
+    gc.disable()
+    try:
+        call = Call(plan)
+        {"linear": by_linear, **STYLES}[style](Run(call, b"", Ledger(10), streams=streams), outcome)
+        freed = weakref.ref(call)
+        del call
+        assert freed() is None
+    finally:
+        gc.enable()

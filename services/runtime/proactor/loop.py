@@ -2,12 +2,12 @@
 
 import errno
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from services.runtime.demultiplexer import READABLE
 from services.runtime.loop import Handler
-from services.runtime.proactor.ring import MORE, Ring
+from services.runtime.proactor.ring import MORE, Completed, Ring
 
 
 class Proactor:
@@ -46,12 +46,16 @@ class Proactor:
     def run(self) -> None:
         """Submits, waits and dispatches until `stop`."""
         while self._running:
-            for told, result, flags in self.ring.wait():
-                told(result, flags)
-            while self._soon:
-                due, self._soon = self._soon, []
-                for callback in due:
-                    callback()
+            self._dispatch(self.ring.wait())
+
+    def _dispatch(self, completions: Iterable[tuple[Completed, int, int]]) -> None:
+        """One round. A function of its own, so that a loop that waits holds no callback of the last."""
+        for told, result, flags in completions:
+            told(result, flags)
+        while self._soon:
+            due, self._soon = self._soon, []
+            for callback in due:
+                callback()
 
 
 class Owner(Protocol):

@@ -71,6 +71,7 @@ class Front:
         call.context = number
         self._out[number] = Out(connection, call)
         self._to_read.hand(Event(number, call.head, call.shape, call.received_ns, call.request, self._register))
+        call.request = b""
 
     def cancelled(self, call: ServerCall) -> None:
         if isinstance(call.context, int) and call.context in self._out:

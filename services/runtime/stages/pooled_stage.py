@@ -73,10 +73,13 @@ class PooledStage:
 
     def _work(self) -> None:
         while (taken := self._take()) is not None:
-            batch, events = taken
-            self._tell(partial(tell_taken, batch))
-            for event in events:
-                self._run(event)
+            self._run_batch(*taken)
+            del taken  # else a thread that waits for the next batch holds this one
+
+    def _run_batch(self, batch: list[tuple[Item, Taken]], events: list[Event]) -> None:
+        self._tell(partial(tell_taken, batch))
+        for event in events:
+            self._run(event)
 
     def _take(self) -> tuple[list[tuple[Item, Taken]], list[Event]] | None:
         """The next batch, and those of it to run, once there is one; None for a thread that is one too many."""

@@ -13,10 +13,15 @@ PAUSE_US = 7
 _LINEAR = """\
             run.work(step)
 """
-_CALLBACKS = """\
+_CLOSURES = """\
+            run.work(step)
+            if run.streams:
+                send(run.reply())
+"""
+_RIPPED = """\
                 run.work(step)
                 if run.streams:
-                    {self}send(run.reply())
+                    self.send(run.reply())
 """
 _LAST_OF_RIPPED = """\
     def moved(self) -> None:
@@ -30,14 +35,14 @@ EDITS: dict[str, dict[str, str]] = {
     "coroutine": {_LINEAR: _LINEAR + f"            await waits.sleep({PAUSE_US}, run)\n"},
     "continuations": {_LINEAR: _LINEAR + f"            yield partial(waits.sleep, {PAUSE_US}, run)\n"},
     "closures": {
-        _CALLBACKS.format(self=""): f"""\
-                run.work(step)
-                waits.sleep({PAUSE_US}, run, lambda: resume(lambda: None))
-                return
+        _CLOSURES: f"""\
+            run.work(step)
+            waits.sleep({PAUSE_US}, run, lambda: resume(lambda: None))
+            return
 """
     },
     "ripped": {
-        _CALLBACKS.format(self="self."): f"""\
+        _RIPPED: f"""\
                 run.work(step)
                 self.waits.sleep({PAUSE_US}, run, self.worked)
                 return

@@ -1,0 +1,70 @@
+"""What clients make a service hold, and that it is given back."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import grpc
+import pytest
+from sweetspot.v1 import workload_pb2
+
+from tests.conformance.conftest import OWN_WIRE, Workload
+from tests.serving import Serving, serving
+
+MIB = 1024 * 1024
+DIFFERENT = [
+    *((name,) for name in OWN_WIRE),
+    ("reactor", "--style", "ripped"),
+    ("reactor", "--style", "continuations"),
+    ("half_sync_half_async", "--hand-off", "blocking"),
+    ("proactor", "--hand-off", "threads"),
+    ("proactor", "--hand-off", "processes"),
+    ("seda", "--stages-in", "threads"),
+]
+"""Starts that differ in who has a call while it runs."""
+
+ALL_WAYS_TO_WAIT = workload_pb2.RunRequest(
+    payload=os.urandom(1_000_000),
+    steps=[
+        workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=100)),
+        workload_pb2.Step(transfer=workload_pb2.Transfer(from_account=1, to_account=2, amount=1, yields=1)),
+        workload_pb2.Step(call=workload_pb2.Call()),  # which fails: there is no backend
+    ],
+)
+ECHO = workload_pb2.RunRequest(payload=os.urandom(1_000_000))
+CALLS = 5
+
+
+@pytest.fixture(scope="module", params=DIFFERENT, ids=" ".join)
+def uncollected(request: pytest.FixtureRequest) -> Iterator[Serving]:
+    with serving(*request.param, interpreter=(sys.executable, "-m", "tests.without_collector")) as started:
+        yield started
+
+
+def resident_bytes(pid: int) -> int:
+    """Of a process and all below it (proc(5), statm); shared pages count for each."""
+    process = Path(f"/proc/{pid}")
+    pages, children = int((process / "statm").read_text().split()[1]), []
+    for task in (process / "task").iterdir():
+        with suppress(FileNotFoundError):  # the thread has ended
+            children += (task / "children").read_text().split()
+    return pages * os.sysconf("SC_PAGESIZE") + sum(map(resident_bytes, map(int, children)))
+
+
+@pytest.mark.parametrize("plan", [ALL_WAYS_TO_WAIT, ECHO], ids=["fails after all ways to wait", "echo"])
+def test_calls_that_have_ended_leave_no_memory_without_the_collector(
+    uncollected: Serving, plan: workload_pb2.RunRequest
+) -> None:
+    with grpc.insecure_channel(uncollected.address) as channel:
+        workload = Workload(channel)
+        for _ in range(2):  # at first all is imported, and each thread runs
+            before = resident_bytes(uncollected.process.pid)
+            for _ in range(CALLS):
+                with suppress(grpc.RpcError):
+                    workload.run(plan, timeout=20)
+                with suppress(grpc.RpcError):
+                    list(workload.run_stream(plan, timeout=20))
+        grown_bytes = resident_bytes(uncollected.process.pid) - before
+        assert grown_bytes < 10 * MIB  # 2.9 MiB a call where all calls leave cycles
