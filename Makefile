@@ -8,7 +8,7 @@ GENERATED := $(PROTOS:.proto=_pb2.py) $(PROTOS:.proto=_pb2.pyi)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test soak testers check bench proto lock image-locks images deploy undeploy cluster manifests clean
+.PHONY: help setup demo test soak testers check lint bench proto lock image-locks images deploy undeploy cluster manifests clean
 
 help: ## tell what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,13 +40,14 @@ testers: ## install gRPC's and HTTP/2's testers that are written in Go, for the 
 	GOBIN=$(CURDIR)/build/testers go install google.golang.org/grpc/interop/client@v1.85.0
 	GOBIN=$(CURDIR)/build/testers go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible
 
-check: setup ## run all that must pass before a change is merged
+check: lint test ## run all that must pass before a change is merged
+
+lint: setup ## run the checks that start nothing: style, types, import layers, generated code
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	@$(MAKE) --no-print-directory proto OUT=build/protos && for file in $(GENERATED); do cmp "build/$$file" "$$file" || exit 1; done
-	$(BIN)/pytest
 
 bench: setup ## compare the models with nghttpd and grpcio under h2load
 	@$(BIN)/python -m tools.bench
