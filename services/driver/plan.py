@@ -14,6 +14,7 @@ import yaml
 from google.protobuf import json_format
 from sweetspot.v1.workload_pb2 import RunRequest
 
+from services.driver import strict_yaml
 from services.driver.shard import Shard
 
 MAX_PAYLOAD_BYTES = 1 << 20
@@ -48,9 +49,11 @@ def read_plan(path: Path) -> Plan:
     """Reads a file. Raises PlanError, whose text begins with the file's name."""
     try:
         # JSON is YAML, near enough for any plan.
-        written = yaml.safe_load(path.read_text(encoding="utf-8"))
+        written = strict_yaml.load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise PlanError(f"{path}: {error.strerror}") from None
+    except strict_yaml.DuplicateKeyError as error:
+        raise PlanError(f"{path}: {error}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise PlanError(f"{path}: neither YAML nor JSON: {_one_line(error)}") from None
     try:

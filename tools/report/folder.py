@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from tools import strict_yaml
 from tools.results import Trial, read_trials
 
 
@@ -35,7 +36,7 @@ def read(folder: Path) -> Contents:
     found = read_trials(folder)
     problems = list(found.problems)
     environment = _parse(folder / "environment.json", json.loads, problems)
-    experiment = _parse(folder / "experiment.yaml", yaml.safe_load, problems)
+    experiment = _parse(folder / "experiment.yaml", strict_yaml.load, problems)
     asked_models = [str(model).replace("-", "_") for model in _list(experiment, "models")]
     asked_connections = [number for number in _list(experiment, "connections") if isinstance(number, int)]
     models = tuple(dict.fromkeys([*asked_models, *(trial.model for trial in found.trials)]))
