@@ -1,5 +1,7 @@
 """What holds for every test."""
 
+import os
+
 from hypothesis import settings
 
 pytest_plugins = ["tests.expected_skips"]
@@ -7,3 +9,8 @@ pytest_plugins = ["tests.expected_skips"]
 # A deadline is a timing figure, and the first example of a property pays for imports: 260 ms once, where 4 were needed.
 settings.register_profile("sweetspot", deadline=None)
 settings.load_profile("sweetspot")
+
+# Services that tests start are not behind a proxy, and each client would have to ignore it.
+for name in ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy"):
+    os.environ.pop(name, None)
+    os.environ.pop(name.upper(), None)

@@ -1,60 +1,27 @@
-"""The `sweetspot` command: reads what is asked, has it done, and says what came of it.
+"""The `sweetspot` command: its command line, and how it ends. What each command does is in tools/commands.py.
 
-Exit status: 0; 1 when a trial failed; 2 for what a person can put right, in one line on stderr; 130 when interrupted.
-Must not know how any of it is done.
+Exit status: 0; 1 when a trial could not be made; 2 for what a person can put right, in one line on stderr; 130 when
+interrupted. Imports the standard library alone: the libraries of the commands need seconds, and an interrupt may come
+meanwhile.
 """
 
 import argparse
-import json
-import os
-import shlex
-import shutil
+import atexit
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from rich.console import Console
+from tools.named import RELEASE, names
+from tools.status import INTERRUPTED, REFUSED
 
-from tools import experiment, local, report, stages, styles, traces
-from tools.cluster import jaeger
-from tools.cluster.api import Api, ClusterError
-from tools.cluster.overview import overview
-from tools.cluster.release import Release
-from tools.cluster.run import Cluster, pull, run_name
-from tools.experiment import BadExperimentError, Experiment
-from tools.local import LocalError, Pinning, Programs
-from tools.progress import Progress
-from tools.results import BadResultsError, read_trials, write_whole
-from tools.run import trials
-from tools.scale import page
-from tools.scale.cells import cells
-from tools.scale.local import pinning_over
-from tools.scale.results import FOLDER as CELLS
-from tools.scale.results import is_scale, read_cells
-from tools.scale.run import run as run_cells
-from tools.scale.terminal import ScaleProgress
-from tools.scale.terminal import show as show_cells
-from tools.terminal import RunProgress, show, show_kept, show_traces
-from tools.venue import ThisMachine, Venue
+if TYPE_CHECKING:
+    from tools.local import Programs
 
-FAILED, REFUSED, INTERRUPTED = 1, 2, 130
 BALANCES = ("cluster-ip", "headless", "per-connection")
 MAX_SHARDS = 100
-RELEASE = "sweetspot"
-_OF_LOAD = ("shards", "balance", "driver_cpu", "driver_memory", "keep_pods")
-_OF_CLUSTER = ("namespace", "release", *_OF_LOAD)
-"""What `run` has use for with --cluster alone; None where it is not given, as the fields of Cluster have defaults."""
 _EXACT: dict[str, Any] = {"allow_abbrev": False}
-
-
-class _Refused(Exception):
-    """What keeps a command from being done, in one line."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -62,15 +29,15 @@ class _Parser(argparse.ArgumentParser):
         self.exit(REFUSED, f"{self.prog}: {message} (--help shows every flag)\n")
 
 
-def main(arguments: Sequence[str] | None = None, programs: Programs = Programs()) -> int:  # noqa: B008  (it is frozen)
-    """Runs the command line. Returns the exit status."""
-    args = _parser().parse_args(arguments)
-    console = Console(highlight=False)
+def main(arguments: Sequence[str] | None = None, programs: "Programs | None" = None) -> int:
+    """Runs the command line, with those programs in the place of the usual ones. Returns the exit status."""
+    # An interpreter that is interrupted while it ends prints a traceback, though all is done.
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
     try:
-        return _COMMANDS[args.command](args, console, programs)
-    except (_Refused, BadExperimentError, BadResultsError, ClusterError, LocalError, stages.StagesError) as error:
-        print(f"sweetspot: {error}", file=sys.stderr)
-        return REFUSED
+        args = _parser().parse_args(arguments)
+        from tools import commands  # noqa: PLC0415  (see above)
+
+        return commands.run(args, programs)
     except KeyboardInterrupt:
         print("sweetspot: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -83,7 +50,7 @@ def _parser() -> _Parser:
     running.add_argument(
         "experiment",
         nargs="?",
-        help=f"{', '.join(experiment.names())}, or the path of a YAML file",
+        help=f"{', '.join(names())}, or the path of a YAML file",
         metavar="EXPERIMENT",
     )
     running.add_argument("--models", type=_names, metavar="A,B", help="only these models")
@@ -128,7 +95,7 @@ def _parser() -> _Parser:
     for each in (showing, setting):
         each.add_argument("address", metavar="ADDRESS", help="HOST:PORT of its control port")
     setting.add_argument("stage", metavar="STAGE", help="as `show` names it")
-    setting.add_argument("settings", nargs="+", metavar="KEY=VALUE", help=", ".join(stages.KEYS))
+    setting.add_argument("settings", nargs="+", metavar="KEY=VALUE", help="a wrong KEY lists all")
     return parser
 
 
@@ -145,260 +112,6 @@ def _shards(text: str) -> int:
 
 def _names(text: str) -> list[str]:
     return [name.strip().replace("-", "_") for name in text.split(",")]
-
-
-def _report(args: argparse.Namespace, console: Console, _programs: Programs) -> int:
-    _show_report(args.folder, console)
-    return 0
-
-
-def _show_report(folder: Path, console: Console) -> None:
-    """Writes a folder's report, and says in the terminal what is in it."""
-    if is_scale(folder):
-        path = page.write(folder)
-        show_cells(console, read_cells(folder), experiment.read(folder / "experiment.yaml"), path)
-    else:
-        path = report.write(folder)
-        show(console, read_trials(folder).trials, path)
-
-
-def _styles(args: argparse.Namespace, console: Console, programs: Programs) -> int:
-    costs = styles.measure(programs)
-    if args.json:
-        print(json.dumps(costs, indent=1))
-    else:
-        styles.show(console, costs)
-    return 0
-
-
-def _stages(args: argparse.Namespace, console: Console, _programs: Programs) -> int:
-    if args.doing == "set":
-        stages.tell(args.address, args.stage, stages.settings(args.settings))
-    stages.show(console, stages.read(args.address))
-    return 0
-
-
-def _results(args: argparse.Namespace, console: Console, programs: Programs) -> int:
-    api = Api.connect(args.namespace)
-    kept = overview(api, args.release or RELEASE)
-    if args.doing == "list":
-        show_kept(console, kept)
-        return 0
-    name = kept[-1].run if args.run == "latest" and kept else args.run
-    folder = args.results / name
-    void = pull(api, name, folder, programs)
-    _show_report(folder, console)
-    for why in void:
-        print(f"sweetspot: void: {why}", file=sys.stderr)
-    return FAILED if void else 0
-
-
-def _traces(args: argparse.Namespace, console: Console, programs: Programs) -> int:
-    folder = Path(args.run) if Path(args.run).is_dir() else Path("results") / args.run
-    trials = read_trials(folder).trials
-    release = _cluster_of(folder, programs).release
-    service = jaeger.service(release)
-    console.print(
-        f"kubectl port-forward -n {release.api.namespace} service/{service} 16686   # then the links work",
-        markup=False,
-        soft_wrap=True,
-    )
-    short = False
-    for trial in trials:
-        result = trial.result
-        ids = {call["trace_id"] for call in result["traces"]}
-        lasted_s = result["asked"]["warmup_s"] + result["asked"]["duration_s"]
-        stored, there = jaeger.count_spans(release, result["started_at"], lasted_s, ids)
-        tally = traces.tallies(trial, stored)
-        missing = list(traces.shortfalls(trial, tally, len(there)))
-        show_traces(console, trial, tally, missing, args.jaeger.rstrip("/"))
-        short = short or bool(missing)
-    return FAILED if short else 0
-
-
-def _cluster_of(folder: Path, programs: Programs) -> Cluster:
-    path = folder / "environment.json"
-    described = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    if "cluster" not in described:
-        raise _Refused(f"{folder}: not a run in a cluster; its spans are in traces/, and the report shows some")
-    return Cluster.resumed(described["cluster"], programs)
-
-
-def _run(args: argparse.Namespace, console: Console, programs: Programs) -> int:
-    if (args.experiment is None) == (args.resume is None):
-        raise _Refused("say either which EXPERIMENT to run or which folder to --resume")
-    _check_flags(args)
-    asked, folder = _asked(args)
-    venue = _venue(args, asked, folder, programs)
-    models = _choose(args.models or asked.models, venue)
-    if args.resume is None:
-        asked = asked.of(models)
-    _prepare(folder, asked, venue)
-    if asked.scale is not None:
-        return _run_scale(asked, models, folder, venue, console)
-    kept = {(trial.model, trial.connections) for trial in read_trials(folder).trials}
-    wanted = [pair for pair in trials(asked, models) if pair not in kept]
-    console.print(f"{asked.title}\n{len(wanted)} trials, kept in {folder}", markup=False, soft_wrap=True)
-    with Progress(console, len(wanted)) as bar:
-        progress = RunProgress(bar)
-        interrupted = _to_its_end(lambda: venue.measure_all(asked, wanted, folder, progress))
-    found = read_trials(folder).trials
-    show(console, found, report.write(folder))
-    missing = len(set(wanted) - {(trial.model, trial.connections) for trial in found})
-    return _status(_Tally("trials", len(found), len(wanted), missing, len(progress.failures)), folder, interrupted)
-
-
-def _check_flags(args: argparse.Namespace) -> None:
-    """Raises _Refused for one that would change nothing."""
-    idle: tuple[str, ...]
-    if args.resume is not None:
-        idle, why = ("results", "cluster", *_OF_CLUSTER), "with --resume: a run goes on as and where it began"
-    elif not args.cluster:
-        idle, why = _OF_CLUSTER, "without --cluster"
-    else:
-        return
-    for name in idle:
-        if getattr(args, name) is not None:
-            raise _Refused(f"--{name.replace('_', '-')} has no effect {why}")
-
-
-def _venue(args: argparse.Namespace, asked: Experiment, folder: Path, programs: Programs) -> Venue:
-    """A run goes on where it began."""
-    described: dict[str, Any] = {}
-    if args.resume is not None and (path := folder / "environment.json").exists():
-        described = json.loads(path.read_text(encoding="utf-8"))
-    if "cluster" in described:
-        return Cluster.resumed(described["cluster"], programs)
-    if not args.cluster:
-        return ThisMachine(programs, (pinning_over if asked.scale else Pinning.over)(os.sched_getaffinity(0)))
-    settings = {name: getattr(args, name) for name in _OF_LOAD if getattr(args, name) is not None}
-    if asked.scale is not None:
-        settings.setdefault("balance", "per-connection")
-    release = Release(Api.connect(args.namespace), args.release or RELEASE)
-    return Cluster(release, run=folder.name, programs=programs, **settings)
-
-
-def _run_scale(asked: Experiment, models: Sequence[str], folder: Path, venue: Venue, console: Console) -> int:
-    venue.rejoin(folder)
-    kept = read_cells(folder).cells
-    wanted = [cell for cell in cells(asked, models) if cell not in kept]
-    console.print(f"{asked.title}\n{len(wanted)} cells, kept in {folder}", markup=False, soft_wrap=True)
-    with Progress(console, len(wanted)) as bar:
-        progress = ScaleProgress(bar)
-
-        def search() -> None:
-            with venue.ground(folder) as ground:
-                run_cells(asked, wanted, ground, folder, progress)
-
-        interrupted = _to_its_end(search)
-    found = read_cells(folder)
-    show_cells(console, found, asked, page.write(folder))
-    missing = len(set(wanted) - found.cells)
-    tally = _Tally("cells", len(found.cells), len(wanted), missing, len(progress.failures))
-    return _status(tally, folder, interrupted)
-
-
-def _to_its_end(work: Callable[[], None]) -> bool:
-    """Does it; whether it was interrupted."""
-    try:
-        with _interruptible():
-            work()
-    except KeyboardInterrupt:
-        return True
-    return False
-
-
-@dataclass(frozen=True, slots=True)
-class _Tally:
-    """What came of a run."""
-
-    things: str
-    """Trials, or cells."""
-    found: int
-    wanted: int
-    missing: int
-    failed: int
-
-
-def _status(tally: _Tally, folder: Path, interrupted: bool) -> int:
-    """The exit status, and on stderr what is missing and how to get it."""
-    again = f"; to run the {tally.missing} missing: {_resume_command(folder)}" if tally.missing else ""
-    if interrupted:
-        print(f"sweetspot: interrupted; {tally.found} finished {tally.things} are kept{again}", file=sys.stderr)
-        return INTERRUPTED
-    if tally.failed:
-        print(f"sweetspot: {tally.failed} of {tally.wanted} {tally.things} failed{again}", file=sys.stderr)
-        return FAILED
-    return 0
-
-
-def _asked(args: argparse.Namespace) -> tuple[Experiment, Path]:
-    """The experiment, and the folder that keeps it."""
-    if args.resume is not None:
-        return experiment.read(args.resume / "experiment.yaml"), args.resume
-    path = experiment.find(args.experiment)
-    when = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    name = run_name(path.stem, when) if args.cluster else f"{path.stem}-{when}"
-    return experiment.read(path), (args.results or Path("results")) / name
-
-
-def _choose(asked: Sequence[str] | None, venue: Venue) -> list[str]:
-    """The models to run, each once."""
-    known = venue.models()
-    unknown = [model for model in asked or () if model not in known]
-    if unknown:
-        raise _Refused(f"unknown model {unknown[0]!r}; there are {', '.join(known)}")
-    return list(dict.fromkeys(asked or known))
-
-
-def _prepare(folder: Path, asked: Experiment, venue: Venue) -> None:
-    """Makes the results folder, or finds out that a resumed one can be written to."""
-    text = json.dumps(venue.describe(), indent=1) + "\n"
-    write_whole(folder / "experiment.yaml", asked.to_yaml())
-    for name in (CELLS if asked.scale is not None else "trials", "traces"):
-        (folder / name).mkdir(exist_ok=True)
-    path = folder / "environment.json"
-    if not path.exists():
-        write_whole(path, text)
-        venue.keep(folder)
-    elif path.read_text(encoding="utf-8") != text:
-        print(
-            f"sweetspot: the machine or the code is not as {path} says: old trials may not compare with new ones",
-            file=sys.stderr,
-        )
-
-
-def _resume_command(folder: Path) -> str:
-    """As it can be pasted: `make` calls what is in .venv, which need not be on the path."""
-    command = "sweetspot" if shutil.which("sweetspot") else str(Path(sys.executable).with_name("sweetspot"))
-    return shlex.join([command, "run", "--resume", str(folder)])
-
-
-_COMMANDS = {
-    "run": _run,
-    "report": _report,
-    "results": _results,
-    "styles": _styles,
-    "stages": _stages,
-    "traces": _traces,
-}
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """The first signal to end is a KeyboardInterrupt; further ones do not disturb the stopping of what was started."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        for number in local.ENDING_SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in local.ENDING_SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

@@ -16,13 +16,15 @@ import yaml
 from google.protobuf import json_format
 from sweetspot.v1.workload_pb2 import RunRequest
 
-FOLDER = Path(__file__).with_name("experiments")
-"""The experiments that have names."""
+from tools import strict_yaml
+from tools.named import EXPERIMENTS, names
+from tools.status import PlainError
+
 DRIVERS_OWN = ("payload_bytes", "keys")
 """What a plan may have beside a RunRequest's fields."""
 
 
-class BadExperimentError(Exception):
+class BadExperimentError(PlainError):
     """An experiment that is not there or not valid; the message is one line for a person."""
 
 
@@ -91,17 +93,12 @@ class Experiment:
 
 def find(name: str) -> Path:
     """The file of an experiment, given its name or its path. Raises BadExperimentError."""
-    named = FOLDER / f"{name}.yaml"
+    named = EXPERIMENTS / f"{name}.yaml"
     if "/" not in name and named.is_file():
         return named
     if Path(name).is_file():
         return Path(name)
     raise BadExperimentError(f"no experiment {name!r}: it is neither a file nor one of {', '.join(names())}")
-
-
-def names() -> list[str]:
-    """The experiments that need no path."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
 def read(path: Path) -> Experiment:
@@ -118,7 +115,9 @@ def read(path: Path) -> Experiment:
 def parse(text: str, name: str) -> Experiment:
     """Reads what such a file holds. Raises BadExperimentError, whose text begins with `name`."""
     try:
-        written = yaml.safe_load(text)
+        written = strict_yaml.load(text)
+    except strict_yaml.DuplicateKeyError as error:
+        raise BadExperimentError(f"{name}: {error}") from error
     except yaml.YAMLError as error:
         raise BadExperimentError(f"{name}: not YAML: {_one_line(error)}") from error
     problem = jsonschema.exceptions.best_match(_validator().iter_errors(written))

@@ -1,7 +1,6 @@
 """Services, backend and driver as processes of this machine: started, listened to, and always stopped.
 
-Must not know what is measured, nor import what it starts: processes are told by flags, and heard by their lines and
-by Control.
+Must not know what is measured, nor import what it starts: processes take flags, and print lines.
 """
 
 import os
@@ -18,8 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Self
 
-import grpc
-from sweetspot.v1.control_pb2 import SnapshotReply, SnapshotRequest
+from tools.status import PlainError
 
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """What tells whoever runs an experiment to stop."""
@@ -27,12 +25,11 @@ START_TIMEOUT_S = 20.0
 """A process that has not said where it listens by then never will."""
 STOP_TIMEOUT_S = 5.0
 """Nothing is in flight any more when a process is stopped, so that a drain takes no time."""
-SNAPSHOT_TIMEOUT_S = 10.0
 DYING_S = 0.5
 """From the last that is heard of a process to its end."""
 
 
-class LocalError(Exception):
+class LocalError(PlainError):
     """A process that did not do what it should; the message is one line for a person."""
 
 
@@ -194,35 +191,6 @@ def _undisturbed() -> Iterator[None]:
             signal.signal(number, handler)
         for first in came[:1]:
             signal.raise_signal(first)
-
-
-class Control:
-    """A service's control port (protos/sweetspot/v1/control.proto)."""
-
-    def __init__(self, address: str) -> None:
-        # A proxy that the environment names is not for this machine's own ports.
-        self._channel = grpc.insecure_channel(address, [("grpc.enable_http_proxy", 0)])
-        self._snapshot = self._channel.unary_unary(
-            "/sweetspot.v1.Control/Snapshot",
-            request_serializer=SnapshotRequest.SerializeToString,
-            response_deserializer=SnapshotReply.FromString,
-        )
-
-    def snapshot(self) -> SnapshotReply:
-        """The service's counters now. Raises LocalError."""
-        try:
-            reply: SnapshotReply = self._snapshot(SnapshotRequest(), timeout=SNAPSHOT_TIMEOUT_S)
-        except grpc.RpcError as error:
-            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-                raise LocalError(f"its control port did not answer in {SNAPSHOT_TIMEOUT_S:.0f} s") from error
-            raise LocalError(f"its control port answered {error.code().name}: {error.details()}") from error
-        return reply
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._channel.close()
 
 
 @contextmanager

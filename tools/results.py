@@ -17,10 +17,12 @@ import jsonschema
 from google.protobuf import json_format
 from sweetspot.v1.control_pb2 import SnapshotReply
 
+from tools.status import PlainError
+
 VERSION = 1
 
 
-class BadResultsError(Exception):
+class BadResultsError(PlainError):
     """A results folder that cannot be read or written; the message is one line for a person."""
 
 

@@ -1,69 +1,54 @@
-"""`sweetspot stages`: shows the stages of a service that runs, and tells one how to serve. Must not know any model."""
+"""`sweetspot stages`: shows the stages of a running service, and changes their settings. Must not know any model."""
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-import grpc
 from rich.console import Console
 from rich.table import Table
-from sweetspot.v1.control_pb2 import (
-    ConfigureReply,
-    ConfigureRequest,
-    SnapshotReply,
-    SnapshotRequest,
-    Stage,
-    StageSettings,
-)
+from sweetspot.v1.control_pb2 import Stage, StageSettings
 
+from tools.control import Control
+from tools.local import LocalError
 from tools.units import count, duration
 
-TIMEOUT_S = 5.0
 KEYS = [field.name for field in StageSettings.DESCRIPTOR.fields]
 
 
-_Reply = TypeVar("_Reply")
-
-
-class StagesError(Exception):
-    """What a person can put right, in one line."""
-
-
 def settings(pairs: Sequence[str]) -> StageSettings:
-    """`key=value` each, whole numbers. Raises StagesError; what is out of range the service refuses."""
-    told = StageSettings()
+    """`key=value` each, whole numbers. Raises LocalError; what is out of range the service refuses."""
+    wanted = StageSettings()
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or key not in KEYS:
-            raise StagesError(f"{pair!r} is not key=value, with one of {', '.join(KEYS)}")
+            raise LocalError(f"{pair!r} is not key=value, with one of {', '.join(KEYS)}")
         if not value.isdecimal() or int(value) >= 2**32:
-            raise StagesError(f"{key} is {value!r}, and no whole number")
-        setattr(told, key, int(value))
-    return told
+            raise LocalError(f"{key} is {value!r}, and no whole number")
+        setattr(wanted, key, int(value))
+    return wanted
 
 
 def read(address: str) -> Sequence[Stage]:
-    """The stages of the service whose control port is at HOST:PORT. Raises StagesError."""
-    with grpc.insecure_channel(address) as channel:
-        ask = channel.unary_unary(
-            "/sweetspot.v1.Control/Snapshot",
-            request_serializer=SnapshotRequest.SerializeToString,
-            response_deserializer=SnapshotReply.FromString,
-        )
-        reply = _answered(address, lambda: ask(SnapshotRequest(), timeout=TIMEOUT_S))
+    """The stages of the service whose control port is at HOST:PORT. Raises LocalError."""
+    with _control(address) as control:
+        reply = control.snapshot()
     if not reply.stages:
-        raise StagesError(f"{reply.model} at {address} has no stages")
+        raise LocalError(f"{reply.model} at {address} has no stages")
     return list(reply.stages)
 
 
-def tell(address: str, stage: str, told: StageSettings) -> None:
-    """Has a stage serve so from now on. Raises StagesError."""
-    with grpc.insecure_channel(address) as channel:
-        ask = channel.unary_unary(
-            "/sweetspot.v1.Control/Configure",
-            request_serializer=ConfigureRequest.SerializeToString,
-            response_deserializer=ConfigureReply.FromString,
-        )
-        _answered(address, lambda: ask(ConfigureRequest(stage=stage, settings=told), timeout=TIMEOUT_S))
+def steer(address: str, stage: str, wanted: StageSettings) -> None:
+    """Has a stage serve so from now on. Raises LocalError."""
+    with _control(address) as control:
+        control.configure(stage, wanted)
+
+
+@contextmanager
+def _control(address: str) -> Iterator[Control]:
+    with Control(address) as control:
+        try:
+            yield control
+        except LocalError as error:
+            raise LocalError(f"{address}: {error}") from error
 
 
 def show(console: Console, stages: Sequence[Stage]) -> None:
@@ -78,10 +63,3 @@ def show(console: Console, stages: Sequence[Stage]) -> None:
         told = " ".join(f"{field.name}={value}" for field, value in stage.settings.ListFields() if value)
         table.add_row(stage.name, count(stage.queue_depth), wait, count(stage.served), count(stage.shed), told)
     console.print(table)
-
-
-def _answered(address: str, ask: Callable[[], _Reply]) -> _Reply:
-    try:
-        return ask()
-    except grpc.RpcError as error:
-        raise StagesError(f"{address}: {error.details()}") from error

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -9,13 +10,15 @@ from rich.table import Table
 from tools import measures, traces
 from tools.answer import answer, connections, ranking, unanswered
 from tools.busy import words
-from tools.cluster.overview import Overview
 from tools.progress import Progress
 from tools.report.look import looks
 from tools.report.table import COLUMNS, rows
 from tools.results import Trial
 from tools.traces import Tally, Traced
 from tools.units import count, duration
+
+if TYPE_CHECKING:
+    from tools.cluster.overview import Overview
 
 SHOWN = {
     **{key: COLUMNS[key] for key in ("rate", "p99", "errors", "cpu", "pss")},
@@ -75,7 +78,7 @@ def show(console: Console, trials: Sequence[Trial], report: Path) -> None:
     console.print(str(report), markup=False, highlight=False, soft_wrap=True)
 
 
-def show_kept(console: Console, runs: Sequence[Overview]) -> None:
+def show_kept(console: Console, runs: "Sequence[Overview]") -> None:
     """The runs that are kept in a cluster."""
     if not runs:
         console.print("no runs")

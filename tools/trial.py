@@ -18,8 +18,9 @@ from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tools import local
 from tools.busy import taken_share
+from tools.control import Control
 from tools.experiment import Experiment
-from tools.local import Control, LocalError, Pinning, Process, Programs, started
+from tools.local import LocalError, Pinning, Process, Programs, started
 from tools.processors import ran_ns, tree_ns
 from tools.results import Trial
 from tools.snapshots import together

@@ -329,7 +329,7 @@ def test_a_load_that_cannot_start_is_told_and_its_job_removed(
 def test_a_job_name_that_is_taken_is_another_s_and_left_alone(
     cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tools.cli.run_name", lambda *_: "mine")
+    monkeypatch.setattr("tools.cluster.run.run_name", lambda *_: "mine")
     cluster.put("jobs", {"metadata": {"name": "mine-reactor-3"}})
     assert run(tmp_path) == 1
     assert f"job mine-reactor-3 in namespace {NAMESPACE} is another's; try: kubectl delete" in capsys.readouterr().out

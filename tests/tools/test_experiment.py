@@ -7,6 +7,7 @@ import yaml
 
 from tools import experiment
 from tools.experiment import BadExperimentError
+from tools.named import names
 
 LEAST = "title: Why?\nconnections: [1]\nplan: {steps: []}\n"
 
@@ -27,7 +28,7 @@ def written(folder: Path, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", experiment.names())
+@pytest.mark.parametrize("name", names())
 def test_every_experiment_with_a_name_is_valid(name: str) -> None:
     assert experiment.read(experiment.find(name)).title.endswith("?")
 

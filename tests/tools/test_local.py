@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.local import Control, LocalError, Pinning, Process, running_on, started
+from tools.local import LocalError, Pinning, Process, running_on, started
 
 SLEEPS = "import signal; print('listening on here', flush=True); signal.pause()"
 
@@ -127,9 +127,3 @@ def test_whoever_runs_the_experiment_goes_back_to_where_it_was() -> None:
 )
 def test_the_service_has_a_processor_of_its_own_where_there_are_two(cpus: set[int], pinning: Pinning | None) -> None:
     assert Pinning.over(cpus) == pinning
-
-
-def test_a_control_port_where_nobody_listens_is_one_line() -> None:
-    with Control("127.0.0.1:1") as control, pytest.raises(LocalError, match=r"control port answered UNAVAILABLE") as it:
-        control.snapshot()
-    assert "\n" not in str(it.value)

@@ -10,7 +10,8 @@ from contextlib import ExitStack, contextmanager
 
 from tools.bench.servers import Server
 from tools.bench.targets import Idle
-from tools.local import Control, LocalError
+from tools.control import Control
+from tools.local import LocalError
 
 TIMEOUT_S = 10.0
 

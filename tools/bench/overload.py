@@ -10,7 +10,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import grpc
 from sweetspot.v1.control_pb2 import SnapshotReply
 from sweetspot.v1.workload_pb2 import Block, RunRequest, Step
 
@@ -19,7 +18,8 @@ from tools.bench import clients, servers
 from tools.bench.bounds import CONNECTIONS, FACTOR, STREAMS, Overload, bound
 from tools.bench.clients import Timing
 from tools.bench.servers import Server, backend, serving
-from tools.local import Control, LocalError
+from tools.control import Control, open_channel
+from tools.local import LocalError
 
 SERVED_STREAMS = 5
 """On as many connections as are overloaded: some models serve one call of each at a time."""
@@ -37,7 +37,7 @@ REFUSALS = {"RESOURCE_EXHAUSTED", "UNAVAILABLE", "CANCELLED"}
 """The last two are how a client tells of streams that grpcio's core resets, REFUSED_STREAM and CANCEL."""
 
 _BLOCKS = RunRequest(steps=[Step(block=Block(duration_us=BLOCK_S * 1_000_000))])
-_ALONE = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
+_ALONE = ("grpc.use_local_subchannel_pool", 1)
 
 
 def plan() -> Mapping[str, Any]:
@@ -108,7 +108,7 @@ def _full(server: Server) -> Iterator[None]:
     with ExitStack() as stack:
         calls: list[Any] = []
         for _ in range(FULL_CONNECTIONS):
-            run = stack.enter_context(grpc.insecure_channel(server.address, _ALONE)).unary_unary(
+            run = stack.enter_context(open_channel(server.address, _ALONE)).unary_unary(
                 servers.PATH, RunRequest.SerializeToString
             )
             calls += [run.future(_BLOCKS, timeout=BLOCK_S) for _ in range(STREAMS)]

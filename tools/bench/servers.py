@@ -16,6 +16,7 @@ import grpc
 from sweetspot.v1.workload_pb2 import RunReply, RunRequest
 
 from tools.bench.targets import NGHTTPD
+from tools.control import open_channel
 from tools.local import DYING_S, START_TIMEOUT_S, LocalError, Process, running_on, started
 
 PATH = "/sweetspot.v1.Workload/Run"
@@ -121,8 +122,7 @@ def _await(process: Process, port: int) -> None:
 
 def _check(server: Server) -> None:
     """One call by another implementation of gRPC: h2load sees no status, this does. Raises LocalError."""
-    # A proxy that the environment names is not for this machine's own ports.
-    with grpc.insecure_channel(server.address, [("grpc.enable_http_proxy", 0)]) as channel:
+    with open_channel(server.address) as channel:
         run = channel.unary_unary(
             PATH, request_serializer=RunRequest.SerializeToString, response_deserializer=RunReply.FromString
         )

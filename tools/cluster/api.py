@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tools.status import PlainError
+
 # The package is loaded by whoever connects: it costs 0.7 s, which no run on this machine should pay.
 if TYPE_CHECKING:
     from kubernetes import client
@@ -32,7 +34,7 @@ _GROUPS = {
 }
 
 
-class ClusterError(Exception):
+class ClusterError(PlainError):
     """What the cluster refused or did not do: one line that names the object and what to try next."""
 
 

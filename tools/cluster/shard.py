@@ -35,8 +35,9 @@ from tools.cluster import store
 from tools.cluster.api import Api, ClusterError, Object
 from tools.cluster.pods import how_it_ended, ready
 from tools.cluster.release import BARRIER_PORT, CONTROL_PORT, Release, dns
+from tools.control import Control
 from tools.experiment import BadExperimentError, Experiment
-from tools.local import Control, LocalError, Programs, started
+from tools.local import LocalError, Programs, started
 from tools.snapshots import together
 from tools.trial import GRACE_S, OPENING_TIMEOUT_S, label_flags, load_flags
 

@@ -3,6 +3,16 @@
 Must not know how trials are run, and says nothing that the folder does not hold.
 """
 
-from tools.report.page import write
+from pathlib import Path
 
-__all__ = ["write"]
+
+def write(results: Path) -> Path:
+    """Writes `report.html` into a results folder and returns its path.
+
+    Shows whatever the folder holds, and says what it lacks. Raises BadResultsError where it is not a
+    results folder or cannot be written to.
+    """
+    # The page needs plotly and jinja2, 0.2 s of imports; the terminal uses other parts of this package.
+    from tools.report import page  # noqa: PLC0415
+
+    return page.write(results)

@@ -16,11 +16,7 @@ from tools.results import write_whole
 
 
 def write(results: Path) -> Path:
-    """Writes `report.html` into a results folder and returns its path.
-
-    Shows whatever the folder holds, and says what it lacks. Raises BadResultsError where it is not a
-    results folder or cannot be written to.
-    """
+    """As tools.report.write."""
     path = results / "report.html"
     write_whole(path, render(results))
     return path
