@@ -150,9 +150,22 @@ def _environment(load: Load, asked: Experiment) -> list[Object]:
         {"name": "CPU_MILLIS", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "1m"}}},
     ]
     if load.otlp_endpoint is not None:
-        where = "k8s.pod.name=$(POD),k8s.node.name=$(NODE),k8s.namespace.name=$(NAMESPACE),sweetspot.run=$(RUN)"
         variables += [
-            {"name": "OTEL_RESOURCE_ATTRIBUTES", "value": where},
+            {"name": "OTEL_RESOURCE_ATTRIBUTES", "value": _resource(load)},
             {"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": load.otlp_endpoint},
         ]
     return variables
+
+
+def _resource(load: Load) -> str:
+    """OpenTelemetry's resource attributes, as the chart has them for services (helm/sweetspot/templates/_names.tpl)."""
+    version = load.image.rpartition("/")[2].partition("@" if "@" in load.image else ":")[2]
+    attributes = {
+        "service.namespace": load.release,
+        "service.version": version,
+        "k8s.job.name": "$(JOB)",
+        "k8s.namespace.name": "$(NAMESPACE)",
+        "k8s.pod.name": "$(POD)",
+        "k8s.node.name": "$(NODE)",
+    }
+    return ",".join(f"{name}={value}" for name, value in attributes.items() if value)

@@ -37,6 +37,15 @@ helm.sh/chart: {{ (index . 0).Chart.Name }}-{{ (index . 0).Chart.Version }}
 {{- with $image.registry }}{{ . }}/{{ end }}{{ $image.repository }}/{{ include "sweetspot.dns" (index . 1) }}:{{ $image.tag | default (index . 0).Chart.AppVersion }}
 {{- end }}
 
+{{/*
+(root, deployment): OpenTelemetry's resource attributes of a pod; names in $() are the container's variables. Two releases
+in one namespace have services of one name, so the release is what groups them (service.namespace).
+*/}}
+{{- define "sweetspot.resource" -}}
+service.namespace={{ (index . 0).Release.Name }},service.version={{ (index . 0).Values.image.tag | default (index . 0).Chart.AppVersion }}
+{{- ""}},k8s.deployment.name={{ index . 1 }},k8s.namespace.name=$(NAMESPACE),k8s.pod.name=$(POD),k8s.node.name=$(NODE)
+{{- end }}
+
 {{/* Where spans go, over HTTP; empty where nobody takes them. */}}
 {{- define "sweetspot.otlp" -}}
 {{- if .Values.otlp.endpoint }}{{ .Values.otlp.endpoint }}

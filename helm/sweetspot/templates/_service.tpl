@@ -95,7 +95,7 @@ spec:
             - name: NAMESPACE
               valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
             - name: OTEL_RESOURCE_ATTRIBUTES
-              value: k8s.pod.name=$(POD),k8s.node.name=$(NODE),k8s.namespace.name=$(NAMESPACE)
+              value: {{ include "sweetspot.resource" (list $root $name) | quote }}
             - name: OTEL_EXPORTER_OTLP_ENDPOINT
               value: {{ . | quote }}
             {{- if not $root.Values.otlp.endpoint }}
