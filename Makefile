@@ -58,17 +58,19 @@ IMAGE_EXTRAS = $(shell $(BIN)/python -c 'import tomllib; print(*tomllib.load(ope
 # For what concerns a cluster: where, and further flags as ARGS="--models reactor,coroutines --set defaults.cpu=100m".
 RELEASE ?= sweetspot
 NAMESPACE ?= sweetspot
+# Of kubectl; empty: the current one.
+CONTEXT ?=
 REGISTRY ?=
 ARGS ?=
-DEPLOY = @$(BIN)/python -m tools.deploy $@ --release "$(RELEASE)" --namespace "$(NAMESPACE)" --registry "$(REGISTRY)" $(ARGS)
+DEPLOY = @$(BIN)/python -m tools.deploy $@ --release "$(RELEASE)" --namespace "$(NAMESPACE)" --context "$(CONTEXT)" --registry "$(REGISTRY)" $(ARGS)
 
 images: setup ## build the image of each model, with docker, podman or buildah (or IMAGE_BUILD=command); push to REGISTRY
 	$(DEPLOY)
 
-deploy: setup ## build images, bring them to the current context's cluster, and install the chart there
+deploy: setup ## build images, bring them to the cluster of CONTEXT (the current one), and install the chart there
 	$(DEPLOY)
 
-undeploy: setup ## remove from the cluster all that `deploy` and load Jobs made there
+undeploy: setup ## remove from the cluster what `deploy` and load Jobs made there; results stay without ARGS=--with-results
 	$(DEPLOY)
 
 cluster: setup ## make a cluster of your own on this machine, with kind

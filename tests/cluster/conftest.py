@@ -170,7 +170,7 @@ def another(cluster: Cluster) -> Iterator[Callable[[str], Release]]:
 
 def remove(made: Release) -> None:
     """Without a rest."""
-    done = made.cluster.deploy("undeploy", *made.flags)
+    done = made.cluster.deploy("undeploy", *made.flags, "--with-results")
     assert done.returncode == 0, done.stderr
     assert not made.cluster.kubectl("get", "namespace", made.namespace, "--ignore-not-found")
 

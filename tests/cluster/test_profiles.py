@@ -54,7 +54,7 @@ def proactor(cluster: Cluster) -> Iterator[Release]:
         assert done.returncode == 0, done.stdout + done.stderr
         yield made
     finally:
-        cluster.deploy("undeploy", *made.flags)
+        cluster.deploy("undeploy", *made.flags, "--with-results")
         cluster.kubectl("delete", "namespace", NAMESPACE, "--ignore-not-found", timeout_s=120)
 
 

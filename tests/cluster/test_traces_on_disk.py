@@ -34,7 +34,7 @@ def kept(release: Release) -> Iterator[Release]:
         cluster.apply(made.namespace, *volume_and_claim(node))
         yield made
     finally:
-        cluster.deploy("undeploy", *made.flags)
+        cluster.deploy("undeploy", *made.flags, "--with-results")
         as_root(made, "remover", node, release.tag, f"import shutil; shutil.rmtree('/node{FOLDER}')")
         cluster.kubectl("delete", "namespace", made.namespace, timeout_s=90)
         cluster.kubectl("delete", "persistentvolume", VOLUME)

@@ -1,7 +1,8 @@
 """What `make deploy` says when something is in the way: what Kubernetes and helm say, and what a person reads."""
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ import pytest
 from tools.deploy.__main__ import main
 from tools.deploy.images import ROOT, Image, content_tag, sources
 from tools.deploy.nodes import check, loader
-from tools.deploy.programs import DeployError
-from tools.deploy.release import refusal
+from tools.deploy.place import Place
+from tools.deploy.programs import DeployError, ProgramError
+from tools.deploy.release import KINDS, MADE_HERE, refusal
 from tools.deploy.trouble import still_leaving, trouble
 
 
@@ -28,12 +30,13 @@ def pod(*, ready: bool = False, phase: str = "Running", scheduled: str = "", **c
     }
 
 
+BIG = Place("big", "lab", "kind-mine")
 WAITING = {"waiting": {"reason": "CrashLoopBackOff"}}
 TROUBLES = {
     "ready": (pod(ready=True), None),
     "done": (pod(phase="Succeeded"), None),
     "no cores": (pod(phase="Pending", scheduled="0/2 nodes: 2 Insufficient cpu."), "defaults.cpu=100m"),
-    "no node": (pod(phase="Pending", scheduled="0/2 nodes: 2 node(s) had untolerated taint"), "kubectl get nodes"),
+    "no node": (pod(phase="Pending", scheduled="0/2 nodes: 2 node(s) had untolerated taint"), "get nodes"),
     "no image": (pod(state={"waiting": {"reason": "ErrImagePull"}}), "no image sweetspot/reactor:1"),
     "no profile": (
         pod(state={"waiting": {"reason": "CreateContainerError", "message": "cannot load seccomp profile"}}),
@@ -45,9 +48,20 @@ TROUBLES = {
 }
 
 
+def assert_whole(message: str) -> None:
+    """Each command of kubectl, helm and make in it names the release's cluster and namespace, and make the release."""
+    shown = r"helm (?!show|:)|kubectl |make (?:un)?deploy "
+    for command in re.findall(rf"(?:^|[ :])(?:{shown})[^;,]*", message):
+        assert re.search(
+            r"--(kube-)?context kind-mine --namespace (lab|another)"
+            r"|RELEASE=(big NAMESPACE=(lab|another)|another NAMESPACE=lab) CONTEXT=kind-mine",
+            command,
+        ), command
+
+
 @pytest.mark.parametrize(("found", "says"), TROUBLES.values(), ids=TROUBLES)
 def test_why_a_pod_is_not_ready_is_a_line_with_the_next_step(found: Mapping[str, Any], says: str | None) -> None:
-    line = trouble(found, "port in use")
+    line = trouble(found, "port in use", BIG)
     if says is None:
         assert line is None
     else:
@@ -56,6 +70,7 @@ def test_why_a_pod_is_not_ready_is_a_line_with_the_next_step(found: Mapping[str,
         assert says in line
         assert "; next: " in line
         assert "\n" not in line
+        assert_whole(line)
 
 
 def test_who_does_not_go_is_told_with_its_node() -> None:
@@ -63,8 +78,10 @@ def test_who_does_not_go_is_told_with_its_node() -> None:
         return {"metadata": {"name": name, **more}, "spec": {"nodeName": node}}
 
     told = {"deletionTimestamp": "2026-11-24T10:00:00Z"}
-    (line,) = still_leaving([on("n2", "a", **told), on("n2", "b", **told), on("n1", "stays")])
-    assert line.startswith("node n2: told to go, but still there: a, b; next: kubectl describe node n2, ")
+    (line,) = still_leaving([on("n2", "a", **told), on("n2", "b", **told), on("n1", "stays")], BIG)
+    assert line.startswith("node n2: told to go, but still there: a, b; next: kubectl --context kind-mine ")
+    assert line.endswith(UNDEPLOY)
+    assert_whole(line)
 
 
 REFUSALS = {
@@ -80,29 +97,30 @@ REFUSALS = {
     "somebody else's": (
         'Error: unable to continue with install: Service "sweetspot-reactor" in namespace "n" exists and cannot be '
         "imported into the current release: invalid ownership metadata",
-        "Service sweetspot-reactor in namespace n is somebody else's",
+        "Service sweetspot-reactor in namespace lab is somebody else's",
     ),
     "no right": (
         'Error: secrets is forbidden: User "me" cannot list resource "secrets" in API group "" in the namespace "n"',
-        "user me may not list secrets in namespace n",
+        "user me may not list secrets in namespace lab",
     ),
     "at work": (
         "Error: UPGRADE FAILED: another operation (install/upgrade/rollback) is in progress",
-        "helm rollback r --namespace n",
+        "helm --kube-context kind-mine --namespace lab rollback big",
     ),
 }
 
 
 @pytest.mark.parametrize(("said", "says"), REFUSALS.values(), ids=REFUSALS)
 def test_what_helm_refuses_names_the_object_and_the_next_step(said: str, says: str) -> None:
-    message = refusal(said, "r", "n")
+    message = refusal(said, BIG)
     assert message is not None
     assert says in message
     assert "next: " in message
+    assert_whole(message)
 
 
 def test_what_helm_has_begun_is_no_refusal() -> None:
-    assert refusal("Error: INSTALLATION FAILED: context deadline exceeded", "r", "n") is None
+    assert refusal("Error: INSTALLATION FAILED: context deadline exceeded", BIG) is None
 
 
 LOADERS = {"kind-sweetspot": "kind", "k3d-mine": "k3d", "minikube": "minikube", "k3s": "k3s"}
@@ -116,9 +134,9 @@ def test_a_cluster_of_this_machine_has_images_loaded(context: str, program: str)
 
 
 def test_a_cluster_elsewhere_needs_a_registry() -> None:
-    with pytest.raises(DeployError, match="make deploy REGISTRY="):
-        check("arn:aws:eks:somewhere", registry="", builder_is_given=False)
-    check("arn:aws:eks:somewhere", registry="registry.example/me", builder_is_given=False)
+    with pytest.raises(DeployError, match="make deploy RELEASE=big REGISTRY="):
+        check("arn:aws:eks:somewhere", "", builder_is_given=False, command="make deploy RELEASE=big")
+    check("arn:aws:eks:somewhere", "registry.example/me", builder_is_given=False, command="")
 
 
 def test_an_image_is_named_as_the_chart_names_it() -> None:
@@ -188,3 +206,115 @@ def test_images_are_loaded_into_the_cluster_of_this_machine_where_that_is_asked(
     loaded = [line for line in told.read_text().splitlines() if line.startswith("kind load image-archive ")]
     assert len(loaded) == len(("backend", "driver", "conformance", "reactor"))
     assert all(line.endswith(" --name mine") for line in loaded)
+
+
+RUN, LEFT = "configmap/run-1", "poddisruptionbudget.policy/big-reactor"
+
+
+class FakeCluster:
+    """kubectl and helm of a namespace that `deploy` has made. `stuck` are objects that no deletion removes."""
+
+    def __init__(self, *objects: str, stuck: str = "", helm_fails_with: str = "") -> None:
+        self.objects = {"secret/release", "deployment.apps/big-reactor", *objects}
+        self.stuck, self.helm_fails_with = stuck, helm_fails_with
+
+    def __call__(self, *command: str, timeout_s: float = 0) -> str:
+        """In the place of tools.deploy.programs.ask."""
+        words, shown = [word for word in command if not word.startswith("-")], ""
+        match words[0], words[1 if "config" in words else 3 :]:
+            case _, ["config", "current-context"]:
+                shown = "kind-mine"
+            case _, ["get", "namespace", *_]:
+                shown = json.dumps({"metadata": {"labels": {MADE_HERE: "deploy"}}})
+            case _, ["get", "pods", *_, "json"]:
+                shown = json.dumps({"items": [pod(state={"running": {}}, restartCount=0)]})
+            case _, ["logs", *_]:
+                shown = "port in use"
+            case _, ["get", kinds, *selector, "name"]:
+                every = self.objects - ({"secret/release"} if selector else set())
+                shown = "\n".join(
+                    {"configmaps": self.objects & {RUN}, "secrets": self.objects - every}.get(kinds, every)
+                )
+            case _, ["delete", "configmaps", *_]:
+                self.objects.discard(RUN)
+            case _, ["delete", "namespace", *_]:
+                self.objects.clear()
+            case "helm", ["uninstall", *_]:
+                self.objects &= {RUN, self.stuck}
+            case "helm", ["upgrade", *_]:
+                raise ProgramError(command, self.helm_fails_with)
+        return shown
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeCluster], None]:
+    """Puts a fake cluster in the place of programs."""
+    monkeypatch.setattr("tools.deploy.release.need", lambda *_: None)
+    monkeypatch.setattr("tools.deploy.release.GONE_TIMEOUT_S", 0)
+
+    def put(fake: FakeCluster) -> None:
+        for module in ("place", "release"):
+            monkeypatch.setattr(f"tools.deploy.{module}.ask", fake)
+
+    return put
+
+
+FLAGS = ("--release", "big", "--namespace", "lab")
+UNDEPLOY = "make undeploy RELEASE=big NAMESPACE=lab CONTEXT=kind-mine"
+
+
+def test_results_stay_unless_their_removal_is_asked_for(
+    asked: Callable[[FakeCluster], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = FakeCluster(RUN)
+    asked(fake)
+    assert main(["undeploy", *FLAGS]) == 0
+    said = capsys.readouterr().out
+    assert fake.objects == {RUN}
+    assert "results stay: 1 ConfigMaps" in said
+    assert f"{UNDEPLOY} ARGS=--with-results" in said
+    assert "namespace lab stays, for it holds results" in said
+    assert main(["undeploy", *FLAGS, "--with-results"]) == 0
+    assert not fake.objects
+    assert "namespace lab is removed" in capsys.readouterr().out
+
+
+def test_what_is_left_of_a_release_is_named_and_is_no_success(
+    asked: Callable[[FakeCluster], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked(FakeCluster(LEFT, stuck=LEFT))
+    assert main(["undeploy", *FLAGS]) == 2
+    said, failed = capsys.readouterr()
+    assert not said
+    assert f"are left in namespace lab of kind-mine: {LEFT}; next: kubectl --context kind-mine" in failed
+    assert_whole(failed)
+
+
+def test_a_release_that_is_not_there_is_not_said_to_be_removed(
+    asked: Callable[[FakeCluster], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake = FakeCluster()
+    fake.objects.clear()
+    asked(fake)
+    assert main(["undeploy", *FLAGS]) == 0
+    assert "there is no release big in namespace lab of kind-mine" in capsys.readouterr().out
+
+
+def test_a_deploy_that_fails_shows_what_helm_says_and_which_pods_are_not_ready(
+    asked: Callable[[FakeCluster], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    conflict = 'UPGRADE FAILED: conflict with "sweetspot": .spec.replicas\nresource not ready: Deployment/lab/big-seda'
+    asked(FakeCluster(helm_fails_with=f"level=WARN msg=slow\nError: {conflict}\n"))
+    assert main(["deploy", *FLAGS, "--tag", "1", "--models", "reactor"]) == 2
+    failed = capsys.readouterr().err
+    assert f"helm: {conflict}" in failed
+    assert "pod p is Running and not ready: port in use" in failed
+    assert UNDEPLOY in failed
+    assert_whole(failed)
+
+
+def test_every_kind_that_the_chart_makes_is_looked_for_when_it_is_removed() -> None:
+    goldens = (ROOT / "tests" / "chart" / "goldens").glob("*.yaml")
+    made = {kind.lower() for file in goldens for kind in re.findall(r"^kind: (\w+)$", file.read_text(), re.MULTILINE)}
+    looked_for = re.sub(r"ies\b", "y", KINDS).split(",")
+    assert made <= {kind.removesuffix("s") for kind in looked_for}

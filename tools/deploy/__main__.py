@@ -24,33 +24,44 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line. Returns the exit status."""
     args = _parser().parse_args(arguments)
-    where = Release(args.release, args.namespace)
     try:
         if args.command == "cluster":
             _cluster()
         elif args.command == "images":
             _images(args)
-        elif args.command == "undeploy":
-            release.current_context()
-            where.remove(_say)
         else:
-            _deploy(args, where)
+            return _change(args, Release(args.release, args.namespace, release.reachable_context(args.context)))
     except DeployError as error:
         print(f"{args.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"{args.command}: interrupted; next: make undeploy removes what was made", file=sys.stderr)
+        print(f"{args.command}: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _change(args: argparse.Namespace, where: Release) -> int:
+    """Raises DeployError."""
+    try:
+        if args.command == "undeploy":
+            where.remove(_say, with_results=args.with_results)
+        else:
+            _deploy(args, where)
+    except KeyboardInterrupt:
+        print(f"{args.command}: interrupted; to remove what was made: {where.make('undeploy')}", file=sys.stderr)
         return 130
     return 0
 
 
 def _parser() -> _Parser:
     parser = _Parser(
-        prog="python -m tools.deploy", description="Images and the chart, on the current context's cluster."
+        prog="python -m tools.deploy", description="Images and the chart, on a cluster that kubectl knows."
     )
     parser.add_argument("command", choices=("images", "deploy", "undeploy", "cluster"))
     parser.add_argument("--release", default="sweetspot", metavar="NAME", help="of the chart's release (sweetspot)")
     parser.add_argument("--namespace", default="sweetspot", metavar="NAME", help="for all of it (sweetspot)")
+    parser.add_argument("--context", default="", metavar="NAME", help="of kubectl, for the cluster (the current one)")
+    parser.add_argument("--with-results", action="store_true", help="`undeploy` removes what runs have kept there, too")
     parser.add_argument("--registry", default="", metavar="HOST/FOLDER", help="where images are pushed and pulled")
     parser.add_argument(
         "--tag",
@@ -80,17 +91,16 @@ def _models(asked: list[str] | None) -> list[str]:
 def _images(args: argparse.Namespace) -> None:
     tag, context = args.tag or images.content_tag(), ""
     if args.load:
-        context = release.current_context()
-        nodes.check(context, args.registry, bool(os.environ.get("IMAGE_BUILD")))
+        context = release.reachable_context(args.context)
+        nodes.check(context, args.registry, bool(os.environ.get("IMAGE_BUILD")), "make images")
     builder, built = images.build(_models(args.models), args.registry, tag, _say)
     if builder is not None:
         nodes.deliver(builder, built, context, args.registry, _say)
 
 
 def _deploy(args: argparse.Namespace, where: Release) -> None:
-    models = _models(args.models)
-    context = release.current_context()
-    release.check_permission(context, where)
+    models, context = _models(args.models), where.context
+    release.check_permission(where)
     tag = args.tag or images.content_tag()
     pairs = [f"image.tag={tag}", f"image.registry={args.registry}"]
     pairs += [f"models.{model}.enabled=false" for model in images.models() if model not in models]
@@ -98,13 +108,13 @@ def _deploy(args: argparse.Namespace, where: Release) -> None:
     settings += [word for pair in pairs + args.set for word in ("--set", pair)]
     where.check_values(settings)
     if not args.tag:
-        nodes.check(context, args.registry, bool(os.environ.get("IMAGE_BUILD")))
+        nodes.check(context, args.registry, bool(os.environ.get("IMAGE_BUILD")), where.make("deploy"))
         builder, built = images.build(models, args.registry, tag, _say)
         if builder is not None:
             nodes.deliver(builder, built, context, args.registry, _say)
     where.install(settings, args.timeout)
     _say(f"release {where.name} is ready in namespace {where.namespace} of {context}; next:")
-    _say(ask("helm", "get", "notes", where.name, "--namespace", where.namespace).removeprefix("NOTES:\n").rstrip())
+    _say(where.notes())
 
 
 def _cluster() -> None:

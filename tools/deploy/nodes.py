@@ -26,17 +26,20 @@ def loader(context: str) -> Callable[[Path], tuple[str, ...]] | None:
     return None
 
 
-def check(context: str, registry: str, builder_is_given: bool) -> None:
-    """Before minutes go into building. Raises DeployError where images would never come to the nodes."""
+def check(context: str, registry: str, builder_is_given: bool, command: str) -> None:
+    """Before minutes go into building. Raises DeployError where images would never come to the nodes.
+
+    command: the one to give again, with a registry.
+    """
     if registry or builder_is_given or context in _SHARED_WITH_DOCKER:
         return
-    command = loader(context)
-    if command is None:
+    load = loader(context)
+    if load is None:
         raise DeployError(
             f"context {context}: where its cluster takes images from is not known; "
-            "next: make deploy REGISTRY=registry/folder, to push them there and have them pulled"
+            f"next: {command} REGISTRY=registry/folder, to push them there and have them pulled"
         )
-    need(command(Path())[0], f"it loads images into {context}; next: make deploy REGISTRY=registry/folder")
+    need(load(Path())[0], f"it loads images into {context}; next: {command} REGISTRY=registry/folder")
 
 
 def deliver(

@@ -1,15 +1,17 @@
-"""The chart as a release in a namespace: installed, looked at when it does not come up, and removed without a rest.
+"""The chart as a release in a namespace: installed, looked at when it does not come up, and removed.
 
-Asks helm and kubectl, which know the cluster from the current context. Must not know how images come to be.
+Results of runs stay unless their removal is asked for. Must not know how images come to be.
 """
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tools.deploy.images import ROOT
+from tools.deploy.place import Place
 from tools.deploy.programs import DeployError, ProgramError, ask, last_line, need
 from tools.deploy.trouble import still_leaving, troubles
 
@@ -19,99 +21,153 @@ MADE_HERE = "sweetspot.dev/made-by"
 
 REMOVE_TIMEOUT_S = 180.0
 """Pods finish their calls before they go."""
+GONE_TIMEOUT_S = 10.0
+"""For objects that were deleted to be gone."""
+_LOOK_AGAIN_S = 0.5
 
 _OF_EVERY_NAMESPACE = {"configmap/kube-root-ca.crt", "serviceaccount/default"}
 _GO_WITH_OTHERS = {"events", "endpoints", "endpointslices", "replicasets", "controllerrevisions"}
 """Kinds whose objects follow others, some seconds later."""
+_LOAD = "jobs,pods,leases"
+"""Kinds that load Jobs leave, beside results."""
+KINDS = (
+    "deployments,services,serviceaccounts,configmaps,roles,rolebindings,networkpolicies,poddisruptionbudgets,"
+    f"horizontalpodautoscalers,{_LOAD}"
+)
+"""Kinds that the chart and load Jobs make."""
 
 
 @dataclass(frozen=True, slots=True)
-class Release:
+class Release(Place):
     """One installation of the chart."""
-
-    name: str
-    namespace: str
-
-    def kubectl(self, *arguments: str, timeout_s: float = 20.0) -> str:
-        """Raises ProgramError."""
-        return ask("kubectl", "--namespace", self.namespace, *arguments, timeout_s=timeout_s)
 
     @property
     def selector(self) -> str:
         """What its objects, and those of its load Jobs, have in common."""
         return f"app.kubernetes.io/name=sweetspot,app.kubernetes.io/instance={self.name}"
 
+    @property
+    def results(self) -> str:
+        """What the ConfigMaps have in common that runs keep (tools/cluster/store.py)."""
+        return f"{self.selector},sweetspot.dev/kind"
+
     def check_values(self, settings: Sequence[str]) -> None:
         """Raises DeployError where the chart refuses them."""
         try:
-            ask("helm", "template", self.name, str(CHART), "--namespace", self.namespace, *settings)
+            self.helm("template", self.name, str(CHART), *settings)
         except ProgramError as error:
-            raise DeployError(refusal(error.said, self.name, self.namespace) or last_line(error.said)) from None
+            raise DeployError(refusal(error.said, self) or last_line(error.said)) from None
 
     def install(self, settings: Sequence[str], timeout_s: float) -> None:
         """Makes the cluster as the chart and the settings say, and waits until it is. Raises DeployError."""
         self._make_namespace()
-        command = ("helm", "upgrade", "--install", self.name, str(CHART), "--namespace", self.namespace)
+        command = ("upgrade", "--install", self.name, str(CHART), *settings)
         try:
-            ask(*command, *settings, "--wait", "--timeout", f"{timeout_s:.0f}s", timeout_s=timeout_s + 30)
+            self.helm(*command, "--wait", "--timeout", f"{timeout_s:.0f}s", timeout_s=timeout_s + 30)
         except ProgramError as error:
             raise DeployError(self._why(error.said)) from None
 
-    def remove(self, say: Callable[[str], None]) -> None:
-        """Uninstalls it, removes what its Jobs left, and the namespace if `install` made it. Raises DeployError."""
+    def notes(self) -> str:
+        """What the chart says to do next. Raises ProgramError."""
+        return self.helm("get", "notes", self.name).removeprefix("NOTES:\n").rstrip()
+
+    def remove(self, say: Callable[[str], None], *, with_results: bool) -> None:
+        """Uninstalls it and removes what its Jobs left, and the namespace if `install` made it and it is empty.
+
+        Raises DeployError, also where something of the release is left.
+        """
         namespace = self._namespace()
         if not namespace:
-            say(f"there is no namespace {self.namespace}: nothing to remove")
+            say(f"there is no namespace {self.namespace} in {self.context}: nothing to remove")
             return
         try:
-            self._remove(namespace, say)
+            self._remove(say, with_results=with_results)
+            if namespace["metadata"].get("labels", {}).get(MADE_HERE) == "deploy":
+                self._remove_namespace(say)
         except ProgramError as error:
-            raise DeployError("\n".join(still_leaving(self._pods()) or [str(error)])) from None
+            raise DeployError("\n".join(still_leaving(self._pods(), self) or [str(error)])) from None
 
-    def _remove(self, namespace: Mapping[str, Any], say: Callable[[str], None]) -> None:
-        here = ("--namespace", self.namespace)
-        ask("helm", "uninstall", self.name, *here, "--ignore-not-found", "--wait", timeout_s=REMOVE_TIMEOUT_S)
-        own = ("--selector", self.selector, "--ignore-not-found")
-        self.kubectl("delete", "jobs,pods,configmaps,leases", *own, timeout_s=REMOVE_TIMEOUT_S)
-        say(f"nothing is left of release {self.name} in namespace {self.namespace}")
-        if namespace["metadata"].get("labels", {}).get(MADE_HERE) != "deploy":
-            return
+    def _remove(self, say: Callable[[str], None], *, with_results: bool) -> None:
+        was_there = self._listed("secrets", f"owner=helm,name={self.name}") or self._listed(KINDS, self.selector)
+        self.helm("uninstall", self.name, "--ignore-not-found", "--wait", timeout_s=REMOVE_TIMEOUT_S)
+        self._delete(_LOAD, self.selector)
+        results = self._listed("configmaps", self.results)
+        if with_results:
+            self._delete("configmaps", self.results)
+        left = self._left_after(GONE_TIMEOUT_S, set() if with_results else results)
+        if left:
+            names = " ".join(sorted(left))
+            raise DeployError(
+                f"objects of release {self.name} are left in namespace {self.namespace} of {self.context}: {names}; "
+                f"next: {self.kubectl_command(f'delete {names}')}"
+            )
+        where = f"namespace {self.namespace} of {self.context}"
+        say(
+            f"release {self.name} is removed from {where}"
+            if was_there
+            else f"there is no release {self.name} in {where}"
+        )
+        if results and with_results:
+            say(f"results are removed: {len(results)} ConfigMaps")
+        elif results:
+            say(
+                f"results stay: {len(results)} ConfigMaps, which sweetspot results list --namespace {self.namespace} "
+                f"--release {self.name} shows; to delete them: {self.make('undeploy', 'ARGS=--with-results')}"
+            )
+
+    def _left_after(self, timeout_s: float, wanted: set[str]) -> set[str]:
+        """What is left of the release, but for what is wanted; what is on its way out gets that time."""
+        deadline_s = time.monotonic() + timeout_s
+        while (left := self._listed(KINDS, self.selector) - wanted) and time.monotonic() < deadline_s:
+            time.sleep(_LOOK_AGAIN_S)
+        return left
+
+    def _delete(self, kinds: str, selector: str) -> None:
+        self.kubectl("delete", kinds, "--selector", selector, "--ignore-not-found", timeout_s=REMOVE_TIMEOUT_S)
+
+    def _listed(self, kinds: str, selector: str) -> set[str]:
+        """KIND/NAME of each."""
+        return set(self.kubectl("get", kinds, "--selector", selector, "--output", "name").split())
+
+    def _remove_namespace(self, say: Callable[[str], None]) -> None:
         others = self._others()
+        results = self._listed("configmaps", self.results)
         if others:
-            say(f"namespace {self.namespace} stays, for it holds {', '.join(sorted(others))}")
+            named = sorted(others - results) + [f"results ({len(results)} ConfigMaps)"] * bool(results)
+            say(f"namespace {self.namespace} stays, for it holds {', '.join(named)}")
             return
-        ask("kubectl", "delete", "namespace", self.namespace, "--wait", timeout_s=REMOVE_TIMEOUT_S)
+        self.kubectl("delete", "namespace", self.namespace, "--wait", timeout_s=REMOVE_TIMEOUT_S)
         say(f"namespace {self.namespace} is removed")
 
     def _others(self) -> set[str]:
         """What is in the namespace, of every kind that the cluster knows."""
-        kinds = ask("kubectl", "api-resources", "--namespaced", "--verbs=list,delete", "--output", "name").split()
+        kinds = self.kubectl("api-resources", "--namespaced", "--verbs=list,delete", "--output", "name").split()
         kinds = [kind for kind in kinds if kind.partition(".")[0] not in _GO_WITH_OTHERS]
         found = self.kubectl("get", ",".join(kinds), "--output", "name", timeout_s=REMOVE_TIMEOUT_S)
         return set(found.split()) - _OF_EVERY_NAMESPACE
 
     def _namespace(self) -> dict[str, Any]:
         """The namespace's object; empty where there is none."""
-        text = ask("kubectl", "get", "namespace", self.namespace, "--ignore-not-found", "--output", "json")
+        text = self.kubectl("get", "namespace", self.namespace, "--ignore-not-found", "--output", "json")
         found: dict[str, Any] = json.loads(text) if text.strip() else {}
         return found
 
     def _make_namespace(self) -> None:
         if self._namespace():
             return
-        ask("kubectl", "create", "namespace", self.namespace)
+        self.kubectl("create", "namespace", self.namespace)
         restricted = "pod-security.kubernetes.io/enforce=restricted"
-        ask("kubectl", "label", "namespace", self.namespace, f"{MADE_HERE}=deploy", restricted)
+        self.kubectl("label", "namespace", self.namespace, f"{MADE_HERE}=deploy", restricted)
 
     def _why(self, said: str) -> str:
         """What helm says, in words that name the object and the next step."""
-        return refusal(said, self.name, self.namespace) or self._why_not_ready(said)
+        return refusal(said, self) or self._why_not_ready(said)
 
     def _why_not_ready(self, said: str) -> str:
         pods = self._pods()
-        lines = troubles(pods, {pod["metadata"]["name"]: self._last_words(pod) for pod in pods})
-        left = f"release {self.name} is left in namespace {self.namespace} as far as it came: make undeploy removes it"
-        return "\n".join([*(lines or [f"helm: {last_line(said)}"]), left])
+        lines = troubles(pods, {pod["metadata"]["name"]: self._last_words(pod) for pod in pods}, self)
+        left = f"release {self.name} is left as far as it came; to remove it: {self.make('undeploy')}"
+        return "\n".join([f"helm: {_error(said)}", *lines, left])
 
     def _pods(self) -> list[dict[str, Any]]:
         listed = self.kubectl("get", "pods", "--selector", self.selector, "--output", "json")
@@ -129,7 +185,12 @@ class Release:
         return said.strip()
 
 
-def refusal(said: str, release: str, namespace: str) -> str | None:
+def _error(said: str) -> str:
+    """Helm's error, of as many lines as it has, without what helm wrote before it."""
+    return said[max(said.find("Error: "), 0) :].removeprefix("Error: ").strip() or "it said nothing"
+
+
+def refusal(said: str, place: Place) -> str | None:
     """A message for what helm refused before it made anything; None where it did make something.
 
     said: helm's standard error.
@@ -143,33 +204,33 @@ def refusal(said: str, release: str, namespace: str) -> str | None:
     foreign = re.search(r"(\w+) \"([^\"]+)\" in namespace \"[^\"]*\" exists and cannot be imported", said)
     if foreign:
         return (
-            f"{foreign[1]} {foreign[2]} in namespace {namespace} is somebody else's; "
-            "next: make deploy NAMESPACE=another, or RELEASE=another"
+            f"{foreign[1]} {foreign[2]} in namespace {place.namespace} is somebody else's; next: "
+            f"{place.make('deploy', namespace='another')}, or {place.make('deploy', name='another')}"
         )
     if "is forbidden" in said:
         what = re.search(r"(\S+) is forbidden: User \"([^\"]+)\" cannot (\w+)", said)
         who = f"user {what[2]} may not {what[3]} {what[1].strip(':')}" if what else last_line(said)
-        return f"{who} in namespace {namespace}; next: kubectl auth can-i --list --namespace {namespace}"
+        return f"{who} in namespace {place.namespace}; next: {place.kubectl_command('auth can-i --list')}"
     if "another operation" in said:
         return (
-            f"release {release} in namespace {namespace} is being changed, or a change of it was cut short; "
-            f"next: wait, or helm rollback {release} --namespace {namespace}"
+            f"release {place.name} in namespace {place.namespace} is being changed, or a change of it was cut short; "
+            f"next: wait, or {place.helm_command(f'rollback {place.name}')}"
         )
     return None
 
 
-def current_context() -> str:
-    """The context that kubectl and helm use, whose cluster answers. Raises DeployError."""
+def reachable_context(asked: str) -> str:
+    """That context, or where it is empty the current one, whose cluster answers. Raises DeployError."""
     need("kubectl", "next: https://kubernetes.io/docs/tasks/tools")
     need("helm", "next: https://helm.sh/docs/intro/install")
     try:
-        context = ask("kubectl", "config", "current-context").strip()
+        context = asked or ask("kubectl", "config", "current-context").strip()
     except ProgramError:
         raise DeployError(
             "kubectl has no current context: which cluster? next: make cluster, or kubectl config use-context NAME"
         ) from None
     try:
-        ask("kubectl", "get", "--raw", "/version", "--request-timeout", "10s")
+        ask("kubectl", "--context", context, "get", "--raw", "/version", "--request-timeout", "10s")
     except ProgramError as error:
         raise DeployError(
             f"context {context}: no cluster answers ({last_line(error.said)}); "
@@ -178,15 +239,15 @@ def current_context() -> str:
     return context
 
 
-def check_permission(context: str, release: Release) -> None:
+def check_permission(place: Place) -> None:
     """Raises DeployError where the person may not do what installing takes."""
     for verb, kind in (("create", "deployments.apps"), ("create", "services"), ("create", "secrets")):
         try:
-            ask("kubectl", "auth", "can-i", verb, kind, "--namespace", release.namespace)
+            place.kubectl("auth", "can-i", verb, kind)
         except ProgramError:
             raise DeployError(
-                f"context {context}: its user may not {verb} {kind} in namespace {release.namespace}; "
-                f"next: kubectl auth can-i --list --namespace {release.namespace}, or make deploy NAMESPACE=another"
+                f"context {place.context}: its user may not {verb} {kind} in namespace {place.namespace}; "
+                f"next: {place.kubectl_command('auth can-i --list')}, or {place.make('deploy', namespace='another')}"
             ) from None
 
 

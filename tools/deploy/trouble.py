@@ -3,19 +3,21 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tools.deploy.place import Place
+
 Json = Mapping[str, Any]
 
 _NO_IMAGE = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}
 _ENDED = {"CrashLoopBackOff", "Error", "OOMKilled", "Completed"}
 
 
-def troubles(pods: Iterable[Json], last_words: Mapping[str, str]) -> list[str]:
+def troubles(pods: Iterable[Json], last_words: Mapping[str, str], place: Place) -> list[str]:
     """A line for each pod that is not ready; `last_words` are the last line of a pod's log, by its name."""
-    found = (trouble(pod, last_words.get(pod["metadata"]["name"], "")) for pod in pods)
+    found = (trouble(pod, last_words.get(pod["metadata"]["name"], ""), place) for pod in pods)
     return [line for line in found if line is not None]
 
 
-def still_leaving(pods: Iterable[Json]) -> list[str]:
+def still_leaving(pods: Iterable[Json], place: Place) -> list[str]:
     """A line for each node that has pods which were told to go."""
     by_node: dict[str, list[str]] = {}
     for pod in pods:
@@ -23,50 +25,54 @@ def still_leaving(pods: Iterable[Json]) -> list[str]:
             by_node.setdefault(pod["spec"].get("nodeName", "none"), []).append(pod["metadata"]["name"])
     return [
         f"node {node}: told to go, but still there: {', '.join(names)}; "
-        f"next: kubectl describe node {node}, and make undeploy when it is ready"
+        f"next: {place.kubectl_command(f'describe node {node}')}, and when it is ready {place.make('undeploy')}"
         for node, names in sorted(by_node.items())
     ]
 
 
-def trouble(pod: Json, said: str = "") -> str | None:
+def trouble(pod: Json, said: str, place: Place) -> str | None:
     """None for a pod that is ready, or has done what it was to do."""
     name, status = pod["metadata"]["name"], pod.get("status", {})
     if status.get("phase") == "Succeeded" or _condition(status, "Ready").get("status") == "True":
         return None
     scheduled = _condition(status, "PodScheduled")
     if scheduled.get("status") == "False":
-        return f"pod {name} is Pending: {scheduled.get('message', 'no node takes it')}; {_next_for_pending(scheduled)}"
+        why = scheduled.get("message", "no node takes it")
+        return f"pod {name} is Pending: {why}; {_next_for_pending(why, place)}"
     for container in status.get("containerStatuses", ()):
-        line = _of_container(name, container, said)
+        line = _of_container(name, container, said, place)
         if line is not None:
             return line
-    return (
-        f"pod {name} is {status.get('phase', 'unknown')} and not ready{_quote(said)}; next: kubectl describe pod {name}"
-    )
+    look = place.kubectl_command(f"describe pod {name}")
+    return f"pod {name} is {status.get('phase', 'unknown')} and not ready{_quote(said)}; next: {look}"
 
 
-def _of_container(pod: str, container: Json, said: str) -> str | None:
+def _of_container(pod: str, container: Json, said: str, place: Place) -> str | None:
     waiting = container.get("state", {}).get("waiting", {})
     ended = container.get("state", {}).get("terminated") or container.get("lastState", {}).get("terminated")
     reason = waiting.get("reason", "")
     if reason in _NO_IMAGE:
         return (
             f"pod {pod}: no image {container['image']} on its node, nor where it is pulled from ({reason}); "
-            "next: make deploy builds and loads it, make deploy REGISTRY=... pushes it"
+            f"next: {place.make('deploy')} builds and loads it, with REGISTRY=... it pushes it"
         )
+    look = place.kubectl_command(f"describe pod {pod}")
     if reason.startswith("Create"):  # CreateContainerConfigError, CreateContainerError: a profile or a map is missing
-        return f"pod {pod} cannot be started: {waiting.get('message', reason)}; next: kubectl describe pod {pod}"
+        return f"pod {pod} cannot be started: {waiting.get('message', reason)}; next: {look}"
     if ended and (reason in _ENDED or not container.get("ready")):
         if ended.get("reason") == "OOMKilled":
-            return f"pod {pod} took more than its memory and was killed; next: make deploy with more (defaults.memory)"
-        return f"pod {pod} ends with status {ended.get('exitCode')}{_quote(said)}; next: kubectl logs {pod} --previous"
+            more = place.make("deploy", 'ARGS="--set defaults.memory=512Mi"')
+            return f"pod {pod} took more than its memory and was killed; next: give it more, as {more}"
+        logs = place.kubectl_command(f"logs {pod} --previous")
+        return f"pod {pod} ends with status {ended.get('exitCode')}{_quote(said)}; next: {logs}"
     return None
 
 
-def _next_for_pending(scheduled: Json) -> str:
-    if "Insufficient" in scheduled.get("message", ""):
-        return 'next: ask for less, as make deploy ARGS="--set defaults.cpu=100m", or deploy fewer (--models A,B)'
-    return "next: kubectl get nodes"
+def _next_for_pending(why: str, place: Place) -> str:
+    if "Insufficient" in why:
+        less = place.make("deploy", 'ARGS="--set defaults.cpu=100m"')
+        return f"next: ask for less, as {less}, or deploy fewer (--models A,B)"
+    return f"next: {place.kubectl_command('get nodes')}"
 
 
 def _condition(status: Json, kind: str) -> Json:
