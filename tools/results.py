@@ -4,9 +4,7 @@ Must not know how a trial is run, nor what is shown of it.
 """
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,6 +15,7 @@ import jsonschema
 from google.protobuf import json_format
 from sweetspot.v1.control_pb2 import SnapshotReply
 
+from tools import whole
 from tools.status import PlainError
 
 VERSION = 1
@@ -156,26 +155,10 @@ def read_trials(folder: Path) -> Found:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Writes a file so that at any instant, and after a crash, either the old content or the new one is there.
-
-    Makes missing folders. Raises BadResultsError.
-    """
+    """As tools.whole.write_whole. Makes missing folders; raises BadResultsError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # In the same folder, because a rename is atomic only within one file system (rename(2)).
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            try:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-                # A temporary file is private to its maker; a result is for everyone the folder is for.
-                Path(file.name).chmod(0o644)
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        whole.write_whole(path, text)
     except OSError as error:
         raise BadResultsError(f"{path}: cannot be written: {error.strerror}") from error
 

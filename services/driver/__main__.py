@@ -2,8 +2,9 @@
 
 Prints `measuring` when warm-up ends, `measured` when measuring ends and `answered` when no call is waited for any more,
 each on a line, then a table. Drivers that are shards of one run meet first, and begin together.
-Exit status: 0; 2 for what a person can put right, in one line on stderr; 130 when interrupted, with the
-result so far kept. Must not know how any of it is done.
+Exit status: 0; 2 for what a person can put right, in one line on stderr; 1 where the result could not be written to
+`--out`, as on a full disk, and is on stdout; 130 when interrupted, with the result so far
+kept. Must not know how any of it is done.
 """
 
 import os
@@ -20,9 +21,10 @@ from services.driver.load import Load
 from services.driver.loop import PATH
 from services.driver.options import Options, parse
 from services.driver.plan import PlanError, read_plan
-from services.driver.result import check_writable, make_result, write_result
+from services.driver.result import UNWRITTEN, keep, make_result
 from services.driver.summary import summary
 from services.driver.tracing import record_spans, sampler
+from services.driver.whole import check_writable
 from services.telemetry import Tracing
 
 INTERRUPTED = 130
@@ -72,7 +74,8 @@ def _run(options: Options) -> int:
         clock_uncertainty_ns=start.uncertainty_ns,
         spans=None if tracing is None else tracing.counts,
     )
-    write_result(options.out, result)
+    if not keep(options.out, result):
+        return UNWRITTEN
     _say(summary(result))
     _say(f"result: {options.out}")
     return INTERRUPTED if outcome.interrupted else 0

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from services.driver.result import write_result
+from services.driver.result import UNWRITTEN, keep
 from services.driver.samples import merge as merge_summaries
 from services.driver.summary import summary
 from services.driver.tracing import not_too_many
@@ -38,7 +38,8 @@ def main(arguments: Sequence[str]) -> int:
     except (OSError, ValueError, VoidRun) as error:
         print(f"services.driver.merge: {error}", file=sys.stderr)
         return 2
-    write_result(args.out, result)
+    if not keep(args.out, result):
+        return UNWRITTEN
     print(summary(result))
     return 0
 

@@ -1,11 +1,11 @@
-"""The result of a run as JSON: made, checked against the schema beside this file, written whole or not at all.
+"""The result of a run as JSON: made, checked against the schema beside this file, kept.
 
 Knows the schema's words. Must not know how any number came about.
 """
 
 import json
-import os
 import platform
+import sys
 from array import array
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -22,9 +22,12 @@ from services.driver.plan import Plan
 from services.driver.samples import summarize
 from services.driver.schedule import NS_PER_S
 from services.driver.tracing import listed
+from services.driver.whole import write_whole
 from services.telemetry.tracing import Counts
 
 VERSION = 2
+UNWRITTEN = 1
+"""Exit status: there is a result, but not where it was to be."""
 
 
 def make_result(
@@ -118,25 +121,21 @@ def schema() -> dict[str, Any]:
     return read
 
 
-def check_writable(path: Path) -> None:
-    """Finds out before the run whether its result can be kept. Raises OSError."""
-    if path.is_dir():
-        raise IsADirectoryError(21, "Is a directory", str(path))
-    probe = _beside(path)
-    probe.touch()
-    probe.unlink()
+def keep(path: Path, result: dict[str, Any]) -> bool:
+    """Writes a result that fulfils the schema; where that fails, one line on stderr and the result on stdout.
 
-
-def write_result(path: Path, result: dict[str, Any]) -> None:
-    """Writes a result that fulfils the schema; whoever reads `path` meanwhile sees the old file or the new one.
-
-    Raises OSError, or jsonschema.ValidationError for a result that only a mistake in the driver can make.
+    Returns whether it is written. Raises jsonschema.ValidationError for what only a mistake in the driver can make.
     """
     jsonschema.validate(result, schema(), format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
-    unfinished = _beside(path)
-    unfinished.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    unfinished.replace(path)
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}")
+    text = json.dumps(result, indent=1) + "\n"
+    try:
+        write_whole(path, text)
+    except OSError as error:
+        where = "on stdout"
+        try:
+            print(text, end="", flush=True)
+        except OSError:
+            where = "lost: stdout does not take it either"
+        print(f"services.driver: cannot write {path}: {error.strerror}; the result is {where}", file=sys.stderr)
+        return False
+    return True

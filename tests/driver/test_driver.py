@@ -44,6 +44,16 @@ def driver(tmp_path: Path) -> Driver:
     return Driver(tmp_path)
 
 
+def test_a_result_that_cannot_be_written_is_on_stdout(driver: Driver) -> None:
+    with FakeService(lambda _: Act.REPLY).running() as target:
+        done = driver.run(target, "--warmup", "0", "--duration", "0.1", "--out", "/dev/full")
+    assert done.returncode == 1
+    assert done.stderr == "services.driver: cannot write /dev/full: No space left on device; the result is on stdout\n"
+    marks, brace, result = done.stdout.partition("{")
+    assert marks == "measuring\nmeasured\nanswered\n"
+    jsonschema.validate(json.loads(brace + result), schema())
+
+
 def test_a_run_prints_its_marks_then_a_table_and_keeps_a_result_that_fits_the_schema(driver: Driver) -> None:
     with FakeService(lambda number: Act.REFUSE if number % 10 == 0 else Act.REPLY).running() as target:
         done = driver.run(target, "--warmup", "0.1", "--duration", "0.3")

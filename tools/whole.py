@@ -1,0 +1,43 @@
+"""Writes a file whole or not at all, and a device, a FIFO or what a link leads to where it is. Raises OSError.
+
+As services/driver/whole.py: no tool imports a service.
+"""
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+_DESCRIPTORS = ("/dev/fd/", "/proc/", "/dev/stdout", "/dev/stderr")
+"""What these name is open already, perhaps as a regular file: another file in its place would get nothing more."""
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Whoever reads a regular file meanwhile, or after a crash, sees the old content or the new one."""
+    if not _is_replaced(path):
+        with path.open("a", encoding="utf-8") as file:
+            file.write(text)
+        return
+    # A link stays: what it leads to is replaced. In that folder, because a rename is atomic only within one file
+    # system (rename(2)).
+    target = path.resolve()
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123  (a descriptor)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        # A temporary file is private to its maker; a result is for everyone the folder is for.
+        Path(name).chmod(0o644)
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _is_replaced(path: Path) -> bool:
+    """Whether it is a regular file, or will be one."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode) and not str(path.absolute()).startswith(_DESCRIPTORS)
+    except FileNotFoundError:
+        return True
