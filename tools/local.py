@@ -94,6 +94,7 @@ class Process:
                 start_new_session=True,
             )
         except OSError as error:
+            self._stderr.close()
             raise LocalError(f"{name}: cannot be started: {error.strerror}") from error
         # Before the interpreter has come to its first thread: later ones inherit it (sched_setaffinity(2)).
         if cpus:
