@@ -115,7 +115,7 @@ def _results(args: argparse.Namespace, console: Console, programs: Programs) -> 
         return 0
     name = kept[-1].run if args.run == "latest" and kept else args.run
     folder = args.results / name
-    void = pull(api, name, folder, programs)
+    void = pull(api, name, folder, programs, args.release or RELEASE)
     _show_report(folder, console)
     for why in void:
         print(f"sweetspot: void: {why}", file=sys.stderr)
@@ -128,22 +128,20 @@ def _traces(args: argparse.Namespace, console: Console, programs: Programs) -> i
 
     folder = Path(args.run) if Path(args.run).is_dir() else Path("results") / args.run
     trials = read_trials(folder).trials
-    release = _cluster_of(folder, programs).release
+    cluster = _cluster_of(folder, programs)
+    release = cluster.release
     service = jaeger.service(release)
     console.print(
-        f"kubectl port-forward -n {release.api.namespace} service/{service} 16686   # then the links work",
+        f"{traces.port_forward(release.api.namespace, service)}   # then the links work",
         markup=False,
         soft_wrap=True,
     )
     short = False
     for trial in trials:
-        result = trial.result
-        ids = {call["trace_id"] for call in result["traces"]}
-        lasted_s = result["asked"]["warmup_s"] + result["asked"]["duration_s"]
-        stored, there = jaeger.count_spans(release, result["started_at"], lasted_s, ids)
+        stored, there = jaeger.count_spans(release, trial, cluster.run)
         tally = traces.tallies(trial, stored)
         missing = list(traces.shortfalls(trial, tally, len(there)))
-        show_traces(console, trial, tally, missing, args.jaeger.rstrip("/"))
+        show_traces(console, trial, tally, missing, traces.Jaeger(args.jaeger.rstrip("/"), cluster.run))
         short = short or bool(missing)
     return FAILED if short else 0
 

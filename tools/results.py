@@ -59,9 +59,14 @@ class Found:
     """One line for each trial that is void, or whose file could not be read."""
 
 
+def trial_name(model: str, connections: int) -> str:
+    """As its spans and its files name it."""
+    return f"{model}-{connections}"
+
+
 def trial_path(folder: Path, model: str, connections: int) -> Path:
     """Where that trial is kept; it exists only once the trial has ended."""
-    return folder / "trials" / f"{model}-{connections}.json"
+    return folder / "trials" / f"{trial_name(model, connections)}.json"
 
 
 def write_trial(folder: Path, trial: Trial) -> Path:

@@ -14,7 +14,7 @@ from tools.progress import Progress
 from tools.report.look import looks
 from tools.report.table import COLUMNS, rows
 from tools.results import Trial
-from tools.traces import Tally, Traced
+from tools.traces import Jaeger, Tally, Traced
 from tools.units import count, duration
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def show_kept(console: Console, runs: "Sequence[Overview]") -> None:
         )
 
 
-def show_traces(console: Console, trial: Trial, tally: Sequence[Tally], missing: Sequence[str], jaeger: str) -> None:
+def show_traces(console: Console, trial: Trial, tally: Sequence[Tally], missing: Sequence[str], jaeger: Jaeger) -> None:
     """A trial's traces worth a look, one for each latency, and what became of its spans."""
 
     def say(text: str) -> None:
@@ -99,14 +99,15 @@ def show_traces(console: Console, trial: Trial, tally: Sequence[Tally], missing:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def link(name: str, call: Traced) -> None:
-        say(f"  {name:>14}  {duration(call.latency_ns):>9}  {jaeger}/trace/{call.trace_id}  {call.status}")
+        say(f"  {name:>14}  {duration(call.latency_ns):>9}  {jaeger.trace(call)}  {call.status}")
 
     calls = traces.traced(trial)
-    say(f"\n{trial.model} at {connections(trial.connections)}: {count(len(calls))} traced calls")
+    say(f"\n{trial.model} at {connections(trial.connections)}: {traces.drawn(trial)}")
     if calls:
         link("median", traces.median(calls))
         for place, call in enumerate(traces.slowest(calls), 1):
             link("slowest" if place == 1 else f"slowest but {place - 1}", call)
+        say(f"  search for the slowest: {jaeger.slowest(trial)}")
         say("  by latency:")
         for bucket in traces.buckets(calls):
             link(f"{count(len(bucket.calls))} of them", bucket.calls[len(bucket.calls) // 2])

@@ -1,11 +1,22 @@
 """Which traces of a run are worth a look, and whether all of them are there. Must not know where traces are kept."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlencode
 
-from tools.results import Trial
+from tools.results import Trial, trial_name
+from tools.units import count, duration
 
+FORWARDED = "http://localhost:16686"
+"""Where a browser finds a cluster's Jaeger, once its port is forwarded."""
+CANDIDATES = 8
+"""Calls tried for one place: exporters drop spans under load, and a call without spans shows nothing."""
 SLOWEST = 3
+_MARGIN = timedelta(minutes=3)
+"""Wall clocks of nodes and of whoever dated the trial differ, and a load takes its time to begin."""
 _STEPS = (1, 2, 5)
 
 
@@ -25,6 +36,44 @@ class Bucket:
     low_ns: int
     high_ns: int
     calls: tuple[Traced, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Jaeger:
+    """Links into the Jaeger that has the traces of a run."""
+
+    url: str
+    run: str
+    """As spans name it."""
+
+    def trace(self, call: Traced) -> str:
+        """One call."""
+        return f"{self.url}/trace/{call.trace_id}"
+
+    def slowest(self, trial: Trial) -> str | None:
+        """A search for the slowest traced call of the trial; None where no call was traced."""
+        calls = traced(trial)
+        if not calls:
+            return None
+        start, end = period(trial)
+        tags = {
+            "sweetspot.model": trial.model,
+            "sweetspot.connections": str(trial.connections),
+            "sweetspot.run": self.run,
+            "sweetspot.trial": trial_name(trial.model, trial.connections),
+            "sweetspot.measured": "true",
+        }
+        query = {
+            "service": "driver",
+            "tags": json.dumps(tags),
+            # Jaeger has microseconds.
+            "minDuration": f"{calls[-1].latency_ns // 1000}us",
+            "start": round(start.timestamp() * 1e6),
+            "end": round(end.timestamp() * 1e6),
+            "lookback": "custom",
+            "limit": 20,
+        }
+        return f"{self.url}/search?{urlencode(query)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +101,45 @@ def median(calls: Sequence[Traced]) -> Traced:
 def slowest(calls: Sequence[Traced]) -> list[Traced]:
     """The slowest ones, the very slowest first. `calls` are sorted."""
     return list(calls[::-1][:SLOWEST])
+
+
+def median_first(calls: Sequence[Traced]) -> list[Traced]:
+    """Sorted calls by their distance from the middle."""
+    middle = (len(calls) - 1) // 2
+    return [calls[place] for place in sorted(range(len(calls)), key=lambda place: abs(place - middle))]
+
+
+def drawn(trial: Trial) -> str:
+    """Of how many calls these are a sample, and what that may have missed: nobody knows the slowest one ahead."""
+    calls, listed = trial.result["calls"], traced(trial)
+    number = calls.get("traced", len(listed))
+    text = f"{count(number)} of {count(calls['planned'])} calls were traced, drawn by chance"
+    most_ns = trial.result["latency_ns"]["max"]
+    answered = [call.latency_ns for call in listed if call.status == "OK"]
+    if not answered or most_ns is None:
+        return f"{text}."
+    return (
+        f"{text}: of those answered the slowest traced took {duration(max(answered))}, "
+        f"the slowest of all {duration(most_ns)}."
+    )
+
+
+def port_forward(namespace: str, service: str) -> str:
+    """What makes links to Jaeger work."""
+    return f"kubectl port-forward -n {namespace} service/{service} 16686"
+
+
+def period(trial: Trial) -> tuple[datetime, datetime]:
+    """When all of the trial's spans were made, whatever clocks say."""
+    asked = trial.result["asked"]
+    began = datetime.fromisoformat(trial.result["started_at"]).astimezone(UTC)
+    lasted = timedelta(seconds=asked["warmup_s"] + asked["duration_s"] + asked["timeout_s"])
+    return began - _MARGIN, began + lasted + _MARGIN
+
+
+def without_spans(folder: Path, trial: Trial) -> Path:
+    """The file that says why a results folder has no spans of a trial."""
+    return folder / "traces" / f"{trial_name(trial.model, trial.connections)}.why"
 
 
 def buckets(calls: Sequence[Traced]) -> list[Bucket]:
@@ -86,8 +174,12 @@ def tallies(trial: Trial, stored: Mapping[str, int]) -> list[Tally]:
 
 
 def shortfalls(trial: Trial, tally: Sequence[Tally], traces_stored: int) -> Iterator[str]:
-    """Why spans are missing, as far as the numbers tell; a line for each cause. Nothing where all are there."""
-    calls, listed = trial.result["calls"], len(trial.result["traces"])
+    """Why spans are missing, as far as the numbers tell; a line for each cause. Nothing where all are there.
+
+    Each span of the driver is the root of a trace.
+    """
+    spans = trial.result["spans"]
+    exported = spans["exported"] if spans else 0
     for each in tally:
         if each.made > each.exported:
             lost = each.made - each.exported
@@ -95,12 +187,10 @@ def shortfalls(trial: Trial, tally: Sequence[Tally], traces_stored: int) -> Iter
     missing = sum(max(each.exported - each.stored, 0) for each in tally)
     if not missing:
         return
-    if listed > traces_stored:
+    if exported > traces_stored:
         yield (
-            f"{missing} exported spans are not stored, {listed - traces_stored} of {listed} traces not at all: the "
+            f"{missing} exported spans are not stored, {exported - traces_stored} of {exported} traces not at all: the "
             "store was restarted, or keeps fewer traces (jaeger.maxTraces of the chart)"
         )
-    elif calls["unfinished"]:
-        yield f"{missing} exported spans are of calls that were unfinished: no span of the driver leads to them"
     else:
         yield f"{missing} exported spans are not stored though their traces are: the store or its queue dropped them"

@@ -22,7 +22,7 @@ from tools.control import Control
 from tools.experiment import Experiment
 from tools.local import LocalError, Pinning, Process, Programs, started
 from tools.processors import ran_ns, tree_ns
-from tools.results import Trial
+from tools.results import Trial, trial_name
 from tools.snapshots import together
 
 OPENING_TIMEOUT_S = 60.0
@@ -163,7 +163,7 @@ def load_flags(experiment: Experiment) -> list[str]:
 
 def label_flags(run: str, model: str, connections: int) -> list[str]:
     """The driver's flags for what the spans of a trial say of it."""
-    return ["--run", run, "--trial", f"{model}-{connections}", "--model", model]
+    return ["--run", run, "--trial", trial_name(model, connections), "--model", model]
 
 
 def _trace_file(place: Place, name: str) -> list[str]:

@@ -1,7 +1,9 @@
 """Which traces are shown, and what is said of those that are missing."""
 
 import dataclasses
+import json
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -51,33 +53,61 @@ def test_every_call_is_in_the_one_bucket_of_its_latency(
 
 
 @pytest.mark.parametrize(
-    ("tally", "there", "calls", "said"),
+    ("tally", "there", "said"),
     [
-        (Tally("driver", 4, 4, 4), 4, {}, []),
+        (Tally("driver", 4, 4, 4), 4, []),
         (
-            Tally("backend", 4, 1, 1), 4, {},
+            Tally("backend", 4, 1, 1), 4,
             ["backend could not export 3 of 4 spans: the collector refused them or was away"],
         ),
         (
-            Tally("backend", 4, 4, 2), 2, {},
+            Tally("backend", 4, 4, 2), 2,
             ["2 exported spans are not stored, 2 of 4 traces not at all: the store was restarted, or keeps fewer "
              "traces (jaeger.maxTraces of the chart)"],
         ),
         (
-            Tally("reactor", 9, 9, 4), 4, {"unfinished": 1},
-            ["5 exported spans are of calls that were unfinished: no span of the driver leads to them"],
-        ),
-        (
-            Tally("reactor", 9, 9, 4), 4, {"unfinished": 0},
+            Tally("reactor", 9, 9, 4), 4,
             ["5 exported spans are not stored though their traces are: the store or its queue dropped them"],
         ),
     ],
 )  # fmt: skip
-def test_spans_that_are_missing_have_a_cause(tally: Tally, there: int, calls: dict[str, Any], said: list[str]) -> None:
-    assert list(traces.shortfalls(trial(1, 2, 3, 4, **calls), [tally], there)) == said
+def test_spans_that_are_missing_have_a_cause(tally: Tally, there: int, said: list[str]) -> None:
+    made = trial(1, 2, 3, 4)
+    made = dataclasses.replace(made, result={**made.result, "spans": {"made": 4, "exported": 4, "dropped": 0}})
+    assert list(traces.shortfalls(made, [tally], there)) == said
 
 
 def test_what_was_made_exported_and_stored_stand_side_by_side() -> None:
     counts = {"made": 3, "exported": 2, "dropped": 1}
     made = dataclasses.replace(trial(1), spans={"driver": counts, "backend": counts})
     assert traces.tallies(made, {"driver": 2}) == [Tally("driver", 3, 2, 2), Tally("backend", 3, 2, 0)]
+
+
+def test_one_search_finds_the_slowest_traced_call_of_a_model_at_so_many_connections() -> None:
+    found = traces.Jaeger("http://j", "nightly").slowest(trial(5_000_999, 7_000_999, 6_000_000))
+    assert found is not None
+    url = urlsplit(found)
+    query = {name: value for name, (value,) in parse_qs(url.query).items()}
+    assert (url.netloc, url.path, query["service"]) == ("j", "/search", "driver")
+    assert json.loads(query["tags"]) == {
+        "sweetspot.model": "reactor",
+        "sweetspot.connections": "10",
+        "sweetspot.run": "nightly",
+        "sweetspot.trial": "reactor-10",
+        "sweetspot.measured": "true",
+    }
+    assert query["minDuration"] == "7000us"
+    assert int(query["end"]) - int(query["start"]) > (1 + sample.DURATION_S + 10) * 1e6
+    assert traces.Jaeger("http://j", "nightly").slowest(trial()) is None
+
+
+def test_the_slowest_traced_call_is_shown_beside_the_slowest_of_all() -> None:
+    made = trial(494_000_000, 3_000_000, planned=2_000, traced=200)
+    result = {**made.result, "latency_ns": {**made.result["latency_ns"], "max": 1_686_000_000}}
+    assert traces.drawn(dataclasses.replace(made, result=result)) == (
+        "200 of 2,000 calls were traced, drawn by chance: of those answered the slowest traced took 494 ms, "
+        "the slowest of all 1.69 s."
+    )
+    assert traces.drawn(trial(9, status="UNAVAILABLE", planned=10, traced=1)) == (
+        "1 of 10 calls were traced, drawn by chance."
+    )

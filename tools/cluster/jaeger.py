@@ -4,15 +4,19 @@ Source: github.com/jaegertracing/jaeger-idl, proto/api_v3/query_service.proto; t
 """
 
 from collections import Counter
-from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from tools.cluster.api import ClusterError
+from tools.cluster.api import ClusterError, NotThereError
 from tools.cluster.release import Release
+from tools.results import Trial, trial_name
+from tools.traces import period
 
-# Wall clocks of nodes and of whoever dated the trial differ, and a load takes its time to begin.
-_MARGIN = timedelta(minutes=3)
+_PORT = "16686"
+
+Spans = Mapping[str, Any]
+"""An OTLP ExportTraceServiceRequest as JSON."""
 
 
 def service(release: Release) -> str:
@@ -26,40 +30,60 @@ def service(release: Release) -> str:
     return found
 
 
-def count_spans(
-    release: Release, began: str, duration_s: float, trace_ids: Collection[str]
-) -> tuple[Counter[str], set[str]]:
-    """Spans of these traces by the name of the process that made them, and which of the traces there are.
+def spans_of(release: Release, name: str, trace_id: str) -> Spans | None:
+    """The spans of one trace; None where Jaeger has none. `name` is its Service. Raises ClusterError."""
+    try:
+        answer = release.api.from_service(name, _PORT, f"/api/v3/traces/{trace_id}", [])
+    except NotThereError:
+        return None
+    except ClusterError as error:
+        raise _silent(release, name, error) from None
+    found: Spans = answer.get("result", {})
+    return found if found.get("resourceSpans") else None
 
-    `began` is RFC 3339. Raises ClusterError where there is no Jaeger, or it does not answer.
+
+def count_spans(release: Release, trial: Trial, run: str) -> tuple[Counter[str], set[str]]:
+    """Spans of the trial's traces by the name of the process that made them, and which traces there are.
+
+    Raises ClusterError where there is no Jaeger, or it does not answer.
     """
-    name = service(release)
-    start = datetime.fromisoformat(began).astimezone(UTC)
+    name, made = service(release), trial.result["spans"]
+    start, end = period(trial)
     query = [
         ("query.service_name", "driver"),
-        ("query.start_time_min", _rfc3339(start - _MARGIN)),
-        ("query.start_time_max", _rfc3339(start + timedelta(seconds=duration_s) + _MARGIN)),
-        # Other trials fall into these minutes too.
-        ("query.num_traces", str(2 * len(trace_ids) + 1000)),
+        ("query.start_time_min", _rfc3339(start)),
+        ("query.start_time_max", _rfc3339(end)),
+        # Other trials fall into these minutes too. Each span of the driver is a trace.
+        ("query.num_traces", str(2 * (made["made"] if made else 0) + 1000)),
     ]
     try:
-        answer = release.api.from_service(name, "16686", "/api/v3/traces", query)
+        answer = release.api.from_service(name, _PORT, "/api/v3/traces", query)
     except ClusterError as error:
-        look = f"kubectl get pods -n {release.api.namespace} -l app.kubernetes.io/component=jaeger"
-        raise ClusterError(f"Jaeger ({name}) does not answer: {error}; try: {look}") from None
-    spans: Counter[str] = Counter()
-    found: set[str] = set()
-    for group in answer.get("result", {}).get("resourceSpans", []):
-        process = _attribute(group["resource"], "service.name")
-        for scope in group["scopeSpans"]:
-            ids = [span["traceId"] for span in scope["spans"] if span["traceId"] in trace_ids]
-            spans[process] += len(ids)
-            found.update(ids)
-    return spans, found
+        raise _silent(release, name, error) from None
+    groups = answer.get("result", {}).get("resourceSpans", [])
+    ours = {"sweetspot.run": run, "sweetspot.trial": trial_name(trial.model, trial.connections)}
+    of_process = [
+        (_attributes(group["resource"]).get("service.name", ""), span)
+        for group in groups
+        for scope in group["scopeSpans"]
+        for span in scope["spans"]
+    ]
+    traces = {
+        span["traceId"]
+        for process, span in of_process
+        if process == "driver" and ours.items() <= _attributes(span).items()
+    }
+    return Counter(process for process, span in of_process if span["traceId"] in traces), traces
 
 
-def _attribute(resource: Any, name: str) -> str:
-    return next((str(each["value"]["stringValue"]) for each in resource["attributes"] if each["key"] == name), "")
+def _silent(release: Release, name: str, error: ClusterError) -> ClusterError:
+    look = f"kubectl get pods -n {release.api.namespace} -l app.kubernetes.io/component=jaeger"
+    return ClusterError(f"Jaeger ({name}) does not answer: {error}; try: {look}")
+
+
+def _attributes(owner: Any) -> dict[str, str]:
+    """Those that are texts."""
+    return {each["key"]: each["value"].get("stringValue", "") for each in owner.get("attributes", ())}
 
 
 def _rfc3339(when: datetime) -> str:

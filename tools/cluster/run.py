@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tools import environment, experiment
-from tools.cluster import store
+from tools.cluster import store, waterfalls
 from tools.cluster.api import Api, ClusterError
 from tools.cluster.job import Load, job_name
 from tools.cluster.release import Release
@@ -70,6 +70,7 @@ class Cluster:
             "resources": {model: self.release.container(model).get("resources", {}) for model in sorted(images)},
             "options": {model: self.release.options(model) for model in sorted(images)},
             "replicas": {model: self.release.deployment(model)["spec"].get("replicas") for model in sorted(images)},
+            "jaeger": self.release.jaeger(),
             "cluster": {
                 "namespace": self.release.api.namespace,
                 "release": self.release.name,
@@ -147,6 +148,7 @@ class Cluster:
                 )
                 raise
             write_trial(folder, trial)
+            waterfalls.keep(self.release, trial, folder)
             watcher.ended(trial)
 
 
@@ -155,10 +157,10 @@ def run_name(stem: str, when: str) -> str:
     return f"{re.sub('[^a-z0-9-]+', '-', stem.lower()).strip('-')[:30]}-{when.lower()}"
 
 
-def pull(api: Api, run: str, folder: Path, programs: Programs) -> list[str]:
+def pull(api: Api, run: str, folder: Path, programs: Programs, release: str) -> list[str]:
     """Makes the results folder of a run from what is in the cluster; returns a line for each part that is no result.
 
-    Raises ClusterError, BadResultsError.
+    `release` is where its Jaeger is. Raises ClusterError, BadResultsError.
     """
     found = store.parts(api, run)
     try:
@@ -179,7 +181,9 @@ def pull(api: Api, run: str, folder: Path, programs: Programs) -> list[str]:
     void = []
     for (model, connections), parts in sorted(found.items()):
         try:
-            write_trial(folder, store.assemble(parts, programs))
+            trial = store.assemble(parts, programs)
+            write_trial(folder, trial)
+            waterfalls.keep(Release(api, release), trial, folder)
         except VoidTrialError as error:
             write_void(folder, model, connections, str(error))
             void.append(f"{model} at {connections}: {error}")

@@ -13,6 +13,7 @@ from tools.report.definitions import DEFINITIONS
 from tools.report.look import looks
 from tools.report.rendering import environment
 from tools.results import write_whole
+from tools.traces import port_forward
 
 
 def write(results: Path) -> Path:
@@ -29,7 +30,8 @@ def render(results: Path) -> str:
     ranked = ranking(contents.trials, at) if at is not None else []
     look = looks(contents.models)
     plots, plot_problems = figures.plots(contents)
-    shown, trace_problems = calls.shown_calls(results, ranked)
+    cluster = contents.environment.get("cluster", {}) if contents.environment.get("jaeger") else {}
+    shown, trace_problems = calls.shown_calls(results, ranked, cluster.get("run"))
     return (
         environment()
         .get_template("report.html.j2")
@@ -50,6 +52,7 @@ def render(results: Path) -> str:
                 "plots": [dataclasses.asdict(plot) for plot in plots],
             },
             shown=[(look[one.model], one) for one in shown],
+            forward=port_forward(cluster["namespace"], contents.environment["jaeger"]) if cluster else None,
             spreads=pods.spreads(contents),
             environment=contents.environment,
             experiment=contents.experiment,

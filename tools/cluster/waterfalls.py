@@ -1,0 +1,40 @@
+"""Fetches from the release's Jaeger the spans of the calls that a report shows, so that the report needs no Jaeger.
+
+They go into the results folder, as OTLP JSON lines like those of a run on one machine; where there are none, a file of
+one line says why. Must not know what is shown of a call.
+"""
+
+import json
+from pathlib import Path
+
+from tools.cluster import jaeger
+from tools.cluster.api import ClusterError
+from tools.cluster.release import Release
+from tools.results import Trial, write_whole
+from tools.traces import CANDIDATES, Traced, median_first, traced, without_spans
+
+
+def keep(release: Release, trial: Trial, folder: Path) -> None:
+    """Keeps the spans of the trial's median and slowest traced call. Raises BadResultsError."""
+    calls = traced(trial)
+    if not calls:
+        return
+    why = without_spans(folder, trial)
+    try:
+        name = jaeger.service(release)
+        found = [_first(release, name, order) for order in (median_first(calls), calls[::-1])]
+    except ClusterError as error:
+        write_whole(why, f"{error}\n")
+        return
+    lines = [json.dumps(spans) for spans in found if spans]
+    if not lines:
+        write_whole(why, f"Jaeger ({name}) has none of these traces; it keeps jaeger.maxTraces of the chart\n")
+        return
+    write_whole(why.with_suffix(".jsonl"), "".join(f"{line}\n" for line in dict.fromkeys(lines)))
+    why.unlink(missing_ok=True)
+
+
+def _first(release: Release, name: str, calls: list[Traced]) -> jaeger.Spans | None:
+    """Raises ClusterError."""
+    found = (jaeger.spans_of(release, name, call.trace_id) for call in calls[:CANDIDATES])
+    return next((spans for spans in found if spans), None)
