@@ -12,8 +12,9 @@ Who waits      Each worker's loop, for its clients, the backend and the other wo
 What bounds it For any one key, the CPU of one worker: keys that are asked for more than others make a hot spot. A call
                that comes to the wrong one of N workers, as (N - 1) / N of them do, costs both of them.
 When full      `queue_bound` calls may wait for an owner in each other worker; a further one is answered
-               RESOURCE_EXHAUSTED. When a worker dies, what it was asked is answered UNAVAILABLE, and what comes next
-               waits for its successor. That owns the same keys and accounts, but no working set is left.
+               RESOURCE_EXHAUSTED. Requests of 256 KiB may be on their way to an owner; beyond that connections take
+               turns. When a worker dies, what it was asked is answered UNAVAILABLE, and what comes next waits for its
+               successor. That owns the same keys and accounts, but no working set is left.
 After          Stonebraker et al., The End of an Architectural Era, VLDB 2007, section 3 (H-Store: a partition for each
                core, and no locks). Unlike there, an owner goes on with other calls while one waits, as in Seastar.
 
@@ -36,7 +37,7 @@ from services.runtime.calls import Caller
 from services.runtime.config import Address
 from services.runtime.forwarding import Asker, Remote
 from services.runtime.inline import InlineCalls
-from services.runtime.link import Link
+from services.runtime.link import Link, Message
 from services.runtime.loop import Loop
 from services.runtime.passing import Mailbox
 from services.runtime.service import WORKLOAD_SHAPES, Service
@@ -124,7 +125,7 @@ class Owners:
         with suppress(BlockingIOError):
             while (sock := self._mailbox.receive()) is not None:
                 asker = Asker(self._calls, self._ledger, self._left)
-                asker.link = Link(sock, self._loop, received=asker.received, lost=asker.lost)
+                asker.link = Link(sock, self._loop, received=asker.received, lost=asker.lost, reads_while_full=False)
                 self._askers.add(asker)
 
     def drain(self) -> None:
@@ -134,11 +135,11 @@ class Owners:
             other.leave()
         self._stop_if_alone()
 
-    def _connect(self, mailbox: Mailbox, **told: Callable[..., None]) -> Link:
+    def _connect(self, mailbox: Mailbox, received: Callable[[list[Message]], None], lost: Callable[[], None]) -> Link:
         kept, sent = socket.socketpair()
         with sent:
             mailbox.send(sent)
-        return Link(kept, self._loop, **told)
+        return Link(kept, self._loop, received=received, lost=lost)
 
     def _left(self, asker: Asker) -> None:
         self._askers.discard(asker)

@@ -6,7 +6,7 @@
     c2 --+-                     |   '----+-----'   |    one that waits     | <-+--- backend, or  |    timers
     c3 <-+-- reply <-| | | | <--+--------+---------+    (on threads)       |   |    for a time   |
          '----------------------'  shed  '         '-----------------------'   '-----------------'
-         ||||  a bounded queue: a pair of sockets, of which what is not yet taken is counted and kept
+         ||||  a queue bounded by count and bytes: a pair of sockets; what is not yet taken is counted and kept
 
 With `--stages-in threads` the frames are threads of one process: front and call a loop's, admit and compute a pool's,
 whose threads take from the queues themselves; the queues are lists behind a lock.
@@ -17,7 +17,8 @@ Who waits      Each loop, for its queue; compute's threads, for a batch of calls
 What bounds it The slowest stage: compute's interpreter lock, which all stages share where they are threads; then the
                front, which alone has the connections. A hop between processes costs two system calls and a pickle at
                either end, and at low load two switches; between threads a lock and one switch.
-When full      A stage whose next queue is full keeps its events and takes no more, so that its own queue fills; admit
+When full      A stage whose next queue is full keeps its events and takes no more, so that its own queue fills; in the
+               queue of `read` connections take turns, so that one whose calls are large waits alone. Admit
                refuses what it could not hand on, RESOURCE_EXHAUSTED with the time after which to come again, and so
                does the front where its own queue is full. What a call that is under way comes back with is never
                refused: as many are in compute and call as these may take. When a stage's process dies the calls

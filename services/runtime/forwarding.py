@@ -5,6 +5,9 @@
     | Remote |                                                                 | Asker  | ---> Calls
     '--------' <- begun how many | message number, ... | end number, status    '--------'
 
+What is sent there and not begun is bounded by bytes, beyond which calls wait on the asking side, where connections take
+turns. The running side reads nothing while more than that waits to be sent back.
+
 One whose own clients have left says `leaving`, and need not be waited for. It still runs what others ask of it, and
 still asks for what those calls have to book.
 
@@ -13,11 +16,13 @@ Which calls go to which worker, and how the two come to have a link, is the mode
 
 from collections.abc import Callable
 from functools import partial
+from operator import itemgetter
 from typing import Protocol
 
 from services.runtime.calls import Caller, Calls
+from services.runtime.fair import FairQueue
 from services.runtime.interop import SHAPES
-from services.runtime.link import Message
+from services.runtime.link import FULL_BYTES, Message
 from services.runtime.service import WORKLOAD_SHAPES, Service
 from services.telemetry import Headers
 from services.wire import Code, ServerCall
@@ -30,9 +35,11 @@ Answered = Callable[[Code, str], None]
 class Linked(Protocol):
     """What is asked of a link, on whichever loop it is."""
 
-    def send(self, *message: object) -> None:
+    def send(self, *message: object, payload_bytes: int = 0) -> None:
         """Sends a message; nothing once the link is lost."""
 
+
+Asked = tuple[Caller, ServerCall]
 
 _SHAPES = {**WORKLOAD_SHAPES, **SHAPES}
 
@@ -40,8 +47,9 @@ _SHAPES = {**WORKLOAD_SHAPES, **SHAPES}
 class Remote:
     """The asking side. Belongs to its loop's thread.
 
-    Guarantees: each call is finished once, UNAVAILABLE where the worker dies first; at most `queue_bound` wait there
-    until they are begun. The service is told how many do, and whether that is as many.
+    Guarantees: each call is finished once, UNAVAILABLE where the worker dies first; at most `queue_bound` wait until
+    they are begun, with FULL_BYTES of requests and one more call there, the others here. The service is told how many
+    do, and whether that is as many.
     """
 
     def __init__(self, name: str, connect: Callable[..., Linked], service: Service) -> None:
@@ -51,10 +59,13 @@ class Remote:
         self._queue = service.queue
         self._full_queues = service.full_queues
         self._queue_bound = service.config.queue_bound
-        self._asked: dict[int, tuple[Caller, ServerCall]] = {}
+        self._waiting = FairQueue[Asked](itemgetter(0))
+        self._asked: dict[int, Asked] = {}
         self._booked: dict[int, Answered] = {}
         self._sequence = 0
         self._not_begun = 0
+        self._not_begun_bytes = 0
+        """Of requests that were sent."""
         self._leaving = False
         self._gone = False
         self._link = connect(received=self._received, lost=self._lost)
@@ -62,20 +73,16 @@ class Remote:
     @property
     def load(self) -> int:
         """Calls that it has been asked for and has not ended."""
-        return len(self._asked)
+        return len(self._asked) + len(self._waiting)
 
     def run(self, connection: Caller, call: ServerCall) -> None:
         """Has the call run there, and its replies passed on."""
         if self._not_begun >= self._queue_bound:
             connection.finish(call, Code.RESOURCE_EXHAUSTED, f"queue of {self._name} is full")
             return
-        self._sequence += 1
-        self._asked[self._sequence] = connection, call
-        call.context = partial(self._link.send, "cancel", self._sequence)
         self._wait_for(1)
-        head = (call.head.path, call.head.timeout_ns, call.head.trace_context)
-        self._link.send("run", self._sequence, head, call.received_ns, call.request)
-        call.request = b""
+        self._waiting.append((connection, call))
+        self._send_waiting()
 
     def book(self, account: int, amount: int, answered: Answered) -> None:
         """Has an account changed there; `answered` is called once: UNAVAILABLE where it is not known whether it was."""
@@ -91,10 +98,27 @@ class Remote:
         self._leaving = True
         self._link.send("leaving", self._sequence)
 
+    def _send_waiting(self) -> None:
+        while self._waiting and self._not_begun_bytes < FULL_BYTES:
+            connection, call = self._waiting.popleft()
+            if call.cancelled:
+                self._wait_for(-1)
+                connection.finish(call, Code.CANCELLED, "cancelled by the caller")
+                continue
+            self._sequence += 1
+            self._asked[self._sequence] = connection, call
+            call.context = partial(self._link.send, "cancel", self._sequence)
+            head, size_bytes = (call.head.path, call.head.timeout_ns, call.head.trace_context), len(call.request)
+            self._not_begun_bytes += size_bytes
+            self._link.send("run", self._sequence, head, call.received_ns, call.request, payload_bytes=size_bytes)
+            call.request = b""
+
     def _received(self, messages: list[Message]) -> None:
         for kind, number, *rest in messages:
             if kind == "begun":
                 self._wait_for(-number)
+                self._not_begun_bytes -= rest[0]
+                self._send_waiting()
             elif kind == "message":
                 connection, call = self._asked[number]
                 connection.send(call, *rest)
@@ -105,18 +129,22 @@ class Remote:
                 self._booked.pop(number)(Code.OK, "")
 
     def _lost(self) -> None:
-        asked, self._asked = self._asked, {}
+        asked, self._asked = list(self._asked.values()), {}
         booked, self._booked = self._booked, {}
-        self._wait_for(-self._not_begun)
+        self._not_begun_bytes = 0
         why = f"{self._name} has died"
         if self._leaving:
             self._gone = True
+            while self._waiting:
+                asked.append(self._waiting.popleft())
         else:
             self._link = self._connect(received=self._received, lost=self._lost)
-        for connection, call in asked.values():
+        self._wait_for(len(self._waiting) - self._not_begun)
+        for connection, call in asked:
             connection.finish(call, Code.UNAVAILABLE, why)
         for answered in booked.values():
             answered(Code.UNAVAILABLE, f"{why}: not known whether it has booked a transfer")
+        self._send_waiting()
 
     def _wait_for(self, calls: int) -> None:
         was_full = self._not_begun >= self._queue_bound
@@ -138,18 +166,18 @@ class Asker:
         self.link: Linked
 
     def send(self, call: ServerCall, message: bytes) -> None:
-        self.link.send("message", call.stream_id, message)
+        self.link.send("message", call.stream_id, message, payload_bytes=len(message))
 
     def finish(self, call: ServerCall, code: Code, why: str = "") -> None:
         del self._running[call.stream_id]
         self.link.send("end", call.stream_id, code, why)
 
     def received(self, messages: list[Message]) -> None:
-        begun = 0
+        begun = begun_bytes = 0
         for kind, number, *rest in messages:
             if kind == "run":
                 begun += 1
-                self._run(number, *rest)
+                begun_bytes += self._run(number, *rest)
             elif kind == "cancel":
                 self._cancel(number)
             elif kind == "book":
@@ -158,7 +186,7 @@ class Asker:
             else:
                 self._left(self)
         if begun:
-            self.link.send("begun", begun)
+            self.link.send("begun", begun, begun_bytes)
 
     def lost(self) -> None:
         """The other worker is no more, and nobody waits for its calls."""
@@ -166,12 +194,13 @@ class Asker:
             self._cancel(number)
         self._left(self)
 
-    def _run(self, number: int, head: tuple[bytes, int | None, Headers], received_ns: int, request: bytes) -> None:
+    def _run(self, number: int, head: tuple[bytes, int | None, Headers], received_ns: int, request: bytes) -> int:
         path, timeout_ns, trace_context = head
         head_here = RequestHead(path, (), 0, timeout_ns=timeout_ns, trace_context=trace_context)
         call = self._running[number] = ServerCall(number, head_here, _SHAPES[path], received_ns)
         call.request = request
         self._calls.received(self, call)
+        return len(request)
 
     def _cancel(self, number: int) -> None:
         call = self._running.get(number)

@@ -13,6 +13,7 @@ from services.runtime.demultiplexer import READABLE, WRITABLE
 from services.runtime.linger import LINGER_S
 from services.runtime.loop import Loop
 from services.runtime.service import Service
+from services.runtime.turns import Turns
 from services.runtime.writer import Writer
 from services.wire import CallCancelled, CallReceived, Code, ServerCall, ServerEvent
 
@@ -31,6 +32,7 @@ class Connection:
         "_service",
         "_session",
         "_sock",
+        "_turns",
         "_writer",
     )
 
@@ -50,12 +52,13 @@ class Connection:
         self._calls = calls
         self._closed = closed
         self._session = service.open_session()
+        self._turns = Turns(self._session)
         self._writer = Writer(sock, loop)
         self._flushing = False
         self._lingering = False
 
     def ready(self, events: int) -> None:
-        if events & ~WRITABLE:
+        if events & ~WRITABLE and not self._turns.pending:
             try:
                 data = self._sock.recv(RECEIVE_BYTES)
             except BlockingIOError:
@@ -65,9 +68,10 @@ class Connection:
             if not data:
                 self._close()
                 return
-            self._flushing = True  # one write for all that this read brings
-            for event in self._session.receive_data(data):
-                self._dispatch(event)
+            self._flushing = True  # one write for all that this turn brings
+            self._turns.take(data, self._dispatch)
+            if self._turns.pending:
+                self._take_next_turn()
         self._flush()
 
     def send(self, call: ServerCall, message: bytes) -> None:
@@ -83,6 +87,19 @@ class Connection:
     def drain(self) -> None:
         """Tells the client to open no more calls; the connection ends with the last one in flight."""
         self._session.drain()
+        self._flush()
+
+    def _take_next_turn(self) -> None:
+        """After the other connections have had theirs."""
+        self._loop.call_at(time.monotonic_ns(), self._go_on)
+
+    def _go_on(self) -> None:
+        if self._sock.fileno() < 0:
+            return
+        self._flushing = True
+        self._turns.go_on(self._dispatch)
+        if self._turns.pending:
+            self._take_next_turn()
         self._flush()
 
     def _dispatch(self, event: ServerEvent) -> None:
@@ -109,7 +126,7 @@ class Connection:
         except OSError:
             self._close()
             return
-        if self._session.closed and not self._writer.unsent:
+        if self._session.closed and not self._writer.has_more:
             self._linger()
 
     def _linger(self) -> None:
@@ -127,8 +144,7 @@ class Connection:
     def _close(self) -> None:
         if self._sock.fileno() < 0:
             return
-        for event in self._session.receive_data(b""):
-            self._dispatch(event)
+        self._turns.end(self._dispatch)
         self._loop.unregister(self._sock.fileno())
         self._service.close_session(self._session)
         self._sock.close()

@@ -6,27 +6,61 @@ from collections.abc import Callable
 from services.runtime.demultiplexer import READABLE, WRITABLE
 from services.runtime.loop import Loop
 
+TURN_BYTES = 256 * 1024
+"""A write stops after so many bytes. A peer that reads as fast as the loop writes must not hold the loop."""
+
 
 class Writer:
-    """Writes what a session has to say, as much as the socket takes; has the loop tell when it takes the rest."""
+    """Writes what a session has to send, and watches the socket: the loop reports when it takes the rest.
 
-    __slots__ = ("_loop", "_sock", "unsent")
+    Guarantee: no byte is copied between the session and the kernel, however small the pieces are that the kernel takes.
+    """
+
+    __slots__ = ("_loop", "_reads", "_sock", "_unsent", "has_more")
 
     def __init__(self, sock: socket.socket, loop: Loop) -> None:
         self._sock = sock
         self._loop = loop
-        self.unsent = b""
+        self._unsent = _NOTHING
+        self._reads = True
+        self.has_more = False
+        """Something may be left to write: `write` is to be called again when the socket is writable."""
+
+    @property
+    def unsent_bytes(self) -> int:
+        """Bytes that the session gave and the kernel has not taken."""
+        return len(self._unsent)
 
     def write(self, data_to_send: Callable[[], bytes]) -> None:
-        """Raises OSError when the connection is gone."""
-        had_unsent = bool(self.unsent)
+        """Writes TURN_BYTES, or a little more. Raises OSError when the connection is gone."""
+        had_more, self.has_more = self.has_more, True
+        written = 0
         try:
-            while data := self.unsent or data_to_send():
-                self.unsent = data
-                self.unsent = data[self._sock.send(data) :]
-                if self.unsent:
+            while written < TURN_BYTES:
+                data = self._unsent or data_to_send()
+                if not data:
+                    self.has_more = False
                     break
+                size = self._sock.send(data)
+                written += size
+                if size < len(data):
+                    self._unsent = memoryview(data)[size:]
+                    break
+                self._unsent = _NOTHING
         except BlockingIOError:
-            pass
-        if had_unsent != bool(self.unsent):
-            self._loop.modify(self._sock.fileno(), READABLE | (WRITABLE if self.unsent else 0))
+            self._unsent = memoryview(data)
+        if had_more != self.has_more:
+            self._watch()
+
+    def read(self, *, wanted: bool) -> None:
+        """Has the loop report that bytes have come, or not report it."""
+        if wanted != self._reads:
+            self._reads = wanted
+            self._watch()
+
+    def _watch(self) -> None:
+        events = (READABLE if self._reads else 0) | (WRITABLE if self.has_more else 0)
+        self._loop.modify(self._sock.fileno(), events)
+
+
+_NOTHING = memoryview(b"")

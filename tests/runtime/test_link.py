@@ -13,7 +13,7 @@ from services.runtime.calls import Caller
 from services.runtime.config import Config
 from services.runtime.drain import Drain
 from services.runtime.forwarding import Asker, Remote
-from services.runtime.link import RECEIVE_BYTES, Link, Message
+from services.runtime.link import BATCH_BYTES, FULL_BYTES, MESSAGE_BYTES, RECEIVE_BYTES, Link, Mail, Message
 from services.runtime.loop import Loop
 from services.runtime.service import Service
 from services.wire import Code, ServerCall, Shape
@@ -41,11 +41,11 @@ def turn(loop: Loop, turns: int = 8) -> None:
 class End:
     """A link, and what it was told."""
 
-    def __init__(self, sock: socket.socket, loop: Loop) -> None:
+    def __init__(self, sock: socket.socket, loop: Loop, *, reads_while_full: bool = True) -> None:
         self.messages: list[Message] = []
         self.lost = 0
         self.sock = sock
-        self.link = Link(sock, loop, received=self.messages.extend, lost=self._lost)
+        self.link = Link(sock, loop, received=self.messages.extend, lost=self._lost, reads_while_full=reads_while_full)
 
     def _lost(self) -> None:
         self.lost += 1
@@ -80,6 +80,42 @@ def test_both_ends_are_told_once_that_a_link_is_lost(loop: Loop) -> None:
     other.link.send("nobody hears this")
     turn(loop)
     assert (one.lost, other.lost) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("payloads", "batches"),
+    [([0] * 10, [10]), ([BATCH_BYTES // 4] * 6, [3, 3]), ([1, 10 * BATCH_BYTES, 1, 1], [1, 1, 2])],
+    ids=["small ones together", "as many as fit", "a large one alone"],
+)
+def test_a_batch_is_bounded_by_bytes(payloads: list[int], batches: list[int]) -> None:
+    mail, taken = Mail(), Mail()
+    for number, size in enumerate(payloads):
+        mail.put((number, bytes(size)), size)
+    assert mail.size_bytes == sum(payloads) + len(payloads) * MESSAGE_BYTES
+    arrived = [taken.arrive(data) for data in iter(mail.take, b"")]
+    assert [len(messages) for messages in arrived] == batches
+    assert [number for messages in arrived for number, _ in messages] == list(range(len(payloads)))
+    assert mail.size_bytes == 0
+
+
+def test_a_link_that_is_full_says_so_and_reads_nothing_where_it_was_asked_not_to(loop: Loop) -> None:
+    one, other = socket.socketpair()
+    end = End(one, loop, reads_while_full=False)
+    other.setblocking(False)
+    writes = Mail()
+    for number in range(10):
+        end.link.send(number, bytes(FULL_BYTES), payload_bytes=FULL_BYTES)
+    turn(loop)
+    assert end.link.is_full
+    writes.put(("for a link that is full",), 0)
+    other.send(writes.take())
+    turn(loop)
+    assert end.messages == []
+    while end.link.is_full:
+        other.recv(FULL_BYTES)
+        turn(loop)
+    assert end.messages == [("for a link that is full",)]
+    other.close()
 
 
 class Noted:
@@ -119,17 +155,17 @@ class Workers:
         self.full_queues.set(0)
         self.remote = Remote("worker-1", self._connect, service)
 
-    def _connect(self, **told: Callable[..., None]) -> Link:
+    def _connect(self, received: Callable[[list[Message]], None], lost: Callable[[], None]) -> Link:
         kept, sent = socket.socketpair()
         asker = Asker(self.running, self.ledger, self.left.append)
         asker.link = Link(sent, self.loop, received=asker.received, lost=asker.lost)
         self.links.append((kept, sent))
-        return Link(kept, self.loop, **told)
+        return Link(kept, self.loop, received=received, lost=lost)
 
-    def call(self, request: bytes = b"request") -> ServerCall:
+    def call(self, request: bytes = b"request", asking: Noted | None = None) -> ServerCall:
         call = ServerCall(7, RUN, Shape.UNARY, 1000)
         call.request = request
-        self.remote.run(self.asking, call)
+        self.remote.run(asking or self.asking, call)
         return call
 
     def part(self) -> None:
@@ -179,6 +215,37 @@ def test_a_full_queue_refuses_and_has_room_again_once_calls_are_begun(loop: Loop
     assert workers.full_queues.value() == 0
     workers.call()
     assert len(workers.asking.ends) == 1
+
+
+LARGE = bytes(FULL_BYTES)
+
+
+def test_a_connection_whose_calls_are_large_waits_alone(workers: Workers) -> None:
+    for _ in range(5):
+        workers.call(LARGE)
+    workers.call(b"small", asking=Noted())
+    assert workers.queue.value() == 6
+    turn(workers.loop, 100)
+    assert [len(there.request) for _, there in workers.running.calls] == [FULL_BYTES, FULL_BYTES, 5, *[FULL_BYTES] * 3]
+    assert workers.queue.value() == 0
+
+
+def test_a_call_that_is_cancelled_while_it_waits_here_is_never_sent(workers: Workers) -> None:
+    workers.call(LARGE)
+    workers.call().cancelled = True
+    turn(workers.loop)
+    assert workers.asking.ends == [(Code.CANCELLED, "cancelled by the caller")]
+    assert len(workers.running.calls) == 1
+
+
+def test_what_waits_here_when_a_worker_dies_is_for_its_successor(workers: Workers) -> None:
+    workers.call(LARGE)
+    workers.call(b"waits")
+    workers.part()
+    assert workers.asking.ends == [(Code.UNAVAILABLE, "worker-1 has died")]
+    turn(workers.loop)
+    assert [there.request for _, there in workers.running.calls] == [b"waits"]
+    assert workers.queue.value() == 0
 
 
 def test_what_a_dead_worker_was_asked_is_unavailable_and_the_next_one_is_asked_what_follows(workers: Workers) -> None:

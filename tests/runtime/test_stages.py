@@ -8,7 +8,8 @@ from services.runtime.board import Board
 from services.runtime.loop import Loop
 from services.runtime.stages.controllers import Admission, Batching, next_workers
 from services.runtime.stages.event import Answer, Event, Item
-from services.runtime.stages.hop import Hop
+from services.runtime.stages.hop import MOST_BYTES, Hop
+from services.runtime.stages.intake import BATCH_BYTES, Intake
 from services.runtime.stages.pooled_stage import PooledStage
 from services.runtime.stages.register import Register
 from services.runtime.stages.stage import Stage
@@ -59,6 +60,33 @@ def test_a_hop_hands_on_in_order_and_no_more_than_there_is_room_for() -> None:
     hop.taken(2)
     assert [handed.number for handed in sent] == list(range(5))
     assert (hop.held_up, hop.row.depth.value()) == (False, 0)
+
+
+def test_a_hop_is_bounded_by_bytes_and_one_larger_event_goes_alone() -> None:
+    sent: list[Item] = []
+    register = Register()
+    register.own()
+    hop = Hop(row(queue_bound=100), register, sent.append)
+    for number in range(3):
+        hop.hand(Answer(number, 0, bytes(MOST_BYTES)))
+    hop.hand(item(3))
+    assert (len(sent), hop.held_up, hop.is_full) == (1, True, False)
+    hop.taken(1)
+    hop.taken(1)
+    assert len(sent) == 3
+    hop.taken(1)
+    assert ([handed.number for handed in sent], hop.held_up) == ([0, 1, 2, 3], False)
+
+
+def test_a_batch_ends_with_the_event_that_makes_it_large_and_leaves_the_tokens_of_the_rest() -> None:
+    intake = Intake(row(queue_bound=100), waits_for_tokens=True)
+    for key, value in (("batch", 64), ("rate_per_s", 100)):
+        intake._row.settings.set(key, value)
+    for number in range(5):
+        intake.put(Answer(number, 0, bytes(BATCH_BYTES if number == 1 else 0)), lambda _: None)
+    now_ns = 3_600_000 * MS
+    batches = [[taken.number for taken, _ in intake.take(64, now_ns)] for _ in range(3)]
+    assert batches == [[0, 1], [2, 3, 4], []]
 
 
 def test_a_stage_that_comes_again_is_handed_what_nobody_has_taken_and_no_more() -> None:

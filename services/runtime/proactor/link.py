@@ -27,14 +27,14 @@ class CompletionLink:
         self._is_lost = False
         self._stream = Stream(sock.detach(), proactor, self)
 
-    def send(self, *message: object) -> None:
+    def send(self, *message: object, payload_bytes: int = 0) -> None:
         """Sends at the end of this round; nothing once the link is lost."""
-        if not self._is_lost and self._mail.put(message):
+        if not self._is_lost and self._mail.put(message, payload_bytes):
             self._stream.flush_soon()
 
     def data_received(self, data: bytes) -> None:
         if data:
-            self._received(self._mail.heard(data))
+            self._received(self._mail.arrive(data))
         else:
             self._is_lost = True
             self._lost()

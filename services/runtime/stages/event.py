@@ -55,6 +55,11 @@ class Event:
         """The caller has given up."""
         return self.register.given_up(self.number)
 
+    @property
+    def size_bytes(self) -> int:
+        """Of what is large in it."""
+        return len(self.request)
+
     def taken_by(self, stage: str) -> None:
         """It is taken from the queue of that stage, now."""
         if self.head.trace_context and self.handed_ns != NOT_QUEUED:
@@ -128,6 +133,11 @@ class Answer:
     waits: Waits = ()
     handed_ns: int = NOT_QUEUED
     """As an event's."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Of what is large in it."""
+        return 0 if self.message is None else len(self.message)
 
     def packed(self) -> Packed:
         """For another process."""

@@ -82,7 +82,7 @@ class Exchange:
                 _Incoming(self, sock)
 
     def _send(self, process: int, stage: str, item: Item) -> None:
-        self._links[process].send("item", stage, item.packed())
+        self._links[process].send("item", stage, item.packed(), payload_bytes=item.size_bytes)
 
     def _connect(self, other: int) -> Link:
         kept, sent = socket.socketpair()

@@ -11,12 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from services.runtime.calls import Caller
+from services.runtime.fair import FairQueue
 from services.runtime.loop import Loop
 from services.runtime.service import Service
 from services.runtime.stages.admit import retry_after_ms
 from services.runtime.stages.controllers import CONTROL_NS, PERIOD_NS, SAMPLES, Admission
 from services.runtime.stages.event import NOT_QUEUED, Answer, Event, Item, Status
 from services.runtime.stages.hop import Hop
+from services.runtime.stages.intake import Queued
 from services.runtime.stages.register import Register
 from services.runtime.stages.stage import Stage
 from services.runtime.stages.way import Way
@@ -51,16 +53,26 @@ class Front:
         self._out: dict[int, Out] = {}
         self._under_way = 0
         self._bypassed: tuple[str, ...] = ()
-        self._read = Stage(self._rows["read"], loop, begin=self._begin, held_up=self._may_not_read, skippable=True)
+        self._read = Stage(
+            self._rows["read"],
+            loop,
+            begin=self._begin,
+            held_up=self._may_not_read,
+            skippable=True,
+            queue=FairQueue[Queued](self._connection_of),  # so that a connection whose calls are large waits alone
+        )
         self.reply = Stage(self._rows["reply"], loop, begin=self._answer, held_up=lambda: False, skippable=True)
-        self._to_read = Hop(self._rows["read"], register, lambda item: self._read.put(item, self._to_read.taken))
+        # Whether it is full is asked before anything is handed to it, and bytes here are in no other process.
+        self._to_read = Hop(
+            self._rows["read"], register, lambda item: self._read.put(item, self._to_read.taken), bounded=False
+        )
         self._admission: Admission | None = None
         self._took_ns: list[int] = []
         self._admission_ns = 0
         self._control()
 
     def received(self, connection: Caller, call: ServerCall) -> None:
-        number = self._register.begin() if self._to_read.has_room else None
+        number = None if self._to_read.is_full else self._register.begin()
         if number is None:
             self._to_read.row.shed.add(1)
             call.retry_after_ms = retry_after_ms(self._to_read.wait_ns)
@@ -82,6 +94,10 @@ class Front:
         for number, out in tuple(self._out.items()):
             if is_lost(number, out.call):
                 self._finish(Answer(number, 0), Status(Code.UNAVAILABLE, why))
+
+    def _connection_of(self, queued: Queued) -> Caller | None:
+        out = self._out.get(queued[0].number)
+        return None if out is None else out.connection
 
     def _begin(self, batch: list[Item]) -> int:
         for event in batch:

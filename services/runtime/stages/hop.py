@@ -1,5 +1,8 @@
 """The handing end of a stage's queue: what is handed on and not yet taken there is bounded, and is kept until it is.
 
+It is bounded by count, which is a setting, and by bytes: else the calls of one connection could fill the way between
+two processes for seconds.
+
 So a stage that dies takes with it what it had taken, and no more: the rest is handed to its successor.
 """
 
@@ -12,6 +15,8 @@ from services.runtime.stages.event import Item
 from services.runtime.stages.register import Register
 from services.runtime.stages.table import Row
 
+MOST_BYTES = 256 * 1024
+"""Handed on and not taken; one more item may be larger."""
 _SMOOTHING = 1 / 8
 """Weight of the newest wait in `wait_ns`, as of the newest round trip in TCP's (RFC 6298, section 2)."""
 
@@ -27,14 +32,15 @@ class Hop:
         self._bounded = bounded
         self._lock = threading.RLock()
         self._sent: deque[Item] = deque()
+        self._sent_bytes = 0
         self._waiting: deque[Item] = deque()
         self.wait_ns = 0.0
         """Until an event handed on is taken, smoothed."""
 
     @property
-    def has_room(self) -> bool:
-        """The next event would not have to wait here."""
-        return not self._bounded or (not self._waiting and len(self._sent) < self.row.settings.queue_bound)
+    def is_full(self) -> bool:
+        """As many events as its setting says are not taken."""
+        return len(self._sent) + len(self._waiting) >= self.row.settings.queue_bound
 
     @property
     def held_up(self) -> bool:
@@ -45,25 +51,24 @@ class Hop:
         """Hands on what this process answers for, now or once there is room."""
         item.handed_ns = time.monotonic_ns()
         with self._lock:
-            if self.has_room:
-                self._hand(item)
-            else:
-                self._waiting.append(item)
+            self._waiting.append(item)
+            self._hand_waiting()
 
     def taken(self, count: int) -> None:
         """So many of those sent have been taken, the oldest first."""
         now_ns = time.monotonic_ns()
         with self._lock:
             for _ in range(count):
-                handed_ns = self._sent.popleft().handed_ns
-                self.wait_ns += (now_ns - handed_ns - self.wait_ns) * _SMOOTHING
+                item = self._sent.popleft()
+                self._sent_bytes -= item.size_bytes
+                self.wait_ns += (now_ns - item.handed_ns - self.wait_ns) * _SMOOTHING
             self.row.depth.add(-count)
             self._hand_waiting()
 
     def start_again(self) -> None:
         """The stage has another process, which has nothing of what was sent: what nobody had taken is sent anew."""
         with self._lock:
-            sent, self._sent = self._sent, deque()
+            sent, self._sent, self._sent_bytes = self._sent, deque(), 0
             self.row.depth.add(-len(sent))
             for item in sent:
                 if self._register.is_mine(item.number):
@@ -71,10 +76,16 @@ class Hop:
             self._hand_waiting()
 
     def _hand_waiting(self) -> None:
-        while self._waiting and len(self._sent) < self.row.settings.queue_bound:
+        while self._waiting and self._has_room():
             self._hand(self._waiting.popleft())
+
+    def _has_room(self) -> bool:
+        if not self._bounded:
+            return True
+        return len(self._sent) < self.row.settings.queue_bound and self._sent_bytes < MOST_BYTES
 
     def _hand(self, item: Item) -> None:
         self._sent.append(item)
+        self._sent_bytes += item.size_bytes
         self.row.depth.add(1)
         self._send(item)

@@ -4,31 +4,44 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from operator import itemgetter
+from typing import Protocol
 
 from services.runtime.stages.event import Item
 from services.runtime.stages.table import Row
 from services.runtime.stages.tokens import Tokens
 
-LOOK_NS = 10_000_000
+LOOK_NS = 2_000_000
 """A stage that may not take looks again after so long: settings change without a word."""
+
+BATCH_BYTES = 64 * 1024
 
 Taken = Callable[[int], None]
 """Told of so many events that have been taken: whoever handed them may hand on as many."""
+Queued = tuple[Item, Taken]
 
 
-def tell_taken(batch: Sequence[tuple[Item, Taken]]) -> None:
+class Queue(Protocol):
+    """What holds events until they are taken: a deque, or what gives them in another order."""
+
+    def __len__(self) -> int: ...
+    def append(self, queued: Queued, /) -> None: ...
+    def popleft(self) -> Queued: ...
+
+
+def tell_taken(batch: Sequence[Queued]) -> None:
     """Tells whoever handed the events of a batch, once for those that came from one in a row."""
     for taken, row in groupby(batch, itemgetter(1)):
         taken(sum(1 for _ in row))
 
 
 class Intake:
-    """Guarantees: events are taken in the order in which they came, as the stage's settings of that moment allow."""
+    """Guarantees: events are taken in the order of their queue, as the stage's settings of that moment allow."""
 
-    def __init__(self, row: Row, *, waits_for_tokens: bool) -> None:
+    def __init__(self, row: Row, *, waits_for_tokens: bool, queue: Queue | None = None) -> None:
+        """`queue`: first come, first served, where none is given."""
         self._row = row
         self._waits_for_tokens = waits_for_tokens
-        self._queue: deque[tuple[Item, Taken]] = deque()
+        self._queue: Queue = deque() if queue is None else queue
         self._tokens = Tokens()
 
     def __len__(self) -> int:
@@ -38,15 +51,27 @@ class Intake:
         """Queues an event; whoever takes it is to call `taken`."""
         self._queue.append((item, taken))
 
-    def take(self, most: int, now_ns: int) -> list[tuple[Item, Taken]]:
-        """A batch: as many as its settings allow, and `most`; none where it is too soon for the next one."""
+    def take(self, most: int, now_ns: int) -> list[Queued]:
+        """A batch: as many as its settings allow, and `most`; none where it is too soon for the next one.
+
+        It ends with the event that makes it BATCH_BYTES, whatever the settings allow: what waits behind a batch waits
+        until all of it has found room.
+        """
         settings = self._row.settings
         rate_per_s = settings.rate_per_s if self._waits_for_tokens else 0
         count = self._tokens.take(min(len(self._queue), settings.batch, most), rate_per_s, now_ns)
-        batch = [self._queue.popleft() for _ in range(count)]
+        batch: list[Queued] = []
+        size_bytes = waited_ns = 0
+        while len(batch) < count and size_bytes < BATCH_BYTES:
+            item, _ = queued = self._queue.popleft()
+            batch.append(queued)
+            size_bytes += item.size_bytes
+            waited_ns += now_ns - item.handed_ns
+        if rate_per_s and len(batch) < count:
+            self._tokens.give_back(count - len(batch))
         if batch:
-            self._row.waited_ns.add(sum(now_ns - item.handed_ns for item, _ in batch))
-            self._row.served.add(count)
+            self._row.waited_ns.add(waited_ns)
+            self._row.served.add(len(batch))
         return batch
 
     def next_ns(self, now_ns: int) -> int:

@@ -13,12 +13,12 @@ from collections.abc import Callable
 from services.runtime.loop import Loop, Timer
 from services.runtime.stages.controllers import Batching
 from services.runtime.stages.event import NOT_QUEUED, Item
-from services.runtime.stages.intake import LOOK_NS, Intake, Taken, tell_taken
+from services.runtime.stages.intake import LOOK_NS, Intake, Queue, Taken, tell_taken
 from services.runtime.stages.table import Row
 
 
 class Stage:
-    """Guarantees: events are begun in the order in which they came; where hand-ons find no room, none is begun."""
+    """Guarantees: events are begun in the order of its queue; where hand-ons find no room, none is begun."""
 
     def __init__(
         self,
@@ -30,12 +30,14 @@ class Stage:
         skippable: bool = False,
         waits_for_tokens: bool = True,
         worker_each: bool = False,
+        queue: Queue | None = None,
     ) -> None:
         """`begin` gives the workers that it keeps until `free`.
 
         held_up: whether what was handed on from here still waits for room.
         skippable: to bypass it is to skip its queue, as it is done by this loop in any case.
         worker_each: each event takes a worker, so that no more are begun than are free; else none does.
+        queue: the order in which events are begun; else that in which they came.
         """
         self.row = row
         self._loop = loop
@@ -43,7 +45,7 @@ class Stage:
         self._held_up = held_up
         self._skippable = skippable
         self._worker_each = worker_each
-        self._intake = Intake(row, waits_for_tokens=waits_for_tokens)
+        self._intake = Intake(row, waits_for_tokens=waits_for_tokens, queue=queue)
         self._batching = Batching()
         self._busy = 0
         self._looking = False

@@ -28,6 +28,11 @@ class Tokens:
             self._left -= taken
             return taken
 
+    def give_back(self, tokens: int) -> None:
+        """So many of those taken were not used."""
+        with self._lock:
+            self._left += tokens
+
     def next_ns(self, rate_per_s: int, now_ns: int) -> int:
         """When there is a token that was not there for `take`; now, where there is no limit."""
         return now_ns + round(max(0.0, 1 - self._left) * 1e9 / rate_per_s) if rate_per_s else now_ns

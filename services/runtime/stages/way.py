@@ -27,8 +27,8 @@ class Way:
         self._held: deque[Event] = deque()
 
     def has_room(self, event: Event) -> bool:
-        """It would not have to wait for room here."""
-        return self._is_inline(event) or self.hop.has_room
+        """The queue of the stage takes one more, or is passed by."""
+        return self._is_inline(event) or not self.hop.is_full
 
     @property
     def held_up(self) -> bool:

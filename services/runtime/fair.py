@@ -1,0 +1,46 @@
+"""A queue in which connections take turns: a single call does not wait for all 100 calls of another connection.
+
+After Nagle, On Packet Switches With Infinite Storage, RFC 970 (1985), "Fairness".
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+
+class FairQueue(Generic[Item]):
+    """Guarantees: the items of one owner in the order in which they came; the next item is that of the next owner.
+
+    With one item of each owner it is first come, first served. It has the methods of a deque that queues use.
+    """
+
+    __slots__ = ("_of", "_owner_of", "_size")
+
+    def __init__(self, owner_of: Callable[[Item], object]) -> None:
+        self._owner_of = owner_of
+        self._of: dict[object, deque[Item]] = {}  # in the order of their turns
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def append(self, item: Item) -> None:
+        """Queues an item behind those of its owner."""
+        self._size += 1
+        owner = self._owner_of(item)
+        if owner in self._of:
+            self._of[owner].append(item)
+        else:
+            self._of[owner] = deque((item,))
+
+    def popleft(self) -> Item:
+        """The item whose turn it is; its owner's next one comes after those of all others."""
+        owner = next(iter(self._of))
+        items = self._of.pop(owner)
+        item = items.popleft()
+        if items:
+            self._of[owner] = items
+        self._size -= 1
+        return item

@@ -1,0 +1,64 @@
+"""What a connection has read is dealt with in turns, so that costly requests of one peer do not stop the others.
+
+A read brings 64 KiB. That can be 60 messages which gunzip to 1 MB each, or 1,000 calls which compute: up to a second.
+So whoever reads deals with a part of it, serves the other connections, and goes on. Knows no socket and no loop.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+
+from services.wire import ServerEvent, ServerSession
+
+TURN_NS = 1_000_000
+"""A turn ends with the first event after this time."""
+PIECE_BYTES = 1024
+"""Deflate makes at most 1,032 bytes of one (zlib's technical details): some 4 ms of CPU for a piece."""
+
+
+class Turns:
+    """A session's input. Guarantee: its events are dealt with once each, in order."""
+
+    __slots__ = ("_events", "_is_over", "_session", "pending")
+
+    def __init__(self, session: ServerSession) -> None:
+        self._session = session
+        self._is_over = False
+        self._events: Iterator[ServerEvent | None] = iter(())
+        self.pending = False
+        """The turn ended early. Until `go_on` has dealt with the rest, read nothing more."""
+
+    def take(self, data: bytes, deal: Callable[[ServerEvent], None]) -> None:
+        """Gives `data` to the session, and deals with what it makes happen; nothing may be `pending`."""
+        # Nearly every read is one small piece: this saves 0.3 us of a call.
+        events: Iterable[ServerEvent | None] = (
+            self._session.receive_data(data) if len(data) <= PIECE_BYTES else self._in_pieces(data)
+        )
+        self._events = iter(events)
+        self.go_on(deal)
+
+    def go_on(self, deal: Callable[[ServerEvent], None]) -> None:
+        """Takes the next turn."""
+        until_ns = time.monotonic_ns() + TURN_NS
+        for event in self._events:
+            if event is not None:
+                deal(event)
+            if time.monotonic_ns() >= until_ns:
+                self.pending = True
+                return
+        self.pending = False
+
+    def end(self, deal: Callable[[ServerEvent], None]) -> None:
+        """The connection is gone: drops what the session does not have yet, and deals with all that it has."""
+        self._is_over = True
+        for event in self._events:
+            if event is not None:
+                deal(event)
+        for event in self._session.receive_data(b""):
+            deal(event)
+
+    def _in_pieces(self, data: bytes) -> Iterator[ServerEvent | None]:
+        for at in range(0, len(data), PIECE_BYTES):
+            if self._is_over:
+                return
+            yield from self._session.receive_data(data[at : at + PIECE_BYTES])
+            yield None  # a piece whose messages are all refused costs time too
