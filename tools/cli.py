@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from tools.address import Address
 from tools.named import RELEASE, names
 from tools.status import INTERRUPTED, REFUSED
 
@@ -93,7 +94,7 @@ def _parser() -> _Parser:
     showing = steps.add_parser("show", help="each stage's queue, work and settings", **_EXACT)
     setting = steps.add_parser("set", help="tell a stage how to serve from now on", **_EXACT)
     for each in (showing, setting):
-        each.add_argument("address", metavar="ADDRESS", help="HOST:PORT of its control port")
+        each.add_argument("address", type=_address, metavar="ADDRESS", help="HOST:PORT of its control port")
     setting.add_argument("stage", metavar="STAGE", help="as `show` names it")
     setting.add_argument("settings", nargs="+", metavar="KEY=VALUE", help="a wrong KEY lists all")
     return parser
@@ -108,6 +109,13 @@ def _shards(text: str) -> int:
     if not (text.isdecimal() and 1 <= int(text) <= MAX_SHARDS):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number within 1 to {MAX_SHARDS}")
     return int(text)
+
+
+def _address(text: str) -> str:
+    try:
+        return str(Address.parse(text))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _names(text: str) -> list[str]:

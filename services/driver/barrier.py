@@ -22,9 +22,10 @@ from time import monotonic_ns as clock
 from time import sleep
 from typing import Any
 
-from services.driver.options import Target
 from services.driver.schedule import NS_PER_S
 from services.driver.shard import Shard
+from services.network.address import Address
+from services.network.connect import connect
 
 _EXCHANGES = 16
 # From the last word of shard 0 to the beginning: long against a message on its way.
@@ -48,7 +49,7 @@ class Start:
     """By how much at most this clock's reading of that instant differs from shard 0's."""
 
 
-def meet(shard: Shard, at: Target, timeout_s: float) -> Start:
+def meet(shard: Shard, at: Address, timeout_s: float) -> Start:
     """Waits for all shards: shard 0 listens on the port of `at`, the others connect to it. Raises BarrierError."""
     deadline_ns = clock() + round(timeout_s * NS_PER_S)
     if shard.index == 0:
@@ -143,7 +144,7 @@ def _told(peers: Mapping[int, _Peer], why: str) -> BarrierError:
     return BarrierError(why)
 
 
-def _join(shard: Shard, at: Target, deadline_ns: int, timeout_s: float) -> Start:
+def _join(shard: Shard, at: Address, deadline_ns: int, timeout_s: float) -> Start:
     with _connect(at, deadline_ns, timeout_s) as connection:
         peer = _Peer(connection)
         try:
@@ -157,11 +158,11 @@ def _join(shard: Shard, at: Target, deadline_ns: int, timeout_s: float) -> Start
     return Start(message["begin_ns"], message["uncertainty_ns"])
 
 
-def _connect(at: Target, deadline_ns: int, timeout_s: float) -> socket.socket:
+def _connect(at: Address, deadline_ns: int, timeout_s: float) -> socket.socket:
     why = "nobody listens"
     while (left_ns := deadline_ns - clock()) > 0:
         try:
-            return socket.create_connection((at.host, at.port), timeout=left_ns / NS_PER_S)
+            return connect(at, left_ns / NS_PER_S)
         except OSError as error:
             why = error.strerror or str(error)
             sleep(_RETRY_S)

@@ -9,33 +9,34 @@ import os
 import select
 import socket
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import monotonic_ns as clock
 
-from services.driver.options import Target
+from services.driver.schedule import NS_PER_S
+from services.network.address import Address
+from services.network.attempts import TIMED_OUT, Attempts
+from services.network.names import Endpoint
 from services.wire import ClientSession
 
 RECEIVE_BYTES = 1 << 18
+CONNECT_TIMEOUT_NS = 3 * NS_PER_S
 
 # What a socket says that can do nothing right now; every other OSError ends the connection.
 _NOT_NOW = (BlockingIOError, InterruptedError)
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
-    """A target whose name has been looked up."""
+class Place:
+    """Where connections are dealt to: one address of a target's name, or whatever the name stands for."""
 
-    target: Target
-    family: socket.AddressFamily
-    sockaddr: tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
-
-    @classmethod
-    def all_of(cls, target: Target) -> "list[Address]":
-        """Looks the name up; each address once, in the order in which to try them (getaddrinfo(3)). Raises OSError."""
-        found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-        return [cls(target, family, sockaddr) for family, _, _, _, sockaddr in dict.fromkeys(found)]
+    target: Address
+    first: Endpoint | None
+    """None: no address in particular."""
+    endpoints: tuple[Endpoint, ...] = field(compare=False)
+    """The addresses to try, in this order."""
 
     def __str__(self) -> str:
-        return str(self.sockaddr[0])
+        return str(self.first or self.target)
 
 
 class Connection:
@@ -46,33 +47,38 @@ class Connection:
     """
 
     __slots__ = (
+        "_attempts",
+        "_by_fd",
         "_connected",
         "_epoll",
         "_socket",
         "_unsent",
         "act_at_ns",
-        "address",
         "answered",
         "backoff_ns",
         "host",
         "leaving",
         "open",
+        "place",
         "ready",
         "session",
         "unread",
         "waiting",
     )
 
-    def __init__(self, address: Address, epoll: select.epoll) -> None:
-        self.address = address
+    def __init__(self, place: Place, epoll: select.epoll, by_fd: "dict[int, Connection]") -> None:
+        self.place = place
         """Where it leads; whoever changes it does so while it is idle."""
         self.leaving = False
         """It takes no further calls, and after its last one it is opened to another address."""
         self._epoll = epoll
+        self._by_fd = by_fd
+        """Of each socket whose connection it is; shared by all."""
+        self._attempts = Attempts(place.target, 0)
         self._socket: socket.socket | None = None
         self._connected = False
         self._unsent = b""
-        self.session = ClientSession(str(address.target))
+        self.session = ClientSession(str(place.target))
         self.ready = False
         self.open = 0
         """Calls in flight on it."""
@@ -89,9 +95,9 @@ class Connection:
         """While not ready: when to connect, or when to give up connecting."""
 
     @property
-    def target(self) -> Target:
-        """Where it leads."""
-        return self.address.target
+    def target(self) -> Address:
+        """Where it leads, as it was asked for."""
+        return self.place.target
 
     @property
     def takes_calls(self) -> bool:
@@ -103,28 +109,37 @@ class Connection:
         """No socket: waits to connect."""
         return self._socket is None
 
-    def connect(self) -> int:
-        """Begins to connect with a fresh session. Returns the file descriptor. Raises OSError."""
+    def connect(self, now_ns: int) -> None:
+        """Begins to connect with a fresh session; there are CONNECT_TIMEOUT_NS for it. Raises OSError."""
         self.leaving = False
         self.host, self.answered = None, 0
-        self._socket = socket.socket(self.address.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._connected = False
         self._unsent = b""
         self.session = ClientSession(str(self.target))
         self.unread = 0
-        code = self._socket.connect_ex(self.address.sockaddr)
-        if code not in (0, errno.EINPROGRESS):
-            raise OSError(code, os.strerror(code))
-        self._epoll.register(self._socket.fileno(), select.EPOLLIN | select.EPOLLOUT)
-        return self._socket.fileno()
+        self._attempts = Attempts(self.target, now_ns + CONNECT_TIMEOUT_NS)
+        self._attempts.found(self.place.endpoints)
+        self._try_next(now_ns)
+
+    def hurry(self, now_ns: int) -> None:
+        """Leaves an address that has had its time for the next one, where there is one. Raises OSError."""
+        if (
+            self._socket is not None
+            and not self._connected
+            and self._attempts.left
+            and now_ns > self._attempts.until_ns
+        ):
+            self._attempts.failed(TIMED_OUT)
+            self._try_next(now_ns)
 
     def advance(self) -> None:
         """Takes the next step towards `ready` after the socket woke. Raises OSError when that failed."""
         assert self._socket is not None
         if not self._connected:
             if code := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                raise OSError(code, os.strerror(code))
+                self._attempts.failed(os.strerror(code))
+                self._try_next(clock())
+                return
             self._connected = True
             self._epoll.modify(self._socket.fileno(), select.EPOLLIN)
             self.flush()
@@ -166,11 +181,37 @@ class Connection:
             interest = select.EPOLLIN | select.EPOLLOUT if self._unsent else select.EPOLLIN
             self._epoll.modify(self._socket.fileno(), interest)
 
-    def close(self) -> int:
-        """Closes the socket. Returns the file descriptor it had."""
+    def close(self) -> None:
+        """Closes the socket."""
         assert self._socket is not None
-        fd = self._socket.fileno()
+        self._by_fd.pop(self._socket.fileno(), None)
         self._socket.close()
         self._socket = None
         self.ready = False
-        return fd
+
+    def _try_next(self, now_ns: int) -> None:
+        """Begins to connect to the next address that does not fail at once. Raises OSError after the last one."""
+        if self._socket is not None:
+            self.close()
+        while (endpoint := self._attempts.next(now_ns)) is not None:
+            try:
+                self._begin(endpoint)
+            except OSError as error:
+                self._attempts.failed(error)
+                continue
+            return
+        raise OSError(errno.EHOSTUNREACH, self._attempts.why)
+
+    def _begin(self, endpoint: Endpoint) -> None:
+        begun = socket.socket(endpoint.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            begun.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            code = begun.connect_ex(endpoint.sockaddr)
+            if code not in (0, errno.EINPROGRESS):
+                raise OSError(code, os.strerror(code))
+            self._epoll.register(begun.fileno(), select.EPOLLIN | select.EPOLLOUT)
+        except OSError:
+            begun.close()
+            raise
+        self._socket = begun
+        self._by_fd[begun.fileno()] = self

@@ -12,18 +12,19 @@ Must not know when a call is due, how it is sent or what its answer is worth.
 
 import select
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from time import monotonic_ns as clock
 
 from services.driver.balance import Resolver, deal
-from services.driver.connection import Address, Connection
+from services.driver.connection import CONNECT_TIMEOUT_NS, Connection, Place
 from services.driver.options import Options
 from services.driver.outcome import Pod
 from services.driver.schedule import NS_PER_S
+from services.network.address import Address
+from services.network.names import Endpoint, look_up
 
 _OPENING_AT_ONCE = 64
 _OPENING_TIMEOUT_NS = 3 * NS_PER_S
-_CONNECT_TIMEOUT_NS = 3 * NS_PER_S
 _FIRST_BACKOFF_NS = 50_000_000
 _LAST_BACKOFF_NS = NS_PER_S
 
@@ -40,10 +41,11 @@ class Fleet:
         # Made before any socket, so that its descriptor is one that select(2) can take.
         self.epoll = select.epoll()
         self._resolver = _resolver(options)
-        self._addresses = self._resolver.addresses
-        number = options.shard.part(options.connections)
-        self.connections = [Connection(address, self.epoll) for address in deal([None] * number, self._addresses)]
+        self._places = self._resolver.addresses
         self.by_fd: dict[int, Connection] = {}
+        number = options.shard.part(options.connections)
+        dealt = deal([None] * number, self._places)
+        self.connections = [Connection(place, self.epoll, self.by_fd) for place in dealt]
         self.pods: dict[str, Pod] = {}
         """By host; whoever reads a connection's first reply enters the pod that it came from."""
         self.lost = 0
@@ -75,11 +77,14 @@ class Fleet:
         give_up_ns = clock() + _OPENING_TIMEOUT_NS
         while closed or opening:
             yield
+            now_ns = clock()
             try:
                 while closed and len(opening) < _OPENING_AT_ONCE:
                     connection = closed.popleft()
                     opening.add(connection)
-                    self.by_fd[connection.connect()] = connection
+                    connection.connect(now_ns)
+                for connection in opening:
+                    connection.hurry(now_ns)
                 for fd, _ in self.epoll.poll(0.1):
                     connection = self.by_fd[fd]
                     connection.advance()
@@ -134,17 +139,22 @@ class Fleet:
     def tend(self, now_ns: int) -> set[Connection]:
         """Follows pods that come and go, and opens again what is due. Returns those that got what waited for others."""
         dealt: set[Connection] = set()
-        if self._resolver.addresses is not self._addresses:
-            self._addresses = self._resolver.addresses
+        if self._resolver.addresses is not self._places:
+            self._places = self._resolver.addresses
             if self._follows:
                 dealt = self._follow()
         if due := [each for each in self._down if each.act_at_ns <= now_ns]:
-            leading = Counter(each.address for each in self.connections if not each.idle)
+            leading = Counter(each.place for each in self.connections if not each.idle)
             for connection in due:
                 if connection.idle:
                     self._connect_again(connection, leading, now_ns)
                 else:
                     self._back_off(connection)
+        for connection in tuple(self._down):
+            try:
+                connection.hurry(now_ns)
+            except OSError:
+                self._back_off(connection)
         return dealt
 
     def close(self) -> None:
@@ -157,9 +167,9 @@ class Fleet:
     def _follow(self) -> set[Connection]:
         """Deals connections to the addresses that there are now; one that is to move does so after its last call."""
         dealt: set[Connection] = set()
-        now = [connection.address for connection in self.connections]
-        for connection, address in zip(self.connections, deal(now, self._addresses), strict=True):
-            connection.leaving = connection.ready and address != connection.address
+        now = [connection.place for connection in self.connections]
+        for connection, place in zip(self.connections, deal(now, self._places), strict=True):
+            connection.leaving = connection.ready and place != connection.place
             if connection.leaving:
                 dealt |= self._move_waiting(connection)
                 if not connection.open:
@@ -176,14 +186,14 @@ class Fleet:
             dealt.add(other)
         return dealt
 
-    def _connect_again(self, connection: Connection, leading: Counter[Address], now_ns: int) -> None:
-        """To the address that the fewest connections lead to; but not at once to one that has just failed."""
-        others = [each for each in self._addresses if not (connection.backoff_ns and each == connection.address)]
-        connection.address = min(others or self._addresses, key=leading.__getitem__)
-        leading[connection.address] += 1
-        connection.act_at_ns = now_ns + _CONNECT_TIMEOUT_NS
+    def _connect_again(self, connection: Connection, leading: Counter[Place], now_ns: int) -> None:
+        """To the place that the fewest connections lead to; but not at once to one that has just failed."""
+        others = [each for each in self._places if not (connection.backoff_ns and each == connection.place)]
+        connection.place = min(others or self._places, key=leading.__getitem__)
+        leading[connection.place] += 1
+        connection.act_at_ns = now_ns + CONNECT_TIMEOUT_NS
         try:
-            self.by_fd[connection.connect()] = connection
+            connection.connect(now_ns)
         except OSError:
             self._back_off(connection)
 
@@ -199,23 +209,34 @@ class Fleet:
         """Closes its socket, and books what was answered on it to the pod that it led to."""
         if connection.host is not None:
             self.pods[connection.host].answered += connection.answered
-        self.by_fd.pop(connection.close(), None)
+        connection.close()
 
 
-def _resolver(options: Options) -> Resolver[Address]:
+def _resolver(options: Options) -> Resolver[Place]:
     """Raises TargetRefused."""
 
-    def look_up() -> list[Address]:
-        found: list[Address] = []
+    def find() -> list[Place]:
+        found: list[Place] = []
         for target in options.targets:
             try:
-                addresses = Address.all_of(target)
+                found += places(target, look_up(target), one_address=options.balance == "cluster-ip")
             except OSError as error:
                 raise OSError(error.errno, error.strerror, str(target)) from None
-            found += addresses[:1] if options.balance == "cluster-ip" else sorted(addresses, key=str)
         return found
 
     try:
-        return Resolver(look_up, 0 if options.balance == "cluster-ip" else options.resolve_s)
+        return Resolver(find, 0 if options.balance == "cluster-ip" else options.resolve_s)
     except OSError as error:
         raise TargetRefused(f"{error.filename}: {error.strerror}") from None
+
+
+def places(target: Address, found: Sequence[Endpoint], *, one_address: bool) -> list[Place]:
+    """What connections to a target are dealt to: the name as a whole, or each of its addresses.
+
+    Of the first address's family alone, as a pod of a dual-stack cluster has an address of each. Where one is not
+    taken, every other address of the name is tried.
+    """
+    if one_address:
+        return [Place(target, None, tuple(found))]
+    dealt = sorted((each for each in found if each.family == found[0].family), key=str)
+    return [Place(target, each, (each, *(other for other in found if other != each))) for each in dealt]

@@ -209,7 +209,7 @@ class Loop:
             message = RunReply.FromString(reply)
         except DecodeError:
             outcome.checksums["unreadable"] += 1
-            message = RunReply(host=str(connection.address))
+            message = RunReply(host=str(connection.place))
         else:
             outcome.checksums[str(message.checksum)] += 1
             outcome.served_by[f"{message.host}/{message.process}/{message.worker}"] += 1

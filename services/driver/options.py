@@ -12,6 +12,7 @@ from typing import Literal, NoReturn, TypeVar, get_args
 
 from services.driver.balance import Balance
 from services.driver.shard import Shard
+from services.network.address import Address
 
 _Number = TypeVar("_Number", int, float)
 
@@ -25,26 +26,15 @@ MAX_TIMEOUT_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
-    """Where one service listens."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
 class Options:
     """A whole run, of which this driver does its shard. Exactly one of `streams` (closed loop) and `rate_rps` (open
     loop) is set."""
 
-    targets: tuple[Target, ...]
+    targets: tuple[Address, ...]
     balance: Balance
     resolve_s: float
     shard: Shard
-    barrier: Target | None
+    barrier: Address | None
     barrier_timeout_s: float
     connections: int
     streams: int | None
@@ -150,16 +140,15 @@ def _number(kind: Callable[[str], _Number], low: _Number, high: _Number) -> Call
     return convert
 
 
-def _targets(text: str) -> tuple[Target, ...]:
+def _targets(text: str) -> tuple[Address, ...]:
     return tuple(_target(part.strip()) for part in text.split(","))
 
 
-def _target(text: str) -> Target:
-    host, colon, port = text.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not (colon and host and port.isdecimal() and 1 <= int(port) <= 65_535):
-        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
-    return Target(host, int(port))
+def _target(text: str) -> Address:
+    try:
+        return Address.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _shard(text: str) -> Shard:

@@ -15,7 +15,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.driver.options import Options, Target
+from services.driver.options import Options
+from services.network.address import Address
 from services.telemetry import TraceContext, Tracing
 from services.telemetry.labels import Labels, to_baggage
 from services.wire import Code
@@ -31,7 +32,7 @@ class TracedCall:
     """A traced call that was sent. Times on the monotonic clock."""
 
     trace: TraceContext
-    target: Target
+    target: Address
     intended_ns: int
     sent_ns: int
     ended_ns: int

@@ -30,11 +30,11 @@ from functools import partial
 from google.protobuf.message import DecodeError
 from sweetspot.v1 import workload_pb2
 
+from services.network.address import Address
 from services.runtime.acceptor import Acceptor, Connections, Drainer
 from services.runtime.backend_connection import BackendConnection
 from services.runtime.callback_waits import CallbackWaits
 from services.runtime.calls import Caller
-from services.runtime.config import Address
 from services.runtime.forwarding import Asker, Remote
 from services.runtime.inline import InlineCalls
 from services.runtime.link import Link, Message

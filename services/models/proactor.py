@@ -11,7 +11,7 @@
          '---------------------------------------------------------------'
 
 Who waits      The kernel, for everything; the thread, in io_uring_enter, for the next completion. What it is told of
-               has happened: the bytes are there, or they are gone. (The look-up of the backend's name blocks it.)
+               has happened: the bytes are there, or they are gone. (A thread looks the backend's name up.)
                With `--hand-off threads` a thread of the pool waits for the loop to tell it what the kernel has done.
 What bounds it One CPU, as the reactor's: a handler that blocks or computes stalls every connection, unless it is
                handed off: to a pool of threads, or to processes, which have an interpreter lock and a ring each.
@@ -36,15 +36,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from operator import attrgetter
-from typing import Any
 
+from services.network.address import Address
+from services.network.attempts import TIMED_OUT
+from services.network.names import Endpoint
 from services.runtime.accept import ACCEPT_CAPACITY_ERRNOS, ACCEPT_LOST_ERRNOS, CAPACITY_PAUSE_S
 from services.runtime.answers import respond
 from services.runtime.callback_waits import CallbackWaits
 from services.runtime.calls import Caller, Calls
 from services.runtime.channel import Channel
-from services.runtime.config import Address
-from services.runtime.connecting import CONNECT_TIMEOUT_S, TIMED_OUT
+from services.runtime.connector import Connector, NameLookups
 from services.runtime.draining import OpenConnections
 from services.runtime.forwarding import Asker, Remote
 from services.runtime.inline import InlineCalls
@@ -278,22 +279,23 @@ class Connection:
 class BackendConnection:
     """The loop's connection to the backend: connects at once, and sends what was asked for when it is connected."""
 
-    def __init__(self, proactor: Proactor, backend: Address) -> None:
+    def __init__(self, proactor: Proactor, backend: Address, names: NameLookups) -> None:
         self.channel = Channel(backend)
         self._proactor = proactor
         self._stream: Stream | None = None
-        try:
-            family, _, _, _, address = socket.getaddrinfo(backend.host, backend.port, type=socket.SOCK_STREAM)[0]
-        except OSError as error:
-            why = str(error.strerror)
-            proactor.soon(lambda: self.channel.lost(why))
-            return
-        sock = socket.socket(family)
+        self._connector = Connector(backend, proactor, names, self)
+
+    def begin(self, endpoint: Endpoint) -> None:
+        sock = socket.socket(endpoint.family, socket.SOCK_STREAM)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._fd = sock.detach()
-        connect = proactor.ring.connect(self._fd, _sockaddr(family, address), self._connected)
-        due_ns = time.monotonic_ns() + round(CONNECT_TIMEOUT_S * 1e9)
-        self._connecting = proactor.call_at(due_ns, partial(proactor.ring.give_up, connect))
+        self._connect = self._proactor.ring.connect(self._fd, _sockaddr(endpoint), self._connected)
+
+    def give_up(self) -> None:
+        self._proactor.ring.give_up(self._connect)
+
+    def unconnected(self, why: str) -> None:
+        self.channel.lost(why)
 
     def flush_soon(self) -> None:
         """Asks for one send at the end of this round."""
@@ -312,20 +314,20 @@ class BackendConnection:
         pass
 
     def _connected(self, result: int, flags: int) -> None:
-        self._proactor.cancel(self._connecting)
         if result < 0:
             self._proactor.ring.close(self._fd)
-            self.channel.lost(TIMED_OUT if result == -errno.ECANCELED else os.strerror(-result))
+            self._connector.refused(TIMED_OUT if result == -errno.ECANCELED else os.strerror(-result))
             return
+        self._connector.connected()
         self._stream = Stream(self._fd, self._proactor, self)
         self._stream.flush()
 
 
-def _sockaddr(family: int, address: tuple[Any, ...]) -> bytes:
-    """An address of getaddrinfo as the kernel wants it (ip(7), ipv6(7))."""
-    host = socket.inet_pton(family, address[0])
-    if family == socket.AF_INET:
-        return struct.pack("=H", family) + struct.pack("!H4s8x", address[1], host)
-    return (
-        struct.pack("=H", family) + struct.pack("!HI16s", address[1], address[2], host) + struct.pack("=I", address[3])
-    )
+def _sockaddr(endpoint: Endpoint) -> bytes:
+    """An address as the kernel wants it (ip(7), ipv6(7))."""
+    host, port, *ipv6 = endpoint.sockaddr
+    family, packed = struct.pack("=H", endpoint.family), socket.inet_pton(endpoint.family, host)
+    if endpoint.family == socket.AF_INET:
+        return family + struct.pack("!H4s8x", port, packed)
+    flow, scope = ipv6
+    return family + struct.pack("!HI16s", port, flow, packed) + struct.pack("=I", scope)

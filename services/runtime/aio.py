@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable
 from typing import cast
 
+from services.network.address import Address
+from services.network.attempts import NOT_LOOKED_UP, TIMED_OUT, Attempts
+from services.network.names import Endpoint, Found, look_up_beside
 from services.runtime.answers import Answering, respond
 from services.runtime.channel import Channel
-from services.runtime.config import Address
-from services.runtime.connecting import CONNECT_TIMEOUT_S, TIMED_OUT
+from services.runtime.connector import CONNECT_TIMEOUT_S
 from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.lag import PERIOD_NS, LoopLag
 from services.runtime.linger import LINGER_S
@@ -209,14 +211,40 @@ class BackendConnection(asyncio.Protocol):
         self._connecting = self._loop.create_task(self._connect())
 
     async def _connect(self) -> None:
+        attempts = Attempts(self._backend, time.monotonic_ns() + round(CONNECT_TIMEOUT_S * 1e9))
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await self._loop.create_connection(lambda: self, self._backend.host, self._backend.port)
+            async with asyncio.timeout(_left_s(attempts)):
+                attempts.found(await self._look_up())
         except TimeoutError:
-            self.channel.lost(TIMED_OUT)
+            self.channel.lost(NOT_LOOKED_UP)
+            return
         except OSError as error:
-            # asyncio words errno in its own way; a failed look-up has no errno but a negative code (getaddrinfo(3)).
-            self.channel.lost(os.strerror(error.errno) if error.errno and error.errno > 0 else str(error))
+            self.channel.lost(error.strerror or str(error))
+            return
+        while (endpoint := attempts.next(time.monotonic_ns())) is not None:
+            try:
+                async with asyncio.timeout(_left_s(attempts)):
+                    await self._loop.create_connection(lambda: self, endpoint.host, endpoint.port)
+                return
+            except TimeoutError:
+                attempts.failed(TIMED_OUT)
+            except OSError as error:  # asyncio words errno in its own way
+                attempts.failed(os.strerror(error.errno) if error.errno else str(error))
+        self.channel.lost(attempts.why)
+
+    async def _look_up(self) -> list[Endpoint]:
+        looked_up: asyncio.Future[Found] = self._loop.create_future()
+
+        def resume(found: Found) -> None:
+            if not looked_up.done():
+                looked_up.set_result(found)
+
+        # Not by the loop's executor: whoever ends the loop waits for that one's threads.
+        look_up_beside(self._backend, self._loop.call_soon_threadsafe, resume)
+        found = await looked_up
+        if isinstance(found, OSError):
+            raise found
+        return found
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -251,3 +279,7 @@ class BackendConnection(asyncio.Protocol):
         if not self._flush_due:
             self._flush_due = True
             self._loop.call_soon(self.flush)
+
+
+def _left_s(attempts: Attempts) -> float:
+    return (attempts.until_ns - time.monotonic_ns()) / 1e9

@@ -1,13 +1,14 @@
 """A loop's connection to the backend: it connects, reads and writes without waiting. Knows not who waits for what."""
 
+import errno
 import os
 import socket
-import time
-from functools import partial
 
+from services.network.address import Address
+from services.network.attempts import TIMED_OUT
+from services.network.names import Endpoint
 from services.runtime.channel import Channel
-from services.runtime.config import Address
-from services.runtime.connecting import CONNECT_TIMEOUT_S, TIMED_OUT
+from services.runtime.connector import Connector, NameLookups
 from services.runtime.demultiplexer import READABLE, WRITABLE
 from services.runtime.loop import Loop
 from services.runtime.writer import Writer
@@ -18,34 +19,39 @@ RECEIVE_BYTES = 64 * 1024
 class BackendConnection:
     """Connects at once; calls started before it is connected are sent when it is."""
 
-    def __init__(self, loop: Loop, backend: Address) -> None:
+    def __init__(self, loop: Loop, backend: Address, names: NameLookups) -> None:
         self.channel = Channel(backend)
         self._loop = loop
         self._flushing = False
-        self._sock = socket.socket(socket.AF_INET6 if ":" in backend.host else socket.AF_INET)
-        self._sock.setblocking(False)
-        self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._writer = Writer(self._sock, loop)
-        self._connected = False
+        self._writer: Writer | None = None
+        self._connector = Connector(backend, loop, names, self)
+
+    def begin(self, endpoint: Endpoint) -> None:
+        """EPOLLOUT says how it ended (connect(2))."""
+        self._sock = socket.socket(endpoint.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
-            # EINPROGRESS: EPOLLOUT tells the outcome (connect(2)). A name is looked up first, and that blocks the loop.
-            self._sock.connect_ex((backend.host, backend.port))
-            loop.register(self._sock.fileno(), self, WRITABLE)
-            due_ns = time.monotonic_ns() + round(CONNECT_TIMEOUT_S * 1e9)
-            self._connecting = loop.call_at(due_ns, partial(self._close, TIMED_OUT))
-        except OSError as error:
+            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            code = self._sock.connect_ex(endpoint.sockaddr)
+            if code not in (0, errno.EINPROGRESS):
+                raise OSError(code, os.strerror(code))
+            self._loop.register(self._sock.fileno(), self, WRITABLE)
+        except OSError:
             self._sock.close()
-            why = str(error.strerror)
-            loop.soon(lambda: self.channel.lost(why))
+            raise
+
+    def give_up(self) -> None:
+        self._refused(TIMED_OUT)
+
+    def unconnected(self, why: str) -> None:
+        self.channel.lost(why)
 
     def ready(self, events: int) -> None:
-        if not self._connected:
-            self._loop.cancel(self._connecting)
-            errno = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if errno:
-                self._close(os.strerror(errno))
+        if self._writer is None:
+            if code := self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                self._refused(os.strerror(code))
                 return
-            self._connected = True
+            self._connector.connected()
+            self._writer = Writer(self._sock, self._loop)
             self._loop.modify(self._sock.fileno(), READABLE)
         elif events & ~WRITABLE:
             try:
@@ -70,16 +76,22 @@ class BackendConnection:
     def flush(self) -> None:
         """Writes as much as the socket takes; the rest when it is writable."""
         self._flushing = False
-        if not self._connected or self._sock.fileno() < 0:
+        if self._writer is None or self._sock.fileno() < 0:
             return
         try:
             self._writer.write(self.channel.data_to_send)
         except OSError as error:
             self._close(error.strerror or str(error))
-            return
+
+    def _refused(self, why: str) -> None:
+        self._forget()
+        self._connector.refused(why)
 
     def _close(self, why: str) -> None:
+        self._forget()
+        self.channel.lost(why)
+
+    def _forget(self) -> None:
         if self._sock.fileno() >= 0:
             self._loop.unregister(self._sock.fileno())
             self._sock.close()
-        self.channel.lost(why)

@@ -9,9 +9,10 @@ import struct
 import threading
 import time
 
+from services.network.address import Address
+from services.network.connect import CHECK_S, connect
 from services.runtime.answers import respond
-from services.runtime.config import Address
-from services.runtime.connecting import CANCEL_CHECK_S, connect
+from services.runtime.connector import CONNECT_TIMEOUT_S
 from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.linger import LINGER_S, linger
 from services.runtime.service import Service
@@ -178,16 +179,16 @@ class BlockingWaits:
         self._session: ClientSession | None = None
 
     def sleep(self, duration_us: int, run: Run) -> None:
-        """Sleeps, and looks every CANCEL_CHECK_S whether anyone still waits; 0 just gives the interpreter lock away."""
+        """Sleeps, and looks every CHECK_S whether anyone still waits; 0 just gives the interpreter lock away."""
         if not duration_us:
             time.sleep(0)
         until_ns = time.monotonic_ns() + duration_us * 1000
         while (left_s := (until_ns - time.monotonic_ns()) / 1e9) > 0:
-            time.sleep(min(left_s, CANCEL_CHECK_S))
+            time.sleep(min(left_s, CHECK_S))
             run.check()
 
     def fetch(self, fetch: Fetch, run: Run) -> bytes | RpcError:
-        """Calls the backend; looks every CANCEL_CHECK_S whether anyone still waits."""
+        """Calls the backend; looks every CHECK_S whether anyone still waits."""
         timeout_ns = None if fetch.deadline_ns is None else fetch.deadline_ns - time.monotonic_ns()
         try:
             sock, session = self._connected(run)
@@ -223,8 +224,7 @@ class BlockingWaits:
         if self._backend is None:
             raise RpcError(Code.FAILED_PRECONDITION, "this service was started without --backend")
         if self._sock is None or self._session is None:
-            self._sock = connect(self._backend, run.check)
+            self._sock = connect(self._backend, CONNECT_TIMEOUT_S, run.check)
             self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._sock.settimeout(CANCEL_CHECK_S)
             self._session = ClientSession(str(self._backend))
         return self._sock, self._session

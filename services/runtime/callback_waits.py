@@ -6,23 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
+from services.network.address import Address
 from services.runtime.channel import Channel, Then
-from services.runtime.config import Address
+from services.runtime.connector import NameLookups, WatchingLoop
 from services.wire import ClientCall, Code, RpcError
 from services.workload.run import Fetch, Run
-
-
-class Timers(Protocol):
-    """What is asked of a loop."""
-
-    def call_at(self, due_ns: int, callback: Callable[[], None]) -> Any:
-        """Calls `callback` once, at CLOCK_MONOTONIC `due_ns` or soon after, unless it is cancelled before."""
-
-    def cancel(self, timer: Any) -> None:
-        """Takes a `call_at` back."""
-
-    def soon(self, callback: Callable[[], None]) -> None:
-        """Calls `callback` later in this round."""
 
 
 class Connected(Protocol):
@@ -34,12 +22,17 @@ class Connected(Protocol):
         """Has what the channel has to say written, once for all of this round."""
 
 
+Connect = Callable[[Address, NameLookups], Connected]
+"""Begins to connect; returns at once."""
+
+
 class CallbackWaits:
     """Waits for many runs at once. All of it belongs to the loop's thread, which calls every `then`."""
 
-    def __init__(self, backend: Address | None, loop: Timers, connect: Callable[[Address], Connected]) -> None:
+    def __init__(self, backend: Address | None, loop: WatchingLoop, connect: Connect) -> None:
         self._backend = backend
         self._loop = loop
+        self._names = NameLookups(loop)
         self._connect = connect
         self._connection: Connected | None = None
         self._waiting: dict[Run, Waiting] = {}
@@ -57,7 +50,7 @@ class CallbackWaits:
             self._loop.soon(partial(then, error))
             return
         if self._connection is None or not self._connection.channel.takes_calls:
-            self._connection = self._connect(self._backend)
+            self._connection = self._connect(self._backend, self._names)
         connection = self._connection
         try:
             call = connection.channel.start(fetch, lambda reply: self._resume(run, reply))

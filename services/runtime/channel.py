@@ -6,7 +6,7 @@ A loop's own file connects, reads and writes; this one pairs replies with those 
 import time
 from collections.abc import Callable
 
-from services.runtime.config import Address
+from services.network.address import Address
 from services.wire import CallEnded, ClientCall, ClientSession, Code, RpcError
 from services.workload.run import FETCH_PATH, Fetch
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NoReturn
 
+from services.network.address import Address
 from services.runtime.demultiplexer import DEMULTIPLEXERS
 from services.runtime.quota import usable_cpus
 from services.workload.callback_styles import CALLBACK_STYLES
@@ -16,25 +17,6 @@ from services.workload.ledger import STRATEGIES
 ENV_PREFIX = "SWEETSPOT_"
 MAX_PROCESSES = 1024
 BALANCES = ("round-robin", "least-connections", "random", "kernel")
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """A host and a port of TCP, as `HOST:PORT`."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> "Address":
-        """Raises ValueError for what is no HOST:PORT."""
-        host, colon, port = text.rpartition(":")
-        if not (colon and host and port.isdigit() and 0 < int(port) < 65_536):
-            raise ValueError(f"{text!r} is not HOST:PORT")
-        return cls(host.strip("[]"), int(port))
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

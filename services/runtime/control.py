@@ -25,10 +25,10 @@ from contextlib import contextmanager
 from functools import partial
 from typing import NoReturn
 
+from services.network.address import Address
 from services.runtime import health
 from services.runtime.aio import Connection
 from services.runtime.answers import Answer, Responder, answers, responders
-from services.runtime.config import Address
 from services.runtime.metrics import readings, resource
 from services.runtime.service import Service
 from services.runtime.snapshot import snapshot

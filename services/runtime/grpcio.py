@@ -13,8 +13,9 @@ from typing import Any
 
 import grpc
 
+from services.network.address import Address
 from services.runtime.answers import Answer
-from services.runtime.config import Address, Config
+from services.runtime.config import Config
 from services.runtime.service import RUN_PATH, RUN_STREAM_PATH, Service
 from services.telemetry import Headers
 from services.telemetry.context import NAMES

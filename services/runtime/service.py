@@ -11,10 +11,11 @@ from typing import Protocol
 
 from sweetspot.v1 import workload_pb2
 
+from services.network.address import Address
 from services.runtime import interop
 from services.runtime.answers import Responder, answers, responders
 from services.runtime.board import Board
-from services.runtime.config import Address, Config
+from services.runtime.config import Config
 from services.runtime.drain import Drain
 from services.runtime.health import Health
 from services.runtime.lag import LoopLag

@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.driver.options import Target
 from services.models import MODELS
+from services.network.address import Address
 from tests.driver.runs import options, run
 from tests.serving import serving
 
@@ -16,7 +16,7 @@ def test_old_connections_go_elsewhere_and_no_call_is_lost(model: str) -> None:
     with serving(model, "--max-connection-age-s", str(AGE_S)) as started:
         host, _, port = started.address.rpartition(":")
         asked = options(
-            Target(host, int(port)),
+            Address(host, int(port)),
             connections=connections,
             streams=None,
             rate_rps=200.0,

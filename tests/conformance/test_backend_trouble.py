@@ -1,4 +1,7 @@
-"""A backend that is not there, says nothing, goes away or comes back: its callers are told, all others are served."""
+"""A backend that is not there, says nothing, goes away or comes back: its callers are told, all others are served.
+
+Its name stands for two addresses, of which one serves at most.
+"""
 
 import contextlib
 import socket
@@ -13,11 +16,13 @@ from services.models import MODELS
 from services.wire import CallReceived, Code, ServerSession, Shape
 from services.workload.run import FETCH_PATH
 from tests.conformance.test_workload import Call, plan
+from tests.names import named
 from tests.serving import Serving, serving
 from tests.stacks import Outcome, own_wire
 
 BACKEND_HOST = "127.0.0.7"
 """Not where clients get their ports from: a port is still free when the backend comes back to it."""
+OTHER_HOST = "::1"
 RUN = "/sweetspot.v1.Workload/Run"
 FETCH = plan(call=Call()).SerializeToString()
 MOST_STALE = 200
@@ -43,14 +48,17 @@ class Troubled:
 def troubled(request: pytest.FixtureRequest) -> Iterator[Troubled]:
     with socket.create_server((BACKEND_HOST, 0)) as taken:
         backend = taken.getsockname()
-    with serving(request.param, "--backend", f"{backend[0]}:{backend[1]}") as service:
+    interpreter = named("mixed", OTHER_HOST, BACKEND_HOST)
+    with serving(request.param, "--backend", f"mixed:{backend[1]}", interpreter=interpreter) as service:
         yield Troubled(service, backend)
 
 
 def test_a_backend_that_is_down_is_unavailable_by_name(troubled: Troubled) -> None:
     outcome = troubled.run(FETCH)
     assert outcome.code is Code.UNAVAILABLE
-    assert f"{BACKEND_HOST}:{troubled.backend[1]}" in outcome.message
+    port = troubled.backend[1]
+    tried = f"[{OTHER_HOST}]:{port}: Connection refused; {BACKEND_HOST}:{port}: Connection refused"
+    assert outcome.message == f"backend mixed:{port}: {tried}"
     assert troubled.still_serves()
 
 
@@ -66,9 +74,10 @@ def test_a_backend_that_goes_away_with_a_call_is_unavailable(troubled: Troubled)
     assert troubled.still_serves()
 
 
-def test_a_backend_that_comes_back_is_asked_again(troubled: Troubled) -> None:
+@pytest.mark.parametrize("host", [BACKEND_HOST, OTHER_HOST])
+def test_a_backend_that_comes_back_is_asked_again_at_whichever_address(troubled: Troubled, host: str) -> None:
     codes = set()
-    with backend_at(troubled, answer):
+    with backend_at(troubled, answer, host):
         for _ in range(MOST_STALE):
             codes.add(troubled.run(FETCH).code)
             if Code.OK in codes:
@@ -77,7 +86,7 @@ def test_a_backend_that_comes_back_is_asked_again(troubled: Troubled) -> None:
 
 
 @contextlib.contextmanager
-def backend_at(troubled: Troubled, serve: Callable[[socket.socket], None]) -> Iterator[None]:
+def backend_at(troubled: Troubled, serve: Callable[[socket.socket], None], host: str = BACKEND_HOST) -> Iterator[None]:
     """Has each connection to the backend's address served, one after the other."""
 
     def accept() -> None:
@@ -86,7 +95,8 @@ def backend_at(troubled: Troubled, serve: Callable[[socket.socket], None]) -> It
                 with listener.accept()[0] as connection:
                     serve(connection)
 
-    with socket.create_server(troubled.backend) as listener:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, troubled.backend[1]), family=family) as listener:
         threading.Thread(target=accept, daemon=True).start()
         yield
         listener.shutdown(socket.SHUT_RDWR)

@@ -12,8 +12,8 @@ import pytest
 from sweetspot.v1 import workload_pb2
 
 from services.driver.load import Load
-from services.driver.options import Target
 from services.driver.plan import make_plan
+from services.network.address import Address
 from tests.conformance.conftest import OWN_WIRE, STARTS, Workload
 from tests.driver.runs import options
 from tests.serving import Serving, serving
@@ -99,7 +99,7 @@ def saturate(service: Serving) -> int:
     """Keeps all streams of all connections open for a while; the calls that were offered."""
     host, port = service.address.split(":")
     asked = options(
-        Target(host, int(port)),
+        Address(host, int(port)),
         connections=CONNECTIONS,
         streams=STREAMS,
         duration_s=SATURATED_S,

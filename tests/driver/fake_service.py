@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from sweetspot.v1.workload_pb2 import RunReply
 
-from services.driver.options import Target
+from services.network.address import Address
 from services.wire import CallReceived, Code, Limits, ServerCall, ServerSession, Shape
 
 STALL_S = 0.3
@@ -53,13 +53,14 @@ class FakeService:
     _epoll: select.epoll = field(default_factory=select.epoll)
 
     @contextmanager
-    def running(self) -> Iterator[Target]:
-        listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
+    def running(self, host: str = "127.0.0.1") -> Iterator[Address]:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, 0), family=family, backlog=BACKLOG)
         waker, wakened = socket.socketpair()
         thread = threading.Thread(target=self._serve, args=(listener, wakened))
         thread.start()
         try:
-            yield Target(*listener.getsockname())
+            yield Address(*listener.getsockname()[:2])
         finally:
             waker.close()
             thread.join()

@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from services.driver.load import Load
-from services.driver.options import Options, Target
+from services.driver.options import Options
 from services.driver.outcome import Outcome
 from services.driver.plan import make_plan
 from services.driver.result import make_result
 from services.driver.shard import Shard
 from services.driver.tracing import sampler
+from services.network.address import Address
 from tests.driver.fake_service import Act, FakeService
 
 
-def options(*targets: Target, **changed: Any) -> Options:
+def options(*targets: Address, **changed: Any) -> Options:
     """A short closed loop, but for what is changed."""
     asked: dict[str, Any] = {
         "targets": targets,
@@ -44,10 +45,10 @@ def options(*targets: Target, **changed: Any) -> Options:
     return Options(**(asked | changed))
 
 
-def nobody() -> Target:
+def nobody() -> Address:
     """Where nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        return Target(*listener.getsockname())
+        return Address(*listener.getsockname())
 
 
 def run(asked: Options, *, announced: list[str] | None = None) -> Outcome:

@@ -11,8 +11,8 @@ from typing import Any
 import jsonschema
 import pytest
 
-from services.driver.options import Target
 from services.driver.result import schema
+from services.network.address import Address
 from tests.driver.fake_service import Act, FakeService
 from tests.driver.runs import nobody
 
@@ -25,12 +25,12 @@ class Driver:
         self.plan = folder / "plan.yaml"
         self.plan.write_text("payload_bytes: 8")
 
-    def command(self, target: Target, *more: str) -> list[str]:
+    def command(self, target: Address, *more: str) -> list[str]:
         flags = {"--target": str(target), "--plan": str(self.plan), "--out": str(self.out)}
         flags |= {"--connections": "2", "--streams": "2"}
         return [sys.executable, "-m", "services.driver", *chain.from_iterable(flags.items()), *more]
 
-    def run(self, target: Target, *more: str) -> "subprocess.CompletedProcess[str]":
+    def run(self, target: Address, *more: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(self.command(target, *more), capture_output=True, text=True, timeout=60, check=False)
 
     def result(self) -> Any:

@@ -12,8 +12,8 @@ import pytest
 from services.driver.accounts import Accounts
 from services.driver.fleet import TargetRefused
 from services.driver.load import Load
-from services.driver.options import Target
 from services.driver.tracing import Sampler
+from services.network.address import Address
 from services.telemetry.labels import from_baggage
 from services.wire import Code, Limits
 from tests.driver.fake_service import BACKLOG, STALL_S, Act, FakeService
@@ -171,7 +171,7 @@ def test_clients_that_a_service_has_no_room_for_are_in_the_books(monkeypatch: py
     monkeypatch.setattr("services.driver.fleet._OPENING_TIMEOUT_NS", 300_000_000)
     service = FakeService(lambda _: Act.REPLY)
     with service.running() as target, socket.create_server(("127.0.0.1", 0)) as busy:
-        outcome = run(options(target, Target(*busy.getsockname()), connections=6, streams=2))
+        outcome = run(options(target, Address(*busy.getsockname()), connections=6, streams=2))
     assert outcome.connections == 3
     assert outcome.accounts.ok > 0
     assert outcome.accounts.not_sent == 3 * 2
@@ -184,7 +184,7 @@ def test_a_target_that_takes_nobody_is_named(monkeypatch: pytest.MonkeyPatch) ->
         socket.create_server(("127.0.0.1", 0)) as busy,
         pytest.raises(TargetRefused, match="no HTTP/2 settings"),
     ):
-        run(options(Target(*busy.getsockname()), connections=2))
+        run(options(Address(*busy.getsockname()), connections=2))
 
 
 def test_a_target_that_speaks_something_else_is_named() -> None:
@@ -198,7 +198,7 @@ def test_a_target_that_speaks_something_else_is_named() -> None:
         thread = threading.Thread(target=answer)
         thread.start()
         with pytest.raises(TargetRefused, match="does not speak HTTP/2"):
-            run(options(Target(*listener.getsockname()), connections=1))
+            run(options(Address(*listener.getsockname()), connections=1))
         thread.join()
 
 

@@ -1,6 +1,7 @@
 import pytest
 
-from services.driver.options import Target, parse
+from services.driver.options import parse
+from services.network.address import Address
 
 GIVEN = {"--target": "127.0.0.1:1", "--connections": "10", "--plan": "p.yaml", "--out": "r.json", "--streams": "10"}
 
@@ -11,7 +12,7 @@ def arguments(**changed: str | None) -> list[str]:
 
 
 def test_targets_are_separated_by_commas_and_may_be_ipv6() -> None:
-    assert parse(arguments(target="a:1,[::1]:2")).targets == (Target("a", 1), Target("::1", 2))
+    assert parse(arguments(target="a:1,[::1]:2")).targets == (Address("a", 1), Address("::1", 2))
 
 
 def test_a_rate_makes_an_open_loop_of_constant_arrivals() -> None:
@@ -24,6 +25,7 @@ def test_a_rate_makes_an_open_loop_of_constant_arrivals() -> None:
     [
         ({"target": "localhost"}, "--target"),
         ({"target": "h:0"}, "--target"),
+        ({"target": "::1:80"}, "such as localhost:50051 or [::1]:50051"),
         ({"target": "h:1,"}, "--target"),
         ({"connections": "0"}, "--connections"),
         ({"connections": "1000000000"}, "--connections"),

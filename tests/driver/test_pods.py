@@ -1,30 +1,34 @@
 """Several pods behind one name: who gets the calls, and what happens when pods come and go."""
 
+import re
 import socket
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from services.driver.connection import Address
-from services.driver.options import Target
+from services.driver.balance import Balance
+from services.driver.fleet import TargetRefused, places
 from services.driver.outcome import Outcome
+from services.network.address import Address
+from services.network.names import Endpoint
 from services.wire import Code
 from tests.driver.fake_service import Act, FakeService
-from tests.driver.runs import options, run
+from tests.driver.runs import nobody, options, run
 
-NAME = Target("pods", 1)
+NAME = Address("pods", 1)
 
 
 class Names:
     """What the one name stands for: the addresses of services that run."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.targets: list[Target] = []
-        monkeypatch.setattr("services.driver.connection.Address.all_of", self.look_up)
+        self.targets: list[Address] = []
+        monkeypatch.setattr("services.driver.fleet.look_up", self.look_up)
 
-    def look_up(self, _target: Target) -> list[Address]:
-        return [Address(NAME, socket.AF_INET, (each.host, each.port)) for each in self.targets]
+    def look_up(self, _target: Address) -> list[Endpoint]:
+        found = [socket.getaddrinfo(each.host, each.port, type=socket.SOCK_STREAM)[0] for each in self.targets]
+        return [Endpoint(family, sockaddr) for family, _, _, _, sockaddr in found]
 
 
 @pytest.fixture
@@ -64,6 +68,57 @@ def test_one_address_gets_all_of_it(names: Names) -> None:
         names.targets = [one, other]
         outcome = run(options(NAME, balance="cluster-ip", connections=4))
     assert list(answered(outcome)) == ["a"]
+
+
+@pytest.mark.parametrize("balance", get_args(Balance))
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("order", [("127.0.0.1", "::1"), ("::1", "127.0.0.1")], ids="then".join)
+def test_a_name_of_two_addresses_is_served_at_whichever_listens(
+    balance: str, host: str, order: tuple[str, str], names: Names
+) -> None:
+    with FakeService(lambda _: Act.REPLY).running(host) as target:
+        names.targets = [Address(each, target.port) for each in order]
+        outcome = run(options(NAME, balance=balance, connections=3, duration_s=0.05))
+    assert outcome.connections == 3
+    assert outcome.accounts.ok == outcome.accounts.planned > 0
+
+
+@pytest.mark.parametrize("balance", get_args(Balance))
+def test_an_address_that_drops_what_comes_leaves_time_for_the_next(
+    balance: str, names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.driver.connection.CONNECT_TIMEOUT_NS", 200_000_000)
+    with (
+        socket.create_server(("127.0.0.2", 0), backlog=0) as deaf,
+        socket.create_connection(deaf.getsockname()),
+        FakeService(lambda _: Act.REPLY).running() as target,
+    ):
+        names.targets = [Address(*deaf.getsockname()), target]
+        outcome = run(options(NAME, balance=balance, connections=2, duration_s=0.05))
+    assert outcome.connections == 2
+    assert outcome.accounts.ok == outcome.accounts.planned > 0
+
+
+def test_a_target_of_which_no_address_listens_is_refused_with_the_reason_of_each(names: Names) -> None:
+    port = nobody().port
+    names.targets = [Address("::1", port), Address("127.0.0.1", port)]
+    tried = re.escape(f"pods:1: [::1]:{port}: Connection refused; 127.0.0.1:{port}: Connection refused")
+    with pytest.raises(TargetRefused, match=f"^{tried}$"):
+        run(options(NAME))
+
+
+@pytest.mark.parametrize(
+    ("found", "dealt"),
+    [
+        (["10.0.0.2", "10.0.0.1"], ["10.0.0.1:1", "10.0.0.2:1"]),
+        (["fd00::2", "fd00::1", "10.0.0.2", "10.0.0.1"], ["[fd00::1]:1", "[fd00::2]:1"]),
+    ],
+    ids=["one family", "two families"],
+)
+def test_a_pod_with_an_address_of_each_family_is_one_pod(found: list[str], dealt: list[str]) -> None:
+    endpoints = [Endpoint(*socket.getaddrinfo(each, 1)[0][::4]) for each in found]
+    assert [str(place) for place in places(NAME, endpoints, one_address=False)] == dealt
+    assert [str(place) for place in places(NAME, endpoints, one_address=True)] == ["pods:1"]
 
 
 def test_a_new_pod_gets_its_share_of_calls_that_are_dealt_and_none_is_lost(names: Names) -> None:

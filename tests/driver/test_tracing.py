@@ -1,13 +1,13 @@
 import dataclasses
 
-from services.driver.options import Target
 from services.driver.tracing import MAX_LISTED, Sampler, TracedCall, listed
+from services.network.address import Address
 from services.telemetry import TraceContext
 from services.wire import Code
 
 
 def traced(latency_ns: int) -> TracedCall:
-    return TracedCall(TraceContext(latency_ns + 1, 1), Target("h", 1), 0, 0, latency_ns, Code.OK, measured=True)
+    return TracedCall(TraceContext(latency_ns + 1, 1), Address("h", 1), 0, 0, latency_ns, Code.OK, measured=True)
 
 
 def test_the_ratio_is_kept_and_the_choice_is_repeatable() -> None:

@@ -1,5 +1,7 @@
 """Green threads: what is made cooperative is what the model is about, and no more."""
 
+import socket
+import time
 from pathlib import Path
 
 import grpc
@@ -7,12 +9,14 @@ import pytest
 from sweetspot.v1 import workload_pb2
 
 from tests.conformance.conftest import Workload
+from tests.names import named
 from tests.serving import serving
 
 TIMEOUT_S = 20
 HALF_A_SECOND_US = 500_000
 ECHO = workload_pb2.RunRequest()
 SLEEP = workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=HALF_A_SECOND_US))
+FETCH = workload_pb2.Step(call=workload_pb2.Call())
 BLOCK = workload_pb2.Step(block=workload_pb2.Block(duration_us=HALF_A_SECOND_US))
 # PBKDF2 gives the interpreter lock away, but to no greenlet: they are all in this thread.
 NATIVE = workload_pb2.Step(
@@ -35,6 +39,29 @@ def test_a_call_holds_up_those_that_come_after_it(step: workload_pb2.Step, first
         later.add_done_callback(lambda _: ended.append("later"))
         assert (earlier.result().steps, later.result().steps) == (1, 0)
         assert ended[0] == first
+
+
+@pytest.mark.parametrize("name", ["deaf", "stuck"])
+def test_a_call_that_connects_to_the_backend_holds_up_no_other(name: str) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.7", 0))
+        port = listener.getsockname()[1]
+        listener.listen(0)  # its backlog is full after one connection, and the kernel drops what comes (listen(2))
+        interpreter = named("deaf", "127.0.0.7")
+        with (
+            socket.create_connection(listener.getsockname()),
+            serving("green_threads", "--backend", f"{name}:{port}", interpreter=interpreter) as service,
+            grpc.insecure_channel(service.address) as channel,
+        ):
+            run, ended = Workload(channel).run, list[str]()
+            earlier = run.future(workload_pb2.RunRequest(steps=[FETCH]), timeout=TIMEOUT_S)
+            earlier.add_done_callback(lambda _: ended.append("earlier"))
+            service.wait_until_in_flight(1)
+            until = time.monotonic() + 0.5  # it first looks the name up, then connects
+            while time.monotonic() < until:
+                assert run(ECHO, timeout=TIMEOUT_S).steps == 0
+            assert not ended
+            earlier.cancel()
 
 
 def libraries(pid: int) -> str:

@@ -9,8 +9,8 @@ import grpc
 import pytest
 from sweetspot.v1 import backend_pb2, control_pb2, workload_pb2
 
+from services.network.address import Address
 from services.runtime.aio import AsyncioWaits, Connection
-from services.runtime.config import Address
 from services.wire import Code, RpcError, ServerCall, ServerEvent, ServerSession, Shape
 from services.workload.ledger import Ledger
 from services.workload.run import FETCH_PATH, Fetch, Run

@@ -2,9 +2,10 @@
 
 from sweetspot.v1 import workload_pb2
 
+from services.network.address import Address
 from services.runtime.callback_waits import CallbackWaits
 from services.runtime.channel import Channel
-from services.runtime.config import Address
+from services.runtime.connector import NameLookups
 from services.runtime.loop import Loop
 from services.wire import CallReceived, RpcError, ServerCall, ServerSession, Shape
 from services.workload.ledger import Ledger
@@ -45,7 +46,7 @@ def test_a_backend_that_goes_away_is_asked_on_a_new_connection_and_finishes_what
     connections: list[InMemory] = []
     replies: list[bytes | RpcError] = []
 
-    def connect(backend: Address) -> InMemory:
+    def connect(backend: Address, _names: NameLookups) -> InMemory:
         connections.append(InMemory(backend))
         return connections[-1]
 

@@ -8,6 +8,7 @@ REFUSED = [
     ("reactor", ["--style", "goto"], {}, "--style: 'goto' is none of closures, ripped, continuations"),
     ("reactor", [], {"SWEETSPOT_STYLE": "goto"}, "SWEETSPOT_STYLE: 'goto' is none of closures"),
     ("coroutines", ["--style", "ripped"], {}, "unrecognized arguments: --style ripped"),
+    ("reactor", ["--backend", "::1:80"], {}, "'::1:80' is not HOST:PORT, such as localhost:50051 or [::1]:50051"),
     ("reactor", ["--port", "65536"], {}, "--port: 65536 is not within 0 to 65535"),
 ]
 

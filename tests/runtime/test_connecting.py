@@ -1,24 +1,30 @@
 """A backend that does not accept is waited for no longer than its caller waits, and never for ever."""
 
+import asyncio
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
+import uvloop
 from sweetspot.v1 import workload_pb2
 
 from services.models import proactor
-from services.runtime import backend_connection, connecting
+from services.network.address import Address
+from services.runtime import aio, blocking, connector
+from services.runtime.aio import AsyncioWaits
+from services.runtime.backend_connection import BackendConnection
 from services.runtime.blocking import BlockingWaits
 from services.runtime.callback_waits import CallbackWaits
-from services.runtime.config import Address
 from services.runtime.loop import Loop
 from services.runtime.proactor.loop import Proactor
 from services.runtime.refusal import NotHereError
 from services.wire import Code, RpcError
 from services.workload.ledger import Ledger
 from services.workload.run import Fetch, Run
+from tests.driver.runs import nobody
 
 FAR_NS = 10 * 10**9
 
@@ -65,38 +71,24 @@ def test_a_thread_that_connects_stops_once_nobody_waits_for_it(
     assert reply.code is code
 
 
-def test_a_thread_takes_the_next_address_where_one_is_not_served(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        nobody = gone.getsockname()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", at) for at in (nobody, listener.getsockname())]
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-        with connecting.connect(Address("backend", 1), lambda: None) as sock:
-            assert sock.getpeername() == listener.getsockname()
+def by_thread(backend: Address, meanwhile: Callable[[], None]) -> bytes | RpcError:
+    return BlockingWaits(backend).fetch(FETCH, run_of(FakeCall()))
 
 
-def on_a_loop(deaf: Address) -> tuple[Loop, CallbackWaits]:
+def by_loop(backend: Address, meanwhile: Callable[[], None]) -> bytes | RpcError:
     loop = Loop()
-    return loop, CallbackWaits(deaf, loop, partial(backend_connection.BackendConnection, loop))
+    return by(loop, CallbackWaits(backend, loop, partial(BackendConnection, loop)), meanwhile)
 
 
-def on_a_ring(deaf: Address) -> tuple[Proactor, CallbackWaits]:
+def by_ring(backend: Address, meanwhile: Callable[[], None]) -> bytes | RpcError:
     try:
         ring = Proactor()
     except NotHereError as error:
         pytest.skip(str(error))
-    return ring, CallbackWaits(deaf, ring, partial(proactor.BackendConnection, ring))
+    return by(ring, CallbackWaits(backend, ring, partial(proactor.BackendConnection, ring)), meanwhile)
 
 
-@pytest.mark.parametrize("waiting", [on_a_loop, on_a_ring])
-def test_a_loop_gives_a_connection_up_in_time(
-    deaf: Address,
-    waiting: Callable[[Address], tuple[Loop | Proactor, CallbackWaits]],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    for module in (backend_connection, proactor):
-        monkeypatch.setattr(module, "CONNECT_TIMEOUT_S", 0.05)
-    loop, waits = waiting(deaf)
+def by(loop: Loop | Proactor, waits: CallbackWaits, meanwhile: Callable[[], None]) -> bytes | RpcError:
     replies = list[bytes | RpcError]()
 
     def replied(reply: bytes | RpcError) -> None:
@@ -104,8 +96,96 @@ def test_a_loop_gives_a_connection_up_in_time(
         loop.stop()
 
     waits.fetch(FETCH, run_of(FakeCall()), replied)
+    loop.call_at(time.monotonic_ns(), meanwhile)
     loop.call_at(time.monotonic_ns() + FAR_NS, lambda: pytest.fail("it still waits"))
     loop.run()
     (reply,) = replies
+    return reply
+
+
+def by_asyncio(backend: Address, meanwhile: Callable[[], None]) -> bytes | RpcError:
+    return asyncio.run(by_coroutine(backend, meanwhile))
+
+
+def by_uvloop(backend: Address, meanwhile: Callable[[], None]) -> bytes | RpcError:
+    return uvloop.run(by_coroutine(backend, meanwhile))
+
+
+async def by_coroutine(backend: Address, meanwhile: Callable[[], None]) -> bytes | RpcError:
+    asyncio.get_running_loop().call_later(0.01, meanwhile)
+    async with asyncio.timeout(FAR_NS / 1e9):
+        return await AsyncioWaits(backend).fetch(FETCH, run_of(FakeCall()))
+
+
+By = Callable[[Address, Callable[[], None]], bytes | RpcError]
+LOOPS = [by_loop, by_ring, by_asyncio, by_uvloop]
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (aio, blocking, connector):
+        monkeypatch.setattr(module, "CONNECT_TIMEOUT_S", 0.1)
+
+
+def name_stands_for(monkeypatch: pytest.MonkeyPatch, *addresses: Address) -> None:
+    """Whatever is looked up."""
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (each.host, each.port)) for each in addresses]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("fetch", [by_thread, *LOOPS])
+def test_a_connection_is_given_up_in_time(deaf: Address, fetch: By) -> None:
+    reply = fetch(deaf, lambda: None)
     assert isinstance(reply, RpcError)
     assert (reply.code, reply.message) == (Code.UNAVAILABLE, f"backend {deaf}: timed out while connecting")
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("fetch", [by_thread, *LOOPS])
+def test_an_address_that_drops_what_comes_leaves_time_for_the_next(
+    deaf: Address, fetch: By, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuses = nobody()
+    name_stands_for(monkeypatch, deaf, refuses)
+    reply = fetch(Address("mixed", 1), lambda: None)
+    assert isinstance(reply, RpcError)
+    tried = f"{deaf}: timed out while connecting; {refuses}: Connection refused"
+    assert (reply.code, reply.message) == (Code.UNAVAILABLE, f"backend mixed:1: {tried}")
+
+
+@pytest.mark.parametrize("fetch", LOOPS)
+def test_a_loop_goes_on_while_a_name_is_looked_up(fetch: By, monkeypatch: pytest.MonkeyPatch) -> None:
+    the_loop_goes_on = threading.Event()
+    in_time: list[bool] = []
+
+    def look_up(*_: object, **__: object) -> list[tuple[object, ...]]:
+        in_time.append(the_loop_goes_on.wait(5))
+        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", (refuses.host, refuses.port))]
+
+    refuses = nobody()
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    reply = fetch(Address("slow", 1), the_loop_goes_on.set)
+    assert isinstance(reply, RpcError)
+    assert reply.message == f"backend slow:1: {refuses}: Connection refused"
+    assert in_time == [True]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("fetch", LOOPS)
+def test_a_look_up_that_takes_too_long_is_given_up(fetch: By, monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [over.wait(5)][1:])
+    reply = fetch(Address("slow", 1), lambda: None)
+    over.set()
+    assert isinstance(reply, RpcError)
+    assert reply.message == "backend slow:1: timed out while the name was looked up"
+
+
+@pytest.mark.parametrize("fetch", [by_thread, *LOOPS])
+@pytest.mark.parametrize("name", ["no-such-host.invalid", "a..b"])
+def test_a_name_that_stands_for_nothing_is_unavailable(fetch: By, name: str) -> None:
+    reply = fetch(Address(name, 1), lambda: None)
+    assert isinstance(reply, RpcError)
+    assert reply.code is Code.UNAVAILABLE
+    assert reply.message.startswith(f"backend {name}:1: ")

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
+from tools.address import Address
 from tools.bench.servers import Server
 from tools.bench.targets import Idle
 from tools.control import Control
@@ -39,11 +40,11 @@ def measure(server: Server, connections: int) -> Idle:
 @contextmanager
 def idle_connections(address: str, number: int) -> Iterator[None]:
     """That many connections, open and idle, until the block ends. Raises LocalError."""
-    host, _, port = address.rpartition(":")
+    at = Address.parse(address)
     with ExitStack() as opened:
         try:
             for _ in range(number):
-                _open(opened.enter_context(socket.create_connection((host, int(port)), TIMEOUT_S)))
+                _open(opened.enter_context(socket.create_connection((at.host, at.port), TIMEOUT_S)))
         except OSError as error:
             raise LocalError(f"an idle connection to {address}: {error.strerror or error}") from error
         yield

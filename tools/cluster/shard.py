@@ -31,6 +31,7 @@ from google.protobuf import json_format
 from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tools import experiment, local
+from tools.address import Address
 from tools.cluster import store
 from tools.cluster.api import Api, ClusterError, Object
 from tools.cluster.pods import how_it_ended, ready
@@ -328,16 +329,16 @@ def wait_for_name(api: Api, selector: Mapping[str, str], target: str, *, headles
 
     Raises ClusterError.
     """
-    host, _, port = target.rpartition(":")
+    at = Address.parse(target)
     deadline_s = time.monotonic() + NAMES_TIMEOUT_S
     while time.monotonic() < deadline_s:
         pods = {pod["status"]["podIP"] for pod in api.find("pods", selector) if ready(pod)}
         try:
-            found = {each[4][0] for each in socket.getaddrinfo(host, int(port), type=socket.SOCK_STREAM)}
+            found = {each[4][0] for each in socket.getaddrinfo(at.host, at.port, type=socket.SOCK_STREAM)}
             if headless and found == pods:
                 return
             if pods and not headless:
-                socket.create_connection((host, int(port)), timeout=1).close()
+                socket.create_connection((at.host, at.port), timeout=1).close()
                 return
             why = (
                 f"it stands for {', '.join(map(str, sorted(found)))}, and ready are {', '.join(sorted(pods)) or 'none'}"
@@ -345,7 +346,7 @@ def wait_for_name(api: Api, selector: Mapping[str, str], target: str, *, headles
         except OSError as error:
             why = error.strerror or str(error)
         time.sleep(_LOOK_AGAIN_S)
-    raise ClusterError(f"Service {host} did not lead to its pods within {NAMES_TIMEOUT_S:.0f} s: {why}")
+    raise ClusterError(f"Service {at.host} did not lead to its pods within {NAMES_TIMEOUT_S:.0f} s: {why}")
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:
