@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sweetspot.v1 import control_pb2
 
 from services.models import MODELS, Processes
@@ -54,6 +55,15 @@ class Serving:
             while not so(reply := snapshot()):
                 assert time.monotonic() < until, f"{else_}; it says: {reply}"
             return reply
+
+    def wait_until_ready(self, *, ready: bool) -> None:
+        """Asks until the service says that it takes calls, or that it does not."""
+        wanted = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
+        with grpc.insecure_channel(self.control) as channel:
+            check = health_pb2_grpc.HealthStub(channel).Check
+            until = time.monotonic() + ARRIVAL_TIMEOUT_S
+            while check(health_pb2.HealthCheckRequest(service="readiness"), timeout=5).status != wanted:
+                assert time.monotonic() < until, f"its readiness is never {ready}"
 
     @contextmanager
     def snapshots(self) -> Iterator[Callable[[], control_pb2.SnapshotReply]]:

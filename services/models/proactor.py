@@ -126,7 +126,7 @@ class HandedToProcesses:
         ]
 
     def received(self, connection: Caller, call: ServerCall) -> None:
-        min(self._workers, key=attrgetter("load")).run(connection, call)
+        min(self._workers, key=attrgetter("has_left", "load")).run(connection, call)
 
     def cancelled(self, call: ServerCall) -> None:
         if callable(call.context):

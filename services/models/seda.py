@@ -48,7 +48,7 @@ from services.runtime.stages.admit import Admit
 from services.runtime.stages.call import Call
 from services.runtime.stages.compute import Compute
 from services.runtime.stages.controllers import CONTROL_NS
-from services.runtime.stages.event import Answer, Event, Item, claim
+from services.runtime.stages.event import Answer, Event, Item, Status, claim, last_answer
 from services.runtime.stages.exchange import Exchange
 from services.runtime.stages.front import Front
 from services.runtime.stages.hop import Hop
@@ -58,7 +58,7 @@ from services.runtime.stages.stage import Stage
 from services.runtime.stages.way import Way
 from services.runtime.supervisor import Supervisor
 from services.runtime.wakeup import Wakeup
-from services.wire import ServerCall
+from services.wire import Code, ServerCall
 
 FRONT, ADMIT, COMPUTE, CALL = range(4)
 PROCESS_NAMES = ("front", "admit", "compute", "call")
@@ -197,6 +197,8 @@ class Process:
             mailboxes,
             loop,
             register,
+            drain=service.drain,
+            unreachable=self._unreachable,
             given_up=self._given_up,
             died=self.died,
             left=lambda _: self.left(),
@@ -236,6 +238,10 @@ class Process:
 
     def _call_here(self, event: Event) -> None:
         self.call.begin(event, self.to_call.look)
+
+    def _unreachable(self, item: Item, process: int) -> None:
+        if isinstance(item, Event):  # an answer is for a front whose connections died with it
+            self.answer(last_answer(item, Status(Code.UNAVAILABLE, f"{PROCESS_NAMES[process]} has died")))
 
     def _given_up(self, number: int) -> None:
         self.call.given_up(number)
@@ -295,7 +301,8 @@ class StageProcess(Process):
         self.left()
 
     def left(self) -> None:
-        if self.service.drain.requested and not self.exchange.led_here[FRONT]:
+        # One that has just been forked has yet to read that the front is there.
+        if self.service.drain.requested and self.exchange.led_here.get(FRONT) == 0:
             self.loop.stop()
 
 

@@ -22,13 +22,14 @@ from services.workload.run import FETCH_PATH, Fetch, Run, status_of
 
 RECEIVE_BYTES = 64 * 1024
 WRITE_STALL_S = 20
+"""Time in which a peer has to read what `data_to_send` gives at once, at most some 256 KiB."""
 
 
 class Connection:
     """A blocking socket and its session.
 
     Guarantees: one thread reads; any thread may answer; the lock is never held while a handler runs or while
-    anyone waits for the peer to send, only while bytes are written. A peer that does not read for
+    anyone waits for the peer to send, only while bytes are written. A peer that does not read them within
     WRITE_STALL_S loses the connection.
     """
 
@@ -133,11 +134,19 @@ class Connection:
     def _flush(self) -> None:
         try:
             while data := self._session.data_to_send():
-                self._sock.sendall(data)
+                self._send(data)
         except OSError:
             for event in self._session.receive_data(b""):  # who runs a call looks whether it is cancelled
                 respond(self._session, self._service, event)
             self._shutdown(socket.SHUT_RDWR)
+
+    def _send(self, data: bytes) -> None:
+        # Not `sendall`, which waits anew whenever the peer has read a little.
+        until_s = time.monotonic() + WRITE_STALL_S
+        unsent = memoryview(data)
+        while unsent := unsent[self._sock.send(unsent) :]:
+            if time.monotonic() >= until_s:
+                raise TimeoutError
 
 
 class Connections:

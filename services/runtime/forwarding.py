@@ -49,13 +49,15 @@ class Remote:
 
     Guarantees: each call is finished once, UNAVAILABLE where the worker dies first; at most `queue_bound` wait until
     they are begun, with FULL_BYTES of requests and one more call there, the others here. The service is told how many
-    do, and whether that is as many.
+    do, and whether that is as many. A worker that dies while the service drains has no successor: what would be for it
+    is UNAVAILABLE at once.
     """
 
     def __init__(self, name: str, connect: Callable[..., Linked], service: Service) -> None:
         """`connect` makes a link to the worker of that name or, while there is none, to the next one."""
         self._name = name
         self._connect = connect
+        self._drain = service.drain
         self._queue = service.queue
         self._full_queues = service.full_queues
         self._queue_bound = service.config.queue_bound
@@ -71,12 +73,20 @@ class Remote:
         self._link = connect(received=self._received, lost=self._lost)
 
     @property
+    def has_left(self) -> bool:
+        """No worker of that name is there, nor will be."""
+        return self._gone
+
+    @property
     def load(self) -> int:
         """Calls that it has been asked for and has not ended."""
         return len(self._asked) + len(self._waiting)
 
     def run(self, connection: Caller, call: ServerCall) -> None:
         """Has the call run there, and its replies passed on."""
+        if self._gone:
+            connection.finish(call, Code.UNAVAILABLE, f"{self._name} has died")
+            return
         if self._not_begun >= self._queue_bound:
             connection.finish(call, Code.RESOURCE_EXHAUSTED, f"queue of {self._name} is full")
             return
@@ -133,7 +143,7 @@ class Remote:
         booked, self._booked = self._booked, {}
         self._not_begun_bytes = 0
         why = f"{self._name} has died"
-        if self._leaving:
+        if self._leaving or self._drain.requested:
             self._gone = True
             while self._waiting:
                 asked.append(self._waiting.popleft())

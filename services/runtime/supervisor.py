@@ -84,26 +84,29 @@ class Supervisor:
         self._children.unwatch(self._up)
 
     def run(self) -> None:
-        """Keeps them alive until the service is asked to stop."""
-        while True:
+        """Keeps them alive until the service is asked to stop; then each is there once more, and is to drain."""
+        while not self._service.drain.requested:
             readable, ended = self._children.wait(self._wait_s())
-            if self._service.drain.requested:
-                return
             for end in ended:
-                self._schedule(end.number, str(end))
-            for fd in readable & self._watched.keys():
-                self._watched[fd]()
-            now_s = time.monotonic()
-            for number in [number for number, due_s in self._due_s.items() if due_s <= now_s]:
-                del self._due_s[number]
-                try:
-                    self._fork(number)
-                except OSError as error:  # fork(2): EAGAIN, ENOMEM
-                    self._schedule(number, f"worker process {number} cannot be forked: {error.strerror}")
+                if end.status or not self._service.drain.requested:  # else it has drained already
+                    self._schedule(end.number, str(end))
+            if not self._service.drain.requested:
+                for fd in readable & self._watched.keys():
+                    self._watched[fd]()
+                self._fork_those_due(time.monotonic())
+        self._fork_those_due(math.inf)  # calls may wait for it, and would until the drain is cut off
 
     def drain(self) -> None:
         """Returns once all have drained; those that have not after `drain_timeout_s` are cut off."""
         self._children.drain()
+
+    def _fork_those_due(self, now_s: float) -> None:
+        for number in [number for number, due_s in self._due_s.items() if due_s <= now_s]:
+            del self._due_s[number]
+            try:
+                self._fork(number)
+            except OSError as error:  # fork(2): EAGAIN, ENOMEM
+                self._schedule(number, f"worker process {number} cannot be forked: {error.strerror}")
 
     def _fork(self, number: int) -> None:
         self._forked_s[number] = time.monotonic()

@@ -152,3 +152,23 @@ def test_a_caller_who_gives_up_is_not_waited_for_at_the_owner() -> None:
             call.cancel()
         service.wait_until(lambda reply: reply.calls_in_flight == 0, "somebody still sleeps")
         assert clients[0].run(on(0), timeout=TIMEOUT_S).worker == "worker-0"
+
+
+def test_a_worker_that_dies_while_the_service_drains_holds_up_neither_calls_nor_the_drain() -> None:
+    transfers = [
+        workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=700_000)),
+        workload_pb2.Step(transfer=workload_pb2.Transfer(to_account=1, amount=1)),
+    ]
+    with partitioned("--accounts", "2", "--drain-timeout-s", "15") as (service, clients):
+        dies = clients[0].run(on(0), timeout=TIMEOUT_S).process
+        # The half of it that is worker 0's is asked for when that is dead, by the worker that lives.
+        calls = [
+            client.run.future(workload_pb2.RunRequest(key=1, steps=transfers), timeout=TIMEOUT_S) for client in clients
+        ]
+        service.wait_until_in_flight(CONNECTIONS)
+        service.process.send_signal(signal.SIGTERM)
+        service.wait_until_ready(ready=False)
+        os.kill(dies, signal.SIGKILL)
+        assert {call.code() for call in calls} == {grpc.StatusCode.UNAVAILABLE}
+        assert "worker-0 has left: it has not booked a transfer" in {call.details() for call in calls}
+        assert service.process.wait(5) == 0

@@ -33,6 +33,7 @@ def plan(**kinds: Any) -> workload_pb2.RunRequest:
 BLOCKS_LONG = plan(block=workload_pb2.Block(duration_us=60_000_000))
 BLOCKS = plan(block=workload_pb2.Block(duration_us=1_000_000))
 SLEEPS_LONG = plan(sleep=workload_pb2.Sleep(duration_us=60_000_000))
+SLEEPS_A_WHILE = plan(sleep=workload_pb2.Sleep(duration_us=700_000))
 SLEEPS = plan(sleep=workload_pb2.Sleep(duration_us=1000))
 
 
@@ -109,6 +110,19 @@ def test_what_a_dead_stage_had_taken_is_unavailable_and_its_successor_serves(
         os.kill(process_of(service, dies), signal.SIGKILL)
         assert {(call.code(), call.details()) for call in taken} == {(grpc.StatusCode.UNAVAILABLE, f"{dies} has died")}
         assert client.run(SLEEPS, timeout=TIMEOUT_S).steps == 1
+
+
+def test_a_stage_that_dies_while_the_service_drains_holds_up_neither_calls_nor_the_drain() -> None:
+    with seda("processes", "--drain-timeout-s", "15") as (service, client):
+        calls = [client.run.future(SLEEPS_A_WHILE, timeout=TIMEOUT_S) for _ in range(3)]
+        wait_until_taken(service, "call", 3)
+        dies = process_of(service, "compute")
+        service.process.send_signal(signal.SIGTERM)
+        service.wait_until_ready(ready=False)
+        os.kill(dies, signal.SIGKILL)
+        died = {(grpc.StatusCode.UNAVAILABLE, "compute has died")}
+        assert {(call.code(), call.details()) for call in calls} == died, "they come back to it after their sleep"
+        assert service.process.wait(5) == 0
 
 
 def test_what_waited_in_the_queue_of_a_dead_stage_is_served_by_its_successor() -> None:

@@ -149,7 +149,8 @@ class Workers:
         self.ledger = Ledger(2)
         self.left: list[Asker] = []
         self.links: list[tuple[socket.socket, socket.socket]] = []
-        service = Service("partitioned", Config(queue_bound=queue_bound), drain=Drain())
+        self.drain = Drain()
+        service = Service("partitioned", Config(queue_bound=queue_bound), drain=self.drain)
         self.queue, self.full_queues = service.queue, service.full_queues
         self.queue.set(0)
         self.full_queues.set(0)
@@ -285,6 +286,19 @@ def test_one_that_is_leaving_looks_for_no_successor_and_is_told_at_once_that_nob
     workers.remote.book(1, 5, lambda code, why: answers.append(code))
     assert answers == [Code.UNAVAILABLE]
     assert len(workers.links) == 1
+
+
+def test_what_is_for_a_worker_that_died_in_a_drain_is_unavailable_at_once(workers: Workers) -> None:
+    answers: list[Code] = []
+    workers.call(LARGE)
+    workers.call(b"waits")
+    workers.drain.request()
+    workers.part()
+    workers.call()
+    workers.remote.book(1, 5, lambda code, why: answers.append(code))
+    assert workers.asking.ends == [(Code.UNAVAILABLE, "worker-1 has died")] * 3
+    assert answers == [Code.UNAVAILABLE]
+    assert (len(workers.links), workers.queue.value()) == (1, 0)
 
 
 def test_a_worker_whose_asker_has_died_cancels_its_calls(workers: Workers) -> None:

@@ -5,7 +5,8 @@
         <-- taken STAGE count <---------------
 
 Each process makes a link to each other one and leaves the far end in that one's mailbox, which outlives it: a successor
-finds there all links that were made while it was not.
+finds there all links that were made while it was not. A process that dies while the service drains has no successor:
+what is handed on to it is given back.
 """
 
 import socket
@@ -14,6 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 
+from services.runtime.drain import Drain
 from services.runtime.link import Link, Message
 from services.runtime.loop import Loop
 from services.runtime.passing import Mailbox
@@ -37,20 +39,27 @@ class Exchange:
         loop: Loop,
         register: Register,
         *,
+        drain: Drain,
+        unreachable: Callable[[Item, int], None],
         given_up: Told,
         died: Told,
         left: Told,
     ) -> None:
-        """`given_up` is told the number of a call, `died` the process that one led to, `left` one that led here."""
+        """`unreachable` is given what was for a process that is gone, and its number. `given_up` is told the number of
+        a call, `died` the process that a link led to, and `left` one that led here.
+        """
         self.me = me
         self._mailboxes = mailboxes
         self._loop = loop
         self._register = register
+        self._drain = drain
+        self._unreachable = unreachable
         self._given_up = given_up
         self._died = died
         self._left = left
         self._stages: Mapping[str, Stage | PooledStage] = {}
         self._hops: dict[int, dict[str, Hop]] = {other: {} for other in range(len(mailboxes)) if other != me}
+        self._gone: set[int] = set()
         self._links = {other: self._connect(other) for other in self._hops}
         self.led_here: Counter[int] = Counter()
         """Links that others have made to this process."""
@@ -82,6 +91,10 @@ class Exchange:
                 _Incoming(self, sock)
 
     def _send(self, process: int, stage: str, item: Item) -> None:
+        if process in self._gone:
+            self._loop.soon(partial(self._hops[process][stage].taken, 1))
+            self._unreachable(item, process)
+            return
         self._links[process].send("item", stage, item.packed(), payload_bytes=item.size_bytes)
 
     def _connect(self, other: int) -> Link:
@@ -97,7 +110,10 @@ class Exchange:
             self._hops[other][stage].taken(count)
 
     def _lost(self, other: int) -> None:
-        self._links[other] = self._connect(other)
+        if self._drain.requested:
+            self._gone.add(other)
+        else:
+            self._links[other] = self._connect(other)
         self._died(other)
         for hop in self._hops[other].values():
             hop.start_again()
