@@ -51,7 +51,7 @@ WORKDIR /app
 USER 65532:65532
 # The addresses that probes, Services and the chart rely on.
 ENV PYTHONPATH=/app:/app/packages PYTHONDONTWRITEBYTECODE=1 \
-    SWEETSPOT_HOST=0.0.0.0 SWEETSPOT_PORT=50051 SWEETSPOT_CONTROL_PORT=50052
+    SWEETSPOT_HOST=:: SWEETSPOT_PORT=50051 SWEETSPOT_CONTROL_PORT=50052
 ARG VERSION=0.1.0
 LABEL org.opencontainers.image.title="Sweetspot" \
     org.opencontainers.image.description="Every server concurrency model behind one gRPC workload" \

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from services.network.address import Address
 from services.wire import ClientCall, ClientEvent, ClientSession, MessageReceived
 
 RECEIVE_BYTES = 64 * 1024
@@ -16,8 +17,8 @@ class WireClient:
     """One connection; `with` closes it. `address` is HOST:PORT."""
 
     def __init__(self, address: str, tls: ssl.SSLContext | None = None) -> None:
-        host, port = address.rsplit(":", 1)
-        self.sock = socket.create_connection((host, int(port)), PATIENCE_S)
+        at = Address.parse(address)
+        self.sock = socket.create_connection((at.host, at.port), PATIENCE_S)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.session = ClientSession("localhost", tls=tls, server_hostname=None if tls is None else "localhost")
         self.received: list[MessageReceived] = []

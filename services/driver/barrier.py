@@ -26,6 +26,7 @@ from services.driver.schedule import NS_PER_S
 from services.driver.shard import Shard
 from services.network.address import Address
 from services.network.connect import connect
+from services.network.listen import EVERY, host_to_listen_at, listen
 
 _EXCHANGES = 16
 # From the last word of shard 0 to the beginning: long against a message on its way.
@@ -113,9 +114,7 @@ def _await_others(of: int, port: int, deadline_ns: int, timeout_s: float) -> Sta
 
 def _listen(port: int, of: int) -> socket.socket:
     try:
-        if socket.has_dualstack_ipv6():
-            return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=of)
-        return socket.create_server(("", port), backlog=of)
+        return listen(host_to_listen_at(EVERY), port, backlog=of)
     except OSError as error:
         raise BarrierError(f"cannot listen for the other shards on port {port}: {error.strerror}") from None
 

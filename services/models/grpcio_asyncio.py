@@ -37,7 +37,7 @@ def serve(service: Service) -> None:
 async def serve_until_drained(service: Service) -> None:
     handlers = CoroutineHandlers(service)
     server = grpc.aio.server(handlers=(handlers,), options=options(service.config))
-    port = add_port(server, service.config)
+    port = add_port(server, service)
     await server.start()
     service.announce(port)
     watcher = asyncio.create_task(watch_lag(service.loop_lag))

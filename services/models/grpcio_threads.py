@@ -44,7 +44,7 @@ def serve(service: Service) -> None:
         options=options(config),
         maximum_concurrent_rpcs=workers + config.queue_bound,
     )
-    port = add_port(server, config)
+    port = add_port(server, service)
     server.start()
     service.announce(port)
     select.select([service.drain], [], [])

@@ -94,7 +94,7 @@ _seconds = Seconds(0, 3600)
 class Config:
     """Options of every service."""
 
-    host: str = _option("127.0.0.1", str, "address to listen on")
+    host: str = _option("127.0.0.1", str, "address to listen on; :: is every address, IPv4 and IPv6")
     port: int = _option(0, _port, "port that serves calls; 0 picks a free one")
     control_port: int = _option(0, _port, "port of health, reflection and Control; 0 picks a free one")
     metrics_port: int | None = _option(None, _port, "port for Prometheus; 0 picks a free one; without it there is none")

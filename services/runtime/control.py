@@ -26,6 +26,7 @@ from functools import partial
 from typing import NoReturn
 
 from services.network.address import Address
+from services.network.listen import listen
 from services.runtime import health
 from services.runtime.aio import Connection
 from services.runtime.answers import Answer, Responder, answers, responders
@@ -71,10 +72,10 @@ class Control:
         """
         config = self._service.config
         listener = self._listen(config.control_port)
-        address = Address(config.host, listener.getsockname()[1])
+        address = Address(self._service.listens_at, listener.getsockname()[1])
         if config.metrics_port is not None:
             self._metrics = self._listen(config.metrics_port)
-            self._service.metrics_address = Address(config.host, self._metrics.getsockname()[1])
+            self._service.metrics_address = Address(self._service.listens_at, self._metrics.getsockname()[1])
         # Its end of the pipe closes when the service ends, however it ends: no control process outlives its service.
         watched, self._lifeline = os.pipe()
         self._process_id = os.fork()
@@ -96,8 +97,7 @@ class Control:
         return self._responders.get(call.head.path)
 
     def _listen(self, port: int) -> socket.socket:
-        host = self._service.config.host
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        return listen(self._service.listens_at, port)
 
     def _run(self, listener: socket.socket, watched: int) -> NoReturn:
         status = 1

@@ -3,7 +3,6 @@
 grpcio owns the sockets and the HTTP/2, in threads of its C core: who accepts, reads and writes is not to be chosen.
 """
 
-import socket
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from typing import Any
 import grpc
 
 from services.network.address import Address
+from services.network.listen import listen
 from services.runtime.answers import Answer
 from services.runtime.config import Config
 from services.runtime.service import RUN_PATH, RUN_STREAM_PATH, Service
@@ -121,12 +121,12 @@ def options(config: Config) -> list[tuple[str, int]]:
     ]
 
 
-def add_port(server: Any, config: Config) -> int:
+def add_port(server: Any, service: Service) -> int:
     """Has `server` listen where the config says; the port. Raises OSError."""
     # grpcio says that it could not, but not why, and logs lines of its own: so see first whether the port can be had.
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-    socket.create_server((config.host, config.port), family=family).close()
-    address = str(Address(f"[{config.host}]" if family == socket.AF_INET6 else config.host, config.port))
+    config = service.config
+    listen(service.listens_at, config.port).close()
+    address = str(Address(service.listens_at, config.port))
     if config.tls_cert is None or config.tls_key is None:
         return int(server.add_insecure_port(address))
     authorities = None if config.tls_client_ca is None else config.tls_client_ca.read_bytes()

@@ -7,11 +7,13 @@ import socket
 import ssl
 import threading
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Protocol
 
 from sweetspot.v1 import workload_pb2
 
 from services.network.address import Address
+from services.network.listen import EVERY, host_to_listen_at, listen
 from services.runtime import interop
 from services.runtime.answers import Responder, answers, responders
 from services.runtime.board import Board
@@ -191,6 +193,11 @@ class Service:
         """Connections that are still open, once a drain is asked for, need not be waited for any longer."""
         return self.drain.is_over(self.config.drain_timeout_s, self.calls_in_flight.own())
 
+    @cached_property
+    def listens_at(self) -> str:
+        """The literal of the config's host. Raises OSError where it is none of this machine's."""
+        return host_to_listen_at(self.config.host)
+
     def listen(self) -> socket.socket:
         """A listening socket at the config's host and port, and says so. Raises OSError."""
         listener = self.open_listener()
@@ -204,13 +211,8 @@ class Service:
         connection to one of them (socket(7), SO_REUSEPORT).
         """
         self.refusals.set(0)
-        family = socket.AF_INET6 if ":" in self.config.host else socket.AF_INET
-        listener = socket.create_server(
-            (self.config.host, self.config.port if port is None else port),
-            family=family,
-            backlog=self.config.backlog,
-            reuse_port=reuse_port,
-        )
+        at = self.config.port if port is None else port
+        listener = listen(self.listens_at, at, backlog=self.config.backlog, reuse_port=reuse_port)
         # Inherited by what is accepted. With Nagle's algorithm, a reply that is a second write waits 40 ms for a
         # delayed ACK (tcp(7)); asyncio turns it off only for sockets that name their protocol.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -221,8 +223,11 @@ class Service:
         # Alone at first: with another service that reuses the port, this one would share its clients unseen.
         with self.open_listener() as alone:
             address = alone.getsockname()
+            v6_only = self.listens_at != EVERY
         sock = socket.socket(alone.family)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if alone.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, v6_only)
         sock.bind(address)
         return sock
 
@@ -247,7 +252,7 @@ class Service:
 
         Where there are metrics to scrape, `metrics on ADDRESS` is the third.
         """
-        lines = [f"listening on {Address(self.config.host, port)}", f"control on {self.control_address}"]
+        lines = [f"listening on {Address(self.listens_at, port)}", f"control on {self.control_address}"]
         if self.metrics_address is not None:
             lines.append(f"metrics on {self.metrics_address}")
         print("\n".join(lines), flush=True)
