@@ -10,6 +10,7 @@ import pytest
 from tests.cluster.conftest import Release
 from tests.cluster.runs import only, sweetspot, until
 from tools.cluster.searched import BEFORE
+from tools.deploy.release import CHART
 from tools.scale.results import read_cells
 
 GRID = """
@@ -30,7 +31,9 @@ scale:
 
 
 @pytest.mark.timeout(900)
-def test_a_grid_whose_machine_disappeared_goes_on_from_another(release: Release, tmp_path: Path) -> None:
+def test_a_grid_whose_machine_disappeared_goes_on_from_another_and_helm_can_upgrade_all_the_time(
+    release: Release, tmp_path: Path
+) -> None:
     before = deployment(release)
     path = tmp_path / "grid.yaml"
     path.write_text(GRID)
@@ -43,6 +46,9 @@ def test_a_grid_whose_machine_disappeared_goes_on_from_another(release: Release,
             until(lambda: limit(release) == "150m", timeout_s=180)  # pods drain and come four times
         finally:
             process.kill()
+    # Helm, and whoever uses it, need not know of the search that is left there.
+    upgrade(release, replicas=1, cpu="200m")
+    assert (deployment(release), owners(release)) == (before, {"helm"})
     run = only(first).name
     done = sweetspot(release, "results", "pull", run, *release.flags, "--results", str(second))
     assert done.returncode == 0, done.stderr
@@ -52,6 +58,10 @@ def test_a_grid_whose_machine_disappeared_goes_on_from_another(release: Release,
     assert done.returncode == 0, done.stdout + done.stderr
     assert [one.cell.cpus for one in read_cells(second / run).searched] == [0.1, 0.15]
     assert "2 of 2 cells" in listed(release)
+    assert (deployment(release), owners(release)) == (before, {"helm"})
+    upgrade(release, replicas=2, cpu="100m")
+    assert limit(release) == "100m"
+    upgrade(release, replicas=1, cpu="200m")
     assert deployment(release) == before
     assert not release.kubectl("get", "jobs", "--output", "name", "--selector", "sweetspot.dev/trial=reactor-4")
 
@@ -62,6 +72,20 @@ def listed(release: Release) -> str:
 
 def limit(release: Release) -> str:
     return release.kubectl("get", "deployment", f"{release.name}-reactor", "--output", "jsonpath={..limits.cpu}")
+
+
+def upgrade(release: Release, replicas: int, cpu: str) -> None:
+    """As a person does it."""
+    settings = (f"models.reactor.replicas={replicas}", f"models.reactor.cpu={cpu}")
+    chart = ("helm", "upgrade", release.name, str(CHART), "--namespace", release.namespace, "--reuse-values", "--wait")
+    release.cluster.ask(*chart, *(word for each in settings for word in ("--set", each)), timeout_s=120)
+
+
+def owners(release: Release) -> set[str]:
+    """Who owns a field of what the chart says."""
+    told = release.kubectl("get", "deployment", f"{release.name}-reactor", "--show-managed-fields", "--output=json")
+    fields = json.loads(told)["metadata"]["managedFields"]
+    return {each["manager"] for each in fields if "f:spec" in each["fieldsV1"]}
 
 
 def deployment(release: Release) -> object:

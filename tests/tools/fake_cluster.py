@@ -119,7 +119,7 @@ class FakeCluster:
             return 200, {"items": items, "metadata": {"resourceVersion": "1"}}
         if name not in self.objects[kind]:
             return 404, {"message": f'{kind} "{name}" not found'}
-        return 200, self._done(verb, kind, name, body or {})
+        return 200, self._done(verb, kind, name, body or {}, query.get("fieldManager", ["helm"])[0])
 
     def _refusal(self, verb: str, kind: str) -> tuple[int, Object] | None:
         if f"{verb} {kind}" in self.forbidden:
@@ -136,10 +136,10 @@ class FakeCluster:
             return 200, {"items": [node(number, cpus) for number, cpus in enumerate(self.nodes)]}
         return 403, {"message": "forbidden"}
 
-    def _done(self, verb: str, kind: str, name: str, body: Object) -> Object:
+    def _done(self, verb: str, kind: str, name: str, body: Object, manager: str) -> Object:
         if verb == "DELETE":
             return self._delete(kind, name)
-        return self._change(self.objects[kind][name], body) if verb == "PATCH" else self.objects[kind][name]
+        return self._change(self.objects[kind][name], body, manager) if verb == "PATCH" else self.objects[kind][name]
 
     def _create(self, kind: str, body: Object) -> tuple[int, Object]:
         name = body["metadata"]["name"]
@@ -158,9 +158,14 @@ class FakeCluster:
         there = self.objects[kind].values()
         return [each for each in there if wanted <= set(each["metadata"].get("labels", {}).items())]
 
-    def _change(self, thing: Object, body: Object) -> Object:
-        """A Deployment, whose pods follow at once."""
+    def _change(self, thing: Object, body: Object, manager: str) -> Object:
+        """A Deployment, whose pods follow at once; whoever changes it becomes an owner."""
         merge(thing, body)
+        thing["metadata"].setdefault("resourceVersion", "1")
+        if "spec" not in body:
+            return thing
+        owner = {"manager": manager, "operation": "Update", "fieldsV1": {"f:spec": {"f:replicas": {}}}}
+        thing["metadata"].setdefault("managedFields", []).append(owner)
         self.changes.append(copy.deepcopy(thing["spec"]))
         labels = thing["metadata"]["labels"]
         for old in self._find("pods", [",".join(f"{key}={value}" for key, value in labels.items())]):

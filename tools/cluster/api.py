@@ -46,6 +46,10 @@ class AlreadyThereError(ClusterError):
     """An object of that name exists."""
 
 
+class ConflictError(ClusterError):
+    """The object is no longer as it was read."""
+
+
 class NotThereError(ClusterError):
     """No object has that name."""
 
@@ -96,9 +100,9 @@ class Api:
         made: Object = self._ask("POST", kind, told=manifest["metadata"]["name"], body=manifest)
         return made
 
-    def merge(self, kind: str, name: str, change: Object) -> Object:
-        """Changes those fields, lists as a whole (RFC 7386)."""
-        changed: Object = self._ask("PATCH", kind, name, body=change)
+    def merge(self, kind: str, name: str, change: Object, *, manager: str) -> Object:
+        """Changes those fields, lists as a whole (RFC 7386); `manager` becomes their owner. Raises ConflictError."""
+        changed: Object = self._ask("PATCH", kind, name, query=[("fieldManager", manager)], body=change)
         return changed
 
     def delete(self, kind: str, name: str) -> None:
@@ -214,6 +218,8 @@ class Api:
             case 404:
                 kind = subject.split(maxsplit=1)[0]
                 return NotThereError(f"no {subject}; try: kubectl get {kind} -n {self.namespace}")
+            case 409 if verb == "PATCH":
+                return ConflictError(f"{subject} has changed meanwhile: {said}")
             case 409:
                 return AlreadyThereError(f"{subject} is there already")
             case status:

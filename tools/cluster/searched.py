@@ -1,7 +1,7 @@
 """What a search notes on a Deployment that it changes, so that whoever comes next can put it back, or keeps off.
 
-A note is believed only while the containers are those that the search left: somebody who deploys meanwhile has
-said anew what they are to be, and Helm leaves annotations that are not its own. Must not know how a search goes.
+A note is believed only while the containers are those that the search left: who deploys meanwhile says anew what they
+are to be. Helm 4 then removes the note, and helm 3 leaves it. Must not know how a search goes.
 """
 
 import json
@@ -31,9 +31,12 @@ class Note:
 
 
 def noted(deployment: Object) -> Note | None:
-    """What the search noted that the Deployment is in the hands of; None where it is in those of none."""
+    """The note of the search that has the Deployment; None where no search has it."""
     text = deployment["metadata"].get("annotations", {}).get(BEFORE)
-    note = Note(**json.loads(text)) if text else None
+    try:
+        note = Note(**json.loads(text)) if text else None
+    except (ValueError, TypeError):  # written by another version, or by hand
+        return None
     return note if note and note.meanwhile == deployment["spec"]["template"]["spec"]["containers"] else None
 
 
@@ -49,4 +52,4 @@ def keep_off(release: Release, model: str) -> None:
 
 def ways_back(run: str) -> str:
     """What puts a Deployment in order that the search of that run has left."""
-    return f"sweetspot run --resume results/{run}, or make deploy"
+    return f"sweetspot run --resume results/{run}, make deploy, or helm upgrade"

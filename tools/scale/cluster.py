@@ -3,7 +3,8 @@
 A cell's model is scaled down to nothing and up again with the cell's limit, so that each pod starts under it and none
 waits for room beside an old one. Requests are set to the limits. What the Deployment was is put back at the end,
 whatever happens: an annotation says what it was (tools/cluster/searched.py), should the machine that searches
-disappear. A cell that has ended is kept in the cluster, with its trials; those leave nothing of their own.
+disappear. Helm stays the owner of every field and can change it at any time (tools/cluster/ownership.py). A cell that
+has ended is kept in the cluster, with its trials; those leave nothing of their own.
 """
 
 import copy
@@ -12,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from tools.cluster import store
+from tools.cluster import ownership, store
 from tools.cluster.api import ClusterError, Object
 from tools.cluster.job import job_name
 from tools.cluster.searched import BEFORE, Note, noted, ways_back
@@ -91,11 +92,11 @@ class ClusterGround:
 
     def _change(self, model: str, replicas: int, containers: list[Object], note: str | None) -> None:
         release = self.place.release
-        change = {
+        fields = {
             "metadata": {"annotations": {BEFORE: note}},
             "spec": {"replicas": replicas, "template": {"spec": {"containers": containers}}},
         }
-        release.api.merge("deployments", release.deployment(model)["metadata"]["name"], change)
+        ownership.change(release.api, "deployments", release.deployment(model)["metadata"]["name"], fields)
 
     def _load(self, asked: Experiment, cell: Cell) -> Trial:
         run = store.try_name(self.place.load.run)

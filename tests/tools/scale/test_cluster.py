@@ -16,6 +16,7 @@ from tests.tools.test_cluster import parts
 from tools import cli
 from tools.cluster import store, trial
 from tools.cluster.api import Api
+from tools.cluster.ownership import MANAGER, change
 from tools.cluster.pods import ready
 from tools.scale.cells import Searched
 from tools.scale.cluster import cpus_of, limited
@@ -176,6 +177,37 @@ def test_what_a_machine_that_disappeared_in_a_search_has_left_is_put_in_order(
     assert (after["spec"], after["metadata"]["annotations"]) == (before["spec"], {})
 
 
+def owners(cluster: FakeCluster) -> set[str]:
+    return {each["manager"] for each in reactor(cluster)["metadata"]["managedFields"]}
+
+
+def test_a_search_leaves_no_field_its_own_be_it_over_or_cut_short(cluster: FakeCluster, tmp_path: Path) -> None:
+    reactor(cluster)["metadata"]["managedFields"] = [{"manager": "helm", "operation": "Apply", "fieldsV1": {}}]
+    cut_short(cluster, tmp_path)
+    assert owners(cluster) == {"helm"}
+    assert cli.main(["run", "--resume", str(only(tmp_path))]) == 0
+    assert owners(cluster) == {"helm"}
+
+
+@pytest.mark.parametrize(("conflicts", "kept"), [(3, {"helm"}), (100, {"helm", MANAGER})])
+def test_ownership_is_handed_back_though_the_deployment_changes_meanwhile(
+    conflicts: int, kept: set[str], cluster: FakeCluster
+) -> None:
+    """The controller's status, that is, which comes after each change."""
+    reactor(cluster)["metadata"]["managedFields"] = [{"manager": "helm", "operation": "Apply", "fieldsV1": {}}]
+    answer, left = cluster.answer, iter(range(conflicts))
+
+    def change_meanwhile(verb: str, path: str, query: dict[str, list[str]], body: Object | None) -> tuple[int, Object]:
+        if body and "managedFields" in body["metadata"] and next(left, None) is not None:
+            return 409, {"message": "the object has been modified"}
+        return answer(verb, path, query, body)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(cluster, "answer", change_meanwhile)
+        change(Api.connect(), "deployments", "sweetspot-reactor", {"metadata": {}, "spec": {"replicas": 2}})
+    assert owners(cluster) == kept
+
+
 def deploy_anew(cluster: FakeCluster) -> Object:
     """As Helm would, which leaves annotations of others: another image, with the chart's limits."""
     resources = {"requests": {"cpu": "250m"}, "limits": {"cpu": "250m"}}
@@ -211,7 +243,7 @@ def test_a_run_keeps_off_what_a_search_has_left_until_it_is_put_back_or_deployed
     assert cli.main(plain) == 2
     assert capsys.readouterr().err == (
         f"sweetspot: deployment sweetspot-reactor in namespace lab is as the search of run {name} left it, which has "
-        f"not ended; try: sweetspot run --resume results/{name}, or make deploy\n"
+        f"not ended; try: sweetspot run --resume results/{name}, make deploy, or helm upgrade\n"
     )
     assert not [made for made in cluster.created if made.startswith("jobs/")]
     (refused,) = (tmp_path / "plain").iterdir()
@@ -354,7 +386,7 @@ def test_a_deployment_that_cannot_be_put_back_is_named_with_what_to_do(
     assert run(tmp_path) == 1
     said, name = capsys.readouterr().out, only(tmp_path).name
     assert "failed: deployment sweetspot-reactor could not be put back: no permission for deployments" in said
-    assert f"; then: sweetspot run --resume results/{name}, or make deploy\n" in said
+    assert f"; then: sweetspot run --resume results/{name}, make deploy, or helm upgrade\n" in said
 
 
 @pytest.mark.parametrize(
