@@ -38,6 +38,10 @@ class Progress:
         """Names the part that runs, beside the bar."""
         self._bar.update(self._task, description=what)
 
+    def note(self, line: str) -> None:
+        """A line about the part that runs."""
+        self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
     def ended(self, line: str) -> None:
         """A line for the part that has just ended."""
         self._done += 1

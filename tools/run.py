@@ -27,6 +27,9 @@ class Watcher(Protocol):
     def begins(self, model: str, connections: int) -> None:
         """A trial starts."""
 
+    def waits(self, model: str, connections: int, why: str) -> None:
+        """It cannot go on yet; `why` is one line."""
+
     def ended(self, trial: Trial) -> None:
         """It has ended and is kept. That a service answered nothing is a result too."""
 

@@ -38,6 +38,9 @@ class RunProgress:
     def begins(self, model: str, number: int) -> None:
         self._progress.at_hand(f"{model} at {connections(number)}")
 
+    def waits(self, model: str, number: int, why: str) -> None:
+        self._progress.note(f"{model} at {connections(number)} {why}")
+
     def ended(self, trial: Trial) -> None:
         p99 = measures.latency_ns(trial, "p99")
         said = unanswered(trial) or f"{count(round(measures.rate_rps(trial))):>7} calls/s"

@@ -49,7 +49,7 @@ def container(**state: Any) -> Object:
     return {"name": "c", "image": "sweetspot/driver:1", "restartCount": 0, "state": state}
 
 
-KINDS = ("configmaps", "deployments", "jobs", "pods", "services")
+KINDS = ("configmaps", "deployments", "events", "jobs", "pods", "services")
 
 
 @dataclass
@@ -69,6 +69,8 @@ class FakeCluster:
     """The spec of a Deployment after each change."""
     watched: Iterator[tuple[int, list[Object]]] = field(default_factory=lambda: iter(()))
     """Status and events of each watch in turn, which ends there; one more gets what no watcher can read."""
+    hold_pods: bool = False
+    """No pod is made in the place of one that was deleted."""
     nodes: tuple[str, ...] = ()
     """CPUs of each; none may be seen where there are none."""
 
@@ -91,8 +93,16 @@ class FakeCluster:
         job["status"] = {"conditions": [{"type": kind, "status": "True", **more}]}
 
     def put_load(self, job: Object, name: str, **status: Any) -> None:
-        """A pod of that Job."""
-        self.put("pods", pod(name, {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]}, **status))
+        """A pod of that Job; what follows the last dash of its name is its index."""
+        index = name.rpartition("-")[2]
+        owner = {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]}
+        self.put("pods", pod(name, {**owner, "batch.kubernetes.io/job-completion-index": index}, **status))
+
+    def refuse_pods(self, job: Object, why: str) -> None:
+        """As a quota does: an event, and no pod."""
+        about = {"kind": "Job", "name": job["metadata"]["name"], "uid": job["metadata"]["uid"]}
+        event = {"metadata": {"name": f"{about['name']}.1"}, "involvedObject": about, "reason": "FailedCreate"}
+        self.put("events", {**event, "message": why})
 
     def keep_part(self, job: Object, part: Object, name: str) -> None:
         """As a shard of that Job would."""
@@ -116,6 +126,8 @@ class FakeCluster:
             return self._create(kind, body)
         if not name:
             items = self._find(kind, query.get("labelSelector", []))
+            uids = [field.partition("involvedObject.uid=")[2] for field in query.get("fieldSelector", [])]
+            items = [each for each in items if not uids or each["involvedObject"]["uid"] in uids]
             return 200, {"items": items, "metadata": {"resourceVersion": "1"}}
         if name not in self.objects[kind]:
             return 404, {"message": f'{kind} "{name}" not found'}
@@ -177,7 +189,7 @@ class FakeCluster:
     def _delete(self, kind: str, name: str) -> Object:
         gone = self.objects[kind].pop(name)
         self.on_delete()
-        if kind == "pods":  # its Deployment makes another
+        if kind == "pods" and not self.hold_pods:  # its Deployment makes another
             self.put("pods", pod(f"{name}-{next(_uids)}", gone["metadata"]["labels"]))
         return {}
 

@@ -1,9 +1,11 @@
 """Runs in a cluster as a person meets them: what is left, what is said, and what goes wrong."""
 
 import copy
+import dataclasses
 import json
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,11 +17,13 @@ from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tests.driver.runs import shard_results
 from tests.tools.fake_cluster import NAMESPACE, OURS, FakeCluster, Object, container, kubeconfig
-from tools import cli
+from tools import cli, experiment
 from tools.cluster import job, store, trial
 from tools.cluster.api import Api
 from tools.cluster.examples import EXAMPLES
 from tools.cluster.release import Release
+from tools.cluster.run import Cluster
+from tools.local import Programs
 from tools.results import read_trials
 
 MINE = "title: Why?\nmodels: [{models}]\nconnections: [{connections}]\nplan: {{}}\n{more}"
@@ -67,6 +71,11 @@ def run(folder: Path, *flags: str, models: str = "reactor", connections: str = "
     path = folder / "mine.yaml"
     path.write_text(MINE.format(models=models, connections=connections, more=more))
     return cli.main(["run", str(path), "--cluster", "--results", str(folder / "results"), *flags])
+
+
+def place(tell: Callable[[str], None] = lambda _: None) -> trial.Place:
+    found = Cluster(Release(Api.connect(), "sweetspot"), run="mine", programs=Programs(), shards=2).place
+    return dataclasses.replace(found, tell=tell)
 
 
 def only(folder: Path) -> Path:
@@ -326,6 +335,103 @@ def test_a_load_that_cannot_start_is_told_and_its_job_removed(
     assert not cluster.objects["jobs"]
 
 
+QUOTA = 'pods "load-1" is forbidden: exceeded quota: small, requested: requests.cpu=500m, used: 1, limited: 1'
+
+
+@pytest.mark.parametrize("started", [0, 1])
+def test_a_load_that_a_quota_refuses_is_told_at_once_with_its_reason(
+    started: int,
+    cluster: FakeCluster,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(cluster: FakeCluster, made: Object) -> None:
+        for number in range(started):
+            cluster.put_load(made, f"load-{number}")
+        cluster.refuse_pods(made, QUOTA)
+
+    monkeypatch.setattr(trial, "PENDING_S", 30)
+    cluster.on_job = refuse
+    begun_s = time.monotonic()
+    assert run(tmp_path, "--shards", "2") == 1
+    assert time.monotonic() - begun_s < 20
+    said = capsys.readouterr().out
+    assert f"gets no pod: {QUOTA}; ask for less (--driver-cpu, --driver-memory, --shards)" in said
+    assert "kubectl describe resourcequota,limitrange -n lab" in said
+    assert not cluster.objects["jobs"]
+
+
+def test_a_service_whose_pods_a_quota_refuses_is_told_with_its_reason(
+    cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse() -> None:
+        refused = {"type": "ReplicaFailure", "status": "True", "message": QUOTA}
+        cluster.objects["deployments"]["sweetspot-reactor"]["status"] = {"conditions": [refused]}
+        cluster.hold_pods = True
+
+    cluster.on_delete = refuse
+    assert run(tmp_path) == 1
+    said = capsys.readouterr().out
+    why = f"deployment sweetspot-reactor gets no pod: {QUOTA}; make deploy with less (models.reactor.cpu, "
+    assert f"reactor at 3 connections waits: {why}" in said
+    assert f"failed: {why}" in said
+
+
+def test_what_a_load_waits_for_is_told_before_it_is_given_up(
+    cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+
+    def make_room(why: str) -> None:
+        told.append(why)
+        (job_,) = cluster.objects["jobs"].values()
+        succeed(cluster, job_)
+
+    monkeypatch.setattr(trial, "PENDING_S", 30)
+    cluster.on_job = waiting({"conditions": [NO_ROOM]})
+    asked = experiment.parse(MINE.format(models="reactor", connections="3", more=""), "mine")
+    assert trial.measure(place(make_room), asked, "reactor", 3).result["calls"]["ok"]
+    (why,) = told
+    assert why.startswith("waits: pod load-0 is Pending: 0/2 nodes are available: 2 Insufficient cpu")
+
+
+@pytest.mark.parametrize("forced", [False, True], ids=["while it ends", "when it is no more"])
+def test_a_driver_that_was_deleted_is_named_and_the_survivor_is_not_blamed(
+    forced: bool,
+    cluster: FakeCluster,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lost = container(terminated={"exitCode": 2, "message": "shard 1 did not come within 60 s"})
+    answer = cluster.answer
+
+    def delete(cluster: FakeCluster, made: Object) -> None:
+        for number in range(2):
+            cluster.put_load(made, f"load-{number}")
+
+        def then(*asked: Any) -> tuple[int, Object]:
+            found = copy.deepcopy(answer(*asked))
+            if "controller-uid" in str(asked[2]):  # it was looked at once
+                cluster.put_load(made, "load-0", phase="Failed", containerStatuses=[lost])
+                if forced:
+                    cluster.objects["pods"].pop("load-1", None)
+                else:
+                    cluster.objects["pods"]["load-1"]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:10Z"
+                cluster.end_job(made, "FailureTarget", message="too many failed indexes")
+                made["status"]["failedIndexes"] = "1"
+            return found
+
+        monkeypatch.setattr(cluster, "answer", then)
+
+    cluster.on_job = delete
+    assert run(tmp_path, "--shards", "2") == 1
+    said = capsys.readouterr().out
+    assert "void: pod load-1 on n1 was deleted while it ran; no shard wrote a result" in said
+    assert "load-0" not in said
+
+
 def test_a_job_name_that_is_taken_is_another_s_and_left_alone(
     cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -352,9 +458,8 @@ def test_a_trial_is_not_given_up_because_the_cluster_once_did_not_answer(cluster
 def test_fresh_pods_are_waited_for_though_the_cluster_once_did_not_answer(
     cluster: FakeCluster,
 ) -> None:
-    release = Release(Api.connect(), "sweetspot")
     cluster.outages = [("GET pods", 0), ("GET pods", 503)]
-    trial.await_pods(release, "reactor", 1)
+    trial.await_pods(place(), "reactor", 1)
     assert cluster.outages == []
 
 

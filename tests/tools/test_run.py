@@ -43,6 +43,9 @@ class Notes:
     def begins(self, model: str, connections: int) -> None:
         self.begun.append((model, connections))
 
+    def waits(self, model: str, connections: int, why: str) -> None:
+        raise AssertionError(f"nothing here waits: {model} at {connections}: {why}")
+
     def ended(self, trial: Trial) -> None:
         self.kept.append(trial)
 

@@ -25,6 +25,7 @@ _TIMEOUTS_S = (5.0, 20.0)
 _IN_A_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _GROUPS = {
     "configmaps": "/api/v1",
+    "events": "/api/v1",
     "namespaces": "/api/v1",
     "nodes": "/api/v1",
     "pods": "/api/v1",
@@ -94,6 +95,18 @@ class Api:
         wanted = ",".join(f"{key}={value}" for key, value in (selector or {}).items())
         found = self._ask("GET", kind, query=[("labelSelector", wanted)] if wanted else [])
         return found["items"], found["metadata"]["resourceVersion"]
+
+    def events(self, uid: str) -> list[Object]:
+        """What happened to the object of that uid; nothing where events are not this user's to see."""
+        try:
+            found: list[Object] = self._ask("GET", "events", query=[("fieldSelector", f"involvedObject.uid={uid}")])[
+                "items"
+            ]
+        except NoAnswerError:
+            raise
+        except ClusterError:
+            return []
+        return found
 
     def create(self, kind: str, manifest: Object) -> Object:
         """Raises AlreadyThereError."""

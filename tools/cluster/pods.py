@@ -49,6 +49,17 @@ def trouble(pod: Object) -> Trouble | None:
     return next((Trouble(what, hopeless=True) for what in found if what), None)
 
 
+def deletion(pod: Object) -> str:
+    """That the pod was deleted, and why where the cluster says so, as after an eviction.
+
+    Source: kubernetes.io/docs/concepts/workloads/pods/disruptions, "Pod disruption conditions".
+    """
+    why = [
+        f": {each.get('message', each['reason'])}" for each in _conditions(pod) if each["type"] == "DisruptionTarget"
+    ]
+    return f"{_name(pod)} on {node_of(pod)} was deleted while it ran{''.join(why)}"
+
+
 def silence(pod: Object) -> str | None:
     """That nothing is heard of the pod's node; None where the cluster does not say so.
 

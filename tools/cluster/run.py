@@ -4,6 +4,7 @@ Whoever starts it may go at any time: what has ended is in ConfigMaps, the Job t
 pull` or `--resume` find both. Must not know what is shown on a terminal or in a report.
 """
 
+import dataclasses
 import re
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -133,7 +134,7 @@ class Cluster:
         for model, connections in wanted:
             watcher.begins(model, connections)
             try:
-                trial = measure(self.place, asked, model, connections)
+                trial = measure(self._told_to(watcher, model, connections), asked, model, connections)
             except VoidTrialError as error:
                 write_void(folder, model, connections, str(error))
                 watcher.failed(model, connections, f"void: {error}")
@@ -150,6 +151,10 @@ class Cluster:
             write_trial(folder, trial)
             waterfalls.keep(self.release, trial, folder)
             watcher.ended(trial)
+
+    def _told_to(self, watcher: Watcher, model: str, connections: int) -> Place:
+        """The place, whose waits the watcher is told."""
+        return dataclasses.replace(self.place, tell=lambda why: watcher.waits(model, connections, why))
 
 
 def run_name(stem: str, when: str) -> str:

@@ -4,13 +4,13 @@ Must not know which trials there are, or where they end up.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tools.cluster import store
-from tools.cluster.api import ClusterError, NoAnswerError, NotThereError, Object
+from tools.cluster.api import Api, ClusterError, NoAnswerError, NotThereError, Object
 from tools.cluster.job import Load, manifest
-from tools.cluster.pods import Trouble, node_of, ready, silence, trouble
+from tools.cluster.pods import Trouble, deletion, node_of, ready, silence, trouble
 from tools.cluster.release import Release
 from tools.cluster.store import VoidTrialError
 from tools.experiment import Experiment
@@ -25,6 +25,7 @@ then is lost."""
 OVERDUE_S = 30.0
 """Past the Job's own deadline it is the cluster that does not answer for it."""
 _LOOK_AGAIN_S = 0.5
+_INDEX = "batch.kubernetes.io/job-completion-index"
 _FAILED = ("FailureTarget", "Failed")
 """The second comes when the last pod has ended, on a node without power never ("Termination of Job Pods" in
 kubernetes.io/docs/concepts/workloads/controllers/job)."""
@@ -39,6 +40,8 @@ class Place:
     programs: Programs
     keep_pods: bool = False
     """Services are not started anew for each trial."""
+    tell: Callable[[str], None] = lambda _: None
+    """Is given a line for what a trial has to wait for, as soon as that is known."""
 
 
 def measure(place: Place, asked: Experiment, model: str, connections: int) -> Trial:
@@ -91,7 +94,7 @@ def _begin(place: Place, wanted: Object, model: str, connections: int) -> None:
     )
     store.forget(api, place.load.run, model, connections)
     if not place.keep_pods:
-        freshen(place.release, model)
+        freshen(place, model)
         _check_alone(place.release, name)  # that took its time
     api.create("jobs", wanted)
 
@@ -107,30 +110,59 @@ def _check_alone(release: Release, name: str) -> None:
             )
 
 
-def freshen(release: Release, model: str) -> None:
+def freshen(place: Place, model: str) -> None:
     """Other pods in the place of the model's, ready and alone. Raises ClusterError.
 
     Deleted, not rolled: a new pod beside the old one would need room for both.
     """
+    release = place.release
     replicas: int = release.deployment(model)["spec"].get("replicas", 1)
     old = {pod["metadata"]["uid"] for pod in release.api.find("pods", release.of_model(model))}
     for pod in release.api.find("pods", release.of_model(model)):
         release.api.delete("pods", pod["metadata"]["name"])
-    await_pods(release, model, replicas, lambda pod: pod["metadata"]["uid"] not in old)
+    await_pods(place, model, replicas, lambda pod: pod["metadata"]["uid"] not in old)
 
 
-def await_pods(release: Release, model: str, replicas: int, wanted: Callable[[Object], bool] = lambda _: True) -> None:
+def await_pods(place: Place, model: str, replicas: int, wanted: Callable[[Object], bool] = lambda _: True) -> None:
     """Until so many wanted pods of the model are ready, and no others are left. Raises ClusterError."""
-    pending = _Pending()
+    release, pending = place.release, _Pending(place.tell)
 
     def settled() -> bool:
         # The oldest first: a pod that cannot leave is why the one after it has no place.
         pods = sorted(release.api.find("pods", release.of_model(model)), key=_made_at)
-        pending.look([found for pod in pods if (found := trouble(pod))])
+        found = [found for pod in pods if (found := trouble(pod))]
+        if len(pods) < replicas and (refusal := _refusal_of_pods(release, model)):
+            found.append(refusal)
+        pending.look(found)
         return len(pods) == replicas and all(ready(pod) and wanted(pod) for pod in pods)
 
     where = f"-n {release.api.namespace} -l sweetspot.dev/model={model}"
     _until(settled, FRESH_TIMEOUT_S, f"{replicas} pods of {model} to be ready; try: kubectl get pods {where}")
+
+
+def _refusal_of_pods(release: Release, model: str) -> Trouble | None:
+    """Why the cluster does not create the model's pods. Pods that leave may make room in a quota, so it may pass."""
+    name = release.deployment(model)["metadata"]["name"]
+    failed = _condition(release.api.get("deployments", name), "ReplicaFailure")
+    if failed is None:
+        return None
+    ask = f"make deploy with less (models.{model}.cpu, models.{model}.memory)"
+    return Trouble(
+        f"deployment {name} gets no pod: {failed.get('message', '')}; {_limits(release.api, ask)}", hopeless=False
+    )
+
+
+def _refusal_of_load(api: Api, job: Object) -> str | None:
+    """Why the cluster does not create the Job's pods. Nothing of the trial would make room, so it does not pass."""
+    refusals = [each["message"] for each in api.events(job["metadata"]["uid"]) if each["reason"] == "FailedCreate"]
+    if not refusals:
+        return None
+    less = _limits(api, "ask for less (--driver-cpu, --driver-memory, --shards)")
+    return f"job {job['metadata']['name']} gets no pod: {refusals[-1]}; {less}"
+
+
+def _limits(api: Api, less: str) -> str:
+    return f"{less}, or try: kubectl describe resourcequota,limitrange -n {api.namespace}"
 
 
 def _made_at(pod: Object) -> str:
@@ -144,13 +176,16 @@ def _await_end(place: Place, name: str, timeout_s: float) -> str | None:
     Raises ClusterError when it never came to run. Then it is removed, as it is where a node is lost: nobody ends what
     runs there, so that the Job would not end either.
     """
-    api, pending, silent = place.release.api, _Pending(), _Pending()
+    api, pending, silent = place.release.api, _Pending(place.tell), _Pending(place.tell)
     deadline_s = time.monotonic() + timeout_s
+    seen: dict[str, Object] = {}
     while True:
         try:
             job = api.get("jobs", name)
             # Not by name: pods of a Job that was removed may still be on a node that is lost.
             pods = api.find("pods", {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]})
+            seen |= {pod["metadata"]["name"]: pod for pod in pods}
+            refusal = _refusal_of_load(api, job) if len(seen) < job["spec"]["completions"] else None
         except NoAnswerError:
             if time.monotonic() > deadline_s:
                 raise
@@ -159,8 +194,10 @@ def _await_end(place: Place, name: str, timeout_s: float) -> str | None:
         if _condition(job, "Complete"):
             return None
         if (failed := _condition(job, *_FAILED)) is not None:
-            return _why(name, failed, pods)
+            return _why(job, failed, pods, seen)
         try:
+            if refusal:
+                raise ClusterError(refusal)
             pending.look([found for pod in pods if pod["status"]["phase"] == "Pending" and (found := trouble(pod))])
         except ClusterError:
             api.delete("jobs", name)
@@ -178,12 +215,25 @@ def _await_end(place: Place, name: str, timeout_s: float) -> str | None:
         time.sleep(_LOOK_AGAIN_S)
 
 
-def _why(name: str, failed: Object, pods: list[Object]) -> str:
-    """Why a Job failed: what its pods say or, where the Job's time ran out, which of them have not ended."""
+def _why(job: Object, failed: Object, pods: list[Object], seen: Mapping[str, Object]) -> str:
+    """Why a Job failed: what became of the pods of the index that failed first, or what its pods say.
+
+    Where the Job's time ran out: which of them have not ended. `seen` has also those that are no more.
+    """
+    first = str(job["status"].get("failedIndexes", "")).split(",")
+    there = {pod["metadata"]["name"] for pod in pods}
+    gone = [
+        pod for pod in seen.values() if pod["metadata"]["name"] not in there or "deletionTimestamp" in pod["metadata"]
+    ]
+    # The controller deletes the others once an index has failed, and does not count theirs as failed.
+    if words := [deletion(pod) for pod in gone if pod["metadata"].get("labels", {}).get(_INDEX) in first]:
+        return "; ".join(words)
     if words := [found.what for pod in pods if (found := trouble(pod))]:
         return "; ".join(words)
     left = [f"pod {pod['metadata']['name']} on {node_of(pod)} has not ended" for pod in pods if not _ended(pod)]
-    return "; ".join([f"job {name} failed: {failed.get('message', failed.get('reason', ''))}", *left])
+    return "; ".join(
+        [f"job {job['metadata']['name']} failed: {failed.get('message', failed.get('reason', ''))}", *left]
+    )
 
 
 def _ended(pod: Object) -> bool:
@@ -193,11 +243,18 @@ def _ended(pod: Object) -> bool:
 class _Pending:
     """For how long pods have been in a trouble that may pass."""
 
-    def __init__(self) -> None:
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        """`tell` is given each trouble once."""
+        self._tell = tell
+        self._told: set[str] = set()
         self._since_s: float | None = None
 
     def look(self, found: list[Trouble]) -> None:
         """Raises ClusterError for one that is hopeless, or has lasted."""
+        for each in found:
+            if not each.hopeless and each.what not in self._told:
+                self._told.add(each.what)
+                self._tell(f"waits: {each.what}")
         now_s = time.monotonic()
         self._since_s = (self._since_s or now_s) if found else None
         for each in found:

@@ -67,7 +67,7 @@ class ClusterGround:
                 with suppress(ClusterError):
                     self._scale(cell.model, 0, meanwhile, note)
                 self._put_back(cell.model, replicas, containers)
-            await_pods(release, cell.model, replicas)
+            await_pods(self.place, cell.model, replicas)
         except (ClusterError, VoidTrialError) as error:
             raise FailedError(str(error)) from error
 
@@ -80,7 +80,7 @@ class ClusterGround:
 
     def _scale(self, model: str, replicas: int, containers: list[Object], note: str) -> None:
         self._change(model, replicas, containers, note)
-        await_pods(self.place.release, model, replicas)
+        await_pods(self.place, model, replicas)
 
     def _put_back(self, model: str, replicas: int, containers: list[Object]) -> None:
         try:
@@ -103,7 +103,7 @@ class ClusterGround:
         place = dataclasses.replace(self.place, load=dataclasses.replace(self.place.load, run=run))
         (connections,) = asked.connections
         api = place.release.api
-        await_pods(place.release, cell.model, cell.replicas)
+        await_pods(place, cell.model, cell.replicas)
         try:
             # Options were set with the limit: what the chart deployed does not have them.
             trial = measure(place, dataclasses.replace(asked, service_options={}), cell.model, connections)
