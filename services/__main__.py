@@ -14,6 +14,7 @@ from services.runtime.malloc import return_memory
 from services.runtime.refusal import refuse, refusing
 from services.runtime.service import BACKEND_SHAPES, WORKLOAD_SHAPES, Service, server_tls
 from services.telemetry import Tracing
+from services.telemetry.environment import RefusedVariableError, check
 from services.workload.ledger import fitting_strategy
 
 BACKEND = "backend"
@@ -41,6 +42,10 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[str, Co
     name = arguments[0].replace("-", "_")
     if name != BACKEND and name not in MODELS:
         refuse(f"unknown model {name!r}; there are {', '.join(MODELS)}")
+    try:
+        check()
+    except RefusedVariableError as error:
+        refuse(f"{name}: {error}")
     config = parse_config(f"python -m services {arguments[0]}", name, arguments[1:], environ)
     if config.interop and (name == BACKEND or not MODELS[name].own_wire):
         refuse(f"{name}: --interop is for the models that own their sockets")

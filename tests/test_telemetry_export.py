@@ -255,3 +255,48 @@ def test_processes_that_share_a_file_append_to_it(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_is_told_when_tracing_starts(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         tracing_to(tmp_path / "missing" / "driver.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("variable", "to_file"),
+    [
+        (("OTEL_SDK_DISABLED", "true"), False),
+        (("OTEL_TRACES_SAMPLER", "always_off"), False),
+        (("OTEL_TRACES_EXPORTER", "none"), True),
+    ],
+)
+def test_a_collector_gets_no_span_where_a_variable_says_so(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: tuple[str, str], to_file: bool
+) -> None:
+    monkeypatch.setenv(*variable)
+    assert Tracing.from_environment("driver", model=None, trace_file=None) is None
+    tracing = Tracing.from_environment("driver", model=None, trace_file=tmp_path / "driver.jsonl")
+    assert (tracing is not None) is to_file
+    if tracing is not None:
+        record(tracing, 1)
+        tracing.close()
+        assert tracing.counts.exported == 1
+    assert collector.spans_of_pid.total() == 0
+
+
+def test_a_service_has_the_name_that_the_environment_gives_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "shop")
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "service.version=1.2,host.name=elsewhere")
+    tracing = tracing_to(tmp_path / "driver.jsonl")
+    record(tracing, 1)
+    tracing.close()
+    (request,) = map(json.loads, (tmp_path / "driver.jsonl").read_text(encoding="utf-8").splitlines())
+    said = {each["key"]: each["value"] for each in request["resourceSpans"][0]["resource"]["attributes"]}
+    assert {name: said[name]["stringValue"] for name in ("service.name", "service.version", "host.name")} == {
+        "service.name": "shop",
+        "service.version": "1.2",
+        "host.name": "elsewhere",
+    }
+
+
+def test_the_queue_is_as_long_as_the_environment_says(dead_collector: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "100")
+    tracing = tracing_to()
+    record(tracing, 150)
+    assert tracing.counts.dropped == 50
+    tracing.close(timeout_s=0.01)

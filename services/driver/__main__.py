@@ -26,6 +26,7 @@ from services.driver.summary import summary
 from services.driver.tracing import record_spans, sampler
 from services.driver.whole import check_writable
 from services.telemetry import Tracing
+from services.telemetry.environment import RefusedVariableError, check
 
 INTERRUPTED = 130
 
@@ -41,8 +42,9 @@ def main(arguments: Sequence[str]) -> int:
     """Runs the driver. Returns the exit status."""
     options = parse(arguments)
     try:
+        check()
         return _run(options)
-    except (_Refused, PlanError, TargetRefused, BarrierError) as error:
+    except (RefusedVariableError, _Refused, PlanError, TargetRefused, BarrierError) as error:
         print(f"services.driver: {error}", file=sys.stderr)
         return 2
 

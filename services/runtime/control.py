@@ -34,7 +34,7 @@ from services.runtime.metrics import readings, resource
 from services.runtime.service import Service
 from services.runtime.snapshot import snapshot
 from services.runtime.stages.configure import configure
-from services.telemetry.readings import metrics_go_out
+from services.telemetry.environment import metrics_go_out
 from services.wire import CallReceived, Code, ServerCall, ServerEvent, ServerSession, Shape
 
 SERVICE = "sweetspot.v1.Control"

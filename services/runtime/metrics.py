@@ -3,6 +3,7 @@
 Must not know how a reading goes out, nor import what sends it.
 """
 
+import os
 from collections.abc import Iterator
 
 from services.runtime.service import Service
@@ -34,7 +35,7 @@ def readings(service: Service) -> Iterator[Reading]:
 def resource(service: Service) -> dict[str, str]:
     """Who is read, in OpenTelemetry's words; the same as its spans say."""
     return {
-        "service.name": service.model.replace("_", "-"),
+        "service.name": os.environ.get("OTEL_SERVICE_NAME") or service.model.replace("_", "-"),
         "host.name": service.host,
         "process.pid": str(service.pid),
         "sweetspot.model": service.model,

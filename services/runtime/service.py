@@ -23,7 +23,7 @@ from services.runtime.health import Health
 from services.runtime.lag import LoopLag
 from services.runtime.stages.table import Table
 from services.telemetry import CallTrace, Counts, Tracing
-from services.telemetry.readings import metrics_go_out
+from services.telemetry.environment import metrics_go_out
 from services.wire import Limits, ServerCall, ServerSession, Shape
 from services.wire.request import RequestHead
 from services.wire.tls import ALPN_HTTP2

@@ -6,7 +6,6 @@ them and handed to its exporter, as its own are. Must not know what is read.
 """
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -26,9 +25,10 @@ from opentelemetry.sdk.metrics.export import (
     ScopeMetrics,
     Sum,
 )
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
+from services.telemetry.environment import number, timeout_s
 from services.telemetry.readings import Distribution, Exemplar, Reading
 
 NS_PER_S = 1e9
@@ -43,10 +43,11 @@ class OtlpMetrics:
     def __init__(self, resource: Mapping[str, str], read: Callable[[], Iterable[Reading]]) -> None:
         # The SDK logs every export that failed. Whoever collects sees the gap.
         logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
-        self._resource = Resource.create(dict(resource))
+        # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES come first.
+        self._resource = Resource.create(dict(resource)).merge(OTELResourceDetector().detect())
         self._read = read
         self._started_ns = time.time_ns()
-        self._exporter = OTLPMetricExporter()
+        self._exporter = OTLPMetricExporter(timeout=timeout_s("METRICS", at_most="OTEL_METRIC_EXPORT_TIMEOUT"))
         self._closing = threading.Event()
         # A daemon, so that an export which hangs cannot hold up the exit.
         self._thread = threading.Thread(target=self._run, name="metrics-export", daemon=True)
@@ -58,7 +59,7 @@ class OtlpMetrics:
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        interval_s = float(os.environ.get("OTEL_METRIC_EXPORT_INTERVAL") or 60_000) / 1000
+        interval_s = number("OTEL_METRIC_EXPORT_INTERVAL", 60_000) / 1000
         while not self._closing.wait(interval_s):
             self._export()
         self._export()

@@ -21,18 +21,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
+from services.telemetry.environment import number, timeout_s
 from services.telemetry.otlp_file import OtlpFileExporter
 from services.telemetry.tracing import Counts, Span
 
 _logger = logging.getLogger(__name__)
 
 _MAX_WAITING = 65_536
+_SCHEDULE_DELAY_MS = 500
+_MAX_BATCH = 512
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 _UNSET = Status(StatusCode.UNSET)
 _ERROR = Status(StatusCode.ERROR)
@@ -52,7 +55,7 @@ class Pipeline:
         self._tell = tell
         # The SDK logs every failed batch; the loss is told once, by `close`. A process that sets up logging hears both.
         logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
-        self._resource = Resource.create(
+        ours = Resource.create(
             {
                 "service.name": service_name,
                 "host.name": socket.gethostname(),
@@ -60,14 +63,21 @@ class Pipeline:
                 **({} if model is None else {"sweetspot.model": model}),
             }
         )
+        # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES come first.
+        self._resource = ours.merge(OTELResourceDetector().detect())
         self._to_epoch_ns = _epoch_minus_monotonic_ns()
         self._lock = threading.Lock()
         self._made = self._exported = self._dropped = 0
         self._closing = self._closed = False
-        exporter = OTLPSpanExporter() if trace_file is None else OtlpFileExporter(trace_file)
-        # The queue is never fuller than _MAX_WAITING, which also counts batches in flight: the SDK has none to drop.
+        self._max_waiting = int(number("OTEL_BSP_MAX_QUEUE_SIZE", _MAX_WAITING))
+        timeout = timeout_s("TRACES", at_most="OTEL_BSP_EXPORT_TIMEOUT")
+        exporter = OTLPSpanExporter(timeout=timeout) if trace_file is None else OtlpFileExporter(trace_file)
+        # The queue is never fuller than _max_waiting, which also counts batches in flight: the SDK has none to drop.
         self._processor = BatchSpanProcessor(
-            _Accountant(exporter, self._settle), max_queue_size=_MAX_WAITING, schedule_delay_millis=500
+            _Accountant(exporter, self._settle),
+            max_queue_size=self._max_waiting,
+            schedule_delay_millis=number("OTEL_BSP_SCHEDULE_DELAY", _SCHEDULE_DELAY_MS),
+            max_export_batch_size=min(self._max_waiting, int(number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", _MAX_BATCH))),
         )
 
     @property
@@ -80,7 +90,7 @@ class Pipeline:
         with self._lock:
             self._made += len(spans)
             waiting = self._made - self._exported - self._dropped
-            refused = self._closing or waiting > _MAX_WAITING
+            refused = self._closing or waiting > self._max_waiting
             if refused:
                 self._dropped += len(spans)
             self._tell(self._counts())

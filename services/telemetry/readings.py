@@ -4,8 +4,6 @@ Names and units are OpenTelemetry's (opentelemetry.io/docs/specs/semconv/rpc/rpc
 those that it has no name for begin with `sweetspot`.
 """
 
-import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -50,12 +48,3 @@ class Distribution:
 
 
 Reading = Number | Distribution
-
-
-def metrics_go_out(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether the environment asks for metrics by OTLP, as OpenTelemetry's specification has it.
-
-    OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_METRICS_ENDPOINT; not where OTEL_METRICS_EXPORTER is `none`.
-    """
-    endpoint = environ.get("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
-    return bool(endpoint) and environ.get("OTEL_METRICS_EXPORTER") != "none"

@@ -17,13 +17,13 @@ Names follow opentelemetry.io/docs/specs/semconv/rpc/grpc (rpc.system.name, rpc.
 error.type, server.address, server.port).
 """
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from services.telemetry.context import Headers, TraceContext, read_headers
+from services.telemetry.environment import spans_go_out, tracing_is_off
 from services.telemetry.labels import from_baggage
 
 if TYPE_CHECKING:
@@ -107,9 +107,8 @@ class Tracing:
 
         tell: given the counts whenever they have changed.
 
-        OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: OTLP/HTTP to that collector, with the other
-        OTEL_EXPORTER_OTLP_* settings as the OpenTelemetry specification has them. Else `trace_file`: OTLP JSON lines
-        appended to it. Raises OSError when that file cannot be written.
+        To a collector where OpenTelemetry's variables say so (environment.py), else OTLP JSON lines appended to
+        `trace_file`. Raises OSError when that file cannot be written.
 
         Call it in the process that makes the spans, *after* any fork: a child inherits neither the thread that
         exports nor a right to its parent's connection, and would claim its parent's process.pid.
@@ -119,7 +118,7 @@ class Tracing:
         # Only now: the SDK and its HTTP client cost 23 MiB and 0.3 s.
         from services.telemetry.pipeline import Pipeline  # noqa: PLC0415
 
-        to_file = None if _endpoint() else trace_file
+        to_file = None if spans_go_out() else trace_file
         return cls(Pipeline(service_name, model=model, trace_file=to_file, tell=tell), model=model)
 
     @staticmethod
@@ -131,7 +130,7 @@ class Tracing:
         if _asked(trace_file):
             import services.telemetry.pipeline  # noqa: F401, PLC0415
 
-            if trace_file is not None and not _endpoint():
+            if trace_file is not None and not spans_go_out():
                 trace_file.open("ab").close()
 
     @property
@@ -338,12 +337,8 @@ def _by(who: Mapping[str, Attribute], steps: Iterable[Span]) -> list[Span]:
     return [replace(step, attributes={**who, **step.attributes}) for step in steps]
 
 
-def _endpoint() -> str | None:
-    return os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
-
-
 def _asked(trace_file: Path | None) -> bool:
-    return bool(_endpoint()) or trace_file is not None
+    return not tracing_is_off() and (spans_go_out() or trace_file is not None)
 
 
 def _status(code: int) -> str:

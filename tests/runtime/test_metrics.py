@@ -3,7 +3,7 @@
 import json
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -21,7 +21,6 @@ from services.runtime.drain import Drain
 from services.runtime.service import Service
 from services.telemetry import TraceContext
 from services.telemetry.otlp_metrics import OtlpMetrics
-from services.telemetry.readings import metrics_go_out
 from tests.serving import Serving, serving
 
 SLEEP = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=60_000_000))])
@@ -191,20 +190,6 @@ def test_a_collector_that_never_answers_does_not_hold_the_exit_up(monkeypatch: p
         exporter = OtlpMetrics({"service.name": "it"}, lambda: [])
         exporter.close(0.05)
         assert exporter._thread.is_alive()
-
-
-@pytest.mark.parametrize(
-    ("environ", "go_out"),
-    [
-        ({}, False),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318"}, True),
-        ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://c:4318/v1/metrics"}, True),
-        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c:4318/v1/traces"}, False),
-        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:4318", "OTEL_METRICS_EXPORTER": "none"}, False),
-    ],
-)
-def test_the_environment_says_whether_metrics_go_out(environ: Mapping[str, str], go_out: bool) -> None:
-    assert metrics_go_out(environ) is go_out
 
 
 @pytest.mark.parametrize(("port", "counts"), [(None, False), (0, True)])
