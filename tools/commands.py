@@ -11,7 +11,7 @@ import shlex
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from rich.console import Console
 from tools import experiment, local, report
 from tools.experiment import Experiment
 from tools.local import Pinning, Programs
+from tools.lock import locked
 from tools.named import RELEASE
 from tools.progress import Progress
 from tools.results import read_trials, write_whole
@@ -62,17 +63,22 @@ def run(args: argparse.Namespace, programs: Programs | None) -> int:
 
 
 def _report(args: argparse.Namespace, console: Console, _programs: Programs) -> int:
-    _show_report(args.folder, console)
-    return 0
+    problems = _show_report(args.folder, console)
+    for problem in problems:
+        print(f"sweetspot: {problem}", file=sys.stderr)
+    return FAILED if problems else 0
 
 
-def _show_report(folder: Path, console: Console) -> None:
-    """Writes a folder's report, and says in the terminal what is in it."""
+def _show_report(folder: Path, console: Console) -> Sequence[str]:
+    """Writes a folder's report, and shows in the terminal what is in it; a line for each part that is not."""
     path = _write_page(folder)
     if is_scale(folder):
-        show_cells(console, read_cells(folder), experiment.read(folder / "experiment.yaml"), path)
-    else:
-        show(console, read_trials(folder).trials, path)
+        kept = read_cells(folder)
+        show_cells(console, kept, experiment.read(folder / "experiment.yaml"), path)
+        return kept.problems
+    found = read_trials(folder)
+    show(console, found.trials, path)
+    return found.problems
 
 
 def _write_page(folder: Path) -> Path:
@@ -115,8 +121,9 @@ def _results(args: argparse.Namespace, console: Console, programs: Programs) -> 
         return 0
     name = kept[-1].run if args.run == "latest" and kept else args.run
     folder = args.results / name
-    void = pull(api, name, folder, programs, args.release or RELEASE)
-    _show_report(folder, console)
+    with locked(folder):
+        void = pull(api, name, folder, programs, args.release or RELEASE)
+        _show_report(folder, console)
     for why in void:
         print(f"sweetspot: void: {why}", file=sys.stderr)
     return FAILED if void else 0
@@ -166,9 +173,15 @@ def _run(args: argparse.Namespace, console: Console, programs: Programs) -> int:
     models = _choose(args.models or asked.models, venue)
     if args.resume is None:
         asked = asked.of(models)
-    _prepare(folder, asked, venue)
-    if asked.scale is not None:
-        return _run_scale(asked, models, folder, venue, console)
+    described = venue.describe()
+    with locked(folder):
+        _prepare(folder, asked, venue, described)
+        if asked.scale is not None:
+            return _run_scale(asked, models, folder, venue, console)
+        return _run_trials(asked, models, folder, venue, console)
+
+
+def _run_trials(asked: Experiment, models: Sequence[str], folder: Path, venue: Venue, console: Console) -> int:
     kept = {(trial.model, trial.connections) for trial in read_trials(folder).trials}
     wanted = [pair for pair in trials(asked, models) if pair not in kept]
     console.print(f"{len(wanted)} trials, kept in {folder}", markup=False, soft_wrap=True)
@@ -292,9 +305,9 @@ def _choose(asked: Sequence[str] | None, venue: Venue) -> list[str]:
     return list(dict.fromkeys(asked or known))
 
 
-def _prepare(folder: Path, asked: Experiment, venue: Venue) -> None:
+def _prepare(folder: Path, asked: Experiment, venue: Venue, described: Mapping[str, Any]) -> None:
     """Makes the results folder, or finds out that a resumed one can be written to."""
-    text = json.dumps(venue.describe(), indent=1) + "\n"
+    text = json.dumps(described, indent=1) + "\n"
     write_whole(folder / "experiment.yaml", asked.to_yaml())
     for name in (CELLS if asked.scale is not None else "trials", "traces"):
         (folder / name).mkdir(exist_ok=True)

@@ -131,6 +131,44 @@ def test_what_a_person_can_put_right_is_one_line_and_status_2(
     assert said.err.count("\n") == 1
 
 
+def test_two_commands_do_not_work_in_one_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    results = tmp_path / "results"
+    cli.main(["run", experiment(tmp_path), "--results", str(results)], PROGRAMS)
+    folder = only(results)
+    script = """
+import sys
+from pathlib import Path
+from tools.lock import locked
+with locked(Path(sys.argv[1])):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+    capsys.readouterr()
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"locked\n"
+        assert cli.main(["run", "--resume", str(folder)], PROGRAMS) == 2
+    said = capsys.readouterr()
+    assert said.err == f"sweetspot: {folder}: process {other.pid} works in it: wait for its end, or stop it\n"
+    assert cli.main(["run", "--resume", str(folder)], PROGRAMS) == 0
+
+
+def test_a_report_names_what_it_could_not_read_and_ends_in_status_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "results"
+    cli.main(["run", experiment(tmp_path, connections="1, 10"), "--results", str(results)], PROGRAMS)
+    (only(results) / "trials" / "good-10.json").write_text("{")
+    capsys.readouterr()
+    assert cli.main(["report", str(only(results))], PROGRAMS) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith("sweetspot: trials/good-10.json: not JSON: ")
+    assert said.err.count("\n") == 1
+    assert "1 connection" in said.out
+
+
 OF_CLUSTER = (
     "--namespace=n", "--release=r", "--shards=1", "--balance=headless", "--driver-cpu=1", "--driver-memory=1Gi",
     "--keep-pods",
