@@ -1,11 +1,14 @@
-"""Services, backend and driver as processes of this machine: started, listened to, and always stopped.
+"""Services, backend and driver as processes of this machine: started, listened to, and always stopped;
+they end when whoever started them is killed.
 
 Must not know what is measured, nor import what it starts: processes take flags, and print lines.
 """
 
+import errno
 import os
 import queue
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +18,7 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Self
 
 from tools.status import PlainError
@@ -25,6 +29,8 @@ START_TIMEOUT_S = 20.0
 """A process that has not said where it listens by then never will."""
 STOP_TIMEOUT_S = 5.0
 """Nothing is in flight any more when a process is stopped, so that a drain takes no time."""
+_TIED = str(Path(__file__).with_name("tied.py"))
+"""Starts a command that ends with this process."""
 DYING_S = 0.5
 """From the last that is heard of a process to its end."""
 
@@ -85,8 +91,10 @@ class Process:
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         try:
             # A session of its own: Ctrl-C in a terminal reaches only whoever started it, who then stops it in order.
+            if shutil.which(command[0]) is None:
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             self._popen = subprocess.Popen(
-                command,
+                [sys.executable, "-I", "-S", _TIED, str(os.getpid()), *command],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,

@@ -8,13 +8,13 @@ Must not know what is shown on a terminal or in a report.
 
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from tools import local
 from tools.experiment import Experiment
 from tools.local import LocalError
 from tools.results import Trial, write_trial
+from tools.scratch import scratch_folder
 from tools.trial import Place, Service, measure, serving
 
 Pair = tuple[str, int]
@@ -50,14 +50,14 @@ def run(experiment: Experiment, wanted: Sequence[Pair], place: Place, watcher: W
     """
     pinning = place.pinning
     with (
-        TemporaryDirectory(prefix="sweetspot-") as scratch,
+        scratch_folder() as scratch,
         local.running_on(pinning.others if pinning else ()),
         serving(place, "backend") as backend,
     ):
         for model, connections in wanted:
             watcher.begins(model, connections)
             try:
-                trial = _trial(experiment, model, connections, place, backend=backend, scratch=Path(scratch))
+                trial = _trial(experiment, model, connections, place, backend=backend, scratch=scratch)
             except LocalError as error:
                 if backend.process.has_ended():
                     raise

@@ -14,7 +14,6 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import NoReturn, TypeVar
 
 from rich.console import Console
@@ -27,6 +26,7 @@ from tools.bench.rounds import Bench
 from tools.bench.targets import BUSY, IDLE_CONNECTIONS, Load, subjects
 from tools.local import LocalError, Pinning, Programs, allow_open_files, running_on
 from tools.results import BadResultsError
+from tools.scratch import scratch_folder
 
 Number = TypeVar("Number", int, float)
 
@@ -50,13 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         server_cpu, client_cpu = _processors()
         servers.h2load()
-        with TemporaryDirectory(prefix="sweetspot-bench-") as scratch, running_on([client_cpu]):
+        with scratch_folder() as scratch, running_on([client_cpu]):
             if args.profile is not None:
                 name = args.profile.replace("-", "_")
-                console.print(profiling.profile(name, args.at, args.duration, server_cpu, Path(scratch)))
+                console.print(profiling.profile(name, args.at, args.duration, server_cpu, scratch))
                 return 0
             servers.nghttpd()
-            return _bench(args, (server_cpu, client_cpu), Path(scratch), console)
+            return _bench(args, (server_cpu, client_cpu), scratch, console)
     except (LocalError, BadResultsError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return REFUSED

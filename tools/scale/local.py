@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from tools import local
 from tools.cgroup import Groups, NoLimitsError
@@ -20,6 +19,7 @@ from tools.local import LocalError, Pinning
 from tools.results import Trial
 from tools.scale.cells import Cell, LeftOut, Searched
 from tools.scale.run import FailedError, Load
+from tools.scratch import scratch_folder
 from tools.trial import Place, Service, measure, serving
 from tools.units import count
 
@@ -118,8 +118,8 @@ def local_ground(place: Place) -> Iterator[LocalGround]:
     except NoLimitsError as error:
         no_groups = str(error)
     with (
-        TemporaryDirectory(prefix="sweetspot-") as scratch,
+        scratch_folder() as scratch,
         local.running_on(place.pinning.others if place.pinning else ()),
         serving(place, "backend") as backend,
     ):
-        yield LocalGround(place, backend, groups, no_groups, Path(scratch))
+        yield LocalGround(place, backend, groups, no_groups, scratch)
