@@ -22,7 +22,8 @@ from services.runtime.answers import respond
 from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.linger import LINGER_S
 from services.runtime.service import Service
-from services.wire import CallCancelled, CallReceived, Code, ServerCall
+from services.runtime.turns import Turns
+from services.wire import CallCancelled, CallReceived, Code, ServerCall, ServerEvent
 from services.workload import coroutine
 from services.workload.run import status_of
 
@@ -78,6 +79,7 @@ class Connection:
         self._waits = waits
         self._identity = service.identity()
         self._session = service.open_session()
+        self._turns = Turns(self._session)
         self._write_due = False
         self._lingering: asyncio.TimerHandle | None = None
         self._tasks: dict[ServerCall, asyncio.Task[None]] = {}
@@ -88,6 +90,9 @@ class Connection:
         while data:
             data = await self._read()
             self._receive(data)
+            while self._turns.pending:
+                await asyncio.sleep(0)
+                self._turns.go_on(self._deal)
             await self._flush()
         self._service.close_session(self._session)
         self._writer.close()
@@ -107,13 +112,18 @@ class Connection:
         self._write()
 
     def _receive(self, data: bytes) -> None:
-        for event in self._session.receive_data(data):
-            if respond(self._session, self._service, event):
-                continue
-            if isinstance(event, CallReceived):
-                self._start(event.call)
-            elif isinstance(event, CallCancelled) and event.call in self._tasks:
-                self._tasks[event.call].cancel()
+        if data:
+            self._turns.take(data, self._deal)
+        else:
+            self._turns.end(self._deal)
+
+    def _deal(self, event: ServerEvent) -> None:
+        if respond(self._session, self._service, event):
+            return
+        if isinstance(event, CallReceived):
+            self._start(event.call)
+        elif isinstance(event, CallCancelled) and event.call in self._tasks:
+            self._tasks[event.call].cancel()
 
     def _start(self, call: ServerCall) -> None:
         def ended(_: asyncio.Task[None]) -> None:

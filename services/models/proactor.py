@@ -32,6 +32,7 @@ import os
 import socket
 import struct
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -50,6 +51,7 @@ from services.runtime.draining import OpenConnections
 from services.runtime.forwarding import Asker, Remote
 from services.runtime.inline import InlineCalls
 from services.runtime.linger import LINGER_S
+from services.runtime.link import Message
 from services.runtime.passing import Mailbox
 from services.runtime.pool import Pool, PooledCalls
 from services.runtime.posted_waits import PostedWaits
@@ -58,8 +60,9 @@ from services.runtime.proactor.loop import Proactor, Stream, ignore
 from services.runtime.proactor.ring import MORE, require_io_uring
 from services.runtime.service import Service
 from services.runtime.supervisor import Supervisor, processes
+from services.runtime.turns import Turns
 from services.runtime.wakeup import Wakeup
-from services.wire import CallCancelled, CallReceived, Code, ServerCall
+from services.wire import CallCancelled, CallReceived, Code, ServerCall, ServerEvent
 
 
 def serve(service: Service) -> None:
@@ -132,11 +135,13 @@ class HandedToProcesses:
         if callable(call.context):
             call.context()
 
-    def _connect(self, mailbox: Mailbox, **told: Callable[..., None]) -> CompletionLink:
+    def _connect(
+        self, mailbox: Mailbox, received: Callable[[list[Message]], None], lost: Callable[[], None]
+    ) -> CompletionLink:
         kept, sent = socket.socketpair()
         with sent:
             mailbox.send(sent)
-        return CompletionLink(kept, self._proactor, **told)
+        return CompletionLink(kept, self._proactor, received=received, lost=lost)
 
 
 class Handlers:
@@ -158,7 +163,9 @@ class Handlers:
         with suppress(BlockingIOError):
             while (sock := self._mailbox.receive()) is not None:
                 asker = Asker(self._calls, self._service.ledger, self._left)
-                asker.link = CompletionLink(sock, self._proactor, received=asker.received, lost=asker.lost)
+                asker.link = CompletionLink(
+                    sock, self._proactor, received=asker.received, lost=asker.lost, reads_while_full=False
+                )
                 self._askers.add(asker)
 
     def _left(self, asker: Asker) -> None:
@@ -220,7 +227,17 @@ class Connections(OpenConnections["Connection"]):
 class Connection:
     """A client's connection: hands on the calls that it receives, and sends what becomes of them."""
 
-    __slots__ = ("_calls", "_closed", "_lingering", "_proactor", "_service", "_session", "_stream")
+    __slots__ = (
+        "_calls",
+        "_closed",
+        "_lingering",
+        "_proactor",
+        "_received",
+        "_service",
+        "_session",
+        "_stream",
+        "_turns",
+    )
 
     def __init__(
         self,
@@ -236,6 +253,9 @@ class Connection:
         self._closed = closed
         self._lingering = False
         self._session = service.open_session()
+        self._turns = Turns(self._session)
+        self._received: deque[bytes] = deque()
+        """What came before the receive was given up, and waits for its turn."""
         self._stream = Stream(fd, proactor, self)
 
     def send(self, call: ServerCall, message: bytes) -> None:
@@ -254,13 +274,16 @@ class Connection:
         self._stream.flush()
 
     def data_received(self, data: bytes) -> None:
-        for event in self._session.receive_data(data):
-            if respond(self._session, self._service, event):
-                continue
-            if isinstance(event, CallReceived):
-                self._calls.received(self, event.call)
-            elif isinstance(event, CallCancelled):
-                self._calls.cancelled(event.call)
+        if not data:
+            self._received.clear()
+            self._turns.end(self._dispatch)
+        elif self._turns.pending or self._received:
+            self._received.append(data)
+        else:
+            self._turns.take(data, self._dispatch)
+            if self._turns.pending:
+                self._stream.read(wanted=False)
+                self._take_next_turn()
 
     def data_to_send(self) -> bytes:
         data = self._session.data_to_send()
@@ -270,6 +293,29 @@ class Connection:
             cut_off = partial(self._stream.shutdown, socket.SHUT_RDWR)
             self._proactor.call_at(time.monotonic_ns() + round(LINGER_S * 1e9), cut_off)
         return data
+
+    def _take_next_turn(self) -> None:
+        """After the other connections have had theirs."""
+        self._proactor.call_at(time.monotonic_ns(), self._go_on)
+
+    def _go_on(self) -> None:
+        if self._turns.pending:
+            self._turns.go_on(self._dispatch)
+        elif self._received:
+            self._turns.take(self._received.popleft(), self._dispatch)
+        if self._turns.pending or self._received:
+            self._take_next_turn()
+        else:
+            self._stream.read(wanted=True)
+        self._stream.flush_soon()
+
+    def _dispatch(self, event: ServerEvent) -> None:
+        if respond(self._session, self._service, event):
+            return
+        if isinstance(event, CallReceived):
+            self._calls.received(self, event.call)
+        elif isinstance(event, CallCancelled):
+            self._calls.cancelled(event.call)
 
     def stream_closed(self) -> None:
         self._service.close_session(self._session)

@@ -11,27 +11,30 @@ Who waits      A reader, for its connection; a worker, for the next call and the
 What bounds it Calls that run at once: the pool. Its size comes from the CPU quota, not from the number of clients;
                memory still grows with them, by a reader each.
 When full      The queue takes `queue_bound` calls; a further one is answered RESOURCE_EXHAUSTED by its reader.
+               Connections take turns in the queue.
                Where the kernel refuses a reader (EAGAIN), that connection is closed.
 After          Schmidt et al., Pattern-Oriented Software Architecture 2: Active Object, whose scheduler is a pool.
 """
 
 import queue
 import threading
+from operator import itemgetter
 from socket import socket
 
 from services.runtime.accept import accept_until_drained
 from services.runtime.blocking import BlockingWaits, Connection, Connections
+from services.runtime.fair import SharedFairQueue
 from services.runtime.pool import FULL
 from services.runtime.service import Service
 from services.wire import CallReceived, ServerCall
 
-Queue = queue.Queue[tuple[Connection, ServerCall]]
+Queue = SharedFairQueue[tuple[Connection, ServerCall]]
 
 
 def serve(service: Service) -> None:
     """Serves until drained."""
     connections = Connections()
-    calls: Queue = queue.Queue(service.config.queue_bound)
+    calls = Queue(service.config.queue_bound, itemgetter(0))
     service.queue.set(0)
     for number in range(service.config.pool_threads):
         threading.Thread(target=work, args=(service, calls), name=f"worker-{number}", daemon=True).start()

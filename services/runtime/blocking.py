@@ -16,11 +16,14 @@ from services.runtime.connector import CONNECT_TIMEOUT_S
 from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.linger import LINGER_S, linger
 from services.runtime.service import Service
+from services.runtime.turns import Turns
 from services.wire import ClientSession, Code, RpcError, ServerCall, ServerEvent
 from services.workload import linear
 from services.workload.run import FETCH_PATH, Fetch, Run, status_of
 
 RECEIVE_BYTES = 64 * 1024
+GIVE_WAY_S = 1e-6
+"""Time between two turns of one connection. For a sleep of 0 gevent runs what is ready, and looks at no socket."""
 WRITE_STALL_S = 20
 """Time in which a peer has to read what `data_to_send` gives at once, at most some 256 KiB."""
 
@@ -38,12 +41,15 @@ class Connection:
         self._sock = sock
         self._service = service
         self._session = service.open_session()
+        self._turns = Turns(self._session)
         self._lock = threading.Lock()
         self._draining = False
         self._cut_off: threading.Timer | None = None
 
     def receive_or_drain(self) -> list[ServerEvent] | None:
         """`receive`, for a thread that has no other one to call `drain` when the service is asked to stop."""
+        if self._turns.pending:
+            return self.receive()
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
         if not self._draining:
@@ -60,15 +66,23 @@ class Connection:
 
     def receive(self) -> list[ServerEvent] | None:
         """What the peer asks for next, health and reflection already answered; None once the connection is over."""
-        try:
-            data = self._sock.recv(RECEIVE_BYTES)
-        except OSError:
-            data = b""
-        with self._lock:
-            events = self._session.receive_data(data)
-            events = [event for event in events if not respond(self._session, self._service, event)]
-            self._flush()
-            return None if self._session.closed and not events else events
+        events: list[ServerEvent] = []
+
+        def deal(event: ServerEvent) -> None:
+            if not respond(self._session, self._service, event):
+                events.append(event)
+
+        if self._turns.pending:
+            time.sleep(GIVE_WAY_S)
+            with self._lock:
+                self._turns.go_on(deal)
+                self._flush()
+        else:
+            data = self._read()
+            with self._lock:
+                self._turns.take(data, deal)
+                self._flush()
+        return None if self._session.closed and not (events or self._turns.pending) else events
 
     def run(self, call: ServerCall, waits: linear.Waits, identity: bytes) -> None:
         """Runs one call in the calling thread, from its request to its status."""
@@ -115,6 +129,12 @@ class Connection:
         """Ends the connection with whatever is in flight on it; its reading thread will see that."""
         self._shutdown(socket.SHUT_RDWR)
 
+    def _read(self) -> bytes:
+        try:
+            return self._sock.recv(RECEIVE_BYTES)
+        except OSError:
+            return b""
+
     def _end(self) -> None:
         """Ends our side. The peer ends its own in turn or is cut off, and either wakes whoever is in `receive`."""
         self._shutdown(socket.SHUT_WR)
@@ -133,8 +153,11 @@ class Connection:
 
     def _flush(self) -> None:
         try:
-            while data := self._session.data_to_send():
+            data = self._session.data_to_send()
+            while data:
                 self._send(data)
+                if data := self._session.data_to_send():
+                    time.sleep(GIVE_WAY_S)  # a peer may read as fast as this writes
         except OSError:
             for event in self._session.receive_data(b""):  # who runs a call looks whether it is cancelled
                 respond(self._session, self._service, event)

@@ -3,6 +3,7 @@
 After Nagle, On Packet Switches With Infinite Storage, RFC 970 (1985), "Fairness".
 """
 
+import queue
 from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -44,3 +45,14 @@ class FairQueue(Generic[Item]):
             self._of[owner] = items
         self._size -= 1
         return item
+
+
+class SharedFairQueue(queue.Queue[Item]):
+    """The same for threads, bounded."""
+
+    def __init__(self, most: int, owner_of: Callable[[Item], object]) -> None:
+        self._owner_of = owner_of
+        super().__init__(most)
+
+    def _init(self, maxsize: int) -> None:
+        self.queue = FairQueue(self._owner_of)

@@ -3,12 +3,13 @@
 Who reads the calls, and in which way their threads wait, is the model's.
 """
 
-import queue
 import threading
 from collections.abc import Callable
 from functools import partial
+from operator import itemgetter
 
 from services.runtime.calls import Caller
+from services.runtime.fair import SharedFairQueue
 from services.runtime.service import Service
 from services.runtime.wakeup import Wakeup
 from services.wire import Code, RpcError, ServerCall
@@ -28,7 +29,7 @@ class Pool:
         """`waits` gives each thread its way to wait."""
         self._service = service
         self._waits = waits
-        self._tasks: queue.Queue[Task] = queue.Queue(service.config.queue_bound)
+        self._tasks = SharedFairQueue[tuple[object, Task]](service.config.queue_bound, itemgetter(0))
         service.queue.set(0)
         for number in range(service.config.pool_threads):
             threading.Thread(target=self._work, name=f"worker-{number}", daemon=True).start()
@@ -38,21 +39,21 @@ class Pool:
         """`put` would refuse."""
         return self._tasks.full()
 
-    def put(self, task: Task) -> None:
-        """By one thread, the loop's. Raises RpcError RESOURCE_EXHAUSTED when the queue is full."""
+    def put(self, task: Task, owner: object = None) -> None:
+        """By one thread, the loop's; owners take turns. Raises RpcError RESOURCE_EXHAUSTED when the queue is full."""
         if self.is_full:
             raise RpcError(*FULL)
         self._service.queue.add(1)  # before a worker can take it, lest the count falls below 0
-        self._tasks.put(task)
+        self._tasks.put((owner, task))
 
     def _work(self) -> None:
         waits = self._waits()
         identity = self._service.identity()
         while True:
-            task = self._tasks.get()
+            _, task = self._tasks.get()
             self._service.queue.add(-1)
             task(waits, identity)
-            del task  # else a thread that waits for the next one holds this call, and a connection that has closed
+            del _, task  # else a thread that waits for the next one holds this call, and a connection that has closed
 
 
 class PooledCalls:
@@ -67,7 +68,7 @@ class PooledCalls:
 
     def received(self, connection: Caller, call: ServerCall) -> None:
         try:
-            self._pool.put(partial(self._run, connection, call))
+            self._pool.put(partial(self._run, connection, call), connection)
         except RpcError as full:
             connection.finish(call, full.code, full.message)
 

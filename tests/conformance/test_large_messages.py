@@ -22,6 +22,12 @@ STARTS = [
     ("partitioned", "--processes=2"),
     ("seda", "--stages-in=processes"),
     ("seda", "--stages-in=threads"),
+    ("proactor",),
+    ("proactor", "--hand-off=processes", "--processes=2"),
+    ("coroutines",),
+    ("green_threads",),
+    ("half_sync_half_async",),
+    ("thread_pool",),
 ]
 
 

@@ -1,17 +1,19 @@
 """What waits for a pool is counted while it waits, and never as less than nothing."""
 
-import queue
 import socket
 import threading
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 import pytest
 
 from services.models import thread_pool
+from services.runtime import pool
 from services.runtime.blocking import BlockingWaits, Connections
 from services.runtime.config import Config
 from services.runtime.drain import Drain
+from services.runtime.fair import SharedFairQueue
 from services.runtime.pool import Pool
 from services.runtime.service import Service
 from services.wire import ClientSession
@@ -34,10 +36,10 @@ class Depth:
             self.taken.set()
 
 
-def quick(depth: Depth) -> type["queue.Queue[Any]"]:
+def quick(depth: Depth) -> type[SharedFairQueue[Any]]:
     """Queues from which a worker has taken, and counted, what is put before whoever puts it can go on."""
 
-    class Quick(queue.Queue[Any]):
+    class Quick(SharedFairQueue[Any]):
         def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
             super().put(item, block, timeout)
             assert depth.taken.wait(TIMEOUT_S)
@@ -45,13 +47,13 @@ def quick(depth: Depth) -> type["queue.Queue[Any]"]:
     return Quick
 
 
-def of_pool(service: Service, queues: type["queue.Queue[Any]"], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue, "Queue", queues)
+def of_pool(service: Service, queues: type[SharedFairQueue[Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "SharedFairQueue", queues)
     Pool(service, lambda: BlockingWaits(None)).put(lambda _waits, _identity: None)
 
 
-def of_threads(service: Service, queues: type["queue.Queue[Any]"], monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = queues(1)
+def of_threads(service: Service, queues: type[SharedFairQueue[Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = queues(1, itemgetter(0))
     threading.Thread(target=thread_pool.work, args=(service, calls), daemon=True).start()
     client, ours = socket.socketpair()
     session = ClientSession("in.memory")
@@ -64,7 +66,7 @@ def of_threads(service: Service, queues: type["queue.Queue[Any]"], monkeypatch: 
 
 @pytest.mark.parametrize("put_one", [of_pool, of_threads], ids=["pool", "thread_pool"])
 def test_what_is_taken_at_once_was_counted_before(
-    put_one: Callable[[Service, type["queue.Queue[Any]"], pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+    put_one: Callable[[Service, type[SharedFairQueue[Any]], pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service = Service("thread_pool", Config(), drain=Drain())
     depth: Any = Depth()

@@ -3,14 +3,14 @@
 import socket
 from collections.abc import Callable
 
-from services.runtime.link import Mail, Message
+from services.runtime.link import FULL_BYTES, Mail, Message
 from services.runtime.proactor.loop import Proactor, Stream
 
 
 class CompletionLink:
     """Guarantees: messages arrive whole and in order, or not at all; `lost` is called once, when the other is gone.
 
-    What is sent and not yet taken by the kernel waits here: whoever sends bounds it.
+    What is sent and not yet taken by the peer's socket waits here, as it does in a loop's link.
     """
 
     def __init__(
@@ -20,9 +20,11 @@ class CompletionLink:
         *,
         received: Callable[[list[Message]], None],
         lost: Callable[[], None],
+        reads_while_full: bool = True,
     ) -> None:
         self._received = received
         self._lost = lost
+        self._reads_while_full = reads_while_full
         self._mail = Mail()
         self._is_lost = False
         self._stream = Stream(sock.detach(), proactor, self)
@@ -35,12 +37,19 @@ class CompletionLink:
     def data_received(self, data: bytes) -> None:
         if data:
             self._received(self._mail.arrive(data))
+            self._hold_back(self._stream.unsent_bytes)
         else:
             self._is_lost = True
             self._lost()
 
     def data_to_send(self) -> bytes:
-        return self._mail.take()
+        data = self._mail.take()
+        self._hold_back(len(data))
+        return data
 
     def stream_closed(self) -> None:
         pass
+
+    def _hold_back(self, unsent_bytes: int) -> None:
+        if not self._reads_while_full:
+            self._stream.read(wanted=self._mail.size_bytes + unsent_bytes < FULL_BYTES)

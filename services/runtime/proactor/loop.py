@@ -9,6 +9,9 @@ from services.runtime.demultiplexer import READABLE
 from services.runtime.loop import Handler
 from services.runtime.proactor.ring import MORE, Completed, Ring
 
+_NO_END = (-errno.ENOBUFS, -errno.ECANCELED)
+"""A receive was over for want of a buffer, or was not wanted; the peer may send more."""
+
 
 class Proactor:
     """Dispatches completions to whoever is to be told. Belongs to the thread that makes it. Raises NotHereError."""
@@ -72,13 +75,24 @@ class Owner(Protocol):
 
 
 class Stream:
-    """A connected descriptor: one receive is always submitted, and one send as long as there is something to send.
+    """A connected descriptor: one receive is submitted unless none is wanted, and one send while there is something.
 
     It is closed once the receive is over and no send and no shutdown is left. A shutdown waits for a thread of the
     kernel, which looks the descriptor up only then: by that time another connection could have its number.
     """
 
-    __slots__ = ("_fd", "_flushing", "_owner", "_proactor", "_receiving", "_ring", "_sending", "_shutting")
+    __slots__ = (
+        "_fd",
+        "_flushing",
+        "_owner",
+        "_proactor",
+        "_receive",
+        "_receiving",
+        "_ring",
+        "_sending",
+        "_shutting",
+        "_wanted",
+    )
 
     def __init__(self, fd: int, proactor: Proactor, owner: Owner) -> None:
         self._fd = fd
@@ -89,7 +103,9 @@ class Stream:
         self._sending = 0
         self._shutting = 0
         self._receiving = True
-        self._ring.receive(fd, self._received)
+        """The peer may send; also while nothing is wanted of it."""
+        self._wanted = True
+        self._receive: int | None = self._ring.receive(fd, self._received)
 
     def flush_soon(self) -> None:
         """Asks for one `flush` at the end of this round."""
@@ -104,8 +120,25 @@ class Stream:
             self._sending = len(data)
             self._ring.send(self._fd, data, self._sent)
 
+    @property
+    def unsent_bytes(self) -> int:
+        """Bytes of the owner's that the kernel has, and the peer's socket not yet."""
+        return self._sending
+
+    def read(self, *, wanted: bool) -> None:
+        """Receives, or stops to receive. What has completed by then is given to the owner all the same."""
+        if wanted == self._wanted:
+            return
+        self._wanted = wanted
+        if not wanted and self._receive is not None:
+            self._ring.give_up(self._receive)
+        elif wanted and self._receive is None and self._receiving:
+            self._receive = self._ring.receive(self._fd, self._received)
+
     def shutdown(self, how: int) -> None:
         """As shutdown(2). SHUT_RDWR ends what is submitted, and so the stream."""
+        if how == socket.SHUT_RDWR:
+            self.read(wanted=True)  # else nothing is submitted that could end
         if self._receiving or self._sending:
             self._shutting += 1
             self._ring.shutdown(self._fd, how, self._shut)
@@ -115,14 +148,14 @@ class Stream:
             self._flushing = True  # one send for all that these bytes bring
             self._owner.data_received(self._ring.received(result, flags))
             self.flush()
-        elif result != -errno.ENOBUFS:
-            self._receiving = False
+        elif result not in _NO_END:
+            self._receiving, self._receive = False, None
             self._owner.data_received(b"")
             self.shutdown(socket.SHUT_RDWR)  # else a peer that does not read could hold the last send for ever
             self._close_if_over()
             return
         if not flags & MORE:
-            self._ring.receive(self._fd, self._received)
+            self._receive = self._ring.receive(self._fd, self._received) if self._wanted else None
 
     def _sent(self, result: int, flags: int) -> None:
         failed = result != self._sending

@@ -118,9 +118,14 @@ class Ring:
         """Multishot; each result is the descriptor of a connection."""
         self._submit(_ACCEPT, 0, _ACCEPT_MULTISHOT, listener, 0, 0, 0, socket.SOCK_CLOEXEC, self._token(told))
 
-    def receive(self, fd: int, told: Completed) -> None:
-        """Multishot; each result above 0 is for `received` to take, 0 says that the peer has closed."""
-        self._submit(_RECV, _SQE_BUFFER_SELECT, _RECV_MULTISHOT, fd, 0, 0, 0, 0, self._token(told))
+    def receive(self, fd: int, told: Completed) -> int:
+        """Multishot; each result above 0 is for `received` to take, 0 says that the peer has closed.
+
+        The last result is -ECANCELED where what it returns is given up.
+        """
+        token = self._token(told)
+        self._submit(_RECV, _SQE_BUFFER_SELECT, _RECV_MULTISHOT, fd, 0, 0, 0, 0, token)
+        return token
 
     def received(self, result: int, flags: int) -> bytes:
         """The bytes of a completed `receive`; gives their buffer back."""
@@ -140,9 +145,9 @@ class Ring:
         self._submit(_CONNECT, 0, 0, fd, len(address), _address_of_bytes(address), 0, 0, token)
         return token
 
-    def give_up(self, connect: int) -> None:
-        """Has a connect that has not completed do so; nothing where it has."""
-        self._submit(_ASYNC_CANCEL, _SQE_SKIP_SUCCESS, 0, -1, 0, connect, 0, 0, 0)
+    def give_up(self, request: int) -> None:
+        """Has a connect or a receive that has not completed do so; nothing where it has."""
+        self._submit(_ASYNC_CANCEL, _SQE_SKIP_SUCCESS, 0, -1, 0, request, 0, 0, 0)
 
     def shutdown(self, fd: int, how: int, told: Completed) -> None:
         """As shutdown(2); the result is 0."""
