@@ -137,6 +137,12 @@ class Config:
         "pods when they connect; 0: never",
     )
     max_message_bytes: int = _option(4 * 1024 * 1024, Whole(1, 2**31 - 1), "size of one message, decompressed")
+    memory_budget: int | None = _option(
+        None,
+        Whole(1, 2**40),
+        "bytes that calls may take in all: requests, and replies that clients do not read; at least three messages; by "
+        "default an eighth of the control group's memory, and 32 MiB at most",
+    )
     drain_timeout_s: float = _option(
         15.0, _seconds, "seconds that calls in flight get when the service is told to stop"
     )

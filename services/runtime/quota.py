@@ -1,4 +1,4 @@
-"""How much CPU this process may use, and how often its control group was held back for wanting more.
+"""How much CPU and memory this process may use, and how often its control group was held back for wanting more CPU.
 
 Reads cgroup v2, v1 and hybrid hierarchies through /proc/self/cgroup and /proc/self/mountinfo (cgroups(7), proc(5)).
 Knows nothing of models and pools: what they do with the number is theirs.
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 PROC = Path("/proc")
+_NO_LIMIT_BYTES = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,12 @@ def cpu_quota(*, proc: Path = PROC) -> float | None:
     return limit.cpus if limit else None
 
 
+def memory_limit_bytes(*, proc: Path = PROC) -> int | None:
+    """The most memory that this process and those beside it may have; None where there is no limit."""
+    limits = [limit for group in _groups(proc, "memory") if (limit := _own_memory_limit(group)) is not None]
+    return min(limits, default=None)
+
+
 def read_throttling(*, proc: Path = PROC) -> Throttling | None:
     """Read the counters of the group whose quota is in force; None where there is no quota."""
     limit = _limit_in_force(proc)
@@ -60,7 +67,7 @@ def read_throttling(*, proc: Path = PROC) -> Throttling | None:
 
 
 def _limit_in_force(proc: Path) -> _Limit | None:
-    limits = [_Limit(group, cpus) for group in _groups(proc) if (cpus := _own_quota(group)) is not None]
+    limits = [_Limit(group, cpus) for group in _groups(proc, "cpu") if (cpus := _own_quota(group)) is not None]
     return min(limits, key=lambda limit: limit.cpus, default=None)
 
 
@@ -75,14 +82,25 @@ def _own_quota(group: Path) -> float | None:
     return None
 
 
-def _groups(proc: Path) -> Iterator[Path]:
-    """Yield the directories of this process's CPU group and of its ancestors, as far up as is mounted."""
+def _own_memory_limit(group: Path) -> int | None:
+    for name in ("memory.max", "memory.limit_in_bytes"):  # v2, v1
+        try:
+            text = (group / name).read_text().strip()
+        except FileNotFoundError:
+            continue
+        # v1 has no word for "none": it is the largest number of whole pages (mm/page_counter.c).
+        return None if text == "max" or int(text) >= _NO_LIMIT_BYTES else int(text)
+    return None
+
+
+def _groups(proc: Path, resource: str) -> Iterator[Path]:
+    """Yield the directories of this process's group for that resource and of its ancestors, as far up as is mounted."""
     path_of = {}
     for line in (proc / "self/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         path_of.update(dict.fromkeys(controllers.split(","), PurePosixPath(path)))
-    # A v1 hierarchy lists its controllers, v2 lists none; where v1 has the CPU controller, v2 has not.
-    controller = "cpu" if "cpu" in path_of else ""
+    # A v1 hierarchy lists its controllers, v2 lists none; where v1 has a controller, v2 has not.
+    controller = resource if resource in path_of else ""
     mounts = _mounts(proc, controller)
     if controller not in path_of or not mounts:
         return

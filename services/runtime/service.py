@@ -21,6 +21,7 @@ from services.runtime.config import Config
 from services.runtime.drain import Drain
 from services.runtime.health import Health
 from services.runtime.lag import LoopLag
+from services.runtime.memory import SharedMemory
 from services.runtime.stages.table import Table
 from services.telemetry import CallTrace, Counts, Tracing
 from services.telemetry.environment import metrics_go_out
@@ -97,11 +98,12 @@ class Service:
         """Calls that found no room; absent where the wire is not ours, which then refuses by itself."""
         self.spans = (board.total(absent=True), board.total(absent=True), board.total(absent=True))
         """Made, exported and dropped; there once a call was traced."""
+        self.memory = SharedMemory(board.gauge(), config)
+        """What connections hold of requests and replies."""
         self.stages = Table(stages, board)
         """What the stages are told and tell; empty where the model has none."""
-        self.lost_updates = board.total()
-        """Since the start, as are:"""
-        self.aborted_transfers = board.total()
+        self.lost_updates, self.aborted_transfers = board.total(), board.total()
+        """Since the start."""
         self.ledger = Ledger(
             config.accounts,
             config.conflicts or "none",
@@ -136,6 +138,7 @@ class Service:
             tls=self._tls,
             on_calls=self.calls_in_flight.add,
             on_refusal=self.refusals.add,
+            memory=self.memory,
             page=self._page,
             max_age_ns=_jittered_ns(self.config.max_connection_age_s),
         )
@@ -157,7 +160,7 @@ class Service:
     def start(self, call: Startable, identity: bytes, progress: Progress | None = None) -> Run:
         """Begins to run a workload call, or goes on with it. Raises RpcError where there is nothing to run."""
         kind = interop.InteropRun if call.head.path in interop.SHAPES else Run
-        return kind(
+        run = kind(
             call,
             identity,
             self.ledger,
@@ -166,6 +169,9 @@ class Service:
             durations=self.durations,
             progress=progress,
         )
+        if isinstance(call, ServerCall):  # else it is a stage's, and the next stage reads its request again
+            call.request = b""
+        return run
 
     def trace(self, call: Startable, progress: Progress | None = None) -> CallTrace | None:
         """The trace of a call that is begun, or has come so far; None where it is not traced."""

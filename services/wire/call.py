@@ -29,6 +29,7 @@ class ServerCall:
         "_delivered",
         "_has_request",
         "_headers_sent",
+        "_held_bytes",
         "_reader",
         "_request_ended",
         "cancelled",
@@ -59,6 +60,7 @@ class ServerCall:
         """For whoever runs the call; the session does not look at it."""
         self._reader: MessageReader | None = None
         self._backlog: Backlog | None = None
+        self._held_bytes = 0  # of its requests
         self._request_ended = False
         self._has_request = False
         self._delivered = False

@@ -22,6 +22,13 @@ def encode_message_frame(message: bytes, *, gzip: bool = False) -> bytes:
     return _PREFIX.pack(gzip, len(message)) + message
 
 
+class NoMemoryError(RpcError):
+    """A call that there is no memory for at the moment."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Code.RESOURCE_EXHAUSTED, message)
+
+
 class MessageReader:
     """Takes a body in pieces of any size and gives its messages.
 
@@ -38,8 +45,16 @@ class MessageReader:
         self._buffer = bytearray()
         self._needed_bytes = 0
 
-    def feed(self, data: bytes) -> list[tuple[bytes, bool]]:
-        """The messages that `data` completes, in order, each with whether it came compressed."""
+    @property
+    def buffered_bytes(self) -> int:
+        """What has come of the next message."""
+        return len(self._buffer)
+
+    def feed(self, data: bytes, room_bytes: int | None = None) -> list[tuple[bytes, bool]]:
+        """The messages that `data` completes, in order, each with whether it came compressed.
+
+        Decompressed they have `room_bytes` at most, where that is given; else NoMemoryError, before they are whole.
+        """
         if self._buffer:
             self._buffer += data
             if len(self._buffer) < self._needed_bytes:  # else a message that comes byte by byte is copied for each
@@ -60,7 +75,11 @@ class MessageReader:
                 self._needed_bytes = end - at
                 break
             message = data[at + PREFIX_BYTES : end]
-            messages.append((self._decompress(message), True) if flag else (message, False))
+            if flag:
+                message = self._decompress(message, room_bytes)
+                if room_bytes is not None:
+                    room_bytes -= len(message)
+            messages.append((message, bool(flag)))
             at = end
         else:
             self._needed_bytes = PREFIX_BYTES
@@ -72,12 +91,17 @@ class MessageReader:
         if self._buffer:
             raise RpcError(Code.INTERNAL, "body ends within a message")
 
-    def _decompress(self, message: bytes) -> bytes:
+    def _decompress(self, message: bytes, room_bytes: int | None) -> bytes:
         unpacker = zlib.decompressobj(wbits=_GZIP_WBITS)
+        most_bytes = self._max_bytes if room_bytes is None else max(min(self._max_bytes, room_bytes), 0)
         try:
-            plain = unpacker.decompress(message, self._max_bytes + 1)
+            plain = unpacker.decompress(message, most_bytes + 1)
         except zlib.error as error:
             raise RpcError(Code.INTERNAL, f"message is not gzip: {error}") from error
+        if self._max_bytes > most_bytes < len(plain):
+            raise NoMemoryError(
+                f"no memory: decompressed, the message has more than the {most_bytes} bytes that are free"
+            )
         if len(plain) > self._max_bytes:
             raise RpcError(Code.RESOURCE_EXHAUSTED, f"message exceeds {self._max_bytes} bytes when decompressed")
         if not unpacker.eof:

@@ -41,7 +41,8 @@ from services.wire.call import (
     Shape,
 )
 from services.wire.limits import UPDATE_EARNED_BYTES, Abuse, Ledger, Limits
-from services.wire.messages import MessageReader, encode_message_frame
+from services.wire.memory import FREE_BYTES, ConnectionMemory, ServiceMemory, Unshared
+from services.wire.messages import MessageReader, NoMemoryError, encode_message_frame
 from services.wire.metadata import Field, Metadata, encode_metadata
 from services.wire.request import ACCEPT_ENCODING, CONTENT_TYPE, read_request, trailers_only
 from services.wire.status import Code, RpcError, encode_message
@@ -69,20 +70,24 @@ class ServerSession:
         "_early",
         "_failed",
         "_http2",
+        "_incomplete",
         "_ledger",
         "_limits",
+        "_memory",
         "_old_at_ns",
         "_on_calls",
         "_on_refusal",
         "_page",
         "_pages_asked",
         "_peer_gone",
+        "_queued_bytes",
         "_reported_calls",
         "_reset_by_peer",
         "_shapes",
         "_tls",
         "_unreported",
         "_updates_earned_bytes",
+        "_withheld_bytes",
     )
 
     def __init__(
@@ -94,11 +99,13 @@ class ServerSession:
         clock_ns: Callable[[], int] = time.monotonic_ns,
         on_calls: Callable[[int], None] | None = None,
         on_refusal: Callable[[int], None] | None = None,
+        memory: ServiceMemory | None = None,
         page: bytes | None = None,
         max_age_ns: int | None = None,
     ) -> None:
         """`on_calls` is told by how much `calls_in_flight` has changed, whenever it has; `on_refusal` of each call more
-        than there is room for: here (REFUSED_STREAM), or with whoever finishes it RESOURCE_EXHAUSTED.
+        than there is room for: here (REFUSED_STREAM, or for want of memory), or with whoever finishes it
+        RESOURCE_EXHAUSTED. `memory` is what all sessions of a service share.
 
         Past `max_age_ns` the session drains when it next hears of its peer: a peer that is silent holds no calls.
 
@@ -113,6 +120,10 @@ class ServerSession:
         self._old_at_ns = None if max_age_ns is None else clock_ns() + max_age_ns
         self._ledger = Ledger(limits, clock_ns)
         self._tls = None if tls is None else TlsStream(tls, server_side=True)
+        self._memory = ConnectionMemory(memory or Unshared())
+        self._incomplete: dict[int, int] = {}  # streams that are within a message, and the room not given back to each
+        self._withheld_bytes = 0  # all of that
+        self._queued_bytes = 0  # replies that the peer has made no room for
         self._calls: dict[int, ServerCall] = {}
         self._early: list[int] = []  # streams answered before their request ended: to be reset once that is sent
         self._reset_by_peer = 0  # the last such stream: its close is not our reset
@@ -171,6 +182,7 @@ class ServerSession:
                 self._failed = True
         if self._failed or self._peer_gone:
             self._cancel_all()
+        if self._unreported:
             events += self._unreported
             self._unreported = []
         self._report_calls()
@@ -196,7 +208,7 @@ class ServerSession:
             return
         stream_id, http2 = call.stream_id, self._http2
         del self._calls[stream_id]
-        call.request = b""  # whoever still has the call
+        self._let_go(call)
         self._report_calls()
         try:
             http2.send_response(stream_id, _HEADERS)
@@ -241,7 +253,7 @@ class ServerSession:
         if call.retry_after_ms is not None:
             fields.append((b"grpc-retry-pushback-ms", b"%d" % call.retry_after_ms))
         if self._calls.pop(call.stream_id, None) is not None:
-            call.request = b""  # whoever still has the call
+            self._let_go(call)
             self._report_calls()
             if code is Code.RESOURCE_EXHAUSTED:
                 self._report_refusal()
@@ -251,7 +263,10 @@ class ServerSession:
     def consumed(self, call: ServerCall, message: bytes) -> None:
         """The handler is done with the next `message`: lets a peer that streams go on (flow control)."""
         if call._backlog is not None:
+            self._hold(call, -min(len(message), call._held_bytes))
             self._give_room(call.stream_id, call._backlog.consumed())
+            if self._withheld_bytes:
+                self._give_withheld()
 
     def drain(self) -> None:
         """Tells the peer to open no more streams; calls in flight go on. `closed` follows the last of them.
@@ -331,9 +346,11 @@ class ServerSession:
         if not data and not ended and self._count(Abuse.EMPTY_FRAMES):
             return
         call = self._calls.get(stream_id)
-        # What a unary call buffers is bounded by the message size, so room for it is given at once.
-        if data and (call is None or call.cancelled or call._backlog is None):
-            self._http2.acknowledge_received_data(len(data), stream_id)
+        if data:
+            if call is None or call.cancelled or (ended and call._backlog is None):
+                self._http2.acknowledge_received_data(len(data), stream_id)
+            elif call._backlog is None:
+                self._give_room_unless_full(call, len(data))
         if call is None and ended and self._page is not None and stream_id in self._pages_asked:
             self._give_page(stream_id, self._page)
         if call is None or call.cancelled or call._request_ended:
@@ -344,7 +361,10 @@ class ServerSession:
             else:
                 self._one_message(call, data, ended, now_ns, events)
         except RpcError as error:
+            if isinstance(error, NoMemoryError):
+                self._report_refusal()
             call._request_ended = ended
+            call._reader = None
             self._answer(call, error.code, error.message, [])
             self._cancel(call, events)
 
@@ -358,13 +378,18 @@ class ServerSession:
                 and 5 <= size <= self._limits.max_message_bytes
                 and data[:5] == b"\0" + (size - 5).to_bytes(4, "big")
             ):
+                memory = self._memory
+                memory.held_bytes += size
+                if memory.held_bytes > FREE_BYTES:
+                    self._check_memory(size)
+                call._held_bytes = size
                 call.request = data[5:]
                 call.received_ns = now_ns
                 call._request_ended = call._delivered = True
                 events.append(CallReceived(call))
                 return
             reader = call._reader = MessageReader(self._limits.max_message_bytes, gzip=call.head.gzip)
-        for message, compressed in reader.feed(data):
+        for message, compressed in self._feed(call, reader, data):
             if call._has_request:
                 raise RpcError(Code.UNIMPLEMENTED, "more than one message for a method that takes one")
             call.request, call.compressed = message, compressed
@@ -376,6 +401,7 @@ class ServerSession:
             call.received_ns = now_ns
             call._request_ended = call._delivered = True
             call._reader = None
+            self._complete(call)
             events.append(CallReceived(call))
 
     def _stream_messages(
@@ -385,13 +411,99 @@ class ServerSession:
         if reader is None:
             reader = call._reader = MessageReader(self._limits.max_message_bytes, gzip=call.head.gzip)
         backlog.received(len(data))
-        messages = reader.feed(data)
-        self._give_room(call.stream_id, backlog.completed(len(messages)))
+        messages = self._feed(call, reader, data)
+        if reader.buffered_bytes:
+            self._give_room_unless_full(call, backlog.completed(len(messages)))
+        else:
+            self._give_room(call.stream_id, backlog.completed(len(messages)))
+            self._complete(call)
         events.extend(RequestMessage(call, message, compressed) for message, compressed in messages)
         if ended:
             reader.end()
             call._request_ended = True
             events.append(RequestEnded(call))
+
+    def _feed(self, call: ServerCall, reader: MessageReader, data: bytes) -> list[tuple[bytes, bool]]:
+        """The messages that `data` completes; these and what is left over count as held. Raises RpcError."""
+        had_bytes = reader.buffered_bytes
+        memory = self._memory
+        room_bytes = min(memory.own_room_bytes(), memory.shared_room_bytes()) if call.head.gzip else None
+        messages = reader.feed(data, room_bytes)
+        self._hold(call, reader.buffered_bytes - had_bytes + sum(len(message) for message, _ in messages))
+        if memory.held_bytes > FREE_BYTES:
+            self._check_memory(0)
+        return messages
+
+    def _check_memory(self, size_bytes: int) -> None:
+        """Raises NoMemoryError where all connections hold too much; `size_bytes` are then not held."""
+        memory = self._memory
+        memory.report()
+        if memory.shared_room_bytes() < 0:
+            memory.held_bytes -= size_bytes
+            raise NoMemoryError("no memory: the connections of this service hold all that --memory-budget allows")
+
+    def _hold(self, call: ServerCall, change_bytes: int) -> None:
+        call._held_bytes += change_bytes
+        self._memory.held_bytes += change_bytes
+
+    def _let_go(self, call: ServerCall) -> None:
+        """The call is over: whoever still has it has no request."""
+        call.request = b""
+        memory = self._memory
+        memory.held_bytes -= call._held_bytes
+        call._held_bytes = 0
+        if memory.is_reported:
+            memory.report()
+        if self._incomplete:
+            self._complete(call)
+
+    def _give_room_unless_full(self, call: ServerCall, size_bytes: int) -> None:
+        """Gives room back, but for a message that is not complete while the connection holds all that it may."""
+        stream_id = call.stream_id
+        withheld = self._incomplete
+        withheld.setdefault(stream_id, 0)
+        if self._memory.own_room_bytes() >= 0 or (stream_id == next(iter(withheld)) and self._is_stuck()):
+            self._give_room(stream_id, size_bytes)
+        else:
+            withheld[stream_id] += size_bytes
+            self._withhold(size_bytes)
+
+    def _is_stuck(self) -> bool:
+        """Most of what the connection holds is incomplete messages: too little will end that would make room.
+
+        Then the eldest of them goes on, so that all come through, one after the other.
+        """
+        running_bytes = sum(call._held_bytes for call in self._calls.values() if call.stream_id not in self._incomplete)
+        return running_bytes + self._queued_bytes <= self._memory.most_bytes // 2
+
+    def _withhold(self, size_bytes: int) -> None:
+        """Room that is withheld from one stream is given to the connection, lest the streams block each other.
+
+        Twice, as libnghttp2 updates a window once half of it is given back.
+        """
+        self._withheld_bytes += size_bytes
+        with contextlib.suppress(NGH2Error):  # the connection is over
+            self._http2.set_local_window_size(self._limits.connection_window_bytes + 2 * self._withheld_bytes)
+
+    def _complete(self, call: ServerCall) -> None:
+        """The call is within no message."""
+        if size_bytes := self._incomplete.pop(call.stream_id, 0):
+            self._give_room(call.stream_id, size_bytes)
+            self._withhold(-size_bytes)
+        if self._withheld_bytes:
+            self._give_withheld()
+
+    def _give_withheld(self) -> None:
+        """To the eldest first, as long as the connection may hold what then comes."""
+        room_bytes = self._memory.own_room_bytes()
+        for number, (stream_id, size_bytes) in enumerate(tuple(self._incomplete.items())):
+            room_bytes -= size_bytes
+            if room_bytes < 0 and (number or not self._is_stuck()):
+                return
+            if size_bytes:
+                self._incomplete[stream_id] = 0
+                self._give_room(stream_id, size_bytes)
+                self._withhold(-size_bytes)
 
     def _control(self, event: Event, events: list[ServerEvent]) -> None:
         if isinstance(event, StreamReset):
@@ -421,17 +533,22 @@ class ServerSession:
     def _cancel(self, call: ServerCall, events: list[ServerEvent]) -> None:
         """Nobody waits for `call`: tells its handler, which counts until it has finished; forgets it if it has none."""
         call.cancelled = True
+        call._reader = None
         if call._backlog is not None:
             self._give_room(call.stream_id, call._backlog.dropped())
         if call._delivered:
             events.append(CallCancelled(call))
         else:
             del self._calls[call.stream_id]
+            self._let_go(call)
+        if self._incomplete:
+            self._complete(call)
 
     def _cancel_all(self) -> None:
         for call in tuple(self._calls.values()):
             if not call.cancelled:
                 self._cancel(call, self._unreported)
+        self._note_queued(0)
 
     def _answer(self, call: ServerCall, code: Code, message: str, metadata: list[Field]) -> None:
         if code is Code.OK and not call._headers_sent:
@@ -482,6 +599,9 @@ class ServerSession:
     def _plain_to_send(self) -> bytes:
         data = self._http2.data_to_send(_SEND_BYTES)
         self._updates_earned_bytes += len(data)
+        queued_bytes = self._http2.queued_body_size()
+        if queued_bytes != self._queued_bytes:
+            self._note_queued(queued_bytes)
         if self._failed:
             return data
         if not self._http2.want_read:  # the only sign that libnghttp2 has given the peer up
@@ -491,6 +611,15 @@ class ServerSession:
         if (self._early or self._drain_ping_due) and len(data) < _SEND_BYTES:  # else something may still be waiting
             data += self._follow_up()
         return data
+
+    def _note_queued(self, queued_bytes: int) -> None:
+        memory = self._memory
+        memory.held_bytes += queued_bytes - self._queued_bytes
+        self._queued_bytes = queued_bytes
+        if memory.is_reported or memory.held_bytes > FREE_BYTES:
+            memory.report()
+        if self._withheld_bytes:
+            self._give_withheld()
 
     def _follow_up(self) -> bytes:
         """What is to be said only after what `data_to_send` just gave."""

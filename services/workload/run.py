@@ -47,6 +47,10 @@ class Call(Protocol):
     def deadline_ns(self) -> int | None: ...
 
 
+LARGE_BYTES = 4096
+"""Of a request: 64 steps take less."""
+
+
 class Durations(Protocol):
     """Who is told how long each call took."""
 
@@ -69,6 +73,14 @@ class Fetch:
     def metadata(self) -> Headers:
         """What is sent with it."""
         return () if self.trace is None else self.trace.headers
+
+
+def small(step: workload_pb2.Step) -> workload_pb2.Step:
+    """The step without what is unknown in it."""
+    copy = workload_pb2.Step()
+    copy.CopyFrom(step)
+    copy.DiscardUnknownFields()
+    return copy
 
 
 def status_of(error: Exception) -> tuple[Code, str]:
@@ -131,9 +143,13 @@ class Run:
             self._queued_ns = progress.queued_ns + now_ns - progress.handed_ns
         self.streams = streams
         plan = self._read(call.request)
+        payload = plan.payload
+        if len(call.request) > LARGE_BYTES:
+            # A parsed message holds all of the request, unknown fields too, for as long as one of its steps lives.
+            plan = workload_pb2.RunRequest(steps=[small(step) for step in plan.steps], key=plan.key)
         self.steps: Sequence[workload_pb2.Step] = plan.steps
         """The plan, in order; each is to be taken by exactly one of `work`, `transfer`, `slept` and `fetched`."""
-        self._payload = plan.payload
+        self._payload = payload
         self._key = plan.key
         if call.deadline_ns is not None:
             self.check()

@@ -29,6 +29,8 @@ START, END = "models:\n", "\n# The downstream"
 
 OF_THE_CHART = {"host", "port", "control_port", "metrics_port", "backend", "trace_file"}
 """Options that the chart and the images set, so that ports and Services agree with them."""
+OF_OWN_WIRE = ("interop", "memory_budget")
+"""Options that models refuse whose sockets are gRPC's."""
 FILES = {"tls_cert", "tls_key", "tls_client_ca"}
 """Options that name files, which the chart has no way to mount."""
 
@@ -72,7 +74,7 @@ def options() -> list["Field[Any]"]:
 
 def _common(option: "Field[Any]") -> bool:
     """Every model takes it, with the same values, and so does the backend."""
-    return not option.metadata["models"] and option.name not in ("conflicts", "interop")
+    return not option.metadata["models"] and option.name not in ("conflicts", *OF_OWN_WIRE)
 
 
 def _entry(model: str) -> dict[str, Any]:
@@ -82,7 +84,7 @@ def _entry(model: str) -> dict[str, Any]:
         if _common(option):
             properties[option.name] = {"$ref": f"#/$defs/options/properties/{option.name}"}
         elif option.name == "conflicts" or (
-            MODELS[model].own_wire if option.name == "interop" else model in option.metadata["models"]
+            MODELS[model].own_wire if option.name in OF_OWN_WIRE else model in option.metadata["models"]
         ):
             properties[option.name] = _schema(option, model)
     return {"$ref": "#/$defs/entry", "properties": {"options": _closed(properties) | _fitting_conflicts(model)}}

@@ -10,8 +10,10 @@ import grpc
 import pytest
 from sweetspot.v1 import workload_pb2
 
+from services.wire import Code
 from tests.conformance.conftest import OWN_WIRE, Workload
 from tests.serving import Serving, serving
+from tests.wire_client import WireClient
 
 MIB = 1024 * 1024
 DIFFERENT = [
@@ -35,6 +37,18 @@ ALL_WAYS_TO_WAIT = workload_pb2.RunRequest(
 )
 ECHO = workload_pb2.RunRequest(payload=os.urandom(1_000_000))
 CALLS = 5
+RUN = "/sweetspot.v1.Workload/Run"
+
+
+def large_unknown_field() -> bytes:
+    """A call that waits, of which 4 MiB mean nothing; some 4 kB once they are packed."""
+    waits = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=50_000))])
+    size_bytes = 4 * MIB - 1000
+    length = [size_bytes & 127 | 128, size_bytes >> 7 & 127 | 128, size_bytes >> 14 & 127 | 128, size_bytes >> 21]
+    return waits.SerializeToString() + b"\x7a" + bytes(length) + bytes(size_bytes)  # field 15, length-delimited
+
+
+LARGE_UNKNOWN = large_unknown_field()
 
 
 @pytest.fixture(scope="module", params=DIFFERENT, ids=" ".join)
@@ -68,3 +82,21 @@ def test_calls_that_have_ended_leave_no_memory_without_the_collector(
                     list(workload.run_stream(plan, timeout=20))
         grown_bytes = resident_bytes(uncollected.process.pid) - before
         assert grown_bytes < 10 * MIB  # 2.9 MiB a call where all calls leave cycles
+
+
+def test_calls_that_unpack_to_more_than_there_is_memory_for_are_refused(uncollected: Serving) -> None:
+    before = resident_bytes(uncollected.process.pid)
+    most_bytes = 0
+    with WireClient(uncollected.address) as client:
+        calls = [client.session.start(RUN, LARGE_UNKNOWN, gzip=True) for _ in range(30)]
+
+        def have_ended() -> bool:
+            nonlocal most_bytes
+            most_bytes = max(most_bytes, resident_bytes(uncollected.process.pid))
+            return all(call.code is not None for call in calls)
+
+        client.wait_for(have_ended)
+        assert {call.code for call in calls} == {Code.OK, Code.RESOURCE_EXHAUSTED}
+        assert all(call.message.startswith("no memory: ") for call in calls if call.code is not Code.OK)
+        assert most_bytes - before < 64 * MIB
+        assert client.call(RUN, LARGE_UNKNOWN, gzip=True).code is Code.OK

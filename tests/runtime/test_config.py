@@ -2,7 +2,11 @@
 
 import pytest
 
-from services.runtime.config import parse_config
+from services.__main__ import parse
+from services.runtime import memory
+from services.runtime.config import Config, parse_config
+
+MIB = 1024 * 1024
 
 REFUSED = [
     ("reactor", ["--style", "goto"], {}, "--style: 'goto' is none of closures, ripped, continuations"),
@@ -11,6 +15,32 @@ REFUSED = [
     ("reactor", ["--backend", "::1:80"], {}, "'::1:80' is not HOST:PORT, such as localhost:50051 or [::1]:50051"),
     ("reactor", ["--port", "65536"], {}, "--port: 65536 is not within 0 to 65535"),
 ]
+
+
+@pytest.mark.parametrize("model", ["grpcio_threads", "grpcio_asyncio"])
+def test_a_memory_budget_is_refused_where_grpcs_core_reads(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        parse([model, "--memory-budget", "1000000"], {})
+    assert refused.value.code == 2
+    assert "--memory-budget is for the models that own their sockets" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("memory_budget", "limit_bytes", "budget"),
+    [
+        (None, None, 32 * MIB),
+        (None, 256 * MIB, 32 * MIB),
+        (None, 160 * MIB, 20 * MIB),
+        (None, 64 * MIB, 12 * MIB),  # three messages: one that comes compressed takes two, and one is read meanwhile
+        (None, 1 << 40, 32 * MIB),
+        (100 * MIB, 256 * MIB, 100 * MIB),
+    ],
+)
+def test_the_memory_budget_is_a_share_of_the_groups_limit(
+    memory_budget: int | None, limit_bytes: int | None, budget: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "memory_limit_bytes", lambda: limit_bytes)
+    assert memory.budget_bytes(Config(memory_budget=memory_budget)) == budget
 
 
 @pytest.mark.parametrize(("model", "arguments", "environ", "why"), REFUSED)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.runtime.quota import Throttling, cpu_quota, read_throttling, usable_cpus
+from services.runtime.quota import Throttling, cpu_quota, memory_limit_bytes, read_throttling, usable_cpus
 
 V1 = "31 23 0:29 {root} {at} rw,relatime shared:9 - cgroup cgroup rw,{controllers}"
 V2 = "41 31 0:38 {root} {at} rw,relatime shared:4 - cgroup2 cgroup2 rw,nsdelegate"
@@ -32,12 +32,12 @@ class Machine:
         (self.proc / "self/mountinfo").write_text("\n".join(self.mounts))
 
     def v2(self, group: str, cpu_max: str, stat: str = V2_STAT) -> None:
-        self._write(group, {"cpu.max": f"{cpu_max}\n", "cpu.stat": stat})
+        self.write(group, {"cpu.max": f"{cpu_max}\n", "cpu.stat": stat})
 
     def v1(self, group: str, quota_us: int, stat: str = V1_STAT) -> None:
-        self._write(group, {"cpu.cfs_quota_us": f"{quota_us}\n", "cpu.cfs_period_us": "100000\n", "cpu.stat": stat})
+        self.write(group, {"cpu.cfs_quota_us": f"{quota_us}\n", "cpu.cfs_period_us": "100000\n", "cpu.stat": stat})
 
-    def _write(self, group: str, files: dict[str, str]) -> None:
+    def write(self, group: str, files: dict[str, str]) -> None:
         home = self.groups / group
         home.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
@@ -200,6 +200,37 @@ def test_usable_is_the_quota_or_the_allowed_cpus_if_fewer(
     assert usable_cpus(proc=machine.proc) == usable
 
 
+@pytest.mark.parametrize(
+    ("own", "parent", "in_force"),
+    [("268435456", "max", 268_435_456), ("max", "1000000", 1_000_000), ("2000", "1000", 1000), ("max", "max", None)],
+)
+def test_the_memory_limit_in_force_is_the_least_on_the_way_up(
+    machine: Machine, own: str, parent: str, in_force: int | None
+) -> None:
+    machine.own_group("0::/app/service")
+    machine.mount(V2, "unified")
+    machine.write("unified/app", {"memory.max": f"{parent}\n"})
+    machine.write("unified/app/service", {"memory.max": f"{own}\n"})
+    assert memory_limit_bytes(proc=machine.proc) == in_force
+
+
+@pytest.mark.parametrize(("own", "in_force"), [("268435456", 268_435_456), ("9223372036854771712", None)])
+def test_the_memory_limit_of_a_v1_group_is_its_memory_controllers(
+    machine: Machine, own: str, in_force: int | None
+) -> None:
+    machine.own_group("4:cpu,cpuacct:/elsewhere", "3:memory:/app")
+    machine.mount(V1, "cpu", controllers="cpu")
+    machine.mount(V1, "memory", controllers="memory")
+    machine.write("memory/app", {"memory.limit_in_bytes": f"{own}\n"})
+    assert memory_limit_bytes(proc=machine.proc) == in_force
+
+
+def test_where_nothing_is_mounted_there_is_no_memory_limit(machine: Machine) -> None:
+    with_nothing_mounted(machine)
+    assert memory_limit_bytes(proc=machine.proc) is None
+
+
 def test_the_machine_that_runs_this_can_be_read() -> None:
+    assert (memory_limit_bytes() or 1) > 0
     assert 0 < usable_cpus() <= len(os.sched_getaffinity(0))
     assert (read_throttling() is None) == (cpu_quota() is None)

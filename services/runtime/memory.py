@@ -1,0 +1,37 @@
+"""The memory that calls of a service may take: as configured, or a share of what its control group may have.
+
+All processes of a service share it: what each of their connections holds is a gauge of the board (board.py).
+"""
+
+from services.runtime.board import Gauge
+from services.runtime.config import Config
+from services.runtime.quota import memory_limit_bytes
+
+MOST_BYTES = 32 * 1024 * 1024
+"""Unless another budget is configured: what is counted takes up to twice as much, while it is parsed and answered."""
+SHARE = 8
+"""Of a control group's limit: the chart gives 256 MiB, and a service of several processes takes half of that idle."""
+
+
+def budget_bytes(config: Config) -> int:
+    """At least what the largest message takes that comes compressed: both of it, and a copy while it is read."""
+    limit_bytes = memory_limit_bytes()
+    share_bytes = MOST_BYTES if limit_bytes is None else min(limit_bytes // SHARE, MOST_BYTES)
+    return max(config.memory_budget or share_bytes, 3 * config.max_message_bytes)
+
+
+class SharedMemory:
+    """What all connections of a service hold together."""
+
+    def __init__(self, held: Gauge, config: Config) -> None:
+        self._held = held
+        self._budget_bytes = budget_bytes(config)
+        self.connection_bytes = max(self._budget_bytes // 2, 2 * config.max_message_bytes)
+
+    def add(self, change_bytes: int) -> None:
+        """A connection holds so much more."""
+        self._held.add(change_bytes)
+
+    def room_bytes(self) -> int:
+        """How much more all together may hold; below 0 where it is too much."""
+        return self._budget_bytes - (self._held.value() or 0)

@@ -1,0 +1,152 @@
+"""A connection holds no more than it may, nothing that fits is refused, and what is over is given back."""
+
+import gzip
+
+import pytest
+
+from services.wire import Code, Limits, ServerSession
+from services.wire.memory import FREE_BYTES, REPORT_BYTES
+from tests.wire import frames
+from tests.wire.ends import SHAPES, ConnectionPair, RawClient, calls_in
+from tests.wire.frames import message, request_to
+
+MIB = 1024 * 1024
+GZIPPED = request_to(b"/test/Unary", (b"grpc-encoding", b"gzip"))
+
+
+MOST_BYTES = 4 * MIB + 2 * MIB + 4 * MIB + 40 * Limits().stream_window_bytes
+"""Of a connection that may hold 4 MiB: half as much runs, one message more comes, and what was on its way."""
+
+
+class Shared:
+    """What several sessions share."""
+
+    def __init__(self, budget_bytes: int, connection_bytes: int) -> None:
+        self.connection_bytes = connection_bytes
+        self.budget_bytes = budget_bytes
+        self.held_bytes = 0
+        self.most_bytes = 0
+        self.refusals = 0
+
+    def add(self, change_bytes: int) -> None:
+        self.held_bytes += change_bytes
+        self.most_bytes = max(self.most_bytes, self.held_bytes)
+
+    def room_bytes(self) -> int:
+        return self.budget_bytes - self.held_bytes
+
+    def refused(self, calls: int) -> None:
+        self.refusals += calls
+
+    def session(self, limits: Limits = Limits()) -> ServerSession:  # noqa: B008 - frozen
+        return ServerSession(SHAPES, limits, memory=self, on_refusal=self.refused)
+
+    def client(self) -> RawClient:
+        return RawClient(server=self.session())
+
+
+def zeros(size_bytes: int) -> bytes:
+    return message(gzip.compress(bytes(size_bytes)), flag=1)
+
+
+def unary(stream_id: int, body: bytes, fields: tuple[tuple[bytes, bytes], ...] = GZIPPED) -> bytes:
+    return frames.headers(stream_id, fields) + frames.data(stream_id, body, end_stream=True)
+
+
+def test_many_large_uploads_at_once_come_through_one_after_the_other() -> None:
+    shared = Shared(16 * MIB, 4 * MIB)
+    pair = ConnectionPair(server=shared.session())
+    pair.exchange()
+    calls = [pair.client.start("/test/Unary", bytes(MIB)) for _ in range(40)]
+    while received := calls_in(pair.exchange()[0]):
+        for call in received:
+            assert len(call.request) == MIB
+            pair.server.reply(call, b"")
+    assert {call.code for call in calls} == {Code.OK}
+    assert 4 * MIB <= shared.most_bytes <= MOST_BYTES
+    assert shared.held_bytes == 0
+
+
+def test_streams_within_a_message_take_no_more_than_the_connection_may_hold() -> None:
+    shared = Shared(16 * MIB, 4 * MIB)
+    pair = ConnectionPair(server=shared.session())
+    pair.exchange()
+    calls = [pair.client.start("/test/Upload") for _ in range(40)]
+    for call in calls:
+        pair.client.send_message(call, bytes(4 * MIB - 100))
+    for _ in calls:
+        events, _ = pair.exchange()
+        for event in events:
+            if hasattr(event, "message"):
+                pair.server.consumed(event.call, event.message)
+    assert shared.most_bytes <= MOST_BYTES
+
+
+def test_the_largest_message_comes_through_whichever_way_it_comes() -> None:
+    shared = Shared(12 * MIB, 8 * MIB)
+    client = shared.client()
+    largest = Limits().max_message_bytes
+    (call,) = calls_in(client.send(unary(1, zeros(largest))))
+    assert len(call.request) == largest
+    client.server.reply(call, b"")
+    pair = ConnectionPair(server=shared.session())
+    pair.client.start("/test/Unary", bytes(largest))
+    assert len(pair.receive_call().request) == largest
+
+
+def test_what_would_unpack_to_too_much_is_refused_and_counted() -> None:
+    shared = Shared(16 * MIB, 8 * MIB)
+    client = shared.client()
+    streams = [client.request(GZIPPED, zeros(4 * MIB)) for _ in range(10)]
+    calls = calls_in(client.flush())
+    assert len(calls) == 2
+    assert shared.refusals == 8
+    assert shared.most_bytes <= 8 * MIB
+    refused = client.headers_of(streams[2])
+    assert refused[b"grpc-status"] == b"%d" % Code.RESOURCE_EXHAUSTED
+    assert refused[b"grpc-message"].startswith(b"no memory: ")
+    client.server.reply(calls[0], b"")
+    assert calls_in(client.send(unary(21, zeros(4 * MIB))))
+
+
+@pytest.mark.parametrize("end", ["finished", "cancelled", "connection lost"])
+def test_what_a_call_took_is_given_back_however_it_ends(end: str) -> None:
+    shared = Shared(16 * MIB, 8 * MIB)
+    client = shared.client()
+    (call,) = calls_in(client.send(unary(1, zeros(2 * MIB)), frames.headers(3), frames.data(3, message(bytes(9000)))))
+    assert shared.held_bytes >= 2 * MIB - REPORT_BYTES
+    if end == "cancelled":
+        client.send(frames.rst_stream(1))
+    if end == "connection lost":
+        client.send(b"")
+    client.server.finish(call)
+    assert shared.held_bytes == 0
+    assert call.request == b""
+
+
+def test_a_service_that_holds_too_much_refuses_large_calls_and_serves_small_ones() -> None:
+    shared = Shared(8 * MIB, 6 * MIB)
+    greedy, other = shared.client(), shared.client()
+    held = calls_in(greedy.send(unary(1, zeros(4 * MIB)), unary(3, zeros(MIB)), unary(5, zeros(MIB // 2))))
+    assert len(held) == 3
+    assert not calls_in(other.send(unary(1, zeros(4 * MIB))))
+    (small,) = calls_in(other.send(unary(3, zeros(FREE_BYTES // 2))))
+    other.server.reply(small, b"")
+    for call in held:
+        greedy.server.reply(call, b"")
+    assert calls_in(other.send(unary(5, zeros(4 * MIB))))
+
+
+def test_replies_that_are_not_read_count_until_they_are() -> None:
+    shared = Shared(16 * MIB, 8 * MIB)
+    client = shared.client()
+    for stream_id in (1, 3):
+        (call,) = calls_in(client.send(unary(stream_id, zeros(10))))
+        client.server.reply(call, bytes(3 * MIB))
+        client.hear()
+    assert abs(shared.held_bytes - 6 * MIB) < 3 * REPORT_BYTES
+    assert not calls_in(client.send(unary(5, zeros(3 * MIB))))
+    client.send(*(frames.window_update(stream_id, 8 * MIB) for stream_id in (0, 1, 3)))
+    client.hear()
+    assert shared.held_bytes == 0
+    assert calls_in(client.send(unary(7, zeros(3 * MIB))))
