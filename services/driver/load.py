@@ -68,6 +68,7 @@ class Load:
         loop.begin(arrivals)
         loop.turn_until(window.start_ns)
         if not loop.stopped:
+            loop.drop_late(window.start_ns)
             if options.streams is not None:
                 # Else a service that stalls in warm-up would be known by its quick calls alone.
                 loop.count_from(begin_ns)
@@ -87,6 +88,7 @@ class Load:
         loop, fleet = self._loop, self._fleet
         outcome = loop.outcome
         loop.sending = loop.measuring = False
+        loop.end_arrivals()
         after = resource.getrusage(resource.RUSAGE_SELF)
         outcome.cpu_user_ns = round((after.ru_utime - before.ru_utime) * NS_PER_S)
         outcome.cpu_system_ns = round((after.ru_stime - before.ru_stime) * NS_PER_S)

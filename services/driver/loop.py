@@ -20,6 +20,7 @@ Must not know the phases of a run, nor how connections are opened and where they
 
 import select
 from collections.abc import Iterable, Iterator
+from itertools import chain, takewhile
 from time import monotonic_ns as clock
 
 from google.protobuf.message import DecodeError
@@ -43,6 +44,12 @@ REPLIES_PER_PARSED = 64
 _TICK_NS = 10_000_000
 # Few enough that calls that fall due meanwhile are not kept waiting for long.
 _EVENTS_AT_ONCE = 32
+# Arrivals that are dealt between two looks at what has come: 0.3 ms. Without a bound, a rate that no driver reaches
+# would leave no time to read replies.
+DEALT_AT_ONCE = 256
+# Calls that wait for a stream, in all, 100 bytes each. Further arrivals stay in the schedule: they are dealt later, or
+# never sent.
+WAITING_AT_MOST = 1 << 18
 _NEVER_NS = 1 << 63
 
 # Where a call in flight is, when it was intended to be sent and when it was sent, its trace, and whether it was sent
@@ -65,6 +72,10 @@ class Loop:
         """In the order of their sends: as all have one timeout, the first is the first to time out."""
         self._arrivals: Iterator[int] = iter(())
         self._next_ns = _NEVER_NS
+        self._waiting = 0
+        """Calls that wait for a stream, on all connections."""
+        self._undealt: Iterator[int] = iter(())
+        """Arrivals that were due when measuring ended, and had not been dealt."""
         self._counted_from_ns = _NEVER_NS
         """Calls intended earlier are in no book."""
         self.outcome = Outcome(Window(0, 0))
@@ -87,6 +98,24 @@ class Loop:
         self._counted_from_ns = intended_ns
         self.outcome.accounts.planned += self._counted_in_flight()
 
+    def drop_late(self, start_ns: int) -> None:
+        """Drops what was due before measuring and is not sent, where the driver cannot send what is asked.
+
+        It would send little else while measuring. None of it is in the books.
+        """
+        if self._next_ns >= start_ns - _TICK_NS:
+            return
+        for connection in self._fleet.connections:
+            connection.waiting.clear()
+        self._waiting = 0
+        self._next_ns = next((due_ns for due_ns in self._arrivals if due_ns >= start_ns), _NEVER_NS)
+
+    def end_arrivals(self) -> None:
+        """Deals no more: what is late until now is not sent."""
+        if self._next_ns != _NEVER_NS:
+            self._undealt = chain((self._next_ns,), self._arrivals)
+            self._next_ns = _NEVER_NS
+
     @property
     def in_flight(self) -> int:
         """Calls sent and not ended."""
@@ -94,8 +123,13 @@ class Loop:
 
     def close_books(self) -> None:
         """Books the calls that have not ended."""
+        self.end_arrivals()
+        end_ns = self.outcome.window.end_ns
+        late = sum(map(self._counts, takewhile(end_ns.__gt__, self._undealt)))
+        self.outcome.accounts.planned += late
         waiting = (intended_ns for connection in self._fleet.connections for intended_ns, _ in connection.waiting)
-        self.outcome.accounts.close(not_sent=sum(map(self._counts, waiting)), unfinished=self._counted_in_flight())
+        not_sent = late + sum(map(self._counts, waiting))
+        self.outcome.accounts.close(not_sent=not_sent, unfinished=self._counted_in_flight())
         now_ns = clock()
         for flight in self._in_flight.values():
             self._trace(flight, now_ns, None, measured=self._counts(flight[1]))
@@ -112,7 +146,9 @@ class Loop:
             self._tick(now_ns)
             tick_ns = min(now_ns + _TICK_NS, end_ns)
             while now_ns < tick_ns:
-                gap_ns = min(tick_ns, self._next_ns) - now_ns
+                # Where no more may wait, only a reply makes room.
+                next_ns = self._next_ns if self._waiting < WAITING_AT_MOST else _NEVER_NS
+                gap_ns = min(tick_ns, next_ns) - now_ns
                 if is_open_loop and gap_ns > 0:
                     select.select((epoll,), (), (), gap_ns / NS_PER_S)
                     gap_ns = 0
@@ -225,6 +261,7 @@ class Loop:
             sent_ns = clock()
             while waiting and session.can_start:
                 intended_ns, again = waiting.popleft()
+                self._waiting -= 1
                 self._start(connection, intended_ns, sent_ns, again=again)
         streams = self._options.streams
         if streams is None or not self.sending:
@@ -260,6 +297,7 @@ class Loop:
         self.outcome.sent_again += 1
         connection = self._fleet.in_turn()
         connection.waiting.append((intended_ns, True))
+        self._waiting += 1
         self._send_on({connection})
 
     def _start(self, connection: Connection, intended_ns: int, sent_ns: int, *, again: bool = False) -> None:
@@ -277,8 +315,12 @@ class Loop:
         connection.open += 1
 
     def _send_due(self, now_ns: int) -> None:
+        """Deals what is due, the oldest first, as far as there is room."""
         dealt: set[Connection] = set()
-        while self._next_ns <= now_ns:
+        room = min(DEALT_AT_ONCE, WAITING_AT_MOST - self._waiting)
+        while self._next_ns <= now_ns and room > 0:
+            room -= 1
+            self._waiting += 1
             connection = self._fleet.in_turn()
             connection.waiting.append((self._next_ns, False))
             dealt.add(connection)

@@ -8,6 +8,11 @@ from typing import Any
 
 _STATISTICS = ("min", "mean", "p50", "p90", "p99", "p999", "max")
 
+_REACHED = 0.95
+"""An open loop that got this share of its rate has reached it."""
+_BUSY = 0.9
+"""A driver that used this share of a CPU had no time to send more; it has one thread."""
+
 
 def summary(result: Mapping[str, Any]) -> str:
     """A few lines of plain text."""
@@ -34,9 +39,27 @@ def _lines(result: Mapping[str, Any]) -> Iterator[str]:
     ends = {"ok": calls["ok"], **calls["by_status"]}
     ends |= {end.replace("_", " "): calls[end] for end in ("timed_out", "not_sent", "unfinished") if calls[end]}
     yield f"{calls['planned']:,} calls planned: " + ", ".join(f"{count:,} {end}" for end, count in ends.items())
+    yield from _too_slow(result)
     for status, message in calls["first_messages"].items():
         yield f"  first {status}: {message or '(no message)'}"
     yield from _pods(result["pods"])
+
+
+def _too_slow(result: Mapping[str, Any]) -> Iterator[str]:
+    """Of an open loop that did not reach its rate: by how much, how late calls were sent, and what the bound was."""
+    asked, got, late_ns = result["asked"], result["got"], result["lateness_ns"]["max"]
+    if asked["loop"] == "closed" or result["interrupted"] or got["rate_rps"] >= _REACHED * asked["rate_rps"]:
+        return
+    driver = result["driver"]
+    drivers_ns = len(result["shards"]) * got["duration_s"] * 1e9
+    cpu = (driver["cpu_user_ns"] + driver["cpu_system_ns"]) / drivers_ns
+    bound = f"the driver used {cpu:.0%} of a CPU, and "
+    if cpu >= _BUSY:
+        bound += "is the bound; next: more shards, or a lower --rate"
+    else:
+        bound += "waited for the service or for a processor"
+    late = "" if late_ns is None else f", sent up to {_ms(late_ns)} ms late"
+    yield f"asked {asked['rate_rps']:,.0f} calls/s, answered {got['rate_rps']:,.0f}/s{late}: {bound}"
 
 
 def _shards(shards: Sequence[Mapping[str, Any]], start_spread_ns: int) -> Iterator[str]:

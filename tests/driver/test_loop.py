@@ -3,6 +3,8 @@ import random
 import socket
 import struct
 import threading
+from collections import Counter
+from datetime import UTC, datetime
 from itertools import repeat
 from time import monotonic_ns
 from typing import Any
@@ -10,8 +12,13 @@ from typing import Any
 import pytest
 
 from services.driver.accounts import Accounts
-from services.driver.fleet import TargetRefused
+from services.driver.connection import Connection
+from services.driver.fleet import Fleet, TargetRefused
 from services.driver.load import Load
+from services.driver.loop import DEALT_AT_ONCE, Loop
+from services.driver.plan import make_plan
+from services.driver.result import make_result
+from services.driver.summary import summary
 from services.driver.tracing import Sampler
 from services.network.address import Address
 from services.telemetry.labels import from_baggage
@@ -284,3 +291,36 @@ def test_a_traced_call_has_its_root_span_even_where_it_is_not_measured(kind: dic
         outcome = run(options(target, trace_ratio=1.0, warmup_s=0.1, duration_s=0.1, **kind))
     assert service.traceparents == {call.trace.traceparent for call in outcome.traced}
     assert sum(call.measured for call in outcome.traced) == outcome.accounts.planned
+
+
+def test_a_rate_that_no_driver_reaches_leaves_time_to_read_and_is_booked_to_the_last_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("services.driver.loop.WAITING_AT_MOST", 1000)
+    dealt: Counter[int] = Counter()
+    rounds = 0
+    in_turn, send_due = Fleet.in_turn, Loop._send_due
+
+    def count(fleet: Fleet) -> Connection:
+        dealt[rounds] += 1
+        return in_turn(fleet)
+
+    def begin_round(loop: Loop, now_ns: int) -> None:
+        nonlocal rounds
+        rounds += 1
+        send_due(loop, now_ns)
+        assert sum(len(connection.waiting) for connection in loop._fleet.connections) <= 1000
+
+    monkeypatch.setattr(Fleet, "in_turn", count)
+    monkeypatch.setattr(Loop, "_send_due", begin_round)
+    with FakeService(lambda _: Act.REPLY).running() as target:
+        asked = options(target, streams=None, rate_rps=1e6, warmup_s=0.02, duration_s=0.2, timeout_s=0.1)
+        outcome = run(asked)
+    accounts = outcome.accounts
+    assert accounts.planned == parts(accounts) == 200_000
+    assert accounts.ok > 0
+    assert accounts.not_sent > 100_000
+    assert max(dealt.values()) <= DEALT_AT_ONCE
+    assert "asked 1,000,000 calls/s, answered " in summary(
+        make_result(asked, make_plan(None), datetime.now(UTC), outcome)
+    )
