@@ -99,7 +99,9 @@ def measure(
     load += label_flags(place.folder.resolve().name, model, connections)
     with _counters([service.control for service in services]) as read, started("driver", load) as driver:
         driver.expect("measuring", experiment.warmup_s + OPENING_TIMEOUT_S)
-        before, others_share = read(), _others(place, services, limit_cpus)
+        # Before the counters: a busy service takes a second to tell those.
+        others_share = _others(place, services, limit_cpus)
+        before = read()
         driver.expect("measured", experiment.duration_s + GRACE_S)
         taken = others_share()
         after = read()
