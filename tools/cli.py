@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from tools.address import Address
 from tools.named import RELEASE, names
+from tools.plain import print_what_can_be_shown
 from tools.status import INTERRUPTED, REFUSED
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None, programs: "Programs | None" = N
     # An interpreter that is interrupted while it ends prints a traceback, though all is done.
     atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
     try:
+        print_what_can_be_shown()
         args = _parser().parse_args(arguments)
         from tools import commands  # noqa: PLC0415  (see above)
 

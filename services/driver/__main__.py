@@ -22,7 +22,7 @@ from services.driver.loop import PATH
 from services.driver.options import Options, parse
 from services.driver.plan import PlanError, read_plan
 from services.driver.result import UNWRITTEN, keep, make_result
-from services.driver.summary import summary
+from services.driver.summary import print_in_any_locale, summary
 from services.driver.tracing import record_spans, sampler
 from services.driver.whole import check_writable
 from services.telemetry import Tracing
@@ -40,6 +40,7 @@ class _Refused(Exception):
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the driver. Returns the exit status."""
+    print_in_any_locale()
     options = parse(arguments)
     try:
         check()

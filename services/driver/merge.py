@@ -15,7 +15,7 @@ from typing import Any
 
 from services.driver.result import UNWRITTEN, keep
 from services.driver.samples import merge as merge_summaries
-from services.driver.summary import summary
+from services.driver.summary import print_in_any_locale, summary
 from services.driver.tracing import not_too_many
 
 Result = dict[str, Any]
@@ -29,6 +29,7 @@ class VoidRun(Exception):
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the command line. Returns the exit status."""
+    print_in_any_locale()
     parser = argparse.ArgumentParser(prog="python -m services.driver.merge", allow_abbrev=False)
     parser.add_argument("--out", required=True, type=Path, metavar="FILE.json", help="where the result goes")
     parser.add_argument("shards", nargs="+", type=Path, metavar="SHARD.json", help="each shard's result")

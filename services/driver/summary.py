@@ -3,6 +3,8 @@
 Knows the result's shape. Must not know anything that is not in it.
 """
 
+import io
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +14,12 @@ _REACHED = 0.95
 """An open loop that got this share of its rate has reached it."""
 _BUSY = 0.9
 """A driver that used this share of a CPU had no time to send more; it has one thread."""
+
+
+def print_in_any_locale() -> None:
+    """What a service answered may be in any script, where the locale is ASCII: such characters are escaped."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def summary(result: Mapping[str, Any]) -> str:

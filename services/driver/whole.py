@@ -10,6 +10,8 @@ from pathlib import Path
 
 _DESCRIPTORS = ("/dev/fd/", "/proc/", "/dev/stdout", "/dev/stderr")
 """What these name is open already, perhaps as a regular file: another file in its place would get nothing more."""
+_ERRORS = "surrogateescape"
+"""A path that was read under an ASCII locale is written with the bytes that it has."""
 
 
 def check_writable(path: Path) -> None:
@@ -29,7 +31,7 @@ def check_writable(path: Path) -> None:
 def write_whole(path: Path, text: str) -> None:
     """Whoever reads a regular file meanwhile, or after a crash, sees the old content or the new one."""
     if not _is_replaced(path):
-        with path.open("a", encoding="utf-8") as file:
+        with path.open("a", encoding="utf-8", errors=_ERRORS) as file:
             file.write(text)
         return
     # A link stays: what it leads to is replaced. In that folder, because a rename is atomic only within one file
@@ -37,7 +39,7 @@ def write_whole(path: Path, text: str) -> None:
     target = path.resolve()
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
-        with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123  (a descriptor)
+        with open(descriptor, "w", encoding="utf-8", errors=_ERRORS) as file:  # noqa: PTH123  (a descriptor)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

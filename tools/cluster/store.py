@@ -278,7 +278,9 @@ def _merged(results: Sequence[Any], programs: Programs) -> Any:
         whole = Path(folder, "whole.json")
         command = [*programs.merge, "--out", str(whole), *map(str, paths)]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_MERGE_TIMEOUT_S)
+            done = subprocess.run(
+                command, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=_MERGE_TIMEOUT_S
+            )
         except subprocess.TimeoutExpired:
             raise VoidTrialError(f"its parts were not put together within {_MERGE_TIMEOUT_S:.0f} s") from None
         if done.returncode != 0:

@@ -12,6 +12,7 @@ from typing import NoReturn
 from tools.deploy import images, nodes, release
 from tools.deploy.programs import DeployError, ask, need
 from tools.deploy.release import Release
+from tools.plain import print_what_can_be_shown
 
 KIND_TIMEOUT_S = 600.0
 
@@ -23,6 +24,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line. Returns the exit status."""
+    print_what_can_be_shown()
     args = _parser().parse_args(arguments)
     try:
         if args.command == "cluster":

@@ -34,7 +34,9 @@ def need(program: str, next_step: str) -> None:
 def ask(*command: str, timeout_s: float = ASK_TIMEOUT_S) -> str:
     """What it prints. Raises ProgramError, also where it does not end in time."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", timeout=timeout_s, check=False
+        )
     except subprocess.TimeoutExpired:
         raise ProgramError(command, f"no answer in {timeout_s:.0f} s") from None
     if done.returncode:
