@@ -48,6 +48,10 @@ _OF_CLUSTER = ("namespace", "release", *_OF_LOAD)
 """What `run` has use for with --cluster alone; None where it is not given, as the fields of Cluster have defaults."""
 
 
+STARTING_S = 1.5
+"""For a service and a driver to start and to end: what a trial is expected to take besides its own time."""
+
+
 class _Refused(PlainError):
     """What keeps a command from being done, in one line."""
 
@@ -185,7 +189,7 @@ def _run_trials(asked: Experiment, models: Sequence[str], folder: Path, venue: V
     kept = {(trial.model, trial.connections) for trial in read_trials(folder).trials}
     wanted = [pair for pair in trials(asked, models) if pair not in kept]
     console.print(f"{len(wanted)} trials, kept in {folder}", markup=False, soft_wrap=True)
-    with Progress(console, len(wanted)) as bar:
+    with Progress(console, len(wanted), asked.warmup_s + asked.duration_s + STARTING_S) as bar:
         progress = RunProgress(bar)
         interrupted = _to_its_end(lambda: venue.measure_all(asked, wanted, folder, progress))
     found = read_trials(folder).trials
@@ -233,7 +237,7 @@ def _run_scale(asked: Experiment, models: Sequence[str], folder: Path, venue: Ve
     kept = read_cells(folder).cells
     wanted = [cell for cell in cells(asked, models) if cell not in kept]
     console.print(f"{len(wanted)} cells, kept in {folder}", markup=False, soft_wrap=True)
-    with Progress(console, len(wanted)) as bar:
+    with Progress(console, len(wanted), _cell_s(asked)) as bar:
         progress = ScaleProgress(bar)
 
         def search() -> None:
@@ -246,6 +250,12 @@ def _run_scale(asked: Experiment, models: Sequence[str], folder: Path, venue: Ve
     missing = len(set(wanted) - found.cells)
     tally = _Tally("cells", len(found.cells), len(wanted), missing, len(progress.failures))
     return _status(tally, folder, interrupted)
+
+
+def _cell_s(asked: Experiment) -> float:
+    """How long a search is expected to take: as many trials as it may have."""
+    trials = asked.scale.search.trials if asked.scale else 1
+    return trials * (asked.warmup_s + asked.duration_s + STARTING_S)
 
 
 def _to_its_end(work: Callable[[], None]) -> bool:

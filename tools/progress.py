@@ -1,31 +1,45 @@
-"""Progress of a run of many parts: a line for each that has ended, and in a terminal a bar below them."""
+"""Progress of a run of many parts: a line for each that has ended, and in a terminal a bar below them.
 
+Both say how long the rest takes: as long for each part as the ended ones took, and before one has ended as expected.
+"""
+
+import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
+
+from tools.units import rest
 
 
 class Progress:
     """Must not know what the parts are."""
 
-    def __init__(self, console: Console, wanted: int) -> None:
+    def __init__(
+        self, console: Console, wanted: int, expected_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`expected_s` is what each part is expected to take."""
         self._wanted = wanted
+        self._expected_s = expected_s
+        self._clock = clock
+        self._begun_s = clock()
         self._done = 0
+        self._on_terminal = console.is_terminal
         # Twice a second: drawing takes time from the driver, which has the same processor.
         self._bar = Bar(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TimeRemainingColumn(),
+            TextColumn("{task.fields[left]}", markup=False),
             console=console,
             refresh_per_second=2,
             transient=True,
-            disable=not console.is_terminal,
+            disable=not self._on_terminal,
         )
-        self._task = self._bar.add_task("starting", total=wanted)
+        self._task = self._bar.add_task("starting", total=wanted, left=self._left())
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -36,7 +50,7 @@ class Progress:
 
     def at_hand(self, what: str) -> None:
         """Names the part that runs, beside the bar."""
-        self._bar.update(self._task, description=what)
+        self._bar.update(self._task, description=what, left=self._left())
 
     def note(self, line: str) -> None:
         """A line about the part that runs."""
@@ -46,5 +60,10 @@ class Progress:
         """A line for the part that has just ended."""
         self._done += 1
         place = f"{self._done:>{len(str(self._wanted))}}/{self._wanted}"
-        self._bar.console.print(f"{place}  {line}", markup=False, highlight=False, soft_wrap=True)
-        self._bar.update(self._task, completed=self._done)
+        left = f"  ({self._left()})" if self._done < self._wanted and not self._on_terminal else ""
+        self.note(f"{place}  {line}{left}")
+        self._bar.update(self._task, completed=self._done, left=self._left())
+
+    def _left(self) -> str:
+        each_s = (self._clock() - self._begun_s) / self._done if self._done else self._expected_s
+        return f"{rest(each_s * max(0, self._wanted - self._done))} left"

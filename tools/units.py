@@ -39,3 +39,11 @@ def three_digits(number: float) -> str:
     decimals = max(0, 2 - math.floor(math.log10(abs(number))))
     text = f"{number:,.{decimals}f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def rest(seconds: float) -> str:
+    """How long a thing still takes, as exact as an estimate is: `40 s`, `3 min`, `2 h 10 min`."""
+    if seconds < 90:
+        return f"{math.ceil(seconds)} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

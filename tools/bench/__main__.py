@@ -25,6 +25,8 @@ from tools.bench.record import Record
 from tools.bench.rounds import Bench
 from tools.bench.targets import BUSY, IDLE_CONNECTIONS, Load, subjects
 from tools.local import LocalError, Pinning, Programs, allow_open_files, running_on
+from tools.plain import print_what_can_be_shown
+from tools.progress import Progress
 from tools.results import BadResultsError
 from tools.scratch import scratch_folder
 
@@ -32,6 +34,8 @@ Number = TypeVar("Number", int, float)
 
 UNMEASURED, REFUSED, INTERRUPTED = 1, 2, 130
 WARMUP_S = 0.6
+STARTING_S = 1.0
+"""For a server and a client to start and to end."""
 OTHER_OPEN_FILES = 64
 """Besides the idle connections: pipes, listeners, the interpreter's."""
 
@@ -43,6 +47,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line. Returns the exit status."""
+    print_what_can_be_shown()
     args = _parser().parse_args(arguments)
     console = Console(highlight=False)
     # Whoever stops the bench with SIGTERM, too, gets what was measured, and leaves no server behind.
@@ -139,11 +144,14 @@ def _bench(args: argparse.Namespace, cpus: tuple[int, int], scratch: Path, conso
 
     tell(f"{len(measured)} subjects, {args.rounds} rounds, {len(starts)} to overload, kept in {path}")
     interrupted = False
+    timing = Timing(WARMUP_S, args.duration)
+    parts = (1 + args.rounds * len(measured) if measured else 0) + len(starts)
     try:
-        rounds.run(
-            Bench(args.rounds, measured, starts, Timing(WARMUP_S, args.duration), server_cpu, scratch, folder, tell),
-            kept,
-        )
+        with Progress(console, parts, timing.warmup_s + timing.duration_s + STARTING_S) as bar:
+            rounds.run(
+                Bench(args.rounds, measured, starts, timing, server_cpu, scratch, folder, bar.ended),
+                kept,
+            )
     except KeyboardInterrupt:
         interrupted = True
     if starts:
