@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,12 @@ from typing import Any
 import pytest
 
 from tools.deploy.__main__ import main
-from tools.deploy.images import ROOT, Image, content_tag, sources
-from tools.deploy.nodes import check, loader
+from tools.deploy.images import ROOT, Builder, Image, content_tag, sources
+from tools.deploy.nodes import check, have, loader
 from tools.deploy.place import Place
 from tools.deploy.programs import DeployError, ProgramError
-from tools.deploy.release import KINDS, MADE_HERE, refusal
-from tools.deploy.trouble import still_leaving, trouble
+from tools.deploy.release import KINDS, MADE_HERE, Release, refusal
+from tools.deploy.trouble import ready_pods, refusals, still_leaving, trouble
 
 
 def pod(*, ready: bool = False, phase: str = "Running", scheduled: str = "", **container: Any) -> Mapping[str, Any]:
@@ -318,3 +319,125 @@ def test_every_kind_that_the_chart_makes_is_looked_for_when_it_is_removed() -> N
     made = {kind.lower() for file in goldens for kind in re.findall(r"^kind: (\w+)$", file.read_text(), re.MULTILINE)}
     looked_for = re.sub(r"ies\b", "y", KINDS).split(",")
     assert made <= {kind.removesuffix("s") for kind in looked_for}
+
+
+def deployment(ready: int, failure: str = "", generation: int = 2) -> dict[str, Any]:
+    """One of three replicas, as the API gives it."""
+    conditions = [{"type": "ReplicaFailure", "status": "True", "message": failure}] if failure else []
+    status = {"observedGeneration": 2, "updatedReplicas": 3, "readyReplicas": ready, "conditions": conditions}
+    return {"metadata": {"name": "d", "generation": generation}, "spec": {"replicas": 3}, "status": status}
+
+
+def test_pods_are_ready_once_those_of_the_new_release_are() -> None:
+    assert ready_pods([deployment(3), deployment(1)]) == "waiting for pods: 4 of 6 are ready"
+    assert ready_pods([deployment(3, generation=3)]) == "waiting for pods: 0 of 3 are ready"
+    assert ready_pods([]) == ""
+
+
+def test_pods_without_a_node_are_one_line_and_refused_ones_are_named_with_their_quota() -> None:
+    no_cores = "0/2 nodes: 2 Insufficient cpu."
+    waiting = [{**pod(phase="Pending", scheduled=no_cores), "metadata": {"name": name}} for name in ("a", "b", "c")]
+    pending, refused = refusals([*waiting, pod()], [deployment(3), deployment(0, "exceeded quota: small")], BIG)
+    assert pending.startswith(f"pods a and 2 more are Pending: {no_cores}; next: ask for less, as make deploy ")
+    assert refused.startswith("deployment d gets no pod: exceeded quota: small; next: ask for less, as make deploy ")
+
+
+NODE: dict[str, Any] = {
+    "metadata": {"name": "n1"},
+    "status": {
+        "allocatable": {"cpu": "2", "memory": "8Gi"},
+        "images": [{"names": [f"docker.io/sweetspot/{name}:{content_tag()}"]} for name in ("backend", "conformance")],
+    },
+}
+
+
+def test_images_that_every_node_has_are_not_built_again(
+    told: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lacks = {**NODE, "status": {**NODE["status"], "images": NODE["status"]["images"][:1]}}
+    assert have([NODE, lacks]) == {f"sweetspot/backend:{content_tag()}"}
+    monkeypatch.setattr(Release, "nodes", lambda _: [NODE])
+    monkeypatch.setattr(Builder, "has", lambda _, reference: reference.startswith("sweetspot/driver:"))
+    assert main(["deploy", "--models", "reactor", "--release", "big"]) == 0
+    said = capsys.readouterr().out
+    commands = told.read_text().splitlines()
+    (built,) = (line for line in commands if line.startswith("buildah build"))
+    assert f"sweetspot/reactor:{content_tag()}" in built
+    loaded = [line for line in commands if line.startswith("kind load")]
+    assert len(loaded) == len(("driver", "reactor"))
+    assert said.splitlines()[:3] == [
+        "2 of 4 images are unchanged and on every node",
+        f"image 1 of 2: sweetspot/driver:{content_tag()} is unchanged and built",
+        f"building image 2 of 2: sweetspot/reactor:{content_tag()}",
+    ]
+
+
+def test_the_time_that_is_left_is_estimated_from_the_images_that_were_built(
+    told: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clock = iter((0.0, 10.0, 20.0, 30.0))
+    monkeypatch.setattr("tools.deploy.images.time.monotonic", lambda: next(clock))
+    assert main(["images", "--models", "reactor", "--tag", "1"]) == 0
+    assert told.exists()
+    estimates = [line.partition(", ")[2] for line in capsys.readouterr().out.splitlines() if "building" in line]
+    assert estimates == ["", "about 30 s left", "about 20 s left", "about 10 s left"]
+
+
+CHART = """
+kind: Deployment
+spec: {replicas: 9, template: {spec: {containers: [{resources: {requests: {cpu: 250m, memory: 1Mi}}}]}}}
+---
+kind: Service
+---
+"""
+
+
+def test_pods_that_no_node_has_room_for_are_said_before_anything_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pods of the release itself make room; those of others do not."""
+    where = Release("big", "lab", "kind-mine")
+    labels = {"app.kubernetes.io/name": "sweetspot", "app.kubernetes.io/instance": "big"}
+    spec = {"nodeName": "n1", "containers": [{"resources": {"requests": {"cpu": "1"}}}]}
+
+    def listed(*what: str) -> list[dict[str, Any]]:
+        pods = [
+            {"metadata": {"namespace": namespace, "labels": labels}, "spec": spec, "status": {"phase": "Running"}}
+            for namespace in ("lab", "other")
+        ]
+        return [NODE] if what == ("nodes",) else pods
+
+    monkeypatch.setattr(Release, "_items", lambda _, *what: listed(*what))
+    said = where.lacking_room(CHART)
+    assert said.startswith("no room for 5 of 9 pods: together they ask for 2.25 CPUs and 0.0 GiB, and 1 CPUs and 8.0 ")
+    assert 'next: ask for less, as make deploy RELEASE=big NAMESPACE=lab CONTEXT=kind-mine ARGS="--set defaults' in said
+    assert where.lacking_room(CHART.replace("replicas: 9", "replicas: 4")) == ""
+
+
+def test_what_helm_waits_for_is_said_meanwhile_and_fields_of_others_are_taken_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    where, said, shown = Release("big", "lab", "kind-mine"), list[str](), threading.Event()
+    asked: list[tuple[str, ...]] = []
+
+    def helm(_: Release, *words: str, timeout_s: float) -> str:
+        asked.append(words)
+        if "--force-conflicts" not in words:
+            raise ProgramError(words, 'Error: Apply failed with 1 conflict: conflict with "sweetspot": .spec.replicas')
+        assert shown.wait(10)
+        return ""
+
+    def say(line: str) -> None:
+        said.append(line)
+        if "waiting" in line:
+            shown.set()
+
+    monkeypatch.setattr("tools.deploy.release._LOOK_AGAIN_S", 0.01)
+    monkeypatch.setattr(Release, "_make_namespace", lambda _: None)
+    monkeypatch.setattr(Release, "_items", lambda _, *what: [deployment(1)] if what[0] == "deployments" else [])
+    monkeypatch.setattr(Release, "helm", helm)
+    where.install((), 5, say)
+    assert said == [
+        "helm installs release big in namespace lab",
+        "helm takes back fields that were changed by others",
+        "waiting for pods: 1 of 3 are ready",
+    ]
+    assert len(asked) == 2

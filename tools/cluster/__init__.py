@@ -7,6 +7,7 @@ shard.py    what runs in such a pod: the driver, the services' counters, the res
 store.py    results in ConfigMaps: written by shards, found and put together by whoever comes back for them
 overview.py the runs that are kept, in a line each
 searched.py what a search notes on a Deployment that it changes, and who keeps off meanwhile
+room.py     whether nodes have room for pods
 ownership.py  a change that leaves helm the owner of what is changed
 pods.py     how pods fare, in words
 trial.py    one trial: fresh services, a Job, its result

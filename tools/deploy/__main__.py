@@ -95,7 +95,8 @@ def _images(args: argparse.Namespace) -> None:
     if args.load:
         context = release.reachable_context(args.context)
         nodes.check(context, args.registry, bool(os.environ.get("IMAGE_BUILD")), "make images")
-    builder, built = images.build(_models(args.models), args.registry, tag, _say)
+    wanted = images.Wanted(models=_models(args.models), registry=args.registry, tag=tag, by_content=not args.tag)
+    builder, built = images.build(wanted, _say)
     if builder is not None:
         nodes.deliver(builder, built, context, args.registry, _say)
 
@@ -108,13 +109,17 @@ def _deploy(args: argparse.Namespace, where: Release) -> None:
     pairs += [f"models.{model}.enabled=false" for model in images.models() if model not in models]
     settings = [word for file in args.values for word in ("--values", file)]
     settings += [word for pair in pairs + args.set for word in ("--set", pair)]
-    where.check_values(settings)
+    chart = where.check_values(settings)
+    if lacking := where.lacking_room(chart):
+        _say(lacking)
     if not args.tag:
         nodes.check(context, args.registry, bool(os.environ.get("IMAGE_BUILD")), where.make("deploy"))
-        builder, built = images.build(models, args.registry, tag, _say)
+        there = () if args.registry else nodes.have(where.nodes())
+        wanted = images.Wanted(models=models, registry=args.registry, tag=tag, by_content=True, delivered=there)
+        builder, built = images.build(wanted, _say)
         if builder is not None:
             nodes.deliver(builder, built, context, args.registry, _say)
-    where.install(settings, args.timeout)
+    where.install(settings, args.timeout, _say)
     _say(f"release {where.name} is ready in namespace {where.namespace} of {context}; next:")
     _say(where.notes())
 

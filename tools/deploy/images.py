@@ -8,6 +8,7 @@ import hashlib
 import os
 import shlex
 import sys
+import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,15 @@ class Builder:
         if self.name == "buildah":
             command[2:2] = ["--layers"]
         _watch(command)
+
+    def has(self, reference: str) -> bool:
+        """It is among the images here."""
+        kind = ("inspect", "--type", "image") if self.name == "buildah" else ("image", "inspect")
+        try:
+            ask(self.name, *kind, reference)
+        except ProgramError:
+            return False
+        return True
 
     def push(self, reference: str) -> None:
         """Raises ProgramError."""
@@ -117,22 +127,48 @@ def sources() -> list[Path]:
     return sorted(found)
 
 
-def build(
-    wanted: Collection[str], registry: str, tag: str, say: Callable[[str], None]
-) -> tuple[Builder | None, list[str]]:
-    """Builds what is wanted; who did it (None: IMAGE_BUILD's command), and the images' names. Raises DeployError."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Images to be built."""
+
+    models: Collection[str]
+    registry: str
+    tag: str
+    by_content: bool
+    """The tag is that of the content: an image that has it need not be built again."""
+    delivered: Collection[str] = ()
+    """Images that are already where the cluster takes them from."""
+
+
+def build(wanted: Wanted, say: Callable[[str], None]) -> tuple[Builder | None, list[str]]:
+    """Builds what is wanted and not there. Raises DeployError.
+
+    Returns who did it (None: IMAGE_BUILD's command), and the names of the images that are to be delivered.
+    """
     command = shlex.split(os.environ.get("IMAGE_BUILD", ""))
     builder = None if command else find_builder()
-    built = []
-    for image in images(wanted):
-        reference = image.reference(registry, tag)
+    every = [(image, image.reference(wanted.registry, wanted.tag)) for image in images(wanted.models)]
+    to_deliver = [(image, reference) for image, reference in every if reference not in wanted.delivered]
+    if there := len(every) - len(to_deliver):
+        say(f"{there} of {len(every)} images are unchanged and on every node")
+    begun_s, built = time.monotonic(), 0
+    for number, (image, reference) in enumerate(to_deliver, 1):
+        which = f"image {number} of {len(to_deliver)}: {reference}"
+        if wanted.by_content and builder is not None and builder.has(reference):
+            say(f"{which} is unchanged and built")
+            continue
+        say(f"building {which}{_time_left(begun_s, built, len(to_deliver) - number + 1)}")
         if builder is None:
             _watch([*command, str(ROOT), reference, *image.options])
         else:
             builder.build(reference, image)
-        say(f"built {reference}")
-        built.append(reference)
-    return builder, built
+        built += 1
+    return builder, [reference for _, reference in to_deliver]
+
+
+def _time_left(begun_s: float, done: int, left: int) -> str:
+    """An estimate, as if each of those that are left took as long as one of those that are done."""
+    return f", about {(time.monotonic() - begun_s) / done * left:.0f} s left" if done else ""
 
 
 def _watch(command: list[str]) -> None:

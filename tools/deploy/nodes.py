@@ -1,8 +1,9 @@
 """How images come to the nodes of a cluster: pushed to a registry, or loaded where the cluster is of this machine."""
 
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from tools.deploy.images import Builder
 from tools.deploy.programs import DeployError, ask, need
@@ -24,6 +25,22 @@ def loader(context: str) -> Callable[[Path], tuple[str, ...]] | None:
     if context.startswith("k3s"):
         return lambda archive: ("k3s", "ctr", "images", "import", str(archive))
     return None
+
+
+def have(nodes: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The images that are on every one of the nodes, by the names that the chart gives them.
+
+    A node names the 50 largest of its images alone (nodeStatusMaxImages in the kubelet's configuration).
+    """
+    on_each = [
+        {
+            name.removeprefix("docker.io/")
+            for image in node["status"].get("images", ())
+            for name in image.get("names", ())
+        }
+        for node in nodes
+    ]
+    return set.intersection(*on_each) if on_each else set()
 
 
 def check(context: str, registry: str, builder_is_given: bool, command: str) -> None:
@@ -49,13 +66,13 @@ def deliver(
     command = loader(context)
     for reference in references:
         if registry:
+            say(f"pushing {reference}")
             builder.push(reference)
-            say(f"pushed {reference}")
             continue
         if command is None:
             return
+        say(f"loading {reference} into {context}")
         with tempfile.TemporaryDirectory() as folder:
             archive = Path(folder) / "image.tar"
             builder.save(reference, archive)
             ask(*command(archive), timeout_s=LOAD_TIMEOUT_S)
-        say(f"loaded {reference} into {context}")

@@ -6,14 +6,18 @@ Results of runs stay unless their removal is asked for. Must not know how images
 import json
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
+
+from tools.cluster.room import asked, lacking, left_on
 from tools.deploy.images import ROOT
 from tools.deploy.place import Place
 from tools.deploy.programs import DeployError, ProgramError, ask, last_line, need
-from tools.deploy.trouble import still_leaving, troubles
+from tools.deploy.trouble import ask_for_less, ready_pods, refusals, still_leaving, troubles
 
 CHART = ROOT / "helm" / "sweetspot"
 MADE_HERE = "sweetspot.dev/made-by"
@@ -23,7 +27,9 @@ REMOVE_TIMEOUT_S = 180.0
 """Pods finish their calls before they go."""
 GONE_TIMEOUT_S = 10.0
 """For objects that were deleted to be gone."""
-_LOOK_AGAIN_S = 0.5
+_LOOK_AGAIN_S = 1.0
+_CONFLICT = "conflict with "
+"""Helm 4 says so where a field is another's (kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts)."""
 
 _OF_EVERY_NAMESPACE = {"configmap/kube-root-ca.crt", "serviceaccount/default"}
 _GO_WITH_OTHERS = {"events", "endpoints", "endpointslices", "replicasets", "controllerrevisions"}
@@ -51,21 +57,74 @@ class Release(Place):
         """What the ConfigMaps have in common that runs keep (tools/cluster/store.py)."""
         return f"{self.selector},sweetspot.dev/kind"
 
-    def check_values(self, settings: Sequence[str]) -> None:
-        """Raises DeployError where the chart refuses them."""
+    def check_values(self, settings: Sequence[str]) -> str:
+        """What the chart makes of them. Raises DeployError where it refuses them."""
         try:
-            self.helm("template", self.name, str(CHART), *settings)
+            return self.helm("template", self.name, str(CHART), *settings)
         except ProgramError as error:
             raise DeployError(refusal(error.said, self) or last_line(error.said)) from None
 
-    def install(self, settings: Sequence[str], timeout_s: float) -> None:
+    def nodes(self) -> list[Any]:
+        """All nodes; none where they are not this user's to see."""
+        return self._items("nodes")
+
+    def lacking_room(self, chart: str) -> str:
+        """That nodes have no room for the pods of the rendered chart, and what to set; empty where they have."""
+        nodes = self.nodes()
+        if not nodes:
+            return ""
+        objects = [each for each in yaml.safe_load_all(chart) if each and each["kind"] == "Deployment"]
+        pods = [each["spec"]["template"]["spec"] for each in objects for _ in range(each["spec"].get("replicas", 1))]
+        # Those of the release make room for the new ones.
+        others = [pod for pod in self._items("pods", "--all-namespaces") if not self._owns(pod["metadata"])]
+        lack = lacking(left_on(nodes, others), [asked(pod) for pod in pods])
+        return f"{lack}; next: {ask_for_less(self)}" if lack else ""
+
+    def install(self, settings: Sequence[str], timeout_s: float, say: Callable[[str], None]) -> None:
         """Makes the cluster as the chart and the settings say, and waits until it is. Raises DeployError."""
         self._make_namespace()
+        say(f"helm installs release {self.name} in namespace {self.namespace}")
         command = ("upgrade", "--install", self.name, str(CHART), *settings)
+        command += ("--wait", "--timeout", f"{timeout_s:.0f}s")
         try:
-            self.helm(*command, "--wait", "--timeout", f"{timeout_s:.0f}s", timeout_s=timeout_s + 30)
+            try:
+                self._install(command, timeout_s, say)
+            except ProgramError as error:
+                if _CONFLICT not in error.said:
+                    raise
+                say("helm takes back fields that were changed by others")
+                self._install((*command, "--force-conflicts"), timeout_s, say)
         except ProgramError as error:
             raise DeployError(self._why(error.said)) from None
+
+    def _install(self, command: Sequence[str], timeout_s: float, say: Callable[[str], None]) -> None:
+        """Meanwhile says how many pods are ready, and what keeps others from a node. Raises ProgramError."""
+        said = {""}
+        with ThreadPoolExecutor(1) as thread:
+            helm = thread.submit(self.helm, *command, timeout_s=timeout_s + 30)
+            while not wait([helm], timeout=_LOOK_AGAIN_S).done:
+                deployments = self._items("deployments", "--selector", self.selector)
+                for line in (
+                    ready_pods(deployments),
+                    *refusals(self._items("pods", "--selector", self.selector), deployments, self),
+                ):
+                    if line not in said:
+                        said.add(line)
+                        say(line)
+            helm.result()
+
+    def _items(self, *what: str) -> list[Any]:
+        """What kubectl lists; nothing where that is not this user's to see."""
+        try:
+            items: list[Any] = json.loads(self.kubectl("get", *what, "--output", "json") or "{}").get("items", [])
+        except ProgramError:
+            return []
+        return items
+
+    def _owns(self, metadata: Mapping[str, Any]) -> bool:
+        selected = (pair.split("=") for pair in self.selector.split(","))
+        labels = metadata.get("labels", {})
+        return bool(metadata["namespace"] == self.namespace and all(labels.get(key) == it for key, it in selected))
 
     def notes(self) -> str:
         """What the chart says to do next. Raises ProgramError."""
@@ -165,7 +224,8 @@ class Release(Place):
 
     def _why_not_ready(self, said: str) -> str:
         pods = self._pods()
-        lines = troubles(pods, {pod["metadata"]["name"]: self._last_words(pod) for pod in pods}, self)
+        lines = refusals([], self._items("deployments", "--selector", self.selector), self)
+        lines += troubles(pods, {pod["metadata"]["name"]: self._last_words(pod) for pod in pods}, self)
         left = f"release {self.name} is left as far as it came; to remove it: {self.make('undeploy')}"
         return "\n".join([f"helm: {_error(said)}", *lines, left])
 

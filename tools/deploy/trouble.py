@@ -17,6 +17,46 @@ def troubles(pods: Iterable[Json], last_words: Mapping[str, str], place: Place) 
     return [line for line in found if line is not None]
 
 
+def ready_pods(deployments: Iterable[Json]) -> str:
+    """How many pods of what was installed are ready; empty where nothing is installed yet."""
+    wanted = ready = 0
+    for each in deployments:
+        status, replicas = each.get("status", {}), each["spec"].get("replicas", 1)
+        seen = status.get("observedGeneration") == each["metadata"]["generation"]
+        wanted += replicas
+        ready += min(status.get("updatedReplicas", 0), status.get("readyReplicas", 0), replicas) if seen else 0
+    return f"waiting for pods: {ready} of {wanted} are ready" if wanted else ""
+
+
+def refusals(pods: Iterable[Json], deployments: Iterable[Json], place: Place) -> list[str]:
+    """Why pods have no node, or are not created at all: what time alone will not change."""
+    lines = []
+    no_node = {
+        pod["metadata"]["name"]: scheduled.get("message", "no node takes it")
+        for pod in pods
+        if (scheduled := _condition(pod.get("status", {}), "PodScheduled")).get("status") == "False"
+    }
+    if no_node:
+        (name, why), more = next(iter(no_node.items())), len(no_node) - 1
+        which = f"pods {name} and {more} more are" if more else f"pod {name} is"
+        lines.append(f"{which} Pending: {why}; {_next_for_pending(why, place)}")
+    for each in deployments:
+        failure = _condition(each.get("status", {}), "ReplicaFailure")
+        if failure.get("status") == "True":
+            look = place.kubectl_command("describe resourcequota,limitrange")
+            name = each["metadata"]["name"]
+            lines.append(
+                f"deployment {name} gets no pod: {failure.get('message', '')}; next: {ask_for_less(place)}, or {look}"
+            )
+    return lines
+
+
+def ask_for_less(place: Place) -> str:
+    """What to set where pods ask for more than there is."""
+    less = place.make("deploy", 'ARGS="--set defaults.cpu=100m"')
+    return f"ask for less, as {less}, or deploy fewer (--models A,B)"
+
+
 def still_leaving(pods: Iterable[Json], place: Place) -> list[str]:
     """A line for each node that has pods which were told to go."""
     by_node: dict[str, list[str]] = {}
@@ -70,8 +110,7 @@ def _of_container(pod: str, container: Json, said: str, place: Place) -> str | N
 
 def _next_for_pending(why: str, place: Place) -> str:
     if "Insufficient" in why:
-        less = place.make("deploy", 'ARGS="--set defaults.cpu=100m"')
-        return f"next: ask for less, as {less}, or deploy fewer (--models A,B)"
+        return f"next: {ask_for_less(place)}"
     return f"next: {place.kubectl_command('get nodes')}"
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from tools.cluster import ownership, store
 from tools.cluster.api import ClusterError, Object
 from tools.cluster.job import job_name
+from tools.cluster.room import cpus_of
 from tools.cluster.searched import BEFORE, Note, noted, ways_back
 from tools.cluster.store import VoidTrialError
 from tools.cluster.trial import Place, await_pods, measure
@@ -144,13 +145,8 @@ def limited(container: Object, cpus: float, options: Mapping[str, str | float]) 
     return changed
 
 
-def cpus_of(quantity: str) -> float:
-    """Kubernetes' notation of CPUs: `500m` is 0.5."""
-    return float(quantity.removesuffix("m")) / 1000 if quantity.endswith("m") else float(quantity)
-
-
 def _quantity(cpus: float) -> str:
-    """The reverse, in the one way that the API server gives it back: `1`, and `500m` rather than `0.5`."""
+    """The reverse of `cpus_of`, in the one way that the API server gives it back: `1`, and `500m` rather than `0.5`."""
     millis = round(cpus * 1000)
     return f"{millis}m" if millis % 1000 else str(millis // 1000)
 

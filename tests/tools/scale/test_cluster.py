@@ -19,7 +19,7 @@ from tools.cluster.api import Api
 from tools.cluster.ownership import MANAGER, change
 from tools.cluster.pods import ready
 from tools.scale.cells import Searched
-from tools.scale.cluster import cpus_of, limited
+from tools.scale.cluster import limited
 from tools.scale.results import read_cells
 
 READY = [{"type": "Ready", "status": "True"}]
@@ -412,11 +412,6 @@ def test_no_permission_to_change_a_deployment_is_one_line_that_says_what_to_ask(
     cluster.forbidden.add("PATCH deployments")
     assert run(tmp_path) == 1
     assert "try: kubectl auth can-i patch deployments -n lab" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(("quantity", "cpus"), [("2", 2.0), ("1900m", 1.9), ("0.5", 0.5)])
-def test_kubernetes_notation_of_cpus(quantity: str, cpus: float) -> None:
-    assert cpus_of(quantity) == cpus
 
 
 @pytest.mark.parametrize(("cpus", "quantity"), [(0.125, "125m"), (1.0, "1"), (1.5, "1500m")])
