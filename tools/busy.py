@@ -22,9 +22,14 @@ def taken_share(*, others_ns: float, elapsed_ns: float, processors: float, cpus:
 
 def words(trial: Trial) -> str:
     """What a reader must know; empty where the machine was not busy, or where that is not known."""
-    if trial.others_share is None or trial.others_share <= BUSY_SHARE:
+    return words_for(trial.others_share or 0.0)
+
+
+def words_for(taken: float) -> str:
+    """The same for a share of the service's CPUs."""
+    if taken <= BUSY_SHARE:
         return ""
-    return f"the machine was busy: other processes took {share(trial.others_share)} of the service's CPU"
+    return f"the machine was busy: other processes took {share(taken)} of the service's CPU"
 
 
 def is_busy(trial: Trial) -> bool:

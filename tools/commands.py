@@ -67,14 +67,14 @@ def run(args: argparse.Namespace, programs: Programs | None) -> int:
 
 
 def _report(args: argparse.Namespace, console: Console, _programs: Programs) -> int:
-    problems = _show_report(args.folder, console)
-    for problem in problems:
-        print(f"sweetspot: {problem}", file=sys.stderr)
-    return FAILED if problems else 0
+    unreadable = _show_report(args.folder, console)
+    for why in unreadable:
+        print(f"sweetspot: {why}", file=sys.stderr)
+    return FAILED if unreadable else 0
 
 
 def _show_report(folder: Path, console: Console) -> Sequence[str]:
-    """Writes a folder's report, and shows in the terminal what is in it; a line for each part that is not."""
+    """Writes a folder's report, and shows in the terminal what is in it; a line for each part not read."""
     path = _write_page(folder)
     if is_scale(folder):
         kept = read_cells(folder)
@@ -195,7 +195,8 @@ def _run_trials(asked: Experiment, models: Sequence[str], folder: Path, venue: V
     found = read_trials(folder).trials
     show(console, found, _write_page(folder))
     missing = len(set(wanted) - {(trial.model, trial.connections) for trial in found})
-    return _status(_Tally("trials", len(found), len(wanted), missing, len(progress.failures)), folder, interrupted)
+    tally = _Tally("trials", len(found), len(wanted), missing, len(progress.failures), progress.voids)
+    return _status(tally, folder, interrupted)
 
 
 def _check_flags(args: argparse.Namespace) -> None:
@@ -278,6 +279,8 @@ class _Tally:
     wanted: int
     missing: int
     failed: int
+    void: int = 0
+    """Because the machine was busy."""
 
 
 def _status(tally: _Tally, folder: Path, interrupted: bool) -> int:
@@ -289,6 +292,9 @@ def _status(tally: _Tally, folder: Path, interrupted: bool) -> int:
     if tally.failed:
         print(f"sweetspot: {tally.failed} of {tally.wanted} {tally.things} failed{again}", file=sys.stderr)
         return FAILED
+    if tally.void:
+        # No fault of the command: what it could do it has done.
+        print(f"sweetspot: the machine was busy, {tally.void} of {tally.wanted} are void{again}", file=sys.stderr)
     return 0
 
 

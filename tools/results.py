@@ -56,7 +56,9 @@ class Found:
     trials: tuple[Trial, ...]
     """By model, then connections."""
     problems: tuple[str, ...]
-    """One line for each trial that is void, or whose file could not be read."""
+    """One line for each trial whose file could not be read."""
+    void: tuple[str, ...] = ()
+    """One line for each that was loaded in vain."""
 
 
 def trial_name(model: str, connections: int) -> str:
@@ -149,14 +151,17 @@ def read_trials(folder: Path) -> Found:
     if not (folder / "trials").is_dir():
         raise BadResultsError(f"{folder}: not a results folder (it has no trials/)")
     trials, problems = [], []
-    for path in (folder / "trials").glob("*.void"):
-        problems.append(f"{path.stem}: {path.read_text(encoding='utf-8', errors='replace').strip()}")
+    void = [
+        f"{path.stem}: {path.read_text(encoding='utf-8', errors='replace').strip()}"
+        for path in (folder / "trials").glob("*.void")
+    ]
     for path in (folder / "trials").glob("*.json"):
         try:
             trials.append(read_trial(path))
         except BadResultsError as error:
             problems.append(str(error).replace(str(path), f"trials/{path.name}"))
-    return Found(tuple(sorted(trials, key=lambda trial: (trial.model, trial.connections))), tuple(sorted(problems)))
+    by_model = sorted(trials, key=lambda trial: (trial.model, trial.connections))
+    return Found(tuple(by_model), tuple(sorted(problems)), tuple(sorted(void)))
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -13,9 +13,9 @@ from typing import Protocol
 from tools import local
 from tools.experiment import Experiment
 from tools.local import LocalError
-from tools.results import Trial, write_trial
+from tools.results import Trial, write_trial, write_void
 from tools.scratch import scratch_folder
-from tools.trial import Place, Service, measure, serving
+from tools.trial import BusyMachineError, Place, Service, measure, serving
 
 Pair = tuple[str, int]
 """Model and connections: what names a trial."""
@@ -32,6 +32,9 @@ class Watcher(Protocol):
 
     def ended(self, trial: Trial) -> None:
         """It has ended and is kept. That a service answered nothing is a result too."""
+
+    def void(self, model: str, connections: int, why: str) -> None:
+        """The machine kept it from being made, which is kept in its place; `why` is one line."""
 
     def failed(self, model: str, connections: int, why: str) -> None:
         """It could not be made; `why` is one line."""
@@ -61,6 +64,10 @@ def run(experiment: Experiment, wanted: Sequence[Pair], place: Place, watcher: W
             except LocalError as error:
                 if backend.process.has_ended():
                     raise
+                if isinstance(error, BusyMachineError):
+                    write_void(place.folder, model, connections, str(error))
+                    watcher.void(model, connections, str(error))
+                    continue
                 watcher.failed(model, connections, str(error))
                 continue
             if backend.process.has_ended():

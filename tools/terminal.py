@@ -34,6 +34,7 @@ class RunProgress:
         self._progress = progress
         self.failures: list[str] = []
         """One line each."""
+        self.voids = 0
 
     def begins(self, model: str, number: int) -> None:
         self._progress.at_hand(f"{model} at {connections(number)}")
@@ -45,6 +46,10 @@ class RunProgress:
         p99 = measures.latency_ns(trial, "p99")
         said = unanswered(trial) or f"{count(round(measures.rate_rps(trial))):>7} calls/s"
         self._tell(trial.model, trial.connections, said if p99 is None else f"{said}   p99 {duration(p99)}")
+
+    def void(self, model: str, number: int, why: str) -> None:
+        self.voids += 1
+        self._tell(model, number, f"void: {why}")
 
     def failed(self, model: str, number: int, why: str) -> None:
         self.failures.append(f"{model} at {connections(number)} failed: {why}")

@@ -17,7 +17,7 @@ import yaml
 from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tools import local
-from tools.busy import taken_share
+from tools.busy import taken_share, words_for
 from tools.control import Control
 from tools.experiment import Experiment
 from tools.local import LocalError, Pinning, Process, Programs, started
@@ -29,6 +29,10 @@ OPENING_TIMEOUT_S = 60.0
 """For the driver to start and to open its connections; it gives up sooner."""
 GRACE_S = 30.0
 """For the driver, after measuring, to wait for its last calls and to write its result."""
+
+
+class BusyMachineError(LocalError):
+    """A trial that other processes kept from being measured: the model has no part in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,8 @@ def measure(
 ) -> Trial:
     """Loads the services, dealt to the connections in turn. Together they may use `limit_cpus`; None: all of theirs.
 
-    Several services are replicas of one model: their counters are added up. Raises LocalError.
+    Several services are replicas of one model: their counters are added up. Raises LocalError, and of those
+    BusyMachineError where other processes had the CPU.
     """
     plan, out = scratch / "plan.yaml", scratch / "result.json"
     plan.write_text(yaml.safe_dump(dict(experiment.plan)), encoding="utf-8")
@@ -101,11 +106,16 @@ def measure(
         driver.expect("measuring", experiment.warmup_s + OPENING_TIMEOUT_S)
         # Before the counters: a busy service takes a second to tell those.
         others_share = _others(place, services, limit_cpus)
-        before = read()
-        driver.expect("measured", experiment.duration_s + GRACE_S)
-        taken = others_share()
-        after = read()
-        driver.finish(experiment.timeout_s + GRACE_S)
+        try:
+            before = read()
+            driver.expect("measured", experiment.duration_s + GRACE_S)
+            taken = others_share()
+            after = read()
+            driver.finish(experiment.timeout_s + GRACE_S)
+        except LocalError as error:
+            if busy := words_for(others_share()):
+                raise BusyMachineError(f"{busy}; {error}") from error
+            raise
     result: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
     return Trial(model, connections, result, before, after, others_share=taken)
 

@@ -47,6 +47,7 @@ def only(folder: Path) -> Path:
 def trials(folder: Path) -> tuple[Trial, ...]:
     found = read_trials(folder)
     assert not found.problems
+    assert not found.void
     return found.trials
 
 

@@ -23,8 +23,8 @@ PROGRAMS = Programs(services=(*_SELF, "services"), driver=(*_SELF, "driver"))
 GOOD, STILLBORN, MORTAL, STUBBORN = MODELS = ("good", "stillborn", "mortal", "stubborn")
 """The second dies before it listens, the third while it is measured; the last cannot be asked to stop."""
 
-REFUSED, ENDLESS, UNANSWERED = 13, 1000, 7
-"""Connections with which the driver gives up at once, never ends, and gets no answer at all."""
+REFUSED, ENDLESS, UNANSWERED, GIVEN_UP = 13, 1000, 7, 17
+"""Connections with which the driver gives up at once, never ends, gets no answer at all, and gives up later."""
 
 
 def service(model: str) -> None:
@@ -63,6 +63,8 @@ def driver(flags: dict[str, str]) -> None:
     if connections == REFUSED:
         sys.exit("services.driver: good.1:1: Connection refused")
     print("measuring", flush=True)
+    if connections == GIVEN_UP:
+        sys.exit("services.driver: no result")
     if connections == ENDLESS:
         signal.pause()
     model, pid = flags["--target"].removesuffix(":1").split(".")

@@ -1,14 +1,14 @@
 """A machine that is busy with something else is recognised, and the model is not blamed."""
 
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.tools import sample
-from tests.tools.fake_programs import GOOD, PROGRAMS
+from tests.tools.fake_programs import GIVEN_UP, GOOD, PROGRAMS
 from tools import cli
 from tools.answer import answer
 from tools.busy import taken_share, words
@@ -60,15 +60,44 @@ def test_the_answer_does_not_blame_a_model_for_a_busy_machine() -> None:
     )
 
 
+def always(cpus: Collection[int]) -> int:
+    """What ran on processors that are never idle."""
+    return len(cpus) * time.monotonic_ns()
+
+
+def never(_: Collection[int]) -> int:
+    return 0
+
+
+def run(folder: Path, connections: int) -> int:
+    path = folder / "mine.yaml"
+    path.write_text(f"title: Why?\nmodels: [{GOOD}]\nconnections: [{connections}]\nplan: {{}}\n")
+    return cli.main(["run", str(path), "--results", str(folder / "results")], PROGRAMS)
+
+
+@pytest.mark.parametrize(
+    "case", [(always, 0, "void: the machine was busy: "), (never, 1, "failed: ")], ids=["busy", "not"]
+)
+def test_a_trial_that_a_busy_machine_kept_from_being_made_is_no_failure_of_the_command(
+    case: tuple[Callable[[Collection[int]], int], int, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ran, status, word = case
+    monkeypatch.setattr("tools.trial.ran_ns", ran)
+    assert run(tmp_path, GIVEN_UP) == status
+    told = capsys.readouterr()
+    assert f"17 connections  {word}" in told.out
+    assert "driver ended with status 1: services.driver: no result" in told.out
+    assert "to run the 1 missing: " in told.err
+
+
 def test_a_run_on_a_busy_machine_says_so_in_the_terminal_and_on_the_page(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def always(cpus: Collection[int]) -> int:
-        return len(cpus) * time.monotonic_ns()
-
     monkeypatch.setattr("tools.trial.ran_ns", always)
-    (tmp_path / "mine.yaml").write_text(f"title: Why?\nmodels: [{GOOD}]\nconnections: [1]\nplan: {{}}\n")
-    assert cli.main(["run", str(tmp_path / "mine.yaml"), "--results", str(tmp_path / "results")], PROGRAMS) == 0
+    assert run(tmp_path, 1) == 0
     (page,) = tmp_path.glob("results/*/report.html")
     for told in (" ".join(capsys.readouterr().out.split()), page.read_text(encoding="utf-8").replace("&#39;", "'")):
         assert f"{GOOD} at 1 connection: the machine was busy: other processes took " in told

@@ -21,7 +21,7 @@ def test_a_trial_is_kept_under_its_model_and_connections(tmp_path: Path) -> None
 def test_a_trial_is_kept_or_void_as_was_said_last(tmp_path: Path) -> None:
     path = write_trial(tmp_path, trial("reactor", 10))
     write_void(tmp_path, "reactor", 10, "it crashed")
-    assert read_trials(tmp_path) == Found((), ("reactor-10: void: it crashed",))
+    assert read_trials(tmp_path) == Found((), (), void=("reactor-10: void: it crashed",))
     write_trial(tmp_path, trial("reactor", 10))
     assert list(path.parent.iterdir()) == [path]
 

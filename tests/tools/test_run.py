@@ -39,6 +39,7 @@ class Notes:
     begun: list[Pair] = field(default_factory=list)
     kept: list[Trial] = field(default_factory=list)
     failures: dict[Pair, str] = field(default_factory=dict)
+    voids: dict[Pair, str] = field(default_factory=dict)
 
     def begins(self, model: str, connections: int) -> None:
         self.begun.append((model, connections))
@@ -48,6 +49,9 @@ class Notes:
 
     def ended(self, trial: Trial) -> None:
         self.kept.append(trial)
+
+    def void(self, model: str, connections: int, why: str) -> None:
+        self.voids[model, connections] = why
 
     def failed(self, model: str, connections: int, why: str) -> None:
         self.failures[model, connections] = why

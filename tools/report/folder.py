@@ -34,7 +34,7 @@ class Contents:
 def read(folder: Path) -> Contents:
     """Reads what is there; a file that is broken or missing becomes a problem. Raises BadResultsError."""
     found = read_trials(folder)
-    problems = list(found.problems)
+    problems = [*found.problems, *found.void]
     environment = _parse(folder / "environment.json", json.loads, problems)
     experiment = _parse(folder / "experiment.yaml", strict_yaml.load, problems)
     asked_models = [str(model).replace("-", "_") for model in _list(experiment, "models")]
