@@ -1,20 +1,26 @@
 """Every span arrives or is counted as lost, whatever the collector, the disk or a fork does; and off costs nothing."""
 
 import json
-import logging
 import socket
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import grpc
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
 
 from services.telemetry import Counts, TraceContext, Tracing, pipeline
 
@@ -27,6 +33,7 @@ class Collector(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answer = HTTPStatus.OK
+        self.content_type, self.body = "application/x-protobuf", b""
         self.may_answer = threading.Event()
         self.may_answer.set()
         self.spans_of_pid: Counter[int] = Counter()
@@ -50,7 +57,10 @@ class _Handler(BaseHTTPRequestHandler):
                 self.server.spans_of_pid[named["process.pid"].int_value] += count
         self.server.may_answer.wait(timeout=30)
         self.send_response(self.server.answer)
+        self.send_header("content-type", self.server.content_type)
+        self.send_header("content-length", str(len(self.server.body)))
         self.end_headers()
+        self.wfile.write(self.server.body)
 
     def log_message(self, format: str, *args: object) -> None:
         """Tests are silent."""
@@ -153,7 +163,7 @@ def test_a_span_without_room_to_wait_is_counted_as_dropped_at_once(monkeypatch: 
     tracing = tracing_to()
     record(tracing, 1_500)
 
-    assert tracing.counts == Counts(made=1_500, exported=0, dropped=500)
+    assert tracing.counts == Counts(made=1_500, exported=0, dropped=500, lost={"queue full": 500})
     tracing.close(timeout_s=0.01)
 
 
@@ -183,34 +193,124 @@ def test_a_confirmation_that_comes_after_closing_changes_no_count(collector: Col
     closer.join(timeout=30)
 
     assert collector.spans_of_pid.total() == 1
-    assert tracing.counts == at_close == Counts(made=1, exported=0, dropped=1)
+    assert tracing.counts == at_close == Counts(made=1, exported=0, dropped=1, lost={"timeout": 1})
 
 
-def test_spans_that_the_collector_refuses_are_counted_as_dropped(collector: Collector) -> None:
-    collector.answer = HTTPStatus.BAD_REQUEST
+@pytest.mark.parametrize(
+    ("answer", "lost"),
+    [
+        (HTTPStatus.BAD_REQUEST, "rejected by the collector"),
+        (HTTPStatus.UNAUTHORIZED, "unauthorised"),
+        (HTTPStatus.FORBIDDEN, "unauthorised"),
+        (HTTPStatus.NOT_FOUND, "wrong protocol"),
+        (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "wrong protocol"),
+        pytest.param(HTTPStatus.FOUND, "wrong protocol", id="302, which the SDK takes for success"),
+        (HTTPStatus.INTERNAL_SERVER_ERROR, "collector busy or failing"),
+        pytest.param(HTTPStatus.SERVICE_UNAVAILABLE, "collector busy or failing", id="503, which is tried again"),
+    ],
+)
+def test_spans_that_the_collector_refuses_are_dropped_for_its_reason(
+    collector: Collector, caplog: pytest.LogCaptureFixture, answer: HTTPStatus, lost: str
+) -> None:
+    collector.answer = answer
+    tracing = tracing_to()
+    record(tracing, 10)
+    tracing.close(timeout_s=0.3)
+
+    assert tracing.counts == Counts(made=10, exported=0, dropped=10, lost={lost: 10})
+    assert logged(caplog) == [
+        f"telemetry: 10 of 10 spans were lost: 10 {lost} ({collector.endpoint}: status {answer.value} {answer.phrase})"
+    ]
+
+
+def test_a_web_page_is_no_collector(collector: Collector, caplog: pytest.LogCaptureFixture) -> None:
+    collector.content_type = "text/html; charset=utf-8"
     tracing = tracing_to()
     record(tracing, 10)
     tracing.close()
 
-    assert tracing.counts == Counts(made=10, exported=0, dropped=10)
+    assert tracing.counts == Counts(made=10, exported=0, dropped=10, lost={"wrong protocol": 10})
+    assert "a web page, which is no OTLP/HTTP; a collector has that on port 4318" in logged(caplog)[0]
 
 
-def test_spans_that_the_disk_refuses_are_counted_as_dropped() -> None:
+def test_of_a_partial_success_the_rejected_spans_are_dropped(
+    collector: Collector, caplog: pytest.LogCaptureFixture
+) -> None:
+    partial = ExportTracePartialSuccess(rejected_spans=3, error_message="too old")
+    collector.body = ExportTraceServiceResponse(partial_success=partial).SerializeToString()
+    tracing = tracing_to()
+    record(tracing, 10)
+    tracing.close()
+
+    assert tracing.counts == Counts(made=10, exported=7, dropped=3, lost={"rejected by the collector": 3})
+    assert logged(caplog)[0].endswith(f"3 rejected by the collector ({collector.endpoint}: too old)")
+
+
+def refuse_connections() -> Iterator[tuple[str, str]]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    yield f"http://127.0.0.1:{port}", "collector unreachable (http://127.0.0.1:{port}: connection refused)"
+
+
+def say_nothing() -> Iterator[tuple[str, str]]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", "timeout (http://127.0.0.1:{port}: no answer"
+
+
+def speak_grpc() -> Iterator[tuple[str, str]]:
+    server = grpc.server(ThreadPoolExecutor(1))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"http://127.0.0.1:{port}", "wrong protocol (http://127.0.0.1:{port}: what answers there is no OTLP/HTTP; "
+    server.stop(None)
+
+
+def speak_no_tls() -> Iterator[tuple[str, str]]:
+    with Collector() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"https://127.0.0.1:{server.server_port}", "TLS failed (https://127.0.0.1:{port}: "
+        server.shutdown()
+        thread.join()
+
+
+def have_no_name() -> Iterator[tuple[str, str]]:
+    yield (
+        "http://collector.invalid:4318",
+        "collector unreachable (http://collector.invalid:{port}: its name is not known",
+    )
+
+
+@pytest.mark.parametrize("nobody", [refuse_connections, say_nothing, speak_grpc, speak_no_tls, have_no_name])
+def test_spans_that_no_collector_answers_for_are_lost_for_a_reason(
+    nobody: Callable[[], Iterator[tuple[str, str]]],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with contextmanager(nobody)() as (endpoint, why):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        tracing = tracing_to()
+        record(tracing, 18)
+        tracing.close(timeout_s=0.7)
+    port = endpoint.rpartition(":")[2]
+    assert logged(caplog)[0].startswith(f"telemetry: 18 of 18 spans were lost: 18 {why.format(port=port)}")
+    assert sum(tracing.counts.lost.values()) == tracing.counts.dropped == 18
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What a person reads: the log of the SDK is not shown."""
+    return [entry.getMessage() for entry in caplog.records if entry.name.startswith("services.telemetry")]
+
+
+def test_lost_spans_are_logged_in_one_line_with_why(caplog: pytest.LogCaptureFixture) -> None:
     tracing = tracing_to(Path("/dev/full"))
     record(tracing, 10)
     tracing.close()
 
-    assert tracing.counts == Counts(made=10, exported=0, dropped=10)
-
-
-def test_lost_spans_are_told_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    tracing = tracing_to(Path("/dev/full"))
-    record(tracing, 10)
-    with caplog.at_level(logging.WARNING, logger="services.telemetry"):
-        tracing.close()
-
-    told = [entry.getMessage() for entry in caplog.records if entry.name.startswith("services.telemetry")]
-    assert told == ["telemetry: 10 of 10 spans were lost"]
+    assert tracing.counts == Counts(made=10, exported=0, dropped=10, lost={"file not written": 10})
+    assert logged(caplog) == [
+        "telemetry: 10 of 10 spans were lost: 10 file not written (/dev/full: No space left on device)"
+    ]
 
 
 def test_a_span_recorded_after_closing_is_counted_as_dropped(tmp_path: Path) -> None:
@@ -218,7 +318,7 @@ def test_a_span_recorded_after_closing_is_counted_as_dropped(tmp_path: Path) -> 
     tracing.close()
     record(tracing, 1)
 
-    assert tracing.counts == Counts(made=1, exported=0, dropped=1)
+    assert tracing.counts == Counts(made=1, exported=0, dropped=1, lost={"recorded too late or not at all": 1})
 
 
 def test_a_collector_is_preferred_to_a_file(collector: Collector, tmp_path: Path) -> None:

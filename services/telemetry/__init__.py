@@ -7,6 +7,7 @@ start-up time, and a call in it costs one `tracing is None`.
     environment.py  which of OpenTelemetry's variables are honoured, and which refused
     labels.py     which run a span belongs to, as a traced call brings it
     tracing.py    what is recorded of a call, in plain numbers
+    collector.py  why the collector did not take a batch
     pipeline.py   numbers -> the SDK's spans -> batches, each span accounted for
     otlp_file.py  batches -> OTLP JSON lines
 """

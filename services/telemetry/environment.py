@@ -44,6 +44,13 @@ def metrics_go_out(environ: Mapping[str, str] = os.environ) -> bool:
     return not _disabled(environ) and _goes_out("METRICS", environ)
 
 
+def endpoint(environ: Mapping[str, str] = os.environ) -> str:
+    """Where spans go, without what may be a secret in it."""
+    named = environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+    url = urlsplit(named or "http://localhost:4318")
+    return f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"
+
+
 def timeout_s(signal: str, *, at_most: str) -> float:
     """For one export: of OTEL_EXPORTER_OTLP_TIMEOUT and the variable `at_most` the less.
 

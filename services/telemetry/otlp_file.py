@@ -5,7 +5,9 @@ otlp/#json-protobuf-encoding (protobuf's JSON mapping, but ids in hexadecimal an
 """
 
 import base64
+import errno
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,8 +30,9 @@ class OtlpFileExporter(SpanExporter):
         request = MessageToDict(encode_spans(spans), use_integers_for_enums=True)
         _ids_to_hex(request)
         line = json.dumps(request, separators=(",", ":")).encode() + b"\n"
-        written = self._file.write(line)
-        return SpanExportResult.SUCCESS if written == len(line) else SpanExportResult.FAILURE
+        if self._file.write(line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return SpanExportResult.SUCCESS
 
     def shutdown(self) -> None:
         self._file.close()

@@ -5,7 +5,8 @@ when it is over, and its id was sent to another process long before; so the SDK'
 and handed to its batch processor, as its own spans are when they end.
 
 Guarantees:
-- A span is made once and ends as exported or dropped, exactly one of them; none is lost without being counted.
+- A span is made once and ends as exported or dropped, exactly one of them; none is lost without being counted, with
+  its Loss.
   (The SDK drops the oldest span of a full queue and counts nothing: opentelemetry-python issue 3152.)
 - `record` neither blocks on the exporter nor raises.
 - `close` returns in time, whatever the collector does.
@@ -17,6 +18,7 @@ import os
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -27,9 +29,10 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
-from services.telemetry.environment import number, timeout_s
+from services.telemetry.collector import Session, Why
+from services.telemetry.environment import endpoint, number, timeout_s
 from services.telemetry.otlp_file import OtlpFileExporter
-from services.telemetry.tracing import Counts, Span
+from services.telemetry.tracing import Counts, Loss, Span
 
 _logger = logging.getLogger(__name__)
 
@@ -53,7 +56,7 @@ class Pipeline:
         `tell` is given the counts whenever they have changed, and must be quick.
         """
         self._tell = tell
-        # The SDK logs every failed batch; the loss is told once, by `close`. A process that sets up logging hears both.
+        # The SDK logs every failed batch; `close` logs the loss once, with its reasons.
         logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
         ours = Resource.create(
             {
@@ -67,14 +70,22 @@ class Pipeline:
         self._resource = ours.merge(OTELResourceDetector().detect())
         self._to_epoch_ns = _epoch_minus_monotonic_ns()
         self._lock = threading.Lock()
-        self._made = self._exported = self._dropped = 0
+        self._made = self._exported = 0
+        self._lost: Counter[Loss] = Counter()
+        self._details: dict[Loss, str] = {}
         self._closing = self._closed = False
         self._max_waiting = int(number("OTEL_BSP_MAX_QUEUE_SIZE", _MAX_WAITING))
         timeout = timeout_s("TRACES", at_most="OTEL_BSP_EXPORT_TIMEOUT")
-        exporter = OTLPSpanExporter(timeout=timeout) if trace_file is None else OtlpFileExporter(trace_file)
+        self._session = Session()
+        self._to = str(trace_file or endpoint())
+        exporter = (
+            OTLPSpanExporter(timeout=timeout, session=self._session)
+            if trace_file is None
+            else OtlpFileExporter(trace_file)
+        )
         # The queue is never fuller than _max_waiting, which also counts batches in flight: the SDK has none to drop.
         self._processor = BatchSpanProcessor(
-            _Accountant(exporter, self._settle),
+            _Accountant(exporter, self._session, self._settle),
             max_queue_size=self._max_waiting,
             schedule_delay_millis=number("OTEL_BSP_SCHEDULE_DELAY", _SCHEDULE_DELAY_MS),
             max_export_batch_size=min(self._max_waiting, int(number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", _MAX_BATCH))),
@@ -89,10 +100,10 @@ class Pipeline:
         """Takes all of these spans or, when there is no room for them to wait, none."""
         with self._lock:
             self._made += len(spans)
-            waiting = self._made - self._exported - self._dropped
+            waiting = self._made - self._exported - self._lost.total()
             refused = self._closing or waiting > self._max_waiting
             if refused:
-                self._dropped += len(spans)
+                self._lost[Loss.NOT_RECORDED if self._closing else Loss.QUEUE_FULL] += len(spans)
             self._tell(self._counts())
         if refused:
             return
@@ -113,23 +124,39 @@ class Pipeline:
         closer.join(timeout_s)
         with self._lock:
             self._closed = True
-            self._dropped = self._made - self._exported
+            if waiting := self._made - self._exported - self._lost.total():
+                self._lose(waiting, *self._why_waiting(recorded=not closer.is_alive()))
             self._tell(self._counts())
-        if self._dropped:
-            _logger.warning("telemetry: %d of %d spans were lost", self._dropped, self._made)
+        if self._lost:
+            reasons = "; ".join(
+                f"{count} {loss}" + (f" ({self._details[loss]})" if loss in self._details else "")
+                for loss, count in self._lost.most_common()
+            )
+            _logger.warning("telemetry: %d of %d spans were lost: %s", self._lost.total(), self._made, reasons)
 
-    def _settle(self, count: int, *, exported: bool) -> None:
+    def _why_waiting(self, *, recorded: bool) -> Why:
+        """Why spans still wait when closing is over: the exporter may still try again what has failed."""
+        if recorded:
+            return Loss.NOT_RECORDED, ""
+        return self._session.why or (Loss.TIMEOUT, "no answer until the process had to end")
+
+    def _settle(self, exported: int, lost: int, why: Why | None) -> None:
         with self._lock:
             if self._closed:
                 return
-            if exported:
-                self._exported += count
-            else:
-                self._dropped += count
+            self._exported += exported
+            if lost:
+                self._lose(lost, *(why or (Loss.NOT_RECORDED, "")))
             self._tell(self._counts())
 
+    def _lose(self, count: int, loss: Loss, detail: str) -> None:
+        self._lost[loss] += count
+        if detail:
+            self._details.setdefault(loss, f"{self._to}: {detail}")
+
     def _counts(self) -> Counts:
-        return Counts(made=self._made, exported=self._exported, dropped=self._dropped)
+        lost = {loss.value: count for loss, count in self._lost.items()}
+        return Counts(made=self._made, exported=self._exported, dropped=self._lost.total(), lost=lost)
 
     def _readable(self, span: Span) -> ReadableSpan:
         trace_id = span.context.trace_id
@@ -154,18 +181,27 @@ class Pipeline:
 
 
 class _Accountant(SpanExporter):
-    """Tells what became of each batch of the exporter behind it."""
+    """Accounts for each batch of the exporter behind it."""
 
-    def __init__(self, exporter: SpanExporter, settle: Callable[..., None]) -> None:
+    def __init__(
+        self, exporter: SpanExporter, session: Session, settle: Callable[[int, int, Why | None], None]
+    ) -> None:
         self._exporter = exporter
+        self._session = session
         self._settle = settle
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        session = self._session
+        session.why, session.rejected = None, 0
         result = SpanExportResult.FAILURE
         try:
             result = self._exporter.export(spans)
+        except OSError as error:
+            session.why = Loss.DISK, error.strerror or str(error)
         finally:
-            self._settle(len(spans), exported=result is SpanExportResult.SUCCESS)
+            taken_whole = result is SpanExportResult.SUCCESS and session.why is None
+            lost = 0 if taken_whole else session.rejected or len(spans)
+            self._settle(len(spans) - lost, lost, session.why)
         return result
 
     def shutdown(self) -> None:

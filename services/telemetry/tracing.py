@@ -18,7 +18,8 @@ error.type, server.address, server.port).
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -55,6 +56,21 @@ _STATUS_CODES = (
 _SERVER_ERRORS = {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
 
 
+class Loss(StrEnum):
+    """Why a span was dropped."""
+
+    QUEUE_FULL = "queue full"
+    UNREACHABLE = "collector unreachable"
+    TLS = "TLS failed"
+    TIMEOUT = "timeout"
+    UNAUTHORISED = "unauthorised"
+    WRONG_PROTOCOL = "wrong protocol"
+    FAILING = "collector busy or failing"
+    REJECTED = "rejected by the collector"
+    DISK = "file not written"
+    NOT_RECORDED = "recorded too late or not at all"
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """Where spans went. made - exported - dropped are still waiting; after `Tracing.close` none are."""
@@ -64,6 +80,8 @@ class Counts:
     """Confirmed by the collector, or written to the file."""
     dropped: int
     """No room to wait, refused by the collector or the disk, or not confirmed when closing ran out of time."""
+    lost: Mapping[str, int] = field(default_factory=dict)
+    """Of those dropped: how many for which Loss, by its value."""
 
 
 @dataclass(frozen=True, slots=True)
