@@ -43,7 +43,7 @@ class Trial:
     """In a cluster: the service's pods, as trial.schema.json tells."""
     driver_cpus: float = 1.0
     """CPUs that each process of the driver may use: its one thread has no use for more."""
-    spans: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    spans: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """In a cluster: what became of the spans that each service made, as trial.schema.json tells."""
     others_share: float | None = None
     """Share of the service's CPUs that other processes took while measuring (tools/busy.py); None: not known."""

@@ -32,6 +32,9 @@ def _add(whole: Any, reply: Any) -> None:
                 _add(stage, more)
         elif field.name in _NO_COUNTERS:
             continue
+        elif field.name == "lost":
+            for why, number in value.items():
+                whole.lost[why] += number
         elif field.message_type is not None:
             _add(getattr(whole, field.name), value)
         elif field.name in _LARGEST:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlencode
@@ -84,6 +84,8 @@ class Tally:
     made: int
     exported: int
     stored: int
+    lost: Mapping[str, int] = field(default_factory=dict)
+    """Of those not exported: how many for which reason."""
 
 
 def traced(trial: Trial) -> list[Traced]:
@@ -168,9 +170,15 @@ def _bounds() -> Iterator[int]:
 def tallies(trial: Trial, stored: Mapping[str, int]) -> list[Tally]:
     """Made, exported and stored beside each other; `stored` are the spans found of the trial's traces, by process."""
     return [
-        Tally(process, counts["made"], counts["exported"], stored.get(process, 0))
+        Tally(process, counts["made"], counts["exported"], stored.get(process, 0), counts.get("lost", {}))
         for process, counts in trial.spans.items()
     ]
+
+
+def reasons(lost: Mapping[str, int]) -> str:
+    """Why spans were lost, the most frequent first."""
+    by_number = sorted(lost.items(), key=lambda each: -each[1])
+    return ", ".join(f"{count(number)} {why}" for why, number in by_number) or "the collector refused them or was away"
 
 
 def shortfalls(trial: Trial, tally: Sequence[Tally], traces_stored: int) -> Iterator[str]:
@@ -183,7 +191,7 @@ def shortfalls(trial: Trial, tally: Sequence[Tally], traces_stored: int) -> Iter
     for each in tally:
         if each.made > each.exported:
             lost = each.made - each.exported
-            yield f"{each.process} could not export {lost} of {each.made} spans: the collector refused them or was away"
+            yield f"{each.process} could not export {lost} of {each.made} spans: {reasons(each.lost)}"
     missing = sum(max(each.exported - each.stored, 0) for each in tally)
     if not missing:
         return

@@ -82,7 +82,7 @@ def merge(results: Sequence[Result]) -> Result:
         "checksums": _counted(result["checksums"] for result in results),
         "served_by": _counted(result["served_by"] for result in results),
         "pods": _pods(results),
-        "spans": None if first["spans"] is None else _added(results, "spans", ("made", "exported", "dropped")),
+        "spans": None if first["spans"] is None else _spans([result["spans"] for result in results]),
         "shards": shards,
     }
 
@@ -122,6 +122,11 @@ def _check(results: Sequence[Result], indices: Sequence[int], numbers: set[int])
 
 def _added(results: Sequence[Result], part: str, keys: Sequence[str]) -> dict[str, int]:
     return {key: sum(result[part][key] for result in results) for key in keys}
+
+
+def _spans(spans: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    counts = {what: sum(each[what] for each in spans) for what in ("made", "exported", "dropped")}
+    return {**counts, "lost": _counted(each.get("lost", {}) for each in spans)}
 
 
 def _counted(parts: Any) -> dict[str, int]:

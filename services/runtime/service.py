@@ -22,8 +22,9 @@ from services.runtime.drain import Drain
 from services.runtime.health import Health
 from services.runtime.lag import LoopLag
 from services.runtime.memory import SharedMemory
+from services.runtime.spans import SpanTotals
 from services.runtime.stages.table import Table
-from services.telemetry import CallTrace, Counts, Tracing
+from services.telemetry import CallTrace, Tracing
 from services.telemetry.environment import metrics_go_out
 from services.wire import Limits, ServerCall, ServerSession, Shape
 from services.wire.request import RequestHead
@@ -96,8 +97,7 @@ class Service:
         """Of calls, from received to ended; None where nobody is told, so that nobody pays."""
         self.refusals = board.total(absent=True)
         """Calls that found no room; absent where the wire is not ours, which then refuses by itself."""
-        self.spans = (board.total(absent=True), board.total(absent=True), board.total(absent=True))
-        """Made, exported and dropped; there once a call was traced."""
+        self.spans = SpanTotals(board)
         self.memory = SharedMemory(board.gauge(), config)
         """What connections hold of requests and replies."""
         self.stages = Table(stages, board)
@@ -240,12 +240,8 @@ class Service:
     def start_tracing(self) -> None:
         """In each process that runs calls, once it forks no more. Raises OSError."""
         self.tracing = Tracing.from_environment(
-            self.model.replace("_", "-"), model=self.model, trace_file=self.config.trace_file, tell=self._count_spans
+            self.model.replace("_", "-"), model=self.model, trace_file=self.config.trace_file, tell=self.spans.set
         )
-
-    def _count_spans(self, counts: Counts) -> None:
-        for total, now in zip(self.spans, (counts.made, counts.exported, counts.dropped), strict=True):
-            total.set(now)
 
     def stop_tracing(self) -> None:
         """Gives telemetry its last chance."""

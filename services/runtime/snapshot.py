@@ -34,9 +34,8 @@ def snapshot(service: Service) -> control_pb2.SnapshotReply:
         lost_updates=service.lost_updates.value(),
         aborted_transfers=service.aborted_transfers.value(),
     )
-    made, exported, dropped = (total.value() for total in service.spans)
-    if made is not None:
-        reply.spans.CopyFrom(control_pb2.Spans(made=made, exported=exported, dropped=dropped))
+    if (spans := service.spans.read()) is not None:
+        reply.spans.CopyFrom(spans)
     for row in service.stages.rows.values():
         reply.stages.add(
             name=row.name,

@@ -13,6 +13,6 @@ start-up time, and a call in it costs one `tracing is None`.
 """
 
 from services.telemetry.context import Headers, TraceContext
-from services.telemetry.tracing import CallTrace, Carried, Counts, Tracing
+from services.telemetry.tracing import CallTrace, Carried, Counts, Loss, Tracing
 
-__all__ = ["CallTrace", "Carried", "Counts", "Headers", "TraceContext", "Tracing"]
+__all__ = ["CallTrace", "Carried", "Counts", "Headers", "Loss", "TraceContext", "Tracing"]

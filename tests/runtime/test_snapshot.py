@@ -53,6 +53,19 @@ def test_spans_are_counted_to_where_they_went_once_there_are_some(
     assert (done.made, done.exported, done.dropped) == (2, 2, 0)
 
 
+def test_spans_that_were_lost_are_counted_by_their_reason(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
+    service.config = replace(service.config, trace_file=Path("/dev/full"))
+    service.start_tracing()
+    assert service.tracing is not None
+    call = service.tracing.server_call((("traceparent", f"00-{'1' * 32}-{'2' * 16}-01"),), "a/b")
+    assert call is not None
+    call.end(received_ns=1, started_ns=None, ended_ns=2, code=Code.OK, worker="w")
+    service.stop_tracing()
+    spans = snapshot(service).spans
+    assert (spans.made, spans.dropped, dict(spans.lost)) == (2, 2, {"file not written": 2})
+
+
 def test_an_empty_queue_is_not_an_absent_one(service: Service) -> None:
     service.queue.set(0)
     reply = snapshot(service)

@@ -126,6 +126,10 @@ def test_a_model_that_was_asked_for_and_never_ran_is_named(tmp_path: Path) -> No
         ),
         (sample.trial("reactor", 10, traces=[]), "No call was traced at 10 connections."),
         (sample.trial("reactor", 10), "traces/ holds no span of them"),
+        (
+            sample.trial("reactor", 10, spans={"made": 9, "exported": 4, "dropped": 5, "lost": {"wrong protocol": 5}}),
+            "5 of 9 spans of driver were lost: 5 wrong protocol.",
+        ),
         (sample.trial("reactor", 10), "no other model was measured there"),
         (sample.trial("reactor", 10, latency_ns=sample.distribution([10**7] * 999)), "n<1,000"),
         (
@@ -135,7 +139,8 @@ def test_a_model_that_was_asked_for_and_never_ran_is_named(tmp_path: Path) -> No
     ],
     ids=[
         "statuses and timeouts", "not sent", "all failed", "too few connections", "driver is the bound",
-        "histogram too short", "no traces", "spans lost", "one model", "too few calls for p99.9", "no histogram",
+        "histogram too short", "no traces", "no spans", "spans lost", "one model", "too few calls for p99.9",
+        "no histogram",
     ],
 )  # fmt: skip
 def test_what_went_wrong_is_said(tmp_path: Path, trial: Trial, words: str) -> None:

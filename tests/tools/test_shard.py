@@ -115,7 +115,9 @@ def test_a_service_of_which_no_pod_stayed_has_not_used_nothing(
 
 
 def spans(made: int, model: str = "thread_pool") -> SnapshotReply:
-    return SnapshotReply(model=model, spans={"made": made, "exported": made, "dropped": 0})
+    return SnapshotReply(
+        model=model, spans={"made": 2 * made, "exported": made, "dropped": made, "lost": {"timeout": made}}
+    )
 
 
 @pytest.mark.parametrize(
@@ -130,4 +132,5 @@ def spans(made: int, model: str = "thread_pool") -> SnapshotReply:
 )
 def test_spans_are_counted_of_those_pods_that_stayed(after: Reading, made: int) -> None:
     before: Reading = {"a": spans(200), "b": spans(150)}
-    assert spans_between(before, after) == {"thread-pool": {"made": made, "exported": made, "dropped": 0}}
+    grown = {"made": 2 * made, "exported": made, "dropped": made, "lost": {"timeout": made}}
+    assert spans_between(before, after) == {"thread-pool": grown}

@@ -53,3 +53,9 @@ def test_replies_that_are_added_up_are_not_changed() -> None:
 def test_nothing_is_not_a_service() -> None:
     with pytest.raises(ValueError, match="not enough values"):
         together([])
+
+
+def test_lost_spans_add_up_reason_by_reason() -> None:
+    lost = ({"timeout": 1}, {"timeout": 2, "unauthorised": 3})
+    whole = together([SnapshotReply(spans={"dropped": sum(each.values()), "lost": each}) for each in lost])
+    assert (whole.spans.dropped, dict(whole.spans.lost)) == (6, {"timeout": 3, "unauthorised": 3})

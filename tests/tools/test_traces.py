@@ -57,8 +57,8 @@ def test_every_call_is_in_the_one_bucket_of_its_latency(
     [
         (Tally("driver", 4, 4, 4), 4, []),
         (
-            Tally("backend", 4, 1, 1), 4,
-            ["backend could not export 3 of 4 spans: the collector refused them or was away"],
+            Tally("backend", 4, 1, 1, {"timeout": 1, "unauthorised": 2}), 4,
+            ["backend could not export 3 of 4 spans: 2 unauthorised, 1 timeout"],
         ),
         (
             Tally("backend", 4, 4, 2), 2,

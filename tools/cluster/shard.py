@@ -18,6 +18,7 @@ import socket
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -177,7 +178,7 @@ class SpanTally:
         self._counters = Counters({pod["metadata"]["name"]: pod["status"]["podIP"] for pod in pods})
         self._before = self._counters.read()
 
-    def counts(self, deadline_s: float) -> dict[str, dict[str, int]]:
+    def counts(self, deadline_s: float) -> dict[str, dict[str, Any]]:
         """Once every span is exported or dropped, or the monotonic clock is past that."""
         while True:
             grown = spans_between(self._before, self._counters.read())
@@ -187,9 +188,9 @@ class SpanTally:
             time.sleep(_LOOK_AGAIN_S)
 
 
-def spans_between(before: Reading, after: Reading) -> dict[str, dict[str, int]]:
+def spans_between(before: Reading, after: Reading) -> dict[str, dict[str, Any]]:
     """By service: the spans that its pods made, exported and dropped in between, of those pods that stayed."""
-    counts: dict[str, dict[str, int]] = {}
+    counts: dict[str, dict[str, Any]] = {}
     for name, now in after.items():
         then = before.get(name)
         if not (isinstance(then, SnapshotReply) and isinstance(now, SnapshotReply)):
@@ -197,9 +198,10 @@ def spans_between(before: Reading, after: Reading) -> dict[str, dict[str, int]]:
         grown = {what: getattr(now.spans, what) - getattr(then.spans, what) for what in _SPANS}
         if min(grown.values()) < 0:  # its counters began anew
             continue
-        whole = counts.setdefault(dns(now.model), dict.fromkeys(_SPANS, 0))
+        whole = counts.setdefault(dns(now.model), {**dict.fromkeys(_SPANS, 0), "lost": {}})
         for what in _SPANS:
             whole[what] += grown[what]
+        whole["lost"] = dict(Counter(whole["lost"]) + Counter(now.spans.lost) - Counter(then.spans.lost))
     return counts
 
 

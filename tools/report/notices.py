@@ -5,7 +5,7 @@ Must not know HTML. One line each; nothing is left out because there is much of 
 
 from collections.abc import Iterator
 
-from tools import measures
+from tools import measures, traces
 from tools.answer import TIE, connections, unanswered
 from tools.busy import words
 from tools.report.folder import Contents
@@ -64,8 +64,14 @@ def _of(trial: Trial) -> Iterator[str]:
     if (spread_ns := got["start_spread_ns"]) > START_SPREAD_NS:
         yield f"the shards of the driver began within {duration(spread_ns)}, not {duration(START_SPREAD_NS)}."
     yield from _of_pods(trial)
-    if (spans := trial.result["spans"]) and spans["dropped"]:
-        yield f"the collector did not take {count(spans['dropped'])} of the driver's {count(spans['made'])} spans."
+    yield from _of_spans(trial)
+
+
+def _of_spans(trial: Trial) -> Iterator[str]:
+    for process, spans in {"driver": trial.result["spans"], **trial.spans}.items():
+        if spans and spans["dropped"]:
+            whole = f"{count(spans['dropped'])} of {count(spans['made'])} spans of {process} were lost"
+            yield f"{whole}: {traces.reasons(spans.get('lost', {}))}."
 
 
 def _of_pods(trial: Trial) -> Iterator[str]:

@@ -121,11 +121,20 @@ class Throttling(_message.Message):
     def __init__(self, periods: _Optional[int] = ..., throttled_periods: _Optional[int] = ..., throttled_ns: _Optional[int] = ..., quota_cpus: _Optional[float] = ...) -> None: ...
 
 class Spans(_message.Message):
-    __slots__ = ("made", "exported", "dropped")
+    __slots__ = ("made", "exported", "dropped", "lost")
+    class LostEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: int
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[int] = ...) -> None: ...
     MADE_FIELD_NUMBER: _ClassVar[int]
     EXPORTED_FIELD_NUMBER: _ClassVar[int]
     DROPPED_FIELD_NUMBER: _ClassVar[int]
+    LOST_FIELD_NUMBER: _ClassVar[int]
     made: int
     exported: int
     dropped: int
-    def __init__(self, made: _Optional[int] = ..., exported: _Optional[int] = ..., dropped: _Optional[int] = ...) -> None: ...
+    lost: _containers.ScalarMap[str, int]
+    def __init__(self, made: _Optional[int] = ..., exported: _Optional[int] = ..., dropped: _Optional[int] = ..., lost: _Optional[_Mapping[str, int]] = ...) -> None: ...
