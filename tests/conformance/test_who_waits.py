@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -10,13 +11,14 @@ import pytest
 from sweetspot.v1 import workload_pb2
 
 from tests.conformance.conftest import STARTS, Workload
-from tests.serving import serving
+from tests.serving import Serving, serving
 
 TIMEOUT_S = 20
 ECHO = workload_pb2.RunRequest(payload=b"echo")
-HELD_UP_S = 1.0
-BLOCKS = workload_pb2.RunRequest(steps=[workload_pb2.Step(block=workload_pb2.Block(duration_us=1_000_000))])
-SLEEPS = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=1_000_000))])
+HELD_UP_S = 0.3
+"""An echo takes some 5 ms, and so does a look at what is in flight."""
+BLOCKS = workload_pb2.RunRequest(steps=[workload_pb2.Step(block=workload_pb2.Block(duration_us=int(HELD_UP_S * 1e6)))])
+SLEEPS = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=int(HELD_UP_S * 1e6)))])
 # A channel of grpcio's shares its connection with others to the same address, unless it is told not to.
 ALONE = (("grpc.use_local_subchannel_pool", 1),)
 
@@ -81,11 +83,21 @@ def test_every_model_and_variant_is_in_the_table() -> None:
     assert set(WHO_WAITS) == {" ".join(start) for start in STARTS}
 
 
-@pytest.mark.parametrize("start", WHO_WAITS)
-@pytest.mark.parametrize(("what", "holds_up"), [("blocks", BLOCKS), ("sleeps", SLEEPS)], ids=["blocks", "sleeps"])
-def test_a_call_is_held_up_by_whom_its_model_says(start: str, what: str, holds_up: workload_pb2.RunRequest) -> None:
+@pytest.fixture(scope="module", params=WHO_WAITS)
+def started(request: pytest.FixtureRequest) -> Iterator[tuple[str, Serving]]:
+    """A row of the table, and a service of it."""
+    start: str = request.param
     model, *options = start.split()
     options += [f"--processes={count}" for name, count in PROCESSES.items() if start.startswith(name)]
+    with serving(model, *options) as service:
+        yield start, service
+
+
+@pytest.mark.parametrize(("what", "holds_up"), [("blocks", BLOCKS), ("sleeps", SLEEPS)], ids=["blocks", "sleeps"])
+def test_a_call_is_held_up_by_whom_its_model_says(
+    started: tuple[str, Serving], what: str, holds_up: workload_pb2.RunRequest
+) -> None:
+    start, service = started
     expected = WHO_WAITS[start]
     is_served_beside = start not in BY_CHANCE and "sleeps" not in expected.other
     ended_s: dict[str, float] = {}
@@ -96,15 +108,17 @@ def test_a_call_is_held_up_by_whom_its_model_says(start: str, what: str, holds_u
         all_ended.release()
 
     with ExitStack() as stack:
-        service = stack.enter_context(serving(model, *options))
+        snapshot = stack.enter_context(service.snapshots())
         channels = [stack.enter_context(grpc.insecure_channel(service.address, options=ALONE)) for _ in range(2)]
         same, other = map(Workload, channels)
         same.run(ECHO, timeout=TIMEOUT_S)
         if is_served_beside:  # its connection is there
             other.run(ECHO, timeout=TIMEOUT_S)
+        assert snapshot().calls_in_flight == 0
         sent_s = time.monotonic()
         first = same.run.future(holds_up, timeout=TIMEOUT_S)
-        service.wait_until_in_flight(1)
+        while snapshot().calls_in_flight == 0:
+            assert not first.done(), "it was over before it was seen"
         calls = {"same": same.run.future(ECHO, timeout=TIMEOUT_S)}
         if is_served_beside:
             calls["other"] = other.run.future(ECHO, timeout=TIMEOUT_S)
