@@ -17,7 +17,7 @@ from tests.conformance.test_workload import Call, Compute, Sleep, plan
 from tests.serving import Serving
 from tests.wire_client import WireClient
 
-RUN = "/sweetspot.v1.Workload/Run"
+RUN, RUN_STREAM = "/sweetspot.v1.Workload/Run", "/sweetspot.v1.Workload/RunStream"
 ECHO = workload_pb2.RunRequest(payload=b"echo")
 LONG_US, SHORT_US = 60_000_000, 50_000
 """Longer than a test waits, so that only a handler that was told ends in time; and a time that can be sat out."""
@@ -42,22 +42,23 @@ def test_a_handler_that_waits_is_told_of_a_cancellation(
 ) -> None:
     duration_us = LONG_US if is_told(service) else SHORT_US
     step = {"call": Call(delay_us=duration_us), "sleep": Sleep(duration_us=duration_us)}[kind]
-    call = workload.run.future(plan(**{kind: step}))
-    if is_told(service):
-        service.wait_until_in_flight(1)
+    call = workload.run_stream(plan(compute=Compute(rounds=1), **{kind: step}))
+    assert next(call).steps == 1, "its handler has begun"
     call.cancel()
     nothing_in_flight(service, backend)
     assert workload.run(ECHO, timeout=10).payload == b"echo"
 
 
 def test_a_handler_that_computes_is_told_of_a_cancellation(service: Serving, workload: Workload) -> None:
-    # 64 steps of 5,000,000 rounds are 12 s of work, of 20,000 a twentieth of a second.
-    rounds = 5_000_000 if is_told(service, computing=True) else 20_000
+    # 64 steps of 5,000,000 rounds are 12 s of work, of 50,000 an eighth of a second.
+    rounds = 5_000_000 if is_told(service, computing=True) else 50_000
     steps = [workload_pb2.Step(compute=Compute(rounds=rounds))] * 64
-    call = workload.run.future(workload_pb2.RunRequest(steps=steps))
-    if is_told(service, computing=True):
-        service.wait_until_in_flight(1)
-    call.cancel()
+    with service.snapshots() as snapshot:
+        assert snapshot().calls_in_flight == 0
+        call = workload.run.future(workload_pb2.RunRequest(steps=steps))
+        while snapshot().calls_in_flight == 0:
+            assert not call.done(), "it ended before it was seen"
+        call.cancel()
     nothing_in_flight(service)
     assert workload.run(ECHO, timeout=10).payload == b"echo"
 
@@ -66,12 +67,11 @@ def test_a_handler_that_computes_is_told_of_a_cancellation(service: Serving, wor
 def test_a_client_that_vanishes_leaves_nothing_behind(service: Serving, backend: Serving, reset: bool) -> None:
     before = service.wait_until_in_flight(0)
     client = WireClient(service.address)
+    delay_us = LONG_US if is_told(service) else SHORT_US
+    asked = plan(compute=Compute(rounds=1), call=Call(delay_us=delay_us)).SerializeToString()
     for _ in range(3):
-        delay_us = LONG_US if is_told(service) else SHORT_US
-        client.session.start(RUN, plan(call=Call(delay_us=delay_us)).SerializeToString())
-    client.flush()
-    if is_told(service):
-        service.wait_until_in_flight(1)
+        client.session.start(RUN_STREAM, asked, streaming=True)
+    client.wait_for(lambda: bool(client.received))  # a handler has begun
     if reset:
         client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
     client.sock.close()

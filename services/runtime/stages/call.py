@@ -71,4 +71,7 @@ class Call:
         ended()
 
     def _end(self, event: Event, run: Run | None, error: Exception) -> None:
-        self._answer(last_answer(event, Status(*status_of(error)), run))
+        last = last_answer(event, Status(*status_of(error)), run)
+        if event.shape.server_streams and event.progress is not None:
+            last.place = event.progress.taken  # a wait that was cut short counts as a step, and has no answer
+        self._answer(last)
