@@ -125,6 +125,8 @@ def test_a_process_that_dies_takes_only_its_own_connections_with_it(start: tuple
                         break
                 except grpc.RpcError:
                     continue
+            else:
+                pytest.fail("none of 50 connections leads to another process")
             lost = Workload(victim).run.future(STUCK, timeout=TIMEOUT_S)
             service.wait_until_in_flight(1)
             os.kill(killed, signal.SIGKILL)

@@ -165,6 +165,7 @@ def unfit() -> Iterator[tuple[Start, str]]:
 @pytest.mark.parametrize("sharing", Sharing)
 def test_a_strategy_that_makes_no_sense_is_refused_in_one_line(sharing: Sharing) -> None:
     refused = [(start, strategy) for start, strategy in unfit() if SHARING[start] is sharing]
+    assert refused
     for start, strategy in refused[:2]:
         command = [sys.executable, "-m", "services", *start, "--conflicts", strategy]
         told = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)

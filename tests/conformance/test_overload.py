@@ -90,7 +90,7 @@ def test_memory_does_not_grow_with_the_calls_that_a_full_service_is_offered(serv
             before = snapshot().rss_bytes
             offered = saturate(service)
             grown.append((snapshot().rss_bytes - before) / offered)
-            if grown[-1] < KEPT_BYTES:
+            if len(grown) > 1 and max(grown[-2:]) < KEPT_BYTES:
                 return
     pytest.fail(f"bytes for each call, again and again: {grown}")
 
