@@ -9,6 +9,7 @@ import pytest
 
 from tests.cluster.conftest import Release
 from tests.cluster.runs import OPEN_LOOP, RUN_TIMEOUT_S, only, run, sweetspot, trials, until_measured
+from tools.traces import Jaeger, median_first, traced
 
 START_SPREAD_NS = 50_000_000
 
@@ -48,6 +49,32 @@ def test_every_span_is_found_in_jaeger(release: Release, made: Path) -> None:
     for trial in trials(made):
         assert set(trial.spans) == {"driver", trial.model.replace("_", "-"), "backend"}
         assert all(counts["made"] == counts["exported"] > 0 for counts in trial.spans.values())
+
+
+@pytest.mark.timeout(RUN_TIMEOUT_S)
+def test_one_search_of_jaeger_finds_the_slowest_traced_call_of_a_trial(release: Release, made: Path) -> None:
+    for trial in trials(made):
+        found = Jaeger("", made.name).slowest(trial)
+        assert found is not None
+        # What the page of that address asks.
+        asked = found.replace("/search?", f"/services/{release.name}-jaeger:16686/proxy/api/traces?")
+        answer = json.loads(release.kubectl("get", "--raw", f"/api/v1/namespaces/{release.namespace}{asked}"))
+        assert [trace["traceID"] for trace in answer["data"]] == [traced(trial)[-1].trace_id]
+        tags = {tag["key"]: tag["value"] for span in answer["data"][0]["spans"] for tag in span["tags"]}
+        assert (tags["sweetspot.run"], tags["sweetspot.trial"]) == (made.name, f"{trial.model}-4")
+
+
+@pytest.mark.timeout(RUN_TIMEOUT_S)
+def test_the_report_shows_waterfalls_of_spans_that_jaeger_had(made: Path) -> None:
+    for trial in trials(made):
+        kept = (made / "traces" / f"{trial.model}-{trial.connections}.jsonl").read_text(encoding="utf-8")
+        for call in (median_first(traced(trial))[0], traced(trial)[-1]):
+            assert call.trace_id in kept
+        assert "k8s.deployment.name" in kept
+        assert "service.version" in kept
+    page = (made / "report.html").read_text(encoding="utf-8")
+    assert "but traces/ holds no span" not in page
+    assert "The slowest traced call in Jaeger" in page
 
 
 @pytest.mark.timeout(RUN_TIMEOUT_S)
