@@ -200,6 +200,7 @@ def _spans(model: str, trace_id: str, latency_ns: int) -> dict[str, list[dict[st
     run = received + int(free * 0.7)
     computed = run + compute_ns
     called_back = replied - int(free * 0.01) - 20_000
+    late = {"key": "sweetspot.lateness_ns", "value": {"intValue": str(sent - start)}}
     method = [_attribute("rpc.system.name", "grpc"), _attribute("rpc.method", "sweetspot.v1.Workload/Run")]
 
     def span(ids: tuple[int, int], name: str, kind: int, begin: int, end: int, *more: Any) -> dict[str, Any]:
@@ -216,7 +217,7 @@ def _spans(model: str, trace_id: str, latency_ns: int) -> dict[str, list[dict[st
         }
 
     return {
-        "driver": [span((1, 0), "sweetspot.v1.Workload/Run", 3, sent, ended, *method)],
+        "driver": [span((1, 0), "sweetspot.v1.Workload/Run", 3, start, ended, *method, late)],
         model.replace("_", "-"): [
             span(
                 (2, 1), "sweetspot.v1.Workload/Run", 2, received, replied, *method, _attribute("sweetspot.model", model)

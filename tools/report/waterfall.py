@@ -83,7 +83,7 @@ def waterfall(call: Traced, spans: Sequence[Span]) -> Waterfall:
     driver = next((span for span in roots if not span.parent_id), None)
     service = next(iter(children.get(driver.span_id, [])), None) if driver else None
     account = _account(call, driver, service, children) if driver and service else None
-    begin = (driver or roots[0]).start_ns - (account.lateness_ns if account else 0) if roots else 0
+    begin = (driver or roots[0]).start_ns if roots else 0
     bars = [
         Bar(span, depth, span.start_ns - begin, _role(span, driver, service)) for span, depth in _walk(children, "", 0)
     ]
@@ -99,11 +99,12 @@ def _account(call: Traced, driver: Span, service: Span, children: Mapping[str, S
     # In a model with several stages it waits in queues between its steps, too.
     between_ns = sum(span.duration_ns for span in parts if _queues(span) and run and span.start_ns >= run.start_ns)
     waiting_ns = sum(step.duration_ns for step in children.get(run.span_id, []) if _waits(step)) if run else 0
+    # The driver's span starts at the intended send.
+    lateness_ns = int(driver.attributes.get("sweetspot.lateness_ns", 0))
     return Account(
         latency_ns=call.latency_ns,
-        # The driver's span starts at the actual send, its latency at the intended one.
-        lateness_ns=max(0, call.latency_ns - driver.duration_ns),
-        wire_ns=driver.duration_ns - service.duration_ns,
+        lateness_ns=lateness_ns,
+        wire_ns=driver.duration_ns - lateness_ns - service.duration_ns,
         queue_ns=sum(span.duration_ns for span in parts if span.name == "queue") + between_ns,
         running_ns=run_ns - waiting_ns - between_ns,
         waiting_ns=waiting_ns,
