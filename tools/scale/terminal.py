@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tools.busy import is_busy
 from tools.experiment import Experiment
 from tools.progress import Progress
 from tools.scale.answer import answer, interval, leaders, ranking
@@ -51,6 +52,9 @@ def show(console: Console, kept: Kept, asked: Experiment, report: Path) -> None:
     console.print(answer(kept.searched, asked), style="bold", highlight=False)
     console.print()
     console.print(_table(kept.searched))
+    if busy := [one for one in kept.searched if any(is_busy(each.trial) for each in one.tries)]:
+        cells = f"{count(len(busy))} of {count(len(kept.searched))} cells"
+        console.print(f"Other processes took CPU from the service in {cells}: repeat them on a quiet machine.")
     # Unwrapped, so that it can be copied.
     console.print(str(report), markup=False, highlight=False, soft_wrap=True)
 
