@@ -269,7 +269,9 @@ def test_a_cell_that_the_cluster_would_not_take_is_told_and_kept_there_later(
     assert "1 of 1 cells" in listed(capsys)
 
 
-@pytest.mark.parametrize("content", ["H4sIAA==", base64.b64encode(gzip.compress(b"[]")).decode()])
+@pytest.mark.parametrize(
+    "content", ["H4sIAA==", base64.b64encode(gzip.compress(b"[]")).decode()], ids=["not gzip", "not a cell"]
+)
 def test_a_cell_that_cannot_be_read_is_named_and_kept_anew(
     content: str, cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
