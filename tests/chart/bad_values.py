@@ -47,6 +47,8 @@ BAD_VALUES = {
     "a profile without its file": ('defaults.seccompProfile={"type": "Localhost"}', "localhostProfile"),
     "a profile of another kind": ('defaults.seccompProfile={"type": "None"}', "/defaults/seccompProfile/type"),
     "a pod that stops at once": ("defaults.preStopSeconds=0", "/defaults/preStopSeconds"),
+    "a policy of families that there is not": ('ipFamilyPolicy="IPv6"', "/ipFamilyPolicy"),
+    "a collector whose IPv6 address has no brackets": ('otlp.endpoint="http://fd00::1:4318"', "/otlp/endpoint"),
     "a namespace in capitals": ('networkPolicy.namespaces=["Mine"]', "/networkPolicy/namespaces/0"),
     "more pods beside experiments": ("models.reactor.autoscaling.enabled=true", "experiments.enabled=false"),
     "fewer pods at most than at least": (

@@ -1,8 +1,10 @@
 """What a shard knows of the pods that it loads, whatever becomes of its watch: nothing is missed, or the trial void."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,8 @@ from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tests.tools.fake_cluster import FakeCluster, Object, container, labels_of_model, pod
 from tools.cluster import shard
-from tools.cluster.api import Api
-from tools.cluster.shard import Reading, Watch, spans_between
+from tools.cluster.api import Api, ClusterError
+from tools.cluster.shard import Reading, Watch, spans_between, wait_for_name
 
 LABELS = labels_of_model("reactor")
 EXPIRED = {"type": "ERROR", "object": {"kind": "Status", "message": "too old resource version", "code": 410}}
@@ -134,3 +136,46 @@ def test_spans_are_counted_of_those_pods_that_stayed(after: Reading, made: int) 
     before: Reading = {"a": spans(200), "b": spans(150)}
     grown = {"made": 2 * made, "exported": made, "dropped": made, "lost": {"timeout": made}}
     assert spans_between(before, after) == {"thread-pool": grown}
+
+
+A, B = {"podIPs": [{"ip": "10.0.0.1"}, {"ip": "fd00::1"}]}, {"podIPs": [{"ip": "10.0.0.2"}, {"ip": "fd00::2"}]}
+ONLY_IPV6 = {"podIP": "fd00::1", "podIPs": [{"ip": "fd00::1"}]}
+
+
+@pytest.mark.parametrize(
+    ("pods", "found", "leads"),
+    [
+        ([A, B], ["10.0.0.1", "10.0.0.2"], True),
+        ([A, B], ["fd00::1", "fd00::2"], True),
+        ([A, B], ["10.0.0.1", "fd00::1", "10.0.0.2", "fd00::2"], True),
+        ([ONLY_IPV6], ["fd00::1"], True),
+        ([A, B], ["10.0.0.1", "fd00::1"], False),
+        ([A], ["10.0.0.1", "10.0.0.2"], False),
+    ],
+    ids=["IPv4", "IPv6", "both", "a cluster of IPv6 alone", "a pod is missing", "a pod that has gone"],
+)
+def test_a_headless_name_leads_to_the_pods_by_whichever_family_it_names(
+    pods: list[dict[str, object]],
+    found: list[str],
+    leads: bool,
+    cluster: FakeCluster,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    remove(cluster)
+    for number, status in enumerate(pods):
+        cluster.put("pods", pod(f"r{number}", LABELS, **status))
+    monkeypatch.setattr(shard, "NAMES_TIMEOUT_S", 10.0 if leads else 0.05)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", (each, 50051)) for each in found])
+    waiting = nullcontext() if leads else pytest.raises(ClusterError, match=r"^Service r-headless did not lead")
+    api = Api.connect()
+    monkeypatch.setattr(api, "find", lambda kind, _selector: list(cluster.objects[kind].values()))
+    with waiting:
+        wait_for_name(api, LABELS, "r-headless:50051", headless=True)
+
+
+def test_a_pod_of_ipv6_is_asked_at_an_address_in_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(shard, "Control", asked.append)
+    monkeypatch.setattr(shard.Counters, "read", lambda _: {})
+    shard.Counters({"r": "fd00::1", "s": "10.0.0.1"})
+    assert asked == ["[fd00::1]:50052", "10.0.0.1:50052"]

@@ -148,7 +148,7 @@ class Counters:
 
     def __init__(self, pods: Mapping[str, str]) -> None:
         """`pods`: name -> IP address."""
-        self._controls = {name: Control(f"{ip}:{CONTROL_PORT}") for name, ip in pods.items()}
+        self._controls = {name: Control(str(Address(ip, CONTROL_PORT))) for name, ip in pods.items()}
         self._threads = ThreadPoolExecutor(max(len(self._controls), 1))
         self.read()  # opens the channels, so that the reading at the mark is not late
 
@@ -334,21 +334,25 @@ def wait_for_name(api: Api, selector: Mapping[str, str], target: str, *, headles
     at = Address.parse(target)
     deadline_s = time.monotonic() + NAMES_TIMEOUT_S
     while time.monotonic() < deadline_s:
-        pods = {pod["status"]["podIP"] for pod in api.find("pods", selector) if ready(pod)}
+        pods = [ips(pod) for pod in api.find("pods", selector) if ready(pod)]
         try:
             found = {each[4][0] for each in socket.getaddrinfo(at.host, at.port, type=socket.SOCK_STREAM)}
-            if headless and found == pods:
+            if headless and found <= set().union(*pods) and all(found & of_pod for of_pod in pods):
                 return
             if pods and not headless:
                 socket.create_connection((at.host, at.port), timeout=1).close()
                 return
-            why = (
-                f"it stands for {', '.join(map(str, sorted(found)))}, and ready are {', '.join(sorted(pods)) or 'none'}"
-            )
+            expected = ", ".join(sorted(set().union(*pods))) or "none"
+            why = f"it stands for {', '.join(map(str, sorted(found)))}, and ready are {expected}"
         except OSError as error:
             why = error.strerror or str(error)
         time.sleep(_LOOK_AGAIN_S)
     raise ClusterError(f"Service {at.host} did not lead to its pods within {NAMES_TIMEOUT_S:.0f} s: {why}")
+
+
+def ips(pod: Object) -> set[str]:
+    """Each address of a pod: one of each family that its cluster has. A Service may name one family alone."""
+    return {str(each["ip"]) for each in pod["status"].get("podIPs", [])} or {str(pod["status"]["podIP"])}
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

@@ -132,6 +132,7 @@ metadata:
   labels: {{- $labels | nindent 4 }}
 spec:
   type: ClusterIP
+  ipFamilyPolicy: {{ $root.Values.ipFamilyPolicy }}
   selector: {{- $selector | nindent 4 }}
   ports:
     - {name: grpc, port: 50051, targetPort: grpc, appProtocol: kubernetes.io/h2c}
@@ -145,6 +146,7 @@ metadata:
   labels: {{- $labels | nindent 4 }}
 spec:
   clusterIP: None
+  ipFamilyPolicy: {{ $root.Values.ipFamilyPolicy }}
   selector: {{- $selector | nindent 4 }}
   ports:
     - {name: grpc, port: 50051, targetPort: grpc, appProtocol: kubernetes.io/h2c}
