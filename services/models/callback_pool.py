@@ -103,6 +103,7 @@ class PooledCalls:
         except RpcError as error:
             self._wakeup.post(partial(connection.finish, call, error.code, error.message))
             return
+        run.when_room = partial(connection.when_room, call)
         callbacks.handle(run, PooledWaits(self._ready, colour, self._wakeup, self._loop_waits), send, done)
 
 
@@ -176,6 +177,9 @@ class PooledWaits:
             self._ready.put(self._colour, partial(then, reply))
 
         self._wait(run, partial(self._loop_waits.fetch, fetch, run, replied))
+
+    def room(self, run: Run, then: Callback) -> None:
+        self._wait(run, partial(self._loop_waits.room, run, partial(self._ready.put, self._colour, then)))
 
     def _wait(self, run: Run, wait: Callback) -> None:
         def begin() -> None:

@@ -16,6 +16,8 @@ After          Adya et al., Cooperative Task Management without Manual Stack Man
 
 import asyncio
 import contextlib
+import time
+from functools import partial
 
 from services.runtime.aio import AsyncioWaits, watch_lag
 from services.runtime.answers import respond
@@ -25,9 +27,11 @@ from services.runtime.service import Service
 from services.runtime.turns import Turns
 from services.wire import CallCancelled, CallReceived, Code, ServerCall, ServerEvent
 from services.workload import coroutine
-from services.workload.run import status_of
+from services.workload.run import Run, status_of
 
 RECEIVE_BYTES = 64 * 1024
+UNSENT_BYTES = 64 * 1024
+"""In the transport: more waits in the session, which counts it."""
 
 
 def serve(service: Service) -> None:
@@ -81,6 +85,7 @@ class Connection:
         self._session = service.open_session()
         self._turns = Turns(self._session)
         self._write_due = False
+        self._rest: asyncio.Task[None] | None = None
         self._lingering: asyncio.TimerHandle | None = None
         self._tasks: dict[ServerCall, asyncio.Task[None]] = {}
 
@@ -142,6 +147,8 @@ class Connection:
                 self._session.send_message(call, message)
                 if run.streams:
                     await self._flush()
+                if run.has_streamed_much:
+                    await self._room(call, run)
         except asyncio.CancelledError:
             code, why = Code.CANCELLED, "cancelled by the caller"
         except Exception as error:
@@ -150,6 +157,17 @@ class Connection:
         self._write_soon()
         if run is not None:
             run.end(code)
+
+    async def _room(self, call: ServerCall, run: Run) -> None:
+        """Returns once the peer has read most of what was sent, or nobody waits for the call."""
+        room = asyncio.Event()
+        run.when_room = partial(self._session.when_room, call)
+        run.ask_room(room.set)
+        timeout_s = None if run.deadline_ns is None else (run.deadline_ns - time.monotonic_ns()) / 1e9
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await room.wait()
+        run.check()
 
     def _write_soon(self) -> None:
         """One write for all that happens in this turn of the loop."""
@@ -161,8 +179,12 @@ class Connection:
         self._write_due = False
         if self._writer.is_closing():  # the connection is lost: asyncio ignores what is written then, uvloop raises
             return
-        while data := self._session.data_to_send():
+        transport = self._writer.transport
+        while transport.get_write_buffer_size() <= UNSENT_BYTES and (data := self._session.data_to_send()):
             self._writer.write(data)
+        if transport.get_write_buffer_size() > UNSENT_BYTES:
+            self._rest = self._rest or asyncio.create_task(self._write_rest())
+            return
         if self._session.closed and self._lingering is None:
             with contextlib.suppress(OSError):  # ENOTCONN: the peer was first
                 self._writer.write_eof()  # the peer closes in turn, or is cut off: either wakes the reader
@@ -177,6 +199,12 @@ class Connection:
             self._linger()
         else:
             self._writer.transport.abort()
+
+    async def _write_rest(self) -> None:
+        with contextlib.suppress(OSError):  # the reader learns of it too
+            await self._writer.drain()
+        self._rest = None
+        self._write()
 
     async def _flush(self) -> None:
         self._write()

@@ -19,7 +19,7 @@ from services.runtime.service import Service
 from services.runtime.turns import Turns
 from services.wire import ClientSession, Code, RpcError, ServerCall, ServerEvent
 from services.workload import linear
-from services.workload.run import FETCH_PATH, Fetch, Run, status_of
+from services.workload.run import FETCH_PATH, ROOM_CHECK_S, Fetch, Run, status_of
 
 RECEIVE_BYTES = 64 * 1024
 GIVE_WAY_S = 1e-6
@@ -43,12 +43,16 @@ class Connection:
         self._session = service.open_session()
         self._turns = Turns(self._session)
         self._lock = threading.Lock()
+        self._reader: int | None = None
+        self._ahead: list[ServerEvent] = []  # read while the reading thread waited for room
         self._draining = False
         self._cut_off: threading.Timer | None = None
 
     def receive_or_drain(self) -> list[ServerEvent] | None:
         """`receive`, for a thread that has no other one to call `drain` when the service is asked to stop."""
         if self._turns.pending:
+            return self.receive()
+        if self._ahead:
             return self.receive()
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
@@ -66,6 +70,13 @@ class Connection:
 
     def receive(self) -> list[ServerEvent] | None:
         """What the peer asks for next, health and reflection already answered; None once the connection is over."""
+        if self._ahead:
+            ahead, self._ahead = self._ahead, []
+            return ahead
+        return self._receive()
+
+    def _receive(self) -> list[ServerEvent] | None:
+        self._reader = threading.get_ident()
         events: list[ServerEvent] = []
 
         def deal(event: ServerEvent) -> None:
@@ -95,11 +106,28 @@ class Connection:
                     self._session.send_message(call, message)
                     if run.streams:
                         self._flush()
+                if run.has_streamed_much:
+                    self._wait_for_room(call, run)
         except Exception as error:
             code, why = status_of(error)
         self.finish(call, code, why)
         if run is not None:
             run.end(code)
+
+    def _wait_for_room(self, call: ServerCall, run: Run) -> None:
+        """Returns once the peer has read most of what was sent. Raises RpcError where nobody waits for the call."""
+        room = threading.Event()
+        with self._lock:
+            self._session.when_room(call, room.set)
+        # Whether the peer reads is learned by the thread that reads: where that is this one, it reads on.
+        if self._reader == threading.get_ident():
+            poll = select.poll()
+            poll.register(self._sock, select.POLLIN)
+            while not room.is_set():
+                run.check()
+                if self._turns.pending or poll.poll(ROOM_CHECK_S * 1000):
+                    self._ahead += self._receive() or ()
+        run.wait_for_room(room)
 
     def finish(self, call: ServerCall, code: Code, message: str) -> None:
         """Ends a call with a status."""

@@ -61,6 +61,12 @@ class CallbackWaits:
         timer = None if run.deadline_ns is None else self._loop.call_at(run.deadline_ns, lambda: self.interrupt(run))
         self._waiting[run] = Waiting(then, timer, connection, call)
 
+    def room(self, run: Run, then: Callable[[], None]) -> None:
+        deadline_ns = run.deadline_ns
+        timer = None if deadline_ns is None else self._loop.call_at(deadline_ns, lambda: self.interrupt(run))
+        self._waiting[run] = waiting = Waiting(lambda _: then(), timer)
+        run.ask_room(lambda: self._resume(run, b"") if self._waiting.get(run) is waiting else None)
+
     def interrupt(self, run: Run) -> None:
         """Ends whatever `run` waits for, now: its time has come, or nobody waits for it any more."""
         waiting = self._waiting.get(run)

@@ -1,5 +1,6 @@
 """The seam between a connection that never waits and whatever runs its calls. Neither knows how the other does it."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 from services.wire import Code, ServerCall
@@ -10,6 +11,9 @@ class Caller(Protocol):
 
     def send(self, call: ServerCall, message: bytes) -> None:
         """Sends one message of the response."""
+
+    def when_room(self, call: ServerCall, then: Callable[[], None]) -> None:
+        """Calls `then`, now or later, once the peer has read most of what was sent, or nobody waits for `call`."""
 
     def finish(self, call: ServerCall, code: Code, why: str = "") -> None:
         """Ends `call` with a status; exactly once, cancelled or not."""

@@ -2,8 +2,9 @@
 
     asks                                                                         runs
     .--------. -> run number, head, request | cancel number | book number, ... .--------.
-    | Remote |                                                                 | Asker  | ---> Calls
+    | Remote | -> room number                                                  | Asker  | ---> Calls
     '--------' <- begun how many | message number, ... | end number, status    '--------'
+               <- room? number: whoever streams goes on once its caller has read
 
 What is sent there and not begun is bounded by bytes, beyond which calls wait on the asking side, where connections take
 turns. The running side reads nothing while more than that waits to be sent back.
@@ -132,6 +133,9 @@ class Remote:
             elif kind == "message":
                 connection, call = self._asked[number]
                 connection.send(call, *rest)
+            elif kind == "room?":
+                connection, call = self._asked[number]
+                connection.when_room(call, partial(self._link.send, "room", number))
             elif kind == "end":
                 connection, call = self._asked.pop(number)
                 connection.finish(call, *rest)
@@ -173,10 +177,18 @@ class Asker:
         self._ledger = ledger
         self._left = left
         self._running: dict[int, ServerCall] = {}
+        self._waiting_for_room: dict[int, Callable[[], None]] = {}
         self.link: Linked
 
     def send(self, call: ServerCall, message: bytes) -> None:
         self.link.send("message", call.stream_id, message, payload_bytes=len(message))
+
+    def when_room(self, call: ServerCall, then: Callable[[], None]) -> None:
+        if call.cancelled:
+            then()
+        else:
+            self._waiting_for_room[call.stream_id] = then
+            self.link.send("room?", call.stream_id)
 
     def finish(self, call: ServerCall, code: Code, why: str = "") -> None:
         del self._running[call.stream_id]
@@ -190,6 +202,8 @@ class Asker:
                 begun_bytes += self._run(number, *rest)
             elif kind == "cancel":
                 self._cancel(number)
+            elif kind == "room":
+                self._room(number)
             elif kind == "book":
                 self._ledger.book(*rest)
                 self.link.send("booked", number)
@@ -217,3 +231,8 @@ class Asker:
         if call is not None:
             call.cancelled = True
             self._calls.cancelled(call)
+            self._room(number)
+
+    def _room(self, number: int) -> None:
+        if (then := self._waiting_for_room.pop(number, None)) is not None:
+            then()

@@ -8,6 +8,7 @@ Source: grpc/grpc, doc/interop-test-descriptions.md.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TypeVar
 
 from google.protobuf.message import DecodeError, Message
@@ -137,6 +138,18 @@ def _refusing(responder: Responder) -> Responder:
     return refusing
 
 
+def _when_read(responder: Responder) -> Responder:
+    """Each message is answered once the peer has read most of the answers before it."""
+
+    def answer(session: ServerSession, event: ServerEvent) -> bool:
+        if isinstance(event, RequestMessage | RequestEnded):
+            session.when_room(event.call, partial(responder, session, event))
+            return True
+        return responder(session, event)
+
+    return answer
+
+
 _SERVICE = b"/grpc.testing.TestService/"
 SHAPES = {
     _SERVICE + b"EmptyCall": Shape.UNARY,
@@ -151,7 +164,7 @@ _BY_SHAPE: dict[Shape, Responder] = {
     Shape.CLIENT_STREAMING: _answer_upload,
     Shape.BIDIRECTIONAL: _answer_chat,
 }
-RESPONDERS = {path: _refusing(_BY_SHAPE[shape]) for path, shape in SHAPES.items()}
+RESPONDERS = {path: _when_read(_refusing(_BY_SHAPE[shape])) for path, shape in SHAPES.items()}
 
 
 def _asked(request: bytes, *, streams: bool) -> _OneOrMany:

@@ -79,6 +79,10 @@ class Connection:
         self._session.send_message(call, message)
         self._flush_soon()
 
+    def when_room(self, call: ServerCall, then: Callable[[], None]) -> None:
+        """Calls `then` once the peer has read most of what was sent, or nobody waits for `call`."""
+        self._session.when_room(call, then)
+
     def finish(self, call: ServerCall, code: Code, why: str = "") -> None:
         """Ends `call` with a status."""
         self._session.finish(call, code, why)

@@ -83,6 +83,10 @@ class PooledCalls:
             run = call.context = self._service.start(call, identity)
             for message in linear.handle(run, waits):
                 self._wakeup.post(partial(connection.send, call, message))
+                if run.has_streamed_much:
+                    room = threading.Event()
+                    self._wakeup.post(partial(connection.when_room, call, room.set))
+                    run.wait_for_room(room)
         except Exception as error:
             code, why = status_of(error)
         self._wakeup.post(partial(connection.finish, call, code, why))

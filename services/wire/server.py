@@ -10,6 +10,7 @@ thread at a time.
 import contextlib
 import ssl
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 
 from ngh2 import (
@@ -52,6 +53,10 @@ _HEADERS = ((b":status", b"200"), CONTENT_TYPE, ACCEPT_ENCODING)
 _HEADERS_GZIP = (*_HEADERS, (b"grpc-encoding", b"gzip"))
 _OK_TRAILERS: tuple[Field, ...] = ((b"grpc-status", b"0"),)
 _SEND_BYTES = 256 * 1024
+ROOM_BYTES = 64 * 1024
+"""Replies of one call that may wait for the peer before `when_room` does."""
+LARGE_REPLY_BYTES = 16 * 1024
+"""Replies beyond it are counted when they are sent; others when bytes are written."""
 _DRAIN_PING = b"draining"
 
 
@@ -87,6 +92,7 @@ class ServerSession:
         "_tls",
         "_unreported",
         "_updates_earned_bytes",
+        "_waiting_for_room",
         "_withheld_bytes",
     )
 
@@ -123,6 +129,7 @@ class ServerSession:
         self._memory = ConnectionMemory(memory or Unshared())
         self._incomplete: dict[int, int] = {}  # streams that are within a message, and the room not given back to each
         self._withheld_bytes = 0  # all of that
+        self._waiting_for_room: dict[int, deque[Callable[[], object]]] = {}
         self._queued_bytes = 0  # replies that the peer has made no room for
         self._calls: dict[int, ServerCall] = {}
         self._early: list[int] = []  # streams answered before their request ended: to be reset once that is sent
@@ -202,7 +209,7 @@ class ServerSession:
 
     def reply(self, call: ServerCall, message: bytes) -> None:
         """Ends `call` with one message and status OK."""
-        if call.cancelled or call._headers_sent or call._backlog is not None:
+        if call.cancelled or call._headers_sent or call._backlog is not None or len(message) > LARGE_REPLY_BYTES:
             self.send_message(call, message)
             self.finish(call)
             return
@@ -235,7 +242,13 @@ class ServerSession:
                 return
 
     def send_message(self, call: ServerCall, message: bytes, *, gzip: bool = False) -> None:
-        """Sends one message of a streamed response; nothing once the call is cancelled."""
+        """Sends one message of a streamed response; nothing once the call is cancelled.
+
+        Where there is no memory for it the call is cancelled, and ends RESOURCE_EXHAUSTED: who streams waits for
+        `when_room` first.
+        """
+        if len(message) > LARGE_REPLY_BYTES and not call.cancelled and not self._has_memory_for(call, len(message)):
+            return
         if not call._headers_sent:
             self.send_headers(call, gzip=gzip)
         if not call.cancelled:
@@ -259,6 +272,19 @@ class ServerSession:
                 self._report_refusal()
             if not call.cancelled:
                 self._answer(call, code, message, fields)
+
+    def when_room(self, call: ServerCall, then: Callable[[], object]) -> None:
+        """Calls `then` once few replies of `call` are left that the peer has not made room for, or it is cancelled.
+
+        That is now, or in a later `receive_data` or `data_to_send`. What is asked for one call is called in order.
+        """
+        waiting = self._waiting_for_room.get(call.stream_id)
+        if waiting is not None:
+            waiting.append(then)
+        elif call.cancelled or self._http2.queued_body_size(call.stream_id) < ROOM_BYTES:
+            then()
+        else:
+            self._waiting_for_room[call.stream_id] = deque((then,))
 
     def consumed(self, call: ServerCall, message: bytes) -> None:
         """The handler is done with the next `message`: lets a peer that streams go on (flow control)."""
@@ -543,6 +569,8 @@ class ServerSession:
             self._let_go(call)
         if self._incomplete:
             self._complete(call)
+        for then in self._waiting_for_room.pop(call.stream_id, ()):
+            then()
 
     def _cancel_all(self) -> None:
         for call in tuple(self._calls.values()):
@@ -602,6 +630,9 @@ class ServerSession:
         queued_bytes = self._http2.queued_body_size()
         if queued_bytes != self._queued_bytes:
             self._note_queued(queued_bytes)
+        if self._waiting_for_room:
+            self._tell_room()
+            data = data or self._http2.data_to_send(_SEND_BYTES)
         if self._failed:
             return data
         if not self._http2.want_read:  # the only sign that libnghttp2 has given the peer up
@@ -611,6 +642,24 @@ class ServerSession:
         if (self._early or self._drain_ping_due) and len(data) < _SEND_BYTES:  # else something may still be waiting
             data += self._follow_up()
         return data
+
+    def _tell_room(self) -> None:
+        for stream_id, waiting in tuple(self._waiting_for_room.items()):
+            while waiting and self._http2.queued_body_size(stream_id) < ROOM_BYTES:
+                waiting.popleft()()
+            if not waiting:
+                self._waiting_for_room.pop(stream_id, None)
+
+    def _has_memory_for(self, call: ServerCall, size_bytes: int) -> bool:
+        """Whether a reply may be queued, in the place of the call's request; else the call ends."""
+        self._note_queued(self._http2.queued_body_size())
+        memory = self._memory
+        if size_bytes <= min(memory.own_room_bytes(), memory.shared_room_bytes()) + call._held_bytes:
+            return True
+        self._report_refusal()
+        self._answer(call, Code.RESOURCE_EXHAUSTED, "no memory: too many replies wait to be read", [])
+        self._cancel(call, self._unreported)
+        return False
 
     def _note_queued(self, queued_bytes: int) -> None:
         memory = self._memory

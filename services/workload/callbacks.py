@@ -18,6 +18,7 @@ class Waits(Protocol):
 
     def sleep(self, duration_us: int, run: Run, then: Callable[[], None]) -> None: ...
     def fetch(self, fetch: Fetch, run: Run, then: Callable[[bytes | RpcError], None]) -> None: ...
+    def room(self, run: Run, then: Callable[[], None]) -> None: ...
 
 
 Send = Callable[[bytes], None]
@@ -51,12 +52,15 @@ def proceed(
         try:
             note()
             if run.streams:
-                send(run.reply())
+                send(run.streamed())
         except Exception as error:
             done(*status_of(error))
         else:
             proceed(steps, run, waits, send, done, elsewhere=elsewhere)
 
+    if run.has_streamed_much:
+        waits.room(run, lambda: proceed(steps, run, waits, send, done, elsewhere=elsewhere))
+        return
     try:
         for step in steps:
             if step.HasField("call"):
@@ -73,7 +77,10 @@ def proceed(
                 return
             run.work(step)
             if run.streams:
-                send(run.reply())
+                send(run.streamed())
+            if run.has_streamed_much:
+                proceed(steps, run, waits, send, done, elsewhere=elsewhere)
+                return
         if not run.streams:
             send(run.reply())
     except Exception as error:

@@ -38,7 +38,9 @@ def handler(run: Run, waits: Waits, send: Send) -> Generator[Wait, Any, None]:
         else:
             run.work(step)
         if run.streams:
-            send(run.reply())
+            send(run.streamed())
+            if run.has_streamed_much:
+                yield partial(waits.room, run)
     if not run.streams:
         send(run.reply())
 

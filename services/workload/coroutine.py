@@ -34,6 +34,6 @@ async def handle(run: Run, waits: Waits) -> AsyncIterator[bytes]:
         else:
             run.work(step)
         if run.streams:
-            yield run.reply()
+            yield run.streamed()
     if not run.streams:
         yield run.reply()

@@ -34,6 +34,6 @@ def handle(run: Run, waits: Waits) -> Iterator[bytes]:
         else:
             run.work(step)
         if run.streams:
-            yield run.reply()
+            yield run.streamed()
     if not run.streams:
         yield run.reply()

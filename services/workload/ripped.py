@@ -39,6 +39,9 @@ class Record:
 
     def proceed(self) -> None:
         run = self.run
+        if run.has_streamed_much:
+            self.waits.room(run, self.proceed)
+            return
         try:
             while self.at < len(run.steps):
                 step = run.steps[self.at]
@@ -59,7 +62,10 @@ class Record:
                     return
                 run.work(step)
                 if run.streams:
-                    self.send(run.reply())
+                    self.send(run.streamed())
+                if run.has_streamed_much:
+                    self.proceed()
+                    return
             if not run.streams:
                 self.send(run.reply())
         except Exception as error:
@@ -71,7 +77,7 @@ class Record:
         try:
             self.run.fetched(self.asked, self.started_ns, reply)
             if self.run.streams:
-                self.send(self.run.reply())
+                self.send(self.run.streamed())
         except Exception as error:
             self.done(*status_of(error))
         else:
@@ -81,7 +87,7 @@ class Record:
         try:
             self.run.slept(self.step, self.started_ns)
             if self.run.streams:
-                self.send(self.run.reply())
+                self.send(self.run.streamed())
         except Exception as error:
             self.done(*status_of(error))
         else:
@@ -93,7 +99,7 @@ class Record:
                 self.waits.sleep(0, self.run, self.moved)
                 return
             if self.run.streams:
-                self.send(self.run.reply())
+                self.send(self.run.streamed())
         except Exception as error:
             self.done(*status_of(error))
         else:

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from typing import NamedTuple, Protocol
 
@@ -51,6 +51,12 @@ LARGE_BYTES = 4096
 """Of a request: 64 steps take less."""
 
 
+ROOM_CHECK_S = 0.05
+"""How late a thread that waits for room may notice that nobody waits for its call."""
+STREAMED_BYTES = 64 * 1024
+"""Of a stream, after which its handler asks whether the caller reads: as many as wait for it in the session."""
+
+
 class Durations(Protocol):
     """Who is told how long each call took."""
 
@@ -73,6 +79,11 @@ class Fetch:
     def metadata(self) -> Headers:
         """What is sent with it."""
         return () if self.trace is None else self.trace.headers
+
+
+def at_once(then: Callable[[], None]) -> None:
+    """For a caller that always has room."""
+    then()
 
 
 def small(step: workload_pb2.Step) -> workload_pb2.Step:
@@ -110,9 +121,11 @@ class Run:
         "_queued_ns",
         "_started_ns",
         "_trace",
+        "_unasked_bytes",
         "_waiting_ns",
         "steps",
         "streams",
+        "when_room",
     )
 
     def __init__(
@@ -142,6 +155,9 @@ class Run:
             self._started_ns = progress.started_ns
             self._queued_ns = progress.queued_ns + now_ns - progress.handed_ns
         self.streams = streams
+        self.when_room: Callable[[Callable[[], None]], None] = at_once
+        """Calls what it is given once the caller has read, or nobody waits for this call any more."""
+        self._unasked_bytes = 0
         plan = self._read(call.request)
         payload = plan.payload
         if len(call.request) > LARGE_BYTES:
@@ -265,6 +281,28 @@ class Run:
         # Two serialised messages, one after the other, are the merged message (Protocol Buffers, Encoding,
         # "Last One Wins"); the part that never changes is made once for each worker.
         return self._identity + reply.SerializeToString()
+
+    @property
+    def has_streamed_much(self) -> bool:
+        """Since it last asked `when_room`, which it is to ask before it goes on."""
+        return self._unasked_bytes >= STREAMED_BYTES
+
+    def streamed(self) -> bytes:
+        """The next message of the stream, serialised."""
+        message = self.reply()
+        self._unasked_bytes += len(message)
+        return message
+
+    def ask_room(self, then: Callable[[], None]) -> None:
+        """Has `then` called once the caller has read, or nobody waits for this call any more."""
+        self._unasked_bytes = 0
+        self.when_room(then)
+
+    def wait_for_room(self, room: threading.Event) -> None:
+        """Blocks until `room` is set. Raises RpcError as `check` does."""
+        self._unasked_bytes = 0
+        while not room.wait(ROOM_CHECK_S):
+            self.check()
 
     def end(self, code: Code) -> None:
         """The call has been answered: its spans are complete."""

@@ -2,16 +2,17 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import grpc
 import pytest
+from sweetspot.interop import testing_pb2
 from sweetspot.v1 import workload_pb2
 
-from services.wire import Code
-from tests.conformance.conftest import OWN_WIRE, Workload
+from services.wire import ClientCall, Code
+from tests.conformance.conftest import OWN_WIRE, Workload, one_at_a_time
 from tests.serving import Serving, serving
 from tests.wire_client import WireClient
 
@@ -26,6 +27,8 @@ DIFFERENT = [
     ("seda", "--stages-in", "threads"),
 ]
 """Starts that differ in who has a call while it runs."""
+NEVER_WAIT = (("seda",), ("seda", "--stages-in", "threads"))
+"""Their stages answer without waiting: the session refuses what is more than the connection may hold."""
 
 ALL_WAYS_TO_WAIT = workload_pb2.RunRequest(
     payload=os.urandom(1_000_000),
@@ -58,13 +61,17 @@ def uncollected(request: pytest.FixtureRequest) -> Iterator[Serving]:
 
 
 def resident_bytes(pid: int) -> int:
-    """Of a process and all below it (proc(5), statm); shared pages count for each."""
+    """Of a process and all below it (proc(5), smaps_rollup); of shared pages each has its share."""
     process = Path(f"/proc/{pid}")
-    pages, children = int((process / "statm").read_text().split()[1]), []
+    try:
+        rollup = dict(line.split(":", 1) for line in (process / "smaps_rollup").read_text().splitlines()[1:])
+    except (FileNotFoundError, ProcessLookupError):  # it has ended
+        return 0
+    children: list[str] = []
     for task in (process / "task").iterdir():
         with suppress(FileNotFoundError):  # the thread has ended
             children += (task / "children").read_text().split()
-    return pages * os.sysconf("SC_PAGESIZE") + sum(map(resident_bytes, map(int, children)))
+    return int(rollup["Pss"].split()[0]) * 1024 + sum(map(resident_bytes, map(int, children)))
 
 
 @pytest.mark.parametrize("plan", [ALL_WAYS_TO_WAIT, ECHO], ids=["fails after all ways to wait", "echo"])
@@ -100,3 +107,52 @@ def test_calls_that_unpack_to_more_than_there_is_memory_for_are_refused(uncollec
         assert all(call.message.startswith("no memory: ") for call in calls if call.code is not Code.OK)
         assert most_bytes - before < 64 * MIB
         assert client.call(RUN, LARGE_UNKNOWN, gzip=True).code is Code.OK
+
+
+RESPONSES = [testing_pb2.ResponseParameters(size=60_000) for _ in range(60)]
+CALLS_UNREAD = 10
+
+
+def ask_for_streams(client: WireClient) -> list[ClientCall]:
+    request = testing_pb2.StreamingOutputCallRequest(response_parameters=RESPONSES).SerializeToString()
+    path = "/grpc.testing.TestService/StreamingOutputCall"
+    return [client.session.start(path, request, streaming=True) for _ in range(CALLS_UNREAD)]
+
+
+def chat(client: WireClient) -> list[ClientCall]:
+    path = "/grpc.testing.TestService/FullDuplexCall"
+    calls = [client.session.start(path, streaming=True) for _ in range(CALLS_UNREAD)]
+    for call in calls:
+        for response in RESPONSES:
+            request = testing_pb2.StreamingOutputCallRequest(response_parameters=[response])
+            client.session.send_message(call, request.SerializeToString())
+        client.session.end_requests(call)
+    return calls
+
+
+@pytest.fixture(scope="module", params=[start for start in DIFFERENT if start not in NEVER_WAIT], ids=" ".join)
+def streaming(request: pytest.FixtureRequest) -> Iterator[Serving]:
+    with serving(*request.param, "--interop") as started:
+        yield started
+
+
+@pytest.mark.parametrize("ask", [ask_for_streams, chat])
+def test_who_streams_to_a_client_that_does_not_read_waits(
+    streaming: Serving, ask: Callable[[WireClient], list[ClientCall]]
+) -> None:
+    with WireClient(streaming.address) as first:  # everything is imported and has run once
+        first_calls = ask(first)
+        first.wait_for(lambda: all(call.code is not None for call in first_calls))
+    before = resident_bytes(streaming.process.pid)
+    with WireClient(streaming.address) as client:
+        calls = ask(client)
+        client.flush()
+        # 3.6 MB each. A service that does not wait has sent or queued all of it by the time that another is served.
+        if not one_at_a_time(streaming.start):
+            with WireClient(streaming.address) as other:
+                for _ in range(20):
+                    assert other.call(RUN, b"").code is Code.OK
+        assert resident_bytes(streaming.process.pid) - before < 16 * MIB
+        client.wait_for(lambda: all(call.code is not None for call in calls))
+        assert {call.code for call in calls} == {Code.OK}
+        assert len(client.received) == len(RESPONSES) * CALLS_UNREAD

@@ -136,6 +136,9 @@ class Noted:
     def send(self, call: ServerCall, message: bytes) -> None:
         self.sent.append(message)
 
+    def when_room(self, call: ServerCall, then: Callable[[], None]) -> None:
+        then()
+
     def finish(self, call: ServerCall, code: Code, why: str = "") -> None:
         self.ends.append((code, why))
 

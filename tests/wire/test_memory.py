@@ -1,11 +1,13 @@
 """A connection holds no more than it may, nothing that fits is refused, and what is over is given back."""
 
 import gzip
+from functools import partial
 
 import pytest
 
-from services.wire import Code, Limits, ServerSession
+from services.wire import Code, Limits, ServerCall, ServerSession
 from services.wire.memory import FREE_BYTES, REPORT_BYTES
+from services.wire.server import ROOM_BYTES
 from tests.wire import frames
 from tests.wire.ends import SHAPES, ConnectionPair, RawClient, calls_in
 from tests.wire.frames import message, request_to
@@ -150,3 +152,58 @@ def test_replies_that_are_not_read_count_until_they_are() -> None:
     client.hear()
     assert shared.held_bytes == 0
     assert calls_in(client.send(unary(7, zeros(3 * MIB))))
+
+
+def download(client: RawClient) -> ServerCall:
+    request = request_to(b"/test/Download")
+    (call,) = calls_in(client.send(unary(1, message(b""), request)))
+    return call
+
+
+def test_who_streams_waits_until_the_peer_has_read_in_the_order_of_asking() -> None:
+    client = RawClient()
+    call = download(client)
+    told: list[int] = []
+    client.server.when_room(call, lambda: told.append(0))
+    assert told == [0]
+    client.server.send_message(call, bytes(2 * ROOM_BYTES))
+    client.hear()
+    for number in (1, 2):
+        client.server.when_room(call, partial(told.append, number))
+    assert told == [0]
+    client.send(frames.window_update(0, 2 * ROOM_BYTES), frames.window_update(1, 2 * ROOM_BYTES))
+    client.hear()
+    assert told == [0, 1, 2]
+
+
+def test_what_is_sent_on_being_told_of_room_goes_out_at_once() -> None:
+    client = RawClient()
+    call = download(client)
+    client.server.send_message(call, bytes(2 * ROOM_BYTES))
+    client.hear()
+    client.server.when_room(call, lambda: client.server.send_message(call, b"next"))
+    client.send(frames.window_update(0, 8 * ROOM_BYTES), frames.window_update(1, 8 * ROOM_BYTES))
+    assert b"next" in b"".join(sent.payload for sent in client.hear())
+
+
+@pytest.mark.parametrize("end", [frames.rst_stream(1), b""], ids=["cancelled", "connection lost"])
+def test_who_waits_for_room_is_told_when_nobody_waits_for_the_call(end: bytes) -> None:
+    client = RawClient()
+    call = download(client)
+    client.server.send_message(call, bytes(2 * ROOM_BYTES))
+    told: list[bool] = []
+    client.server.when_room(call, lambda: told.append(call.cancelled))
+    client.send(end)
+    assert told == [True]
+
+
+def test_a_reply_that_there_is_no_memory_for_ends_its_call_and_is_counted() -> None:
+    shared = Shared(16 * MIB, 8 * MIB)
+    client = shared.client()
+    streams = [client.request(request_to(b"/test/Unary"), message(b"")) for _ in range(5)]
+    for call in calls_in(client.flush()):
+        client.server.reply(call, bytes(3 * MIB))
+    assert shared.refusals == 3
+    assert shared.held_bytes <= 8 * MIB
+    assert client.headers_of(streams[2])[b"grpc-status"] == b"%d" % Code.RESOURCE_EXHAUSTED
+    assert client.server.calls_in_flight == 0

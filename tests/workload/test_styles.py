@@ -47,6 +47,9 @@ class Later:
     def fetch(self, fetch: Fetch, run: Run, then: Callable[[bytes | RpcError], None]) -> None:
         self._due.append(lambda: then(self._outcome(run)))
 
+    def room(self, run: Run, then: Callable[[], None]) -> None:
+        run.ask_room(partial(self._due.append, then))
+
     def run(self) -> None:
         while self._due:
             self._due.popleft()()
@@ -187,6 +190,27 @@ def test_each_style_ends_as_the_straight_line_does(
 ) -> None:
     expected = by_linear(Run(Call(plan), b"", Ledger(10), streams=streams), outcome)
     assert STYLES[style](Run(Call(plan), b"", Ledger(10), streams=streams), outcome) == expected
+
+
+@pytest.mark.parametrize("style", CALLBACK_STYLES)
+@pytest.mark.parametrize("step", [COMPUTE, SLEEP, CALL, GIVES_WAY], ids=["work", "sleep", "call", "transfer"])
+def test_a_stream_goes_on_once_there_is_room(
+    style: str, step: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.workload.run.STREAMED_BYTES", 1)
+    run = Run(Call(steps(step, step, step)), b"", Ledger(10), streams=True)
+    asked: list[Callable[[], None]] = []
+    run.when_room = asked.append
+    messages: list[bytes] = []
+    statuses: list[Code] = []
+    waits = Later(replied)
+    CALLBACK_STYLES[style](run, waits, messages.append, lambda code, why: statuses.append(code))
+    for sent in (1, 2, 3):
+        waits.run()
+        assert (len(messages), len(asked), statuses) == (sent, 1, [])
+        asked.pop()()
+        waits.run()
+    assert statuses == [Code.OK]
 
 
 @pytest.mark.parametrize("style", ["linear", *STYLES])

@@ -16,12 +16,12 @@ _LINEAR = """\
 _CLOSURES = """\
             run.work(step)
             if run.streams:
-                send(run.reply())
+                send(run.streamed())
 """
 _RIPPED = """\
                 run.work(step)
                 if run.streams:
-                    self.send(run.reply())
+                    self.send(run.streamed())
 """
 _LAST_OF_RIPPED = """\
     def moved(self) -> None:
@@ -51,7 +51,7 @@ EDITS: dict[str, dict[str, str]] = {
     def worked(self) -> None:
         try:
             if self.run.streams:
-                self.send(self.run.reply())
+                self.send(self.run.streamed())
         except Exception as error:
             self.done(*status_of(error))
         else:

@@ -76,6 +76,9 @@ class Parked:
     def fetch(self, fetch: Fetch, run: Run, then: Callable[[bytes | RpcError], None]) -> None:
         self._park(lambda: then(FETCHED))
 
+    def room(self, run: Run, then: Callable[[], None]) -> None:
+        self._park(then)
+
 
 def drive(style: str, handlers: ModuleType, run: Run, send: Callable[[bytes], None]) -> None:
     """Runs a call to its end; every wait is over at once."""
