@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tests.tools import sample
 from tools import report
@@ -130,6 +131,13 @@ def test_a_model_that_was_asked_for_and_never_ran_is_named(tmp_path: Path) -> No
             sample.trial("reactor", 10, spans={"made": 9, "exported": 4, "dropped": 5, "lost": {"wrong protocol": 5}}),
             "5 of 9 spans of driver were lost: 5 wrong protocol.",
         ),
+        (
+            dataclasses.replace(
+                sample.trial("reactor", 10),
+                after=SnapshotReply(spans={"made": 4, "dropped": 3, "lost": {"timeout": 1, "unauthorised": 2}}),
+            ),
+            "3 of 4 spans of reactor were lost: 2 unauthorised, 1 timeout.",
+        ),
         (sample.trial("reactor", 10), "no other model was measured there"),
         (sample.trial("reactor", 10, latency_ns=sample.distribution([10**7] * 999)), "n<1,000"),
         (
@@ -139,8 +147,8 @@ def test_a_model_that_was_asked_for_and_never_ran_is_named(tmp_path: Path) -> No
     ],
     ids=[
         "statuses and timeouts", "not sent", "all failed", "too few connections", "driver is the bound",
-        "histogram too short", "no traces", "no spans", "spans lost", "one model", "too few calls for p99.9",
-        "no histogram",
+        "histogram too short", "no traces", "no spans", "spans lost", "spans of a service lost",
+        "one model", "too few calls for p99.9", "no histogram",
     ],
 )  # fmt: skip
 def test_what_went_wrong_is_said(tmp_path: Path, trial: Trial, words: str) -> None:

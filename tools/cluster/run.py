@@ -5,6 +5,7 @@ pull` or `--resume` find both. Must not know what is shown on a terminal or in a
 """
 
 import dataclasses
+import json
 import re
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -165,7 +166,7 @@ def run_name(stem: str, when: str) -> str:
 def pull(api: Api, run: str, folder: Path, programs: Programs, release: str) -> list[str]:
     """Makes the results folder of a run from what is in the cluster; returns a line for each part that is no result.
 
-    `release` is where its Jaeger is. Raises ClusterError, BadResultsError.
+    `release` has its Jaeger, where the run does not say which one. Raises ClusterError, BadResultsError.
     """
     found = store.parts(api, run)
     try:
@@ -183,12 +184,14 @@ def pull(api: Api, run: str, folder: Path, programs: Programs, release: str) -> 
         (folder / name).mkdir(exist_ok=True)
     if is_grid:
         return pull_cells(api, run, folder)[1]
+    described = json.loads(files.get("environment.json", "{}")).get("cluster", {})
+    its_release = Release(api, described.get("release", release))
     void = []
     for (model, connections), parts in sorted(found.items()):
         try:
             trial = store.assemble(parts, programs)
             write_trial(folder, trial)
-            waterfalls.keep(Release(api, release), trial, folder)
+            waterfalls.keep(its_release, trial, folder)
         except VoidTrialError as error:
             write_void(folder, model, connections, str(error))
             void.append(f"{model} at {connections}: {error}")
