@@ -47,6 +47,11 @@ def with_tables(text: str) -> str:
     return before + START + tables(MODELS.values()) + END + after
 
 
+CODE = (".ci", "services", "tools", "tests", "protos", "helm", "Dockerfile", "Makefile", "pyproject.toml")
+OF_OTHERS = {"SSLSocket", "SSLObject", "WANT_READ", "liburing", "pyuring"}
+"""Names of other libraries that a document gives as the reason why they are not used."""
+
+
 def read(document: str) -> str:
     return (ROOT / document).read_text(encoding="utf-8")
 
@@ -82,6 +87,21 @@ def test_every_file_that_is_named_is_there(document: str) -> None:
     code = re.findall(r"`([^`\n]+)`", text)
     named = [word for words in code for word in words.split() if PATHS.fullmatch(word)]
     assert not [path for path in linked + named if not any(ROOT.glob(path.rstrip("/")))]
+
+
+@pytest.mark.parametrize("document", ["ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_every_name_in_backticks_is_in_the_code(document: str) -> None:
+    code = "\n".join(
+        path.read_text(encoding="utf-8")
+        for folder in CODE
+        for path in [ROOT / folder, *(ROOT / folder).rglob("*")]
+        if path.is_file() and "__pycache__" not in path.parts
+    )
+    files = {path.stem for path in ROOT.glob("tests/**/*.py")}
+    named = {
+        name for words in re.findall(r"`([^`\n]+)`", read(document)) for name in re.findall(r"[A-Za-z_]\w{2,}", words)
+    }
+    assert sorted(name for name in named - OF_OTHERS - files if name not in code) == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

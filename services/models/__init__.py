@@ -76,17 +76,6 @@ class Model:
             return Sharing.PROCESSES if preemptive else Sharing.LOOPS
         return Sharing.THREADS if preemptive else Sharing.LOOP
 
-    def cancel_noticed(self, config: Config) -> Literal["always", "while it waits", "never"]:
-        """When a handler is told that its caller has left, which it has to be within 50 ms.
-
-        Never, where whoever reads the connection runs the handler: nobody reads meanwhile. Where a loop runs it, the
-        loop does not read for as long as it computes, so it is told once it waits.
-        """
-        if self.at_once != "many calls":
-            return "never"
-        loops = (Sharing.LOOP, Sharing.LOOPS, Sharing.OWNERS)
-        return "while it waits" if self.sharing(config) in loops else "always"
-
     @property
     def serve(self) -> Callable[[Service], None]:
         """The model itself; imported only now, so that a process loads no other model's needs."""

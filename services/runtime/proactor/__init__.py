@@ -1,1 +1,1 @@
-"""A loop of completions on io_uring. A folder here that is named after a model goes into no image but that model's."""
+"""A loop of completions on io_uring. Only the image of the model has a folder here that is named after a model."""
