@@ -59,7 +59,7 @@ def serve(service: Service) -> None:
     for number in range(service.config.pool_threads):
         threading.Thread(target=ready.run_all, name=f"worker-{number}", daemon=True).start()
     connections = Connections(service, loop, PooledCalls(service, loop, ready))
-    acceptor = Acceptor(service.listen(), loop, connections)
+    acceptor = Acceptor(service.listen(), loop, connections, service.shortage)
     Drainer(service, loop, connections, acceptor)
     service.loop_lag.watch(loop)
     loop.run()

@@ -19,7 +19,7 @@ import contextlib
 import time
 from functools import partial
 
-from services.runtime.aio import AsyncioWaits, watch_lag
+from services.runtime.aio import Acceptor, AsyncioWaits, watch_lag
 from services.runtime.answers import respond
 from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.linger import LINGER_S
@@ -57,13 +57,16 @@ async def serve_until_drained(service: Service) -> None:
 
     drained = asyncio.Event()
     asyncio.get_running_loop().add_reader(service.drain, drained.set)
-    server = await asyncio.start_server(
-        connected, sock=service.listen(), limit=RECEIVE_BYTES, backlog=service.config.backlog
-    )
+
+    def accepted() -> asyncio.StreamReaderProtocol:
+        loop = asyncio.get_running_loop()
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(RECEIVE_BYTES, loop), connected, loop)
+
+    acceptor = Acceptor(service.listen(), accepted, service.shortage)
     watcher = asyncio.create_task(watch_lag(service.loop_lag))
     await drained.wait()
     asyncio.get_running_loop().remove_reader(service.drain)
-    server.close()
+    acceptor.close()
     for connection in connections.values():
         connection.drain()
     while connections and not service.drained():

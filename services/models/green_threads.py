@@ -62,7 +62,7 @@ def accept(listener: socket, service: Service, connections: Connections) -> None
     idle: list[BlockingWaits] = []
     while True:
         wait_read(listener.fileno())
-        for sock in accept_ready(listener):
+        for sock in accept_ready(listener, service.shortage):
             sock.setblocking(True)
             gevent.spawn(read_connection, sock, service, connections, idle)
 

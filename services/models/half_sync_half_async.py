@@ -48,7 +48,7 @@ def serve(service: Service) -> None:
         waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))
         calls = LoopCalls(service, pool, waits, partial(callbacks.handle, elsewhere=Helpers(pool, wakeup)))
     connections = Connections(service, loop, calls)
-    acceptor = Acceptor(service.listen(), loop, connections)
+    acceptor = Acceptor(service.listen(), loop, connections, service.shortage)
     Drainer(service, loop, connections, acceptor)
     service.loop_lag.watch(loop)
     loop.run()

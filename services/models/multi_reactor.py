@@ -56,7 +56,8 @@ def serve_behind_dispatcher(service: Service) -> None:
 
     def work(number: int) -> None:
         loop = Loop()
-        Receiver(mailboxes[number], loop, open_connections(service, loop))
+        connections = open_connections(service, loop)
+        Receiver(mailboxes[number], loop, service.shortage, connections.add, connections.drain)
         supervisor.ready()
         loop.run()
 
@@ -79,7 +80,7 @@ def serve_without_dispatcher(service: Service) -> None:
     def work(_number: int) -> None:
         loop = Loop()
         connections = open_connections(service, loop)
-        acceptor = Acceptor(service.open_listener(port, reuse_port=True), loop, connections)
+        acceptor = Acceptor(service.open_listener(port, reuse_port=True), loop, connections, service.shortage)
         Drainer(service, loop, connections, acceptor)
         supervisor.ready()
         loop.run()
@@ -123,7 +124,7 @@ class Dispatcher:
         if not takers:
             time.sleep(PAUSE_S)  # the listener stays readable: without a pause the dispatcher would spin
             return
-        for sock in itertools.islice(accept_ready(self._listener), 1):
+        for sock in itertools.islice(accept_ready(self._listener, self._service.shortage), 1):
             self._mailboxes[self._choose(takers)].send(sock)
             sock.close()
 

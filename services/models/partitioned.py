@@ -24,7 +24,6 @@ message for each half, and no transaction. A worker that dies meanwhile may leav
 
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 
 from google.protobuf.message import DecodeError
@@ -39,7 +38,7 @@ from services.runtime.forwarding import Asker, Remote
 from services.runtime.inline import InlineCalls
 from services.runtime.link import Link, Message
 from services.runtime.loop import Loop
-from services.runtime.passing import Mailbox
+from services.runtime.passing import Mailbox, Receiver
 from services.runtime.service import WORKLOAD_SHAPES, Service
 from services.runtime.supervisor import Supervisor, processes
 from services.wire import Code, RpcError, ServerCall
@@ -59,7 +58,7 @@ def serve(service: Service) -> None:
         loop = Loop()
         owners = Owners(service, loop, number, mailboxes)
         connections = Connections(service, loop, owners)
-        acceptor = Acceptor(service.open_listener(port, reuse_port=True), loop, connections)
+        acceptor = Acceptor(service.open_listener(port, reuse_port=True), loop, connections, service.shortage)
         Drainer(service, loop, connections, acceptor)
         service.loop_lag.watch(loop)
         supervisor.ready()
@@ -89,8 +88,7 @@ class Owners:
         self._calls = InlineCalls(service, self._waits)
         self._askers: set[Asker] = set()
         self._draining = False
-        self._mailbox = mailboxes[number]
-        loop.register(self._mailbox.fileno(), self)
+        Receiver(mailboxes[number], loop, service.shortage, self._connected)
         service.queue.set(0)
         service.full_queues.set(0)
         self._others = {
@@ -120,20 +118,18 @@ class Owners:
         self._others[self._owner_of(account)].book(account, amount, booking.answered)
         return booking.booked
 
-    def ready(self, events: int) -> None:
-        """There is mail: another worker has connected, because it is new or a link was lost."""
-        with suppress(BlockingIOError):
-            while (sock := self._mailbox.receive()) is not None:
-                asker = Asker(self._calls, self._ledger, self._left)
-                asker.link = Link(sock, self._loop, received=asker.received, lost=asker.lost, reads_while_full=False)
-                self._askers.add(asker)
-
     def drain(self) -> None:
         """Tells the others that its own clients have left, and stops the loop once theirs have."""
         self._draining = True
         for other in self._others.values():
             other.leave()
         self._stop_if_alone()
+
+    def _connected(self, sock: socket.socket) -> None:
+        """Another worker has connected, because it is new or a link was lost."""
+        asker = Asker(self._calls, self._ledger, self._left)
+        asker.link = Link(sock, self._loop, received=asker.received, lost=asker.lost, reads_while_full=False)
+        self._askers.add(asker)
 
     def _connect(self, mailbox: Mailbox, received: Callable[[list[Message]], None], lost: Callable[[], None]) -> Link:
         kept, sent = socket.socketpair()

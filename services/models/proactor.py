@@ -34,14 +34,13 @@ import struct
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from operator import attrgetter
 
 from services.network.address import Address
 from services.network.attempts import TIMED_OUT
 from services.network.names import Endpoint
-from services.runtime.accept import ACCEPT_CAPACITY_ERRNOS, ACCEPT_LOST_ERRNOS, CAPACITY_PAUSE_S
+from services.runtime.accept import ACCEPT_LOST_ERRNOS
 from services.runtime.answers import respond
 from services.runtime.callback_waits import CallbackWaits
 from services.runtime.calls import Caller, Calls
@@ -59,6 +58,7 @@ from services.runtime.proactor.link import CompletionLink
 from services.runtime.proactor.loop import Proactor, Stream, ignore
 from services.runtime.proactor.ring import MORE, require_io_uring
 from services.runtime.service import Service
+from services.runtime.shortage import PAUSE_S, Shortage
 from services.runtime.supervisor import Supervisor, processes
 from services.runtime.turns import Turns
 from services.runtime.wakeup import Wakeup
@@ -83,7 +83,7 @@ def serve(service: Service) -> None:
 
 def run(service: Service, proactor: Proactor, listener: socket.socket, calls: Calls) -> None:
     """Accepts, reads and writes until drained; what runs is up to `calls`."""
-    acceptor = Acceptor(listener, proactor, Connections(service, proactor, calls))
+    acceptor = Acceptor(listener, proactor, Connections(service, proactor, calls), service.shortage)
     proactor.ring.poll(service.drain.fileno(), lambda *_: acceptor.close())
     service.loop_lag.watch(proactor)
     proactor.run()
@@ -160,13 +160,18 @@ class Handlers:
 
     def ready(self, events: int) -> None:
         """There is mail: the process that reads is there, or another one after it."""
-        with suppress(BlockingIOError):
+        try:
             while (sock := self._mailbox.receive()) is not None:
                 asker = Asker(self._calls, self._service.ledger, self._left)
                 asker.link = CompletionLink(
                     sock, self._proactor, received=asker.received, lost=asker.lost, reads_while_full=False
                 )
                 self._askers.add(asker)
+        except BlockingIOError:
+            return
+        except OSError as error:
+            self._service.shortage.of_descriptors(error)
+            self._proactor.call_at(time.monotonic_ns() + round(PAUSE_S * 1e9), partial(self.ready, events))
 
     def _left(self, asker: Asker) -> None:
         self._askers.discard(asker)
@@ -180,8 +185,11 @@ class Handlers:
 class Acceptor:
     """One request accepts every connection there will be."""
 
-    def __init__(self, listener: socket.socket, proactor: Proactor, connections: "Connections") -> None:
+    def __init__(
+        self, listener: socket.socket, proactor: Proactor, connections: "Connections", shortage: Shortage
+    ) -> None:
         self._listener = listener
+        self._shortage = shortage
         self._proactor = proactor
         self._connections = connections
         self._closing = False
@@ -202,11 +210,10 @@ class Acceptor:
         elif self._closing:
             self._listener.close()
             return
-        elif -result in ACCEPT_CAPACITY_ERRNOS:
-            self._proactor.call_at(time.monotonic_ns() + round(CAPACITY_PAUSE_S * 1e9), self._accept)
-            return
         elif -result not in ACCEPT_LOST_ERRNOS:
-            raise OSError(-result, os.strerror(-result))
+            self._shortage.of_descriptors(OSError(-result, os.strerror(-result)))
+            self._proactor.call_at(time.monotonic_ns() + round(PAUSE_S * 1e9), self._accept)
+            return
         if not flags & MORE:
             self._accept()
 

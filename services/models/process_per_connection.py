@@ -13,7 +13,7 @@ Who waits      Each process, for its own connection, in recv and send, and for t
 What bounds it Memory and a fork for each connection, some 2.5 MB and 4 ms (with a thread it is 35 KB and 0.4 ms), so
                short connections cost most; `processes_bound` of them.
 When full      With `processes_bound` connections, or where the kernel refuses a fork (EAGAIN): further ones wait in the
-               backlog, or are closed, respectively.
+               backlog, or are closed and counted, respectively.
 After          Stevens, UNIX Network Programming 1, "TCP Concurrent Server, One Child per Client"; CERN httpd.
 """
 
@@ -41,11 +41,12 @@ def serve(service: Service) -> None:
         if ended and not free:
             children.watch(listener)
         free += [end.number for end in ended]
-        if listener.fileno() in readable and (sock := next(accept_ready(listener), None)) is not None:
+        if listener.fileno() in readable and (sock := next(accept_ready(listener, service.shortage), None)) is not None:
             number = free.pop()
             try:
                 children.fork(number, partial(serve_connection, sock, listener, service))
-            except OSError:  # fork(2): EAGAIN, ENOMEM
+            except OSError as error:
+                service.shortage.of_processes(error)
                 free.append(number)
             sock.close()
             if not free:

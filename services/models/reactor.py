@@ -11,8 +11,7 @@
                        '-----------------------------'
          (all through epoll, or `--demultiplexer poll` or `select`; a timer is its timeout)
 
-Who waits      The loop, in epoll_wait, for everything at once. A handler leaves a callback and returns. (Two waits
-               block the loop all the same: looking up the backend's name, and a pause when descriptors run out.)
+Who waits      The loop, in epoll_wait, for everything at once. A handler leaves a callback and returns.
 What bounds it One CPU. A handler that blocks or computes stalls every connection for as long (loop lag).
 When full      Readiness waits in the kernel: socket buffers fill, and flow control slows the clients down.
                MAX_CONCURRENT_STREAMS bounds the calls of each connection. With `--demultiplexer select`, a
@@ -40,7 +39,7 @@ def serve(service: Service) -> None:
     waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))
     calls = InlineCalls(service, waits, CALLBACK_STYLES[service.config.style])
     connections = Connections(service, loop, calls)
-    acceptor = Acceptor(service.listen(), loop, connections)
+    acceptor = Acceptor(service.listen(), loop, connections, service.shortage)
     Drainer(service, loop, connections, acceptor)
     service.loop_lag.watch(loop)
     loop.run()

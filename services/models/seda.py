@@ -103,7 +103,7 @@ def serve_in_processes(service: Service, listener: socket) -> None:
         process = PROCESSES[number](service, loop, register, mailboxes)
         if isinstance(process, FrontProcess):
             connections = Connections(service, loop, process.front)
-            Drainer(service, loop, connections, Acceptor(listener, loop, connections))
+            Drainer(service, loop, connections, Acceptor(listener, loop, connections, service.shortage))
         else:
             listener.close()
         service.loop_lag.watch(loop)
@@ -174,7 +174,7 @@ def serve_in_threads(service: Service, listener: socket) -> None:
     control(front_loop, admit_stage, compute_stage)
     control(call_loop, call_stage)
     connections = Connections(service, front_loop, front)
-    Drainer(service, front_loop, connections, Acceptor(listener, front_loop, connections))
+    Drainer(service, front_loop, connections, Acceptor(listener, front_loop, connections, service.shortage))
     service.loop_lag.watch(front_loop)
     service.loop_lag.watch(call_loop)
     threading.Thread(target=call_loop.run, name="call", daemon=True).start()
@@ -198,6 +198,7 @@ class Process:
             loop,
             register,
             drain=service.drain,
+            shortage=service.shortage,
             unreachable=self._unreachable,
             given_up=self._given_up,
             died=self.died,

@@ -33,7 +33,8 @@ def serve(service: Service) -> None:
     for sock in accept_until_drained(service, service.listen()):
         try:
             Thread(target=read_connection, args=(sock, service, connections, runner), daemon=True).start()
-        except RuntimeError:  # pthread_create(3): EAGAIN
+        except RuntimeError:
+            service.shortage.of_threads()
             sock.close()
     connections.drain(service)
 
@@ -67,7 +68,8 @@ class Runner:
             return False
         try:
             Thread(target=self._run, args=(connection, call), daemon=True).start()
-        except RuntimeError:  # pthread_create(3): EAGAIN
+        except RuntimeError:
+            self._service.shortage.of_threads()
             self._free.release()
             return False
         return True

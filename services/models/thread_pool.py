@@ -12,7 +12,7 @@ What bounds it Calls that run at once: the pool. Its size comes from the CPU quo
                memory still grows with them, by a reader each.
 When full      The queue takes `queue_bound` calls; a further one is answered RESOURCE_EXHAUSTED by its reader.
                Connections take turns in the queue.
-               Where the kernel refuses a reader (EAGAIN), that connection is closed.
+               Where the kernel refuses a reader (EAGAIN), that connection is closed and counted.
 After          Schmidt et al., Pattern-Oriented Software Architecture 2: Active Object, whose scheduler is a pool.
 """
 
@@ -41,7 +41,8 @@ def serve(service: Service) -> None:
     for sock in accept_until_drained(service, service.listen()):
         try:
             threading.Thread(target=read_connection, args=(sock, service, connections, calls), daemon=True).start()
-        except RuntimeError:  # pthread_create(3): EAGAIN
+        except RuntimeError:
+            service.shortage.of_threads()
             sock.close()
     connections.drain(service)
 

@@ -4,21 +4,24 @@ import errno
 import select
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from services.runtime.service import Service
+from services.runtime.shortage import PAUSE_S, Shortage
 
-# accept(2): the machine or the process is short of something; connections wait in the backlog until it is not.
-ACCEPT_CAPACITY_ERRNOS = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 # accept(2): the connection died before it was accepted.
 ACCEPT_LOST_ERRNOS = frozenset(
     (errno.ECONNABORTED, errno.EPROTO, errno.ENETDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH)
 )
-CAPACITY_PAUSE_S = 0.05
 
 
-def accept_ready(listener: socket.socket) -> Iterator[socket.socket]:
-    """The connections that wait at a non-blocking `listener`, each non-blocking."""
+def accept_ready(
+    listener: socket.socket, shortage: Shortage, pause: Callable[[], None] | None = None
+) -> Iterator[socket.socket]:
+    """The connections that wait at a non-blocking `listener`, each non-blocking.
+
+    `pause` is called where a shortage ends it, and has it tried again after PAUSE_S; else the thread waits so long.
+    """
     while True:
         try:
             connection, _ = listener.accept()
@@ -27,10 +30,12 @@ def accept_ready(listener: socket.socket) -> Iterator[socket.socket]:
         except OSError as error:
             if error.errno in ACCEPT_LOST_ERRNOS:
                 continue
-            if error.errno in ACCEPT_CAPACITY_ERRNOS:
-                time.sleep(CAPACITY_PAUSE_S)  # the listener stays readable: without a pause the loop would spin
-                return
-            raise
+            shortage.of_descriptors(error)
+            if pause is None:
+                time.sleep(PAUSE_S)
+            else:
+                pause()
+            return
         connection.setblocking(False)
         yield connection
 
@@ -48,7 +53,7 @@ def accept_until_drained(service: Service, listener: socket.socket) -> Iterator[
     while not service.drain.requested:
         epoll.poll()
         try:
-            for connection in accept_ready(listener):
+            for connection in accept_ready(listener, service.shortage):
                 connection.setblocking(True)
                 yield connection
         except OSError:

@@ -8,7 +8,9 @@ from services.runtime.calls import Calls
 from services.runtime.draining import OpenConnections
 from services.runtime.loop import Loop
 from services.runtime.nonblocking import Connection
+from services.runtime.pausable import Pausable
 from services.runtime.service import Service
+from services.runtime.shortage import Shortage
 
 _logger = logging.getLogger(__name__)
 
@@ -38,20 +40,20 @@ class Connections(OpenConnections[Connection]):
 class Acceptor:
     """Accepts what waits at a listener, which it owns."""
 
-    def __init__(self, listener: socket.socket, loop: Loop, connections: Connections) -> None:
+    def __init__(self, listener: socket.socket, loop: Loop, connections: Connections, shortage: Shortage) -> None:
         listener.setblocking(False)
         self._listener = listener
-        self._loop = loop
+        self._watch = Pausable(loop, listener.fileno(), self)
         self._connections = connections
-        loop.register(listener.fileno(), self)
+        self._shortage = shortage
 
     def ready(self, events: int) -> None:
-        for sock in accept_ready(self._listener):
+        for sock in accept_ready(self._listener, self._shortage, self._watch.pause):
             self._connections.add(sock)
 
     def close(self) -> None:
         """Accepts no more."""
-        self._loop.unregister(self._listener.fileno())
+        self._watch.end()
         self._listener.close()
 
 

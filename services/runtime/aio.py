@@ -6,6 +6,7 @@ For what is served beside the models (the control port, the backend) and for mod
 import asyncio
 import logging
 import os
+import socket
 import time
 from collections.abc import Callable
 from typing import cast
@@ -13,6 +14,7 @@ from typing import cast
 from services.network.address import Address
 from services.network.attempts import NOT_LOOKED_UP, TIMED_OUT, Attempts
 from services.network.names import Endpoint, Found, look_up_beside
+from services.runtime.accept import accept_ready
 from services.runtime.answers import Answering, respond
 from services.runtime.channel import Channel
 from services.runtime.connector import CONNECT_TIMEOUT_S
@@ -20,6 +22,7 @@ from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.lag import PERIOD_NS, LoopLag
 from services.runtime.linger import LINGER_S
 from services.runtime.service import Service
+from services.runtime.shortage import PAUSE_S, Shortage
 from services.wire import Code, RpcError, ServerEvent, ServerSession
 from services.workload.run import Fetch, Run
 
@@ -108,6 +111,44 @@ class Connection(asyncio.Protocol):
                 session.finish(event.call, Code.UNKNOWN, "handler failed")
 
 
+class Acceptor:
+    """Accepts what waits at a listener, which it owns.
+
+    asyncio's own accepts `backlog` times in a row where no descriptor is free, and logs a traceback for each.
+    """
+
+    def __init__(
+        self, listener: socket.socket, accepted: Callable[[], asyncio.BaseProtocol], shortage: Shortage
+    ) -> None:
+        """`accepted` makes the protocol of a connection."""
+        listener.setblocking(False)
+        self._listener = listener
+        self._accepted = accepted
+        self._shortage = shortage
+        self._loop = asyncio.get_running_loop()
+        self._connecting: set[asyncio.Task[object]] = set()
+        self._watch()
+
+    def close(self) -> None:
+        """Accepts no more."""
+        self._loop.remove_reader(self._listener)
+        self._listener.close()
+
+    def _watch(self) -> None:
+        if self._listener.fileno() >= 0:
+            self._loop.add_reader(self._listener, self._ready)
+
+    def _pause(self) -> None:
+        self._loop.remove_reader(self._listener)
+        self._loop.call_later(PAUSE_S, self._watch)
+
+    def _ready(self) -> None:
+        for sock in accept_ready(self._listener, self._shortage, self._pause):
+            task = self._loop.create_task(self._loop.connect_accepted_socket(self._accepted, sock))
+            self._connecting.add(task)
+            task.add_done_callback(self._connecting.discard)
+
+
 async def serve_until_drained(service: Service, handle: Handle) -> None:
     """Serves until the service is asked to stop; calls in flight then get `drain_timeout_s`. Raises OSError."""
     loop = asyncio.get_running_loop()
@@ -125,10 +166,10 @@ async def serve_until_drained(service: Service, handle: Handle) -> None:
 
     watcher = loop.create_task(watch_lag(service.loop_lag))
     loop.add_reader(service.drain, drain_asked.set)
-    server = await loop.create_server(accepted, sock=service.listen(), backlog=service.config.backlog)
+    acceptor = Acceptor(service.listen(), accepted, service.shortage)
     await drain_asked.wait()
     loop.remove_reader(service.drain)
-    server.close()
+    acceptor.close()
     for connection in tuple(connections):
         connection.drain()
     while connections and not service.drained():

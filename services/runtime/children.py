@@ -86,12 +86,17 @@ class Children:
         self._poll.unregister(other)
 
     def fork(self, number: int, work: Callable[[], None]) -> Child:
-        """A child that runs `work` and ends. Raises OSError: EAGAIN, ENOMEM (fork(2))."""
+        """A child that runs `work` and ends. Raises OSError: EAGAIN, ENOMEM (fork(2)), EMFILE (pidfd_open(2))."""
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
             self._run(number, work, parent)
-        child = Child(number, pid, os.pidfd_open(pid))
+        try:
+            child = Child(number, pid, os.pidfd_open(pid))
+        except OSError:  # no descriptor is free: a child that nobody waits for would never end
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
         self._of_fd[child.fd] = child
         self._poll.register(child.fd, select.POLLIN)
         return child

@@ -28,10 +28,12 @@ from typing import NoReturn
 from services.network.address import Address
 from services.network.listen import listen
 from services.runtime import health
-from services.runtime.aio import Connection
+from services.runtime.aio import Acceptor, Connection
 from services.runtime.answers import Answer, Responder, answers, responders
+from services.runtime.board import Board
 from services.runtime.metrics import readings, resource
 from services.runtime.service import Service
+from services.runtime.shortage import Shortage
 from services.runtime.snapshot import snapshot
 from services.runtime.stages.configure import configure
 from services.telemetry.environment import metrics_go_out
@@ -61,6 +63,8 @@ class Control:
         self._shapes[health.WATCH_PATH] = Shape.SERVER_STREAMING
         self._connections: set[Connection] = set()
         self._watches: dict[ServerCall, Watch] = {}
+        # Not the service's own: that this process has no descriptor free is no reason to send the service no calls.
+        self._shortage = Shortage(f"control port of {service.model}", Board())
         self._metrics: socket.socket | None = None
         self._process_id = 0
         self._lifeline = -1
@@ -135,9 +139,9 @@ class Control:
     async def _serve(self, listener: socket.socket, watched: int) -> None:
         stopping = asyncio.Event()
         asyncio.get_running_loop().add_reader(watched, stopping.set)
-        server = await asyncio.get_running_loop().create_server(self._accepted, sock=listener)
+        acceptor = Acceptor(listener, self._accepted, self._shortage)
         await stopping.wait()
-        server.close()
+        acceptor.close()
         for watch in tuple(self._watches.values()):
             watch.end()
         for connection in tuple(self._connections):

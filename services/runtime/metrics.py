@@ -25,6 +25,10 @@ def readings(service: Service) -> Iterator[Reading]:
     refusals = service.refusals.value()
     if refusals is not None:
         yield Number("sweetspot.refusals", "{call}", "Calls refused for want of room", refusals, is_total=True)
+    failed_starts = service.shortage.failed_starts.value() or 0
+    yield Number(
+        "sweetspot.starts.failed", "{start}", "Threads and processes that did not start", failed_starts, is_total=True
+    )
     if service.durations is not None:
         yield service.durations.read("rpc.server.call.duration", "From the whole request received to the handler's end")
     lags = service.loop_lag.lags

@@ -4,12 +4,15 @@ Which one that is to be is the model's.
 """
 
 import fcntl
+import os
 import socket
 import sys
 import termios
+from collections.abc import Callable
 
-from services.runtime.acceptor import Connections
 from services.runtime.loop import Loop
+from services.runtime.pausable import Pausable
+from services.runtime.shortage import Shortage
 
 
 class Mailbox:
@@ -27,15 +30,18 @@ class Mailbox:
         socket.send_fds(self._front, [b"c"], [connection.fileno()])
 
     def receive(self) -> socket.socket | None:
-        """The next connection; None after the end. Raises BlockingIOError where nothing waits."""
-        while True:
-            said, fds, _, _ = socket.recv_fds(self._back, 1, 1)
-            if not said:
-                return None
-            for fd in fds:  # none where this process has no free descriptor: the kernel has closed the connection
-                sock = socket.socket(fileno=fd)
-                sock.setblocking(False)
-                return sock
+        """The next connection; None after the end. Raises BlockingIOError where nothing waits, or another OSError.
+
+        By one thread of a process, the only one that opens descriptors: where none is free for a connection the kernel
+        receives the message, closes the connection and sets MSG_CTRUNC (unix(7)). So one is taken and given back first.
+        """
+        os.close(os.dup(self._back.fileno()))
+        received, fds, _, _ = socket.recv_fds(self._back, 1, 1)
+        if not received:
+            return None
+        sock = socket.socket(fileno=fds[0])
+        sock.setblocking(False)
+        return sock
 
     def unread(self) -> int:
         """Connections that were sent and not yet received (FIONREAD, unix(7): a byte for each)."""
@@ -47,19 +53,32 @@ class Mailbox:
 
 
 class Receiver:
-    """Takes the connections that the dispatcher passes to a loop; after the last of them, all drain."""
+    """Takes what comes into a mailbox, on a loop. Where no descriptor is free, it waits in there."""
 
-    def __init__(self, mailbox: Mailbox, loop: Loop, connections: Connections) -> None:
+    def __init__(
+        self,
+        mailbox: Mailbox,
+        loop: Loop,
+        shortage: Shortage,
+        take: Callable[[socket.socket], object],
+        ended: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`ended` is called after the last one."""
         self._mailbox = mailbox
-        self._loop = loop
-        self._connections = connections
-        loop.register(mailbox.fileno(), self)
+        self._shortage = shortage
+        self._take = take
+        self._ended = ended
+        self._watch = Pausable(loop, mailbox.fileno(), self)
 
     def ready(self, events: int) -> None:
         try:
             while (sock := self._mailbox.receive()) is not None:
-                self._connections.add(sock)
+                self._take(sock)
         except BlockingIOError:
             return
-        self._loop.unregister(self._mailbox.fileno())
-        self._connections.drain()
+        except OSError as error:
+            self._shortage.of_descriptors(error)
+            self._watch.pause()
+            return
+        self._watch.end()
+        self._ended()

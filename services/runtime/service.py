@@ -22,6 +22,7 @@ from services.runtime.drain import Drain
 from services.runtime.health import Health
 from services.runtime.lag import LoopLag
 from services.runtime.memory import SharedMemory
+from services.runtime.shortage import Shortage
 from services.runtime.spans import SpanTotals
 from services.runtime.stages.table import Table
 from services.telemetry import CallTrace, Tracing
@@ -75,12 +76,11 @@ class Service:
         self.config = config
         self.drain = drain
         self.tracing: Tracing | None = None
-        self.host = platform.node()
+        self.host, self.pid = platform.node(), os.getpid()
         self.control_address: Address | None = None
         """Where the control port is, once it is."""
         self.metrics_address: Address | None = None
         """Where Prometheus may scrape, once it may."""
-        self.pid = os.getpid()
         board = self.board = Board(workers)
         self.connections = board.gauge()
         """Open now."""
@@ -102,6 +102,7 @@ class Service:
         """What connections hold of requests and replies."""
         self.stages = Table(stages, board)
         """What the stages are told and tell; empty where the model has none."""
+        self.shortage = Shortage(model, board)
         self.lost_updates, self.aborted_transfers = board.total(), board.total()
         """Since the start."""
         self.ledger = Ledger(
@@ -182,8 +183,8 @@ class Service:
         return None if progress.trace is None else self.tracing.same_call(progress.trace)
 
     def ready(self) -> bool:
-        """Further calls are welcome: not draining, and no full queue."""
-        return not (self.drain.requested or self._has_full_queue())
+        """Further calls are welcome: not draining, no full queue, and nothing short that a connection needs."""
+        return not (self.drain.requested or self._has_full_queue() or self.shortage.is_now)
 
     def _has_full_queue(self) -> bool:
         if self.stages.rows:

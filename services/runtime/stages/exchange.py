@@ -12,13 +12,13 @@ what is handed on to it is given back.
 import socket
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import partial
 
 from services.runtime.drain import Drain
 from services.runtime.link import Link, Message
 from services.runtime.loop import Loop
-from services.runtime.passing import Mailbox
+from services.runtime.passing import Mailbox, Receiver
+from services.runtime.shortage import Shortage
 from services.runtime.stages.event import Answer, Event, Item
 from services.runtime.stages.hop import Hop
 from services.runtime.stages.pooled_stage import PooledStage
@@ -40,6 +40,7 @@ class Exchange:
         register: Register,
         *,
         drain: Drain,
+        shortage: Shortage,
         unreachable: Callable[[Item, int], None],
         given_up: Told,
         died: Told,
@@ -53,6 +54,7 @@ class Exchange:
         self._loop = loop
         self._register = register
         self._drain = drain
+        self._shortage = shortage
         self._unreachable = unreachable
         self._given_up = given_up
         self._died = died
@@ -67,7 +69,7 @@ class Exchange:
     def serve(self, stages: Mapping[str, Stage | PooledStage]) -> None:
         """From now on events come in for these."""
         self._stages = stages
-        self._loop.register(self._mailboxes[self.me].fileno(), self)
+        Receiver(self._mailboxes[self.me], self._loop, self._shortage, partial(_Incoming, self))
 
     def hop(self, row: Row, process: int, *, bounded: bool = True) -> Hop:
         """The way to a stage of another process."""
@@ -83,12 +85,6 @@ class Exchange:
             self._given_up(number)
         else:
             self._links[holder].send("given up", None, number)
-
-    def ready(self, events: int) -> None:
-        """There is mail: another process has made a link."""
-        with suppress(BlockingIOError):
-            while (sock := self._mailboxes[self.me].receive()) is not None:
-                _Incoming(self, sock)
 
     def _send(self, process: int, stage: str, item: Item) -> None:
         if process in self._gone:

@@ -67,7 +67,11 @@ class PooledStage:
             while self._threads < settings.workers:
                 self._threads += 1
                 name = f"{self.row.name}-{next(self._numbers)}"
-                threading.Thread(target=self._work, name=name, daemon=True).start()
+                try:
+                    threading.Thread(target=self._work, name=name, daemon=True).start()
+                except RuntimeError:  # pthread_create(3), EAGAIN: those that there are go on, and this comes again
+                    self._threads -= 1
+                    break
             if self._threads > settings.workers:  # they leave, once they look
                 self._changed.notify_all()
 
