@@ -77,8 +77,8 @@ cluster: setup ## make a cluster of your own on this machine, with kind
 	$(DEPLOY)
 
 manifests: setup ## write again what follows from the chart and the models: schema, goldens, k8s/
-	@$(BIN)/python -m tools.cluster.examples k8s/examples
 	@$(BIN)/python -m tests.chart.generated
+	@$(BIN)/python -m tools.cluster.examples k8s/examples
 
 OUT ?= protos
 proto: setup ## generate the code of the messages

@@ -9,7 +9,7 @@ import yaml
 
 from tests.chart.rendering import needs_helm, of_kind, render
 from tools.cluster import job
-from tools.cluster.examples import EXAMPLES
+from tools.cluster.examples import EXAMPLES, driver_pod
 
 _VARIABLE = re.compile(r"\$\((\w+)\)")
 OF_EVERY_POD = {
@@ -50,7 +50,9 @@ def test_services_name_their_release_image_and_deployment() -> None:
     ],
 )
 def test_drivers_name_their_release_and_image(image: str, version: str | None) -> None:
-    load = job.Load(release="loads", run="nightly", image=image, otlp_endpoint="http://collector:4318")
+    pod = driver_pod()
+    pod["spec"]["containers"][0]["image"] = image
+    load = job.Load(release="loads", first="loads", run="nightly", pod=pod, otlp_endpoint="http://collector:4318")
     made = job.manifest(load, replace(EXAMPLES["closed-loop"].asked, models=["reactor"]), "reactor", 4)
     has = resource(yaml.safe_load(yaml.safe_dump(made))["spec"]["template"]["spec"])
     assert has.get("service.version") == version

@@ -20,6 +20,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
+from tools.cluster.examples import driver_pod
+
 Object = dict[str, Any]
 NAMESPACE, RELEASE = "lab", "sweetspot"
 OURS = {"app.kubernetes.io/name": "sweetspot", "app.kubernetes.io/instance": RELEASE}
@@ -76,6 +78,8 @@ class FakeCluster:
 
     def deploy(self, *models: str, **env: str) -> None:
         """As the chart would, with one ready pod each."""
+        pod_yaml = yaml.safe_dump(driver_pod())
+        self.put("configmaps", {"metadata": {"name": f"{RELEASE}-driver"}, "data": {"pod.yaml": pod_yaml}})
         for model in models:
             name, labels = f"{RELEASE}-{model.replace('_', '-')}", labels_of_model(model)
             variables = [{"name": key, "value": value} for key, value in env.items()]

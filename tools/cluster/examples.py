@@ -11,6 +11,7 @@ import yaml
 
 from tools import experiment
 from tools.cluster import job
+from tools.cluster.api import Object
 from tools.experiment import Experiment
 
 
@@ -29,8 +30,9 @@ class Example:
         """The file, of images as tagged by the chart."""
         load = job.Load(
             release="sweetspot",
+            first="sweetspot",
             run=name,
-            image="sweetspot/driver:0.1.0",
+            pod=driver_pod(),
             shards=self.shards,
             balance=self.balance,
             otlp_endpoint="http://sweetspot-jaeger:4318",
@@ -38,6 +40,14 @@ class Example:
         made = job.manifest(load, self.asked.of([self.model]), self.model, self.connections)
         header = _HEADER.format(told=self.told, name=name, job=made["metadata"]["name"])
         return header + yaml.dump(made, Dumper=_AsWritten, sort_keys=False, width=120)
+
+
+def driver_pod() -> Object:
+    """The template of a driver's pod as the chart makes it of its own values."""
+    driver = (Path(__file__).parents[2] / "k8s" / "driver.yaml").read_text(encoding="utf-8")
+    (made,) = [each for each in yaml.safe_load_all(driver) if each["kind"] == "ConfigMap"]
+    pod: Object = yaml.safe_load(made["data"]["pod.yaml"])
+    return pod
 
 
 _SMOKE = experiment.read(experiment.find("smoke"))

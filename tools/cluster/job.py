@@ -26,14 +26,21 @@ class Load:
     """How the load is made, whatever the trial."""
 
     release: str
+    first: str
+    """What the names of the release's objects begin with."""
     run: str
-    image: str
-    pull_policy: str = "IfNotPresent"
+    pod: Object
+    """The template of a driver's pod, as the chart has it: with what the cluster's owner sets for all pods."""
     shards: int = 1
     balance: str = "cluster-ip"
     cpu: str = "500m"
     memory: str = "512Mi"
     otlp_endpoint: str | None = None
+
+    @property
+    def image(self) -> str:
+        """The driver's."""
+        return str(self.pod["spec"]["containers"][0]["image"])
 
 
 def job_name(run: str, model: str, connections: int) -> str:
@@ -70,58 +77,56 @@ def manifest(load: Load, asked: Experiment, model: str, connections: int) -> Obj
             "maxFailedIndexes": 0,
             "activeDeadlineSeconds": round(STARTING_S + planned_s + ENDING_S),
             "ttlSecondsAfterFinished": KEPT_S,
-            "template": {"metadata": {"labels": marks}, "spec": _pod(load, asked, model, connections, shards)},
+            "template": {
+                "metadata": {**load.pod["metadata"], "labels": {**load.pod["metadata"]["labels"], **marks}},
+                "spec": _pod(load, asked, model, connections, shards),
+            },
         },
     }
 
 
 def _pod(load: Load, asked: Experiment, model: str, connections: int, shards: int) -> Object:
-    driver = f"{load.release}-driver"
+    driver, spec = f"{load.first}-driver", load.pod["spec"]
+    (container,) = spec["containers"]
     resources = {"cpu": load.cpu, "memory": load.memory}
     return {
+        **spec,
         "restartPolicy": "Never",
         "serviceAccountName": driver,
         "automountServiceAccountToken": True,
-        "enableServiceLinks": False,
         # With the Job's name, its index and this headless Service the first pod has a name to meet at.
         "subdomain": driver,
         "terminationGracePeriodSeconds": 10,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 65532,
-            "runAsGroup": 65532,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        # Beside what it measures only where there is no other node.
-        "affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [_beside(load, model)]}},
+        "affinity": _affinity(spec.get("affinity", {}), load, model),
         "containers": [
             {
-                "name": "driver",
-                "image": load.image,
-                "imagePullPolicy": load.pull_policy,
+                **container,
                 "command": ["python", "-m", "tools.cluster.shard"],
                 "args": [
                     f"--release={load.release}",
+                    f"--first={load.first}",
                     f"--model={model}",
                     f"--connections={connections}",
                     f"--shards={shards}",
                     f"--balance={load.balance}",
                 ],
-                "env": _environment(load, asked),
+                "env": [*_environment(load, asked), *container.get("env", ())],
                 "resources": {"requests": resources, "limits": resources},
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "readOnlyRootFilesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
                 "ports": [{"name": "barrier", "containerPort": BARRIER_PORT}],
                 # Why it failed is then in the pod's status, for whoever may not read logs.
                 "terminationMessagePolicy": "FallbackToLogsOnError",
-                "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}],
+                "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *container.get("volumeMounts", ())],
             }
         ],
-        "volumes": [{"name": "tmp", "emptyDir": {}}],
+        "volumes": [{"name": "tmp", "emptyDir": {}}, *spec.get("volumes", ())],
     }
+
+
+def _affinity(of_owner: Object, load: Load, model: str) -> Object:
+    """The owner's, and beside what it measures only where there is no other node."""
+    preferred = "preferredDuringSchedulingIgnoredDuringExecution"
+    apart = of_owner.get("podAntiAffinity", {})
+    return {**of_owner, "podAntiAffinity": {**apart, preferred: [*apart.get(preferred, ()), _beside(load, model)]}}
 
 
 def _beside(load: Load, model: str) -> Object:

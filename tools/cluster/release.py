@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from tools.cluster.api import Api, ClusterError, Object
+import yaml
+
+from tools.cluster.api import Api, ClusterError, NotThereError, Object
 
 GRPC_PORT, CONTROL_PORT, BARRIER_PORT = 50051, 50052, 50060
 
@@ -85,22 +87,36 @@ class Release:
                     f"try: {install} --set models.{model}.options.{option}={value}"
                 )
 
-    def driver_image(self) -> tuple[str, str]:
-        """The driver's image, which is beside those of the models, and its pull policy."""
-        container = self.container(next(iter(self.models)))
-        folder, _, last = container["image"].rpartition("/")
-        _, colon, tag = last.partition(":")
-        return f"{folder}/driver{colon}{tag}", container.get("imagePullPolicy", "IfNotPresent")
+    @cached_property
+    def first(self) -> str:
+        """What the names of its objects begin with: the release's, where the chart was given no other."""
+        model, deployment = next(iter(self.models.items()))
+        return str(deployment["metadata"]["name"]).removesuffix(f"-{dns(model)}")
 
-    def target(self, model: str, balance: str) -> str:
-        """HOST:PORT for the driver."""
-        headless = "" if balance == "cluster-ip" else "-headless"
-        return f"{self.name}-{dns(model)}{headless}:{GRPC_PORT}"
+    @cached_property
+    def driver_pod(self) -> Object:
+        """The template of a driver's pod (helm/sweetspot/templates/experiments.yaml). Raises ClusterError."""
+        name = f"{self.first}-driver"
+        try:
+            found: Object = yaml.safe_load(self.api.get("configmaps", name)["data"]["pod.yaml"])
+        except NotThereError:
+            install = f"helm upgrade {self.name} helm/sweetspot -n {self.api.namespace} --reset-then-reuse-values"
+            raise ClusterError(
+                f"release {self.name} has no ConfigMap {name}, from which load Jobs are made; "
+                f"try: {install} --set experiments.enabled=true"
+            ) from None
+        return found
 
     def jaeger(self) -> str | None:
         """The Service of the release's own Jaeger, if it has one."""
         services: list[Any] = self.api.find("services", self.labels("jaeger"))
         return services[0]["metadata"]["name"] if services else None
+
+
+def target(first: str, model: str, balance: str) -> str:
+    """HOST:PORT for the driver, in a release whose names begin so."""
+    headless = "" if balance == "cluster-ip" else "-headless"
+    return f"{first}-{dns(model)}{headless}:{GRPC_PORT}"
 
 
 def _same(found: str, value: str | float) -> bool:

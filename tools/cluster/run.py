@@ -68,7 +68,7 @@ class Cluster:
             "kubernetes": self.release.api.version(),
             "kernel": ", ".join(dict.fromkeys(node["status"]["nodeInfo"]["kernelVersion"] for node in nodes)),
             "cpus": {node["metadata"]["name"]: node["status"]["capacity"]["cpu"] for node in nodes},
-            "images": {**images, "driver": self.release.driver_image()[0]},
+            "images": {**images, "driver": self.release.driver_pod["spec"]["containers"][0]["image"]},
             "resources": {model: self.release.container(model).get("resources", {}) for model in sorted(images)},
             "options": {model: self.release.options(model) for model in sorted(images)},
             "replicas": {model: self.release.deployment(model)["spec"].get("replicas") for model in sorted(images)},
@@ -88,13 +88,12 @@ class Cluster:
     @cached_property
     def place(self) -> Place:
         """Raises ClusterError."""
-        image, policy = self.release.driver_image()
         variables = self.release.variables(next(iter(self.release.models)))
         load = Load(
             release=self.release.name,
+            first=self.release.first,
             run=self.run,
-            image=image,
-            pull_policy=policy,
+            pod=self.release.driver_pod,
             shards=self.shards,
             balance=self.balance,
             cpu=self.driver_cpu,

@@ -36,7 +36,7 @@ from tools.address import Address
 from tools.cluster import store
 from tools.cluster.api import Api, ClusterError, Object
 from tools.cluster.pods import how_it_ended, ready
-from tools.cluster.release import BARRIER_PORT, CONTROL_PORT, Release, dns
+from tools.cluster.release import BARRIER_PORT, CONTROL_PORT, Release, dns, target
 from tools.control import Control
 from tools.experiment import BadExperimentError, Experiment
 from tools.local import LocalError, Programs, started
@@ -209,6 +209,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str] = os.environ, prog
     """Runs the shard. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.cluster.shard", allow_abbrev=False)
     parser.add_argument("--release", required=True)
+    parser.add_argument("--first", required=True)
     parser.add_argument("--model", required=True)
     parser.add_argument("--connections", required=True, type=int)
     parser.add_argument("--shards", required=True, type=int)
@@ -230,16 +231,16 @@ def _run(
 ) -> int:
     index = int(environ["JOB_COMPLETION_INDEX"])
     selector = release.of_model(args.model)
-    target = release.target(args.model, args.balance)
-    wait_for_name(release.api, selector, target, headless=args.balance != "cluster-ip")
+    address = target(args.first, args.model, args.balance)
+    wait_for_name(release.api, selector, address, headless=args.balance != "cluster-ip")
     # One shard is enough to know how they fare. The service comes first.
     answering = (selector, release.labels("backend")) if index == 0 else ()
     watches = [Watch(release.api, each) for each in answering]
-    barrier = f"{environ['JOB']}-0.{release.name}-driver:{BARRIER_PORT}"
+    barrier = f"{environ['JOB']}-0.{args.first}-driver:{BARRIER_PORT}"
     with TemporaryDirectory(prefix="sweetspot-") as scratch:
         plan, out = Path(scratch, "plan.yaml"), Path(scratch, "result.json")
         plan.write_text(yaml.safe_dump(dict(asked.plan)), encoding="utf-8")
-        command = [*programs.driver, "--target", target, "--balance", args.balance, *load_flags(asked)]
+        command = [*programs.driver, "--target", address, "--balance", args.balance, *load_flags(asked)]
         command += ["--connections", str(args.connections), "--plan", str(plan), "--out", str(out)]
         command += label_flags(environ["RUN"], args.model, args.connections)
         if args.shards > 1:

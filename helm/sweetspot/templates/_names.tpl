@@ -4,37 +4,52 @@
 {{ . | replace "_" "-" }}
 {{- end }}
 
-{{/* (release, part): the longest that is derived from it ends in -headless, and a Service's name has 63 characters. */}}
+{{/* (root): what the names of all objects begin with: the release, and nameOverride where there is one. */}}
+{{- define "sweetspot.fullname" -}}
+{{- $release := .Release.Name }}
+{{- .Values.fullnameOverride | default (.Values.nameOverride | empty | ternary $release (printf "%s-%s" $release .Values.nameOverride)) }}
+{{- end }}
+
+{{/* (root, part): the longest that is derived from it ends in -headless, and a Service's name has 63 characters. */}}
 {{- define "sweetspot.name" -}}
-{{- $name := printf "%s-%s" (index . 0) (include "sweetspot.dns" (index . 1)) }}
+{{- $first := include "sweetspot.fullname" (index . 0) }}
+{{- $name := printf "%s-%s" $first (include "sweetspot.dns" (index . 1)) }}
 {{- if gt (len $name) 54 }}
-{{- fail (printf "the release name %q is too long: with it %q has more than 54 characters; take a shorter one" (index . 0) $name) }}
+{{- fail (printf "the release name %q is too long: with it %q has more than 54 characters; take a shorter one, or set fullnameOverride" $first $name) }}
 {{- end }}
 {{- if not (regexMatch "^[a-z]" $name) }}
-{{- fail (printf "the release name %q does not begin with a letter, and a Service's name has to (RFC 1035); take another one" (index . 0)) }}
+{{- fail (printf "the release name %q does not begin with a letter, and a Service's name has to (RFC 1035); take another one, or set fullnameOverride" $first) }}
 {{- end }}
 {{- $name }}
 {{- end }}
 
-{{/* (root, component): what selects pods; never changes. */}}
+{{/* (root, component, model): what selects pods, of all models where none is named; never changes. */}}
 {{- define "sweetspot.selector" -}}
 app.kubernetes.io/name: sweetspot
 app.kubernetes.io/instance: {{ (index . 0).Release.Name | quote }}
 app.kubernetes.io/component: {{ index . 1 }}
+{{- if gt (len .) 2 }}
+sweetspot.dev/model: {{ index . 2 }}
+{{- end }}
 {{- end }}
 
-{{/* (root, component): what every object has. */}}
+{{/* (root, component, model): what every object has. The chart's own labels win over commonLabels. */}}
 {{- define "sweetspot.labels" -}}
-{{ include "sweetspot.selector" . }}
-app.kubernetes.io/version: {{ (index . 0).Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ (index . 0).Release.Service }}
-helm.sh/chart: {{ (index . 0).Chart.Name }}-{{ (index . 0).Chart.Version }}
+{{- $chart := (index . 0).Chart }}
+{{- $version := dict "app.kubernetes.io/version" $chart.AppVersion "app.kubernetes.io/managed-by" (index . 0).Release.Service "helm.sh/chart" (printf "%s-%s" $chart.Name $chart.Version) }}
+{{- merge (include "sweetspot.selector" . | fromYaml) $version (index . 0).Values.commonLabels | toYaml }}
 {{- end }}
 
-{{/* (root, part): registry/sweetspot/thread-pool:tag */}}
+{{/* (root, part): registry/sweetspot/thread-pool:tag, or with @ and its digest. */}}
 {{- define "sweetspot.image" -}}
-{{- $image := (index . 0).Values.image }}
-{{- with $image.registry }}{{ . }}/{{ end }}{{ $image.repository }}/{{ include "sweetspot.dns" (index . 1) }}:{{ $image.tag | default (index . 0).Chart.AppVersion }}
+{{- $image := (index . 0).Values.image }}{{ $name := include "sweetspot.dns" (index . 1) }}
+{{- with include "sweetspot.registry" (index . 0) }}{{ . }}/{{ end }}{{ $image.repository }}/{{ $name }}
+{{- with get $image.digests $name }}@{{ . }}{{ else }}:{{ $image.tag | default (index . 0).Chart.AppVersion }}{{ end }}
+{{- end }}
+
+{{/* (root): where images are pulled from; the registry of a chart that has this one wins. */}}
+{{- define "sweetspot.registry" -}}
+{{- dig "imageRegistry" "" .Values.global | default .Values.image.registry }}
 {{- end }}
 
 {{/*
@@ -49,6 +64,6 @@ service.namespace={{ (index . 0).Release.Name }},service.version={{ (index . 0).
 {{/* Where spans go, over HTTP; empty where nobody takes them. */}}
 {{- define "sweetspot.otlp" -}}
 {{- if .Values.otlp.endpoint }}{{ .Values.otlp.endpoint }}
-{{- else if .Values.jaeger.enabled }}http://{{ include "sweetspot.name" (list .Release.Name "jaeger") }}:4318
+{{- else if .Values.jaeger.enabled }}http://{{ include "sweetspot.name" (list . "jaeger") }}:4318
 {{- end }}
 {{- end }}

@@ -4,13 +4,10 @@ One gRPC service of the project, a model's or the backend: ServiceAccount, Deplo
 */}}
 {{- define "sweetspot.service" -}}
 {{- $root := index . 0 }}{{ $part := index . 1 }}{{ $component := index . 2 }}{{ $entry := index . 3 }}
-{{- $name := include "sweetspot.name" (list $root.Release.Name $part) }}
-{{- $labels := include "sweetspot.labels" (list $root $component) }}
-{{- $selector := include "sweetspot.selector" (list $root $component) }}
-{{- if eq $component "model" }}
-{{- $labels = printf "%s\nsweetspot.dev/model: %s" $labels $part }}
-{{- $selector = printf "%s\nsweetspot.dev/model: %s" $selector $part }}
-{{- end }}
+{{- $name := include "sweetspot.name" (list $root $part) }}
+{{- $which := eq $component "model" | ternary (list $root $component $part) (list $root $component) }}
+{{- $labels := include "sweetspot.labels" $which }}
+{{- $selector := include "sweetspot.selector" $which }}
 {{- $scaled := $entry.autoscaling.enabled }}
 {{- if and $scaled $root.Values.experiments.enabled }}
 {{- fail (printf "autoscaling of %s: an experiment needs a fixed number of pods; set experiments.enabled=false, or autoscaling.enabled=false" $part) }}
@@ -24,6 +21,9 @@ kind: ServiceAccount
 metadata:
   name: {{ $name }}
   labels: {{- $labels | nindent 4 }}
+  {{- with $entry.serviceAccount.annotations }}
+  annotations: {{- toYaml . | nindent 4 }}
+  {{- end }}
 automountServiceAccountToken: false
 ---
 apiVersion: apps/v1
@@ -43,30 +43,15 @@ spec:
   selector:
     matchLabels: {{- $selector | nindent 6 }}
   template:
-    metadata:
-      labels: {{- $selector | nindent 8 }}
+    metadata: {{- include "sweetspot.podMetadata" (list $root $entry $selector false) | nindent 6 }}
     spec:
       serviceAccountName: {{ $name }}
-      {{- include "sweetspot.podSecurity" $entry.seccompProfile | nindent 6 }}
+      {{- include "sweetspot.podSettings" (list $root $entry $selector) | nindent 6 }}
       # Not ready any more and asked by nobody new (preStop), calls in flight finished (drain), spans sent (6 s), margin.
       terminationGracePeriodSeconds: {{ add $entry.preStopSeconds (ceil $drain) 6 4 }}
-      topologySpreadConstraints:
-        - maxSkew: 1
-          topologyKey: kubernetes.io/hostname
-          whenUnsatisfiable: ScheduleAnyway
-          labelSelector:
-            matchLabels: {{- $selector | nindent 14 }}
-      {{- with $entry.nodeSelector }}
-      nodeSelector: {{- toYaml . | nindent 8 }}
-      {{- end }}
-      {{- with $entry.tolerations }}
-      tolerations: {{- toYaml . | nindent 8 }}
-      {{- end }}
       containers:
         - name: service
-          image: {{ include "sweetspot.image" (list $root $part) }}
-          imagePullPolicy: {{ $root.Values.image.pullPolicy }}
-          {{- include "sweetspot.containerSecurity" . | nindent 10 }}
+          {{- include "sweetspot.containerSettings" (list $root $part $entry) | nindent 10 }}
           {{- include "sweetspot.resources" (list $entry.cpu $entry.memory) | nindent 10 }}
           ports:
             - {name: grpc, containerPort: 50051}
@@ -81,7 +66,7 @@ spec:
             {{- end }}
             {{- if and (eq $component "model") $root.Values.backend.enabled }}
             - name: SWEETSPOT_BACKEND
-              value: {{ include "sweetspot.name" (list $root.Release.Name "backend") }}:50051
+              value: {{ include "sweetspot.name" (list $root "backend") }}:50051
             {{- end }}
             {{- range $option, $value := $entry.options }}
             - name: SWEETSPOT_{{ upper $option }}
@@ -104,6 +89,8 @@ spec:
               value: none
             {{- end }}
             {{- end }}
+            {{- with include "sweetspot.variables" (list $root $entry) }}{{ . | nindent 12 }}{{ end }}
+          {{- with include "sweetspot.volumeMounts" (list $root $entry) }}{{ . | nindent 10 }}{{ end }}
           # The first asks the port of calls: it is there once the model listens. The others ask the control port, which
           # answers while every worker is busy: an overloaded service must not be restarted for it.
           startupProbe:
@@ -123,6 +110,7 @@ spec:
           lifecycle:
             preStop:
               sleep: {seconds: {{ int $entry.preStopSeconds }}}
+      {{- with include "sweetspot.volumes" (list $root $entry) }}{{ . | nindent 6 }}{{ end }}
 ---
 # One address for all pods: what calls arrive on one connection go to one pod.
 apiVersion: v1
@@ -130,8 +118,11 @@ kind: Service
 metadata:
   name: {{ $name }}
   labels: {{- $labels | nindent 4 }}
+  {{- with $entry.service.annotations }}
+  annotations: {{- toYaml . | nindent 4 }}
+  {{- end }}
 spec:
-  type: ClusterIP
+  type: {{ $entry.service.type }}
   ipFamilyPolicy: {{ $root.Values.ipFamilyPolicy }}
   selector: {{- $selector | nindent 4 }}
   ports:
@@ -165,6 +156,9 @@ spec:
   metrics:
     - type: Resource
       resource: {name: cpu, target: {type: Utilization, averageUtilization: {{ int $entry.autoscaling.cpuPercent }}}}
+  {{- with $entry.autoscaling.behavior }}
+  behavior: {{- toYaml . | nindent 4 }}
+  {{- end }}
 {{- end }}
 {{- if ge (int (ternary $entry.autoscaling.minReplicas $entry.replicas $scaled)) 2 }}
 ---
