@@ -1,6 +1,8 @@
 """Every span arrives or is counted as lost, whatever the collector, the disk or a fork does; and off costs nothing."""
 
 import json
+import logging
+import logging.handlers
 import socket
 import subprocess
 import sys
@@ -230,6 +232,20 @@ def test_spans_that_the_collector_refuses_are_dropped_for_its_reason(
     assert logged(caplog) == [
         f"telemetry: 10 of 10 spans were lost: 10 {lost} ({collector.endpoint}: status {answer.value} {answer.phrase})"
     ]
+
+
+def test_the_sdk_s_own_log_is_not_shown_even_where_something_else_has_set_up_logging(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown = logging.handlers.BufferingHandler(1_000)
+    logging.getLogger().addHandler(shown)
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", next(refuse_connections())[0])
+    tracing = tracing_to()
+    record(tracing, 1)
+    wait_for_an_answer(tracing)
+    tracing.close(timeout_s=0.1)
+    logging.getLogger().removeHandler(shown)
+    assert [entry.name for entry in shown.buffer] == ["services.telemetry.pipeline"]
 
 
 def test_a_web_page_is_no_collector(collector: Collector, caplog: pytest.LogCaptureFixture) -> None:

@@ -7,6 +7,7 @@ OTEL_SDK_DISABLED=true nothing is recorded and nothing else is checked.
 Sources: opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables and .../specs/otel/protocol/exporter.
 """
 
+import logging
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -63,6 +64,14 @@ def timeout_s(signal: str, *, at_most: str) -> float:
 def number(name: str, default: float) -> float:
     """The value of a variable that was checked."""
     return float(os.environ.get(name) or default)
+
+
+def silence_sdk() -> None:
+    """The SDK logs every batch that fails, and each try. The pipeline logs once what was lost, and why."""
+    log = logging.getLogger("opentelemetry")
+    log.addHandler(logging.NullHandler())
+    # A handler of calls that fails sets up logging for all (logging.error): then these lines would come too.
+    log.propagate = False
 
 
 def _disabled(environ: Mapping[str, str]) -> bool:

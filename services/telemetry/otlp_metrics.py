@@ -5,7 +5,6 @@ Here the counts are in shared memory already, of several processes; so the SDK's
 them and handed to its exporter, as its own are. Must not know what is read.
 """
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -28,7 +27,7 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from services.telemetry.environment import number, timeout_s
+from services.telemetry.environment import number, silence_sdk, timeout_s
 from services.telemetry.readings import Distribution, Exemplar, Reading
 
 NS_PER_S = 1e9
@@ -41,8 +40,7 @@ class OtlpMetrics:
     """Exports every OTEL_METRIC_EXPORT_INTERVAL milliseconds (60,000) to what OTEL_EXPORTER_OTLP_* name."""
 
     def __init__(self, resource: Mapping[str, str], read: Callable[[], Iterable[Reading]]) -> None:
-        # The SDK logs every export that failed. Whoever collects sees the gap.
-        logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
+        silence_sdk()
         # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES come first.
         self._resource = Resource.create(dict(resource)).merge(OTELResourceDetector().detect())
         self._read = read

@@ -30,7 +30,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
 from services.telemetry.collector import Session, Why
-from services.telemetry.environment import endpoint, number, timeout_s
+from services.telemetry.environment import endpoint, number, silence_sdk, timeout_s
 from services.telemetry.otlp_file import OtlpFileExporter
 from services.telemetry.tracing import Counts, Loss, Span
 
@@ -56,8 +56,7 @@ class Pipeline:
         `tell` is given the counts whenever they have changed, and must be quick.
         """
         self._tell = tell
-        # The SDK logs every failed batch; `close` logs the loss once, with its reasons.
-        logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
+        silence_sdk()
         ours = Resource.create(
             {
                 "service.name": service_name,
