@@ -11,7 +11,7 @@ BUSY_SHARE = 0.05
 
 
 def taken_share(*, others_ns: float, elapsed_ns: float, processors: float, cpus: float) -> float:
-    """The share of a service's CPUs that others took.
+    """The share of a service's CPUs that other processes took.
 
     For `elapsed_ns` the service was allowed `cpus` of a number of `processors`, and other processes ran there for
     `others_ns`. What they used of processors that the service has no use for does not count.

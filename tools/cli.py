@@ -1,8 +1,8 @@
 """The `sweetspot` command: its command line, and how it ends. What each command does is in tools/commands.py.
 
 Exit status: 0; 1 when a trial could not be made; 2 for what a person can put right, in one line on stderr; 130 when
-interrupted. Imports the standard library alone: the libraries of the commands need seconds, and an interrupt may come
-meanwhile.
+interrupted. Imports the standard library alone: the libraries of the commands need up to 2 s, and an interrupt may come
+in that time.
 """
 
 import argparse
@@ -89,12 +89,12 @@ def _parser() -> _Parser:
     tracing.add_argument(
         "--jaeger", default="http://localhost:16686", metavar="URL", help="as your browser gets at it (localhost:16686)"
     )
-    costing = commands.add_parser("styles", help="tell what each style of a handler costs", **_EXACT)
+    costing = commands.add_parser("styles", help="show what each style of a handler costs", **_EXACT)
     costing.add_argument("--json", action="store_true", help="all figures, as JSON")
     steering = commands.add_parser("stages", help="show and steer the stages of a service that runs", **_EXACT)
     steps = steering.add_subparsers(dest="doing", required=True, metavar="show|set")
     showing = steps.add_parser("show", help="each stage's queue, work and settings", **_EXACT)
-    setting = steps.add_parser("set", help="tell a stage how to serve from now on", **_EXACT)
+    setting = steps.add_parser("set", help="change the settings of a stage", **_EXACT)
     for each in (showing, setting):
         each.add_argument("address", type=_address, metavar="ADDRESS", help="HOST:PORT of its control port")
     setting.add_argument("stage", metavar="STAGE", help="as `show` names it")

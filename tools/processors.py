@@ -29,7 +29,7 @@ def tree_ns(pid: int) -> int:
 
     A living process has a clock with nanoseconds (clock_getcpuclockid(3), whose number the C library makes like this).
     Children that have ended and were waited for are in clock ticks. It is read from outside, so that a busy server is
-    not disturbed, and is the same for servers that can tell and for those that cannot.
+    not disturbed. It works for every program.
     """
     per_process_scheduled = 2
     with suppress(OSError):  # it has ended: ENOENT, ESRCH, or EINVAL of its clock

@@ -1,6 +1,6 @@
 """Progress of a run of many parts: a line for each that has ended, and in a terminal a bar below them.
 
-Both say how long the rest takes: as long for each part as the ended ones took, and before one has ended as expected.
+Both show an estimate of the time left: the mean time of the parts that have ended, and before that the expected time.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""A folder for what nobody keeps: it goes with the block, and also with this process, should that be killed."""
+"""A temporary folder. It is removed at the end of the block, and also when this process is killed."""
 
 import subprocess
 import sys

@@ -32,7 +32,7 @@ GRACE_S = 30.0
 
 
 class BusyMachineError(LocalError):
-    """A trial that other processes kept from being measured: the model has no part in it."""
+    """A trial that could not be measured, because other processes took the CPU. The model is not the cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def measure(
     load += label_flags(place.folder.resolve().name, model, connections)
     with _counters([service.control for service in services]) as read, started("driver", load) as driver:
         driver.expect("measuring", experiment.warmup_s + OPENING_TIMEOUT_S)
-        # Before the counters: a busy service takes a second to tell those.
+        # Before the counters: a busy service needs a second to answer with those.
         others_share = _others(place, services, limit_cpus)
         try:
             before = read()
@@ -121,7 +121,7 @@ def measure(
 
 
 def _others(place: Place, services: Sequence[Service], limit_cpus: float | None) -> Callable[[], float]:
-    """Tells, when it is called, the share of the services' CPUs that other processes have taken from now on.
+    """Returns a function for the share of the services' CPUs that other processes take from now on.
 
     Where all share the processors, the driver and the backend are not other processes.
     """

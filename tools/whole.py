@@ -15,7 +15,7 @@ _ERRORS = "surrogateescape"
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Whoever reads a regular file meanwhile, or after a crash, sees the old content or the new one."""
+    """A reader of a regular file sees the old content or the new one, also during the writing and after a crash."""
     if not _is_replaced(path):
         with path.open("a", encoding="utf-8", errors=_ERRORS) as file:
             file.write(text)

@@ -15,7 +15,7 @@ _ERRORS = "surrogateescape"
 
 
 def check_writable(path: Path) -> None:
-    """Finds out, before there is anything to write, whether it can be. Opens no FIFO: that waits for its reader."""
+    """Checks before a run that its result can be written. Opens no FIFO: that would wait for a reader."""
     if path.is_dir():
         raise IsADirectoryError(21, "Is a directory", str(path))
     if not _is_replaced(path):
@@ -29,7 +29,7 @@ def check_writable(path: Path) -> None:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Whoever reads a regular file meanwhile, or after a crash, sees the old content or the new one."""
+    """A reader of a regular file sees the old content or the new one, also during the writing and after a crash."""
     if not _is_replaced(path):
         with path.open("a", encoding="utf-8", errors=_ERRORS) as file:
             file.write(text)

@@ -22,7 +22,7 @@ WORDS = "the machine was busy: other processes took 46 % of the service's CPU"
     [(0.46, 1, 1, 0.46), (0, 1, 1, 0), (3, 4, 1, 0), (3.5, 4, 1, 0.5), (2, 4, 4, 0.5), (1.2, 1, 1, 1), (-0.1, 1, 1, 0)],
     ids=[
         "its only processor",
-        "nobody",
+        "nothing",
         "what it has no use for",
         "what a limit left it",
         "of several",
