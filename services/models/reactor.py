@@ -11,12 +11,8 @@
                        '-----------------------------'
          (all through epoll, or `--demultiplexer poll` or `select`; a timer is its timeout)
 
-<<<<<<< HEAD
-Who waits      The loop, in epoll_wait, for everything at once. A handler leaves a callback and returns.
-=======
 Who waits      The loop, in epoll_wait, for everything at once. A handler leaves a callback and returns. A thread looks
-               the backend's name up. (One wait blocks the loop all the same: a pause when descriptors run out.)
->>>>>>> 8b636b5 (docs: give the reasons for one policy of addresses and a bounded open loop)
+               the backend's name up.
 What bounds it One CPU. A handler that blocks or computes stalls every connection for as long (loop lag).
 When full      Readiness waits in the kernel: socket buffers fill, and flow control slows the clients down.
                MAX_CONCURRENT_STREAMS bounds the calls of each connection. With `--demultiplexer select`, a
