@@ -365,7 +365,8 @@ def test_images_that_every_node_has_are_not_built_again(
     assert f"sweetspot/reactor:{content_tag()}" in built
     loaded = [line for line in commands if line.startswith("kind load")]
     assert len(loaded) == len(("driver", "reactor"))
-    assert said.splitlines()[:3] == [
+    assert said.splitlines()[:4] == [
+        "checking kind-mine and the chart's values",
         "2 of 4 images are unchanged and on every node",
         f"image 1 of 2: sweetspot/driver:{content_tag()} is unchanged and built",
         f"building image 2 of 2: sweetspot/reactor:{content_tag()}",

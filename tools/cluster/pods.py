@@ -17,6 +17,9 @@ _HOPELESS = {
 }
 _IMAGE = {"ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "InvalidImageName"}
 
+_TAKING_NOTE_S = 10.0
+"""For a node that is busy to take note of a pod; that took 3 s with ten processes for each processor."""
+
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
@@ -25,6 +28,8 @@ class Trouble:
     what: str
     hopeless: bool
     """It is no use to wait."""
+    passing_s: float = 2.0
+    """Until it has lasted so long it may be on its way out: old pods that go make room."""
 
 
 def ready(pod: Object) -> bool:
@@ -37,7 +42,7 @@ def ready(pod: Object) -> bool:
 def trouble(pod: Object) -> Trouble | None:
     """None for a pod that runs, has ended well, or is on its way, be it here or away."""
     if what := silence(pod):
-        return Trouble(what, hopeless=False)
+        return Trouble(what, hopeless=False, passing_s=_TAKING_NOTE_S)
     if "deletionTimestamp" in pod["metadata"]:
         return None
     for condition in _conditions(pod):

@@ -179,6 +179,12 @@ def parts_of(api: Api, run: str, model: str, connections: int) -> list[Part]:
     return [_part(each) for each in _of_trial(api, run, model, connections)]
 
 
+def parts_kept(api: Api, job: Object) -> int:
+    """How many parts there are of the trial of that Job. Raises ClusterError."""
+    marks = {label: job["metadata"]["labels"].get(label, "") for label in (RUN_LABEL, TRIAL_LABEL)}
+    return len(api.find("configmaps", {**_OURS, "sweetspot.dev/kind": "part", **marks}))
+
+
 def forget(api: Api, run: str, model: str, connections: int) -> None:
     """Removes what is kept of a trial. Raises ClusterError."""
     for each in _of_trial(api, run, model, connections):

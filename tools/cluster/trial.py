@@ -24,7 +24,10 @@ PENDING_S = 30.0
 then is lost."""
 OVERDUE_S = 30.0
 """Past the Job's own deadline it is the cluster that does not answer for it."""
-_LOOK_AGAIN_S = 0.5
+_LOOK_AGAIN_S = 0.25
+_GRACE_S = 1
+"""For pods that are replaced before a load: no call is under way that they would have to finish. Their own time is
+5 s (preStopSeconds in the chart), and then what a drain takes."""
 _INDEX = "batch.kubernetes.io/job-completion-index"
 _FAILED = ("FailureTarget", "Failed")
 """The second comes when the last pod has ended, on a node without power never ("Termination of Job Pods" in
@@ -103,11 +106,17 @@ def _check_alone(release: Release, name: str) -> None:
     """Raises ClusterError while another Job loads the release: whatever its model, they have one backend."""
     for job in release.api.find("jobs", release.labels("driver")):
         other = job["metadata"]["name"]
-        if other != name and _condition(job, "Complete", *_FAILED) is None:
+        if other != name and _condition(job, "Complete", *_FAILED) is None and not _has_loaded(release.api, job):
             raise ClusterError(
                 f"job {other} still loads release {release.name}, and both would be measured; wait for its end, "
                 f"or try: kubectl delete job {other} -n {release.api.namespace}"
             )
+
+
+def _has_loaded(api: Api, job: Object) -> bool:
+    """Whether each shard has kept its result. Only then is its load over; the Job says so up to 3 s later."""
+    completions: int = job["spec"]["completions"]
+    return store.parts_kept(api, job) >= completions
 
 
 def freshen(place: Place, model: str) -> None:
@@ -119,7 +128,7 @@ def freshen(place: Place, model: str) -> None:
     replicas: int = release.deployment(model)["spec"].get("replicas", 1)
     old = {pod["metadata"]["uid"] for pod in release.api.find("pods", release.of_model(model))}
     for pod in release.api.find("pods", release.of_model(model)):
-        release.api.delete("pods", pod["metadata"]["name"])
+        release.api.delete("pods", pod["metadata"]["name"], grace_s=_GRACE_S)
     await_pods(place, model, replicas, lambda pod: pod["metadata"]["uid"] not in old)
 
 
@@ -171,8 +180,9 @@ def _made_at(pod: Object) -> str:
 
 
 def _await_end(place: Place, name: str, timeout_s: float) -> str | None:
-    """Waits for the Job; why it failed, or None. A cluster that does not answer is asked again: the Job goes on.
+    """Waits until the Job has loaded; why it failed, or None.
 
+    A cluster that does not answer is asked again: the Job goes on.
     Raises ClusterError when it never came to run. Then it is removed, as it is where a node is lost: nobody ends what
     runs there, so that the Job would not end either.
     """
@@ -186,12 +196,13 @@ def _await_end(place: Place, name: str, timeout_s: float) -> str | None:
             pods = api.find("pods", {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]})
             seen |= {pod["metadata"]["name"]: pod for pod in pods}
             refusal = _refusal_of_load(api, job) if len(seen) < job["spec"]["completions"] else None
+            loaded = _has_loaded(api, job)
         except NoAnswerError:
             if time.monotonic() > deadline_s:
                 raise
             time.sleep(_LOOK_AGAIN_S)
             continue
-        if _condition(job, "Complete"):
+        if _condition(job, "Complete") or loaded:
             return None
         if (failed := _condition(job, *_FAILED)) is not None:
             return _why(job, failed, pods, seen)
@@ -248,14 +259,17 @@ class _Pending:
         self._tell = tell
         self._told: set[str] = set()
         self._since_s: float | None = None
+        self._first_s: dict[str, float] = {}
 
     def look(self, found: list[Trouble]) -> None:
         """Raises ClusterError for one that is hopeless, or has lasted."""
+        now_s = time.monotonic()
+        self._first_s = {each.what: self._first_s.get(each.what, now_s) for each in found}
         for each in found:
-            if not each.hopeless and each.what not in self._told:
+            lasted_s = now_s - self._first_s[each.what]
+            if not each.hopeless and lasted_s >= each.passing_s and each.what not in self._told:
                 self._told.add(each.what)
                 self._tell(f"waits: {each.what}")
-        now_s = time.monotonic()
         self._since_s = (self._since_s or now_s) if found else None
         for each in found:
             if each.hopeless or now_s - (self._since_s or now_s) > PENDING_S:

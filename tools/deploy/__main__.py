@@ -102,6 +102,7 @@ def _images(args: argparse.Namespace) -> None:
 
 
 def _deploy(args: argparse.Namespace, where: Release) -> None:
+    _say(f"checking {where.context} and the chart's values")
     models, context = _models(args.models), where.context
     release.check_permission(where)
     tag = args.tag or images.content_tag()

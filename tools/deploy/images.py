@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.deploy.programs import DeployError, ProgramError, ask, have
+from tools.units import rest
 
 ROOT = Path(__file__).parents[2]
 REPOSITORY = "sweetspot"
@@ -168,7 +169,7 @@ def build(wanted: Wanted, say: Callable[[str], None]) -> tuple[Builder | None, l
 
 def _time_left(begun_s: float, done: int, left: int) -> str:
     """An estimate, as if each of those that are left took as long as one of those that are done."""
-    return f", about {(time.monotonic() - begun_s) / done * left:.0f} s left" if done else ""
+    return f", about {rest((time.monotonic() - begun_s) / done * left)} left" if done else ""
 
 
 def _watch(command: list[str]) -> None:
