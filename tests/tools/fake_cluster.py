@@ -43,7 +43,7 @@ def pod(name: str, labels: dict[str, str], **status: Any) -> Object:
         "uid": f"{next(_uids):08}",
         "creationTimestamp": "2026-01-01T00:00:00Z",
     }
-    return {"metadata": metadata, "spec": {"nodeName": "n1"}, "status": {**running, **status}}
+    return {"metadata": metadata, "spec": {"nodeName": "n1", "containers": []}, "status": {**running, **status}}
 
 
 def container(**state: Any) -> Object:
@@ -150,6 +150,8 @@ class FakeCluster:
             return 200, {"gitVersion": "v1.37.0"}
         if path == "/api/v1/nodes" and self.nodes:
             return 200, {"items": [node(number, cpus) for number, cpus in enumerate(self.nodes)]}
+        if path == "/api/v1/pods" and self.nodes:
+            return 200, {"items": list(self.objects["pods"].values())}
         return 403, {"message": "forbidden"}
 
     def _done(self, verb: str, kind: str, name: str, body: Object, manager: str) -> Object:
@@ -242,9 +244,10 @@ class FakeCluster:
 
 
 def node(number: int, cpus: str) -> Object:
+    offered = {"cpu": cpus, "memory": "8Gi"}
     return {
         "metadata": {"name": f"n{number}"},
-        "status": {"nodeInfo": {"kernelVersion": "6.1"}, "capacity": {"cpu": cpus}, "allocatable": {"cpu": cpus}},
+        "status": {"nodeInfo": {"kernelVersion": "6.1"}, "capacity": offered, "allocatable": offered},
     }
 
 

@@ -405,6 +405,19 @@ def test_a_service_whose_pods_a_quota_refuses_is_told_with_its_reason(
     assert f"failed: {why}" in said
 
 
+def test_drivers_that_no_node_has_room_for_are_told_before_the_first_trial(
+    cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.nodes = ("1", "400m")
+    assert run(tmp_path, "--shards", "2", "--driver-cpu", "400m", connections="3, 4") == 0
+    assert "no room" not in capsys.readouterr().out
+    assert run(tmp_path, "--shards", "2", "--driver-cpu", "700m", connections="5, 6") == 0
+    said = capsys.readouterr().out
+    assert said.count("no room for 1 of 2 pods") == 1
+    assert "reactor at 5 connections has to wait: no room for 1 of 2 pods: together they ask for 1.4 CPUs and" in said
+    assert "; ask for less (--driver-cpu, --driver-memory, --shards)" in said
+
+
 def test_what_a_load_waits_for_is_told_before_it_is_given_up(
     cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -160,8 +160,15 @@ class Api:
 
     def nodes(self) -> list[Object]:
         """All nodes; none where they are not this user's to see."""
+        return self._everywhere("nodes")
+
+    def pods_everywhere(self) -> list[Object]:
+        """The pods of all namespaces; none where they are not this user's to see."""
+        return self._everywhere("pods")
+
+    def _everywhere(self, kind: str) -> list[Object]:
         try:
-            items: list[Object] = self._request("GET", "/api/v1/nodes", "nodes")["items"]
+            items: list[Object] = self._request("GET", f"/api/v1/{kind}", kind)["items"]
         except ClusterError:
             return []
         return items

@@ -19,9 +19,10 @@ from tools.cluster import store, waterfalls
 from tools.cluster.api import Api, ClusterError
 from tools.cluster.job import Load, job_name
 from tools.cluster.release import Release
+from tools.cluster.room import Room, bytes_of, cpus_of, lacking, left_on
 from tools.cluster.searched import keep_off
 from tools.cluster.store import VoidTrialError
-from tools.cluster.trial import Place, measure
+from tools.cluster.trial import ASK_FOR_LESS, Place, measure
 from tools.experiment import Experiment
 from tools.local import Programs
 from tools.results import BadResultsError, write_trial, write_void, write_whole
@@ -131,8 +132,12 @@ class Cluster:
         """
         for model in dict.fromkeys(model for model, _ in wanted):
             keep_off(self.release, model)
+        lack = self._lacking_room(asked)
         for model, connections in wanted:
             watcher.begins(model, connections)
+            if lack:
+                watcher.waits(model, connections, f"has to wait: {lack}; {ASK_FOR_LESS}")
+                lack = ""
             try:
                 trial = measure(self._told_to(watcher, model, connections), asked, model, connections)
             except VoidTrialError as error:
@@ -151,6 +156,14 @@ class Cluster:
             write_trial(folder, trial)
             waterfalls.keep(self.release, trial, folder)
             watcher.ended(trial)
+
+    def _lacking_room(self, asked: Experiment) -> str:
+        """That no node has room for the drivers; empty where there is, or where that is not known."""
+        nodes, pods = self.release.api.nodes(), self.release.api.pods_everywhere()
+        if not (nodes and pods):
+            return ""
+        driver = Room(cpus_of(self.driver_cpu), bytes_of(self.driver_memory))
+        return lacking(left_on(nodes, pods), [driver] * min(self.shards, max(asked.connections)))
 
     def _told_to(self, watcher: Watcher, model: str, connections: int) -> Place:
         """The place, whose waits the watcher is told."""

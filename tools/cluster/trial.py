@@ -24,6 +24,8 @@ PENDING_S = 30.0
 then is lost."""
 OVERDUE_S = 30.0
 """Past the Job's own deadline it is the cluster that does not answer for it."""
+ASK_FOR_LESS = "ask for less (--driver-cpu, --driver-memory, --shards)"
+"""What to do where a load has no room."""
 _LOOK_AGAIN_S = 0.25
 _GRACE_S = 1
 """For pods that are replaced before a load: no call is under way that they would have to finish. Their own time is
@@ -166,7 +168,7 @@ def _refusal_of_load(api: Api, job: Object) -> str | None:
     refusals = [each["message"] for each in api.events(job["metadata"]["uid"]) if each["reason"] == "FailedCreate"]
     if not refusals:
         return None
-    less = _limits(api, "ask for less (--driver-cpu, --driver-memory, --shards)")
+    less = _limits(api, ASK_FOR_LESS)
     return f"job {job['metadata']['name']} gets no pod: {refusals[-1]}; {less}"
 
 
