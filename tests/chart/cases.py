@@ -21,6 +21,7 @@ CASES: Mapping[str, Callable[[], str]] = {
         f'image.digests={{"thread-pool": "sha256:{64 * "a"}"}}',
         'global={"imageRegistry": "mirror.example", "imagePullSecrets": ["of-all"]}',
         'imagePullSecrets=[{"name": "of-this"}]',
+        'dashboard={"enabled": true, "labels": {"folder": "lab"}}',
         'nameOverride="bench"',
         'commonLabels={"team": "1e3"}',
         'defaults.affinity={"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": '

@@ -1,0 +1,38 @@
+"""Prometheus finds each service, and the dashboard asks for what services measure."""
+
+import json
+import re
+from pathlib import Path
+
+from services.runtime import metrics
+from tests.chart.rendering import CHART, helm, needs_helm, of_kind, render_values
+
+pytestmark = needs_helm
+
+
+def test_the_dashboard_asks_for_what_services_measure() -> None:
+    made = of_kind(render_values({"dashboard": {"enabled": True}}, "sweetspot"), "ConfigMap")["sweetspot-dashboard"]
+    assert made["metadata"]["labels"]["grafana_dashboard"] == "1"
+    panels = json.loads(made["data"]["sweetspot.json"])["panels"]
+    asked = {name for panel in panels for target in panel["targets"] for name in re.findall(r"\w+_\w+", target["expr"])}
+    source = Path(str(metrics.__file__)).read_text(encoding="utf-8")
+    measured = {name.replace(".", "_") for name in re.findall(r'"((?:rpc|sweetspot)\.[\w.]+)"', source)}
+    ours = {re.sub(r"_seconds(_bucket|_count)?$", "", name) for name in asked if name.startswith(("rpc", "sweetspot"))}
+    assert ours == {"rpc_server_call_duration", "sweetspot_queue_depth", "sweetspot_loop_lag"}
+    assert ours <= measured
+
+
+def test_a_monitor_is_there_only_where_it_is_asked_for_and_names_a_port_that_pods_have() -> None:
+    assert not of_kind(render_values({}, "sweetspot"), "PodMonitor")
+    text = render_values({"podMonitor": {"enabled": True, "labels": {"release": "prometheus"}}}, "sweetspot")
+    monitor = of_kind(text, "PodMonitor")["sweetspot"]
+    assert monitor["metadata"]["labels"]["release"] == "prometheus"
+    template = of_kind(text, "Deployment")["sweetspot-reactor"]["spec"]["template"]
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    assert endpoint["port"] in {port["name"] for port in template["spec"]["containers"][0]["ports"]}
+
+
+def test_a_monitor_of_no_port_is_refused() -> None:
+    settings = ("--set", "podMonitor.enabled=true", "--set", "metrics.enabled=false")
+    assert "podMonitor.enabled needs metrics.enabled" in helm("template", "sweetspot", str(CHART), *settings).stderr
