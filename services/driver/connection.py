@@ -77,7 +77,7 @@ class Connection:
         self._attempts = Attempts(place.target, 0)
         self._socket: socket.socket | None = None
         self._connected = False
-        self._unsent = b""
+        self._unsent: bytes | memoryview = b""
         self.session = ClientSession(str(place.target))
         self.ready = False
         self.open = 0
@@ -176,7 +176,7 @@ class Connection:
             except OSError:
                 # Answers may still lie in the receive buffer; whoever reads them finds the end behind them.
                 sent = len(data)
-            self._unsent = data[sent:]
+            self._unsent = memoryview(data)[sent:] if sent < len(data) else b""
         if was_blocked != bool(self._unsent):
             interest = select.EPOLLIN | select.EPOLLOUT if self._unsent else select.EPOLLIN
             self._epoll.modify(self._socket.fileno(), interest)

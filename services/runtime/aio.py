@@ -23,6 +23,7 @@ from services.runtime.lag import PERIOD_NS, LoopLag
 from services.runtime.linger import LINGER_S
 from services.runtime.service import Service
 from services.runtime.shortage import PAUSE_S, Shortage
+from services.runtime.turns import Turns
 from services.wire import Code, RpcError, ServerEvent, ServerSession
 from services.workload.run import Fetch, Run
 
@@ -35,13 +36,15 @@ Handle = Callable[["Connection", ServerEvent], None]
 class Connection(asyncio.Protocol):
     """One connection of a server: its session gets what arrives, and what the session has to say is sent.
 
-    A peer that does not read is not read from either, so that what waits for it is bounded.
+    A peer that does not read is not read from either, so that what waits for it is bounded; nor is one whose last read
+    is not dealt with.
     """
 
     def __init__(
         self, session: ServerSession, asked: Answering, handle: Handle, lost: Callable[["Connection"], None]
     ) -> None:
         self.session = session
+        self._turns = Turns(session)
         self._asked = asked
         self._handle = handle
         self._lost = lost
@@ -55,11 +58,11 @@ class Connection(asyncio.Protocol):
         self.flush()
 
     def data_received(self, data: bytes) -> None:
-        self._receive(data)
-        self.flush()
+        self._turns.take(data, self._deal)
+        self._end_turn()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._receive(b"")
+        self._turns.end(self._deal)
         self._lost(self)
 
     def pause_writing(self) -> None:
@@ -68,7 +71,7 @@ class Connection(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._paused = False
-        if not self._transport.is_closing():
+        if not (self._transport.is_closing() or self._turns.pending):
             self._transport.resume_reading()
         self.flush()
 
@@ -97,18 +100,30 @@ class Connection(asyncio.Protocol):
         """Ends the connection, whatever is in flight."""
         self._transport.abort()
 
-    def _receive(self, data: bytes) -> None:
+    def _go_on(self) -> None:
+        if not self._transport.is_closing():
+            self._turns.go_on(self._deal)
+            self._end_turn()
+
+    def _end_turn(self) -> None:
+        if self._turns.pending:
+            self._transport.pause_reading()
+            self._loop.call_soon(self._go_on)
+        elif not self._paused:
+            self._transport.resume_reading()
+        self.flush()
+
+    def _deal(self, event: ServerEvent) -> None:
         session = self.session
-        for event in session.receive_data(data):
-            if respond(session, self._asked, event):
-                continue
-            try:
-                self._handle(self, event)
-            except RpcError as error:
-                session.finish(event.call, error.code, error.message)
-            except Exception:
-                _logger.exception("handler failed")
-                session.finish(event.call, Code.UNKNOWN, "handler failed")
+        if respond(session, self._asked, event):
+            return
+        try:
+            self._handle(self, event)
+        except RpcError as error:
+            session.finish(event.call, error.code, error.message)
+        except Exception:
+            _logger.exception("handler failed")
+            session.finish(event.call, Code.UNKNOWN, "handler failed")
 
 
 class Acceptor:

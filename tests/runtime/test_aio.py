@@ -4,14 +4,16 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterator
+from typing import cast
 
 import grpc
 import pytest
 from sweetspot.v1 import backend_pb2, control_pb2, workload_pb2
 
 from services.network.address import Address
+from services.runtime import turns
 from services.runtime.aio import AsyncioWaits, Connection
-from services.wire import Code, RpcError, ServerCall, ServerEvent, ServerSession, Shape
+from services.wire import ClientSession, Code, RpcError, ServerCall, ServerEvent, ServerSession, Shape
 from services.workload.ledger import Ledger
 from services.workload.run import FETCH_PATH, Fetch, Run
 from tests.serving import Serving, serving
@@ -28,6 +30,12 @@ class FakeCall:
         self.received_ns = time.monotonic_ns()
         self.cancelled = False
         self.deadline_ns = None if timeout_s is None else self.received_ns + int(timeout_s * 1e9)
+
+
+class Silent:
+    """Whoever has no answers of its own."""
+
+    def responder(self, call: ServerCall) -> None: ...
 
 
 def run_of(call: FakeCall) -> Run:
@@ -106,9 +114,6 @@ def test_a_lost_backend_is_unavailable_until_it_is_back() -> None:
 def test_a_backend_that_goes_away_is_asked_on_a_new_connection_and_finishes_what_it_has_on_the_old_one() -> None:
     calls: list[tuple[Connection, ServerCall]] = []
 
-    class Silent:
-        def responder(self, call: ServerCall) -> None: ...
-
     def handle(connection: Connection, event: ServerEvent) -> None:
         calls.append((connection, event.call))
         if len(calls) > 1:
@@ -182,3 +187,43 @@ def test_a_sleep_ends_with_its_time_or_the_deadline(timeout_s: float | None, lea
         return time.monotonic() - started
 
     assert least_s - 0.005 <= asyncio.run(story()) < most_s
+
+
+class Reading:
+    """A transport, as far as it is told to read or not."""
+
+    def __init__(self) -> None:
+        self.reads = True
+
+    def pause_reading(self) -> None:
+        self.reads = False
+
+    def resume_reading(self) -> None:
+        self.reads = True
+
+    def write(self, _data: bytes) -> None: ...
+
+    def is_closing(self) -> bool:
+        return False
+
+
+def test_what_takes_long_is_dealt_with_in_turns_and_nothing_is_read_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "TURN_NS", 0)
+    calls: list[ServerCall] = []
+
+    async def story() -> None:
+        session = ServerSession({FETCH_PATH.encode(): Shape.UNARY})
+        connection = Connection(session, Silent(), lambda _, event: calls.append(event.call), lambda _: None)
+        transport = Reading()
+        connection.connection_made(cast(asyncio.Transport, transport))
+        client = ClientSession("in.memory")
+        for _ in range(5):
+            client.start(FETCH_PATH, b"")
+        connection.data_received(client.data_to_send())
+        assert (len(calls), transport.reads) == (1, False)
+        async with asyncio.timeout(TIMEOUT_S):
+            while not transport.reads:
+                await asyncio.sleep(0)
+
+    asyncio.run(story())
+    assert len(calls) == 5
