@@ -18,13 +18,14 @@ After          Schmidt et al., Pattern-Oriented Software Architecture 2: Active 
 
 import queue
 import threading
+from functools import partial
 from operator import itemgetter
 from socket import socket
 
 from services.runtime.accept import accept_until_drained
 from services.runtime.blocking import BlockingWaits, Connection, Connections
 from services.runtime.fair import SharedFairQueue
-from services.runtime.pool import FULL
+from services.runtime.pool import FULL, room_waiters
 from services.runtime.service import Service
 from services.wire import CallReceived, ServerCall
 
@@ -35,21 +36,25 @@ def serve(service: Service) -> None:
     """Serves until drained."""
     connections = Connections()
     calls = Queue(service.config.queue_bound, itemgetter(0))
+    waiters = room_waiters(service.config)
     service.queue.set(0)
     for number in range(service.config.pool_threads):
         threading.Thread(target=work, args=(service, calls), name=f"worker-{number}", daemon=True).start()
     for sock in accept_until_drained(service, service.listen()):
         try:
-            threading.Thread(target=read_connection, args=(sock, service, connections, calls), daemon=True).start()
+            reader = partial(read_connection, sock, service, connections, calls, waiters)
+            threading.Thread(target=reader, daemon=True).start()
         except RuntimeError:
             service.shortage.of_threads()
             sock.close()
     connections.drain(service)
 
 
-def read_connection(sock: socket, service: Service, connections: Connections, calls: Queue) -> None:
+def read_connection(
+    sock: socket, service: Service, connections: Connections, calls: Queue, waiters: threading.Semaphore
+) -> None:
     """Reads, and queues what is to be run, until the peer or the drain ends the connection."""
-    connection = Connection(sock, service)
+    connection = Connection(sock, service, waiters)
     connections.add(connection)
     if service.drain.requested:
         connection.drain()

@@ -36,10 +36,12 @@ class Connection:
     WRITE_STALL_S loses the connection.
     """
 
-    def __init__(self, sock: socket.socket, service: Service) -> None:
+    def __init__(self, sock: socket.socket, service: Service, waiters: threading.Semaphore | None = None) -> None:
+        """`waiters` bounds the threads that wait for the peer to read, where there are only so many."""
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", WRITE_STALL_S, 0))
         self._sock = sock
         self._service = service
+        self._waiters = waiters
         self._session = service.open_session()
         self._turns = Turns(self._session)
         self._lock = threading.Lock()
@@ -127,7 +129,7 @@ class Connection:
                 run.check()
                 if self._turns.pending or poll.poll(ROOM_CHECK_S * 1000):
                     self._ahead += self._receive() or ()
-        run.wait_for_room(room)
+        run.wait_for_room(room, self._waiters)
 
     def finish(self, call: ServerCall, code: Code, message: str) -> None:
         """Ends a call with a status."""

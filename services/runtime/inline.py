@@ -26,7 +26,8 @@ class InlineCalls:
             connection.finish(call, error.code, error.message)
             return
 
-        run.when_room = partial(connection.when_room, call)
+        if run.streams:
+            run.when_room = partial(connection.when_room, call)
 
         def done(code: Code, why: str) -> None:
             connection.finish(call, code, why)

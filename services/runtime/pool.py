@@ -9,6 +9,7 @@ from functools import partial
 from operator import itemgetter
 
 from services.runtime.calls import Caller
+from services.runtime.config import Config
 from services.runtime.fair import SharedFairQueue
 from services.runtime.service import Service
 from services.runtime.wakeup import Wakeup
@@ -20,6 +21,14 @@ FULL = Code.RESOURCE_EXHAUSTED, "queue is full"
 """How a call ends that finds no room."""
 Task = Callable[[linear.Waits, bytes], None]
 """What a thread of the pool does, with its own way to wait and its own identity."""
+
+
+def room_waiters(config: Config) -> threading.Semaphore:
+    """For threads that wait for a client to read: half of the pool, lest one client that does not read has all of it.
+
+    Others go on without waiting, and what they send is refused where there is no memory for it.
+    """
+    return threading.Semaphore(max(1, config.pool_threads // 2))
 
 
 class Pool:
@@ -65,6 +74,7 @@ class PooledCalls:
         self._pool = pool
         self._wakeup = wakeup
         self._interrupt = interrupt
+        self._waiters = room_waiters(service.config)
 
     def received(self, connection: Caller, call: ServerCall) -> None:
         try:
@@ -86,7 +96,7 @@ class PooledCalls:
                 if run.has_streamed_much:
                     room = threading.Event()
                     self._wakeup.post(partial(connection.when_room, call, room.set))
-                    run.wait_for_room(room)
+                    run.wait_for_room(room, self._waiters)
         except Exception as error:
             code, why = status_of(error)
         self._wakeup.post(partial(connection.finish, call, code, why))

@@ -298,11 +298,17 @@ class Run:
         self._unasked_bytes = 0
         self.when_room(then)
 
-    def wait_for_room(self, room: threading.Event) -> None:
-        """Blocks until `room` is set. Raises RpcError as `check` does."""
+    def wait_for_room(self, room: threading.Event, waiters: threading.Semaphore | None = None) -> None:
+        """Blocks until `room` is set, unless `waiters` have all of them. Raises RpcError as `check` does."""
         self._unasked_bytes = 0
-        while not room.wait(ROOM_CHECK_S):
-            self.check()
+        if waiters is not None and not waiters.acquire(blocking=False):
+            return
+        try:
+            while not room.wait(ROOM_CHECK_S):
+                self.check()
+        finally:
+            if waiters is not None:
+                waiters.release()
 
     def end(self, code: Code) -> None:
         """The call has been answered: its spans are complete."""

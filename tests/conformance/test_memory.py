@@ -91,7 +91,7 @@ def test_calls_that_have_ended_leave_no_memory_without_the_collector(
         assert grown_bytes < 10 * MIB  # 2.9 MiB a call where all calls leave cycles
 
 
-def test_calls_that_unpack_to_more_than_there_is_memory_for_are_refused(uncollected: Serving) -> None:
+def test_calls_that_unpack_to_much_take_no_more_memory_than_there_is(uncollected: Serving) -> None:
     before = resident_bytes(uncollected.process.pid)
     most_bytes = 0
     with WireClient(uncollected.address) as client:
@@ -103,7 +103,7 @@ def test_calls_that_unpack_to_more_than_there_is_memory_for_are_refused(uncollec
             return all(call.code is not None for call in calls)
 
         client.wait_for(have_ended)
-        assert {call.code for call in calls} == {Code.OK, Code.RESOURCE_EXHAUSTED}
+        assert {call.code for call in calls} <= {Code.OK, Code.RESOURCE_EXHAUSTED}
         assert all(call.message.startswith("no memory: ") for call in calls if call.code is not Code.OK)
         assert most_bytes - before < 64 * MIB
         assert client.call(RUN, LARGE_UNKNOWN, gzip=True).code is Code.OK
@@ -134,6 +134,21 @@ def chat(client: WireClient) -> list[ClientCall]:
 def streaming(request: pytest.FixtureRequest) -> Iterator[Serving]:
     with serving(*request.param, "--interop") as started:
         yield started
+
+
+@pytest.mark.parametrize(
+    "start", [("thread_pool",), ("half_sync_half_async",), ("proactor", "--hand-off", "threads")], ids=" ".join
+)
+def test_a_client_that_does_not_read_leaves_others_half_of_a_pool(start: tuple[str, ...]) -> None:
+    with (
+        serving(*start, "--interop", "--threads-per-cpu", "2") as service,
+        WireClient(service.address) as client,
+        WireClient(service.address) as other,
+    ):
+        ask_for_streams(client)
+        client.flush()
+        for _ in range(20):
+            assert other.call(RUN, b"").code is Code.OK
 
 
 @pytest.mark.parametrize("ask", [ask_for_streams, chat])

@@ -60,7 +60,7 @@ def of_threads(service: Service, queues: type[SharedFairQueue[Any]], monkeypatch
     session.start("/sweetspot.v1.Workload/Run", b"")
     client.sendall(session.data_to_send())
     client.shutdown(socket.SHUT_WR)
-    thread_pool.read_connection(ours, service, Connections(), calls)
+    thread_pool.read_connection(ours, service, Connections(), calls, threading.Semaphore())
     client.close()
 
 
