@@ -1,13 +1,16 @@
 """What holds for every test."""
 
 import os
+import sys
 
 from hypothesis import settings
 
 pytest_plugins = ["tests.expected_skips"]
 
 # Tests start a thousand processes of ours. Where no byte code is written, each compiles all that it imports: 0.12 s.
+# Here scipy and plotly alone are 5 s.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A deadline is a timing figure, and the first example of a property pays for imports: 260 ms once, where 4 were needed.
 settings.register_profile("sweetspot", deadline=None)
