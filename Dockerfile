@@ -27,10 +27,13 @@ RUN mkdir /extras && for extra in $EXTRAS; do $INSTALL --target /extras --requir
 FROM build AS code
 COPY protos/sweetspot /code/sweetspot
 COPY services /code/services
-# Each model's file and its byte code, with the folder of services/runtime that no other model needs.
-# Of the tools only what runs in a driver's pod.
+# Of the tools only what runs in a driver's pod: one module, and what it imports.
 COPY tools/*.py tools/*.json /tools/
 COPY tools/cluster /tools/cluster
+RUN python -c "from modulefinder import ModuleFinder; from pathlib import Path; found = ModuleFinder(['/']); \
+found.import_hook('tools.cluster.shard'); needed = {module.__file__ for module in found.modules.values()}; \
+[path.unlink() for path in Path('/tools').rglob('*.py') if str(path) not in needed]"
+# Each model's file and its byte code, with the folder of services/runtime that no other model needs.
 RUN find /code -name '*.proto' -delete -o -name '*.pyi' -delete && $COMPILE /code /tools && cd /code \
     && for file in services/models/[!_]*.py; do \
         model=$(basename "$file" .py) && mkdir -p "/models/$model/services/models/__pycache__" \

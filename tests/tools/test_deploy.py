@@ -2,6 +2,9 @@
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -442,3 +445,20 @@ def test_what_helm_waits_for_is_said_meanwhile_and_fields_of_others_are_taken_ba
         "waiting for pods: 1 of 3 are ready",
     ]
     assert len(asked) == 2
+
+
+def test_the_drivers_image_has_of_the_tools_what_its_pod_imports(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "tools", tmp_path / "tools", ignore=shutil.ignore_patterns("__pycache__"))
+    (step,) = re.findall(r'^RUN (python -c ".+?")$', (ROOT / "Dockerfile").read_text(), re.MULTILINE | re.DOTALL)
+    step = step.replace("\\\n", "").replace("['/']", f"['{tmp_path}']").replace("'/tools'", f"'{tmp_path}/tools'")
+    subprocess.run(["sh", "-c", step.replace("python", sys.executable, 1)], check=True, timeout=60)
+    left = {str(path.relative_to(tmp_path)) for path in (tmp_path / "tools").rglob("*.py")}
+    code = (
+        "import sys, tools.cluster.shard; print(*(m.__file__ for n, m in sys.modules.items() if n.startswith('tools')))"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+    )
+    imported = {str(Path(file).relative_to(ROOT)) for file in told.stdout.split()}
+    assert imported <= left
+    assert len(left) <= len(imported) + 3, "what a function imports later may be there too"
