@@ -141,7 +141,7 @@ class Config:
         None,
         Whole(1, 2**40),
         "bytes that calls may take in all: requests, and replies that clients do not read; at least three messages; by "
-        "default an eighth of the control group's memory, and 32 MiB at most",
+        "default an eighth of the control group's memory, and 24 MiB at most",
     )
     drain_timeout_s: float = _option(
         15.0, _seconds, "seconds that calls in flight get when the service is told to stop"

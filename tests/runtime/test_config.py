@@ -28,11 +28,11 @@ def test_a_memory_budget_is_refused_where_grpcs_core_reads(model: str, capsys: p
 @pytest.mark.parametrize(
     ("memory_budget", "limit_bytes", "budget"),
     [
-        (None, None, 32 * MIB),
-        (None, 256 * MIB, 32 * MIB),
+        (None, None, 24 * MIB),
+        (None, 256 * MIB, 24 * MIB),
         (None, 160 * MIB, 20 * MIB),
         (None, 64 * MIB, 12 * MIB),  # three messages: one that comes compressed takes two, and one is read meanwhile
-        (None, 1 << 40, 32 * MIB),
+        (None, 1 << 40, 24 * MIB),
         (100 * MIB, 256 * MIB, 100 * MIB),
     ],
 )
