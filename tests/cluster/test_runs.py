@@ -234,3 +234,18 @@ def test_what_cannot_run_is_told_in_one_message_and_leaves_no_job(
     assert done.returncode in (1, 2)
     assert [word for word in words if word not in done.stdout + done.stderr] == []
     assert "pending" not in release.kubectl("get", "pods").lower()
+
+
+@pytest.mark.timeout(RUN_TIMEOUT_S)
+def test_a_load_that_a_quota_refuses_is_told_at_once_with_its_reason(release: Release, tmp_path: Path) -> None:
+    used = release.kubectl("get", "pods", "--field-selector=status.phase=Running", "--output=name").split()
+    release.kubectl("create", "quota", "small", f"--hard=count/pods={len(used) + 1}")
+    release.kubectl("wait", "quota/small", "--for=jsonpath={.status.used}", "--timeout=30s")
+    try:
+        done = run(release, tmp_path, "--shards", "3", "--models", "reactor", "--keep-pods")
+    finally:
+        release.kubectl("delete", "quota", "small")
+    assert done.returncode == 1
+    assert "exceeded quota: small" in done.stdout
+    assert "kubectl describe resourcequota,limitrange" in done.stdout
+    assert not release.kubectl("get", "jobs", "--output=name", "--selector", f"sweetspot.dev/run={only(tmp_path).name}")
