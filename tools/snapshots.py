@@ -7,7 +7,7 @@ from sweetspot.v1.control_pb2 import SnapshotReply
 
 _LARGEST = ("monotonic_ns", "loop_lag_max_ns")
 """What does not add up: a clock, and a maximum."""
-_NO_COUNTERS = ("settings",)
+_NO_COUNTERS = ("settings", "node")
 """Those of the first replica are told."""
 
 

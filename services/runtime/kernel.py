@@ -83,6 +83,18 @@ def read_tree(root_pid: int, *, without: int | None = None, proc: Path = PROC) -
     return TreeUse(*(sum(column) for column in zip(*map(astuple, uses), strict=True)))
 
 
+def read_node(proc: Path = PROC) -> tuple[int, int]:
+    """For how long the machine's processors ran processes or were taken away by its host, in ns, and how many it has.
+
+    Not idle and iowait, and no interrupts: those are on no process's account (proc(5), /proc/stat).
+    """
+    whole, *each = (
+        line.split() for line in (proc / "stat").read_text(encoding="ascii").splitlines() if line[:3] == "cpu"
+    )
+    user, nice, system, steal = (int(whole[column]) for column in (1, 2, 3, 8))
+    return (user + nice + system + steal) * TICK_NS, len(each)
+
+
 def _read_process(pid: int, proc: Path) -> TreeUse:
     home = proc / str(pid)
     stat = _read_stat(home)

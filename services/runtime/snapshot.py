@@ -5,7 +5,7 @@ import time
 
 from sweetspot.v1 import control_pb2
 
-from services.runtime.kernel import read_tree
+from services.runtime.kernel import read_node, read_tree
 from services.runtime.quota import read_throttling
 from services.runtime.service import Service
 
@@ -45,6 +45,7 @@ def snapshot(service: Service) -> control_pb2.SnapshotReply:
             shed=row.shed.value(),
             settings=row.settings.told(),
         )
+    reply.node.busy_ns, reply.node.cpus = read_node()
     throttling = read_throttling()
     if throttling is not None:
         reply.throttling.periods = throttling.periods

@@ -29,6 +29,16 @@ def test_it_counts_connections_and_calls(service: Service) -> None:
     assert (reply.model, reply.connections, reply.calls_in_flight) == ("thread_pool", 2, 2)
 
 
+def test_what_the_machine_runs_beside_the_service_is_counted(service: Service) -> None:
+    before = snapshot(service).node
+    until_ns = time.process_time_ns() + 30_000_000
+    while time.process_time_ns() < until_ns:
+        pass
+    after = snapshot(service).node
+    assert after.cpus == os.cpu_count()
+    assert after.busy_ns - before.busy_ns >= 20_000_000  # a tick is 10 ms
+
+
 def test_a_model_without_queue_or_loop_reports_neither(service: Service) -> None:
     reply = snapshot(service)
     assert not reply.HasField("queue_depth")

@@ -93,6 +93,15 @@ def test_a_run_leaves_the_same_folder_as_one_on_this_machine(cluster: FakeCluste
     }  # fmt: skip
 
 
+def test_a_busy_node_is_said_beside_the_trial(
+    cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.on_job = lambda cluster, made: keep_a_part(cluster, made, {**parts(1)[0], "others_share": 0.46})
+    assert run(tmp_path) == 0
+    why = "the machine was busy: other processes took 46 % of the service's CPU"
+    assert f"reactor at 3 connections: {why}" in capsys.readouterr().out.replace("\n", " ")
+
+
 def test_another_machine_can_fetch_it(cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(tmp_path)
     name = only(tmp_path).name

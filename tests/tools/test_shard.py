@@ -13,7 +13,7 @@ from sweetspot.v1.control_pb2 import SnapshotReply
 from tests.tools.fake_cluster import FakeCluster, Object, container, labels_of_model, pod
 from tools.cluster import shard
 from tools.cluster.api import Api, ClusterError
-from tools.cluster.shard import Reading, Watch, spans_between, wait_for_name
+from tools.cluster.shard import Reading, Watch, others_share, spans_between, wait_for_name
 
 LABELS = labels_of_model("reactor")
 EXPIRED = {"type": "ERROR", "object": {"kind": "Status", "message": "too old resource version", "code": 410}}
@@ -114,6 +114,42 @@ def test_a_service_of_which_no_pod_stayed_has_not_used_nothing(
     finally:
         over.set()
     assert list(dict.fromkeys(found)) == void  # the pod is told as one of the backend's too
+
+
+def reading(busy_s: float, used_s: float, at_s: float, limit_cpus: float = 1.0) -> SnapshotReply:
+    second = 1_000_000_000
+    return SnapshotReply(
+        monotonic_ns=round(at_s * second),
+        cpu_user_ns=round(used_s * second),
+        node={"busy_ns": round(busy_s * second), "cpus": 2},
+        throttling={"quota_cpus": limit_cpus},
+    )
+
+
+@pytest.mark.parametrize(
+    ("after", "taken"),
+    [
+        ({"a": reading(10, 5, 10)}, 0.0),
+        ({"a": reading(20, 5, 10)}, 0.5),
+        ({"a": reading(20, 5, 10), "b": reading(20, 8, 10)}, 0.5),
+        ({"a": reading(20, 5, 10), "b": "no answer"}, 0.5),
+        ({"a": SnapshotReply()}, None),
+        ({}, None),
+    ],
+    ids=[
+        "a quiet node",
+        "half of it is taken",
+        "the worse of two nodes",
+        "one left",
+        "an older service",
+        "none stayed",
+    ],
+)
+def test_what_others_took_of_a_service_is_told_of_the_node_where_they_took_most(
+    after: Reading, taken: float | None
+) -> None:
+    before: Reading = {"a": reading(0, 0, 0), "b": reading(0, 0, 0)}
+    assert others_share({"a": "n1", "b": "n2"}, before, after) == taken
 
 
 def spans(made: int, model: str = "thread_pool") -> SnapshotReply:

@@ -33,6 +33,7 @@ from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tools import experiment, local
 from tools.address import Address
+from tools.busy import taken_share
 from tools.cluster import store
 from tools.cluster.api import Api, ClusterError, Object
 from tools.cluster.pods import how_it_ended, ready
@@ -285,7 +286,7 @@ def _counted(driver: local.Process, asked: Experiment, watches: Sequence[Watch])
     print("measured", flush=True)
     after = counters.read()
     if not watches:
-        return {"before": None, "after": None, "pods": [], "void": []}
+        return {"before": None, "after": None, "pods": [], "void": [], "others_share": None}
     service, backend = watches
     return told(service, backend, before, after)
 
@@ -312,7 +313,38 @@ def told(service: Watch, backend: Watch, before: Reading, after: Reading) -> dic
             for pod in pods
         ],
         "void": void,
+        "others_share": others_share({pod.name: pod.node for pod in pods}, before, after),
     }
+
+
+def others_share(nodes: Mapping[str, str], before: Reading, after: Reading) -> float | None:
+    """The share of the service's CPUs that others took of the node where they took most; None where it is not known.
+
+    `nodes`: pod -> node. What shares a node with the service counts as another, the driver and the backend too.
+    """
+    of_node: dict[str, list[tuple[SnapshotReply, SnapshotReply]]] = {}
+    for name, node in nodes.items():
+        then, now = before.get(name), after.get(name)
+        if isinstance(then, SnapshotReply) and isinstance(now, SnapshotReply) and now.HasField("node"):
+            of_node.setdefault(node, []).append((then, now))
+    return max((_taken_on_node(pods) for pods in of_node.values()), default=None)
+
+
+def _taken_on_node(pods: Sequence[tuple[SnapshotReply, SnapshotReply]]) -> float:
+    then, now = pods[0]
+    limits = sum(later.throttling.quota_cpus or later.node.cpus for _, later in pods)
+    return taken_share(
+        others_ns=now.node.busy_ns
+        - then.node.busy_ns
+        - sum(_used_ns(later) - _used_ns(earlier) for earlier, later in pods),
+        elapsed_ns=now.monotonic_ns - then.monotonic_ns,
+        processors=now.node.cpus,
+        cpus=min(limits, now.node.cpus),
+    )
+
+
+def _used_ns(reply: SnapshotReply) -> int:
+    return reply.cpu_user_ns + reply.cpu_system_ns
 
 
 def _why_void(pod: Seen, counters: SnapshotReply | str | None) -> list[str]:

@@ -254,6 +254,7 @@ def assemble(found: Sequence[Part], programs: Programs) -> Trial:
         pods=tuple(_pod(pod, answered.get(pod["name"]), began_ns) for pod in first["pods"]),
         driver_cpus=min(part["driver_cpus"] for part in found),
         spans=({"driver": result["spans"]} if result["spans"] else {}) | first["spans"],
+        others_share=first.get("others_share"),
     )
     try:
         trial_to_json(trial, "the trial")

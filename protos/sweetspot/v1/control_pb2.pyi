@@ -25,7 +25,7 @@ class ConfigureReply(_message.Message):
     def __init__(self, settings: _Optional[_Union[StageSettings, _Mapping]] = ...) -> None: ...
 
 class SnapshotReply(_message.Message):
-    __slots__ = ("model", "host", "monotonic_ns", "processes", "threads", "cpu_user_ns", "cpu_system_ns", "rss_bytes", "pss_bytes", "rss_peak_bytes", "voluntary_switches", "involuntary_switches", "connections", "calls_in_flight", "queue_depth", "loop_lag_max_ns", "ledger_sum", "lost_updates", "aborted_transfers", "stages", "spans", "throttling")
+    __slots__ = ("model", "host", "monotonic_ns", "processes", "threads", "cpu_user_ns", "cpu_system_ns", "rss_bytes", "pss_bytes", "rss_peak_bytes", "voluntary_switches", "involuntary_switches", "connections", "calls_in_flight", "queue_depth", "loop_lag_max_ns", "ledger_sum", "lost_updates", "aborted_transfers", "stages", "spans", "throttling", "node")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     HOST_FIELD_NUMBER: _ClassVar[int]
     MONOTONIC_NS_FIELD_NUMBER: _ClassVar[int]
@@ -48,6 +48,7 @@ class SnapshotReply(_message.Message):
     STAGES_FIELD_NUMBER: _ClassVar[int]
     SPANS_FIELD_NUMBER: _ClassVar[int]
     THROTTLING_FIELD_NUMBER: _ClassVar[int]
+    NODE_FIELD_NUMBER: _ClassVar[int]
     model: str
     host: str
     monotonic_ns: int
@@ -70,7 +71,16 @@ class SnapshotReply(_message.Message):
     stages: _containers.RepeatedCompositeFieldContainer[Stage]
     spans: Spans
     throttling: Throttling
-    def __init__(self, model: _Optional[str] = ..., host: _Optional[str] = ..., monotonic_ns: _Optional[int] = ..., processes: _Optional[int] = ..., threads: _Optional[int] = ..., cpu_user_ns: _Optional[int] = ..., cpu_system_ns: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., pss_bytes: _Optional[int] = ..., rss_peak_bytes: _Optional[int] = ..., voluntary_switches: _Optional[int] = ..., involuntary_switches: _Optional[int] = ..., connections: _Optional[int] = ..., calls_in_flight: _Optional[int] = ..., queue_depth: _Optional[int] = ..., loop_lag_max_ns: _Optional[int] = ..., ledger_sum: _Optional[int] = ..., lost_updates: _Optional[int] = ..., aborted_transfers: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., spans: _Optional[_Union[Spans, _Mapping]] = ..., throttling: _Optional[_Union[Throttling, _Mapping]] = ...) -> None: ...
+    node: Node
+    def __init__(self, model: _Optional[str] = ..., host: _Optional[str] = ..., monotonic_ns: _Optional[int] = ..., processes: _Optional[int] = ..., threads: _Optional[int] = ..., cpu_user_ns: _Optional[int] = ..., cpu_system_ns: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., pss_bytes: _Optional[int] = ..., rss_peak_bytes: _Optional[int] = ..., voluntary_switches: _Optional[int] = ..., involuntary_switches: _Optional[int] = ..., connections: _Optional[int] = ..., calls_in_flight: _Optional[int] = ..., queue_depth: _Optional[int] = ..., loop_lag_max_ns: _Optional[int] = ..., ledger_sum: _Optional[int] = ..., lost_updates: _Optional[int] = ..., aborted_transfers: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., spans: _Optional[_Union[Spans, _Mapping]] = ..., throttling: _Optional[_Union[Throttling, _Mapping]] = ..., node: _Optional[_Union[Node, _Mapping]] = ...) -> None: ...
+
+class Node(_message.Message):
+    __slots__ = ("busy_ns", "cpus")
+    BUSY_NS_FIELD_NUMBER: _ClassVar[int]
+    CPUS_FIELD_NUMBER: _ClassVar[int]
+    busy_ns: int
+    cpus: int
+    def __init__(self, busy_ns: _Optional[int] = ..., cpus: _Optional[int] = ...) -> None: ...
 
 class Stage(_message.Message):
     __slots__ = ("name", "queue_depth", "queue_wait_ns", "served", "shed", "settings")
