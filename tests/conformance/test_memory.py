@@ -39,7 +39,7 @@ ALL_WAYS_TO_WAIT = workload_pb2.RunRequest(
     ],
 )
 ECHO = workload_pb2.RunRequest(payload=os.urandom(1_000_000))
-CALLS = 5
+CALLS = 3
 RUN = "/sweetspot.v1.Workload/Run"
 
 
@@ -88,14 +88,14 @@ def test_calls_that_have_ended_leave_no_memory_without_the_collector(
                 with suppress(grpc.RpcError):
                     list(workload.run_stream(plan, timeout=20))
         grown_bytes = resident_bytes(uncollected.process.pid) - before
-        assert grown_bytes < 10 * MIB  # 2.9 MiB a call where all calls leave cycles
+        assert grown_bytes < 7 * MIB  # 2.9 MiB a call where calls of one kind leave cycles
 
 
 def test_calls_that_unpack_to_much_take_no_more_memory_than_there_is(uncollected: Serving) -> None:
     before = resident_bytes(uncollected.process.pid)
     most_bytes = 0
     with WireClient(uncollected.address) as client:
-        calls = [client.session.start(RUN, LARGE_UNKNOWN, gzip=True) for _ in range(30)]
+        calls = [client.session.start(RUN, LARGE_UNKNOWN, gzip=True) for _ in range(16)]
 
         def have_ended() -> bool:
             nonlocal most_bytes
@@ -155,9 +155,6 @@ def test_a_client_that_does_not_read_leaves_others_half_of_a_pool(start: tuple[s
 def test_who_streams_to_a_client_that_does_not_read_waits(
     streaming: Serving, ask: Callable[[WireClient], list[ClientCall]]
 ) -> None:
-    with WireClient(streaming.address) as first:  # everything is imported and has run once
-        first_calls = ask(first)
-        first.wait_for(lambda: all(call.code is not None for call in first_calls))
     before = resident_bytes(streaming.process.pid)
     with WireClient(streaming.address) as client:
         calls = ask(client)
@@ -167,7 +164,7 @@ def test_who_streams_to_a_client_that_does_not_read_waits(
             with WireClient(streaming.address) as other:
                 for _ in range(20):
                     assert other.call(RUN, b"").code is Code.OK
-        assert resident_bytes(streaming.process.pid) - before < 16 * MIB
+        assert resident_bytes(streaming.process.pid) - before < 24 * MIB
         client.wait_for(lambda: all(call.code is not None for call in calls))
         assert {call.code for call in calls} == {Code.OK}
         assert len(client.received) == len(RESPONSES) * CALLS_UNREAD
