@@ -99,7 +99,7 @@ class FakeCluster:
     def put_load(self, job: Object, name: str, **status: Any) -> None:
         """A pod of that Job; what follows the last dash of its name is its index."""
         index = name.rpartition("-")[2]
-        owner = {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]}
+        owner = {**job["metadata"].get("labels", {}), "batch.kubernetes.io/controller-uid": job["metadata"]["uid"]}
         self.put("pods", pod(name, {**owner, "batch.kubernetes.io/job-completion-index": index}, **status))
 
     def refuse_pods(self, job: Object, why: str) -> None:

@@ -349,7 +349,10 @@ NO_ROOM = {"type": "PodScheduled", "status": "False", "message": "0/2 nodes are 
         ),
         (
             {"containerStatuses": [container(waiting={"reason": "ErrImagePull"})]},
-            ["image sweetspot/driver:1 is not there (ErrImagePull)", "try: make deploy"],
+            [
+                "image sweetspot/driver:1 is not there (ErrImagePull)",
+                "try: make deploy RELEASE=sweetspot NAMESPACE=lab",
+            ],
         ),
         (
             {
@@ -410,7 +413,7 @@ def test_a_service_whose_pods_a_quota_refuses_is_told_with_its_reason(
     cluster.on_delete = refuse
     assert run(tmp_path) == 1
     said = capsys.readouterr().out
-    why = f"deployment sweetspot-reactor gets no pod: {QUOTA}; make deploy with less (models.reactor.cpu, "
+    why = f"deployment sweetspot-reactor gets no pod: {QUOTA}; make deploy RELEASE=sweetspot NAMESPACE=lab with less "
     assert f"failed: {why}" in said
 
 
@@ -545,7 +548,10 @@ def empty(cluster: FakeCluster) -> None:
     ("wrong", "words"),
     [
         (forbid, ["no permission for deployments", "kubectl auth can-i get deployments -n lab"]),
-        (empty, ["no models of release sweetspot in namespace lab", "try: make deploy"]),
+        (
+            empty,
+            ["no models of release sweetspot in namespace lab", "try: make deploy RELEASE=sweetspot NAMESPACE=lab"],
+        ),
         ("seda", ["unknown model 'seda'", "reactor, thread_pool"]),
     ],
 )

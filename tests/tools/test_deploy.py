@@ -236,6 +236,7 @@ class FakeCluster:
                 shown = "port in use"
             case _, ["get", kinds, *selector, "name"]:
                 every = self.objects - ({"secret/release"} if selector else set())
+                every -= {RUN} if "!" in "".join(selector) else set()
                 shown = "\n".join(
                     {"configmaps": self.objects & {RUN}, "secrets": self.objects - every}.get(kinds, every)
                 )
@@ -280,7 +281,9 @@ def test_results_stay_unless_their_removal_is_asked_for(
     assert "namespace lab stays, for it holds results" in said
     assert main(["undeploy", *FLAGS, "--with-results"]) == 0
     assert not fake.objects
-    assert "namespace lab is removed" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "there is no release big" in said
+    assert "namespace lab is removed" in said
 
 
 def test_what_is_left_of_a_release_is_named_and_is_no_success(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tools.cluster.api import Object
+from tools.cluster.release import deploy_command
 
 # Waiting will not help: what these wait for does not come by itself.
 _HOPELESS = {
@@ -89,7 +90,9 @@ def node_of(pod: Object) -> str:
 def _of_container(pod: Object, container: Object) -> str | None:
     waiting, ended = container["state"].get("waiting"), container["state"].get("terminated")
     if waiting and waiting.get("reason") in _IMAGE:
-        return f"{_name(pod)}: image {container['image']} is not there ({waiting['reason']}); try: make deploy"
+        labels, namespace = pod["metadata"].get("labels", {}), pod["metadata"]["namespace"]
+        again = deploy_command(labels.get("app.kubernetes.io/instance", "NAME"), namespace)
+        return f"{_name(pod)}: image {container['image']} is not there ({waiting['reason']}); try: {again}"
     if waiting and waiting.get("reason") in _HOPELESS:
         before = how_it_ended(container.get("lastState", {}).get("terminated"))
         return f"{_name(pod)}: {waiting['reason']}: {before or waiting.get('message', '')}; {_look(pod)}"

@@ -20,6 +20,11 @@ def dns(name: str) -> str:
     return name.replace("_", "-")
 
 
+def deploy_command(release: str, namespace: str) -> str:
+    """What deploys that release again: a bare `make deploy` would deploy another."""
+    return f"make deploy RELEASE={release} NAMESPACE={namespace}"
+
+
 @dataclass(frozen=True)
 class Release:
     """One release of the chart."""
@@ -48,7 +53,10 @@ class Release:
         }
         if not found:
             where = f"release {self.name} in namespace {self.api.namespace}"
-            raise ClusterError(f"no models of {where}; try: make deploy, or helm list --all-namespaces")
+            raise ClusterError(
+                f"no models of {where}; try: {deploy_command(self.name, self.api.namespace)}, "
+                "or helm list --all-namespaces"
+            )
         return found
 
     def deployment(self, model: str) -> Object:

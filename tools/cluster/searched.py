@@ -8,7 +8,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from tools.cluster.api import ClusterError, Object
-from tools.cluster.release import Release
+from tools.cluster.release import Release, deploy_command
 
 BEFORE = "sweetspot.dev/before-search"
 """The annotation: a Note as JSON."""
@@ -46,10 +46,12 @@ def keep_off(release: Release, model: str) -> None:
     if note := noted(deployment):
         raise ClusterError(
             f"deployment {deployment['metadata']['name']} in namespace {release.api.namespace} is as the search of "
-            f"run {note.run} left it, which has not ended; try: {ways_back(note.run)}"
+            f"run {note.run} left it, which has not ended; try: {ways_back(note.run, release)}"
         )
 
 
-def ways_back(run: str) -> str:
+def ways_back(run: str, release: Release) -> str:
     """What puts a Deployment in order that the search of that run has left."""
-    return f"sweetspot run --resume results/{run}, make deploy, or helm upgrade"
+    return (
+        f"sweetspot run --resume results/{run}, {deploy_command(release.name, release.api.namespace)}, or helm upgrade"
+    )

@@ -11,7 +11,7 @@ from tools.cluster import store
 from tools.cluster.api import Api, ClusterError, NoAnswerError, NotThereError, Object
 from tools.cluster.job import Load, manifest
 from tools.cluster.pods import Trouble, deletion, node_of, ready, silence, trouble
-from tools.cluster.release import Release
+from tools.cluster.release import Release, deploy_command
 from tools.cluster.store import VoidTrialError
 from tools.experiment import Experiment
 from tools.local import Programs
@@ -157,7 +157,7 @@ def _refusal_of_pods(release: Release, model: str) -> Trouble | None:
     failed = _condition(release.api.get("deployments", name), "ReplicaFailure")
     if failed is None:
         return None
-    ask = f"make deploy with less (models.{model}.cpu, models.{model}.memory)"
+    ask = f"{deploy_command(release.name, release.api.namespace)} with less (models.{model}.cpu, models.{model}.memory)"
     return Trouble(
         f"deployment {name} gets no pod: {failed.get('message', '')}; {_limits(release.api, ask)}", hopeless=False
     )

@@ -22,6 +22,8 @@ from tools.deploy.trouble import ask_for_less, ready_pods, refusals, still_leavi
 CHART = ROOT / "helm" / "sweetspot"
 MADE_HERE = "sweetspot.dev/made-by"
 """Label of a namespace that `deploy` made, so that `undeploy` may remove it."""
+RESULT_LABEL = "sweetspot.dev/kind"
+"""Label of what runs keep (tools/cluster/store.py)."""
 
 REMOVE_TIMEOUT_S = 180.0
 """Pods finish their calls before they go."""
@@ -55,7 +57,7 @@ class Release(Place):
     @property
     def results(self) -> str:
         """What the ConfigMaps have in common that runs keep (tools/cluster/store.py)."""
-        return f"{self.selector},sweetspot.dev/kind"
+        return f"{self.selector},{RESULT_LABEL}"
 
     def check_values(self, settings: Sequence[str]) -> str:
         """What the chart makes of them. Raises DeployError where it refuses them."""
@@ -147,7 +149,9 @@ class Release(Place):
             raise DeployError("\n".join(still_leaving(self._pods(), self) or [str(error)])) from None
 
     def _remove(self, say: Callable[[str], None], *, with_results: bool) -> None:
-        was_there = self._listed("secrets", f"owner=helm,name={self.name}") or self._listed(KINDS, self.selector)
+        was_there = self._listed("secrets", f"owner=helm,name={self.name}") or self._listed(
+            KINDS, f"{self.selector},!{RESULT_LABEL}"
+        )
         self.helm("uninstall", self.name, "--ignore-not-found", "--wait", timeout_s=REMOVE_TIMEOUT_S)
         self._delete(_LOAD, self.selector)
         results = self._listed("configmaps", self.results)

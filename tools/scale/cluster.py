@@ -88,7 +88,7 @@ class ClusterGround:
             self._change(model, replicas, containers, None)
         except ClusterError as error:
             name = self.place.release.deployment(model)["metadata"]["name"]
-            then = ways_back(self.place.load.run)
+            then = ways_back(self.place.load.run, self.place.release)
             raise ClusterError(f"deployment {name} could not be put back: {error}; then: {then}") from None
 
     def _change(self, model: str, replicas: int, containers: list[Object], note: str | None) -> None:
