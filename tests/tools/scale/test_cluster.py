@@ -100,7 +100,8 @@ def test_each_trial_of_a_search_is_a_job_of_its_own_and_none_is_left(cluster: Fa
     jobs = [name for name in cluster.created if name.startswith("jobs/")]
     assert len(set(jobs)) == len(jobs) == len(searched.tries) > 1
     assert cluster.objects["jobs"] == {}
-    kinds = [each["metadata"]["labels"]["sweetspot.dev/kind"] for each in cluster.objects["configmaps"].values()]
+    kept = [each["metadata"].get("labels", {}) for each in cluster.objects["configmaps"].values()]
+    kinds = [labels["sweetspot.dev/kind"] for labels in kept if "sweetspot.dev/kind" in labels]
     assert kinds == ["run", "cell"]
 
 
