@@ -27,11 +27,12 @@ RUN mkdir /extras && for extra in $EXTRAS; do $INSTALL --target /extras --requir
 FROM build AS code
 COPY protos/sweetspot /code/sweetspot
 COPY services /code/services
-# Of the tools only what runs in a driver's pod: one module, and what it imports.
+# Of the tools only what runs in a driver's pod: one module and what it imports, and the script that it starts.
 COPY tools/*.py tools/*.json /tools/
 COPY tools/cluster /tools/cluster
 RUN python -c "from modulefinder import ModuleFinder; from pathlib import Path; found = ModuleFinder(['/']); \
-found.import_hook('tools.cluster.shard'); needed = {module.__file__ for module in found.modules.values()}; \
+found.import_hook('tools.cluster.shard'); found.import_hook('tools.tied'); \
+needed = {module.__file__ for module in found.modules.values()}; \
 [path.unlink() for path in Path('/tools').rglob('*.py') if str(path) not in needed]"
 # Each model's file and its byte code, with the folder of services/runtime that no other model needs.
 RUN find /code -name '*.proto' -delete -o -name '*.pyi' -delete && $COMPILE /code /tools && cd /code \
