@@ -43,7 +43,7 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[str, Co
     if name != BACKEND and name not in MODELS:
         refuse(f"unknown model {name!r}; there are {', '.join(MODELS)}")
     try:
-        check()
+        check(environ)
     except RefusedVariableError as error:
         refuse(f"{name}: {error}")
     config = parse_config(f"python -m services {arguments[0]}", name, arguments[1:], environ)

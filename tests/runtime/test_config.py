@@ -25,6 +25,17 @@ def test_a_memory_budget_is_refused_where_grpcs_core_reads(model: str, capsys: p
     assert "--memory-budget is for the models that own their sockets" in capsys.readouterr().err
 
 
+def test_variables_of_opentelemetry_are_read_where_the_others_are(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        parse(["reactor"], {"OTEL_LOGS_EXPORTER": "otlp"})
+    assert refused.value.code == 2
+    assert "reactor: OTEL_LOGS_EXPORTER: " in capsys.readouterr().err
+    monkeypatch.setenv("OTEL_LOGS_EXPORTER", "otlp")
+    assert parse(["reactor"], {})[0] == "reactor"
+
+
 @pytest.mark.parametrize(
     ("memory_budget", "limit_bytes", "budget"),
     [
