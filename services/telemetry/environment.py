@@ -1,6 +1,6 @@
 """OpenTelemetry's environment variables: which are honoured, which are refused. Must not load OpenTelemetry.
 
-A variable that asks for what is not done here is refused, as to ignore it would be to do something else in silence.
+A variable that asks for what is not done here is refused. Ignoring it would silently do something else.
 `VARIABLES` is the whole table: those of the specification and of the SDK. Unset and empty are the same. With
 OTEL_SDK_DISABLED=true nothing is recorded and nothing else is checked.
 
@@ -124,8 +124,12 @@ def _pairs(value: str) -> str | None:
 
 
 def _url(value: str) -> str | None:
-    url = urlsplit(value)
-    return None if url.scheme in ("http", "https") and url.hostname else "it is not a URL as http://HOST:4318"
+    try:
+        url = urlsplit(value)
+        complete = url.scheme in ("http", "https") and url.hostname and url.port != 0
+    except ValueError:  # brackets that do not match; a port that is no number up to 65535
+        complete = False
+    return None if complete else "it is not a URL as http://HOST:4318"
 
 
 def _file(value: str) -> str | None:
