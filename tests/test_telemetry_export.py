@@ -271,6 +271,18 @@ def test_of_a_partial_success_the_rejected_spans_are_dropped(
     assert logged(caplog)[0].endswith(f"3 rejected by the collector ({collector.endpoint}: too old)")
 
 
+@pytest.mark.parametrize(("claimed", "dropped"), [(1 << 40, 10), (-3, 0)], ids=["more than it was sent", "less than 0"])
+def test_a_collector_cannot_reject_what_it_was_not_sent(collector: Collector, claimed: int, dropped: int) -> None:
+    partial = ExportTracePartialSuccess(rejected_spans=claimed)
+    collector.body = ExportTraceServiceResponse(partial_success=partial).SerializeToString()
+    tracing = tracing_to()
+    record(tracing, 10)
+    tracing.close()
+
+    counts = tracing.counts
+    assert (counts.made, counts.exported, counts.dropped) == (10, 10 - dropped, dropped)
+
+
 def refuse_connections() -> Iterator[tuple[str, str]]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

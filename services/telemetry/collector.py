@@ -94,7 +94,7 @@ def of_response(response: requests.Response) -> tuple[int, Why | None]:
         partial = ExportTraceServiceResponse.FromString(response.content).partial_success
     except DecodeError:
         return 0, None
-    if not partial.rejected_spans:
+    if partial.rejected_spans <= 0:
         return 0, None
     return partial.rejected_spans, (Loss.REJECTED, _line(partial.error_message) or "a partial success")
 

@@ -199,7 +199,8 @@ class _Accountant(SpanExporter):
             session.why = Loss.DISK, error.strerror or str(error)
         finally:
             taken_whole = result is SpanExportResult.SUCCESS and session.why is None
-            lost = 0 if taken_whole else session.rejected or len(spans)
+            # A collector may claim to have rejected more than it was sent.
+            lost = 0 if taken_whole else min(session.rejected or len(spans), len(spans))
             self._settle(len(spans) - lost, lost, session.why)
         return result
 
