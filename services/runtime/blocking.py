@@ -52,9 +52,7 @@ class Connection:
 
     def receive_or_drain(self) -> list[ServerEvent] | None:
         """`receive`, for a thread that has no other one to call `drain` when the service is asked to stop."""
-        if self._turns.pending:
-            return self.receive()
-        if self._ahead:
+        if self._turns.pending or self._ahead:
             return self.receive()
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)

@@ -4,13 +4,13 @@
     .--------. -> run number, head, request | cancel number | book number, ... .--------.
     | Remote | -> room number                                                  | Asker  | ---> Calls
     '--------' <- begun how many | message number, ... | end number, status    '--------'
-               <- room? number: whoever streams goes on once its caller has read
+               <- room? number: the handler goes on once its caller has read
 
-What is sent there and not begun is bounded by bytes, beyond which calls wait on the asking side, where connections take
-turns. The running side reads nothing while more than that waits to be sent back.
+Calls that are sent and not begun are bounded by bytes. Beyond that, calls wait on the asking side, where connections
+take turns. The running worker reads nothing while more than that waits to be sent back.
 
-One whose own clients have left says `leaving`, and need not be waited for. It still runs what others ask of it, and
-still asks for what those calls have to book.
+An asking worker whose own clients have left sends `leaving`. The other workers need not wait for it then. It still runs
+the calls of other workers, and still asks for the bookings of those calls.
 
 Which calls go to which worker, and how the two come to have a link, is the model's.
 """

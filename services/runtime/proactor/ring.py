@@ -158,7 +158,7 @@ class Ring:
         self._submit(_CLOSE, _SQE_SKIP_SUCCESS, 0, fd, 0, 0, 0, 0, 0)
 
     def poll(self, fd: int, told: Completed) -> None:
-        """Multishot; completes whenever `fd` becomes readable, so that whoever is told has to read all there is."""
+        """Completes whenever `fd` becomes readable (multishot). So the loop's handler has to read all there is."""
         self._submit(_POLL_ADD, 0, 0, fd, 0, 0, _POLL_MULTISHOT, select.POLLIN, self._token(told))
 
     def timeout(self, due_ns: int, told: Completed) -> int:

@@ -94,7 +94,7 @@ class PooledStage:
                     wait_s = LOOK_NS / 1e9
                 elif self._intake:
                     if batch := self._intake.take(self.row.settings.batch, now_ns):
-                        # Who is told of an event takes the oldest for it: so all before it are claimed by then.
+                        # A hop removes its oldest event when notified: so a batch is claimed before the next is taken.
                         return batch, self._claim([item for item, _ in batch])
                     wait_s = (self._intake.next_ns(now_ns) - now_ns) / 1e9
                 self._idle += 1
