@@ -18,9 +18,9 @@ totals move to the row of the process that clears it.
 
 import mmap
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from services.runtime.histogram import Histogram
+from services.runtime.histogram import UNLABELLED, Histogram
 
 GAUGES = 64
 """Cells of a row. 512 bytes: no two processes write to one line of a cache."""
@@ -53,9 +53,9 @@ class Board:
         self._totals.append(total)
         return total
 
-    def histogram(self, bounds_ns: Sequence[int]) -> Histogram:
-        """Of durations since the start, by all processes. Made before any fork."""
-        histogram = Histogram(bounds_ns, self._rows)
+    def histogram(self, bounds_ns: Sequence[int], series: Sequence[Mapping[str, str]] = UNLABELLED) -> Histogram:
+        """Of durations since the start, by all processes; `series` has the attributes of each. Made before any fork."""
+        histogram = Histogram(bounds_ns, self._rows, series)
         self._histograms.append(histogram)
         return histogram
 

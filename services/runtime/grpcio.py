@@ -19,8 +19,8 @@ from services.runtime.config import Config
 from services.runtime.service import RUN_PATH, RUN_STREAM_PATH, Service
 from services.telemetry import Headers
 from services.telemetry.context import NAMES
-from services.wire import Code, Shape
-from services.workload.run import Run
+from services.wire import Code, RpcError, Shape
+from services.workload.run import Run, note_unbegun
 
 STATUS = {Code(status.value[0]): status for status in grpc.StatusCode}
 
@@ -80,9 +80,13 @@ class Handlers(ABC):
         trace = None
         if self._service.tracing is not None and arrival.trace_context:
             trace = self._service.tracing.server_call(arrival.trace_context, arrival.path)
-        service = self._service
-        streams = arrival.path.encode() == RUN_STREAM_PATH
-        return Run(call, identity, service.ledger, streams=streams, trace=trace, durations=service.durations)
+        service, path = self._service, arrival.path.encode()
+        streams, durations = path == RUN_STREAM_PATH, service.durations.of.get(path)
+        try:
+            return Run(call, identity, service.ledger, streams=streams, trace=trace, durations=durations)
+        except RpcError as error:
+            note_unbegun(call.received_ns, error.code, durations, trace)
+            raise
 
     @abstractmethod
     def run(self, arrival: Arrival, request: bytes, context: Any) -> Any:

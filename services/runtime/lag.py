@@ -25,11 +25,6 @@ class LoopLag:
         self.lags = lags
         """Every one that was noted; None where nobody is told."""
 
-    @property
-    def has_loop(self) -> bool:
-        """Whether any loop has noted any."""
-        return self._gauge.value() is not None
-
     def note(self, lateness_ns: int) -> None:
         """A timer ran this much after its time."""
         if lateness_ns >= self._gauge.own():

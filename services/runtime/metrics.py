@@ -29,11 +29,16 @@ def readings(service: Service) -> Iterator[Reading]:
     yield Number(
         "sweetspot.starts.failed", "{start}", "Threads and processes that did not start", failed_starts, is_total=True
     )
-    if service.durations is not None:
-        yield service.durations.read("rpc.server.call.duration", "From the whole request received to the handler's end")
-    lags = service.loop_lag.lags
-    if lags is not None and service.loop_lag.has_loop:
-        yield lags.read("sweetspot.loop.lag", "How late the event loop runs a timer, noted every 20 ms")
+    for histogram, name, description in (
+        (
+            service.durations.histogram,
+            "rpc.server.call.duration",
+            "From the whole request received to the handler's end",
+        ),
+        (service.loop_lag.lags, "sweetspot.loop.lag", "How late the event loop runs a timer, noted every 20 ms"),
+    ):
+        if histogram is not None and (distribution := histogram.read(name, description)).series:
+            yield distribution
 
 
 def resource(service: Service) -> dict[str, str]:

@@ -19,6 +19,7 @@ from services.runtime.answers import Responder, answers, responders
 from services.runtime.board import Board
 from services.runtime.config import Config
 from services.runtime.drain import Drain
+from services.runtime.durations import DURATION_BOUNDS_NS, CallDurations, call_durations
 from services.runtime.health import Health
 from services.runtime.lag import LoopLag
 from services.runtime.memory import SharedMemory
@@ -27,20 +28,11 @@ from services.runtime.spans import SpanTotals
 from services.runtime.stages.table import Table
 from services.telemetry import CallTrace, Tracing
 from services.telemetry.environment import metrics_go_out
-from services.wire import Limits, ServerCall, ServerSession, Shape
+from services.wire import Limits, RpcError, ServerCall, ServerSession, Shape
 from services.wire.request import RequestHead
 from services.wire.tls import ALPN_HTTP2
 from services.workload.ledger import Ledger
-from services.workload.run import FETCH_PATH, Call, Progress, Run
-
-DURATION_BOUNDS_NS = tuple(
-    round(milliseconds * 1_000_000)
-    for milliseconds in (
-        *(0.05, 0.1, 0.25, 0.5, 1, 2.5),
-        *(5, 10, 25, 50, 75, 100, 250, 500, 750, 1000, 2500, 5000, 7500, 10_000),
-    )
-)
-"""OpenTelemetry's bounds for `rpc.server.call.duration` begin at 5 ms, where most calls here have ended."""
+from services.workload.run import FETCH_PATH, Call, Progress, Run, note_unbegun
 
 RUN_PATH = b"/sweetspot.v1.Workload/Run"
 RUN_STREAM_PATH = b"/sweetspot.v1.Workload/RunStream"
@@ -93,8 +85,10 @@ class Service:
         metrics = config.metrics_port is not None or metrics_go_out()
         self.loop_lag = LoopLag(board.gauge(absent=True), board.histogram(DURATION_BOUNDS_NS) if metrics else None)
         """Noted by a model that has a loop."""
-        self.durations = board.histogram(DURATION_BOUNDS_NS) if metrics else None
-        """Of calls, from received to ended; None where nobody is told, so that nobody pays."""
+        if config.interop:
+            shapes = {**shapes, **interop.SHAPES}
+        self.durations = call_durations(board, shapes) if metrics else CallDurations()
+        """From received to ended."""
         self.refusals = board.total(absent=True)
         """Calls that found no room; absent where the wire is not ours, which then refuses by itself."""
         self.spans = SpanTotals(board)
@@ -116,8 +110,6 @@ class Service:
         self.limits = Limits(
             max_concurrent_streams=config.max_concurrent_streams, max_message_bytes=config.max_message_bytes
         )
-        if config.interop:
-            shapes = {**shapes, **interop.SHAPES}
         self.services = sorted({path.split(b"/")[1].decode() for path in shapes})
         """Full names of what is served here, health and reflection not counted."""
         self.health = Health(self.ready, self.services)
@@ -161,15 +153,21 @@ class Service:
     def start(self, call: Startable, identity: bytes, progress: Progress | None = None) -> Run:
         """Begins to run a workload call, or goes on with it. Raises RpcError where there is nothing to run."""
         kind = interop.InteropRun if call.head.path in interop.SHAPES else Run
-        run = kind(
-            call,
-            identity,
-            self.ledger,
-            streams=call.shape.server_streams,
-            trace=self.trace(call, progress),
-            durations=self.durations,
-            progress=progress,
-        )
+        trace, durations = self.trace(call, progress), self.durations.of.get(call.head.path)
+        try:
+            run = kind(
+                call,
+                identity,
+                self.ledger,
+                streams=call.shape.server_streams,
+                trace=trace,
+                durations=durations,
+                progress=progress,
+            )
+        except RpcError as error:
+            if isinstance(call, ServerCall):  # else it is a stage's, and the stage `reply` notes the end
+                note_unbegun(call.received_ns, error.code, durations, trace)
+            raise
         if isinstance(call, ServerCall):  # else it is a stage's, and the next stage reads its request again
             call.request = b""
         return run

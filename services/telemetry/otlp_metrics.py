@@ -28,7 +28,7 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from services.telemetry.environment import number, silence_sdk, timeout_s
-from services.telemetry.readings import Distribution, Exemplar, Reading
+from services.telemetry.readings import Distribution, Exemplar, Reading, Series
 
 NS_PER_S = 1e9
 
@@ -70,26 +70,26 @@ class OtlpMetrics:
 
 def _metric(reading: Reading, started_ns: int, now_ns: int) -> Metric:
     if isinstance(reading, Distribution):
-        return Metric(reading.name, reading.description, "s", _histogram(reading, started_ns, now_ns))
+        points = [_histogram_point(reading, series, started_ns, now_ns) for series in reading.series]
+        return Metric(reading.name, reading.description, "s", Histogram(points, _CUMULATIVE))
     point = NumberDataPoint({}, started_ns, now_ns, reading.value)
     data: Any = Sum([point], _CUMULATIVE, is_monotonic=True) if reading.is_total else Gauge([point])
     return Metric(reading.name, reading.description, reading.unit, data)
 
 
-def _histogram(reading: Distribution, started_ns: int, now_ns: int) -> Histogram:
-    point = HistogramDataPoint(
-        attributes={},
+def _histogram_point(reading: Distribution, series: Series, started_ns: int, now_ns: int) -> HistogramDataPoint:
+    return HistogramDataPoint(
+        attributes=series.attributes,
         start_time_unix_nano=started_ns,
         time_unix_nano=now_ns,
-        count=sum(reading.counts),
-        sum=reading.sum_ns / NS_PER_S,
-        bucket_counts=reading.counts,
+        count=sum(series.counts),
+        sum=series.sum_ns / NS_PER_S,
+        bucket_counts=series.counts,
         explicit_bounds=[bound_ns / NS_PER_S for bound_ns in reading.bounds_ns],
         min=None,  # type: ignore[arg-type]  # not known, and optional in OTLP
         max=None,  # type: ignore[arg-type]
-        exemplars=[_exemplar(exemplar) for exemplar in reading.exemplars if exemplar is not None],
+        exemplars=[_exemplar(exemplar) for exemplar in series.exemplars if exemplar is not None],
     )
-    return Histogram([point], _CUMULATIVE)
 
 
 def _exemplar(exemplar: Exemplar) -> OtlpExemplar:

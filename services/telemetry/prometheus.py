@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import accumulate
+from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
@@ -22,7 +23,7 @@ from prometheus_client.exposition import ThreadingWSGIServer
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar as PrometheusExemplar
 
-from services.telemetry.readings import Distribution, Exemplar, Reading
+from services.telemetry.readings import Distribution, Exemplar, Reading, Series
 
 NS_PER_S = 1e9
 
@@ -68,13 +69,23 @@ def _family(reading: Reading) -> Metric:
 
 
 def _histogram(name: str, reading: Distribution) -> Metric:
+    attributes = list(dict.fromkeys(attribute for series in reading.series for attribute in series.attributes))
+    labels = [attribute.replace(".", "_") for attribute in attributes]
+    family = HistogramMetricFamily(name, reading.description, labels=labels, unit="seconds")
     ends = [*(str(bound_ns / NS_PER_S) for bound_ns in reading.bounds_ns), "+Inf"]
-    counts = accumulate(reading.counts)
-    buckets = [
+    for series in reading.series:
+        # All samples of a family have the same labels here. An empty one is the same as none (OpenMetrics, Label).
+        values = [series.attributes.get(attribute, "") for attribute in attributes]
+        family.add_metric(values, _buckets(ends, series), series.sum_ns / NS_PER_S)
+    return family
+
+
+def _buckets(ends: list[str], series: Series) -> list[Any]:
+    counts = accumulate(series.counts)
+    return [
         (end, count) if exemplar is None else (end, count, _exemplar(exemplar))
-        for end, count, exemplar in zip(ends, counts, reading.exemplars, strict=True)
+        for end, count, exemplar in zip(ends, counts, series.exemplars, strict=True)
     ]
-    return HistogramMetricFamily(name, reading.description, buckets, reading.sum_ns / NS_PER_S, unit="seconds")
 
 
 def _exemplar(exemplar: Exemplar) -> PrometheusExemplar:

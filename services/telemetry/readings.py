@@ -4,6 +4,7 @@ Names and units are OpenTelemetry's (opentelemetry.io/docs/specs/semconv/rpc/rpc
 those that it has no name for begin with `sweetspot`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -33,18 +34,27 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
-class Distribution:
-    """Durations in buckets. All counts are totals since the service started."""
+class Series:
+    """Durations with the same attributes, in buckets. All counts are totals since the service started."""
 
-    name: str
-    description: str
-    bounds_ns: tuple[int, ...]
-    """Upper ends of the buckets, inclusive; one more bucket takes what is above."""
+    attributes: Mapping[str, str]
     counts: tuple[int, ...]
     """One more than bounds; not cumulative."""
     sum_ns: int
     exemplars: tuple[Exemplar | None, ...]
     """The latest of each bucket."""
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Durations in buckets."""
+
+    name: str
+    description: str
+    bounds_ns: tuple[int, ...]
+    """Upper ends of the buckets, inclusive; one more bucket takes what is above."""
+    series: tuple[Series, ...]
+    """Only those that have any duration."""
 
 
 Reading = Number | Distribution

@@ -306,16 +306,15 @@ class CallTrace:
     def end(self, received_ns: int, started_ns: int | None, ended_ns: int, code: int, worker: str) -> None:
         """Records the whole call: SERVER, `queue`, `run` and the steps. Once, and after every step has ended.
 
-        Times are CLOCK_MONOTONIC nanoseconds; started_ns is None when no worker took the call (refused, cancelled).
-        code: the gRPC status code. worker: whatever ran the handler; empty when nothing did.
+        Times are CLOCK_MONOTONIC nanoseconds; started_ns is None when the call did not begin to run (rejected,
+        cancelled, no plan). code: the gRPC status code. worker: whatever ran the handler; empty when nothing did.
         """
         who: dict[str, Attribute] = {
             **from_baggage(self._parent.baggage),
             **self._model,
             "sweetspot.worker": worker,
         }
-        status = _status(code)
-        error = status in _SERVER_ERRORS
+        attributes = server_attributes(self._method, code)
         server = Span(
             name=self._method,
             kind="SERVER",
@@ -323,8 +322,8 @@ class CallTrace:
             parent_id=self._parent.span_id,
             started_ns=received_ns,
             ended_ns=ended_ns,
-            attributes={**_call_attributes(self._method, status, error=error), **who},
-            error=error,
+            attributes={**attributes, **who},
+            error="error.type" in attributes,
         )
         queue = Span(
             name="queue",
@@ -364,8 +363,17 @@ def _status(code: int) -> str:
     return _STATUS_CODES[code] if 0 <= code < len(_STATUS_CODES) else "UNKNOWN"
 
 
-def _call_attributes(method: str, status: str, *, error: bool) -> dict[str, Attribute]:
-    attributes: dict[str, Attribute] = {
+def server_attributes(method: str, code: int) -> dict[str, str]:
+    """What a call is to the process that answers it: attributes of its span and of its duration.
+
+    method: with or without its leading slash. code: the gRPC status code.
+    """
+    status = _status(code)
+    return _call_attributes(method, status, error=status in _SERVER_ERRORS)
+
+
+def _call_attributes(method: str, status: str, *, error: bool) -> dict[str, str]:
+    attributes = {
         "rpc.system.name": "grpc",
         "rpc.method": method.removeprefix("/"),
         "rpc.response.status_code": status,
@@ -376,7 +384,7 @@ def _call_attributes(method: str, status: str, *, error: bool) -> dict[str, Attr
 
 
 def _client_attributes(method: str, code: int, server: tuple[str, int] | None) -> dict[str, Attribute]:
-    attributes = _call_attributes(method, _status(code), error=code != 0)
+    attributes: dict[str, Attribute] = {**_call_attributes(method, _status(code), error=code != 0)}
     if server is not None:
         attributes["server.address"], attributes["server.port"] = server
     return attributes

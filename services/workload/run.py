@@ -58,9 +58,9 @@ STREAMED_BYTES = 64 * 1024
 
 
 class Durations(Protocol):
-    """Who is told how long each call took."""
+    """Notes how long each call took, and how it ended."""
 
-    def note(self, duration_ns: int, trace: TraceContext | None) -> None: ...
+    def note(self, duration_ns: int, code: Code, trace: TraceContext | None = None) -> None: ...
 
 
 class Fetch:
@@ -100,6 +100,15 @@ def status_of(error: Exception) -> tuple[Code, str]:
         return error.code, error.message
     logging.error("handler failed", exc_info=error)
     return Code.UNKNOWN, "handler failed"
+
+
+def note_unbegun(received_ns: int, code: Code, durations: Durations | None, trace: CallTrace | None) -> None:
+    """Notes the end of a call that a worker took and that could not begin to run: `Run` has raised an RpcError."""
+    now_ns = time.monotonic_ns()
+    if durations is not None:
+        durations.note(now_ns - received_ns, code, None if trace is None else trace.context)
+    if trace is not None:
+        trace.end(received_ns, None, now_ns, code, threading.current_thread().name)
 
 
 class Run:
@@ -314,7 +323,7 @@ class Run:
         """The call has been answered: its spans are complete."""
         if self._durations is not None:
             trace = None if self._trace is None else self._trace.context
-            self._durations.note(time.monotonic_ns() - self._call.received_ns, trace)
+            self._durations.note(time.monotonic_ns() - self._call.received_ns, code, trace)
         if self._trace is not None:
             worker = threading.current_thread().name
             self._trace.end(self._call.received_ns, self._started_ns, time.monotonic_ns(), code, worker)

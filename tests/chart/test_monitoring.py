@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from services.runtime import metrics
+from services.telemetry.tracing import server_attributes
 from tests.chart.rendering import CHART, helm, needs_helm, of_kind, render_values
 
 pytestmark = needs_helm
@@ -14,12 +15,19 @@ def test_the_dashboard_asks_for_what_services_measure() -> None:
     made = of_kind(render_values({"dashboard": {"enabled": True}}, "sweetspot"), "ConfigMap")["sweetspot-dashboard"]
     assert made["metadata"]["labels"]["grafana_dashboard"] == "1"
     panels = json.loads(made["data"]["sweetspot.json"])["panels"]
-    asked = {name for panel in panels for target in panel["targets"] for name in re.findall(r"\w+_\w+", target["expr"])}
+    asks = [target["expr"] for panel in panels for target in panel["targets"]]
+    asked = {name for expression in asks for name in re.findall(r"(\w+_\w+)\{", expression)}
     source = Path(str(metrics.__file__)).read_text(encoding="utf-8")
     measured = {name.replace(".", "_") for name in re.findall(r'"((?:rpc|sweetspot)\.[\w.]+)"', source)}
-    ours = {re.sub(r"_seconds(_bucket|_count)?$", "", name) for name in asked if name.startswith(("rpc", "sweetspot"))}
-    assert ours == {"rpc_server_call_duration", "sweetspot_queue_depth", "sweetspot_loop_lag"}
+    ours = {
+        re.sub(r"(_seconds(_bucket|_count)|_total)$", "", name)
+        for name in asked
+        if name.startswith(("rpc", "sweetspot"))
+    }
+    assert ours == {"rpc_server_call_duration", "sweetspot_queue_depth", "sweetspot_loop_lag", "sweetspot_refusals"}
     assert ours <= measured
+    labels = {attribute.replace(".", "_") for attribute in server_attributes("", 0)}
+    assert {name for expression in asks for name in re.findall(r"rpc_\w+(?=[,!=)])", expression)} <= labels
 
 
 def test_a_monitor_is_there_only_where_it_is_asked_for_and_names_a_port_that_pods_have() -> None:

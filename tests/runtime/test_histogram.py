@@ -2,20 +2,22 @@
 
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
 from services.runtime.board import Board
 from services.runtime.histogram import Histogram
 from services.telemetry import TraceContext
-from services.telemetry.readings import Distribution
+from services.telemetry.readings import Series
 
 BOUNDS_NS = (100, 1000)
 THREADS, PROCESSES, EACH = 4, 3, 5_000
 
 
-def read(histogram: Histogram) -> Distribution:
-    return histogram.read("it", "what it is")
+def read(histogram: Histogram) -> Series:
+    (series,) = histogram.read("it", "what it is").series
+    return series
 
 
 @pytest.mark.parametrize(
@@ -26,7 +28,34 @@ def test_a_bucket_takes_what_is_at_most_its_bound(duration_ns: int, counts: tupl
     histogram = Board().histogram(BOUNDS_NS)
     histogram.note(duration_ns)
     found = read(histogram)
-    assert (found.counts, found.sum_ns, found.bounds_ns) == (counts, duration_ns, BOUNDS_NS)
+    assert (found.counts, found.sum_ns) == (counts, duration_ns)
+
+
+def test_each_series_has_its_own_durations_and_one_without_any_is_absent() -> None:
+    histogram = Board(workers=1).histogram(BOUNDS_NS, [{"it": name} for name in ("a", "b", "c")])
+    histogram.note(0, series=2)
+    histogram.note(50, TraceContext(1, 1))
+    histogram.write_in(1)
+    histogram.note(500, series=2)
+    a, c = histogram.read("it", "what it is").series
+    assert (a.attributes, a.counts, c.attributes, c.counts) == ({"it": "a"}, (1, 0, 0), {"it": "c"}, (1, 1, 0))
+    assert (a.exemplars[0] is not None, c.exemplars) == (True, (None, None, None))
+
+
+def shared_bytes() -> int:
+    """What this process has touched of shared memory (proc(5), RssShmem)."""
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(status["RssShmem"].split()[0]) * 1024
+
+
+def test_a_reader_takes_no_memory_for_what_was_never_noted() -> None:
+    histogram = Histogram(range(20), rows=1025, series=[{}] * 64)  # 85 MB
+    before = shared_bytes()
+    for row in range(4):
+        histogram.write_in(row)
+        histogram.note(7, TraceContext(1, 1), series=row)
+    assert len(histogram.read("it", "what it is").series) == 4
+    assert shared_bytes() - before < 512 * 1024
 
 
 def note_many(histogram: Histogram) -> None:

@@ -22,6 +22,7 @@ from services.runtime.service import Service
 from services.telemetry import TraceContext
 from services.telemetry.otlp_metrics import OtlpMetrics
 from tests.serving import Serving, serving
+from tests.wire_client import WireClient
 
 SLEEP = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=60_000_000))])
 CALLS = 5
@@ -53,16 +54,26 @@ def run(channel: grpc.Channel, request: workload_pb2.RunRequest, **more: Any) ->
     return method.future(request, timeout=30, **more)
 
 
+def by_status(found: dict[str, Metric]) -> dict[tuple[str, str, str], float]:
+    """How many calls have ended, by method, status and type of error."""
+    family = found.get("rpc_server_call_duration_seconds")
+    return {
+        (
+            sample.labels["rpc_method"].removeprefix("sweetspot.v1.Workload/"),
+            sample.labels["rpc_response_status_code"],
+            sample.labels.get("error_type", ""),
+        ): sample.value
+        for sample in (family.samples if family else ())
+        if sample.name.endswith("_count")
+    }
+
+
 def ended(service: Serving, calls: int) -> dict[str, Metric]:
     """The metrics once so many calls are in them: a call is counted after it was answered."""
     until = time.monotonic() + 10
     while True:
         found = scrape(service)
-        (count,) = [
-            sample.value
-            for sample in found["rpc_server_call_duration_seconds"].samples
-            if sample.name.endswith("_count")
-        ]
+        count = sum(by_status(found).values())
         if count >= calls:
             return found
         assert time.monotonic() < until, f"{count} of {calls} calls were counted"
@@ -91,6 +102,30 @@ def test_what_is_scraped_agrees_with_the_services_own_counters(model: str, has_l
         assert ("sweetspot_loop_lag_seconds" in found) == has_loop
         assert found["target"].samples[0].labels["sweetspot_model"] == model
         waiting.cancel()
+
+
+@pytest.mark.parametrize("model", ["thread_pool", "reactor", "seda", "grpcio_threads"])
+def test_calls_are_counted_by_method_and_status(model: str) -> None:
+    fetch = workload_pb2.RunRequest(steps=[workload_pb2.Step(call=workload_pb2.Call())])
+    no_kind = workload_pb2.RunRequest(steps=[workload_pb2.Step()])
+    with serving(model, "--metrics-port=0") as service, WireClient(service.address) as client:
+        for method, request, times in (
+            ("Run", b"", 2),
+            ("Run", no_kind.SerializeToString(), 1),
+            ("Run", fetch.SerializeToString(), 1),  # there is no backend
+            ("RunStream", b"", 3),
+            ("RunStream", b"not a plan", 1),
+        ):
+            for _ in range(times):
+                client.call(f"/sweetspot.v1.Workload/{method}", request)
+        client.call("/sweetspot.v1.Workload/Unknown", b"")
+        assert by_status(ended(service, 8)) == {
+            ("Run", "OK", ""): 2,
+            ("Run", "INVALID_ARGUMENT", ""): 1,
+            ("Run", "FAILED_PRECONDITION", ""): 1,
+            ("RunStream", "OK", ""): 3,
+            ("RunStream", "INTERNAL", "INTERNAL"): 1,
+        }
 
 
 def test_an_exemplar_leads_to_the_trace_of_its_call(tmp_path: Path) -> None:
@@ -179,6 +214,11 @@ def test_a_collector_gets_everything_once_more_when_the_service_ends(collector: 
     metrics = {metric.name: metric for metric in group.scope_metrics[0].metrics}
     (durations,) = metrics["rpc.server.call.duration"].histogram.data_points
     assert (durations.count, sum(durations.bucket_counts)) == (CALLS, CALLS)
+    assert {attribute.key: attribute.value.string_value for attribute in durations.attributes} == {
+        "rpc.system.name": "grpc",
+        "rpc.method": "sweetspot.v1.Workload/Run",
+        "rpc.response.status_code": "OK",
+    }
     assert metrics["rpc.server.call.duration"].unit == "s"
     assert metrics["sweetspot.refusals"].sum.is_monotonic
     assert metrics["sweetspot.loop.lag"].histogram.data_points[0].count > 0
@@ -195,7 +235,7 @@ def test_a_collector_that_never_answers_does_not_hold_the_exit_up(monkeypatch: p
 @pytest.mark.parametrize(("port", "counts"), [(None, False), (0, True)])
 def test_nothing_is_counted_that_nobody_is_told(port: int | None, counts: bool) -> None:
     service = Service("reactor", Config(metrics_port=port), drain=Drain())
-    assert (service.durations is not None) is counts
+    assert (service.durations.histogram is not None) is counts
     assert (service.loop_lag.lags is not None) is counts
 
 

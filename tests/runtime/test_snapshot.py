@@ -11,7 +11,8 @@ from services.runtime.config import Config
 from services.runtime.drain import Drain
 from services.runtime.service import RUN_PATH, Service
 from services.runtime.snapshot import snapshot
-from services.wire import Code
+from services.wire import Code, RpcError, ServerCall, Shape
+from services.wire.request import RequestHead
 from tests.runtime.ends import Ends
 
 
@@ -61,6 +62,21 @@ def test_spans_are_counted_to_where_they_went_once_there_are_some(
     service.stop_tracing()
     done = snapshot(service).spans
     assert (done.made, done.exported, done.dropped) == (2, 2, 0)
+
+
+def test_a_call_that_could_not_begin_has_its_spans(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
+    service.config = replace(service.config, trace_file=tmp_path / "spans.jsonl")
+    service.start_tracing()
+    head = RequestHead(RUN_PATH, (), 0, trace_context=(("traceparent", f"00-{'1' * 32}-{'2' * 16}-01"),))
+    call = ServerCall(1, head, Shape.UNARY, time.monotonic_ns())
+    call.request = b"not a plan"
+    with pytest.raises(RpcError):
+        service.start(call, b"")
+    service.stop_tracing()
+    assert snapshot(service).spans.exported == len(("SERVER", "queue"))
 
 
 def test_spans_that_were_lost_are_counted_by_their_reason(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,8 +155,9 @@ class Front:
         """Notes how long the call took, where it was begun, and where it waited, where it is traced."""
         now_ns, progress = time.monotonic_ns(), last.progress
         trace = self._service.trace(call, progress)
-        if progress is not None and self._service.durations is not None:
-            self._service.durations.note(now_ns - call.received_ns, None if trace is None else trace.context)
+        durations = self._service.durations.of.get(call.head.path)
+        if last.worker and durations is not None:  # no worker took a call that found no room
+            durations.note(now_ns - call.received_ns, code, None if trace is None else trace.context)
         if trace is not None:
             for wait in last.waits:
                 trace.waited(*wait)
