@@ -17,7 +17,14 @@ SLEEPS = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sle
 
 
 class Reset:
-    """A writer whose client has reset the connection."""
+    """A writer, and its transport, whose client has reset the connection."""
+
+    @property
+    def transport(self) -> "Reset":
+        return self
+
+    def get_write_buffer_size(self) -> int:
+        return 0
 
     def is_closing(self) -> bool:
         return False
