@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tools.address import Address
+from tools.cluster.room import amount
 from tools.named import RELEASE, names
 from tools.plain import print_what_can_be_shown
 from tools.status import INTERRUPTED, REFUSED
@@ -68,8 +69,8 @@ def _parser() -> _Parser:
     clustered.add_argument(
         "--balance", choices=BALANCES, help="how calls find pods (cluster-ip; in a `scale`: per-connection)"
     )
-    clustered.add_argument("--driver-cpu", metavar="CPU", help="of each driver pod (500m)")
-    clustered.add_argument("--driver-memory", metavar="MEM", help="of each driver pod (512Mi)")
+    clustered.add_argument("--driver-cpu", type=_quantity, metavar="CPU", help="of each driver pod (500m)")
+    clustered.add_argument("--driver-memory", type=_quantity, metavar="MEM", help="of each driver pod (512Mi)")
     clustered.add_argument(
         "--keep-pods", action="store_true", default=None, help="do not start services anew for each trial"
     )
@@ -111,6 +112,14 @@ def _shards(text: str) -> int:
     if not (text.isdecimal() and 1 <= int(text) <= MAX_SHARDS):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number within 1 to {MAX_SHARDS}")
     return int(text)
+
+
+def _quantity(text: str) -> str:
+    try:
+        amount(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def _address(text: str) -> str:

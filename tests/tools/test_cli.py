@@ -194,7 +194,9 @@ def test_a_flag_that_would_change_nothing_is_refused(
     assert capsys.readouterr().err == f"sweetspot: {flag.partition('=')[0]} has no effect {why}\n"
 
 
-@pytest.mark.parametrize("arguments", [[], ["walk"], ["run", "smoke", "--fast"], ["report"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["walk"], ["run", "smoke", "--fast"], ["report"], ["run", "smoke", "--driver-cpu=much"]]
+)
 def test_a_command_line_that_is_not_understood_is_one_line_and_status_2(
     capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:

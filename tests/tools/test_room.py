@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tools.cluster.room import Room, asked, bytes_of, cpus_of, lacking, left_on
+from tools.cluster.room import Room, amount, asked, lacking, left_on
 
 GIB = 2**30
 
@@ -44,12 +44,24 @@ def test_a_pod_asks_for_its_limit_where_it_has_no_request() -> None:
         ([1.0, 1.0], [0.5] * 4, ""),
         ([0.1] * 2, [0.1, 0.1], ""),
         ([0.3], [0.1] * 3, ""),
-        ([2.0, 2.0], [0.25] * 19, "no room for 3 of 19 pods: together they ask for 4.75 CPUs and 0.0 GiB, and 4 CPUs"),
-        ([0.5, 0.5], [1.0], "no room for 1 of 1 pods: together they ask for 1 CPUs and 0.0 GiB, and 1 CPUs"),
-        ([], [1.0], "no room for 1 of 1 pods: together they ask for 1 CPUs and 0.0 GiB, and 0 CPUs and 0.0 GiB are"),
+        (
+            [2.0, 2.0],
+            [0.25] * 19,
+            "warning: 3 of 19 pods may have no room; going on: together they ask for 4.75 CPUs and 0.0 GiB, and 4 CPUs",
+        ),
+        (
+            [0.5, 0.5],
+            [1.0],
+            "warning: 1 of 1 pods may have no room; going on: together they ask for 1 CPUs and 0.0 GiB, and 1 CPUs",
+        ),
+        (
+            [],
+            [1.0],
+            "warning: 1 of 1 pods may have no room; going on: together they ask for 1 CPUs and 0.0 GiB, and 0 CPUs",
+        ),
     ],
 )
-def test_how_many_pods_have_no_room_is_said_with_what_is_free(
+def test_how_many_pods_may_have_no_room_is_a_warning_with_what_is_free(
     free: list[float], wanted: list[float], says: str
 ) -> None:
     said = lacking([Room(cpus, 0) for cpus in free], [Room(cpus, 0) for cpus in wanted])
@@ -57,11 +69,50 @@ def test_how_many_pods_have_no_room_is_said_with_what_is_free(
     assert bool(said) == bool(says)
 
 
-@pytest.mark.parametrize(("quantity", "cpus"), [("2", 2.0), ("1900m", 1.9), ("0.5", 0.5)])
-def test_kubernetes_notation_of_cpus(quantity: str, cpus: float) -> None:
-    assert cpus_of(quantity) == cpus
+@pytest.mark.parametrize(
+    ("quantity", "number"),
+    [
+        ("2", 2.0),
+        ("1900m", 1.9),
+        ("0.5", 0.5),
+        (".5", 0.5),
+        ("24581692Ki", 24581692 * 1024),
+        ("1.5G", 1.5e9),
+        ("128974848000m", 128974848),  # as kubernetes.io/docs/concepts/configuration/manage-resources-containers has it
+        ("1P", 1e15),
+        ("2E", 2e18),
+        ("1Pi", 2**50),
+        ("1Ei", 2**60),
+        ("129e6", 129e6),
+        ("1E3", 1000),
+    ],
+)
+def test_kubernetes_notation_of_quantities(quantity: str, number: float) -> None:
+    assert amount(quantity) == number
 
 
-@pytest.mark.parametrize(("quantity", "size"), [("24581692Ki", 24581692 * 1024), ("1.5G", 1.5e9), ("64", 64)])
-def test_kubernetes_notation_of_memory(quantity: str, size: float) -> None:
-    assert bytes_of(quantity) == size
+@pytest.mark.parametrize("quantity", ["", "much", "1KiB", "inf", "1 Gi"])
+def test_what_is_no_quantity_is_not_read_as_one(quantity: str) -> None:
+    with pytest.raises(ValueError, match="is no quantity"):
+        amount(quantity)
+
+
+def test_a_pod_of_a_stranger_that_cannot_be_read_does_not_count() -> None:
+    assert left_on([node("a", "2")], [pod("much", "a"), pod("1", "a")]) == [Room(1, 3.75 * GIB)]
+
+
+@pytest.mark.parametrize(
+    ("toleration", "counts"),
+    [
+        ({"operator": "Exists"}, True),
+        ({"key": "lab", "operator": "Exists", "effect": "NoSchedule"}, True),
+        ({"key": "lab", "value": "load"}, True),
+        ({"key": "lab", "value": "web"}, False),
+        ({"key": "gpu", "operator": "Exists"}, False),
+        ({"key": "lab", "operator": "Exists", "effect": "NoExecute"}, False),
+    ],
+)
+def test_a_tainted_node_has_room_for_pods_that_tolerate_it(toleration: dict[str, str], counts: bool) -> None:
+    tainted = node("a", "2")
+    tainted["spec"]["taints"] = [{"key": "lab", "value": "load", "effect": "NoSchedule"}]
+    assert bool(left_on([tainted], [], [toleration])) == counts

@@ -1,18 +1,24 @@
-"""Whether nodes have room for pods: what they offer, less what the pods on them ask for, as the scheduler counts it.
+"""Whether nodes have room for pods: what they offer, less what the pods on them ask for.
 
-It looks at CPUs and memory alone, and at no rule that binds a pod to a node: what it says has no room, has none.
-Pure: the API's objects in, text out.
+An estimate: it counts CPUs, memory and taints, and puts each pod on the first node that holds it. The scheduler knows
+more rules, and other orders. Pure: the API's objects in, text out.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from tools.units import count
 
 Json = Mapping[str, Any]
 
-_BYTES = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40}
+_FACTORS = {unit: Decimal(1000) ** power for power, unit in enumerate(("n", "u", "m", "", "k", *"MGTPE"), -3)}
+_FACTORS |= {f"{unit}i": Decimal(1024) ** power for power, unit in enumerate("KMGTPE", 1)}
+_QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)(" + "|".join(_FACTORS) + ")")
+_BARRING = {"NoSchedule", "NoExecute"}
 _ENDED = {"Succeeded", "Failed"}
 
 
@@ -32,34 +38,47 @@ class Room:
 
 
 def asked(pod_spec: Json) -> Room:
-    """What a pod of that spec asks for: requests, and limits where there is no request."""
+    """What a pod of that spec asks for: requests, and limits where there is no request. Raises ValueError."""
     cpus = memory_bytes = 0.0
     for container in pod_spec["containers"]:
         resources = container.get("resources") or {}
         wanted = {**(resources.get("limits") or {}), **(resources.get("requests") or {})}
-        cpus += cpus_of(str(wanted.get("cpu", 0)))
-        memory_bytes += bytes_of(str(wanted.get("memory", 0)))
+        cpus += amount(str(wanted.get("cpu", 0)))
+        memory_bytes += amount(str(wanted.get("memory", 0)))
     return Room(cpus, memory_bytes)
 
 
-def left_on(nodes: Iterable[Json], pods: Iterable[Json]) -> list[Room]:
-    """What each node that takes pods has left beside these."""
+def left_on(nodes: Iterable[Json], pods: Iterable[Json], tolerations: Sequence[Json] = ()) -> list[Room]:
+    """What each node that takes pods with those tolerations has left beside these pods.
+
+    A pod that cannot be read does not count.
+    """
     left: dict[str, Room] = {}
     for node in nodes:
-        taints = [taint["effect"] for taint in node.get("spec", {}).get("taints") or ()]
-        if "NoSchedule" not in taints and "NoExecute" not in taints:
+        barring = (taint for taint in node.get("spec", {}).get("taints") or () if taint["effect"] in _BARRING)
+        if all(any(_tolerates(each, taint) for each in tolerations) for taint in barring):
             offered = node["status"]["allocatable"]
-            room = Room(cpus_of(offered["cpu"]), bytes_of(offered.get("memory", "0")))
+            room = Room(amount(offered["cpu"]), amount(offered.get("memory", "0")))
             left[node["metadata"]["name"]] = room
     for pod in pods:
         on = pod["spec"].get("nodeName", "")
         if on in left and pod["status"].get("phase") not in _ENDED:
-            left[on] = left[on].without(asked(pod["spec"]))
+            with suppress(ValueError):
+                left[on] = left[on].without(asked(pod["spec"]))
     return list(left.values())
 
 
+def _tolerates(toleration: Json, taint: Json) -> bool:
+    """Source: kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration."""
+    if toleration.get("effect") not in {None, "", taint["effect"]}:
+        return False
+    if toleration.get("operator") == "Exists":
+        return toleration.get("key", "") in {"", taint["key"]}
+    return bool(toleration.get("key") == taint["key"] and toleration.get("value", "") == taint.get("value", ""))
+
+
 def lacking(left: Sequence[Room], wanted: Sequence[Room]) -> str:
-    """How many pods have no room, in a line without what to do about it; empty where all have."""
+    """A warning with how many pods may have no room; empty where all have. What to do about it is the caller's."""
     free = list(left)
     homeless = 0
     for pod in sorted(wanted, key=lambda each: each.cpus, reverse=True):
@@ -72,8 +91,8 @@ def lacking(left: Sequence[Room], wanted: Sequence[Room]) -> str:
         return ""
     nodes = f"{count(len(left))} node{'' if len(left) == 1 else 's'}"
     return (
-        f"no room for {count(homeless)} of {count(len(wanted))} pods: together they ask for {_text(wanted)}, "
-        f"and {_text(left)} are free on {nodes}"
+        f"warning: {count(homeless)} of {count(len(wanted))} pods may have no room; going on: "
+        f"together they ask for {_text(wanted)}, and {_text(left)} are free on {nodes}"
     )
 
 
@@ -82,12 +101,9 @@ def _text(rooms: Sequence[Room]) -> str:
     return f"{cpus:g} CPUs and {sum(room.memory_bytes for room in rooms) / 2**30:.1f} GiB"
 
 
-def cpus_of(quantity: str) -> float:
-    """Kubernetes' notation of CPUs: `500m` is 0.5."""
-    return float(quantity.removesuffix("m")) / 1000 if quantity.endswith("m") else float(quantity)
-
-
-def bytes_of(quantity: str) -> float:
-    """Kubernetes' notation of memory: `1Ki` is 1,024."""
-    unit = next((unit for unit in ("Ki", "Mi", "Gi", "Ti", "k", "M", "G", "T") if quantity.endswith(unit)), "")
-    return float(quantity.removesuffix(unit)) * _BYTES.get(unit, 1.0)
+def amount(quantity: str) -> float:
+    """Kubernetes' notation of CPUs and of bytes: `500m` is 0.5, `1Ki` is 1,024. Raises ValueError."""
+    read = _QUANTITY.fullmatch(quantity)
+    if read is None:
+        raise ValueError(f"{quantity!r} is no quantity, as 500m or 512Mi")
+    return float(Decimal(read[1]) * _FACTORS[read[2]])

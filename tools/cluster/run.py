@@ -19,7 +19,7 @@ from tools.cluster import store, waterfalls
 from tools.cluster.api import Api, ClusterError
 from tools.cluster.job import Load, job_name
 from tools.cluster.release import Release
-from tools.cluster.room import Room, bytes_of, cpus_of, lacking, left_on
+from tools.cluster.room import Room, amount, lacking, left_on
 from tools.cluster.searched import keep_off
 from tools.cluster.store import VoidTrialError
 from tools.cluster.trial import ASK_FOR_LESS, Place, measure
@@ -136,7 +136,7 @@ class Cluster:
         for model, connections in wanted:
             watcher.begins(model, connections)
             if lack:
-                watcher.waits(model, connections, f"has to wait: {lack}; {ASK_FOR_LESS}")
+                watcher.waits(model, connections, f"{lack}; {ASK_FOR_LESS}")
                 lack = ""
             try:
                 trial = measure(self._told_to(watcher, model, connections), asked, model, connections)
@@ -158,12 +158,13 @@ class Cluster:
             watcher.ended(trial)
 
     def _lacking_room(self, asked: Experiment) -> str:
-        """That no node has room for the drivers; empty where there is, or where that is not known."""
+        """A warning that nodes may have no room for the drivers; empty where they have, or that is not known."""
         nodes, pods = self.release.api.nodes(), self.release.api.pods_everywhere()
         if not (nodes and pods):
             return ""
-        driver = Room(cpus_of(self.driver_cpu), bytes_of(self.driver_memory))
-        return lacking(left_on(nodes, pods), [driver] * min(self.shards, max(asked.connections)))
+        driver = Room(amount(self.driver_cpu), amount(self.driver_memory))
+        left = left_on(nodes, pods, self.release.driver_pod["spec"].get("tolerations", ()))
+        return lacking(left, [driver] * min(self.shards, max(asked.connections)))
 
     def _told_to(self, watcher: Watcher, model: str, connections: int) -> Place:
         """The place, whose waits the watcher is told."""

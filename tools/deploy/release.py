@@ -71,7 +71,7 @@ class Release(Place):
         return self._items("nodes")
 
     def lacking_room(self, chart: str) -> str:
-        """That nodes have no room for the pods of the rendered chart, and what to set; empty where they have."""
+        """A warning that nodes may have no room for the rendered chart, and what to set; empty where they have."""
         nodes = self.nodes()
         if not nodes:
             return ""
@@ -79,7 +79,9 @@ class Release(Place):
         pods = [each["spec"]["template"]["spec"] for each in objects for _ in range(each["spec"].get("replicas", 1))]
         # Those of the release make room for the new ones.
         others = [pod for pod in self._items("pods", "--all-namespaces") if not self._owns(pod["metadata"])]
-        lack = lacking(left_on(nodes, others), [asked(pod) for pod in pods])
+        # The chart gives all its pods the same ones.
+        tolerations = pods[0].get("tolerations", ()) if pods else ()
+        lack = lacking(left_on(nodes, others, tolerations), [asked(pod) for pod in pods])
         return f"{lack}; next: {ask_for_less(self)}" if lack else ""
 
     def install(self, settings: Sequence[str], timeout_s: float, say: Callable[[str], None]) -> None:

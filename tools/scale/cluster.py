@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from tools.cluster import ownership, store
 from tools.cluster.api import ClusterError, Object
 from tools.cluster.job import job_name
-from tools.cluster.room import cpus_of
+from tools.cluster.room import amount
 from tools.cluster.searched import BEFORE, Note, noted, ways_back
 from tools.cluster.store import VoidTrialError
 from tools.cluster.trial import Place, await_pods, measure
@@ -44,7 +44,7 @@ class ClusterGround:
     def why_not(self, cell: Cell) -> str:
         if self.node_cpus and cell.cpus > max(self.node_cpus):
             return f"needs a node with {count(cell.cpus)} CPUs, and the largest has {count(max(self.node_cpus))}"
-        drivers = self.place.load.shards * cpus_of(self.place.load.cpu)
+        drivers = self.place.load.shards * amount(self.place.load.cpu)
         if self.node_cpus and cell.total_cpus + drivers > sum(self.node_cpus):
             return (
                 f"needs {count(cell.total_cpus)} CPUs, and {count(drivers)} for the driver, of {_all(self.node_cpus)}"
@@ -146,7 +146,7 @@ def limited(container: Object, cpus: float, options: Mapping[str, str | float]) 
 
 
 def _quantity(cpus: float) -> str:
-    """The reverse of `cpus_of`, in the one way that the API server gives it back: `1`, and `500m` rather than `0.5`."""
+    """The reverse of `amount`, in the one way that the API server gives it back: `1`, and `500m` rather than `0.5`."""
     millis = round(cpus * 1000)
     return f"{millis}m" if millis % 1000 else str(millis // 1000)
 
@@ -154,7 +154,7 @@ def _quantity(cpus: float) -> str:
 def cluster_ground(place: Place) -> ClusterGround:
     """That release. Raises ClusterError."""
     nodes = place.release.api.nodes()
-    cpus = tuple(cpus_of(node["status"]["allocatable"]["cpu"]) for node in nodes)
+    cpus = tuple(amount(node["status"]["allocatable"]["cpu"]) for node in nodes)
     return ClusterGround(dataclasses.replace(place, keep_pods=True), cpus)
 
 
