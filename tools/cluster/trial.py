@@ -3,8 +3,9 @@
 Must not know which trials there are, or where they end up.
 """
 
+import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from tools.cluster import store
@@ -12,6 +13,7 @@ from tools.cluster.api import Api, ClusterError, NoAnswerError, NotThereError, O
 from tools.cluster.job import Load, manifest
 from tools.cluster.pods import Trouble, deletion, node_of, ready, silence, trouble
 from tools.cluster.release import Release, deploy_command
+from tools.cluster.room import amount
 from tools.cluster.store import VoidTrialError
 from tools.experiment import Experiment
 from tools.local import Programs
@@ -22,6 +24,9 @@ FRESH_TIMEOUT_S = 150.0
 PENDING_S = 30.0
 """A pod that no node had room for until then waits for somebody else to free some; a node that was not heard of until
 then is lost."""
+REFUSED_S = 10.0
+"""A load whose pods are not created until then waits for no pod of ours: the driver before it has gone, and the Job
+controller has tried again after 1, 3 and 7 s (DefaultJobApiBackOff in pkg/controller/job of Kubernetes)."""
 OVERDUE_S = 30.0
 """Past the Job's own deadline it is the cluster that does not answer for it."""
 ASK_FOR_LESS = "ask for less (--driver-cpu, --driver-memory, --shards)"
@@ -136,7 +141,7 @@ def freshen(place: Place, model: str) -> None:
 
 def await_pods(place: Place, model: str, replicas: int, wanted: Callable[[Object], bool] = lambda _: True) -> None:
     """Until so many wanted pods of the model are ready, and no others are left. Raises ClusterError."""
-    release, pending = place.release, _Pending(place.tell)
+    release, pending = place.release, _Pending(place.tell, PENDING_S)
 
     def settled() -> bool:
         # The oldest first: a pod that cannot leave is why the one after it has no place.
@@ -158,18 +163,32 @@ def _refusal_of_pods(release: Release, model: str) -> Trouble | None:
     if failed is None:
         return None
     ask = f"{deploy_command(release.name, release.api.namespace)} with less (models.{model}.cpu, models.{model}.memory)"
-    return Trouble(
-        f"deployment {name} gets no pod: {failed.get('message', '')}; {_limits(release.api, ask)}", hopeless=False
-    )
+    return _refused(f"deployment {name}", str(failed.get("message", "")), _limits(release.api, ask))
 
 
-def _refusal_of_load(api: Api, job: Object) -> str | None:
-    """Why the cluster does not create the Job's pods. Nothing of the trial would make room, so it does not pass."""
+def _refusal_of_load(api: Api, job: Object) -> Trouble | None:
+    """Why the cluster does not create the Job's pods. The driver before it may still count in a quota: it may pass."""
     refusals = [each["message"] for each in api.events(job["metadata"]["uid"]) if each["reason"] == "FailedCreate"]
     if not refusals:
         return None
-    less = _limits(api, ASK_FOR_LESS)
-    return f"job {job['metadata']['name']} gets no pod: {refusals[-1]}; {less}"
+    # The first: each later one names another pod, for the same reason.
+    return _refused(f"job {job['metadata']['name']}", refusals[0], _limits(api, ASK_FOR_LESS))
+
+
+def _refused(what: str, why: str, less: str) -> Trouble:
+    return Trouble(f"{what} gets no pod: {why}; {less}", hopeless=_never_allowed(why))
+
+
+def _never_allowed(why: str) -> bool:
+    """Whether a quota refuses a pod that asks for more than the quota's whole limit."""
+    read = re.search(r"requested: (\S+), used: \S+, limited: (\S+)", why)
+    if read is None:
+        return False
+    try:
+        asked, limits = (dict(pair.split("=") for pair in part.split(",")) for part in read.groups())
+        return any(amount(asked[name]) > amount(limit) for name, limit in limits.items() if name in asked)
+    except ValueError:  # another version's words
+        return False
 
 
 def _limits(api: Api, less: str) -> str:
@@ -188,7 +207,8 @@ def _await_end(place: Place, name: str, timeout_s: float) -> str | None:
     Raises ClusterError when it never came to run. Then it is removed, as it is where a node is lost: nobody ends what
     runs there, so that the Job would not end either.
     """
-    api, pending, silent = place.release.api, _Pending(place.tell), _Pending(place.tell)
+    api = place.release.api
+    pending, refused, silent = (_Pending(place.tell, longest_s) for longest_s in (PENDING_S, REFUSED_S, PENDING_S))
     deadline_s = time.monotonic() + timeout_s
     seen: dict[str, Object] = {}
     while True:
@@ -209,8 +229,7 @@ def _await_end(place: Place, name: str, timeout_s: float) -> str | None:
         if (failed := _condition(job, *_FAILED)) is not None:
             return _why(job, failed, pods, seen)
         try:
-            if refusal:
-                raise ClusterError(refusal)
+            refused.look([refusal] if refusal else [])
             pending.look([found for pod in pods if pod["status"]["phase"] == "Pending" and (found := trouble(pod))])
         except ClusterError:
             api.delete("jobs", name)
@@ -233,7 +252,7 @@ def _why(job: Object, failed: Object, pods: list[Object], seen: Mapping[str, Obj
 
     Where the Job's time ran out: which of them have not ended. `seen` has also those that are no more.
     """
-    first = str(job["status"].get("failedIndexes", "")).split(",")
+    first = set(_indexes(str(job["status"].get("failedIndexes", ""))))
     there = {pod["metadata"]["name"] for pod in pods}
     gone = [
         pod for pod in seen.values() if pod["metadata"]["name"] not in there or "deletionTimestamp" in pod["metadata"]
@@ -249,6 +268,13 @@ def _why(job: Object, failed: Object, pods: list[Object], seen: Mapping[str, Obj
     )
 
 
+def _indexes(text: str) -> Iterator[str]:
+    """Those of a Job's status: `0-2,5` is 0, 1, 2 and 5."""
+    for part in filter(None, text.split(",")):
+        first, _, last = part.partition("-")
+        yield from map(str, range(int(first), int(last or first) + 1))
+
+
 def _ended(pod: Object) -> bool:
     return pod["status"]["phase"] in {"Succeeded", "Failed"}
 
@@ -256,15 +282,16 @@ def _ended(pod: Object) -> bool:
 class _Pending:
     """For how long pods have been in a trouble that may pass."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    def __init__(self, tell: Callable[[str], None], longest_s: float) -> None:
         """`tell` is given each trouble once."""
         self._tell = tell
+        self._longest_s = longest_s
         self._told: set[str] = set()
         self._since_s: float | None = None
         self._first_s: dict[str, float] = {}
 
     def look(self, found: list[Trouble]) -> None:
-        """Raises ClusterError for one that is hopeless, or has lasted."""
+        """Raises ClusterError for one that is hopeless, or where there has been one for longer than `longest_s`."""
         now_s = time.monotonic()
         self._first_s = {each.what: self._first_s.get(each.what, now_s) for each in found}
         for each in found:
@@ -274,7 +301,7 @@ class _Pending:
                 self._tell(f"waits: {each.what}")
         self._since_s = (self._since_s or now_s) if found else None
         for each in found:
-            if each.hopeless or now_s - (self._since_s or now_s) > PENDING_S:
+            if each.hopeless or now_s - (self._since_s or now_s) > self._longest_s:
                 raise ClusterError(each.what)
 
 
