@@ -470,7 +470,10 @@ class ServerSession:
 
     def _hold(self, call: ServerCall, change_bytes: int) -> None:
         call._held_bytes += change_bytes
-        self._memory.held_bytes += change_bytes
+        memory = self._memory
+        memory.held_bytes += change_bytes
+        if change_bytes < 0 and memory.is_reported:
+            memory.report()
 
     def _let_go(self, call: ServerCall) -> None:
         """The call is over: whoever still has it has no request."""
@@ -630,6 +633,7 @@ class ServerSession:
         queued_bytes = self._http2.queued_body_size()
         if queued_bytes != self._queued_bytes:
             self._note_queued(queued_bytes)
+            data = data or self._http2.data_to_send(_SEND_BYTES)  # room that this gave back
         if self._waiting_for_room:
             self._tell_room()
             data = data or self._http2.data_to_send(_SEND_BYTES)
@@ -662,6 +666,9 @@ class ServerSession:
         return False
 
     def _note_queued(self, queued_bytes: int) -> None:
+        """Counts replies that the peer has not read. A closed connection has none: the session's end frees them."""
+        if self._peer_gone:
+            queued_bytes = 0
         memory = self._memory
         memory.held_bytes += queued_bytes - self._queued_bytes
         self._queued_bytes = queued_bytes

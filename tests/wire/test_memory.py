@@ -9,7 +9,7 @@ from services.wire import Code, Limits, ServerCall, ServerSession
 from services.wire.memory import FREE_BYTES, REPORT_BYTES
 from services.wire.server import ROOM_BYTES
 from tests.wire import frames
-from tests.wire.ends import SHAPES, ConnectionPair, RawClient, calls_in
+from tests.wire.ends import SHAPES, ConnectionPair, RawClient, calls_in, messages_in
 from tests.wire.frames import message, request_to
 
 MIB = 1024 * 1024
@@ -207,3 +207,38 @@ def test_a_reply_that_there_is_no_memory_for_ends_its_call_and_is_counted() -> N
     assert shared.held_bytes <= 8 * MIB
     assert client.headers_of(streams[2])[b"grpc-status"] == b"%d" % Code.RESOURCE_EXHAUSTED
     assert client.server.calls_in_flight == 0
+
+
+def test_replies_of_a_connection_that_is_over_are_not_counted_again() -> None:
+    shared = Shared(16 * MIB, 8 * MIB)
+    client = shared.client()
+    (call,) = calls_in(client.send(unary(1, zeros(10))))
+    client.server.reply(call, bytes(3 * MIB))
+    client.hear()
+    client.send(b"")
+    client.hear()
+    assert shared.held_bytes == 0
+
+
+def test_what_a_handler_has_consumed_is_given_back_while_its_connection_stays() -> None:
+    shared = Shared(16 * MIB, 8 * MIB)
+    client = shared.client()
+    events = client.send(frames.headers(1, request_to(b"/test/Chat", (b"grpc-encoding", b"gzip"))))
+    (call,) = calls_in(events)
+    (received,) = messages_in(client.send(frames.data(1, zeros(4 * MIB))))
+    assert shared.held_bytes >= 4 * MIB - REPORT_BYTES
+    client.server.consumed(call, received)
+    assert shared.held_bytes == 0
+
+
+def test_room_that_dropped_replies_make_is_given_at_once_to_a_stream_that_waits_for_it() -> None:
+    client = Shared(16 * MIB, MIB).client()
+    for stream_id, reply in ((1, bytes(MIB)), (3, bytes(60_000))):
+        (call,) = calls_in(client.send(unary(stream_id, message(b""), request_to(b"/test/Unary"))))
+        client.server.reply(call, reply)
+        client.hear()
+    upload = message(bytes(60_000))
+    client.send(frames.headers(5), *(frames.data(5, upload[at : at + 15_000]) for at in range(0, 60_000, 15_000)))
+    assert 5 not in {sent.stream_id for sent in client.hear()}
+    client.send(frames.rst_stream(1))
+    assert 5 in {sent.stream_id for sent in client.hear()}
