@@ -2,9 +2,12 @@
 
 import os
 import threading
+import timeit
 from collections.abc import Callable
 
-from services.runtime.board import Board, Gauge
+import pytest
+
+from services.runtime.board import GAUGES, Board, Gauge
 
 THREADS, PROCESSES, EACH = 8, 4, 20_000
 
@@ -92,3 +95,18 @@ def test_the_largest_is_taken_once() -> None:
         board.write_as(worker)
         gauge.set(lateness)
     assert [gauge.take_largest(), gauge.take_largest()] == [3, 0]
+
+
+def test_a_value_takes_time_for_the_processes_that_are_there_not_for_those_that_could_be() -> None:
+    def time_s(board: Board) -> float:
+        return min(timeit.repeat(board.gauge().value, number=200, repeat=5))
+
+    assert time_s(Board(workers=1024)) < 5 * time_s(Board())
+
+
+def test_a_board_that_is_full_takes_no_further_gauge() -> None:
+    board = Board(workers=1)
+    for _ in range(GAUGES):
+        board.gauge()
+    with pytest.raises(RuntimeError, match="all 64 cells"):
+        board.gauge()
