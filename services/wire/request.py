@@ -12,10 +12,22 @@ ACCEPT_ENCODING = (b"grpc-accept-encoding", b"identity,gzip")
 _TRACE_CONTEXT = (b"traceparent", b"tracestate", b"baggage")
 
 
-# A service that is full says the same to everyone: 0.2 us against 2.3, of some 9 that a session takes to refuse.
-@lru_cache(maxsize=64)
+REMEMBERED_HEADS = 1024
+REMEMBERED_HEAD_BYTES = 2048
+"""A larger head is read again each time. A peer may send 64 KiB, and no budget counts what is remembered."""
+REMEMBERED_MESSAGE_CHARACTERS = 256
+"""Of a status. A message may quote what the peer sent."""
+
+
 def trailers_only(code: Code, message: str) -> tuple[Field, ...]:
     """The header fields of a response that is nothing but its status (PROTOCOL-HTTP2, Trailers-Only)."""
+    read = _trailers_only if len(message) <= REMEMBERED_MESSAGE_CHARACTERS else _trailers_only.__wrapped__
+    return read(code, message)
+
+
+# A service that is full sends the same status often: 0.2 us against 2.3, of about 9 that a session takes to refuse.
+@lru_cache(maxsize=64)
+def _trailers_only(code: Code, message: str) -> tuple[Field, ...]:
     return (
         (b":status", b"200"),
         CONTENT_TYPE,
@@ -54,10 +66,23 @@ def _trace_context(fields: tuple[Field, ...]) -> tuple[tuple[str, str], ...]:
     )
 
 
-# A client sends the same fields with every call of a kind, so nearly every lookup hits: 0.4 us against 4 us.
-@lru_cache(maxsize=1024)
+_remembered: dict[tuple[Field, ...], RequestHead] = {}
+
+
 def read_request(fields: tuple[Field, ...]) -> RequestHead:
     """Reads header fields as PROTOCOL-HTTP2, section Requests, says; what it cannot take becomes the refusal."""
+    # A client sends the same fields with every call of a kind, so nearly every lookup hits: 0.4 us against 4 us.
+    head = _remembered.get(fields)
+    if head is None:
+        head = _read(fields)
+        if head.size_bytes <= REMEMBERED_HEAD_BYTES:
+            if len(_remembered) >= REMEMBERED_HEADS:
+                _remembered.clear()
+            _remembered[fields] = head
+    return head
+
+
+def _read(fields: tuple[Field, ...]) -> RequestHead:
     by_name = dict(fields)
     path = by_name.get(b":path", b"")
     size_bytes = sum(len(name) + len(value) + 32 for name, value in fields)
