@@ -4,9 +4,9 @@
        ^                                                                 │
        └───────── at once, or after a failure when its backoff is over ──┘
 
-One that failed is tried again after a while that doubles from one failure to the next; one that ended in good order,
-at once. What waits for a stream of a connection that ends is moved to others, unread; a method that moves it returns
-those.
+A connection that failed is tried again after a pause, which doubles with each failure. One that ended in good order is
+opened again at once. Waiting calls of a connection that ends move to other connections; the method returns those
+connections.
 Must not know when a call is due, how it is sent or what its answer is worth.
 """
 
@@ -121,7 +121,7 @@ class Fleet:
             connection.backoff_ns = 0
 
     def lose(self, connection: Connection) -> set[Connection]:
-        """The peer has ended it. Returns those that got what waited for it."""
+        """The peer has ended it. Returns the connections that got its waiting calls."""
         self.lost += 1
         if connection.session.going_away:
             self.reopen(connection)
@@ -137,7 +137,7 @@ class Fleet:
         self._resolver.ask()
 
     def tend(self, now_ns: int) -> set[Connection]:
-        """Follows pods that come and go, and opens again what is due. Returns those that got what waited for others."""
+        """Follows pods that come and go, and opens what is due. Returns the connections that got waiting calls."""
         dealt: set[Connection] = set()
         if self._resolver.addresses is not self._places:
             self._places = self._resolver.addresses
@@ -177,7 +177,7 @@ class Fleet:
         return dealt
 
     def _move_waiting(self, connection: Connection) -> set[Connection]:
-        """What waits for a stream of it is dealt to others. Returns those."""
+        """Deals its waiting calls to other connections. Returns those connections."""
         waiting, connection.waiting = connection.waiting, deque()
         dealt: set[Connection] = set()
         for call in waiting:

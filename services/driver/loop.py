@@ -231,8 +231,8 @@ class Loop:
     def _counts(self, intended_ns: int) -> bool:
         """Whether a call is in the books.
 
-        Of an open loop it is when its intended send is measured. Of a closed loop it is when it was in flight at any
-        time while measuring: who waits for it does not ask when it was sent.
+        A call of an open loop is, when its intended send is measured. A call of a closed loop is, when it was in flight
+        at any time while measuring: a caller's wait counts, whenever it began.
         """
         return self._counted_from_ns <= intended_ns < self.outcome.window.end_ns
 
