@@ -184,7 +184,7 @@ class Asker:
         self.link.send("message", call.stream_id, message, payload_bytes=len(message))
 
     def when_room(self, call: ServerCall, then: Callable[[], None]) -> None:
-        if call.cancelled:
+        if call.cancelled or call.stream_id not in self._running:
             then()
         else:
             self._waiting_for_room[call.stream_id] = then
@@ -193,6 +193,7 @@ class Asker:
     def finish(self, call: ServerCall, code: Code, why: str = "") -> None:
         del self._running[call.stream_id]
         self.link.send("end", call.stream_id, code, why)
+        self._room(call.stream_id)
 
     def received(self, messages: list[Message]) -> None:
         begun = begun_bytes = 0

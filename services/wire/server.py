@@ -272,16 +272,23 @@ class ServerSession:
                 self._report_refusal()
             if not call.cancelled:
                 self._answer(call, code, message, fields)
+            if self._waiting_for_room:
+                self._end_waits(call)
 
     def when_room(self, call: ServerCall, then: Callable[[], object]) -> None:
-        """Calls `then` once few replies of `call` are left that the peer has not made room for, or it is cancelled.
+        """Calls `then` once few replies of `call` wait for room from the peer, or once the call ends.
 
-        That is now, or in a later `receive_data` or `data_to_send`. What is asked for one call is called in order.
+        That is now, or in a later `receive_data`, `data_to_send` or `finish`. Each `then` of one call is called once,
+        in the order of `when_room`.
         """
         waiting = self._waiting_for_room.get(call.stream_id)
         if waiting is not None:
             waiting.append(then)
-        elif call.cancelled or self._http2.queued_body_size(call.stream_id) < ROOM_BYTES:
+        elif (
+            call.cancelled
+            or call.stream_id not in self._calls
+            or self._http2.queued_body_size(call.stream_id) < ROOM_BYTES
+        ):
             then()
         else:
             self._waiting_for_room[call.stream_id] = deque((then,))
@@ -572,8 +579,13 @@ class ServerSession:
             self._let_go(call)
         if self._incomplete:
             self._complete(call)
-        for then in self._waiting_for_room.pop(call.stream_id, ()):
-            then()
+        self._end_waits(call)
+
+    def _end_waits(self, call: ServerCall) -> None:
+        """Calls what waits for room. A `then` may end the call and so come here again: each is removed, then called."""
+        waiting = self._waiting_for_room.pop(call.stream_id, None)
+        while waiting:
+            waiting.popleft()()
 
     def _cancel_all(self) -> None:
         for call in tuple(self._calls.values()):

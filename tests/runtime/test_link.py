@@ -327,3 +327,18 @@ def test_both_methods_of_the_workload_can_be_run_elsewhere(workers: Workers) -> 
     turn(workers.loop)
     ((_, there),) = workers.running.calls
     assert there.shape is Shape.SERVER_STREAMING
+
+
+def test_who_waits_for_room_is_called_when_its_call_ends_and_at_once_after_that(workers: Workers) -> None:
+    workers.call()
+    turn(workers.loop)
+    ((caller, there),) = workers.running.calls
+    called: list[str] = []
+    caller.when_room(there, lambda: called.append("before the end"))
+    assert called == []
+    caller.finish(there, Code.OK)
+    assert called == ["before the end"]
+    caller.when_room(there, lambda: called.append("after the end"))
+    assert called == ["before the end", "after the end"]
+    turn(workers.loop)
+    assert workers.asking.ends == [(Code.OK, "")]
