@@ -57,6 +57,10 @@ class ConnectionMemory:
             self._reported_bytes += change_bytes
             self._service.add(change_bytes)
 
+    def room_bytes(self) -> int:
+        """How much more it may hold, alone and beside all others; below 0 where it is too much."""
+        return min(self.own_room_bytes(), self.shared_room_bytes())
+
     def own_room_bytes(self) -> int:
         """How much more it may hold, as far as it alone is concerned; below 0 where it is too much."""
         return self.most_bytes - self.held_bytes

@@ -6,6 +6,7 @@ A message is a flag byte (1: compressed), its length in four bytes, big-endian, 
 
 import struct
 import zlib
+from collections.abc import Callable
 
 from services.wire.status import Code, RpcError
 
@@ -50,10 +51,11 @@ class MessageReader:
         """What has come of the next message."""
         return len(self._buffer)
 
-    def feed(self, data: bytes, room_bytes: int | None = None) -> list[tuple[bytes, bool]]:
+    def feed(self, data: bytes, room_bytes: Callable[[], int] | None = None) -> list[tuple[bytes, bool]]:
         """The messages that `data` completes, in order, each with whether it came compressed.
 
-        Decompressed they have `room_bytes` at most, where that is given; else NoMemoryError, before they are whole.
+        `room_bytes` returns how many bytes the decompressed messages may have. It is called only for a compressed
+        message. NoMemoryError is raised for more bytes, before the message is whole.
         """
         if self._buffer:
             self._buffer += data
@@ -61,6 +63,7 @@ class MessageReader:
                 return []
             data = bytes(self._buffer)
         messages = []
+        unpacked_bytes = 0
         at, size = 0, len(data)
         while size - at >= PREFIX_BYTES:
             flag, length = _PREFIX.unpack_from(data, at)
@@ -76,9 +79,8 @@ class MessageReader:
                 break
             message = data[at + PREFIX_BYTES : end]
             if flag:
-                message = self._decompress(message, room_bytes)
-                if room_bytes is not None:
-                    room_bytes -= len(message)
+                message = self._decompress(message, None if room_bytes is None else room_bytes() - unpacked_bytes)
+                unpacked_bytes += len(message)
             messages.append((message, bool(flag)))
             at = end
         else:
@@ -98,7 +100,7 @@ class MessageReader:
             plain = unpacker.decompress(message, most_bytes + 1)
         except zlib.error as error:
             raise RpcError(Code.INTERNAL, f"message is not gzip: {error}") from error
-        if self._max_bytes > most_bytes < len(plain):
+        if most_bytes < self._max_bytes and len(plain) > most_bytes:
             raise NoMemoryError(
                 f"no memory: decompressed, the message has more than the {most_bytes} bytes that are free"
             )

@@ -460,8 +460,7 @@ class ServerSession:
         """The messages that `data` completes; these and what is left over count as held. Raises RpcError."""
         had_bytes = reader.buffered_bytes
         memory = self._memory
-        room_bytes = min(memory.own_room_bytes(), memory.shared_room_bytes()) if call.head.gzip else None
-        messages = reader.feed(data, room_bytes)
+        messages = reader.feed(data, memory.room_bytes)
         self._hold(call, reader.buffered_bytes - had_bytes + sum(len(message) for message, _ in messages))
         if memory.held_bytes > FREE_BYTES:
             self._check_memory(0)
@@ -670,7 +669,7 @@ class ServerSession:
         """Whether a reply may be queued, in the place of the call's request; else the call ends."""
         self._note_queued(self._http2.queued_body_size())
         memory = self._memory
-        if size_bytes <= min(memory.own_room_bytes(), memory.shared_room_bytes()) + call._held_bytes:
+        if size_bytes <= memory.room_bytes() + call._held_bytes:
             return True
         self._report_refusal()
         self._answer(call, Code.RESOURCE_EXHAUSTED, "no memory: too many replies wait to be read", [])
