@@ -640,7 +640,6 @@ class ServerSession:
 
     def _plain_to_send(self) -> bytes:
         data = self._http2.data_to_send(_SEND_BYTES)
-        self._updates_earned_bytes += len(data)
         queued_bytes = self._http2.queued_body_size()
         if queued_bytes != self._queued_bytes:
             self._note_queued(queued_bytes)
@@ -656,6 +655,7 @@ class ServerSession:
             return data
         if (self._early or self._drain_ping_due) and len(data) < _SEND_BYTES:  # else something may still be waiting
             data += self._follow_up()
+        self._updates_earned_bytes += len(data)  # all of it: a failed session no longer counts what the peer does
         return data
 
     def _tell_room(self) -> None:

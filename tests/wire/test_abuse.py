@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from services.wire import Limits
-from services.wire.limits import UPDATE_EARNED_BYTES
+from services.wire.limits import UPDATE_EARNED_BYTES, Allowance
 from tests.wire import frames
 from tests.wire.ends import RawClient, calls_in
 from tests.wire.frames import message, request_to
@@ -244,3 +244,14 @@ def test_calls_in_flight_are_cancelled_once_when_their_peer_is_cut_off() -> None
     client.server.reply(call, b"too late")
     assert client.hear()[-1].kind == frames.GOAWAY
     assert client.server.calls_in_flight == 0
+
+
+def test_frames_that_stop_an_early_sender_earn_window_updates_too() -> None:
+    client = RawClient(Limits(window_updates=Allowance(0, 0)))
+    unknown = request_to(b"/test/Unknown")
+    client.send(*(frames.headers(1 + 2 * number, unknown) for number in range(50)))
+    sent_bytes = sum(9 + len(sent.payload) for sent in client.hear())
+    client.send(*(update_of_the_connection(at) for at in range(sent_bytes // UPDATE_EARNED_BYTES)))
+    assert not client.server.closed
+    client.send(*(update_of_the_connection(at) for at in range(EARNED + 1)))
+    assert client.server.closed
