@@ -504,15 +504,16 @@ class ServerSession:
             self._withhold(size_bytes)
 
     def _is_stuck(self) -> bool:
-        """Most of what the connection holds is incomplete messages: too little will end that would make room.
+        """Most of what the connection holds is incomplete messages.
 
-        Then the eldest of them goes on, so that all come through, one after the other.
+        Few calls are running, so calls that end will free little room. Then the oldest incomplete message goes on:
+        all of them come through, one after the other.
         """
         running_bytes = sum(call._held_bytes for call in self._calls.values() if call.stream_id not in self._incomplete)
         return running_bytes + self._queued_bytes <= self._memory.most_bytes // 2
 
     def _withhold(self, size_bytes: int) -> None:
-        """Room that is withheld from one stream is given to the connection, lest the streams block each other.
+        """Room that is withheld from one stream is given to the connection, so that no stream blocks another.
 
         Twice, as libnghttp2 updates a window once half of it is given back.
         """
@@ -566,7 +567,10 @@ class ServerSession:
             self._cancel(call, events)
 
     def _cancel(self, call: ServerCall, events: list[ServerEvent]) -> None:
-        """Nobody waits for `call`: tells its handler, which counts until it has finished; forgets it if it has none."""
+        """The peer has given `call` up. A handler that has it is notified, and counts until it finishes the call.
+
+        A call that no handler has is removed.
+        """
         call.cancelled = True
         call._reader = None
         if call._backlog is not None:

@@ -242,3 +242,46 @@ def test_room_that_dropped_replies_make_is_given_at_once_to_a_stream_that_waits_
     assert 5 not in {sent.stream_id for sent in client.hear()}
     client.send(frames.rst_stream(1))
     assert 5 in {sent.stream_id for sent in client.hear()}
+
+
+def test_who_waits_for_room_is_called_when_the_call_ends_and_at_once_after_that() -> None:
+    client = RawClient()
+    call = download(client)
+    client.server.send_message(call, bytes(2 * ROOM_BYTES))
+    client.hear()
+    called: list[str] = []
+    client.server.when_room(call, lambda: called.append("before the end"))
+    assert called == []
+    client.server.finish(call)
+    assert called == ["before the end"]
+    client.server.when_room(call, lambda: called.append("after the end"))
+    assert called == ["before the end", "after the end"]
+
+
+def test_who_waits_for_room_is_called_once_even_when_a_reply_is_refused_meanwhile() -> None:
+    client = Shared(8 * MIB, 4 * MIB).client()
+    call = download(client)
+    client.server.send_message(call, bytes(2 * ROOM_BYTES))
+    client.hear()
+    called: list[bool] = []
+    client.server.when_room(call, lambda: client.server.send_message(call, bytes(5 * MIB)))
+    client.server.when_room(call, lambda: called.append(call.cancelled))
+    client.send(frames.window_update(0, 2 * ROOM_BYTES), frames.window_update(1, 2 * ROOM_BYTES))
+    client.hear()
+    assert called == [True]
+
+
+def test_the_service_is_asked_for_room_only_for_a_message_that_is_unpacked() -> None:
+    asked = []
+
+    class Asked(Shared):
+        def room_bytes(self) -> int:
+            asked.append(self.budget_bytes)
+            return super().room_bytes()
+
+    client = Asked(16 * MIB, 8 * MIB).client()
+    body = zeros(9)
+    client.send(frames.headers(1, GZIPPED), *(frames.data(1, body[at : at + 1]) for at in range(len(body) - 1)))
+    assert asked == []
+    assert calls_in(client.send(frames.data(1, body[-1:], end_stream=True)))
+    assert len(asked) == 1
