@@ -160,18 +160,22 @@ class Handlers:
 
     def ready(self, events: int) -> None:
         """There is mail: the process that reads is there, or another one after it."""
-        try:
-            while (sock := self._mailbox.receive()) is not None:
-                asker = Asker(self._calls, self._service.ledger, self._left)
-                asker.link = CompletionLink(
-                    sock, self._proactor, received=asker.received, lost=asker.lost, reads_while_full=False
-                )
-                self._askers.add(asker)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self._service.shortage.of_descriptors(error)
-            self._proactor.call_at(time.monotonic_ns() + round(PAUSE_S * 1e9), partial(self.ready, events))
+        while True:
+            try:
+                sock = self._mailbox.receive()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._service.shortage.of_descriptors(error)
+                self._proactor.call_at(time.monotonic_ns() + round(PAUSE_S * 1e9), partial(self.ready, events))
+                return
+            if sock is None:
+                return
+            asker = Asker(self._calls, self._service.ledger, self._left)
+            asker.link = CompletionLink(
+                sock, self._proactor, received=asker.received, lost=asker.lost, reads_while_full=False
+            )
+            self._askers.add(asker)
 
     def _left(self, asker: Asker) -> None:
         self._askers.discard(asker)

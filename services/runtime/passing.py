@@ -71,14 +71,17 @@ class Receiver:
         self._watch = Pausable(loop, mailbox.fileno(), self)
 
     def ready(self, events: int) -> None:
-        try:
-            while (sock := self._mailbox.receive()) is not None:
-                self._take(sock)
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self._shortage.of_descriptors(error)
-            self._watch.pause()
-            return
+        while True:
+            try:
+                sock = self._mailbox.receive()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._shortage.of_descriptors(error)
+                self._watch.pause()
+                return
+            if sock is None:
+                break
+            self._take(sock)
         self._watch.end()
         self._ended()

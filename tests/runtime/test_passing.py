@@ -1,10 +1,15 @@
 """A connection that is passed is the same connection, and is counted until somebody takes it."""
 
+import errno
 import socket
 
 import pytest
 
-from services.runtime.passing import Mailbox
+from services.runtime.board import Board
+from services.runtime.demultiplexer import READABLE
+from services.runtime.loop import Loop
+from services.runtime.passing import Mailbox, Receiver
+from services.runtime.shortage import Shortage
 
 
 def test_what_is_passed_is_taken_in_order_and_then_comes_the_end() -> None:
@@ -27,3 +32,17 @@ def test_what_is_passed_is_taken_in_order_and_then_comes_the_end() -> None:
 def test_nothing_yet_is_not_the_end() -> None:
     with pytest.raises(BlockingIOError):
         Mailbox().receive()
+
+
+def test_an_error_of_what_takes_a_connection_is_no_shortage_of_the_process_that_receives_it() -> None:
+    mailbox, shortage = Mailbox(), Shortage("reactor", Board())
+
+    def take(_: socket.socket) -> None:
+        raise OSError(errno.ENOMEM, "of the one who takes")
+
+    receiver = Receiver(mailbox, Loop(), shortage, take)
+    for passed in socket.socketpair():
+        mailbox.send(passed)
+    with pytest.raises(OSError, match="of the one who takes"):
+        receiver.ready(READABLE)
+    assert not shortage.is_now
