@@ -66,7 +66,7 @@ async def serve_until_drained(service: Service) -> None:
     watcher = asyncio.create_task(watch_lag(service.loop_lag))
     await drained.wait()
     asyncio.get_running_loop().remove_reader(service.drain)
-    acceptor.close()
+    await acceptor.close()
     for connection in connections.values():
         connection.drain()
     while connections and not service.drained():

@@ -144,10 +144,12 @@ class Acceptor:
         self._connecting: set[asyncio.Task[object]] = set()
         self._watch()
 
-    def close(self) -> None:
-        """Accepts no more."""
+    async def close(self) -> None:
+        """Accepts no more. Returns once each connection that was accepted has its protocol, so that all can drain."""
         self._loop.remove_reader(self._listener)
         self._listener.close()
+        if self._connecting:
+            await asyncio.wait(self._connecting)
 
     def _watch(self) -> None:
         if self._listener.fileno() >= 0:
@@ -184,7 +186,7 @@ async def serve_until_drained(service: Service, handle: Handle) -> None:
     acceptor = Acceptor(service.listen(), accepted, service.shortage)
     await drain_asked.wait()
     loop.remove_reader(service.drain)
-    acceptor.close()
+    await acceptor.close()
     for connection in tuple(connections):
         connection.drain()
     while connections and not service.drained():

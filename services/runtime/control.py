@@ -141,7 +141,7 @@ class Control:
         asyncio.get_running_loop().add_reader(watched, stopping.set)
         acceptor = Acceptor(listener, self._accepted, self._shortage)
         await stopping.wait()
-        acceptor.close()
+        await acceptor.close()
         for watch in tuple(self._watches.values()):
             watch.end()
         for connection in tuple(self._connections):

@@ -12,7 +12,12 @@ from sweetspot.v1 import backend_pb2, control_pb2, workload_pb2
 
 from services.network.address import Address
 from services.runtime import turns
-from services.runtime.aio import AsyncioWaits, Connection
+from services.runtime.aio import Acceptor, AsyncioWaits, Connection, serve_until_drained
+from services.runtime.board import Board
+from services.runtime.config import Config
+from services.runtime.drain import Drain
+from services.runtime.service import Service
+from services.runtime.shortage import Shortage
 from services.wire import ClientSession, Code, RpcError, ServerCall, ServerEvent, ServerSession, Shape
 from services.workload.ledger import Ledger
 from services.workload.run import FETCH_PATH, Fetch, Run
@@ -227,3 +232,52 @@ def test_what_takes_long_is_dealt_with_in_turns_and_nothing_is_read_meanwhile(mo
 
     asyncio.run(story())
     assert len(calls) == 5
+
+
+def test_what_is_accepted_last_has_its_protocol_once_the_acceptor_is_closed() -> None:
+    made: list[asyncio.BaseTransport] = []
+
+    class Noting(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            made.append(transport)
+
+    async def story() -> None:
+        listener = socket.create_server(("127.0.0.1", 0))
+        acceptor = Acceptor(listener, Noting, Shortage("backend", Board()))
+        with socket.create_connection(listener.getsockname()):
+            acceptor._ready()
+            assert not made
+            await acceptor.close()
+            (transport,) = made
+            transport.close()
+
+    asyncio.run(story())
+
+
+def test_a_connection_that_is_accepted_as_the_drain_begins_drains(monkeypatch: pytest.MonkeyPatch) -> None:
+    received: list[bytes] = []
+
+    async def story() -> None:
+        service = Service("backend", Config(host="127.0.0.1", drain_timeout_s=TIMEOUT_S), drain=Drain())
+        listener = service.open_listener()
+        monkeypatch.setattr(service, "listen", lambda: listener)
+        client = socket.create_connection(listener.getsockname())
+        client.settimeout(TIMEOUT_S)
+        serving = asyncio.create_task(serve_until_drained(service, lambda *_: None))
+        await asyncio.sleep(0)  # it waits for the drain
+        service.drain.request()
+        session = ClientSession("in.memory")
+        client.sendall(session.data_to_send())
+
+        def talk() -> None:
+            while data := client.recv(4096):
+                session.receive_data(data)
+                client.sendall(session.data_to_send())
+            received.append(b"end")
+            client.close()
+
+        talking = asyncio.to_thread(talk)
+        await asyncio.gather(talking, serving)
+
+    asyncio.run(story())
+    assert received == [b"end"]
