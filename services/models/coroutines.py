@@ -22,7 +22,7 @@ from functools import partial
 from services.runtime.aio import Acceptor, AsyncioWaits, watch_lag
 from services.runtime.answers import respond
 from services.runtime.drain import DRAIN_POLL_S
-from services.runtime.linger import LINGER_S
+from services.runtime.linger import LINGER_S, UNREAD_S
 from services.runtime.service import Service
 from services.runtime.turns import Turns
 from services.wire import CallCancelled, CallReceived, Code, ServerCall, ServerEvent
@@ -104,7 +104,7 @@ class Connection:
             await self._flush()
         self._service.close_session(self._session)
         self._writer.close()
-        if self._lingering is not None:
+        if self._lingering is not None and not self._writer.transport.get_write_buffer_size():
             self._lingering.cancel()
 
     async def _read(self) -> bytes:
@@ -185,21 +185,21 @@ class Connection:
         transport = self._writer.transport
         while transport.get_write_buffer_size() <= UNSENT_BYTES and (data := self._session.data_to_send()):
             self._writer.write(data)
+        if self._session.closed and self._lingering is None:
+            self._linger(UNREAD_S)
         if transport.get_write_buffer_size() > UNSENT_BYTES:
             self._rest = self._rest or asyncio.create_task(self._write_rest())
-            return
-        if self._session.closed and self._lingering is None:
+        elif self._session.closed:
             with contextlib.suppress(OSError):  # ENOTCONN: the peer was first
                 self._writer.write_eof()  # the peer closes in turn, or is cut off: either wakes the reader
-            self._linger()
 
-    def _linger(self) -> None:
-        self._lingering = asyncio.get_running_loop().call_later(LINGER_S, self._cut_off)
+    def _linger(self, unread_s: float) -> None:
+        self._lingering = asyncio.get_running_loop().call_later(LINGER_S, self._cut_off, unread_s - LINGER_S)
 
-    def _cut_off(self) -> None:
-        """Ends the connection, unless the peer has yet to read what it was sent."""
-        if self._writer.transport.get_write_buffer_size():
-            self._linger()
+    def _cut_off(self, unread_s: float) -> None:
+        """Ends the connection. A peer that has not read all gets `unread_s` more."""
+        if unread_s > 0 and self._writer.transport.get_write_buffer_size():
+            self._linger(unread_s)
         else:
             self._writer.transport.abort()
 
