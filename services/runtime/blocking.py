@@ -31,9 +31,9 @@ WRITE_STALL_S = 20
 class Connection:
     """A blocking socket and its session.
 
-    Guarantees: one thread reads; any thread may answer; the lock is never held while a handler runs or while
-    anyone waits for the peer to send, only while bytes are written. A peer that does not read them within
-    WRITE_STALL_S loses the connection.
+    Guarantees: one thread reads; any thread may answer; the lock is never held while a handler runs or a thread waits
+    for the peer. One thread writes at a time, and writes what the others leave meanwhile: so a peer that does not read
+    blocks one thread of a pool, not each that answers it. After WRITE_STALL_S such a peer loses the connection.
     """
 
     def __init__(self, sock: socket.socket, service: Service, waiters: threading.Semaphore | None = None) -> None:
@@ -45,6 +45,8 @@ class Connection:
         self._session = service.open_session()
         self._turns = Turns(self._session)
         self._lock = threading.Lock()
+        self._written = threading.Condition(self._lock)
+        self._is_writing = False
         self._reader: int | None = None
         self._ahead: list[ServerEvent] = []  # read while the reading thread waited for room
         self._draining = False
@@ -87,12 +89,13 @@ class Connection:
             time.sleep(GIVE_WAY_S)
             with self._lock:
                 self._turns.go_on(deal)
-                self._flush()
+                unsent = self._begin_to_write()
         else:
             data = self._read()
             with self._lock:
                 self._turns.take(data, deal)
-                self._flush()
+                unsent = self._begin_to_write()
+        self._write(unsent)
         return None if self._session.closed and not (events or self._turns.pending) else events
 
     def run(self, call: ServerCall, waits: linear.Waits, identity: bytes) -> None:
@@ -104,8 +107,8 @@ class Connection:
             for message in linear.handle(run, waits):
                 with self._lock:
                     self._session.send_message(call, message)
-                    if run.streams:
-                        self._flush()
+                    unsent = self._begin_to_write() if run.streams else b""
+                self._write(unsent)
                 if run.has_streamed_much:
                     self._wait_for_room(call, run)
         except Exception as error:
@@ -133,22 +136,27 @@ class Connection:
         """Ends a call with a status."""
         with self._lock:
             self._session.finish(call, code, message)
-            self._flush()
-            if self._session.closed and self._cut_off is None and self._sock.fileno() >= 0:
-                self._end()
+            unsent = self._begin_to_write()
+            if not unsent:
+                self._end_if_over()
+        self._write(unsent)
 
     def drain(self) -> None:
         """Tells the peer to open no more calls; the connection ends with the last one in flight."""
         self._draining = True
         with self._lock:
             self._session.drain()
-            self._flush()
+            unsent = self._begin_to_write()
+        self._write(unsent)
 
     def close(self) -> None:
         """Gives the socket back; by the reading thread, once `receive` gave None."""
         self._service.close_session(self._session)
+        with self._lock:
+            self._wait_until_written()
         linger(self._sock)
         with self._lock:
+            self._wait_until_written()  # what a thread writes by now fails at once
             self._sock.close()
             if self._cut_off is not None:
                 self._cut_off.cancel()
@@ -162,6 +170,10 @@ class Connection:
             return self._sock.recv(RECEIVE_BYTES)
         except OSError:
             return b""
+
+    def _end_if_over(self) -> None:
+        if self._session.closed and not self._is_writing and self._cut_off is None and self._sock.fileno() >= 0:
+            self._end()
 
     def _end(self) -> None:
         """Ends our side. The peer ends its own in turn or is cut off, and either wakes whoever is in `receive`."""
@@ -179,17 +191,39 @@ class Connection:
         except OSError:  # ENOTCONN, EBADF: the peer or the reader was first
             return
 
-    def _flush(self) -> None:
+    def _begin_to_write(self) -> bytes:
+        """With the lock: what this thread is to `_write` without it; b"" where another one writes, or nothing is."""
+        if self._is_writing:
+            return b""
+        data = self._session.data_to_send()
+        self._is_writing = bool(data)
+        return data
+
+    def _write(self, data: bytes) -> None:
+        """Writes what `_begin_to_write` gave, and what there is by then."""
         try:
-            data = self._session.data_to_send()
             while data:
                 self._send(data)
-                if data := self._session.data_to_send():
+                with self._lock:
+                    data = self._session.data_to_send()
+                    if not data:
+                        self._end_writing()
+                        self._end_if_over()
+                if data:
                     time.sleep(GIVE_WAY_S)  # a peer may read as fast as this writes
         except OSError:
-            for event in self._session.receive_data(b""):  # who runs a call looks whether it is cancelled
-                respond(self._session, self._service, event)
+            with self._lock:
+                self._end_writing()
+                for event in self._session.receive_data(b""):  # who runs a call looks whether it is cancelled
+                    respond(self._session, self._service, event)
             self._shutdown(socket.SHUT_RDWR)
+
+    def _end_writing(self) -> None:
+        self._is_writing = False
+        self._written.notify_all()
+
+    def _wait_until_written(self) -> None:
+        self._written.wait_for(lambda: not self._is_writing)
 
     def _send(self, data: bytes) -> None:
         # Not `sendall`, which waits anew whenever the peer has read a little.

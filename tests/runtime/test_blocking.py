@@ -1,18 +1,21 @@
 """A connection that threads share loses nothing of what its end means, whichever of them meets it."""
 
+import select
 import socket
+import threading
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
+from sweetspot.v1 import workload_pb2
 
 from services.runtime import blocking
-from services.runtime.blocking import WRITE_STALL_S, Connection
+from services.runtime.blocking import WRITE_STALL_S, BlockingWaits, Connection
 from services.runtime.config import Config
 from services.runtime.drain import Drain
 from services.runtime.reflection import PATHS
 from services.runtime.service import Service
-from services.wire import CallReceived, ClientSession, Code
+from services.wire import CallReceived, ClientSession, Code, ServerCall
 
 
 def test_a_stream_that_the_reader_answers_ends_where_another_thread_finds_its_client_gone() -> None:
@@ -30,6 +33,34 @@ def test_a_stream_that_the_reader_answers_ends_where_another_thread_finds_its_cl
     connection.finish(event.call, Code.OK, "")
     assert connection.receive() is None
     assert service.calls_in_flight.own() == 0
+    connection.close()
+
+
+def test_a_peer_that_does_not_read_blocks_one_of_the_threads_that_answer_it() -> None:
+    client, ours = socket.socketpair()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    connection = Connection(ours, Service("thread_pool", Config(), drain=Drain()))
+    session = ClientSession("in.memory")
+    request = workload_pb2.RunRequest(payload=bytes(30_000)).SerializeToString()
+    asked = [session.start("/sweetspot.v1.Workload/Run", request) for _ in range(2)]
+    client.sendall(session.data_to_send())
+    calls: list[ServerCall] = []
+    while len(calls) < len(asked):
+        calls += [event.call for event in connection.receive() or []]
+    threads = [
+        threading.Thread(target=connection.run, args=(call, BlockingWaits(None), b""), daemon=True) for call in calls
+    ]
+    threads[0].start()
+    select.select([client], [], [])
+    threads[1].start()
+    threads[1].join(5)
+    assert [thread.is_alive() for thread in threads] == [True, False]
+    while any(call.code is None for call in asked):
+        session.receive_data(client.recv(65_536))
+    assert [call.code for call in asked] == [Code.OK, Code.OK]
+    threads[0].join()
+    client.close()
+    assert connection.receive() is None
     connection.close()
 
 
