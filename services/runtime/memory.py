@@ -25,9 +25,19 @@ class SharedMemory:
     """What all connections of a service hold together."""
 
     def __init__(self, held: Gauge, config: Config) -> None:
+        """held: absent as long as this process and its workers read no connection themselves."""
         self._held = held
-        self._budget_bytes = budget_bytes(config)
-        self.connection_bytes = max(self._budget_bytes // 2, 2 * config.max_message_bytes)
+        self.budget_bytes = budget_bytes(config)
+        self.connection_bytes = max(self.budget_bytes // 2, 2 * config.max_message_bytes)
+
+    @property
+    def held_bytes(self) -> int | None:
+        """As far as connections have reported it; None where they do not."""
+        return self._held.value()
+
+    def begin(self) -> None:
+        """Connections of this process, or of its workers, report from now on."""
+        self._held.set(0)
 
     def add(self, change_bytes: int) -> None:
         """A connection holds so much more."""
@@ -35,4 +45,4 @@ class SharedMemory:
 
     def room_bytes(self) -> int:
         """How much more all together may hold; below 0 where it is too much."""
-        return self._budget_bytes - (self._held.value() or 0)
+        return self.budget_bytes - (self._held.value() or 0)

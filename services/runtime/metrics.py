@@ -25,6 +25,11 @@ def readings(service: Service) -> Iterator[Reading]:
     refusals = service.refusals.value()
     if refusals is not None:
         yield Number("sweetspot.refusals", "{call}", "Calls refused for want of room", refusals, is_total=True)
+    held_bytes = service.memory.held_bytes
+    if held_bytes is not None:
+        yield Number("sweetspot.memory.held", "By", "Requests and unread replies that connections hold", held_bytes)
+        budget_bytes = service.memory.budget_bytes
+        yield Number("sweetspot.memory.budget", "By", "The most that connections may hold together", budget_bytes)
     failed_starts = service.shortage.failed_starts.value() or 0
     yield Number(
         "sweetspot.starts.failed", "{start}", "Threads and processes that did not start", failed_starts, is_total=True

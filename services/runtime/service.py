@@ -92,7 +92,7 @@ class Service:
         self.refusals = board.total(absent=True)
         """Calls that found no room; absent where the wire is not ours, which then refuses by itself."""
         self.spans = SpanTotals(board)
-        self.memory = SharedMemory(board.gauge(), config)
+        self.memory = SharedMemory(board.gauge(absent=True), config)
         """What connections hold of requests and replies."""
         self.stages = Table(stages, board)
         """What the stages are told and tell; empty where the model has none."""
@@ -216,6 +216,7 @@ class Service:
         connection to one of them (socket(7), SO_REUSEPORT).
         """
         self.refusals.set(0)
+        self.memory.begin()
         at = self.config.port if port is None else port
         listener = listen(self.listens_at, at, backlog=self.config.backlog, reuse_port=reuse_port)
         # Inherited by what is accepted. With Nagle's algorithm, a reply that is a second write waits 40 ms for a

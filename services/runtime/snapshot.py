@@ -30,10 +30,13 @@ def snapshot(service: Service) -> control_pb2.SnapshotReply:
         calls_in_flight=service.calls_in_flight.value(),
         queue_depth=service.queue_depth(),
         loop_lag_max_ns=service.loop_lag.take_max_ns(),
+        held_bytes=service.memory.held_bytes,
         ledger_sum=service.ledger.sum(),
         lost_updates=service.lost_updates.value(),
         aborted_transfers=service.aborted_transfers.value(),
     )
+    if reply.HasField("held_bytes"):
+        reply.memory_budget_bytes = service.memory.budget_bytes
     if (spans := service.spans.read()) is not None:
         reply.spans.CopyFrom(spans)
     for row in service.stages.rows.values():

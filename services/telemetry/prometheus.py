@@ -63,6 +63,8 @@ def _family(reading: Reading) -> Metric:
     name = reading.name.replace(".", "_")
     if isinstance(reading, Distribution):
         return _histogram(f"{name}_seconds", reading)
+    if reading.unit == "By":
+        name += "_bytes"
     kind = CounterMetricFamily if reading.is_total else GaugeMetricFamily
     family: Metric = kind(name, reading.description, reading.value)
     return family

@@ -21,10 +21,13 @@ from services.runtime.drain import Drain
 from services.runtime.service import Service
 from services.telemetry import TraceContext
 from services.telemetry.otlp_metrics import OtlpMetrics
+from services.wire.memory import REPORT_BYTES
 from tests.serving import Serving, serving
 from tests.wire_client import WireClient
 
 SLEEP = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=60_000_000))])
+LARGE_BYTES = 1_000_000
+LARGE_SLEEP = workload_pb2.RunRequest(payload=bytes(LARGE_BYTES), steps=SLEEP.steps)
 CALLS = 5
 
 
@@ -80,24 +83,39 @@ def ended(service: Serving, calls: int) -> dict[str, Metric]:
 
 
 @pytest.mark.parametrize(
-    ("model", "has_loop"),
-    [("thread_pool", False), ("reactor", True), ("process_pool", False), ("grpcio_asyncio", True)],
+    ("model", "has_loop", "own_wire"),
+    [
+        ("thread_pool", False, True),
+        ("reactor", True, True),
+        ("process_pool", False, True),
+        ("grpcio_asyncio", True, False),
+    ],
 )
-def test_what_is_scraped_agrees_with_the_services_own_counters(model: str, has_loop: bool) -> None:
-    with serving(model, "--metrics-port=0") as service, grpc.insecure_channel(service.address) as channel:
+def test_what_is_scraped_agrees_with_the_services_own_counters(model: str, has_loop: bool, own_wire: bool) -> None:
+    # A worker that sleeps does not see that its caller has left, so a drain would wait for it.
+    started = serving(model, "--metrics-port=0", "--drain-timeout-s=0")
+    with started as service, grpc.insecure_channel(service.address) as channel:
         done = [run(channel, workload_pb2.RunRequest()) for _ in range(CALLS)]
         for call in done:
             call.result()
         ended(service, CALLS)
-        waiting = run(channel, SLEEP)
+        waiting = run(channel, LARGE_SLEEP)
         snapshot = service.wait_until(
             # A loop notes its lag for the first time a moment after it has begun.
-            lambda reply: reply.calls_in_flight == 1 and reply.HasField("loop_lag_max_ns") == has_loop,
+            lambda reply: (
+                reply.calls_in_flight == 1
+                and reply.HasField("loop_lag_max_ns") == has_loop
+                and (reply.held_bytes >= LARGE_BYTES - REPORT_BYTES) == own_wire
+            ),
             "the call never arrived, or what the loop has noted",
         )
         found = scrape(service)
         assert value(found["sweetspot_calls_in_flight"]) == snapshot.calls_in_flight == 1
         assert value(found["sweetspot_connections"]) == snapshot.connections
+        assert ("sweetspot_memory_held_bytes" in found) == snapshot.HasField("held_bytes") == own_wire
+        if own_wire:
+            assert value(found["sweetspot_memory_held_bytes"]) == snapshot.held_bytes
+            assert value(found["sweetspot_memory_budget_bytes"]) == snapshot.memory_budget_bytes > snapshot.held_bytes
         assert ("sweetspot_queue_depth" in found) == snapshot.HasField("queue_depth")
         assert ("sweetspot_loop_lag_seconds" in found) == has_loop
         assert found["target"].samples[0].labels["sweetspot_model"] == model
