@@ -1,6 +1,7 @@
 """The parts of a pipeline of stages, one by one: nothing is lost between them, and nothing comes too soon."""
 
 import threading
+import tracemalloc
 
 import pytest
 
@@ -226,3 +227,14 @@ def test_a_batch_gets_smaller_as_long_as_that_costs_nothing() -> None:
     for _ in range(50):
         batch = batching.next_batch(batch, most, served_per_s(batch))
     assert batch == 1, "where all is served anyway, no call waits for others"
+
+
+def test_the_head_of_a_traced_call_is_not_remembered() -> None:
+    register, large_bytes = Register(), 16 * 1024
+    tracemalloc.start()
+    for number in range(60):
+        head = (b"/test/Unary", None, (("tracestate", f"{number:02}" * (large_bytes // 2)),))
+        Event.unpacked((number, head, False, 0, b""), register)
+    held_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held_bytes < 3 * large_bytes

@@ -93,10 +93,13 @@ class Event:
         """In the process that has it now."""
         number, head, streams, received_ns, request, *come = packed
         shape = Shape.SERVER_STREAMING if streams else Shape.UNARY
-        return cls(number, _head(*head), shape, received_ns, request, register, *come)
+        *_, trace_context = head
+        # Each trace context comes once, and has up to 16 KiB that no budget counts.
+        read_head = _head.__wrapped__ if trace_context else _head
+        return cls(number, read_head(*head), shape, received_ns, request, register, *come)
 
 
-# Most callers say the same with every call, as to whoever reads their connection: 0.2 us against 1.8.
+# Most callers send the same head with every call: 0.2 us against 1.8.
 @lru_cache(maxsize=1024)
 def _head(path: bytes, timeout_ns: int | None, trace_context: Headers) -> RequestHead:
     return RequestHead(path, (), 0, timeout_ns=timeout_ns, trace_context=trace_context)
