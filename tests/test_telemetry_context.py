@@ -1,5 +1,8 @@
 """W3C Trace Context: which callers' spans are taken over, and what is sent to the next process."""
 
+import tracemalloc
+from collections.abc import Callable
+
 import pytest
 
 from services.telemetry import TraceContext
@@ -156,3 +159,13 @@ def test_labels_arrive_as_they_were_sent() -> None:
 )
 def test_a_member_that_is_no_label_becomes_no_attribute(member: str) -> None:
     assert from_baggage(f"{member},sweetspot.trial=t;ttl=1") == {"sweetspot.trial": "t"}
+
+
+@pytest.mark.parametrize("read", [parse_tracestate, parse_baggage, from_baggage])
+def test_little_of_what_callers_send_is_remembered(read: Callable[[str], object]) -> None:
+    tracemalloc.start()
+    for number in range(256):
+        read(f"name={number:03}{'x' * 8000}")
+    held_bytes, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held_bytes < 1024 * 1024

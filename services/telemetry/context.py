@@ -101,8 +101,11 @@ def parse_traceparent(value: str) -> TraceContext | None:
     return context if well_formed and int(flags, 16) & _SAMPLED else None
 
 
-# One driver, or one caller, says the same with each call.
-@lru_cache(maxsize=256)
+REMEMBERED = 32
+"""Values of each kind. One caller sends the same with each call. A value has up to 16 KiB, and no budget counts it."""
+
+
+@lru_cache(maxsize=REMEMBERED)
 def parse_tracestate(value: str) -> str:
     """What is to be passed on of a `tracestate`; empty when it is malformed."""
     states = [state for part in value.split(",") if (state := part.strip(" \t"))]
@@ -116,7 +119,7 @@ def parse_tracestate(value: str) -> str:
     return kept
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=REMEMBERED)
 def parse_baggage(value: str) -> str:
     """What is to be passed on of a `baggage`: its well-formed members, as many as W3C's limits allow."""
     if len(value) > _MAX_BAGGAGE:

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
+from services.telemetry.context import REMEMBERED
+
 Labels = Mapping[str, str | int]
 
 MAX_VALUE = 128
@@ -27,8 +29,7 @@ def to_baggage(labels: Labels) -> str:
     return ",".join(f"{name}={quote(str(value)[:MAX_VALUE], safe='')}" for name, value in labels.items())
 
 
-# One run says the same with each call.
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=REMEMBERED)
 def from_baggage(baggage: str) -> Labels:
     """The labels in a `baggage`, as attributes of a span."""
     found: dict[str, str | int] = {}
