@@ -133,6 +133,8 @@ class Remote:
             elif kind == "message":
                 connection, call = self._asked[number]
                 connection.send(call, *rest)
+                if call.cancelled:  # the session had no memory for it, or will report it once it reads
+                    self._link.send("cancel", number)
             elif kind == "room?":
                 connection, call = self._asked[number]
                 connection.when_room(call, partial(self._link.send, "room", number))

@@ -15,6 +15,7 @@ import pytest
 from sweetspot.v1 import control_pb2, workload_pb2
 
 from services.wire import CallEnded, ClientCall, Code
+from tests.attackers import LARGE_STREAM, STREAM, STREAMS, WIDE_OPENING, calls, connect
 from tests.conformance.conftest import Workload
 from tests.serving import Serving, serving
 from tests.wire_client import WireClient
@@ -147,6 +148,16 @@ def test_every_answer_of_a_stream_comes_in_its_place_whichever_stage_it_comes_fr
 
 def told(service: Serving, name: str, *pairs: str) -> int:
     return cli.main(["stages", "set", service.control, name, *pairs])
+
+
+@in_both_forms
+def test_a_stream_that_finds_no_memory_for_what_is_not_read_goes_through_no_further_stage(form: str) -> None:
+    with seda(form, "--interop") as (service, _), connect(service.address) as client:
+        client.sendall(WIDE_OPENING + calls(STREAM, LARGE_STREAM))
+        over = service.wait_until(
+            lambda reply: reply.calls_in_flight == 0 < stage(reply, "compute").served, "the calls never ended"
+        )
+        assert stage(over, "compute").served < STREAMS * 64 / 4  # each has 64 messages
 
 
 @in_both_forms

@@ -138,6 +138,8 @@ class Front:
     def _send(self, out: "Out", answer: Answer) -> None:
         if answer.message is not None:
             out.connection.send(out.call, answer.message)
+            if out.call.cancelled:  # the session had no memory for it, or will report it once it reads
+                self._give_up(answer.number)
         if answer.status is not None:
             self._finish(answer, answer.status)
 
