@@ -8,6 +8,8 @@ from tools.units import share
 
 BUSY_SHARE = 0.05
 """About what one trial differs from its repetition on a quiet machine."""
+STARVED_SHARE = 0.5
+"""A service that has less than half of its CPU may be late for no fault of its own: time limits are for a whole one."""
 
 
 def taken_share(*, others_ns: float, elapsed_ns: float, processors: float, cpus: float) -> float:

@@ -11,7 +11,7 @@ from sweetspot.v1.control_pb2 import (
     StageSettings,
 )
 
-from tools.local import LocalError
+from tools.local import LateError, LocalError
 
 # Loaded by who opens a channel: it costs 0.1 s, and no command should wait for it before its first word.
 if TYPE_CHECKING:
@@ -68,5 +68,5 @@ def _answered(ask: Callable[[], _Reply]) -> _Reply:
         return ask()
     except grpc.RpcError as error:
         if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-            raise LocalError(f"its control port did not answer in {TIMEOUT_S:.0f} s") from error
+            raise LateError(f"its control port did not answer in {TIMEOUT_S:.0f} s") from error
         raise LocalError(f"its control port answered {error.code().name}: {error.details()}") from error

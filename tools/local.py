@@ -39,6 +39,10 @@ class LocalError(PlainError):
     """A process that did not do what it should; the message is one line for a person."""
 
 
+class LateError(LocalError):
+    """A process that did not do it within its time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Programs:
     """How the processes are started; tests put others in their place."""
@@ -172,7 +176,7 @@ class Process:
         try:
             return self._lines.get(timeout=max(0.0, deadline_s - time.monotonic()))
         except queue.Empty:
-            raise LocalError(f"{self.name} {complaint} in time") from None
+            raise LateError(f"{self.name} {complaint} in time") from None
 
 
 @contextmanager

@@ -17,10 +17,10 @@ import yaml
 from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tools import local
-from tools.busy import taken_share, words_for
+from tools.busy import STARVED_SHARE, taken_share, words_for
 from tools.control import Control
 from tools.experiment import Experiment
-from tools.local import LocalError, Pinning, Process, Programs, started
+from tools.local import LateError, LocalError, Pinning, Process, Programs, started
 from tools.processors import ran_ns, tree_ns
 from tools.results import Trial, trial_name
 from tools.snapshots import together
@@ -32,7 +32,7 @@ GRACE_S = 30.0
 
 
 class BusyMachineError(LocalError):
-    """A trial that could not be measured, because other processes took the CPU. The model is not the cause."""
+    """A trial that came too late, because other processes took most of the CPU. The model is not the cause."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def measure(
     """Loads the services, dealt to the connections in turn. Together they may use `limit_cpus`; None: all of theirs.
 
     Several services are replicas of one model: their counters are added up. Raises LocalError, and of those
-    BusyMachineError where other processes had the CPU.
+    BusyMachineError where it is late and other processes had most of the CPU.
     """
     plan, out = scratch / "plan.yaml", scratch / "result.json"
     plan.write_text(yaml.safe_dump(dict(experiment.plan)), encoding="utf-8")
@@ -112,9 +112,9 @@ def measure(
             taken = others_share()
             after = read()
             driver.finish(experiment.timeout_s + GRACE_S)
-        except LocalError as error:
-            if busy := words_for(others_share()):
-                raise BusyMachineError(f"{busy}; {error}") from error
+        except LateError as error:
+            if (taken := others_share()) > STARVED_SHARE:
+                raise BusyMachineError(f"{words_for(taken)}; {error}") from error
             raise
     result: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
     return Trial(model, connections, result, before, after, others_share=taken)

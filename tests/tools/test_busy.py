@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.tools import sample
-from tests.tools.fake_programs import GIVEN_UP, GOOD, PROGRAMS
-from tools import cli
+from tests.tools.fake_programs import ENDLESS, GIVEN_UP, GOOD, PROGRAMS
+from tools import cli, commands
 from tools.answer import answer
 from tools.busy import taken_share, words
 from tools.results import read_trial, write_trial
@@ -65,6 +65,11 @@ def always(cpus: Collection[int]) -> int:
     return len(cpus) * time.monotonic_ns()
 
 
+def sometimes(cpus: Collection[int]) -> int:
+    """What ran on processors that are idle for two thirds of the time."""
+    return always(cpus) // 3
+
+
 def never(_: Collection[int]) -> int:
     return 0
 
@@ -76,21 +81,36 @@ def run(folder: Path, connections: int) -> int:
 
 
 @pytest.mark.parametrize(
-    "case", [(always, 0, "void: the machine was busy: "), (never, 1, "failed: ")], ids=["busy", "not"]
+    "case",
+    [
+        (always, ENDLESS, 0, "void: the machine was busy: ", "1 of 1 trials is void, because the machine was busy"),
+        (sometimes, ENDLESS, 1, "failed: ", "1 of 1 trials failed"),
+        (never, ENDLESS, 1, "failed: ", "1 of 1 trials failed"),
+        (always, GIVEN_UP, 1, "failed: driver ended with status 1", "1 of 1 trials failed"),
+    ],
+    ids=["starved and late", "late for no such reason", "late on an idle machine", "starved and broken"],
 )
-def test_a_trial_that_a_busy_machine_kept_from_being_made_is_no_failure_of_the_command(
-    case: tuple[Callable[[Collection[int]], int], int, str],
+def test_only_a_trial_that_is_late_on_a_machine_that_others_had_is_no_failure_of_the_command(
+    case: tuple[Callable[[Collection[int]], int], int, int, str, str],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ran, status, word = case
+    ran, connections, status, word, last = case
     monkeypatch.setattr("tools.trial.ran_ns", ran)
-    assert run(tmp_path, GIVEN_UP) == status
+    if connections == ENDLESS:
+        monkeypatch.setattr("tools.trial.GRACE_S", -60)  # no time at all
+    assert run(tmp_path, connections) == status
     told = capsys.readouterr()
-    assert f"17 connections  {word}" in told.out
-    assert "driver ended with status 1: services.driver: no result" in told.out
-    assert "to run the 1 missing: " in told.err
+    assert f"connections  {word}" in told.out
+    assert told.err.startswith(f"sweetspot: {last}; to run the 1 missing: ")
+
+
+def test_the_last_line_names_void_trials_beside_failed_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    tally = commands._Tally("trials", found=46, wanted=50, missing=4, failed=1, void=3)
+    assert commands._status(tally, Path("here"), interrupted=False) == 1
+    said = capsys.readouterr().err
+    assert "1 of 50 trials failed; 3 of 50 trials are void, because the machine was busy; to run the 4" in said
 
 
 def test_a_run_on_a_busy_machine_says_so_in_the_terminal_and_on_the_page(
