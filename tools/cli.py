@@ -1,6 +1,7 @@
 """The `sweetspot` command: its command line, and how it ends. What each command does is in tools/commands.py.
 
-Exit status: 0; 1 when a trial could not be made; 2 for what a person can put right, in one line on stderr; 130 when
+Exit status: 0, also where a busy machine made trials void; 1 when trials failed for another reason, or what was asked
+for is not whole; 2 for what a person can put right, in one line on stderr; 130 when
 interrupted. Imports the standard library alone: the libraries of the commands need up to 2 s, and an interrupt may come
 in that time.
 """

@@ -116,21 +116,23 @@ def _stages(args: argparse.Namespace, console: Console, _programs: Programs) -> 
 def _results(args: argparse.Namespace, console: Console, programs: Programs) -> int:
     from tools.cluster.api import Api  # noqa: PLC0415
     from tools.cluster.overview import overview  # noqa: PLC0415
-    from tools.cluster.run import pull  # noqa: PLC0415
+    from tools.cluster.run import find, pull  # noqa: PLC0415
 
-    api = Api.connect(args.namespace)
-    kept = overview(api, args.release or RELEASE)
+    api, release = Api.connect(args.namespace), args.release or RELEASE
+    kept = overview(api, release)
     if args.doing == "list":
         show_kept(console, kept)
         return 0
-    name = kept[-1].run if args.run == "latest" and kept else args.run
-    folder = args.results / name
+    if args.run == "latest" and not kept:
+        raise _Refused(f"no run of release {release} in namespace {api.namespace}; try: helm list --all-namespaces")
+    found = find(api, kept[-1].run if args.run == "latest" else args.run)
+    folder = args.results / found.run
     with locked(folder):
-        void = pull(api, name, folder, programs, args.release or RELEASE)
-        _show_report(folder, console)
-    for why in void:
-        print(f"sweetspot: void: {why}", file=sys.stderr)
-    return FAILED if void else 0
+        problems = [f"void: {why}" for why in pull(api, found, folder, programs, release)]
+        problems += _show_report(folder, console)
+    for why in problems:
+        print(f"sweetspot: {why}", file=sys.stderr)
+    return FAILED if problems else 0
 
 
 def _traces(args: argparse.Namespace, console: Console, programs: Programs) -> int:
@@ -289,13 +291,15 @@ def _status(tally: _Tally, folder: Path, interrupted: bool) -> int:
     if interrupted:
         print(f"sweetspot: interrupted; {tally.found} finished {tally.things} are kept{again}", file=sys.stderr)
         return INTERRUPTED
-    if tally.failed:
-        print(f"sweetspot: {tally.failed} of {tally.wanted} {tally.things} failed{again}", file=sys.stderr)
-        return FAILED
+    of_all = f"of {tally.wanted} {tally.things}"
+    lacks = [f"{tally.failed} {of_all} failed"] if tally.failed else []
     if tally.void:
-        # No fault of the command: what it could do it has done.
-        print(f"sweetspot: the machine was busy, {tally.void} of {tally.wanted} are void{again}", file=sys.stderr)
-    return 0
+        verb = "is" if tally.void == 1 else "are"
+        lacks.append(f"{tally.void} {of_all} {verb} void, because the machine was busy")
+    if lacks:
+        print(f"sweetspot: {'; '.join(lacks)}{again}", file=sys.stderr)
+    # A busy machine is no fault of the command: what it could do it has done.
+    return FAILED if tally.failed else 0
 
 
 def _asked(args: argparse.Namespace) -> tuple[Experiment, Path]:

@@ -649,8 +649,12 @@ def test_without_a_cluster_every_command_says_so(
 def test_a_run_that_is_not_there_is_told_with_how_to_find_those_that_are(
     cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["results", "pull", "x", "--results", str(tmp_path)]) == 2
+    results = tmp_path / "results"
+    assert cli.main(["results", "pull", "x", "--results", str(results)]) == 2
     assert capsys.readouterr().err == "sweetspot: no run 'x' in namespace lab; try: sweetspot results list -n lab\n"
+    assert cli.main(["results", "pull", "latest", "--results", str(results)]) == 2
+    assert "sweetspot: no run of release sweetspot in namespace lab; try: " in capsys.readouterr().err
+    assert not results.exists()
 
 
 LABELS = {**OURS, "sweetspot.dev/trial": "reactor-3"}

@@ -7,7 +7,7 @@ pull` or `--resume` find both. Must not know what is shown on a terminal or in a
 import dataclasses
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -176,31 +176,46 @@ def run_name(stem: str, when: str) -> str:
     return f"{re.sub('[^a-z0-9-]+', '-', stem.lower()).strip('-')[:30]}-{when.lower()}"
 
 
-def pull(api: Api, run: str, folder: Path, programs: Programs, release: str) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Pullable:
+    """A run that the cluster keeps."""
+
+    run: str
+    files: Mapping[str, str]
+    """Those of a results folder, but for the trials."""
+    parts: Mapping[Pair, Sequence[store.Part]]
+
+
+def find(api: Api, run: str) -> Pullable:
+    """Raises ClusterError where there is no such run."""
+    parts = store.parts(api, run)
+    try:
+        return Pullable(run, store.find_run(api, run).files, parts)
+    except ClusterError:
+        if not parts:
+            raise
+        # A Job that was applied by hand: it is all there is of its run.
+        asked = next((part["experiment"] for those in parts.values() for part in those if "experiment" in part), "")
+        return Pullable(run, {"experiment.yaml": asked, "environment.json": "{}\n"}, parts)
+
+
+def pull(api: Api, found: Pullable, folder: Path, programs: Programs, release: str) -> list[str]:
     """Makes the results folder of a run from what is in the cluster; returns a line for each part that is no result.
 
     `release` has its Jaeger, where the run does not say which one. Raises ClusterError, BadResultsError.
     """
-    found = store.parts(api, run)
-    try:
-        files = dict(store.find_run(api, run).files)
-    except ClusterError:
-        if not found:
-            raise
-        # A Job that somebody applied by hand: it is all there is of its run.
-        asked = next((part["experiment"] for parts in found.values() for part in parts if "experiment" in part), "")
-        files = {"experiment.yaml": asked, "environment.json": "{}\n"}
+    files = found.files
     for name, text in files.items():
         write_whole(folder / name, text)
-    is_grid = experiment.parse(files.get("experiment.yaml", ""), run).scale is not None
+    is_grid = experiment.parse(files.get("experiment.yaml", ""), found.run).scale is not None
     for name in (CELLS if is_grid else "trials", "traces"):
         (folder / name).mkdir(exist_ok=True)
     if is_grid:
-        return pull_cells(api, run, folder)[1]
+        return pull_cells(api, found.run, folder)[1]
     described = json.loads(files.get("environment.json", "{}")).get("cluster", {})
     its_release = Release(api, described.get("release", release))
     void = []
-    for (model, connections), parts in sorted(found.items()):
+    for (model, connections), parts in sorted(found.parts.items()):
         try:
             trial = store.assemble(parts, programs)
             write_trial(folder, trial)
@@ -218,8 +233,8 @@ def pull_cells(api: Api, run: str, folder: Path) -> tuple[set[Cell], list[str]]:
     Raises ClusterError, BadResultsError.
     """
     pulled: set[Cell] = set()
-    problems = []
-    for name, content in store.cells(api, run):
+    contents, problems = store.cells(api, run)
+    for name, content in contents.items():
         try:
             outcome = cell_from_json(content, f"ConfigMap {name}")
         except BadResultsError as error:

@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import uuid
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -121,16 +121,19 @@ def keep_cell(api: Api, release: str, run: str, key: str, cell: Cell) -> None:
         _keep(api, {"name": name, "labels": labels}, slim)
 
 
-def cells(api: Api, run: str) -> Iterator[tuple[str, Cell | None]]:
-    """The ConfigMap of each cell of that run, and what came of the cell; None where that cannot be read.
+def cells(api: Api, run: str) -> tuple[dict[str, Cell], list[str]]:
+    """What came of the cells of that run, by the ConfigMap of each, and a line for each that cannot be read.
 
     Raises ClusterError.
     """
+    found, problems = {}, []
     for each in api.find("configmaps", {**_OURS, "sweetspot.dev/kind": "cell", RUN_LABEL: run}):
+        name = each["metadata"]["name"]
         try:
-            yield each["metadata"]["name"], _content(each)
-        except _UnreadableError:
-            yield each["metadata"]["name"], None
+            found[name] = _content(each)
+        except _UnreadableError as error:
+            problems.append(f"ConfigMap {name}: {error}")
+    return found, problems
 
 
 def try_name(run: str) -> str:

@@ -272,18 +272,21 @@ def test_a_cell_that_the_cluster_would_not_take_is_told_and_kept_there_later(
 
 
 @pytest.mark.parametrize(
-    "content", ["H4sIAA==", base64.b64encode(gzip.compress(b"[]")).decode()], ids=["not gzip", "not a cell"]
+    "case",
+    [("H4sIAA==", "cannot be read: "), (base64.b64encode(gzip.compress(b"[]")).decode(), "at $: [] is not of type")],
+    ids=["not gzip", "not a cell"],
 )
-def test_a_cell_that_cannot_be_read_is_named_and_kept_anew(
-    content: str, cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_cell_that_cannot_be_read_is_named_with_the_reason_and_kept_anew(
+    case: tuple[str, str], cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(tmp_path)
     (kept,) = (each for each in cluster.objects["configmaps"].values() if "binaryData" in each)
     whole = kept["binaryData"]["cell.json.gz"]
+    content, why = case
     kept["binaryData"]["cell.json.gz"] = content
     pull = ["results", "pull", "latest", "--results", str(tmp_path / "elsewhere")]
     assert cli.main(pull) == 1
-    assert f"void: ConfigMap {kept['metadata']['name']}: at $" in capsys.readouterr().err
+    assert f"void: ConfigMap {kept['metadata']['name']}: {why}" in capsys.readouterr().err
     assert cli.main(["run", "--resume", str(only(tmp_path))]) == 0
     (kept,) = (each for each in cluster.objects["configmaps"].values() if "binaryData" in each)
     assert kept["binaryData"]["cell.json.gz"] == whole
@@ -300,8 +303,8 @@ def test_a_cell_whose_trials_were_traced_fits_into_a_config_map(cluster: FakeClu
         each["trial"]["result"]["traces"] = calls
     store.keep_cell(Api.connect(), "sweetspot", "big", "echo-reactor-2x0.25", cell)
     assert len(json.dumps(cluster.objects["configmaps"]["big-echo-reactor-2x0.25"])) < 1 << 20
-    ((_, cell_kept),) = store.cells(Api.connect(), "big")
-    assert cell_kept is not None
+    found, _ = store.cells(Api.connect(), "big")
+    (cell_kept,) = found.values()
     assert [each["rate_rps"] for each in cell_kept["tries"]] == [each["rate_rps"] for each in cell["tries"]]
 
 
