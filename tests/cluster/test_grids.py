@@ -77,7 +77,16 @@ def limit(release: Release) -> str:
 def upgrade(release: Release, replicas: int, cpu: str) -> None:
     """As a person does it."""
     settings = (f"models.reactor.replicas={replicas}", f"models.reactor.cpu={cpu}")
-    chart = ("helm", "upgrade", release.name, str(CHART), "--namespace", release.namespace, "--reuse-values", "--wait")
+    chart = (
+        "helm",
+        "upgrade",
+        release.name,
+        str(CHART),
+        "--namespace",
+        release.namespace,
+        "--reset-then-reuse-values",
+        "--wait",
+    )
     release.cluster.ask(*chart, *(word for each in settings for word in ("--set", each)), timeout_s=120)
 
 

@@ -350,7 +350,7 @@ NO_ROOM = {"type": "PodScheduled", "status": "False", "message": "0/2 nodes are 
             {"containerStatuses": [container(waiting={"reason": "ErrImagePull"})]},
             [
                 "image sweetspot/driver:1 is not there (ErrImagePull)",
-                "try: make deploy RELEASE=sweetspot NAMESPACE=lab",
+                "try: make deploy RELEASE=sweetspot NAMESPACE=lab with the values of: helm get values sweetspot -n lab",
             ],
         ),
         (
@@ -437,7 +437,8 @@ def test_a_service_whose_pods_a_quota_refuses_is_told_with_its_reason(
     assert run(tmp_path) == 1
     said = capsys.readouterr().out
     assert f"failed: deployment sweetspot-reactor gets no pod: {QUOTA.format('500m')}; " in said
-    assert "make deploy RELEASE=sweetspot NAMESPACE=lab with less " in said
+    upgrade = "helm upgrade sweetspot helm/sweetspot -n lab --reset-then-reuse-values --set models.reactor.cpu="
+    assert f"as {upgrade}" in said
 
 
 def test_drivers_that_no_node_has_room_for_are_told_before_the_first_trial(

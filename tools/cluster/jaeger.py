@@ -24,8 +24,7 @@ def service(release: Release) -> str:
     found = release.jaeger()
     if found is None:
         raise ClusterError(
-            f"release {release.name} has no Jaeger of its own; try: helm upgrade {release.name} helm/sweetspot "
-            f"-n {release.api.namespace} --reuse-values --set jaeger.enabled=true"
+            f"release {release.name} has no Jaeger of its own; try: {release.upgrade('jaeger.enabled=true')}"
         )
     return found
 

@@ -91,7 +91,8 @@ def _of_container(pod: Object, container: Object) -> str | None:
     waiting, ended = container["state"].get("waiting"), container["state"].get("terminated")
     if waiting and waiting.get("reason") in _IMAGE:
         labels, namespace = pod["metadata"].get("labels", {}), pod["metadata"]["namespace"]
-        again = deploy_command(labels.get("app.kubernetes.io/instance", "NAME"), namespace)
+        release = labels.get("app.kubernetes.io/instance", "NAME")
+        again = f"{deploy_command(release, namespace)} with the values of: helm get values {release} -n {namespace}"
         return f"{_name(pod)}: image {container['image']} is not there ({waiting['reason']}); try: {again}"
     if waiting and waiting.get("reason") in _HOPELESS:
         before = how_it_ended(container.get("lastState", {}).get("terminated"))

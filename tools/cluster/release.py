@@ -21,8 +21,17 @@ def dns(name: str) -> str:
 
 
 def deploy_command(release: str, namespace: str) -> str:
-    """What deploys that release again: a bare `make deploy` would deploy another."""
+    """What deploys that release, with the chart's own values: a bare `make deploy` would deploy another."""
     return f"make deploy RELEASE={release} NAMESPACE={namespace}"
+
+
+def upgrade_command(release: str, namespace: str, *settings: str) -> str:
+    """What applies the chart to that release again and changes those values, as KEY=VALUE, alone.
+
+    A plain --reuse-values would leave out what a newer chart has new values for.
+    """
+    sets = "".join(f" --set {each}" for each in settings)
+    return f"helm upgrade {release} helm/sweetspot -n {namespace} --reset-then-reuse-values{sets}"
 
 
 @dataclass(frozen=True)
@@ -31,6 +40,10 @@ class Release:
 
     api: Api
     name: str
+
+    def upgrade(self, *settings: str) -> str:
+        """The command line for a person that changes those values of it."""
+        return upgrade_command(self.name, self.api.namespace, *settings)
 
     def labels(self, component: str) -> dict[str, str]:
         """What all of that component have: model, backend, jaeger or driver."""
@@ -63,10 +76,9 @@ class Release:
         """Raises ClusterError for a model that is not deployed."""
         if model not in self.models:
             there = ", ".join(sorted(self.models))
-            install = f"helm upgrade {self.name} helm/sweetspot -n {self.api.namespace} --reuse-values"
             raise ClusterError(
                 f"model {model!r} is not in release {self.name}, which has {there}; "
-                f"try: {install} --set models.{model}.enabled=true"
+                f"try: {self.upgrade(f'models.{model}.enabled=true')}"
             )
         return self.models[model]
 
@@ -89,10 +101,9 @@ class Release:
         for option, value in options.items():
             found = has.get(f"SWEETSPOT_{option.upper()}")
             if found is None or not _same(found, value):
-                install = f"helm upgrade {self.name} helm/sweetspot -n {self.api.namespace} --reuse-values"
                 raise ClusterError(
                     f"{model} runs with {option} {found or 'at its default'}, not {value}; "
-                    f"try: {install} --set models.{model}.options.{option}={value}"
+                    f"try: {self.upgrade(f'models.{model}.options.{option}={value}')}"
                 )
 
     @cached_property
@@ -108,10 +119,9 @@ class Release:
         try:
             found: Object = yaml.safe_load(self.api.get("configmaps", name)["data"]["pod.yaml"])
         except NotThereError:
-            install = f"helm upgrade {self.name} helm/sweetspot -n {self.api.namespace} --reset-then-reuse-values"
             raise ClusterError(
                 f"release {self.name} has no ConfigMap {name}, from which load Jobs are made; "
-                f"try: {install} --set experiments.enabled=true"
+                f"try: {self.upgrade('experiments.enabled=true')}"
             ) from None
         return found
 

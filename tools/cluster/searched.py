@@ -8,7 +8,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from tools.cluster.api import ClusterError, Object
-from tools.cluster.release import Release, deploy_command
+from tools.cluster.release import Release
 
 BEFORE = "sweetspot.dev/before-search"
 """The annotation: a Note as JSON."""
@@ -52,6 +52,4 @@ def keep_off(release: Release, model: str) -> None:
 
 def ways_back(run: str, release: Release) -> str:
     """What puts a Deployment in order that the search of that run has left."""
-    return (
-        f"sweetspot run --resume results/{run}, {deploy_command(release.name, release.api.namespace)}, or helm upgrade"
-    )
+    return f"sweetspot run --resume results/{run}, or {release.upgrade()}"

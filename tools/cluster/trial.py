@@ -12,7 +12,7 @@ from tools.cluster import store
 from tools.cluster.api import Api, ClusterError, NoAnswerError, NotThereError, Object
 from tools.cluster.job import Load, manifest
 from tools.cluster.pods import Trouble, deletion, node_of, ready, silence, trouble
-from tools.cluster.release import Release, deploy_command
+from tools.cluster.release import Release
 from tools.cluster.room import amount
 from tools.cluster.store import VoidTrialError
 from tools.experiment import Experiment
@@ -162,7 +162,7 @@ def _refusal_of_pods(release: Release, model: str) -> Trouble | None:
     failed = _condition(release.api.get("deployments", name), "ReplicaFailure")
     if failed is None:
         return None
-    ask = f"{deploy_command(release.name, release.api.namespace)} with less (models.{model}.cpu, models.{model}.memory)"
+    ask = f"ask for less (models.{model}.memory too), as {release.upgrade(f'models.{model}.cpu=100m')}"
     return _refused(f"deployment {name}", str(failed.get("message", "")), _limits(release.api, ask))
 
 

@@ -28,7 +28,9 @@ def keep(release: Release, trial: Trial, folder: Path) -> None:
         return
     lines = [json.dumps(spans) for spans in found if spans]
     if not lines:
-        write_whole(why, f"Jaeger ({name}) has none of these traces; it keeps jaeger.maxTraces of the chart\n")
+        write_whole(
+            why, f"Jaeger ({name}) has none of these traces; it drops the oldest (jaeger.maxTraces of the chart)\n"
+        )
         return
     write_whole(why.with_suffix(".jsonl"), "".join(f"{line}\n" for line in dict.fromkeys(lines)))
     why.unlink(missing_ok=True)

@@ -244,8 +244,8 @@ def test_a_run_keeps_off_what_a_search_has_left_until_it_is_put_back_or_deployed
     assert cli.main(plain) == 2
     assert capsys.readouterr().err == (
         f"sweetspot: deployment sweetspot-reactor in namespace lab is as the search of run {name} left it, which has "
-        f"not ended; try: sweetspot run --resume results/{name}, make deploy RELEASE=sweetspot NAMESPACE=lab, "
-        "or helm upgrade\n"
+        f"not ended; try: sweetspot run --resume results/{name}, or "
+        "helm upgrade sweetspot helm/sweetspot -n lab --reset-then-reuse-values\n"
     )
     assert not [made for made in cluster.created if made.startswith("jobs/")]
     (refused,) = (tmp_path / "plain").iterdir()
@@ -394,8 +394,8 @@ def test_a_deployment_that_cannot_be_put_back_is_named_with_what_to_do(
     said, name = capsys.readouterr().out, only(tmp_path).name
     assert "failed: deployment sweetspot-reactor could not be put back: no permission for deployments" in said
     assert (
-        f"; then: sweetspot run --resume results/{name}, make deploy RELEASE=sweetspot NAMESPACE=lab, or helm upgrade\n"
-        in said
+        f"; then: sweetspot run --resume results/{name}, or "
+        "helm upgrade sweetspot helm/sweetspot -n lab --reset-then-reuse-values\n" in said
     )
 
 
