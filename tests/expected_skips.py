@@ -58,7 +58,7 @@ EXPECTED: dict[str, Callable[[], bool]] = {
     r"no hierarchy of control groups": without_control_groups,
     r"the numbers of this machine's system calls are not known": on_other_processors,
     # What a model does not promise:
-    r"whoever is held up has others waiting for it": always,
+    r"a connection that is held up holds up others in this model": always,
     r"a handler of \w+ that \w+ is not told": always,
 }
 """The beginning of a reason, as a regular expression, and whether a test may be skipped for it on this machine."""

@@ -12,7 +12,7 @@ SKIPPED = """
 import pytest
 
 def test_one():
-    pytest.skip("whoever is held up has others waiting for it: test_at_once.py")
+    pytest.skip("a connection that is held up holds up others in this model: test_at_once.py")
 
 @pytest.mark.skipif(True, reason="a dog ate what it needs")
 def test_another(): ...

@@ -89,7 +89,10 @@ def _parser() -> _Parser:
     tracing = commands.add_parser("traces", help="links to a cluster run's traces, and whether all are there", **_EXACT)
     tracing.add_argument("run", metavar="RUN", help="a results folder, or its name under results/")
     tracing.add_argument(
-        "--jaeger", default="http://localhost:16686", metavar="URL", help="as your browser gets at it (localhost:16686)"
+        "--jaeger",
+        default="http://localhost:16686",
+        metavar="URL",
+        help="of Jaeger, for your browser (localhost:16686)",
     )
     costing = commands.add_parser("styles", help="show what each style of a handler costs", **_EXACT)
     costing.add_argument("--json", action="store_true", help="all figures, as JSON")

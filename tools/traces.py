@@ -112,7 +112,7 @@ def median_first(calls: Sequence[Traced]) -> list[Traced]:
 
 
 def drawn(trial: Trial) -> str:
-    """Of how many calls these are a sample, and what that may have missed: nobody knows the slowest one ahead."""
+    """Of how many calls these are a sample, and how slow the slowest of the sample and of all calls were."""
     calls, listed = trial.result["calls"], traced(trial)
     number = calls.get("traced", len(listed))
     text = f"{count(number)} of {count(calls['planned'])} calls were traced, drawn by chance"

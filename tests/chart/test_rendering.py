@@ -36,7 +36,7 @@ def test_a_value_that_makes_no_sense_is_refused_by_name(setting: str, names: str
 
 def test_a_release_whose_name_is_too_long_is_refused() -> None:
     done = helm("template", "a" * 53, str(CHART))
-    assert "release name" in done.stderr
+    assert "the name " in done.stderr
     assert "too long" in done.stderr
 
 

@@ -41,7 +41,7 @@ def test_a_connection_that_sends_garbage_is_closed_and_others_are_served(
 
 def test_half_a_preface_holds_up_nobody_else(service: Serving, workload: Workload) -> None:
     if one_at_a_time(service.start):
-        pytest.skip("whoever is held up has others waiting for it: test_at_once.py")
+        pytest.skip("a connection that is held up holds up others in this model: test_at_once.py")
     host, port = service.address.split(":")
     with socket.create_connection((host, int(port)), timeout=10) as peer:
         peer.sendall(b"PRI * HTTP/2.0\r\n")

@@ -53,7 +53,8 @@ def _shown(folder: Path, trial: Trial, calls: Sequence[Traced], spans: Mapping[s
     if median is None or slowest is None:
         why = without_spans(folder, trial)
         told = why.read_text(encoding="utf-8").strip() if why.exists() else "traces/ holds no span of them"
-        return Shown(trial.model, [], f"Calls were traced {where}, but {told}.")
+        # No full stop: the reason may end in a command.
+        return Shown(trial.model, [], f"Calls were traced {where}, but {told}")
     note = f"{where.capitalize()} {drawn(trial)}"
     if slowest is not calls[-1]:
         note += " The slowest left no spans; this is the slowest that did."

@@ -15,10 +15,10 @@
 {{- $first := include "sweetspot.fullname" (index . 0) }}
 {{- $name := printf "%s-%s" $first (include "sweetspot.dns" (index . 1)) }}
 {{- if gt (len $name) 54 }}
-{{- fail (printf "the release name %q is too long: with it %q has more than 54 characters; take a shorter one, or set fullnameOverride" $first $name) }}
+{{- fail (printf "the name %q is too long: with it %q has more than 54 characters; take a shorter one, or set fullnameOverride" $first $name) }}
 {{- end }}
 {{- if not (regexMatch "^[a-z]" $name) }}
-{{- fail (printf "the release name %q does not begin with a letter, and a Service's name has to (RFC 1035); take another one, or set fullnameOverride" $first) }}
+{{- fail (printf "the name %q does not begin with a letter, and a Service's name has to (RFC 1035); take another one, or set fullnameOverride" $first) }}
 {{- end }}
 {{- $name }}
 {{- end }}
@@ -61,7 +61,7 @@ service.namespace={{ (index . 0).Release.Name }},service.version={{ (index . 0).
 {{- ""}},k8s.deployment.name={{ index . 1 }},k8s.namespace.name=$(NAMESPACE),k8s.pod.name=$(POD),k8s.node.name=$(NODE)
 {{- end }}
 
-{{/* Where spans go, over HTTP; empty where nobody takes them. */}}
+{{/* Where spans go, over HTTP; empty where they go nowhere. */}}
 {{- define "sweetspot.otlp" -}}
 {{- if .Values.otlp.endpoint }}{{ .Values.otlp.endpoint }}
 {{- else if .Values.jaeger.enabled }}http://{{ include "sweetspot.name" (list . "jaeger") }}:4318
