@@ -16,7 +16,7 @@ What bounds it One CPU, and a piece of stack for each connection and call. What 
                and sleeps is not seen by the hub: a call into C (PBKDF2, a `block` step) stalls every connection, also
                where it lets the interpreter lock go.
 When full      As the reactor: readiness waits in the kernel; MAX_CONCURRENT_STREAMS bounds each connection's calls. A
-               peer that does not read keeps its own greenlets waiting, however long.
+               peer that does not read keeps its own greenlets waiting, for 20 s.
 After          von Behren et al., Capriccio: Scalable Threads for Internet Services, SOSP 2003; Erb, section 4.3.
 
 Importing this file makes the process's sockets, sleeps, threads and queues cooperative. So it comes after the fork of
@@ -38,7 +38,7 @@ import gevent  # noqa: E402
 from gevent.socket import wait_read  # noqa: E402
 
 from services.runtime.accept import accept_ready  # noqa: E402
-from services.runtime.blocking import BlockingWaits, Connection, Connections  # noqa: E402
+from services.runtime.blocking import WRITE_STALL_S, BlockingWaits, Connection, Connections  # noqa: E402
 from services.runtime.lag import PERIOD_NS, LoopLag  # noqa: E402
 from services.runtime.service import Service  # noqa: E402
 from services.wire import CallReceived, ServerCall  # noqa: E402
@@ -63,7 +63,7 @@ def accept(listener: socket, service: Service, connections: Connections) -> None
     while True:
         wait_read(listener.fileno())
         for sock in accept_ready(listener, service.shortage):
-            sock.setblocking(True)
+            sock.settimeout(WRITE_STALL_S)  # gevent does not see SO_SNDTIMEO
             gevent.spawn(read_connection, sock, service, connections, idle)
 
 

@@ -166,10 +166,13 @@ class Connection:
         self._shutdown(socket.SHUT_RDWR)
 
     def _read(self) -> bytes:
-        try:
-            return self._sock.recv(RECEIVE_BYTES)
-        except OSError:
-            return b""
+        while True:
+            try:
+                return self._sock.recv(RECEIVE_BYTES)
+            except TimeoutError:  # of a green thread's socket, where it bounds only what is sent
+                continue
+            except OSError:
+                return b""
 
     def _end_if_over(self) -> None:
         if self._session.closed and not self._is_writing and self._cut_off is None and self._sock.fileno() >= 0:

@@ -1,6 +1,8 @@
 """Green threads: what is made cooperative is what the model is about, and no more."""
 
+import gzip
 import socket
+import sys
 import time
 from pathlib import Path
 
@@ -8,9 +10,11 @@ import grpc
 import pytest
 from sweetspot.v1 import workload_pb2
 
+from tests.attackers import WIDE_OPENING
 from tests.conformance.conftest import Workload
 from tests.names import named
 from tests.serving import serving
+from tests.wire import frames
 
 TIMEOUT_S = 20
 HALF_A_SECOND_US = 500_000
@@ -90,3 +94,28 @@ def test_it_runs_in_one_thread_however_many_calls_wait(tmp_path: Path) -> None:
         assert {call.code() for call in calls} == {grpc.StatusCode.OK}
         assert service.stop() == 0
     assert (tmp_path / "spans.jsonl").read_text(encoding="utf-8").count('"run"') == 50
+
+
+LARGE = workload_pb2.RunRequest(payload=bytes(1_000_000)).SerializeToString()
+IMPATIENT = "from services.runtime import blocking; blocking.WRITE_STALL_S = 1; " + (
+    "import sys; from services.__main__ import main; main(sys.argv[3:])"
+)
+
+
+def test_a_client_that_reads_nothing_loses_its_connection_in_time() -> None:
+    fields = frames.request_to(b"/sweetspot.v1.Workload/Run", (b"grpc-encoding", b"gzip"))
+    body = frames.message(gzip.compress(LARGE), flag=1)
+    calls = [frames.headers(number, fields) + frames.data(number, body, end_stream=True) for number in range(1, 17, 2)]
+    with (
+        serving("green_threads", interpreter=(sys.executable, "-c", IMPATIENT)) as service,
+        socket.socket() as deaf,
+    ):
+        host, _, port = service.address.rpartition(":")
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.connect((host, int(port)))
+        deaf.sendall(WIDE_OPENING)
+        for call in calls:
+            deaf.sendall(call)
+        service.wait_until(lambda reply: reply.connections == 1, "it does not take the connection")
+        service.wait_until(lambda reply: reply.connections == 0, "it waits for the client to read")
+        assert service.stop() == 0

@@ -90,3 +90,26 @@ def test_a_peer_that_reads_byte_by_byte_is_cut_off_when_its_time_for_all_is_over
     connection = Connection(cast(socket.socket, sock), Service("thread_pool", Config(), drain=Drain()))
     connection.drain()
     assert (sock.taken, sock.is_shut) == (WRITE_STALL_S, True)
+
+
+class Late:
+    """A socket with a timeout, whose peer sends after that time."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def setsockopt(self, *_: object) -> None:
+        pass
+
+    def recv(self, _size: int) -> bytes:
+        self.reads += 1
+        if self.reads == 1:
+            raise TimeoutError
+        return b""
+
+
+def test_a_timeout_of_a_read_is_not_the_end_of_a_connection() -> None:
+    sock = Late()
+    connection = Connection(cast(socket.socket, sock), Service("green_threads", Config(), drain=Drain()))
+    assert connection._read() == b""
+    assert sock.reads == 2
