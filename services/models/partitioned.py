@@ -92,7 +92,7 @@ class Owners:
         service.queue.set(0)
         service.full_queues.set(0)
         self._others = {
-            other: Remote(f"worker-{other}", partial(self._connect, to), service)
+            other: Remote(f"worker-{other}", partial(self._connect, to), service, loop)
             for other, to in enumerate(mailboxes)
             if other != number
         }

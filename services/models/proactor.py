@@ -124,7 +124,7 @@ class HandedToProcesses:
         service.queue.set(0)
         service.full_queues.set(0)
         self._workers = [
-            Remote(f"worker-{number}", partial(self._connect, mailbox), service)
+            Remote(f"worker-{number}", partial(self._connect, mailbox), service, proactor)
             for number, mailbox in enumerate(mailboxes, start=1)
         ]
 

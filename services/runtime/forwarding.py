@@ -15,16 +15,18 @@ the calls of other workers, and still asks for the bookings of those calls.
 Which calls go to which worker, and how the two come to have a link, is the model's.
 """
 
+import time
 from collections.abc import Callable
 from functools import partial
 from operator import itemgetter
-from typing import Protocol
+from typing import Any, Protocol
 
 from services.runtime.calls import Caller, Calls
 from services.runtime.fair import FairQueue
 from services.runtime.interop import SHAPES
 from services.runtime.link import FULL_BYTES, Message
 from services.runtime.service import WORKLOAD_SHAPES, Service
+from services.runtime.shortage import PAUSE_S
 from services.telemetry import Headers
 from services.wire import Code, ServerCall
 from services.wire.request import RequestHead
@@ -40,6 +42,12 @@ class Linked(Protocol):
         """Sends a message; nothing once the link is lost."""
 
 
+class Timed(Protocol):
+    """What is asked of a loop."""
+
+    def call_at(self, due_ns: int, callback: Callable[[], None]) -> Any: ...
+
+
 Asked = tuple[Caller, ServerCall]
 
 _SHAPES = {**WORKLOAD_SHAPES, **SHAPES}
@@ -51,13 +59,16 @@ class Remote:
     Guarantees: each call is finished once, UNAVAILABLE where the worker dies first; at most `queue_bound` wait until
     they are begun, with FULL_BYTES of requests and one more call there, the others here. The service is told how many
     do, and whether that is as many. A worker that dies while the service drains has no successor: what would be for it
-    is UNAVAILABLE at once.
+    is UNAVAILABLE at once. While no descriptor is free for a link to the successor, calls wait here, and bookings are
+    UNAVAILABLE.
     """
 
-    def __init__(self, name: str, connect: Callable[..., Linked], service: Service) -> None:
+    def __init__(self, name: str, connect: Callable[..., Linked], service: Service, loop: Timed) -> None:
         """`connect` makes a link to the worker of that name or, while there is none, to the next one."""
         self._name = name
         self._connect = connect
+        self._loop = loop
+        self._shortage = service.shortage
         self._drain = service.drain
         self._queue = service.queue
         self._full_queues = service.full_queues
@@ -71,6 +82,7 @@ class Remote:
         """Of requests that were sent."""
         self._leaving = False
         self._gone = False
+        self._is_linked = True
         self._link = connect(received=self._received, lost=self._lost)
 
     @property
@@ -97,7 +109,7 @@ class Remote:
 
     def book(self, account: int, amount: int, answered: Answered) -> None:
         """Has an account changed there; `answered` is called once: UNAVAILABLE where it is not known whether it was."""
-        if self._gone:
+        if not self._is_linked:
             answered(Code.UNAVAILABLE, f"{self._name} has left: it has not booked a transfer")
             return
         self._sequence += 1
@@ -110,7 +122,7 @@ class Remote:
         self._link.send("leaving", self._sequence)
 
     def _send_waiting(self) -> None:
-        while self._waiting and self._not_begun_bytes < FULL_BYTES:
+        while self._waiting and self._is_linked and self._not_begun_bytes < FULL_BYTES:
             connection, call = self._waiting.popleft()
             if call.cancelled:
                 self._wait_for(-1)
@@ -148,18 +160,30 @@ class Remote:
         asked, self._asked = list(self._asked.values()), {}
         booked, self._booked = self._booked, {}
         self._not_begun_bytes = 0
-        why = f"{self._name} has died"
+        self._wait_for(len(self._waiting) - self._not_begun)
+        self._is_linked = False
+        self._link_again()
+        for connection, call in asked:
+            connection.finish(call, Code.UNAVAILABLE, f"{self._name} has died")
+        for answered in booked.values():
+            answered(Code.UNAVAILABLE, f"{self._name} has died: not known whether it has booked a transfer")
+
+    def _link_again(self) -> None:
+        """To the successor of a worker that has died, where there is to be one."""
         if self._leaving or self._drain.requested:
             self._gone = True
             while self._waiting:
-                asked.append(self._waiting.popleft())
-        else:
+                connection, call = self._waiting.popleft()
+                self._wait_for(-1)
+                connection.finish(call, Code.UNAVAILABLE, f"{self._name} has died")
+            return
+        try:
             self._link = self._connect(received=self._received, lost=self._lost)
-        self._wait_for(len(self._waiting) - self._not_begun)
-        for connection, call in asked:
-            connection.finish(call, Code.UNAVAILABLE, why)
-        for answered in booked.values():
-            answered(Code.UNAVAILABLE, f"{why}: not known whether it has booked a transfer")
+        except OSError as error:
+            self._shortage.of_descriptors(error)
+            self._loop.call_at(time.monotonic_ns() + round(PAUSE_S * 1e9), self._link_again)
+            return
+        self._is_linked = True
         self._send_waiting()
 
     def _wait_for(self, calls: int) -> None:

@@ -6,6 +6,7 @@ from services.runtime.config import Config
 from services.runtime.drain import Drain
 from services.runtime.forwarding import Remote
 from services.runtime.link import Message
+from services.runtime.loop import Loop
 from services.runtime.service import Service
 from services.wire import Code, ServerCall, Shape
 from services.wire.request import RequestHead
@@ -42,7 +43,7 @@ def test_a_stream_that_finds_no_memory_for_its_reply_is_cancelled_where_it_runs(
         receivers.append(received)
         return link
 
-    remote = Remote("worker-1", connect, Service("partitioned", Config(), drain=Drain()))
+    remote = Remote("worker-1", connect, Service("partitioned", Config(), drain=Drain()), Loop())
     remote.run(Full(), ServerCall(1, RUN_STREAM, Shape.SERVER_STREAMING, 0))
     receivers[0]([("message", 1, b"reply")])
     assert link.sent[-1] == ("cancel", 1)

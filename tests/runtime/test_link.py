@@ -1,8 +1,10 @@
 """Messages between worker processes arrive whole and in order, and calls that are asked over them end once."""
 
+import errno
 import pickle
 import socket
 import struct
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -157,9 +159,13 @@ class Workers:
         self.queue, self.full_queues = service.queue, service.full_queues
         self.queue.set(0)
         self.full_queues.set(0)
-        self.remote = Remote("worker-1", self._connect, service)
+        self.shortage = service.shortage
+        self.free_descriptors = True
+        self.remote = Remote("worker-1", self._connect, service, loop)
 
     def _connect(self, received: Callable[[list[Message]], None], lost: Callable[[], None]) -> Link:
+        if not self.free_descriptors:
+            raise OSError(errno.EMFILE, "Too many open files")
         kept, sent = socket.socketpair()
         asker = Asker(self.running, self.ledger, self.left.append)
         asker.link = Link(sent, self.loop, received=asker.received, lost=asker.lost)
@@ -249,6 +255,38 @@ def test_what_waits_here_when_a_worker_dies_is_for_its_successor(workers: Worker
     assert workers.asking.ends == [(Code.UNAVAILABLE, "worker-1 has died")]
     turn(workers.loop)
     assert [there.request for _, there in workers.running.calls] == [b"waits"]
+    assert workers.queue.value() == 0
+
+
+def test_what_is_for_a_successor_waits_here_until_a_descriptor_is_free(workers: Workers) -> None:
+    answers: list[Code] = []
+    workers.free_descriptors = False
+    workers.part()
+    assert workers.shortage.is_now
+    workers.call(b"waits")
+    workers.remote.book(0, 5, lambda code, why: answers.append(code))
+    assert (answers, workers.asking.ends, workers.queue.value()) == ([Code.UNAVAILABLE], [], 1)
+    workers.free_descriptors = True
+    until_s = time.monotonic() + 5
+    while not workers.running.calls:
+        assert time.monotonic() < until_s
+        turn(workers.loop)
+    assert [there.request for _, there in workers.running.calls] == [b"waits"]
+    workers.remote.book(0, 5, lambda code, why: answers.append(code))
+    turn(workers.loop)
+    assert (answers, workers.queue.value()) == ([Code.UNAVAILABLE, Code.OK], 0)
+
+
+def test_no_link_is_made_to_a_worker_that_died_just_before_the_drain(workers: Workers) -> None:
+    workers.free_descriptors = False
+    workers.part()
+    workers.call()
+    workers.drain.request()
+    until_s = time.monotonic() + 5
+    while not workers.remote.has_left:
+        assert time.monotonic() < until_s
+        turn(workers.loop)
+    assert workers.asking.ends == [(Code.UNAVAILABLE, "worker-1 has died")]
     assert workers.queue.value() == 0
 
 
