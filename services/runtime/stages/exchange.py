@@ -6,10 +6,12 @@
 
 Each process makes a link to each other one and leaves the far end in that one's mailbox, which outlives it: a successor
 finds there all links that were made while it was not. A process that dies while the service drains has no successor:
-what is handed on to it is given back.
+what is handed on to it is given back. While no descriptor is free for a link to a successor, what is handed on is not
+sent; the hops send it once there is a link.
 """
 
 import socket
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -18,7 +20,7 @@ from services.runtime.drain import Drain
 from services.runtime.link import Link, Message
 from services.runtime.loop import Loop
 from services.runtime.passing import Mailbox, Receiver
-from services.runtime.shortage import Shortage
+from services.runtime.shortage import PAUSE_S, Shortage
 from services.runtime.stages.event import Answer, Event, Item
 from services.runtime.stages.hop import Hop
 from services.runtime.stages.pooled_stage import PooledStage
@@ -106,11 +108,19 @@ class Exchange:
             self._hops[other][stage].taken(count)
 
     def _lost(self, other: int) -> None:
+        self._died(other)
+        self._link_again(other)
+
+    def _link_again(self, other: int) -> None:
         if self._drain.requested:
             self._gone.add(other)
         else:
-            self._links[other] = self._connect(other)
-        self._died(other)
+            try:
+                self._links[other] = self._connect(other)
+            except OSError as error:
+                self._shortage.of_descriptors(error)
+                self._loop.call_at(time.monotonic_ns() + round(PAUSE_S * 1e9), partial(self._link_again, other))
+                return
         for hop in self._hops[other].values():
             hop.start_again()
 

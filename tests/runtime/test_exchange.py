@@ -1,0 +1,80 @@
+"""A process's link to another one of its pipeline is there again as soon as that one, and a descriptor, are."""
+
+import errno
+import socket
+import time
+
+import pytest
+
+from services.runtime.board import Board
+from services.runtime.drain import Drain
+from services.runtime.link import Mail, Message
+from services.runtime.loop import Loop
+from services.runtime.passing import Mailbox
+from services.runtime.shortage import Shortage
+from services.runtime.stages.event import Answer
+from services.runtime.stages.exchange import Exchange
+from services.runtime.stages.register import Register
+from services.runtime.stages.table import Table
+
+TIMEOUT_S = 5
+
+
+def turn(loop: Loop) -> None:
+    loop.soon(loop.stop)
+    loop.call_at(0, lambda: None)  # it must not wait
+    loop.run()
+
+
+def received(mailbox: Mailbox, loop: Loop) -> tuple[socket.socket, list[Message]]:
+    """The next link to that process, and the first that comes over it."""
+    until_s = time.monotonic() + TIMEOUT_S
+    while not mailbox.unread():
+        assert time.monotonic() < until_s
+        turn(loop)
+    link = mailbox.receive()
+    assert link is not None
+    turn(loop)
+    return link, Mail().arrive(link.recv(4096))
+
+
+def test_what_is_handed_on_while_no_descriptor_is_free_for_a_link_is_sent_once_there_is_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop, register, board = Loop(), Register(), Board()
+    register.own()
+    mailboxes, shortage, died = [Mailbox(), Mailbox()], Shortage("seda", board), list[int]()
+    exchange = Exchange(
+        0,
+        mailboxes,
+        loop,
+        register,
+        drain=Drain(),
+        shortage=shortage,
+        unreachable=lambda *_: None,
+        given_up=lambda _: None,
+        died=died.append,
+        left=lambda _: None,
+    )
+    row = Table(("call",), board).rows["call"]
+    row.settings.set("queue_bound", 10)
+    hop = exchange.hop(row, 1)
+    link, messages = received(mailboxes[1], loop)
+    assert messages == [("from", None, 0)]
+
+    def no_descriptor() -> tuple[socket.socket, socket.socket]:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "socketpair", no_descriptor)
+        link.close()
+        while not died:
+            turn(loop)
+        assert shortage.is_now
+        number = register.begin()
+        assert number is not None
+        hop.hand(Answer(number, 0))
+        turn(loop)
+    _, messages = received(mailboxes[1], loop)
+    assert [(kind, stage) for kind, stage, _ in messages] == [("from", None), ("item", "call")]
+    assert (died, row.depth.value()) == ([1], 1)
