@@ -6,6 +6,7 @@ import random
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Protocol
@@ -33,6 +34,10 @@ from services.wire.request import RequestHead
 from services.wire.tls import ALPN_HTTP2
 from services.workload.ledger import Ledger
 from services.workload.run import FETCH_PATH, Call, Progress, Run, note_unbegun
+
+RECORD_S = 0.5
+"""Time that a thread gets, when the service ends, to record the spans of a call after its reply."""
+RECORD_POLL_S = 0.001
 
 RUN_PATH = b"/sweetspot.v1.Workload/Run"
 RUN_STREAM_PATH = b"/sweetspot.v1.Workload/RunStream"
@@ -244,10 +249,14 @@ class Service:
         )
 
     def stop_tracing(self) -> None:
-        """Gives telemetry its last chance."""
-        if self.tracing is not None:
-            self.tracing.close()
-            self.tracing = None
+        """Exports what waits, once the spans of calls whose reply was sent are recorded."""
+        if self.tracing is None:
+            return
+        until_s = time.monotonic() + RECORD_S
+        while self.tracing.open_calls > self.calls_in_flight.own() and time.monotonic() < until_s:
+            time.sleep(RECORD_POLL_S)
+        self.tracing.close()
+        self.tracing = None
 
     def announce(self, port: int) -> None:
         """Calls can come: `listening on ADDRESS` is the first line of output, `control on ADDRESS` the second.

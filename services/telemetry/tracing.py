@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from weakref import WeakSet
 
 from services.telemetry.context import Headers, TraceContext, read_headers
 from services.telemetry.environment import spans_go_out, tracing_is_off
@@ -111,6 +112,7 @@ class Tracing:
     def __init__(self, pipeline: "Pipeline", *, model: str | None) -> None:
         self._pipeline = pipeline
         self._model: dict[str, Attribute] = {} if model is None else {"sweetspot.model": model}
+        self._open = WeakSet[CallTrace]()
 
     @classmethod
     def from_environment(
@@ -156,6 +158,11 @@ class Tracing:
         """A consistent view of where spans went so far."""
         return self._pipeline.counts
 
+    @property
+    def open_calls(self) -> int:
+        """Traced calls that this process has begun, and whose spans are not recorded."""
+        return len(self._open)
+
     def server_call(self, headers: Headers, method: str) -> "CallTrace | None":
         """The trace of a call that this process answers; None unless its caller sampled it.
 
@@ -166,11 +173,11 @@ class Tracing:
             return None
         # The run's span is known before it ends: its steps name it as their parent.
         carried = parent, method.removeprefix("/"), parent.child(), parent.child(), ()
-        return CallTrace(self._pipeline, carried, self._model)
+        return CallTrace(self._pipeline, carried, self._model, self._open)
 
     def same_call(self, carried: "Carried") -> "CallTrace":
         """The trace of a call that another process of this service has run so far."""
-        return CallTrace(self._pipeline, carried, self._model)
+        return CallTrace(self._pipeline, carried, self._model, self._open)
 
     def end_client_call(
         self,
@@ -223,16 +230,22 @@ class Tracing:
 class CallTrace:
     """One sampled call that this process answers. Nothing is exported before `end`."""
 
-    __slots__ = ("_method", "_model", "_parent", "_pipeline", "_run", "_server", "_steps")
+    __slots__ = ("__weakref__", "_method", "_model", "_open", "_parent", "_pipeline", "_run", "_server", "_steps")
 
-    def __init__(self, pipeline: "Pipeline", carried: Carried, model: Mapping[str, Attribute]) -> None:
+    def __init__(
+        self, pipeline: "Pipeline", carried: Carried, model: Mapping[str, Attribute], open_: "WeakSet[CallTrace]"
+    ) -> None:
+        """It is one of `open_` until its end, or until it goes on elsewhere."""
+        open_.add(self)
+        self._open = open_
         self._pipeline = pipeline
         self._parent, self._method, self._server, self._run, steps = carried
         self._steps = list(steps)
         self._model = model
 
     def carried(self, worker: str) -> Carried:
-        """All there is so far, by `worker`, for whoever goes on with the call; this one ends nothing of it."""
+        """All there is so far, by `worker`, for the process that goes on with the call; this one ends nothing of it."""
+        self._open.discard(self)
         return (
             self._parent,
             self._method,
@@ -347,6 +360,7 @@ class CallTrace:
             )
             spans.append(run)
         self._pipeline.record(spans)
+        self._open.discard(self)
 
 
 def _by(who: Mapping[str, Attribute], steps: Iterable[Span]) -> list[Span]:
