@@ -79,8 +79,8 @@ class Release(Place):
         pods = [each["spec"]["template"]["spec"] for each in objects for _ in range(each["spec"].get("replicas", 1))]
         # Those of the release make room for the new ones.
         others = [pod for pod in self._items("pods", "--all-namespaces") if not self._owns(pod["metadata"])]
-        # The chart gives all its pods the same ones.
-        tolerations = pods[0].get("tolerations", ()) if pods else ()
+        # Of any of its pods: a model may have its own, and a warning that is missing is better than a false one.
+        tolerations = [each for pod in pods for each in pod.get("tolerations", ())]
         lack = lacking(left_on(nodes, others, tolerations), [asked(pod) for pod in pods])
         return f"{lack}; next: {ask_for_less(self)}" if lack else ""
 
