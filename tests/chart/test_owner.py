@@ -74,6 +74,11 @@ def test_what_the_owner_sets_is_in_every_pod() -> None:
             assert {"name": "more", "mountPath": "/more"} in container["volumeMounts"]
 
 
+def test_a_load_job_has_the_owners_labels_itself() -> None:
+    made = load_job(render_values(VALUES, "sweetspot"))
+    assert made["metadata"]["labels"]["team"] == "lab"
+
+
 def test_what_ends_runs_without_a_proxy_beside_it_that_does_not() -> None:
     for name, pod in pods(render_values({"fullnameOverride": "bench"}, "sweetspot")):
         out = (

@@ -40,6 +40,16 @@ def test_services_name_their_release_image_and_deployment() -> None:
         assert (has["service.version"], has["k8s.deployment.name"]) == ("abc123", name)
 
 
+@needs_helm
+def test_a_service_whose_image_has_a_digest_names_that_as_its_version() -> None:
+    digest = f"sha256:{64 * 'a'}"
+    rendered = render('image.tag="abc123"', f'image.digests={{"thread-pool": "{digest}"}}', only=["thread_pool"])
+    for name, version in (("sweetspot-thread-pool", digest), ("sweetspot-backend", "abc123")):
+        pod = of_kind(rendered, "Deployment")[name]["spec"]["template"]["spec"]
+        assert resource(pod)["service.version"] == version
+        assert pod["containers"][0]["image"].endswith(version)
+
+
 @pytest.mark.parametrize(
     ("image", "version"),
     [

@@ -49,7 +49,7 @@ def job_name(run: str, model: str, connections: int) -> str:
 
 
 def labels(load: Load, model: str, connections: int) -> dict[str, str]:
-    """What the Job, its pods and its results have."""
+    """What the Job, its pods and its results have; the first two have those of the chart's owner too."""
     return {
         "app.kubernetes.io/name": "sweetspot",
         "app.kubernetes.io/instance": load.release,
@@ -61,7 +61,8 @@ def labels(load: Load, model: str, connections: int) -> dict[str, str]:
 
 def manifest(load: Load, asked: Experiment, model: str, connections: int) -> Object:
     """The Job, as it stands in YAML."""
-    name, marks = job_name(load.run, model, connections), labels(load, model, connections)
+    name = job_name(load.run, model, connections)
+    marks = {**load.pod["metadata"]["labels"], **labels(load, model, connections)}
     # A shard without a connection would have nothing to do.
     shards = min(load.shards, connections)
     planned_s = asked.warmup_s + asked.duration_s + asked.timeout_s
@@ -78,7 +79,7 @@ def manifest(load: Load, asked: Experiment, model: str, connections: int) -> Obj
             "activeDeadlineSeconds": round(STARTING_S + planned_s + ENDING_S),
             "ttlSecondsAfterFinished": KEPT_S,
             "template": {
-                "metadata": {**load.pod["metadata"], "labels": {**load.pod["metadata"]["labels"], **marks}},
+                "metadata": {**load.pod["metadata"], "labels": marks},
                 "spec": _pod(load, asked, model, connections, shards),
             },
         },

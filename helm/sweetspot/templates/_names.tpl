@@ -44,7 +44,13 @@ sweetspot.dev/model: {{ index . 2 }}
 {{- define "sweetspot.image" -}}
 {{- $image := (index . 0).Values.image }}{{ $name := include "sweetspot.dns" (index . 1) }}
 {{- with include "sweetspot.registry" (index . 0) }}{{ . }}/{{ end }}{{ $image.repository }}/{{ $name }}
-{{- with get $image.digests $name }}@{{ . }}{{ else }}:{{ $image.tag | default (index . 0).Chart.AppVersion }}{{ end }}
+{{- get $image.digests $name | empty | ternary ":" "@" }}{{ include "sweetspot.version" . }}
+{{- end }}
+
+{{/* (root, part): the digest of its image, or else its tag. */}}
+{{- define "sweetspot.version" -}}
+{{- $image := (index . 0).Values.image }}
+{{- get $image.digests (include "sweetspot.dns" (index . 1)) | default $image.tag | default (index . 0).Chart.AppVersion }}
 {{- end }}
 
 {{/* (root): where images are pulled from; the registry of a chart that has this one wins. */}}
@@ -53,11 +59,11 @@ sweetspot.dev/model: {{ index . 2 }}
 {{- end }}
 
 {{/*
-(root, deployment): OpenTelemetry's resource attributes of a pod; names in $() are the container's variables. Two releases
+(root, deployment, part): OpenTelemetry's resource attributes of a pod; names in $() are the container's variables. Two releases
 in one namespace have services of one name, so the release is what groups them (service.namespace).
 */}}
 {{- define "sweetspot.resource" -}}
-service.namespace={{ (index . 0).Release.Name }},service.version={{ (index . 0).Values.image.tag | default (index . 0).Chart.AppVersion }}
+service.namespace={{ (index . 0).Release.Name }},service.version={{ include "sweetspot.version" (list (index . 0) (index . 2)) }}
 {{- ""}},k8s.deployment.name={{ index . 1 }},k8s.namespace.name=$(NAMESPACE),k8s.pod.name=$(POD),k8s.node.name=$(NODE)
 {{- end }}
 

@@ -80,7 +80,7 @@ spec:
             - name: NAMESPACE
               valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
             - name: OTEL_RESOURCE_ATTRIBUTES
-              value: {{ include "sweetspot.resource" (list $root $name) | quote }}
+              value: {{ include "sweetspot.resource" (list $root $name $part) | quote }}
             - name: OTEL_EXPORTER_OTLP_ENDPOINT
               value: {{ . | quote }}
             {{- if not $root.Values.otlp.endpoint }}
