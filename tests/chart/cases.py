@@ -49,6 +49,7 @@ CASES: Mapping[str, Callable[[], str]] = {
         'otlp={"endpoint": "https://[fd00::1]:4318", "headers": {"secret": "token"}, "ca": {"configMap": "ca"}}',
         'ipFamilyPolicy="RequireDualStack"',
         'networkPolicy={"namespaces": ["load"]}',
+        'metrics={"namespaces": ["monitoring"]}',
         only=["thread_pool"],
     ),
     "traces-in-files": lambda: render('jaeger={"storage": "badger", "badger": {"claim": "traces"}}', only=[]),

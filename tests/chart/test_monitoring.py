@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from services.runtime import metrics
 from services.telemetry.tracing import server_attributes
 from tests.chart.rendering import CHART, helm, needs_helm, of_kind, render_values
@@ -32,7 +34,11 @@ def test_the_dashboard_asks_for_what_services_measure() -> None:
 
 def test_a_monitor_is_there_only_where_it_is_asked_for_and_names_a_port_that_pods_have() -> None:
     assert not of_kind(render_values({}, "sweetspot"), "PodMonitor")
-    text = render_values({"podMonitor": {"enabled": True, "labels": {"release": "prometheus"}}}, "sweetspot")
+    values = {
+        "podMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
+        "metrics": {"namespaces": ["monitoring"]},
+    }
+    text = render_values(values, "sweetspot")
     monitor = of_kind(text, "PodMonitor")["sweetspot"]
     assert monitor["metadata"]["labels"]["release"] == "prometheus"
     template = of_kind(text, "Deployment")["sweetspot-reactor"]["spec"]["template"]
@@ -41,6 +47,33 @@ def test_a_monitor_is_there_only_where_it_is_asked_for_and_names_a_port_that_pod
     assert endpoint["port"] in {port["name"] for port in template["spec"]["containers"][0]["ports"]}
 
 
-def test_a_monitor_of_no_port_is_refused() -> None:
-    settings = ("--set", "podMonitor.enabled=true", "--set", "metrics.enabled=false")
-    assert "podMonitor.enabled needs metrics.enabled" in helm("template", "sweetspot", str(CHART), *settings).stderr
+@pytest.mark.parametrize(
+    ("setting", "needs"),
+    [("metrics.enabled=false", "metrics.enabled: "), ("networkPolicy.enabled=true", "metrics.namespaces, as [")],
+)
+def test_a_monitor_that_would_reach_no_port_is_refused(setting: str, needs: str) -> None:
+    settings = ("--set", "podMonitor.enabled=true", "--set", setting)
+    assert f"podMonitor.enabled needs {needs}" in helm("template", "sweetspot", str(CHART), *settings).stderr
+
+
+def test_who_may_scrape_may_not_call() -> None:
+    values = {"metrics": {"namespaces": ["monitoring"]}, "networkPolicy": {"namespaces": ["load"]}}
+    policy = of_kind(render_values(values, "sweetspot"), "NetworkPolicy")["sweetspot-reactor"]
+    ports = {
+        peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]: [
+            port["port"] for port in rule["ports"]
+        ]
+        for rule in policy["spec"]["ingress"]
+        for peer in rule["from"]
+        if "namespaceSelector" in peer
+    }
+    assert ports == {"monitoring": ["metrics"], "load": ["grpc", "control"]}
+
+
+def test_each_release_has_a_dashboard_of_its_own() -> None:
+    values = {"dashboard": {"enabled": True}}
+    found = [
+        json.loads(of_kind(render_values(values, name), "ConfigMap")[f"{name}-dashboard"]["data"][f"{name}.json"])
+        for name in ("one", "two")
+    ]
+    assert len({dashboard["uid"] for dashboard in found}) == 2

@@ -25,9 +25,9 @@ spec:
       ports:
         - {port: grpc}
         - {port: control}
-    {{- if and $root.Values.metrics.enabled $root.Values.networkPolicy.namespaces }}
+    {{- if and $root.Values.metrics.enabled $root.Values.metrics.namespaces }}
     - from:
-        {{- range $root.Values.networkPolicy.namespaces }}
+        {{- range $root.Values.metrics.namespaces }}
         - namespaceSelector:
             matchLabels: {kubernetes.io/metadata.name: {{ . | quote }}}
         {{- end }}
