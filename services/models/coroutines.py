@@ -22,7 +22,7 @@ from functools import partial
 from services.runtime.aio import Acceptor, AsyncioWaits, watch_lag
 from services.runtime.answers import respond
 from services.runtime.drain import DRAIN_POLL_S
-from services.runtime.linger import LINGER_S, UNREAD_S
+from services.runtime.linger import LINGER_S, WRITE_STALL_S
 from services.runtime.service import Service
 from services.runtime.turns import Turns
 from services.wire import CallCancelled, CallReceived, Code, ServerCall, ServerEvent
@@ -186,7 +186,7 @@ class Connection:
         while transport.get_write_buffer_size() <= UNSENT_BYTES and (data := self._session.data_to_send()):
             self._writer.write(data)
         if self._session.closed and self._lingering is None:
-            self._linger(UNREAD_S)
+            self._linger(WRITE_STALL_S)
         if transport.get_write_buffer_size() > UNSENT_BYTES:
             self._rest = self._rest or asyncio.create_task(self._write_rest())
         elif self._session.closed:

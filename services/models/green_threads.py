@@ -38,8 +38,9 @@ import gevent  # noqa: E402
 from gevent.socket import wait_read  # noqa: E402
 
 from services.runtime.accept import accept_ready  # noqa: E402
-from services.runtime.blocking import WRITE_STALL_S, BlockingWaits, Connection, Connections  # noqa: E402
+from services.runtime.blocking import BlockingWaits, Connection, Connections  # noqa: E402
 from services.runtime.lag import PERIOD_NS, LoopLag  # noqa: E402
+from services.runtime.linger import WRITE_STALL_S  # noqa: E402
 from services.runtime.service import Service  # noqa: E402
 from services.wire import CallReceived, ServerCall  # noqa: E402
 

@@ -20,7 +20,7 @@ from services.runtime.channel import Channel
 from services.runtime.connector import CONNECT_TIMEOUT_S
 from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.lag import PERIOD_NS, LoopLag
-from services.runtime.linger import LINGER_S
+from services.runtime.linger import LINGER_S, WRITE_STALL_S
 from services.runtime.service import Service
 from services.runtime.shortage import PAUSE_S, Shortage
 from services.runtime.turns import Turns
@@ -51,6 +51,7 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._paused = False
         self._flush_due = False
+        self._ending = False
         self._lingering = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -80,10 +81,18 @@ class Connection(asyncio.Protocol):
         self._flush_due = False
         while not self._paused and (data := self.session.data_to_send()):
             self._transport.write(data)
-        if self.session.closed and not (self._paused or self._lingering or self._transport.is_closing()):
+        if self.session.closed and not (self._lingering or self._transport.is_closing()):
+            self._end()
+
+    def _end(self) -> None:
+        """Ends the connection once all is written, or the peer has not read it in time."""
+        if not self._paused:
             self._lingering = True
             self._transport.write_eof()
             self._loop.call_later(LINGER_S, self._transport.abort)
+        elif not self._ending:
+            self._ending = True
+            self._loop.call_later(WRITE_STALL_S, self._transport.abort)
 
     def flush_soon(self) -> None:
         """`flush`, once for all that happens in this turn of the loop."""

@@ -14,7 +14,7 @@ from services.network.connect import CHECK_S, connect
 from services.runtime.answers import respond
 from services.runtime.connector import CONNECT_TIMEOUT_S
 from services.runtime.drain import DRAIN_POLL_S
-from services.runtime.linger import LINGER_S, linger
+from services.runtime.linger import LINGER_S, WRITE_STALL_S, linger
 from services.runtime.service import Service
 from services.runtime.turns import Turns
 from services.wire import ClientSession, Code, RpcError, ServerCall, ServerEvent
@@ -24,8 +24,6 @@ from services.workload.run import FETCH_PATH, ROOM_CHECK_S, Fetch, Run, status_o
 RECEIVE_BYTES = 64 * 1024
 GIVE_WAY_S = 1e-6
 """Time between two turns of one connection. For a sleep of 0 gevent runs what is ready, and looks at no socket."""
-WRITE_STALL_S = 20
-"""Time in which a peer has to read what `data_to_send` gives at once, at most some 256 KiB."""
 
 
 class Connection:

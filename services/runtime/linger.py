@@ -10,8 +10,8 @@ import time
 LINGER_S = 1.0
 """Time that a peer gets to close its side, whatever it sends; after that it is cut off."""
 
-UNREAD_S = 20.0
-"""Time that a peer gets to read the last of what was sent, once its session is over; after that it is cut off."""
+WRITE_STALL_S = 20
+"""Time in which a peer has to read what `data_to_send` gives at once, at most some 256 KiB; then it is cut off."""
 
 _DISCARD_BYTES = 64 * 1024
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from services.runtime.answers import respond
 from services.runtime.calls import Calls
 from services.runtime.demultiplexer import READABLE, WRITABLE
-from services.runtime.linger import LINGER_S
+from services.runtime.linger import LINGER_S, WRITE_STALL_S
 from services.runtime.loop import Loop
 from services.runtime.service import Service
 from services.runtime.turns import Turns
@@ -26,6 +26,7 @@ class Connection:
     __slots__ = (
         "_calls",
         "_closed",
+        "_ending",
         "_flushing",
         "_lingering",
         "_loop",
@@ -55,6 +56,7 @@ class Connection:
         self._turns = Turns(self._session)
         self._writer = Writer(sock, loop)
         self._flushing = False
+        self._ending = False
         self._lingering = False
 
     def ready(self, events: int) -> None:
@@ -130,8 +132,16 @@ class Connection:
         except OSError:
             self._close()
             return
-        if self._session.closed and not self._writer.has_more:
+        if self._session.closed:
+            self._end()
+
+    def _end(self) -> None:
+        """Ends the connection once all is written, or the peer has not read it in time."""
+        if not self._writer.has_more:
             self._linger()
+        elif not self._ending:
+            self._ending = True
+            self._loop.call_at(time.monotonic_ns() + int(WRITE_STALL_S * 1e9), self._close)
 
     def _linger(self) -> None:
         """Shuts the write side down; the peer closes in turn, or is cut off."""

@@ -85,7 +85,7 @@ def test_a_client_that_reads_nothing_is_cut_off_when_its_session_is_over(
     last: bytes, unsent_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(coroutines, "LINGER_S", 0.005)
-    monkeypatch.setattr(coroutines, "UNREAD_S", 0.02)
+    monkeypatch.setattr(coroutines, "WRITE_STALL_S", 0.02)
 
     async def story() -> None:
         reader = asyncio.StreamReader()

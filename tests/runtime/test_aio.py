@@ -11,7 +11,7 @@ import pytest
 from sweetspot.v1 import backend_pb2, control_pb2, workload_pb2
 
 from services.network.address import Address
-from services.runtime import turns
+from services.runtime import aio, turns
 from services.runtime.aio import Acceptor, AsyncioWaits, Connection, serve_until_drained
 from services.runtime.board import Board
 from services.runtime.config import Config
@@ -195,10 +195,14 @@ def test_a_sleep_ends_with_its_time_or_the_deadline(timeout_s: float | None, lea
 
 
 class Reading:
-    """A transport, as far as it is told to read or not."""
+    """A transport, as far as it is asked to read or not, or to end."""
 
     def __init__(self) -> None:
         self.reads = True
+        self.aborted = asyncio.Event()
+
+    def abort(self) -> None:
+        self.aborted.set()
 
     def pause_reading(self) -> None:
         self.reads = False
@@ -281,3 +285,18 @@ def test_a_connection_that_is_accepted_as_the_drain_begins_drains(monkeypatch: p
 
     asyncio.run(story())
     assert received == [b"end"]
+
+
+def test_a_client_that_does_not_read_its_last_bytes_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aio, "WRITE_STALL_S", 0.01)
+
+    async def story() -> None:
+        connection = Connection(ServerSession({}), Silent(), lambda *_: None, lambda _: None)
+        transport = Reading()
+        connection.connection_made(cast(asyncio.Transport, transport))
+        connection.pause_writing()
+        connection.data_received(b"no HTTP/2, so that the session is over")
+        async with asyncio.timeout(2):
+            await transport.aborted.wait()
+
+    asyncio.run(story())

@@ -10,9 +10,10 @@ import pytest
 from sweetspot.v1 import workload_pb2
 
 from services.runtime import blocking
-from services.runtime.blocking import WRITE_STALL_S, BlockingWaits, Connection
+from services.runtime.blocking import BlockingWaits, Connection
 from services.runtime.config import Config
 from services.runtime.drain import Drain
+from services.runtime.linger import WRITE_STALL_S
 from services.runtime.reflection import PATHS
 from services.runtime.service import Service
 from services.wire import CallReceived, ClientSession, Code, ServerCall
