@@ -237,7 +237,7 @@ def test_what_cannot_run_is_told_in_one_message_and_leaves_no_job(
 
 
 @pytest.mark.timeout(RUN_TIMEOUT_S)
-def test_a_load_that_a_quota_refuses_is_told_at_once_with_its_reason(release: Release, tmp_path: Path) -> None:
+def test_a_load_that_a_quota_goes_on_refusing_fails_with_its_reason(release: Release, tmp_path: Path) -> None:
     used = release.kubectl("get", "pods", "--field-selector=status.phase=Running", "--output=name").split()
     release.kubectl("create", "quota", "small", f"--hard=count/pods={len(used) + 1}")
     release.kubectl("wait", "quota/small", "--for=jsonpath={.status.used}", "--timeout=30s")

@@ -450,7 +450,9 @@ def test_drivers_that_no_node_has_room_for_are_told_before_the_first_trial(
     assert run(tmp_path, "--shards", "2", "--driver-cpu", "700m", connections="5, 6") == 0
     said = capsys.readouterr().out
     assert said.count("1 of 2 pods may have no room") == 1
-    warning = "reactor at 5 connections warning: 1 of 2 pods may have no room; going on: together they ask for 1.4 CPUs"
+    warning = (
+        "reactor at 5 connections goes on, with a warning: 1 of 2 pods may have no room: together they ask for 1.4 "
+    )
     assert warning in said
     assert "; ask for less (--driver-cpu, --driver-memory, --shards)" in said
 

@@ -414,9 +414,20 @@ def test_pods_that_no_node_has_room_for_are_said_before_anything_is_built(monkey
 
     monkeypatch.setattr(Release, "_items", lambda _, *what: listed(*what))
     said = where.lacking_room(CHART)
-    assert said.startswith("warning: 5 of 9 pods may have no room; going on: together they ask for 2.25 CPUs and 0.0 ")
-    assert 'next: ask for less, as make deploy RELEASE=big NAMESPACE=lab CONTEXT=kind-mine ARGS="--set defaults' in said
+    assert said.startswith("warning: 5 of 9 pods may have no room: together they ask for 2.25 CPUs and 0.0 GiB, and 1 ")
+    assert (
+        '; going on; next: ask for less, as make deploy RELEASE=big NAMESPACE=lab CONTEXT=kind-mine ARGS="--s' in said
+    )
     assert where.lacking_room(CHART.replace("replicas: 9", "replicas: 4")) == ""
+
+
+def test_a_node_that_the_pods_of_the_chart_tolerate_has_room_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    where = Release("big", "lab", "kind-mine")
+    tainted = {**NODE, "spec": {"taints": [{"key": "measured", "effect": "NoSchedule"}]}}
+    monkeypatch.setattr(Release, "_items", lambda _, *what: [tainted] if what == ("nodes",) else [])
+    chart = CHART.replace("replicas: 9", "replicas: 4")
+    assert "4 of 4 pods may have no room" in where.lacking_room(chart)
+    assert where.lacking_room(chart.replace("containers:", "tolerations: [{operator: Exists}], containers:")) == ""
 
 
 def test_what_helm_waits_for_is_said_meanwhile_and_fields_of_others_are_taken_back(

@@ -47,21 +47,21 @@ def test_a_pod_asks_for_its_limit_where_it_has_no_request() -> None:
         (
             [2.0, 2.0],
             [0.25] * 19,
-            "warning: 3 of 19 pods may have no room; going on: together they ask for 4.75 CPUs and 0.0 GiB, and 4 CPUs",
+            "3 of 19 pods may have no room: together they ask for 4.75 CPUs and 0.0 GiB, and 4 CPUs",
         ),
         (
             [0.5, 0.5],
             [1.0],
-            "warning: 1 of 1 pods may have no room; going on: together they ask for 1 CPUs and 0.0 GiB, and 1 CPUs",
+            "1 of 1 pods may have no room: together they ask for 1 CPUs and 0.0 GiB, and 1 CPUs",
         ),
         (
             [],
             [1.0],
-            "warning: 1 of 1 pods may have no room; going on: together they ask for 1 CPUs and 0.0 GiB, and 0 CPUs",
+            "1 of 1 pods may have no room: together they ask for 1 CPUs and 0.0 GiB, and 0 CPUs",
         ),
     ],
 )
-def test_how_many_pods_may_have_no_room_is_a_warning_with_what_is_free(
+def test_how_many_pods_may_have_no_room_is_said_with_what_is_free(
     free: list[float], wanted: list[float], says: str
 ) -> None:
     said = lacking([Room(cpus, 0) for cpus in free], [Room(cpus, 0) for cpus in wanted])

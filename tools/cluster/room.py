@@ -78,7 +78,7 @@ def _tolerates(toleration: Json, taint: Json) -> bool:
 
 
 def lacking(left: Sequence[Room], wanted: Sequence[Room]) -> str:
-    """A warning with how many pods may have no room; empty where all have. What to do about it is the caller's."""
+    """How many pods may have no room, in a line without what to do about it; empty where all have."""
     free = list(left)
     homeless = 0
     for pod in sorted(wanted, key=lambda each: each.cpus, reverse=True):
@@ -91,7 +91,7 @@ def lacking(left: Sequence[Room], wanted: Sequence[Room]) -> str:
         return ""
     nodes = f"{count(len(left))} node{'' if len(left) == 1 else 's'}"
     return (
-        f"warning: {count(homeless)} of {count(len(wanted))} pods may have no room; going on: "
+        f"{count(homeless)} of {count(len(wanted))} pods may have no room: "
         f"together they ask for {_text(wanted)}, and {_text(left)} are free on {nodes}"
     )
 

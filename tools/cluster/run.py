@@ -136,7 +136,7 @@ class Cluster:
         for model, connections in wanted:
             watcher.begins(model, connections)
             if lack:
-                watcher.waits(model, connections, f"{lack}; {ASK_FOR_LESS}")
+                watcher.waits(model, connections, f"goes on, with a warning: {lack}; {ASK_FOR_LESS}")
                 lack = ""
             try:
                 trial = measure(self._told_to(watcher, model, connections), asked, model, connections)

@@ -82,7 +82,7 @@ class Release(Place):
         # Of any of its pods: a model may have its own, and a warning that is missing is better than a false one.
         tolerations = [each for pod in pods for each in pod.get("tolerations", ())]
         lack = lacking(left_on(nodes, others, tolerations), [asked(pod) for pod in pods])
-        return f"{lack}; next: {ask_for_less(self)}" if lack else ""
+        return f"warning: {lack}; going on; next: {ask_for_less(self)}" if lack else ""
 
     def install(self, settings: Sequence[str], timeout_s: float, say: Callable[[str], None]) -> None:
         """Makes the cluster as the chart and the settings say, and waits until it is. Raises DeployError."""
