@@ -29,12 +29,7 @@ def read_plan(request: bytes, accounts: int) -> workload_pb2.RunRequest:
 
     Raises RpcError: INTERNAL for no protobuf, INVALID_ARGUMENT for a value out of range.
     """
-    try:
-        plan = workload_pb2.RunRequest.FromString(request)
-    except DecodeError as error:
-        raise RpcError(Code.INTERNAL, "request is not a sweetspot.v1.RunRequest") from error
-    if len(request) > MAX_PAYLOAD_BYTES and len(plan.payload) > MAX_PAYLOAD_BYTES:
-        raise RpcError(Code.INVALID_ARGUMENT, f"payload of {len(plan.payload)} bytes is above {MAX_PAYLOAD_BYTES}")
+    plan = _parse(request)
     steps = plan.steps
     if len(steps) > MAX_STEPS:
         raise RpcError(Code.INVALID_ARGUMENT, f"{len(steps)} steps are above {MAX_STEPS}")
@@ -45,6 +40,28 @@ def read_plan(request: bytes, accounts: int) -> workload_pb2.RunRequest:
         _check_range(f"steps[{index}].{kind}", getattr(step, kind), MAX_VALUES[kind])
         if kind == "transfer" and not (step.transfer.to_account - step.transfer.from_account) % accounts:
             raise RpcError(Code.INVALID_ARGUMENT, f"steps[{index}].transfer.to_account is from_account, of {accounts}")
+    return plan
+
+
+def part_payload(request: bytes) -> tuple[workload_pb2.RunRequest, bytes]:
+    """The plan in `request` without its payload and unknown fields, and the payload: no step needs it.
+
+    Raises RpcError as `read_plan` does for these.
+    """
+    plan = _parse(request)
+    payload = plan.payload
+    plan.ClearField("payload")
+    plan.DiscardUnknownFields()
+    return plan, payload
+
+
+def _parse(request: bytes) -> workload_pb2.RunRequest:
+    try:
+        plan = workload_pb2.RunRequest.FromString(request)
+    except DecodeError as error:
+        raise RpcError(Code.INTERNAL, "request is not a sweetspot.v1.RunRequest") from error
+    if len(request) > MAX_PAYLOAD_BYTES and len(plan.payload) > MAX_PAYLOAD_BYTES:
+        raise RpcError(Code.INVALID_ARGUMENT, f"payload of {len(plan.payload)} bytes is above {MAX_PAYLOAD_BYTES}")
     return plan
 
 

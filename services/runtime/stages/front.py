@@ -3,17 +3,20 @@
     connection --> received --> | read | --> `admit` ... any stage --> | reply | --> connection
                        '-------- a call that is out: by its number -------'
 
-A connection's state (HPACK, flow control) is one for both directions: so is who reads it and who writes it.
+A connection's state (HPACK, flow control) is one for both directions: so is who reads it and who writes it. A large
+payload stays here, as no stage needs it: only the rest of a call goes through the stages.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sweetspot.v1 import workload_pb2
+
 from services.runtime.calls import Caller
 from services.runtime.fair import FairQueue
 from services.runtime.loop import Loop
-from services.runtime.service import Service
+from services.runtime.service import WORKLOAD_SHAPES, Service
 from services.runtime.stages.admit import retry_after_ms
 from services.runtime.stages.controllers import CONTROL_NS, PERIOD_NS, SAMPLES, Admission
 from services.runtime.stages.event import NOT_QUEUED, Answer, Event, Item, Status
@@ -22,7 +25,9 @@ from services.runtime.stages.intake import Queued
 from services.runtime.stages.register import Register
 from services.runtime.stages.stage import Stage
 from services.runtime.stages.way import Way
-from services.wire import Code, ServerCall
+from services.wire import Code, RpcError, ServerCall
+from services.workload.plan import part_payload
+from services.workload.run import LARGE_BYTES
 
 
 class Front:
@@ -72,18 +77,27 @@ class Front:
         self._control()
 
     def received(self, connection: Caller, call: ServerCall) -> None:
+        out = Out(connection, call)
+        if len(call.request) > LARGE_BYTES and call.head.path in WORKLOAD_SHAPES:
+            try:
+                out.keep_payload()
+            except RpcError as error:
+                self._refuse(connection, call, Status(error.code, error.message))
+                return
         number = None if self._to_read.is_full else self._register.begin()
         if number is None:
             self._to_read.row.shed.add(1)
             call.retry_after_ms = retry_after_ms(self._to_read.wait_ns)
-            refused = Status(Code.RESOURCE_EXHAUSTED, "queue of read is full")
-            self._account(call, Answer(0, 0, status=refused), refused.code)
-            connection.finish(call, refused.code, refused.why)
+            self._refuse(connection, call, Status(Code.RESOURCE_EXHAUSTED, "queue of read is full"))
             return
         call.context = number
-        self._out[number] = Out(connection, call)
+        self._out[number] = out
         self._to_read.hand(Event(number, call.head, call.shape, call.received_ns, call.request, self._register))
         call.request = b""
+
+    def _refuse(self, connection: Caller, call: ServerCall, refused: Status) -> None:
+        self._account(call, Answer(0, 0, status=refused), refused.code)
+        connection.finish(call, refused.code, refused.why)
 
     def cancelled(self, call: ServerCall) -> None:
         if isinstance(call.context, int) and call.context in self._out:
@@ -137,7 +151,7 @@ class Front:
 
     def _send(self, out: "Out", answer: Answer) -> None:
         if answer.message is not None:
-            out.connection.send(out.call, answer.message)
+            out.connection.send(out.call, answer.message + out.payload_of(answer.place))
             if out.call.cancelled:  # the session had no memory for it, or will report it once it reads
                 self._give_up(answer.number)
         if answer.status is not None:
@@ -204,3 +218,19 @@ class Out:
     """Answers sent."""
     early: dict[int, Answer] = field(default_factory=dict)
     """Answers, by their place, that have come before one that comes by another way."""
+    payload: bytes = b""
+    """Kept here, while the stages have the rest of the request."""
+    last_place: int = 0
+    """Of the reply that the payload goes with."""
+
+    def keep_payload(self) -> None:
+        """Takes the payload out of the call's request. Raises RpcError for a request that no stage would run."""
+        plan, self.payload = part_payload(self.call.request)
+        self.last_place = len(plan.steps) - 1 if self.call.shape.server_streams else 0
+        self.call.request = plan.SerializeToString()
+
+    def payload_of(self, place: int) -> bytes:
+        """What the reply at that place lacks, serialised: such a part and the rest are the merged reply."""
+        if not self.payload or place != self.last_place:
+            return b""
+        return workload_pb2.RunReply(payload=self.payload).SerializeToString()

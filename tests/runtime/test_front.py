@@ -1,0 +1,90 @@
+"""What the front of seda hands to its stages, and what it adds to their answers."""
+
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from sweetspot.v1 import workload_pb2
+
+from services.runtime.config import Config
+from services.runtime.drain import Drain
+from services.runtime.loop import Loop
+from services.runtime.service import Service
+from services.runtime.stages.event import Answer, Event, Status
+from services.runtime.stages.front import Front
+from services.runtime.stages.register import Register
+from services.runtime.stages.way import Way
+from services.wire import Code, ServerCall, Shape
+from services.wire.request import RequestHead
+
+STAGES = ["read", "admit", "compute", "call", "reply"]
+STEPS = [workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=1))] * 2
+PAYLOAD = bytes(100_000)
+UNKNOWN = b"\x7a\x80\x80\x04" + bytes(65_536)
+
+
+class Client:
+    """A connection that sends nowhere."""
+
+    def __init__(self) -> None:
+        self.replies: list[workload_pb2.RunReply] = []
+        self.code: Code | None = None
+
+    def send(self, _call: ServerCall, message: bytes) -> None:
+        self.replies.append(workload_pb2.RunReply.FromString(message))
+
+    def when_room(self, *_: object) -> None: ...
+
+    def finish(self, _call: ServerCall, code: Code, why: str = "") -> None:
+        self.code = code
+
+
+def front_before(handed: list[Event]) -> Front:
+    """A front whose stage after `read` takes what is handed on into that list."""
+    service = Service("seda", Config(), drain=Drain(), stages=STAGES)
+    for name in ("read", "reply"):
+        for setting, value in (("queue_bound", 10), ("batch", 1), ("workers", 1), ("bypass", 1)):
+            service.stages.rows[name].settings.set(setting, value)
+    to_admit = cast(Way, SimpleNamespace(hand=handed.append))
+    return Front(service, Loop(), Register(), to_admit, held_up=lambda: False, give_up=lambda _: None)
+
+
+def call(method: bytes, shape: Shape, request: bytes) -> ServerCall:
+    received = ServerCall(1, RequestHead(b"/sweetspot.v1.Workload/" + method, (), 0), shape, 0)
+    received.request = request
+    return received
+
+
+@pytest.mark.parametrize(
+    ("method", "shape", "answers"), [(b"Run", Shape.UNARY, 1), (b"RunStream", Shape.SERVER_STREAMING, 2)]
+)
+def test_a_large_payload_goes_through_no_stage_and_with_the_last_reply(
+    method: bytes, shape: Shape, answers: int
+) -> None:
+    handed: list[Event] = []
+    front, client = front_before(handed), Client()
+    request = workload_pb2.RunRequest(steps=STEPS, payload=PAYLOAD, key=7).SerializeToString() + UNKNOWN
+    front.received(client, call(method, shape, request))
+    (event,) = handed
+    assert workload_pb2.RunRequest.FromString(event.request) == workload_pb2.RunRequest(steps=STEPS, key=7)
+    for place in range(answers):
+        reply = workload_pb2.RunReply(steps=place + 1).SerializeToString()
+        front.reply.put(Answer(event.number, place, reply), lambda _: None)
+    front.reply.put(Answer(event.number, answers, status=Status(Code.OK)), lambda _: None)
+    assert [reply.payload for reply in client.replies] == [b""] * (answers - 1) + [PAYLOAD]
+    assert [reply.steps for reply in client.replies] == list(range(1, answers + 1))
+    assert client.code is Code.OK
+
+
+@pytest.mark.parametrize(
+    ("request_", "code"),
+    [
+        (b"\xff" * 5000, Code.INTERNAL),
+        (workload_pb2.RunRequest(payload=bytes(1024 * 1024 + 1)).SerializeToString(), Code.INVALID_ARGUMENT),
+    ],
+)
+def test_a_large_request_that_no_stage_would_run_is_handed_to_none(request_: bytes, code: Code) -> None:
+    handed: list[Event] = []
+    client = Client()
+    front_before(handed).received(client, call(b"Run", Shape.UNARY, request_))
+    assert (handed, client.code) == ([], code)
