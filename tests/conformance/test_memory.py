@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,24 +11,30 @@ import pytest
 from sweetspot.interop import testing_pb2
 from sweetspot.v1 import workload_pb2
 
+from services.runtime.config import Config
 from services.wire import ClientCall, Code
 from tests.conformance.conftest import OWN_WIRE, Workload, one_at_a_time
 from tests.serving import Serving, serving
 from tests.wire_client import WireClient
 
 MIB = 1024 * 1024
-DIFFERENT = [
-    *((name,) for name in OWN_WIRE),
+READERS = [("process_pool",), ("reactor",), ("coroutines",), ("proactor",)]
+"""One of each way to read a connection: what the session does by itself is seen there."""
+ALIKE = {"process_per_connection", "thread_per_connection", "iterative", "multi_reactor"}
+"""They read and run calls with the code of process_pool, the last one with that of reactor."""
+NEVER_WAIT = [("seda",), ("seda", "--stages-in", "threads")]
+"""Their stages answer without waiting: the session rejects what is more than the connection may hold."""
+WAIT = [
+    *READERS,
+    *((name,) for name in OWN_WIRE if name not in ALIKE and (name,) not in READERS + NEVER_WAIT),
     ("reactor", "--style", "ripped"),
     ("reactor", "--style", "continuations"),
     ("half_sync_half_async", "--hand-off", "blocking"),
     ("proactor", "--hand-off", "threads"),
     ("proactor", "--hand-off", "processes"),
-    ("seda", "--stages-in", "threads"),
 ]
+DIFFERENT = [*WAIT, *NEVER_WAIT]
 """Starts that differ in who has a call while it runs."""
-NEVER_WAIT = (("seda",), ("seda", "--stages-in", "threads"))
-"""Their stages answer without waiting: the session refuses what is more than the connection may hold."""
 
 ALL_WAYS_TO_WAIT = workload_pb2.RunRequest(
     payload=os.urandom(1_000_000),
@@ -45,7 +51,7 @@ RUN = "/sweetspot.v1.Workload/Run"
 
 def large_unknown_field() -> bytes:
     """A call that waits, of which 4 MiB mean nothing; some 4 kB once they are packed."""
-    waits = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=50_000))])
+    waits = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=700_000))])
     size_bytes = 4 * MIB - 1000
     length = [size_bytes & 127 | 128, size_bytes >> 7 & 127 | 128, size_bytes >> 14 & 127 | 128, size_bytes >> 21]
     return waits.SerializeToString() + b"\x7a" + bytes(length) + bytes(size_bytes)  # field 15, length-delimited
@@ -54,10 +60,17 @@ def large_unknown_field() -> bytes:
 LARGE_UNKNOWN = large_unknown_field()
 
 
-@pytest.fixture(scope="module", params=DIFFERENT, ids=" ".join)
+@pytest.fixture(scope="module")
 def uncollected(request: pytest.FixtureRequest) -> Iterator[Serving]:
-    with serving(*request.param, interpreter=(sys.executable, "-m", "tests.without_collector")) as started:
+    """A service without Python's cycle collector; one serves all tests of its start."""
+    interpreter = (sys.executable, "-m", "tests.without_collector")
+    with serving(*request.param, "--interop", interpreter=interpreter) as started:
         yield started
+
+
+def of(starts: Sequence[tuple[str, ...]]) -> pytest.MarkDecorator:
+    """With `uncollected` as each of these starts."""
+    return pytest.mark.parametrize("uncollected", starts, indirect=True, ids=" ".join, scope="module")
 
 
 def resident_bytes(pid: int) -> int:
@@ -74,15 +87,16 @@ def resident_bytes(pid: int) -> int:
     return int(rollup["Pss"].split()[0]) * 1024 + sum(map(resident_bytes, map(int, children)))
 
 
+@of(DIFFERENT)
 @pytest.mark.parametrize("plan", [ALL_WAYS_TO_WAIT, ECHO], ids=["fails after all ways to wait", "echo"])
 def test_calls_that_have_ended_leave_no_memory_without_the_collector(
     uncollected: Serving, plan: workload_pb2.RunRequest
 ) -> None:
     with grpc.insecure_channel(uncollected.address) as channel:
         workload = Workload(channel)
-        for _ in range(2):  # at first all is imported, and each thread runs
+        for calls in (1, CALLS):  # at first all is imported, and each thread runs
             before = resident_bytes(uncollected.process.pid)
-            for _ in range(CALLS):
+            for _ in range(calls):
                 with suppress(grpc.RpcError):
                     workload.run(plan, timeout=20)
                 with suppress(grpc.RpcError):
@@ -91,11 +105,13 @@ def test_calls_that_have_ended_leave_no_memory_without_the_collector(
         assert grown_bytes < 7 * MIB  # 2.9 MiB a call where calls of one kind leave cycles
 
 
+# Of those that have many calls at once: what one process holds, what threads hold, what passes between processes.
+@of([("reactor",), ("thread_pool",), ("seda",)])
 def test_calls_that_unpack_to_much_take_no_more_memory_than_there_is(uncollected: Serving) -> None:
     before = resident_bytes(uncollected.process.pid)
     most_bytes = 0
     with WireClient(uncollected.address) as client:
-        calls = [client.session.start(RUN, LARGE_UNKNOWN, gzip=True) for _ in range(16)]
+        calls = [client.session.start(RUN, LARGE_UNKNOWN, gzip=True) for _ in range(24)]
 
         def have_ended() -> bool:
             nonlocal most_bytes
@@ -109,14 +125,15 @@ def test_calls_that_unpack_to_much_take_no_more_memory_than_there_is(uncollected
         assert client.call(RUN, LARGE_UNKNOWN, gzip=True).code is Code.OK
 
 
+THREADS_PER_CPU = 2
 RESPONSES = [testing_pb2.ResponseParameters(size=60_000) for _ in range(60)]
-CALLS_UNREAD = 10
+CALLS_UNREAD = 5
 
 
-def ask_for_streams(client: WireClient) -> list[ClientCall]:
+def ask_for_streams(client: WireClient, calls: int = CALLS_UNREAD) -> list[ClientCall]:
     request = testing_pb2.StreamingOutputCallRequest(response_parameters=RESPONSES).SerializeToString()
     path = "/grpc.testing.TestService/StreamingOutputCall"
-    return [client.session.start(path, request, streaming=True) for _ in range(CALLS_UNREAD)]
+    return [client.session.start(path, request, streaming=True) for _ in range(calls)]
 
 
 def chat(client: WireClient) -> list[ClientCall]:
@@ -130,41 +147,42 @@ def chat(client: WireClient) -> list[ClientCall]:
     return calls
 
 
-@pytest.fixture(scope="module", params=[start for start in DIFFERENT if start not in NEVER_WAIT], ids=" ".join)
-def streaming(request: pytest.FixtureRequest) -> Iterator[Serving]:
-    with serving(*request.param, "--interop") as started:
-        yield started
-
-
 @pytest.mark.parametrize(
     "start", [("thread_pool",), ("half_sync_half_async",), ("proactor", "--hand-off", "threads")], ids=" ".join
 )
 def test_a_client_that_does_not_read_leaves_others_half_of_a_pool(start: tuple[str, ...]) -> None:
     with (
-        serving(*start, "--interop", "--threads-per-cpu", "2") as service,
+        serving(*start, "--interop", "--threads-per-cpu", str(THREADS_PER_CPU)) as service,
         WireClient(service.address) as client,
         WireClient(service.address) as other,
     ):
-        ask_for_streams(client)
+        ask_for_streams(client, Config(threads_per_cpu=THREADS_PER_CPU).pool_threads)
         client.flush()
         for _ in range(20):
             assert other.call(RUN, b"").code is Code.OK
 
 
-@pytest.mark.parametrize("ask", [ask_for_streams, chat])
-def test_who_streams_to_a_client_that_does_not_read_waits(
-    streaming: Serving, ask: Callable[[WireClient], list[ClientCall]]
-) -> None:
-    before = resident_bytes(streaming.process.pid)
-    with WireClient(streaming.address) as client:
+@of(WAIT)
+def test_a_handler_that_streams_to_a_client_that_does_not_read_waits(uncollected: Serving) -> None:
+    check_that_it_waits(uncollected, ask_for_streams)
+
+
+@of(READERS)
+def test_a_reader_that_answers_a_client_that_does_not_read_waits(uncollected: Serving) -> None:
+    check_that_it_waits(uncollected, chat)
+
+
+def check_that_it_waits(service: Serving, ask: Callable[[WireClient], list[ClientCall]]) -> None:
+    before = resident_bytes(service.process.pid)
+    with WireClient(service.address) as client:
         calls = ask(client)
         client.flush()
         # 3.6 MB each. A service that does not wait has sent or queued all of it by the time that another is served.
-        if not one_at_a_time(streaming.start):
-            with WireClient(streaming.address) as other:
+        if not one_at_a_time(service.start):
+            with WireClient(service.address) as other:
                 for _ in range(20):
                     assert other.call(RUN, b"").code is Code.OK
-        assert resident_bytes(streaming.process.pid) - before < 24 * MIB
+        assert resident_bytes(service.process.pid) - before < 8 * MIB
         client.wait_for(lambda: all(call.code is not None for call in calls))
         assert {call.code for call in calls} == {Code.OK}
         assert len(client.received) == len(RESPONSES) * CALLS_UNREAD
