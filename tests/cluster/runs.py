@@ -60,9 +60,16 @@ def until(holds: Callable[[], object], timeout_s: float = 60.0) -> None:
 
 
 def until_measured(release: Release, model: str) -> None:
-    """Until drivers that load the model run, and say that they have begun to measure."""
+    """Until the drivers that load the model say that they measure.
+
+    A driver that has measured is of an earlier trial: its pod may run for seconds after its result is there.
+    """
     drivers = f"app.kubernetes.io/component=driver,sweetspot.dev/trial={model.replace('_', '-')}-4"
     running = ("pod", "--selector", drivers, "--field-selector=status.phase=Running", "--output", "name")
-    until(lambda: release.kubectl("get", *running).strip())
-    for pod in release.kubectl("get", *running).split():
-        until(lambda pod=pod: "measuring" in release.kubectl("logs", pod))  # type: ignore[misc]  # it is a default
+
+    def measure() -> bool:
+        logs = [release.kubectl("logs", pod) for pod in release.kubectl("get", *running).split()]
+        current = [log for log in logs if "measured" not in log]
+        return bool(current) and all("measuring" in log for log in current)
+
+    until(measure)

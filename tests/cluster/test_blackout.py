@@ -14,7 +14,7 @@ from tests.cluster.conftest import SMALL, Release
 from tests.cluster.runs import OPEN_LOOP, Done, only, run, sweetspot, trials, until_measured
 
 ON = r"nodeSelector.kubernetes\.io/hostname"
-LONG = OPEN_LOOP.replace("duration_s: 3", "duration_s: 20")
+LONG = OPEN_LOOP.replace("duration_s: 3", "duration_s: 40")
 
 
 @pytest.fixture
@@ -68,4 +68,4 @@ def test_a_node_that_loses_its_power_makes_a_run_void_and_the_next_run_works(
         for each in again:
             assert each.result().returncode == 0, each.result().stdout + each.result().stderr
     for folder in folders.values():
-        assert [trial.result["calls"]["ok"] for trial in trials(only(folder))] == [2000]
+        assert [trial.result["calls"]["ok"] for trial in trials(only(folder))] == [4000]
