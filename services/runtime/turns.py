@@ -6,6 +6,7 @@ So whoever reads deals with a part of it, serves the other connections, and goes
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from operator import length_hint
 
 from services.wire import ServerEvent, ServerSession
 
@@ -43,7 +44,8 @@ class Turns:
             if event is not None:
                 deal(event)
             if time.monotonic_ns() >= until_ns:
-                self.pending = True
+                # Not after the last event: beside other threads a single call often takes longer than a turn.
+                self.pending = length_hint(self._events, 1) > 0
                 return
         self.pending = False
 

@@ -64,3 +64,13 @@ def test_calls_of_a_turn_that_never_comes_are_begun_and_cancelled_or_not_known(
     peer.turns.end(peer.deal)
     assert peer.begun == peer.cancelled
     assert peer.session.calls_in_flight == len(peer.begun), "each is to be finished, and no other"
+
+
+def test_a_read_of_one_call_that_takes_too_long_leaves_nothing_for_a_further_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(turns, "TURN_NS", 0)
+    monkeypatch.setattr(f"{__name__}.CALLS", 1)
+    peer = Peer(0)
+    peer.turns.take(peer.read, peer.deal)
+    assert (len(peer.begun), peer.turns.pending) == (1, False)
