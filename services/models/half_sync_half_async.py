@@ -42,7 +42,7 @@ def serve(service: Service) -> None:
     loop = Loop()
     wakeup = Wakeup(loop)
     pool = Pool(service, lambda: BlockingWaits(service.config.backend))
-    # Who is cancelled needs no word: its thread looks at the call every CANCEL_CHECK_S, and before each step.
+    # Who is cancelled needs no word: its thread looks at the call every CHECK_S, and before each step.
     calls: Calls = PooledCalls(service, pool, wakeup, interrupt=lambda _: None)
     if service.config.hand_off == "blocking":
         waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))
