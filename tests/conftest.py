@@ -5,7 +5,7 @@ import sys
 
 from hypothesis import settings
 
-pytest_plugins = ["tests.expected_skips"]
+pytest_plugins = ["tests.expected_skips", "tests.conformance.costs"]
 
 # Tests start a thousand processes of ours. Where no byte code is written, each compiles all that it imports: 0.12 s.
 # Here scipy and plotly alone are 5 s.

@@ -1,0 +1,104 @@
+"""What an attack costs: measured in pairs of windows, without and with the attacker, and shown as a table.
+
+Both windows of a pair are within two seconds of each other, so a machine that is slow for a minute is slow for both.
+"""
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pytest
+
+TIMES = 2.0
+"""How much longer others may wait: at the 99th percentile, in multiples of what they wait alone."""
+NOISE_S = 0.025
+"""Added to that: a call waits for 1 to 4 turns of a loop, each up to one message of the attacker, which is not cut. Of
+1 MB it takes 2 ms to unpack (zlib) and 2 to run and send, of 4 MiB 13 to unpack. And processes share two processors:
+the attacker takes 2 % of one at most, and the honest client 8 %, so that neither is what a call waits for."""
+ENOUGH = 3
+"""So many pairs on one side decide: the majority of at most 5."""
+MIB = 1024 * 1024
+GROWTH_BYTES, REST_BYTES = 64 * MIB, 32 * MIB
+"""By how much the service may grow during an attack, and may be larger than before once the attacker has left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The p99 of an honest client's calls, without the attacker and with it."""
+
+    alone_s: float
+    beside_s: float
+
+    @property
+    def holds(self) -> bool:
+        return self.beside_s <= TIMES * self.alone_s + NOISE_S
+
+    @property
+    def ratio(self) -> float:
+        return self.beside_s / self.alone_s
+
+
+def is_decided(pairs: Iterable[Pair]) -> bool:
+    """Whether one more pair cannot change the verdict."""
+    held = [pair.holds for pair in pairs]
+    return max(held.count(True), held.count(False)) >= ENOUGH
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Of one attack on one service."""
+
+    start: str
+    attack: str
+    pairs: tuple[Pair, ...]
+    grown_bytes: int
+    rest_bytes: int
+
+    @property
+    def holds(self) -> bool:
+        held = sum(pair.holds for pair in self.pairs)
+        return held >= ENOUGH and self.grown_bytes <= GROWTH_BYTES and self.rest_bytes <= REST_BYTES
+
+    def cells(self) -> tuple[str, ...]:
+        """Of its row; each figure of time is a median over the pairs."""
+        alone_s, beside_s, ratio = (
+            statistics.median(getattr(pair, name) for pair in self.pairs) for name in ("alone_s", "beside_s", "ratio")
+        )
+        return (
+            self.start,
+            self.attack,
+            f"{alone_s * 1e3:.1f}",
+            f"{beside_s * 1e3:.1f}",
+            f"{ratio:.1f}",
+            f"{sum(pair.holds for pair in self.pairs)} of {len(self.pairs)}",
+            f"{self.grown_bytes / MIB:.0f}",
+            f"{self.rest_bytes / MIB:.0f}",
+            "" if self.holds else "too much",
+        )
+
+
+HEADER = ("model", "attack", "alone ms", "attacked ms", "ratio", "pairs held", "grown MiB", "rest MiB", "")
+
+
+def table(rows: Iterable[tuple[str, ...]]) -> list[str]:
+    """Lines: a header, and one for each row of cells."""
+    rows = [HEADER, *rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if at < 2 else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A hook of pytest: the table of all attacks of this session. Failed cells are in it."""
+    reports = (report for key in ("passed", "failed") for report in terminalreporter.getreports(key))
+    # As cells, because pytest-xdist passes plain values only.
+    rows = [value for report in reports for name, value in report.user_properties if name == "cost"]
+    if rows:
+        terminalreporter.section("what an attack costs others: p99 of their calls, and the service's memory")
+        for line in table(rows):
+            terminalreporter.write_line(line)
