@@ -10,6 +10,10 @@ from services.network.names import is_literal, look_up
 EVERY = "::"
 """Every address of the machine, of both families: one socket takes IPv4 too, as ::ffff:a.b.c.d (ipv6(7))."""
 
+STALL_S = 60
+"""A peer that takes none of the bytes sent to it for so long loses its connection: nginx's `send_timeout`, and its
+default. The kernel counts it for every model (tcp(7), TCP_USER_TIMEOUT); a receive window of 0 counts too."""
+
 
 def host_to_listen_at(host: str) -> str:
     """The literal that stands for `host`: of a name, its first address that is this machine's. Raises OSError.
@@ -36,11 +40,13 @@ def host_to_listen_at(host: str) -> str:
 
 
 def listen(host: str, port: int, *, backlog: int | None = None, reuse_port: bool = False) -> socket.socket:
-    """A listening socket at a literal. Raises OSError, with the address as its file name."""
+    """A listening socket at a literal; what it accepts has STALL_S. Raises OSError, with the address as file name."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server(
+        listener = socket.create_server(
             (host, port), family=family, backlog=backlog, reuse_port=reuse_port, dualstack_ipv6=host == EVERY
         )
     except OSError as error:
         raise OSError(error.errno, os.strerror(error.errno or 0), str(Address(host, port))) from None
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALL_S * 1000)  # inherited
+    return listener
