@@ -1,0 +1,45 @@
+"""Geometric means and ratios with their intervals, over starts and blocks."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy import special
+
+from tools.stats.estimate import Estimate
+from tools.stats.nested import Floats, moments
+from tools.stats.series import Place, Series
+
+CONFIDENCE = 0.95
+
+
+def estimate(series: Series, confidence: float = CONFIDENCE) -> Estimate:
+    """The geometric mean of an arm's values. Raises ValueError where there is no value."""
+    if not series.values:
+        raise ValueError(f"{series.arm}: there is no value to estimate from")
+    return _estimate({place: float(np.log(value)) for place, value in series.values.items()}, confidence)
+
+
+def ratio(first: Series, second: Series, confidence: float = CONFIDENCE) -> Estimate:
+    """The ratio first / second, from the log ratio within each block.
+
+    The machine changes its speed from block to block; within a block that cancels out. A block that lacks one of the
+    values is dropped, and counted. Raises ValueError where there is no block with both.
+    """
+    both = first.values.keys() & second.values.keys()
+    if not both:
+        raise ValueError(f"{first.arm} / {second.arm}: there is no block with a value of both")
+    logs = {place: float(np.log(first.values[place] / second.values[place])) for place in both}
+    return _estimate(logs, confidence, dropped=len(first.values.keys() ^ second.values.keys()))
+
+
+def _estimate(logs: Mapping[Place, float], confidence: float, dropped: int = 0) -> Estimate:
+    places = sorted(logs)
+    values: Floats = np.array([logs[place] for place in places])
+    sizes = np.unique([place.start for place in places], return_counts=True)[1].tolist()
+    if len(values) == 1:
+        return Estimate(float(np.exp(values[0])), None, None, confidence, 1, 1, None, 0, dropped)
+    found = moments(values, sizes)
+    mean, error, freedom = float(found.mean), float(np.sqrt(found.variance)), float(found.freedom)
+    reach = float(special.stdtrit(freedom, (1 + confidence) / 2)) * error
+    value, low, high = (float(np.exp(mean + by)) for by in (0, -reach, reach))
+    return Estimate(value, low, high, confidence, len(sizes), len(values), error, freedom, dropped)

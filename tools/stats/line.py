@@ -1,0 +1,54 @@
+"""A comparison as one line of text, the same in terminal, page and export."""
+
+from math import floor, log10
+
+from tools.stats.estimate import Estimate
+from tools.stats.verdict import Verdict
+from tools.units import count, rest, share
+
+SEPARATOR = "   "
+
+
+def line(first: str, second: str, measure: str, ratio: Estimate, verdict: Verdict, *, duration_s: float) -> str:
+    """As `reactor / thread_pool   rate 1.15 [1.12, 1.18]   faster   64 pairs, 3 starts, 31 s`."""
+    return SEPARATOR.join(
+        (f"{first} / {second}", f"{measure} {interval(ratio)}", word(verdict), f"{basis(ratio)}, {rest(duration_s)}")
+    )
+
+
+def void_line(first: str, second: str, measure: str, reason: str) -> str:
+    """As `reactor / thread_pool   rate   void: the driver used 95 % of its core`: no figure is shown."""
+    return SEPARATOR.join((f"{first} / {second}", measure, f"void: {reason}"))
+
+
+def interval(estimate: Estimate) -> str:
+    """As `1.15 [1.12, 1.18]`."""
+    ends = (
+        "no interval"
+        if estimate.low is None or estimate.high is None
+        else f"{_number(estimate.low)}, {_number(estimate.high)}"
+    )
+    return f"{_number(estimate.value)} [{ends}]"
+
+
+def word(verdict: Verdict) -> str:
+    """As `faster`, or `not distinguishable (a difference of 3.1 % would show)`."""
+    if verdict.outcome != "not distinguishable" or verdict.smallest_difference is None:
+        return verdict.word
+    return f"{verdict.word} (a difference of {share(verdict.smallest_difference)} would show)"
+
+
+def basis(ratio: Estimate) -> str:
+    """As `64 pairs, 3 starts`, with what limits the verdict: dropped pairs, too few starts."""
+    dropped = f" ({count(ratio.dropped)} dropped)" if ratio.dropped else ""
+    provisional = " (provisional)" if ratio.provisional else ""
+    return f"{_counted(ratio.samples, 'pair')}{dropped}, {_counted(ratio.starts, 'start')}{provisional}"
+
+
+def _number(value: float) -> str:
+    """Three digits; trailing zeros stay, so that lines below one another compare."""
+    return f"{value:,.{max(0, 2 - floor(log10(value)))}f}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"
