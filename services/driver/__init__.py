@@ -4,13 +4,13 @@ options.py      what is asked: the command line as one value
 shard.py        which part of a run is this driver's
 barrier.py      where shards meet, to begin together
 balance.py      which pod each connection leads to
-plan.py         the plan file -> the bytes of every request
+plan.py         the plan file -> the request of every call, of one kind or a mix
 schedule.py     when each call of an open loop is intended to be sent, and which calls are measured
 connection.py   one connection: a socket, the session on it, the calls that wait
 fleet.py        all connections: opened, dealt to in turn, opened again
 loop.py         the one thread that sends and receives
 load.py         the phases of a run: warm-up, measuring, the last answers
-outcome.py      what the run got
+outcome.py      what the run got, by kind of call
 accounts.py     where every planned call went
 samples.py      latencies -> HdrHistogram
 tracing.py      which calls are traced, and their spans

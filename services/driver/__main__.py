@@ -59,7 +59,7 @@ def _run(options: Options) -> int:
         raise _Refused(f"cannot write {error.filename}: {error.strerror}") from None
     _raise_descriptor_limit(options.shard.part(options.connections))
     started_at = datetime.now(UTC)
-    load = Load(options, plan.requests(options.shard), sampler(options), _say)
+    load = Load(options, plan.requests(options.seed, options.shard), sampler(options), _say)
     _stop_on_signals(load)
     load.open_connections()
     start = Start(begin_ns=None, uncertainty_ns=0)

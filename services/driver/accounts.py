@@ -6,6 +6,7 @@ Must not know clocks, connections or latencies.
 """
 
 from collections import Counter
+from collections.abc import Iterable
 
 from services.wire import Code
 
@@ -28,6 +29,20 @@ class Accounts:
         self.unfinished = 0
         self.messages: dict[Code, str] = {}
         """The first message that came with each status: what a person wants to read first."""
+
+    @classmethod
+    def total(cls, parts: Iterable["Accounts"]) -> "Accounts":
+        """The sum of several books; of each status the first message that a part has."""
+        whole = cls()
+        for part in parts:
+            whole.planned += part.planned
+            whole.ok += part.ok
+            whole.by_status += part.by_status
+            whole.timed_out += part.timed_out
+            whole.not_sent += part.not_sent
+            whole.unfinished += part.unfinished
+            whole.messages = part.messages | whole.messages
+        return whole
 
     @property
     def outstanding(self) -> int:

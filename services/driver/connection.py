@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from time import monotonic_ns as clock
 
+from services.driver.plan import Request
 from services.driver.schedule import NS_PER_S
 from services.network.address import Address
 from services.network.attempts import TIMED_OUT, Attempts
@@ -82,8 +83,8 @@ class Connection:
         self.ready = False
         self.open = 0
         """Calls in flight on it."""
-        self.waiting: deque[tuple[int, bool]] = deque()
-        """Calls that wait for a free stream: the intended send, and whether it is sent again."""
+        self.waiting: deque[tuple[int, Request, bool]] = deque()
+        """Calls that wait for a free stream: the intended send, the request, and whether it is sent again."""
         self.unread = 0
         """Replies to pass over until one is parsed."""
         self.host: str | None = None

@@ -15,6 +15,7 @@ from services.driver.fleet import Fleet
 from services.driver.loop import Loop
 from services.driver.options import Options
 from services.driver.outcome import Outcome
+from services.driver.plan import Request
 from services.driver.schedule import NS_PER_S, Window, intended_sends
 from services.driver.tracing import Sampler
 
@@ -26,7 +27,7 @@ class Load:
     """One run: `open_connections`, then `run`."""
 
     def __init__(
-        self, options: Options, requests: Iterator[bytes], sampler: Sampler | None, announce: Callable[[str], None]
+        self, options: Options, requests: Iterator[Request], sampler: Sampler | None, announce: Callable[[str], None]
     ) -> None:
         """Looks up every target. Raises TargetRefused."""
         self._options = options
@@ -94,9 +95,7 @@ class Load:
         outcome.cpu_system_ns = round((after.ru_stime - before.ru_stime) * NS_PER_S)
         outcome.connections = fleet.ready
         outcome.in_flight = loop.in_flight
-        calls = fleet.unserved * (self._options.streams or 0)
-        outcome.accounts.planned += calls
-        outcome.accounts.not_sent += calls
+        loop.leave_out(fleet.unserved * (self._options.streams or 0))
 
     def _close_books(self) -> Outcome:
         outcome = self._loop.outcome

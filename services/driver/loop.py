@@ -19,8 +19,9 @@ Must not know the phases of a run, nor how connections are opened and where they
 """
 
 import select
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import chain, takewhile
+from itertools import chain, islice, takewhile
 from time import monotonic_ns as clock
 
 from google.protobuf.message import DecodeError
@@ -29,7 +30,8 @@ from sweetspot.v1.workload_pb2 import RunReply
 from services.driver.connection import Connection
 from services.driver.fleet import Fleet
 from services.driver.options import Options
-from services.driver.outcome import Outcome, Pod
+from services.driver.outcome import Book, Outcome, Pod
+from services.driver.plan import PLAIN, Request
 from services.driver.schedule import NS_PER_S, Window
 from services.driver.tracing import Sampler, TracedCall
 from services.telemetry import TraceContext
@@ -37,7 +39,7 @@ from services.wire import ClientCall, ClientEvent, Code
 
 PATH = "/sweetspot.v1.Workload/Run"
 
-# One reply of so many is parsed, and the first of each connection.
+# One reply of so many is parsed, and the first of each connection and of each kind of call.
 REPLIES_PER_PARSED = 64
 
 # How late a timeout, a reconnect or a signal may be noticed.
@@ -51,16 +53,17 @@ DEALT_AT_ONCE = 256
 # never sent.
 WAITING_AT_MOST = 1 << 18
 _NEVER_NS = 1 << 63
+_NONE_DUE = (_NEVER_NS, Request(PLAIN, b""))
 
-# Where a call in flight is, when it was intended to be sent and when it was sent, its trace, and whether it was sent
-# before.
-_Flight = tuple[Connection, int, int, TraceContext | None, bool]
+# Where a call in flight is, what it asks for, when it was intended to be sent and when it was sent, its trace, and
+# whether it was sent before.
+_Flight = tuple[Connection, Request, int, int, TraceContext | None, bool]
 
 
 class Loop:
     """Sends and receives whenever it is turned; between turns its calls wait."""
 
-    def __init__(self, options: Options, requests: Iterator[bytes], sampler: Sampler | None, fleet: Fleet) -> None:
+    def __init__(self, options: Options, requests: Iterator[Request], sampler: Sampler | None, fleet: Fleet) -> None:
         self._options = options
         self._requests = requests
         self._sampler = sampler
@@ -70,11 +73,12 @@ class Loop:
         self._streams_in_all = len(fleet.connections) * (options.streams or 0)
         self._in_flight: dict[ClientCall, _Flight] = {}
         """In the order of their sends: as all have one timeout, the first is the first to time out."""
-        self._arrivals: Iterator[int] = iter(())
-        self._next_ns = _NEVER_NS
+        self._due: Iterator[tuple[int, Request]] = iter(())
+        """Each arrival has its request, whenever it is sent, and whether it is."""
+        self._next_ns, self._next_request = _NONE_DUE
         self._waiting = 0
         """Calls that wait for a stream, on all connections."""
-        self._undealt: Iterator[int] = iter(())
+        self._undealt: Iterator[tuple[int, Request]] = iter(())
         """Arrivals that were due when measuring ended, and had not been dealt."""
         self._counted_from_ns = _NEVER_NS
         """Calls intended earlier are in no book."""
@@ -88,15 +92,16 @@ class Loop:
 
     def begin(self, arrivals: Iterator[int]) -> None:
         """From now on it sends: a closed loop as much as its streams allow, an open loop what `arrivals` says."""
-        self._arrivals = arrivals
-        self._next_ns = next(arrivals, _NEVER_NS)
+        self._due = zip(arrivals, self._requests)  # noqa: B905  (requests have no end)
+        self._next_ns, self._next_request = next(self._due, _NONE_DUE)
         self.sending = True
         self._send_on(self._fleet.connections)
 
     def count_from(self, intended_ns: int) -> None:
         """Calls intended from then on are in the books, those in flight too."""
         self._counted_from_ns = intended_ns
-        self.outcome.accounts.planned += self._counted_in_flight()
+        for kind, count in self._counted_in_flight().items():
+            self.outcome.books[kind].accounts.planned += count
 
     def drop_late(self, start_ns: int) -> None:
         """Drops what was due before measuring and is not sent, where the driver cannot send what is asked.
@@ -108,13 +113,20 @@ class Loop:
         for connection in self._fleet.connections:
             connection.waiting.clear()
         self._waiting = 0
-        self._next_ns = next((due_ns for due_ns in self._arrivals if due_ns >= start_ns), _NEVER_NS)
+        self._next_ns, self._next_request = next((due for due in self._due if due[0] >= start_ns), _NONE_DUE)
 
     def end_arrivals(self) -> None:
         """Deals no more: what is late until now is not sent."""
         if self._next_ns != _NEVER_NS:
-            self._undealt = chain((self._next_ns,), self._arrivals)
+            self._undealt = chain([(self._next_ns, self._next_request)], self._due)
             self._next_ns = _NEVER_NS
+
+    def leave_out(self, calls: int) -> None:
+        """Books calls that are not sent, as there is no connection for them."""
+        for request in islice(self._requests, calls):
+            accounts = self.outcome.books[request.kind].accounts
+            accounts.planned += 1
+            accounts.not_sent += 1
 
     @property
     def in_flight(self) -> int:
@@ -124,24 +136,26 @@ class Loop:
     def close_books(self) -> None:
         """Books the calls that have not ended."""
         self.end_arrivals()
-        end_ns = self.outcome.window.end_ns
-        late = sum(map(self._counts, takewhile(end_ns.__gt__, self._undealt)))
-        self.outcome.accounts.planned += late
-        waiting = (intended_ns for connection in self._fleet.connections for intended_ns, _ in connection.waiting)
-        not_sent = late + sum(map(self._counts, waiting))
-        self.outcome.accounts.close(not_sent=not_sent, unfinished=self._counted_in_flight())
+        books, end_ns = self.outcome.books, self.outcome.window.end_ns
+        late = self._kinds(takewhile(lambda due: due[0] < end_ns, self._undealt))
+        for kind, count in late.items():
+            books[kind].accounts.planned += count
+        not_sent = late + self._kinds(call[:2] for each in self._fleet.connections for call in each.waiting)
+        unfinished = self._counted_in_flight()
+        for kind, book in books.items():
+            book.accounts.close(not_sent=not_sent[kind], unfinished=unfinished[kind])
         now_ns = clock()
         for flight in self._in_flight.values():
-            self._trace(flight, now_ns, None, measured=self._counts(flight[1]))
+            self._trace(flight, now_ns, None, measured=self._counts(flight[2]))
 
     def turn_until(self, end_ns: int, *, while_outstanding: bool = False) -> None:
         """Sends and receives until then or until stopped; `while_outstanding`: or until no call in the books is."""
         is_open_loop = self._options.streams is None
-        accounts = self.outcome.accounts
+        outcome = self.outcome
         epoll, by_fd = self._fleet.epoll, self._fleet.by_fd
         poll = epoll.poll
         while not self.stopped and (now_ns := clock()) < end_ns:
-            if while_outstanding and self._next_ns == _NEVER_NS and not accounts.outstanding:
+            if while_outstanding and self._next_ns == _NEVER_NS and not outcome.outstanding:
                 return
             self._tick(now_ns)
             tick_ns = min(now_ns + _TICK_NS, end_ns)
@@ -164,7 +178,7 @@ class Loop:
                 now_ns = clock()
                 if self._next_ns <= now_ns:
                     self._send_due(now_ns)
-                if while_outstanding and not accounts.outstanding:
+                if while_outstanding and not outcome.outstanding:
                     break
 
     def _receive(self, connection: Connection) -> None:
@@ -187,11 +201,11 @@ class Loop:
 
     def _book(self, connection: Connection, events: list[ClientEvent], arrived_ns: int) -> None:
         outcome = self.outcome
-        accounts = outcome.accounts
         for event in events:
             call = event.call
             flight = self._in_flight.pop(call)
-            _, intended_ns, sent_ns, trace, again = flight
+            _, request, intended_ns, sent_ns, trace, again = flight
+            book = outcome.books[request.kind]
             code = call.code
             assert code is not None
             if code is Code.OK and self.measuring:
@@ -200,30 +214,30 @@ class Loop:
             if not measured:
                 pass
             elif arrived_ns - sent_ns > self._timeout_ns:
-                accounts.timed_out += 1
+                book.accounts.timed_out += 1
                 code = Code.DEADLINE_EXCEEDED
             elif code is Code.OK:
-                accounts.ok += 1
+                book.accounts.ok += 1
                 connection.answered += 1
-                outcome.latencies.append(arrived_ns - intended_ns)
-                outcome.latenesses.append(sent_ns - intended_ns)
-                if connection.unread:
+                book.latencies.append(arrived_ns - intended_ns)
+                book.latenesses.append(sent_ns - intended_ns)
+                if connection.unread and book.checksums:
                     connection.unread -= 1
                 else:
                     connection.unread = REPLIES_PER_PARSED - 1
-                    self._read(connection, call.reply or b"", arrived_ns)
+                    self._read(connection, book, call.reply or b"", arrived_ns)
             elif call.unprocessed and not again:
                 # What is measured is the call that is sent in its place.
-                self._send_again(intended_ns)
+                self._send_again(intended_ns, request)
                 measured = False
             else:
-                accounts.fail(code, call.message)
+                book.accounts.fail(code, call.message)
             if trace is not None:
                 self._trace(flight, arrived_ns, code, measured=measured)
 
     def _trace(self, flight: _Flight, ended_ns: int, code: Code | None, *, measured: bool) -> None:
         """Notes the end of a call that is traced."""
-        connection, intended_ns, sent_ns, trace, _ = flight
+        connection, _, intended_ns, sent_ns, trace, _ = flight
         if trace is not None:
             traced = TracedCall(trace, connection.target, intended_ns, sent_ns, ended_ns, code, measured)
             self.outcome.traced.append(traced)
@@ -236,18 +250,22 @@ class Loop:
         """
         return self._counted_from_ns <= intended_ns < self.outcome.window.end_ns
 
-    def _counted_in_flight(self) -> int:
-        return sum(self._counts(intended_ns) for _, intended_ns, _, _, _ in self._in_flight.values())
+    def _counted_in_flight(self) -> Counter[str]:
+        return self._kinds((flight[2], flight[1]) for flight in self._in_flight.values())
 
-    def _read(self, connection: Connection, reply: bytes, arrived_ns: int) -> None:
+    def _kinds(self, calls: Iterable[tuple[int, Request]]) -> Counter[str]:
+        """How many of the calls are in the books, by kind."""
+        return Counter(request.kind for intended_ns, request in calls if self._counts(intended_ns))
+
+    def _read(self, connection: Connection, book: Book, reply: bytes, arrived_ns: int) -> None:
         outcome = self.outcome
         try:
             message = RunReply.FromString(reply)
         except DecodeError:
-            outcome.checksums["unreadable"] += 1
+            book.checksums["unreadable"] += 1
             message = RunReply(host=str(connection.place))
         else:
-            outcome.checksums[str(message.checksum)] += 1
+            book.checksums[str(message.checksum)] += 1
             outcome.served_by[f"{message.host}/{message.process}/{message.worker}"] += 1
         if connection.host is None:
             connection.host = message.host
@@ -260,9 +278,9 @@ class Loop:
         if waiting and session.can_start:
             sent_ns = clock()
             while waiting and session.can_start:
-                intended_ns, again = waiting.popleft()
+                intended_ns, request, again = waiting.popleft()
                 self._waiting -= 1
-                self._start(connection, intended_ns, sent_ns, again=again)
+                self._start(connection, request, intended_ns, sent_ns, again=again)
         streams = self._options.streams
         if streams is None or not self.sending:
             return
@@ -272,9 +290,10 @@ class Loop:
             sent_ns = clock()
             counts = self._counts(sent_ns)
             while connection.open < streams and session.can_start:
-                self._start(connection, sent_ns, sent_ns)
+                request = next(self._requests)
+                self._start(connection, request, sent_ns, sent_ns)
                 if counts:
-                    self.outcome.accounts.planned += 1
+                    self.outcome.books[request.kind].accounts.planned += 1
 
     def _deal_calls(self) -> None:
         """Closed loop, each call to the next connection: as many as have ended."""
@@ -285,33 +304,36 @@ class Loop:
             connection = self._fleet.in_turn()
             if not (connection.takes_calls and connection.session.can_start):
                 break
-            self._start(connection, sent_ns, sent_ns)
+            request = next(self._requests)
+            self._start(connection, request, sent_ns, sent_ns)
             dealt.add(connection)
             if counts:
-                self.outcome.accounts.planned += 1
+                self.outcome.books[request.kind].accounts.planned += 1
         for connection in dealt:
             connection.flush()
 
-    def _send_again(self, intended_ns: int) -> None:
+    def _send_again(self, intended_ns: int, request: Request) -> None:
         """A call for which nothing was done: to another connection, and only once."""
         self.outcome.sent_again += 1
         connection = self._fleet.in_turn()
-        connection.waiting.append((intended_ns, True))
+        connection.waiting.append((intended_ns, request, True))
         self._waiting += 1
         self._send_on({connection})
 
-    def _start(self, connection: Connection, intended_ns: int, sent_ns: int, *, again: bool = False) -> None:
+    def _start(
+        self, connection: Connection, request: Request, intended_ns: int, sent_ns: int, *, again: bool = False
+    ) -> None:
         trace: TraceContext | None = None
         # Of a closed loop any call may still be in flight when measuring begins, and is then measured.
         if self._sampler is not None and (self._options.streams is not None or self._counts(intended_ns)):
             trace = self._sampler.draw()
         call = connection.session.start(
             PATH,
-            next(self._requests),
+            request.serialized,
             timeout_ns=self._timeout_ns,
             metadata=() if trace is None else trace.headers,
         )
-        self._in_flight[call] = (connection, intended_ns, sent_ns, trace, again)
+        self._in_flight[call] = (connection, request, intended_ns, sent_ns, trace, again)
         connection.open += 1
 
     def _send_due(self, now_ns: int) -> None:
@@ -322,11 +344,11 @@ class Loop:
             room -= 1
             self._waiting += 1
             connection = self._fleet.in_turn()
-            connection.waiting.append((self._next_ns, False))
+            connection.waiting.append((self._next_ns, self._next_request, False))
             dealt.add(connection)
             if self._counts(self._next_ns):
-                self.outcome.accounts.planned += 1
-            self._next_ns = next(self._arrivals, _NEVER_NS)
+                self.outcome.books[self._next_request.kind].accounts.planned += 1
+            self._next_ns, self._next_request = next(self._due, _NONE_DUE)
         self._send_on(dealt)
 
     def _send_on(self, connections: Iterable[Connection]) -> None:
@@ -346,7 +368,7 @@ class Loop:
         timed_out: set[Connection] = set()
         while self._in_flight:
             call, flight = next(iter(self._in_flight.items()))
-            connection, intended_ns, sent_ns, _, _ = flight
+            connection, request, intended_ns, sent_ns, _, _ = flight
             if now_ns - sent_ns <= self._timeout_ns:
                 break
             del self._in_flight[call]
@@ -355,7 +377,7 @@ class Loop:
             timed_out.add(connection)
             measured = self._counts(intended_ns)
             if measured:
-                self.outcome.accounts.timed_out += 1
+                self.outcome.books[request.kind].accounts.timed_out += 1
             self._trace(flight, now_ns, Code.DEADLINE_EXCEEDED, measured=measured)
         self._send_on(timed_out)
         self._send_on(self._fleet.tend(now_ns))

@@ -55,31 +55,31 @@ def merge(results: Sequence[Result]) -> Result:
         "started_at": min(result["started_at"] for result in results),
         "interrupted": False,
         "got": {
-            **_added(results, "got", ("connections", "connections_lost", "sent_again", "in_flight", "answered")),
+            **_added(
+                [result["got"] for result in results],
+                ("connections", "connections_lost", "sent_again", "in_flight", "answered"),
+            ),
             "start_spread_ns": start_spread_ns(shards),
             "duration_s": first["got"]["duration_s"],
             "rate_rps": sum(result["got"]["rate_rps"] for result in results),
         },
         "calls": {
-            **_added(results, "calls", ("planned", "ok", "timed_out", "not_sent", "unfinished")),
+            **_calls([result["calls"] for result in results]),
             # A result from before it was counted has no more of them than it lists.
             "traced": sum(result["calls"].get("traced", len(result["traces"])) for result in results),
-            "by_status": _counted(result["calls"]["by_status"] for result in results),
             "first_messages": {
                 status: message for result in results for status, message in result["calls"]["first_messages"].items()
             },
         },
-        **{
-            key: merge_summaries([result[key] for result in results])
-            for key in ("latency_ns", "service_time_ns", "lateness_ns")
-        },
+        **_times(results),
         "driver": {
-            **_added(results, "driver", ("cpu_user_ns", "cpu_system_ns")),
+            **_added([result["driver"] for result in results], ("cpu_user_ns", "cpu_system_ns")),
             "python": first["driver"]["python"],
         },
         "marks": first["marks"],
         "traces": not_too_many([call for result in results for call in result["traces"]]),
         "checksums": _counted(result["checksums"] for result in results),
+        "kinds": {name: _kind([result["kinds"][name] for result in results]) for name in first["kinds"]},
         "served_by": _counted(result["served_by"] for result in results),
         "pods": _pods(results),
         "spans": None if first["spans"] is None else _spans([result["spans"] for result in results]),
@@ -120,8 +120,28 @@ def _check(results: Sequence[Result], indices: Sequence[int], numbers: set[int])
             raise VoidRun(f"shard {index} of {of} planned {calls['planned']} calls and tells of {ended}")
 
 
-def _added(results: Sequence[Result], part: str, keys: Sequence[str]) -> dict[str, int]:
-    return {key: sum(result[part][key] for result in results) for key in keys}
+def _added(parts: Sequence[Mapping[str, int]], keys: Sequence[str]) -> dict[str, int]:
+    return {key: sum(part[key] for part in parts) for key in keys}
+
+
+def _kind(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        "calls": _calls([part["calls"] for part in parts]),
+        **_times(parts),
+        "checksums": _counted(part["checksums"] for part in parts),
+    }
+
+
+def _calls(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        **_added(parts, ("planned", "ok", "timed_out", "not_sent", "unfinished")),
+        "by_status": _counted(part["by_status"] for part in parts),
+    }
+
+
+def _times(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    keys = ("latency_ns", "service_time_ns", "lateness_ns")
+    return {key: merge_summaries([part[key] for part in parts]) for key in keys}
 
 
 def _spans(spans: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What a run got: filled while it lasts, made a result when it is over. Must not know how any of it came about."""
 
 from array import array
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from services.driver.accounts import Accounts
@@ -20,18 +21,27 @@ class Pod:
 
 
 @dataclass(slots=True)
+class Book:
+    """What the calls of one kind got."""
+
+    accounts: Accounts = field(default_factory=Accounts)
+    latencies: "array[int]" = field(default_factory=samples)
+    """Nanoseconds."""
+    latenesses: "array[int]" = field(default_factory=samples)
+    """Of the same calls, in the same order: the difference is the service time."""
+    checksums: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
 class Outcome:
     """What a run got. Times in nanoseconds, on the monotonic clock where they are points."""
 
     window: Window
-    accounts: Accounts = field(default_factory=Accounts)
-    latencies: "array[int]" = field(default_factory=samples)
-    latenesses: "array[int]" = field(default_factory=samples)
-    """Of the same calls, in the same order: the difference is the service time."""
+    books: defaultdict[str, Book] = field(default_factory=lambda: defaultdict(Book))
+    """By kind of call. The totals below are made of them, and are copies."""
     answered: int = 0
     """Calls that ended OK while measuring, whenever they were sent."""
     traced: list[TracedCall] = field(default_factory=list)
-    checksums: Counter[str] = field(default_factory=Counter)
     served_by: Counter[str] = field(default_factory=Counter)
     connections: int = 0
     connections_lost: int = 0
@@ -45,3 +55,35 @@ class Outcome:
     begun_late_ns: int = 0
     """From then to when it did."""
     interrupted: bool = False
+
+    @property
+    def outstanding(self) -> int:
+        """Calls planned that have not ended yet, sent or not."""
+        return sum(book.accounts.outstanding for book in self.books.values())
+
+    @property
+    def accounts(self) -> Accounts:
+        """The calls of all kinds."""
+        return Accounts.total(book.accounts for book in self.books.values())
+
+    @property
+    def latencies(self) -> "array[int]":
+        """Of all kinds, one kind after the other. Nanoseconds."""
+        return _joined(book.latencies for book in self.books.values())
+
+    @property
+    def latenesses(self) -> "array[int]":
+        """Of the same calls, in the same order. Nanoseconds."""
+        return _joined(book.latenesses for book in self.books.values())
+
+    @property
+    def checksums(self) -> Counter[str]:
+        """Of the replies to all kinds."""
+        return sum((book.checksums for book in self.books.values()), Counter())
+
+
+def _joined(parts: "Iterable[array[int]]") -> "array[int]":
+    whole = samples()
+    for part in parts:
+        whole.extend(part)
+    return whole

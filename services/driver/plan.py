@@ -1,14 +1,17 @@
-"""The plan file: YAML or JSON in, the bytes of every request out.
+"""The plan file: YAML or JSON in, the request of every call out, in an order that the seed alone decides.
 
 Knows the RunRequest message. Must not know which values a service accepts beyond what the message can
 hold: a service answers those INVALID_ARGUMENT, and a driver that refused them could not show it.
 """
 
-from collections.abc import Iterator
+import math
+import random
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import cycle, repeat
+from itertools import chain, cycle, repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from google.protobuf import json_format
@@ -20,29 +23,76 @@ from services.driver.shard import Shard
 MAX_PAYLOAD_BYTES = 1 << 20
 MAX_KEYS = 65_536
 
+PLAIN = ""
+"""The kind of all calls where a plan has no mix."""
+_KIND = re.compile(r"[a-z][a-z0-9_]*")
+# Kinds are drawn so many at a time: 0.3 us each, instead of 1 us.
+_DRAWN_AT_ONCE = 256
+
 
 class PlanError(Exception):
     """What is wrong with a plan, in one line that names the field."""
 
 
+class Request(NamedTuple):
+    """What one call sends. Calls of one kind and key share it, so that a call that waits costs no copy."""
+
+    kind: str
+    fields: bytes
+    """A serialized RunRequest."""
+    key: bytes = b""
+    """Another one: appended, it is merged into the first (Protocol Buffers, Encoding, "Last One Wins")."""
+
+    @property
+    def serialized(self) -> bytes:
+        """The RunRequest to send."""
+        return self.fields + self.key
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Calls that differ in their key at most."""
+
+    name: str
+    share: float
+    """A weight: how often it is drawn, beside those of the other kinds."""
+    request: bytes
+    """The serialized RunRequest."""
+    keys: int | None
+    """How many keys the calls have in turn; None: the request's own."""
+
+    def requests(self) -> Iterator[Request]:
+        """A request for each call of the kind, without end."""
+        if self.keys is None:
+            return repeat(Request(self.name, self.request))
+        keys = (RunRequest(key=key).SerializeToString() for key in range(self.keys))
+        return cycle([Request(self.name, self.request, key) for key in keys])
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One kind of request, as it was read and as it is sent."""
+    """What the calls of a run ask for, as it was read and as it is sent."""
 
     described: dict[str, Any]
     """As protobuf-JSON with the proto's field names; a generated payload by its size alone."""
-    request: bytes
-    """The serialized RunRequest."""
-    keys: int = 1
-    """How many keys the calls have in turn; one is the request's own."""
+    kinds: tuple[Kind, ...]
+    """One, PLAIN, where the plan has no mix."""
 
-    def requests(self, shard: Shard) -> Iterator[bytes]:
-        """A request for each call of the shard, without end."""
-        if self.keys == 1:
-            return repeat(self.request)
-        # A key serialised after the rest is merged into it (Protocol Buffers, Encoding, "Last One Wins").
-        keys = [RunRequest(key=key).SerializeToString() for key in range(self.keys)]
-        return map(self.request.__add__, shard.deal(cycle(keys)))
+    @property
+    def mix(self) -> tuple[str, ...]:
+        """The names of its kinds; none where it has no mix."""
+        return tuple(kind.name for kind in self.kinds if kind.name != PLAIN)
+
+    def requests(self, seed: int, shard: Shard) -> Iterator[Request]:
+        """A request for each call of the shard, without end: every n-th of the one sequence that the seed draws."""
+        turns = [kind.requests() for kind in self.kinds]
+        if len(turns) == 1:
+            return shard.deal(turns[0])
+        # A generator of its own, as gaps between arrivals are drawn from the same seed.
+        draw = random.Random(f"kinds {seed}").choices
+        shares = [kind.share for kind in self.kinds]
+        drawn = (draw(turns, shares, k=_DRAWN_AT_ONCE) for _ in repeat(None))
+        return shard.deal(map(next, chain.from_iterable(drawn)))
 
 
 def read_plan(path: Path) -> Plan:
@@ -63,15 +113,49 @@ def read_plan(path: Path) -> Plan:
 
 
 def make_plan(written: object) -> Plan:
-    """Makes a plan from what a file holds: a RunRequest as protobuf-JSON, or with `payload_bytes` (0 to 1 MiB) for
-    payload, and `keys` (1 to 65,536) for key: the calls then have the keys from 0 up in turn.
+    """Makes a plan from what a file holds: one kind of call, or `mix`, a mapping of names to kinds with a `share` each.
 
-    An empty file is the empty plan, an echo. Raises PlanError.
+    A kind is a RunRequest as protobuf-JSON, or with `payload_bytes` (0 to 1 MiB) for payload, and `keys` (1 to 65,536)
+    for key: the calls then have the keys from 0 up in turn. An empty file is the empty plan, an echo. Raises PlanError.
     """
     if written is None:
         written = {}
     if not (isinstance(written, dict) and all(isinstance(name, str) for name in written)):
         raise PlanError("a plan is a mapping of RunRequest's fields: steps, payload or payload_bytes, key or keys")
+    if "mix" not in written:
+        described, request, keys = _make_kind(written)
+        return Plan(described, (Kind(PLAIN, 1.0, request, keys),))
+    if len(written) > 1:
+        other = next(name for name in written if name != "mix")
+        raise PlanError(f"mix and {other}: a plan with a mix has no other key; move {other} into a kind")
+    return _make_mix(written["mix"])
+
+
+def _make_mix(written: object) -> Plan:
+    if not (isinstance(written, dict) and written):
+        raise PlanError("mix: not a mapping of one or more names to kinds, each a plan with a share")
+    described, kinds = {}, []
+    for name, fields in written.items():
+        if not (isinstance(name, str) and _KIND.fullmatch(name)):
+            raise PlanError(f"mix: {name!r} is no name of a kind: use small letters, digits and _, a letter first")
+        where = f"mix.{name}"
+        if not (isinstance(fields, dict) and all(isinstance(key, str) for key in fields)):
+            raise PlanError(f"{where}: a kind is a mapping: share, and a plan's fields")
+        share = fields.get("share")
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < math.inf:
+            given = "missing" if share is None else repr(share)
+            raise PlanError(f"{where}.share: {given}; give a weight above 0")
+        try:
+            told, request, keys = _make_kind({key: value for key, value in fields.items() if key != "share"})
+        except PlanError as error:
+            raise PlanError(f"{where}: {error}") from None
+        described[name] = {"share": share, **told}
+        kinds.append(Kind(name, float(share), request, keys))
+    return Plan({"mix": described}, tuple(kinds))
+
+
+def _make_kind(written: Mapping[str, Any]) -> tuple[dict[str, Any], bytes, int | None]:
+    """Returns what a kind is as described, its serialized request, and its number of keys. Raises PlanError."""
     fields = dict(written)
     payload_bytes = fields.pop("payload_bytes", None)
     keys = fields.pop("keys", None)
@@ -94,7 +178,7 @@ def make_plan(written: object) -> Plan:
         if type(keys) is not int or not 1 <= keys <= MAX_KEYS:
             raise PlanError(f"keys: {keys!r} is not a number within 1 to {MAX_KEYS:,}")
         described["keys"] = keys
-    return Plan(described, request.SerializeToString(), 1 if keys is None else keys)
+    return described, request.SerializeToString(), keys
 
 
 def _one_line(error: Exception) -> str:

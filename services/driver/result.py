@@ -16,8 +16,9 @@ from typing import Any
 
 import jsonschema
 
+from services.driver.accounts import Accounts
 from services.driver.options import Options
-from services.driver.outcome import Outcome
+from services.driver.outcome import Book, Outcome
 from services.driver.plan import Plan
 from services.driver.samples import summarize
 from services.driver.schedule import NS_PER_S
@@ -42,7 +43,6 @@ def make_result(
     """The result of a run that began at `started_at` (UTC), by a clock that may differ so much from shard 0's."""
     accounts, window = outcome.accounts, outcome.window
     duration_s = (window.end_ns - window.start_ns) / NS_PER_S
-    service_times = array("Q", map(sub, outcome.latencies, outcome.latenesses))
     return {
         "version": VERSION,
         "started_at": started_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -74,18 +74,11 @@ def make_result(
             "rate_rps": outcome.answered / duration_s if duration_s else 0.0,
         },
         "calls": {
-            "planned": accounts.planned,
-            "ok": accounts.ok,
-            "by_status": {code.name: count for code, count in accounts.by_status.most_common()},
-            "timed_out": accounts.timed_out,
-            "not_sent": accounts.not_sent,
-            "unfinished": accounts.unfinished,
+            **_counts(accounts),
             "traced": sum(call.measured for call in outcome.traced),
             "first_messages": {code.name: message for code, message in accounts.messages.items()},
         },
-        "latency_ns": summarize(outcome.latencies),
-        "service_time_ns": summarize(service_times),
-        "lateness_ns": summarize(outcome.latenesses),
+        **_times(outcome.latencies, outcome.latenesses),
         "driver": {
             "cpu_user_ns": outcome.cpu_user_ns,
             "cpu_system_ns": outcome.cpu_system_ns,
@@ -94,6 +87,7 @@ def make_result(
         "marks": {"started_monotonic_ns": window.start_ns, "ended_monotonic_ns": window.end_ns},
         "traces": listed(outcome.traced),
         "checksums": dict(outcome.checksums),
+        "kinds": {name: _kind(outcome.books[name]) for name in plan.mix},
         "served_by": dict(outcome.served_by),
         "pods": [
             {"host": host, "answered": pod.answered, "first_answer_ns": pod.first_answer_ns - outcome.begin_ns}
@@ -111,6 +105,33 @@ def make_result(
                 "cpu_ns": outcome.cpu_user_ns + outcome.cpu_system_ns,
             }
         ],
+    }
+
+
+def _kind(book: Book) -> dict[str, Any]:
+    return {
+        "calls": _counts(book.accounts),
+        **_times(book.latencies, book.latenesses),
+        "checksums": dict(book.checksums),
+    }
+
+
+def _counts(accounts: Accounts) -> dict[str, Any]:
+    return {
+        "planned": accounts.planned,
+        "ok": accounts.ok,
+        "by_status": {code.name: count for code, count in accounts.by_status.most_common()},
+        "timed_out": accounts.timed_out,
+        "not_sent": accounts.not_sent,
+        "unfinished": accounts.unfinished,
+    }
+
+
+def _times(latencies: "array[int]", latenesses: "array[int]") -> dict[str, Any]:
+    return {
+        "latency_ns": summarize(latencies),
+        "service_time_ns": summarize(array("Q", map(sub, latencies, latenesses))),
+        "lateness_ns": summarize(latenesses),
     }
 
 

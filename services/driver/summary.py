@@ -42,15 +42,27 @@ def _lines(result: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield f"{'ms':12} " + " ".join(f"{name:>9}" for name in _STATISTICS)
     for label, key in (("latency", "latency_ns"), ("service time", "service_time_ns"), ("lateness", "lateness_ns")):
-        yield f"{label:12} " + " ".join(f"{_ms(result[key][name]):>9}" for name in _STATISTICS)
+        yield _row(label, result[key])
+    for name, kind in result["kinds"].items():
+        yield _row(name, kind["latency_ns"])
     yield ""
-    ends = {"ok": calls["ok"], **calls["by_status"]}
-    ends |= {end.replace("_", " "): calls[end] for end in ("timed_out", "not_sent", "unfinished") if calls[end]}
-    yield f"{calls['planned']:,} calls planned: " + ", ".join(f"{count:,} {end}" for end, count in ends.items())
+    yield f"{calls['planned']:,} calls planned: {_ends(calls)}"
+    for name, kind in result["kinds"].items():
+        yield f"  {kind['calls']['planned']:,} {name}: {_ends(kind['calls'])}"
     yield from _too_slow(result)
     for status, message in calls["first_messages"].items():
         yield f"  first {status}: {message or '(no message)'}"
     yield from _pods(result["pods"])
+
+
+def _row(label: str, times: Mapping[str, Any]) -> str:
+    return f"{label:12} " + " ".join(f"{_ms(times[name]):>9}" for name in _STATISTICS)
+
+
+def _ends(calls: Mapping[str, Any]) -> str:
+    ends = {"ok": calls["ok"], **calls["by_status"]}
+    ends |= {end.replace("_", " "): calls[end] for end in ("timed_out", "not_sent", "unfinished") if calls[end]}
+    return ", ".join(f"{count:,} {end}" for end, count in ends.items())
 
 
 def _too_slow(result: Mapping[str, Any]) -> Iterator[str]:

@@ -9,12 +9,15 @@ from typing import Any
 from services.driver.load import Load
 from services.driver.options import Options
 from services.driver.outcome import Outcome
-from services.driver.plan import make_plan
+from services.driver.plan import PLAIN, Plan, Request, make_plan
 from services.driver.result import make_result
 from services.driver.shard import Shard
 from services.driver.tracing import sampler
 from services.network.address import Address
 from tests.driver.fake_service import Act, FakeService
+
+EMPTY = Request(PLAIN, b"")
+ECHO = make_plan(None)
 
 
 def options(*targets: Address, **changed: Any) -> Options:
@@ -51,19 +54,25 @@ def nobody() -> Address:
         return Address(*listener.getsockname())
 
 
-def run(asked: Options, *, announced: list[str] | None = None) -> Outcome:
-    """Opens the connections and makes the load."""
-    load = Load(asked, repeat(b""), sampler(asked), ([] if announced is None else announced).append)
+def run(asked: Options, plan: Plan | None = None, *, announced: list[str] | None = None) -> Outcome:
+    """Opens the connections and makes the load; of empty requests without a plan."""
+    requests = repeat(EMPTY) if plan is None else plan.requests(asked.seed, asked.shard)
+    load = Load(asked, requests, sampler(asked), ([] if announced is None else announced).append)
     load.open_connections()
     return load.run()
 
 
-def shard_results(of: int) -> list[dict[str, Any]]:
+def result_of(asked: Options, plan: Plan) -> dict[str, Any]:
+    """The result of a run of the plan."""
+    return make_result(asked, plan, datetime(2026, 1, 1, tzinfo=UTC), run(asked, plan))
+
+
+def shard_results(of: int, plan: Plan = ECHO) -> list[dict[str, Any]]:
     """Results of a real run of each shard, one after the other: 150 calls in all, of which some are refused."""
     results = []
     service = FakeService(lambda number: Act.REFUSE if number % 10 == 0 else Act.REPLY)
     with service.running() as target:
         for index in range(of):
             asked = options(target, connections=3, streams=None, rate_rps=300.0, duration_s=0.5, shard=Shard(index, of))
-            results.append(make_result(asked, make_plan(None), datetime(2026, 1, 1, tzinfo=UTC), run(asked)))
+            results.append(result_of(asked, plan))
     return results

@@ -35,6 +35,15 @@ def test_a_call_that_is_lost_or_booked_twice_is_noticed(ends: list[str | Code], 
         accounts.close(not_sent=ends.count("not_sent"), unfinished=ends.count("unfinished"))
 
 
+@given(st.lists(st.lists(ENDS), max_size=4))
+def test_the_total_of_several_books_is_the_book_of_all_their_calls(parts: list[list[str | Code]]) -> None:
+    total = Accounts.total(map(booked, parts))
+    whole = booked([end for part in parts for end in part])
+    assert [getattr(total, name) for name in Accounts.__slots__] == [
+        getattr(whole, name) for name in Accounts.__slots__
+    ]
+
+
 def test_the_first_message_of_each_status_is_kept() -> None:
     accounts = Accounts()
     for code, message in [(Code.INTERNAL, "a"), (Code.INTERNAL, "b"), (Code.UNAVAILABLE, "c")]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from services.driver import samples
 from services.driver.merge import VoidRun, main, merge, start_spread_ns
+from services.driver.plan import make_plan
 from services.driver.result import keep
 from services.driver.samples import HIGHEST_NS, summarize
 from tests.driver.runs import shard_results
@@ -31,7 +32,7 @@ def test_a_merged_summary_is_that_of_the_union(parts: list[list[int]]) -> None:
 
 @pytest.fixture(scope="module")
 def parts() -> list[dict[str, Any]]:
-    return shard_results(2)
+    return shard_results(2, make_plan({"mix": {"often": {"share": 4}, "seldom": {"share": 1}}}))
 
 
 def test_the_whole_is_what_was_asked_and_every_call_is_in_it(parts: list[dict[str, Any]], tmp_path: Path) -> None:
@@ -42,6 +43,8 @@ def test_the_whole_is_what_was_asked_and_every_call_is_in_it(parts: list[dict[st
     assert whole["calls"]["ok"] == whole["latency_ns"]["count"] == sum(pod["answered"] for pod in whole["pods"])
     assert whole["calls"]["by_status"]["RESOURCE_EXHAUSTED"] == 150 - whole["calls"]["ok"]
     assert [shard["connections"] for shard in whole["shards"]] == [2, 1]
+    assert sum(kind["calls"]["planned"] for kind in whole["kinds"].values()) == 150
+    assert sum(kind["latency_ns"]["count"] for kind in whole["kinds"].values()) == whole["calls"]["ok"]
 
 
 def test_the_order_of_the_shards_does_not_matter(parts: list[dict[str, Any]]) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sweetspot.v1.workload_pb2 import RunRequest
 
-from services.driver.plan import PlanError, make_plan, read_plan
+from services.driver.plan import Plan, PlanError, make_plan, read_plan
 from services.driver.shard import Shard
 
 YAML = """
@@ -18,11 +18,15 @@ JSON = """{
 }"""
 
 
+def asked(plan: Plan, calls: int, *, shard: Shard = Shard()) -> list[RunRequest]:  # noqa: B008  (frozen)
+    return [RunRequest.FromString(request.serialized) for request in islice(plan.requests(1, shard), calls)]
+
+
 @pytest.mark.parametrize(("name", "text"), [("plan.yaml", YAML), ("plan.json", JSON)])
 def test_yaml_and_json_make_the_same_request(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     plan = read_plan(tmp_path / name)
-    request = RunRequest.FromString(plan.request)
+    request = asked(plan, 1)[0]
     assert [step.WhichOneof("kind") for step in request.steps] == ["compute", "call"]
     assert (request.steps[1].call.delay_us, len(request.payload)) == (5000, 32)
     assert plan.described == {
@@ -33,26 +37,60 @@ def test_yaml_and_json_make_the_same_request(tmp_path: Path, name: str, text: st
 
 def test_an_empty_file_is_an_echo(tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text("")
-    assert read_plan(tmp_path / "plan.yaml").request == b""
+    assert asked(read_plan(tmp_path / "plan.yaml"), 1) == [RunRequest()]
 
 
 def test_calls_take_turns_at_the_keys_and_differ_in_nothing_else() -> None:
     plan = make_plan({"keys": 3, "payload_bytes": 2})
-    requests = [RunRequest.FromString(request) for request in islice(plan.requests(Shard()), 5)]
-    assert [(request.key, request.payload) for request in requests] == [(key, bytes(2)) for key in (0, 1, 2, 0, 1)]
+    assert [(request.key, request.payload) for request in asked(plan, 5)] == [
+        (key, bytes(2)) for key in (0, 1, 2, 0, 1)
+    ]
     assert plan.described == {"keys": 3, "payload_bytes": 2}
 
 
 def test_shards_that_begin_together_ask_for_the_keys_that_one_driver_would_ask_for() -> None:
     plan = make_plan({"keys": 5})
-    dealt = zip(*(plan.requests(Shard(index, 2)) for index in range(2)), strict=True)
-    keys = [[RunRequest.FromString(request).key for request in pair] for pair in islice(dealt, 5)]
-    assert keys == [[0, 1], [2, 3], [4, 0], [1, 2], [3, 4]]
+    keys = [[request.key for request in asked(plan, 5, shard=Shard(index, 2))] for index in range(2)]
+    assert keys == [[0, 2, 4, 1, 3], [1, 3, 0, 2, 4]]
 
 
 def test_calls_of_one_key_are_all_the_same() -> None:
     plan = make_plan({"key": 7})
-    assert set(islice(plan.requests(Shard()), 3)) == {plan.request}
+    assert asked(plan, 3) == [RunRequest(key=7)] * 3
+
+
+MIX = {"mix": {"innocent": {"share": 3, "keys": 2, "payload_bytes": 8}, "blocker": {"share": 1, "key": 9}}}
+
+
+def test_a_mix_describes_its_kinds_with_their_shares_and_requests_each_as_its_own_plan() -> None:
+    plan = make_plan(MIX)
+    assert plan.described == {
+        "mix": {
+            "innocent": {"share": 3, "payload_bytes": 8, "keys": 2},
+            "blocker": {"share": 1, "key": "9"},
+        }
+    }
+    drawn = list(islice(plan.requests(1, Shard()), 100))
+    by_kind = {name: [request for request in drawn if request.kind == name] for name in plan.mix}
+    innocents = [RunRequest.FromString(request.serialized) for request in by_kind["innocent"]]
+    assert [request.key for request in innocents] == [turn % 2 for turn in range(len(innocents))]
+    assert {request.serialized for request in by_kind["blocker"]} == {RunRequest(key=9).SerializeToString()}
+
+
+def test_kinds_are_drawn_by_their_weights_from_the_seed_alone() -> None:
+    def drawn(seed: int) -> list[str]:
+        return [request.kind for request in islice(make_plan(MIX).requests(seed, Shard()), 10_000)]
+
+    assert drawn(1) == drawn(1) != drawn(2)
+    # 2,500 expected, with a standard deviation of 43.
+    assert drawn(1).count("blocker") == pytest.approx(2_500, abs=200)
+
+
+def test_shards_deal_the_one_sequence_of_kinds_and_keys() -> None:
+    plan = make_plan(MIX)
+    whole = list(islice(plan.requests(1, Shard()), 900))
+    parts = [list(islice(plan.requests(1, Shard(index, 3)), 300)) for index in range(3)]
+    assert [request for dealt in zip(*parts, strict=True) for request in dealt] == whole
 
 
 @pytest.mark.parametrize(
@@ -76,6 +114,24 @@ def test_calls_of_one_key_are_all_the_same() -> None:
         ({1: 2}, "mapping"),
         ([1], "mapping"),
         ("compute", "mapping"),
+        ({"mix": {}}, "mix:"),
+        ({"mix": None}, "mix:"),
+        ({"mix": [{"share": 1}]}, "mix:"),
+        ({"mix": {"a": {"share": 1}}, "steps": []}, "mix and steps"),
+        ({"mix": {"Echo": {"share": 1}}}, "'Echo'"),
+        ({"mix": {"a-b": {"share": 1}}}, "'a-b'"),
+        ({"mix": {1: {"share": 1}}}, "1 is no name"),
+        ({"mix": {"a": None}}, "mix.a:"),
+        ({"mix": {"a": {}}}, "mix.a.share: missing"),
+        ({"mix": {"a": {"share": 0}}}, "mix.a.share: 0"),
+        ({"mix": {"a": {"share": -1}}}, "mix.a.share: -1"),
+        ({"mix": {"a": {"share": True}}}, "mix.a.share"),
+        ({"mix": {"a": {"share": "1"}}}, "mix.a.share"),
+        ({"mix": {"a": {"share": float("nan")}}}, "mix.a.share"),
+        ({"mix": {"a": {"share": float("inf")}}}, "mix.a.share"),
+        ({"mix": {"a": {"share": 1, "stepz": []}}}, "stepz"),
+        ({"mix": {"a": {"share": 1, "keys": 0}}}, "mix.a: keys"),
+        ({"mix": {"a": {"share": 1, "mix": {}}}}, "mix.a: "),
     ],
 )
 def test_what_a_plan_cannot_say_is_refused_in_one_line_that_names_it(written: Any, named: str) -> None:
