@@ -39,14 +39,20 @@ class Client:
         self.code = code
 
 
-def front_before(handed: list[Event]) -> Front:
-    """A front whose stage after `read` takes what is handed on into that list."""
+def front_before(handed: list[Event], loop: Loop | None = None) -> Front:
+    """A front whose stage after `read` takes what is handed on into that list. With a `loop`, `reply` has a queue."""
     service = Service("seda", Config(), drain=Drain(), stages=STAGES)
     for name in ("read", "reply"):
-        for setting, value in (("queue_bound", 10), ("batch", 1), ("workers", 1), ("bypass", 1)):
+        bypass = int(loop is None or name == "read")
+        for setting, value in (("queue_bound", 10), ("batch", 10), ("workers", 1), ("bypass", bypass)):
             service.stages.rows[name].settings.set(setting, value)
     to_admit = cast(Way, SimpleNamespace(hand=handed.append))
-    return Front(service, Loop(), Register(), to_admit, held_up=lambda: False, give_up=lambda _: None)
+    return Front(service, loop or Loop(), Register(), to_admit, held_up=lambda: False, give_up=lambda _: None)
+
+
+def take_round(loop: Loop) -> None:
+    loop.call_at(0, loop.stop)
+    loop.run()
 
 
 def call(method: bytes, shape: Shape, request: bytes) -> ServerCall:
@@ -88,3 +94,19 @@ def test_a_large_request_that_no_stage_would_run_is_handed_to_none(request_: byt
     client = Client()
     front_before(handed).received(client, call(b"Run", Shape.UNARY, request_))
     assert (handed, client.code) == ([], code)
+
+
+def test_an_answer_does_not_wait_for_the_large_ones_of_another_connection() -> None:
+    handed: list[Event] = []
+    loop = Loop()
+    front, abuser, honest = front_before(handed, loop), Client(), Client()
+    large = workload_pb2.RunRequest(payload=PAYLOAD).SerializeToString()
+    for client, request in ((abuser, large), (abuser, large), (abuser, large), (honest, b"")):
+        front.received(client, call(b"Run", Shape.UNARY, request))
+    for event in handed:
+        front.reply.put(Answer(event.number, 0, b"", Status(Code.OK)), lambda _: None)
+    answered = []
+    while len(abuser.replies) < 3:
+        take_round(loop)
+        answered.append((len(abuser.replies), len(honest.replies)))
+    assert answered == [(1, 0), (2, 1), (3, 1)]

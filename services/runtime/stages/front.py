@@ -11,12 +11,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from sweetspot.v1 import workload_pb2
-
 from services.runtime.calls import Caller
 from services.runtime.fair import FairQueue
+from services.runtime.held_payload import HeldPayload, hold_payload
 from services.runtime.loop import Loop
-from services.runtime.service import WORKLOAD_SHAPES, Service
+from services.runtime.service import Service
 from services.runtime.stages.admit import retry_after_ms
 from services.runtime.stages.controllers import CONTROL_NS, PERIOD_NS, SAMPLES, Admission
 from services.runtime.stages.event import NOT_QUEUED, Answer, Event, Item, Status
@@ -26,8 +25,6 @@ from services.runtime.stages.register import Register
 from services.runtime.stages.stage import Stage
 from services.runtime.stages.way import Way
 from services.wire import Code, RpcError, ServerCall
-from services.workload.plan import part_payload
-from services.workload.run import LARGE_BYTES
 
 
 class Front:
@@ -66,7 +63,15 @@ class Front:
             skippable=True,
             queue=FairQueue[Queued](self._connection_of),  # so that a connection whose calls are large waits alone
         )
-        self.reply = Stage(self._rows["reply"], loop, begin=self._answer, held_up=lambda: False, skippable=True)
+        self.reply = Stage(
+            self._rows["reply"],
+            loop,
+            begin=self._answer,
+            held_up=lambda: False,
+            skippable=True,
+            queue=FairQueue[Queued](self._connection_of),
+            size_of=self._answer_bytes,
+        )
         # Whether it is full is asked before anything is handed to it, and bytes here are in no other process.
         self._to_read = Hop(
             self._rows["read"], register, lambda item: self._read.put(item, self._to_read.taken), bounded=False
@@ -77,13 +82,11 @@ class Front:
         self._control()
 
     def received(self, connection: Caller, call: ServerCall) -> None:
-        out = Out(connection, call)
-        if len(call.request) > LARGE_BYTES and call.head.path in WORKLOAD_SHAPES:
-            try:
-                out.keep_payload()
-            except RpcError as error:
-                self._refuse(connection, call, Status(error.code, error.message))
-                return
+        try:
+            out = Out(connection, call, hold_payload(call))
+        except RpcError as error:
+            self._refuse(connection, call, Status(error.code, error.message))
+            return
         number = None if self._to_read.is_full else self._register.begin()
         if number is None:
             self._to_read.row.shed.add(1)
@@ -112,6 +115,11 @@ class Front:
     def _connection_of(self, queued: Queued) -> Caller | None:
         out = self._out.get(queued[0].number)
         return None if out is None else out.connection
+
+    def _answer_bytes(self, answer: Item) -> int:
+        """Of what is sent for it, with a payload that is held here: so that large answers go out in several rounds."""
+        out = self._out.get(answer.number)
+        return answer.size_bytes + (0 if out is None else len(out.held.payload))
 
     def _begin(self, batch: list[Item]) -> int:
         for event in batch:
@@ -151,7 +159,7 @@ class Front:
 
     def _send(self, out: "Out", answer: Answer) -> None:
         if answer.message is not None:
-            out.connection.send(out.call, answer.message + out.payload_of(answer.place))
+            out.connection.send(out.call, answer.message + out.held.rest_of(answer.place))
             if out.call.cancelled:  # the session had no memory for it, or will report it once it reads
                 self._give_up(answer.number)
         if answer.status is not None:
@@ -212,25 +220,10 @@ class Out:
 
     connection: Caller
     call: ServerCall
+    held: HeldPayload
     under_way: bool = False
     """It has left `read`."""
     answered: int = 0
     """Answers sent."""
     early: dict[int, Answer] = field(default_factory=dict)
     """Answers, by their place, that have come before one that comes by another way."""
-    payload: bytes = b""
-    """Kept here, while the stages have the rest of the request."""
-    last_place: int = 0
-    """Of the reply that the payload goes with."""
-
-    def keep_payload(self) -> None:
-        """Takes the payload out of the call's request. Raises RpcError for a request that no stage would run."""
-        plan, self.payload = part_payload(self.call.request)
-        self.last_place = len(plan.steps) - 1 if self.call.shape.server_streams else 0
-        self.call.request = plan.SerializeToString()
-
-    def payload_of(self, place: int) -> bytes:
-        """What the reply at that place lacks, serialised: such a part and the rest are the merged reply."""
-        if not self.payload or place != self.last_place:
-            return b""
-        return workload_pb2.RunReply(payload=self.payload).SerializeToString()

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Protocol
 
 from services.runtime.stages.event import Item
@@ -28,6 +28,10 @@ class Queue(Protocol):
     def popleft(self) -> Queued: ...
 
 
+size_bytes: Callable[[Item], int] = attrgetter("size_bytes")
+"""Of what is large in an event."""
+
+
 def tell_taken(batch: Sequence[Queued]) -> None:
     """Tells whoever handed the events of a batch, once for those that came from one in a row."""
     for taken, row in groupby(batch, itemgetter(1)):
@@ -37,11 +41,19 @@ def tell_taken(batch: Sequence[Queued]) -> None:
 class Intake:
     """Guarantees: events are taken in the order of their queue, as the stage's settings of that moment allow."""
 
-    def __init__(self, row: Row, *, waits_for_tokens: bool, queue: Queue | None = None) -> None:
+    def __init__(
+        self,
+        row: Row,
+        *,
+        waits_for_tokens: bool,
+        queue: Queue | None = None,
+        size_of: Callable[[Item], int] = size_bytes,
+    ) -> None:
         """`queue`: first come, first served, where none is given."""
         self._row = row
         self._waits_for_tokens = waits_for_tokens
         self._queue: Queue = deque() if queue is None else queue
+        self._size_of = size_of
         self._tokens = Tokens()
 
     def __len__(self) -> int:
@@ -61,11 +73,11 @@ class Intake:
         rate_per_s = settings.rate_per_s if self._waits_for_tokens else 0
         count = self._tokens.take(min(len(self._queue), settings.batch, most), rate_per_s, now_ns)
         batch: list[Queued] = []
-        size_bytes = waited_ns = 0
-        while len(batch) < count and size_bytes < BATCH_BYTES:
+        taken_bytes = waited_ns = 0
+        while len(batch) < count and taken_bytes < BATCH_BYTES:
             item, _ = queued = self._queue.popleft()
             batch.append(queued)
-            size_bytes += item.size_bytes
+            taken_bytes += self._size_of(item)
             waited_ns += now_ns - item.handed_ns
         if rate_per_s and len(batch) < count:
             self._tokens.give_back(count - len(batch))

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from services.runtime.loop import Loop, Timer
 from services.runtime.stages.controllers import Batching
 from services.runtime.stages.event import NOT_QUEUED, Item
-from services.runtime.stages.intake import LOOK_NS, Intake, Queue, Taken, tell_taken
+from services.runtime.stages.intake import LOOK_NS, Intake, Queue, Taken, size_bytes, tell_taken
 from services.runtime.stages.table import Row
 
 
@@ -31,6 +31,7 @@ class Stage:
         waits_for_tokens: bool = True,
         worker_each: bool = False,
         queue: Queue | None = None,
+        size_of: Callable[[Item], int] = size_bytes,
     ) -> None:
         """`begin` gives the workers that it keeps until `free`.
 
@@ -38,6 +39,7 @@ class Stage:
         skippable: to bypass it is to skip its queue, as it is done by this loop in any case.
         worker_each: each event takes a worker, so that no more are begun than are free; else none does.
         queue: the order in which events are begun; else that in which they came.
+        size_of: the bytes that an event costs, which bound a batch.
         """
         self.row = row
         self._loop = loop
@@ -45,7 +47,7 @@ class Stage:
         self._held_up = held_up
         self._skippable = skippable
         self._worker_each = worker_each
-        self._intake = Intake(row, waits_for_tokens=waits_for_tokens, queue=queue)
+        self._intake = Intake(row, waits_for_tokens=waits_for_tokens, queue=queue, size_of=size_of)
         self._batching = Batching()
         self._busy = 0
         self._looking = False
