@@ -1,4 +1,4 @@
-"""One connection of the driver: a socket, the session on it, and the calls that wait for a stream of it.
+"""One connection of the driver: a socket, the session on it, and the calls of its client that wait for a stream of it.
 
 Knows how to connect without blocking and how to move bytes. Must not know why a call is made, when it
 is due or what its answer is worth, which is the loop's; nor where to lead or when to try again, which is the fleet's.
@@ -84,7 +84,7 @@ class Connection:
         self.open = 0
         """Calls in flight on it."""
         self.waiting: deque[tuple[int, Request, bool]] = deque()
-        """Calls that wait for a free stream: the intended send, the request, and whether it is sent again."""
+        """Its client's calls that wait for a free stream: the intended send, the request, whether it is sent again."""
         self.unread = 0
         """Replies to pass over until one is parsed."""
         self.host: str | None = None

@@ -1,12 +1,12 @@
-"""The connections of a run, all together: opened before it, dealt to in turn, and opened again when they end.
+"""The connections of a run, all together: opened before it, and opened again when they end.
 
     connect ──> advance ──> ready ──> lost, told to go away, or leaving for another pod
        ^                                                                 │
        └───────── at once, or after a failure when its backoff is over ──┘
 
 A connection that failed is tried again after a pause, which doubles with each failure. One that ended in good order is
-opened again at once. Waiting calls of a connection that ends move to other connections; the method returns those
-connections.
+opened again at once. Each connection stands for one client: its waiting calls stay with it while it is closed, and when
+it is opened to another pod. So a service that turns a client away does not get rid of that client's calls.
 Must not know when a call is due, how it is sent or what its answer is worth.
 """
 
@@ -101,7 +101,7 @@ class Fleet:
                 return
 
     def in_turn(self) -> Connection:
-        """The next connection that takes calls, round robin; where none does, the next one."""
+        """The next connection that takes calls, round robin; the next one where none takes calls."""
         for _ in self.connections:
             self._turn = (self._turn + 1) % len(self.connections)
             connection = self.connections[self._turn]
@@ -120,14 +120,13 @@ class Fleet:
             self._down.discard(connection)
             connection.backoff_ns = 0
 
-    def lose(self, connection: Connection) -> set[Connection]:
-        """The peer has ended it. Returns the connections that got its waiting calls."""
+    def lose(self, connection: Connection) -> None:
+        """Closes a connection that the peer has ended; `tend` opens it again."""
         self.lost += 1
         if connection.session.going_away:
             self.reopen(connection)
         else:
             self._back_off(connection)
-        return self._move_waiting(connection)
 
     def reopen(self, connection: Connection) -> None:
         """Ends it in good order; `tend` opens it again, where the fewest lead to."""
@@ -136,13 +135,12 @@ class Fleet:
         self._down.add(connection)
         self._resolver.ask()
 
-    def tend(self, now_ns: int) -> set[Connection]:
-        """Follows pods that come and go, and opens what is due. Returns the connections that got waiting calls."""
-        dealt: set[Connection] = set()
+    def tend(self, now_ns: int) -> None:
+        """Follows pods that come and go, and opens what is due."""
         if self._resolver.addresses is not self._places:
             self._places = self._resolver.addresses
             if self._follows:
-                dealt = self._follow()
+                self._follow()
         if due := [each for each in self._down if each.act_at_ns <= now_ns]:
             leading = Counter(each.place for each in self.connections if not each.idle)
             for connection in due:
@@ -155,7 +153,6 @@ class Fleet:
                 connection.hurry(now_ns)
             except OSError:
                 self._back_off(connection)
-        return dealt
 
     def close(self) -> None:
         self._resolver.stop()
@@ -164,27 +161,13 @@ class Fleet:
                 self._close(connection)
         self.epoll.close()
 
-    def _follow(self) -> set[Connection]:
+    def _follow(self) -> None:
         """Deals connections to the addresses that there are now; one that is to move does so after its last call."""
-        dealt: set[Connection] = set()
         now = [connection.place for connection in self.connections]
         for connection, place in zip(self.connections, deal(now, self._places), strict=True):
             connection.leaving = connection.ready and place != connection.place
-            if connection.leaving:
-                dealt |= self._move_waiting(connection)
-                if not connection.open:
-                    self.reopen(connection)
-        return dealt
-
-    def _move_waiting(self, connection: Connection) -> set[Connection]:
-        """Deals its waiting calls to other connections. Returns those connections."""
-        waiting, connection.waiting = connection.waiting, deque()
-        dealt: set[Connection] = set()
-        for call in waiting:
-            other = self.in_turn()
-            other.waiting.append(call)
-            dealt.add(other)
-        return dealt
+            if connection.leaving and not connection.open:
+                self.reopen(connection)
 
     def _connect_again(self, connection: Connection, leading: Counter[Place], now_ns: int) -> None:
         """To the place that the fewest connections lead to; but not at once to one that has just failed."""

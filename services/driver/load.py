@@ -64,7 +64,7 @@ class Load:
         arrivals: Iterator[int] = iter(())
         if options.rate_rps is not None:
             sends = intended_sends(options.rate_rps, options.arrival, options.seed, begin_ns, window.end_ns)
-            arrivals = options.shard.deal(sends)
+            arrivals = options.shard.deal_arrivals(sends, options.connections)
             loop.count_from(window.start_ns)
         loop.begin(arrivals)
         loop.turn_until(window.start_ns)

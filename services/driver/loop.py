@@ -1,14 +1,19 @@
 """The loop that makes load: one thread, one epoll, every connection.
 
     schedule ──> waiting ──> session.start ──> socket ══> service
-    (open loop)  (each connection's)                          ║
+    (open loop)  (each client's)                              ║
     accounts, samples <── session.receive_data <── socket <═══╝
 
 Who waits: this thread, in epoll alone, until bytes come or the next call is due. What bounds it: one
 core; `lateness` tells by how much it sent later than intended. A closed loop keeps `streams` calls open
 on each connection and sends the next when one ends. An open loop sends when the schedule says; a call that finds
-no free stream waits, and its latency counts from its intended send all the same. A call that the service says it
-did nothing for (it was going away) is sent again once, as gRPC does (its A6, "transparent retries"), and counted.
+no free stream waits, and its latency counts from its intended send all the same.
+
+Arrivals of an open loop belong to clients, as do the connections of the fleet: number i is client i mod N, before it is
+known which clients the service takes. A call waits with its client, through lost connections too, and is not sent where
+the client never gets through. Only `headless` with a closed loop deals each call to the next connection. A call that
+the service says it did nothing for (it was going away) is sent again once by the same client, as gRPC does (its A6,
+"transparent retries"), and counted.
 
 Some facts about epoll (epoll_wait(2)): its timeout has a resolution of a millisecond and rounds up, which is too
 coarse to send by. An epoll descriptor can itself be waited for with select(2), to the microsecond, at
@@ -21,7 +26,7 @@ Must not know the phases of a run, nor how connections are opened and where they
 import select
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice, takewhile
+from itertools import chain, cycle, islice, takewhile
 from time import monotonic_ns as clock
 
 from google.protobuf.message import DecodeError
@@ -53,8 +58,9 @@ DEALT_AT_ONCE = 256
 # never sent.
 WAITING_AT_MOST = 1 << 18
 _NEVER_NS = 1 << 63
-_NONE_DUE = (_NEVER_NS, Request(PLAIN, b""))
 
+# An intended send, what it asks for, and whose it is.
+_Arrival = tuple[int, Request, Connection]
 # Where a call in flight is, what it asks for, when it was intended to be sent and when it was sent, its trace, and
 # whether it was sent before.
 _Flight = tuple[Connection, Request, int, int, TraceContext | None, bool]
@@ -70,15 +76,17 @@ class Loop:
         self._fleet = fleet
         self._timeout_ns = round(options.timeout_s * NS_PER_S)
         self._deals_each_call = options.balance == "headless"
-        self._streams_in_all = len(fleet.connections) * (options.streams or 0)
         self._in_flight: dict[ClientCall, _Flight] = {}
         """In the order of their sends: as all have one timeout, the first is the first to time out."""
-        self._due: Iterator[tuple[int, Request]] = iter(())
-        """Each arrival has its request, whenever it is sent, and whether it is."""
-        self._next_ns, self._next_request = _NONE_DUE
+        self._clients = cycle(fleet.connections)
+        """Whose the next arrivals are."""
+        self._none_due: _Arrival = (_NEVER_NS, Request(PLAIN, b""), fleet.connections[0])
+        self._due: Iterator[_Arrival] = iter(())
+        """Each arrival has its request and its client, whenever it is sent, and whether it is."""
+        self._next_ns, self._next_request, self._next_client = self._none_due
         self._waiting = 0
         """Calls that wait for a stream, on all connections."""
-        self._undealt: Iterator[tuple[int, Request]] = iter(())
+        self._undealt: Iterator[_Arrival] = iter(())
         """Arrivals that were due when measuring ended, and had not been dealt."""
         self._counted_from_ns = _NEVER_NS
         """Calls intended earlier are in no book."""
@@ -92,8 +100,8 @@ class Loop:
 
     def begin(self, arrivals: Iterator[int]) -> None:
         """From now on it sends: a closed loop as much as its streams allow, an open loop what `arrivals` says."""
-        self._due = zip(arrivals, self._requests)  # noqa: B905  (requests have no end)
-        self._next_ns, self._next_request = next(self._due, _NONE_DUE)
+        self._due = zip(arrivals, self._requests, self._clients)  # noqa: B905  (only arrivals end)
+        self._next_ns, self._next_request, self._next_client = next(self._due, self._none_due)
         self.sending = True
         self._send_on(self._fleet.connections)
 
@@ -113,12 +121,13 @@ class Loop:
         for connection in self._fleet.connections:
             connection.waiting.clear()
         self._waiting = 0
-        self._next_ns, self._next_request = next((due for due in self._due if due[0] >= start_ns), _NONE_DUE)
+        due = (arrival for arrival in self._due if arrival[0] >= start_ns)
+        self._next_ns, self._next_request, self._next_client = next(due, self._none_due)
 
     def end_arrivals(self) -> None:
         """Deals no more: what is late until now is not sent."""
         if self._next_ns != _NEVER_NS:
-            self._undealt = chain([(self._next_ns, self._next_request)], self._due)
+            self._undealt = chain([(self._next_ns, self._next_request, self._next_client)], self._due)
             self._next_ns = _NEVER_NS
 
     def leave_out(self, calls: int) -> None:
@@ -137,10 +146,10 @@ class Loop:
         """Books the calls that have not ended."""
         self.end_arrivals()
         books, end_ns = self.outcome.books, self.outcome.window.end_ns
-        late = self._kinds(takewhile(lambda due: due[0] < end_ns, self._undealt))
-        for kind, count in late.items():
-            books[kind].accounts.planned += count
-        not_sent = late + self._kinds(call[:2] for each in self._fleet.connections for call in each.waiting)
+        not_sent: Counter[str] = Counter()
+        for intended_ns, request, client in takewhile(lambda due: due[0] < end_ns, self._undealt):
+            not_sent[request.kind] += self._plan(client, intended_ns, request)
+        not_sent += self._kinds(call[:2] for each in self._fleet.connections for call in each.waiting)
         unfinished = self._counted_in_flight()
         for kind, book in books.items():
             book.accounts.close(not_sent=not_sent[kind], unfinished=unfinished[kind])
@@ -228,7 +237,7 @@ class Loop:
                     self._read(connection, book, call.reply or b"", arrived_ns)
             elif call.unprocessed and not again:
                 # What is measured is the call that is sent in its place.
-                self._send_again(intended_ns, request)
+                self._send_again(connection, intended_ns, request)
                 measured = False
             else:
                 book.accounts.fail(code, call.message)
@@ -275,7 +284,7 @@ class Loop:
         """Starts what may be started on a ready connection; the caller flushes."""
         session = connection.session
         waiting = connection.waiting
-        if waiting and session.can_start:
+        if waiting and session.can_start and not connection.leaving:
             sent_ns = clock()
             while waiting and session.can_start:
                 intended_ns, request, again = waiting.popleft()
@@ -300,7 +309,8 @@ class Loop:
         sent_ns = clock()
         counts = self._counts(sent_ns)
         dealt: set[Connection] = set()
-        while len(self._in_flight) < self._streams_in_all:
+        clients = len(self._fleet.connections) - self._fleet.unserved
+        while len(self._in_flight) + self._waiting < clients * (self._options.streams or 0):
             connection = self._fleet.in_turn()
             if not (connection.takes_calls and connection.session.can_start):
                 break
@@ -312,11 +322,10 @@ class Loop:
         for connection in dealt:
             connection.flush()
 
-    def _send_again(self, intended_ns: int, request: Request) -> None:
-        """A call for which nothing was done: to another connection, and only once."""
+    def _send_again(self, connection: Connection, intended_ns: int, request: Request) -> None:
+        """A call for which nothing was done: before those that wait, and only once."""
         self.outcome.sent_again += 1
-        connection = self._fleet.in_turn()
-        connection.waiting.append((intended_ns, request, True))
+        connection.waiting.appendleft((intended_ns, request, True))
         self._waiting += 1
         self._send_on({connection})
 
@@ -343,13 +352,17 @@ class Loop:
         while self._next_ns <= now_ns and room > 0:
             room -= 1
             self._waiting += 1
-            connection = self._fleet.in_turn()
-            connection.waiting.append((self._next_ns, self._next_request, False))
-            dealt.add(connection)
-            if self._counts(self._next_ns):
-                self.outcome.books[self._next_request.kind].accounts.planned += 1
-            self._next_ns, self._next_request = next(self._due, _NONE_DUE)
+            self._next_client.waiting.append((self._next_ns, self._next_request, False))
+            dealt.add(self._next_client)
+            self._plan(self._next_client, self._next_ns, self._next_request)
+            self._next_ns, self._next_request, self._next_client = next(self._due, self._none_due)
         self._send_on(dealt)
+
+    def _plan(self, client: Connection, intended_ns: int, request: Request) -> bool:
+        """Enters a call in the books. Returns whether it counts."""
+        counts = self._counts(intended_ns)
+        self.outcome.books[request.kind].accounts.planned += counts
+        return counts
 
     def _send_on(self, connections: Iterable[Connection]) -> None:
         for connection in connections:
@@ -380,10 +393,13 @@ class Loop:
                 self.outcome.books[request.kind].accounts.timed_out += 1
             self._trace(flight, now_ns, Code.DEADLINE_EXCEEDED, measured=measured)
         self._send_on(timed_out)
-        self._send_on(self._fleet.tend(now_ns))
+        for connection in timed_out:
+            if connection.leaving and not connection.open:
+                self._fleet.reopen(connection)
+        self._fleet.tend(now_ns)
 
     def _lose(self, connection: Connection) -> None:
-        """The connection is over: its calls end UNAVAILABLE, those that wait are dealt to others."""
+        """The connection is over: its calls end UNAVAILABLE, those that wait do so until it is open again."""
         self._book(connection, connection.session.receive_data(b""), clock())
         connection.open = 0
-        self._send_on(self._fleet.lose(connection))
+        self._fleet.lose(connection)

@@ -5,6 +5,7 @@ Knows flags and their ranges. Must not know how load is made, nor open any file 
 
 import argparse
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,7 +142,11 @@ def _number(kind: Callable[[str], _Number], low: _Number, high: _Number) -> Call
 
 
 def _targets(text: str) -> tuple[Address, ...]:
-    return tuple(_target(part.strip()) for part in text.split(","))
+    targets = tuple(_target(part.strip()) for part in text.split(","))
+    for target, times in Counter(targets).items():
+        if times > 1:
+            raise argparse.ArgumentTypeError(f"{target} is given {times} times: give each target once")
+    return targets
 
 
 def _target(text: str) -> Address:

@@ -1,14 +1,14 @@
 """How one run is dealt to several drivers, its shards, so that their parts add up to it exactly.
 
-Connections are dealt like cards. So are the schedule and the requests, call by call: together the shards send what one
-driver would have sent, when it would have sent it, whatever the arrivals (rates divided by n would only do so on
-average), and to as many keys at a time.
+Connections are dealt like cards, and each intended send goes to the shard of its client's connection. Together the
+shards send what one driver would have sent, when it would have sent it, whatever the arrivals (rates divided by n would
+only do so on average). Requests are dealt call by call, so that together they use as many keys at a time.
 Pure arithmetic. Must not know how shards find each other.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import compress, cycle, islice
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -37,5 +37,9 @@ class Shard:
         return len(range(self.index, whole, self.of))
 
     def deal(self, whole: Iterator[T]) -> Iterator[T]:
-        """Which of all intended sends, or of all requests, are this shard's: every `of`-th."""
+        """Which of all requests are this shard's: every `of`-th."""
         return islice(whole, self.index, None, self.of)
+
+    def deal_arrivals(self, whole: Iterator[T], clients: int) -> Iterator[T]:
+        """Which of all arrivals are its clients'. Arrival i of the whole run belongs to client i mod `clients`."""
+        return compress(whole, cycle([client % self.of == self.index for client in range(clients)]))

@@ -13,10 +13,10 @@ import pytest
 
 from services.driver.accounts import Accounts
 from services.driver.connection import Connection
-from services.driver.fleet import Fleet, TargetRefused
+from services.driver.fleet import TargetRefused
 from services.driver.load import Load
 from services.driver.loop import DEALT_AT_ONCE, Loop
-from services.driver.plan import make_plan
+from services.driver.plan import Request, make_plan
 from services.driver.result import make_result
 from services.driver.summary import summary
 from services.driver.tracing import Sampler
@@ -140,11 +140,22 @@ def test_a_lost_connection_is_unavailable_and_opened_again() -> None:
     assert outcome.accounts.ok > 0
 
 
-def test_calls_that_waited_on_a_lost_connection_go_to_another() -> None:
+def test_calls_that_waited_on_a_lost_connection_are_sent_when_it_is_open_again() -> None:
     service = FakeService(lambda number: Act.DROP if number == 20 else Act.REPLY, Limits(max_concurrent_streams=1))
     with service.running() as target:
         accounts = run(options(target, streams=None, rate_rps=300.0, timeout_s=5.0)).accounts
     assert (accounts.ok, accounts.by_status[Code.UNAVAILABLE]) == (89, 1)
+
+
+def test_the_calls_of_clients_that_are_turned_away_are_sent_by_no_other_client(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("services.driver.fleet._OPENING_TIMEOUT_NS", 300_000_000)
+    service = FakeService(lambda _: Act.REPLY)
+    with service.running() as target, socket.create_server(("127.0.0.1", 0)) as busy:
+        targets = (target, Address(*busy.getsockname()))
+        accounts = run(options(*targets, connections=4, streams=None, rate_rps=400.0)).accounts
+    assert (accounts.planned, accounts.ok, accounts.not_sent) == (120, 60, 60)
 
 
 def test_connections_are_dealt_to_the_targets_in_turn() -> None:
@@ -299,11 +310,11 @@ def test_a_rate_that_no_driver_reaches_leaves_time_to_read_and_is_booked_to_the_
     monkeypatch.setattr("services.driver.loop.WAITING_AT_MOST", 1000)
     dealt: Counter[int] = Counter()
     rounds = 0
-    in_turn, send_due = Fleet.in_turn, Loop._send_due
+    plan, send_due = Loop._plan, Loop._send_due
 
-    def count(fleet: Fleet) -> Connection:
-        dealt[rounds] += 1
-        return in_turn(fleet)
+    def count(loop: Loop, client: Connection, intended_ns: int, request: Request) -> bool:
+        dealt[rounds] += loop.measuring  # what is late when measuring ends is planned at once
+        return plan(loop, client, intended_ns, request)
 
     def begin_round(loop: Loop, now_ns: int) -> None:
         nonlocal rounds
@@ -311,7 +322,7 @@ def test_a_rate_that_no_driver_reaches_leaves_time_to_read_and_is_booked_to_the_
         send_due(loop, now_ns)
         assert sum(len(connection.waiting) for connection in loop._fleet.connections) <= 1000
 
-    monkeypatch.setattr(Fleet, "in_turn", count)
+    monkeypatch.setattr(Loop, "_plan", count)
     monkeypatch.setattr(Loop, "_send_due", begin_round)
     with FakeService(lambda _: Act.REPLY).running() as target:
         asked = options(target, streams=None, rate_rps=1e6, warmup_s=0.02, duration_s=0.2, timeout_s=0.1)

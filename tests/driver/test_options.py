@@ -27,6 +27,7 @@ def test_a_rate_makes_an_open_loop_of_constant_arrivals() -> None:
         ({"target": "h:0"}, "--target"),
         ({"target": "::1:80"}, "such as localhost:50051 or [::1]:50051"),
         ({"target": "h:1,"}, "--target"),
+        ({"target": "h:1,g:1,h:1"}, "h:1 is given 2 times"),
         ({"connections": "0"}, "--connections"),
         ({"connections": "1000000000"}, "--connections"),
         ({"connections": "ten"}, "--connections"),

@@ -24,19 +24,24 @@ def test_parts_differ_by_one_at_most_and_add_up(whole: int, of: int, parts: list
 
 @given(
     of=st.integers(1, 9),
+    clients=st.integers(9, 20),
     rate_rps=st.floats(0.1, 500),
     arrival=st.sampled_from(["constant", "poisson"]),
     seed=st.integers(0, 99),
 )
-def test_together_the_shards_send_exactly_what_one_driver_would_send(
-    of: int, rate_rps: float, arrival: Arrival, seed: int
+def test_each_client_sends_what_it_would_send_with_one_driver(
+    of: int, clients: int, rate_rps: float, arrival: Arrival, seed: int
 ) -> None:
     def sends() -> list[int]:
         return list(intended_sends(rate_rps, arrival, seed, 7, 7 + NS_PER_S))
 
-    parts = [list(Shard(index, of).deal(iter(sends()))) for index in range(of)]
-    assert sorted(each for part in parts for each in part) == sends()
-    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    shards = [Shard(index, of) for index in range(of)]
+    of_client: dict[int, list[int]] = {}
+    for shard in shards:
+        mine = list(shard.deal_arrivals(iter(sends()), clients))
+        for place, client in enumerate(range(shard.index, clients, of)):
+            of_client[client] = mine[place :: shard.part(clients)]
+    assert of_client == {client: sends()[client::clients] for client in range(clients)}
 
 
 @pytest.mark.parametrize("text", ["", "1", "1/1", "2/1", "-1/2", "a/b", "0/0", "0/2/3"])
