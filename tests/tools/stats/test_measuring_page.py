@@ -1,0 +1,158 @@
+"""The tables of docs/measuring.md are what the simulation gives: a test that fails prints the rows that it expects."""
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from tests.tools.stats import noise
+from tests.tools.stats.noise import Floats
+from tools.stats.estimate import LEAST_STARTS
+from tools.stats.looks import CONFIDENCE, LOOKS
+from tools.stats.nested import Moments, moments, pooled_moments
+
+Starts = NDArray[np.int_]
+
+PAGE = Path(__file__).parents[3] / "docs" / "measuring.md"
+RUNS = 3000
+PAIRS = LOOKS[-1]
+
+CONDITIONS: list[tuple[noise.Noise, float]] = [
+    (noise.normal, 0),
+    (noise.heavy_tails, 0),
+    (noise.spikes, 0),
+    (noise.drift, 0),
+    (noise.normal, 0.3),
+    (noise.normal, 1),
+]
+"""The noise of a block, and the standard deviation between starts in units of that of a block."""
+
+DESIGNS = {
+    "1 start": np.zeros(PAIRS, dtype=int),
+    "3 starts": np.arange(PAIRS) % 3,
+    "4 pairs a start": np.arange(PAIRS) // 4,
+    "8 pairs a start": np.arange(PAIRS) // 8,
+}
+"""The start of each pair, in the order in which they are measured."""
+
+
+def expect(rows: list[str]) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert all(row in page for row in rows), "\n".join([f"{PAGE.name} lacks:", *rows])
+
+
+def row(name: str, cells: Sequence[str]) -> str:
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def percent(share: float) -> str:
+    return f"{share:.1%}".replace("%", " %")
+
+
+def reach(found: Moments, confidence: float) -> Floats:
+    return np.asarray(special.stdtrit(found.freedom, (1 + confidence) / 2) * np.sqrt(found.variance))
+
+
+@cache
+def blocks(shape: noise.Noise) -> Floats:
+    return shape(np.random.default_rng(11), (RUNS, PAIRS))
+
+
+def measured(start_of: Starts, shape: noise.Noise, between_starts: float) -> Floats:
+    """The log ratios of A/A runs, in the order in which they are measured."""
+    starts = np.random.default_rng(12).normal(0, between_starts, (RUNS, start_of.max() + 1))
+    return blocks(shape) + starts[:, start_of]
+
+
+def look(logs: Floats, start_of: Starts, pairs: int) -> Moments:
+    """The estimates from the first `pairs` pairs of each run."""
+    order = np.argsort(start_of[:pairs], kind="stable")
+    return moments(logs[:, :pairs][:, order], np.bincount(start_of[:pairs]).tolist())
+
+
+def test_how_often_an_interval_contains_the_true_ratio() -> None:
+    expect(
+        [
+            row(
+                name,
+                [
+                    percent(float(np.mean(np.abs(found.mean) <= reach(found, 0.95))))
+                    for shape, between_starts in CONDITIONS
+                    for found in [look(measured(start_of, shape, between_starts), start_of, 64)]
+                ],
+            )
+            for name, start_of in DESIGNS.items()
+        ]
+    )
+
+
+def test_how_often_the_looks_call_equal_arms_different() -> None:
+    def different(start_of: Starts, shape: noise.Noise, between_starts: float) -> float:
+        logs = measured(start_of, shape, between_starts)
+        return float(np.mean(np.any([clear for _, clear in at_looks(logs, start_of)], axis=0)))
+
+    expect(
+        [
+            row(name, [percent(different(start_of, *condition)) for condition in CONDITIONS])
+            for name, start_of in DESIGNS.items()
+        ]
+    )
+
+
+def at_looks(logs: Floats, start_of: Starts) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+    """The pairs of each look that may decide, and which runs it decides. One start alone is shown as if it might."""
+    for pairs in LOOKS:
+        if start_of[:pairs].max() + 1 >= LEAST_STARTS or start_of.max() == 0:
+            found = look(logs, start_of, pairs)
+            yield pairs, np.abs(found.mean) > reach(found, CONFIDENCE)
+
+
+def test_which_differences_are_found() -> None:
+    start_of = DESIGNS["8 pairs a start"]
+    logs = measured(start_of, noise.normal, 0.2)
+
+    def found(difference: float, noise_of_a_block: float) -> str:
+        stopped = np.full(RUNS, np.inf)
+        for pairs, clear in at_looks(logs + np.log1p(difference) / noise_of_a_block, start_of):
+            stopped[clear & np.isinf(stopped)] = pairs
+        within = np.isfinite(stopped)
+        return f"{within.mean():.0%}, {np.median(np.minimum(stopped, PAIRS)):.0f} pairs".replace("%", " %")
+
+    expect(
+        [
+            row(f"{difference:.0%}".replace("%", " %"), [found(difference, sd) for sd in (0.02, 0.05, 0.1, 0.13, 0.25)])
+            for difference in (0.02, 0.05, 0.1, 0.2)
+        ]
+    )
+
+
+def test_how_often_one_of_ten_equal_arms_is_told_from_another() -> None:
+    arms, runs = 10, 600
+    pairs = np.array(list(combinations(range(arms), 2)))
+    dice = np.random.default_rng(5)
+
+    def told_apart(sizes: list[int], between_starts: float, unlike: bool) -> float:
+        scale = np.linspace(0.3, 3, arms)[:, None] if unlike else 1.0
+        logs = np.repeat(dice.normal(0, between_starts, (runs, arms, len(sizes))), sizes, axis=2)
+        logs = scale * (logs + dice.normal(size=logs.shape))
+        differences = logs[:, pairs[:, 0]] - logs[:, pairs[:, 1]]
+        found = pooled_moments(differences, sizes, freedom=(arms - 1) * (len(sizes) - 1))
+        return float(np.mean(np.any(np.abs(found.mean) > reach(found, 1 - 0.05 / len(pairs)), axis=1)))
+
+    expect(
+        [
+            row(
+                name,
+                [
+                    percent(told_apart(sizes, between_starts, unlike))
+                    for unlike in (False, True)
+                    for between_starts in (0, 0.3, 1)
+                ],
+            )
+            for name, sizes in {"3 starts of 8 blocks": [8] * 3, "8 starts of 8 blocks": [8] * 8}.items()
+        ]
+    )
