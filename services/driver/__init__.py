@@ -9,12 +9,14 @@ schedule.py     when each call of an open loop is intended to be sent, and which
 connection.py   one connection: a socket, the session on it, the calls that wait
 fleet.py        all connections: opened, dealt to in turn, opened again
 loop.py         the one thread that sends and receives
-load.py         the phases of a run: warm-up, measuring, the last answers
-outcome.py      what the run got, by kind of call
+load.py         the phases of a slice: warm-up, measuring, the last answers
+run.py          what one command line asks for, from its options to its result
+slices.py       the process that loads several services in turn, one slice at a time
+outcome.py      what a slice got, by kind of call
 accounts.py     where every planned call went
 samples.py      latencies -> HdrHistogram
 tracing.py      which calls are traced, and their spans
 result.py       all of it as JSON, by result.schema.json
-merge.py        results of shards -> the result of the run
+merge.py        results of shards or of slices -> the result of the whole
 summary.py      the same for a person
 """

@@ -8,94 +8,60 @@ kept. Must not know how any of it is done.
 """
 
 import os
-import resource
 import signal
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from types import FrameType
 
-from services.driver.barrier import BarrierError, Start, meet
+from services.driver.barrier import BarrierError, meet
 from services.driver.fleet import TargetRefused
-from services.driver.load import Load
-from services.driver.loop import PATH
-from services.driver.options import Options, parse
-from services.driver.plan import PlanError, read_plan
-from services.driver.result import UNWRITTEN, keep, make_result
+from services.driver.options import OptionError, Options, parse
+from services.driver.plan import PlanError
+from services.driver.result import UNWRITTEN, keep
+from services.driver.run import AT_ONCE, Run, RunRefused
 from services.driver.summary import print_in_any_locale, summary
-from services.driver.tracing import record_spans, sampler
 from services.driver.whole import check_writable
-from services.telemetry import Tracing
 from services.telemetry.environment import RefusedVariableError, check
 
 INTERRUPTED = 130
-
-# Besides connections: standard streams, epoll, the exporter's.
-_OTHER_DESCRIPTORS = 32
-
-
-class _Refused(Exception):
-    """What keeps the run from being made, in one line."""
 
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the driver. Returns the exit status."""
     print_in_any_locale()
-    options = parse(arguments)
     try:
+        options = parse(arguments)
         check()
         return _run(options)
-    except (RefusedVariableError, _Refused, PlanError, TargetRefused, BarrierError) as error:
+    except (OptionError, RefusedVariableError, RunRefused, PlanError, TargetRefused, BarrierError) as error:
         print(f"services.driver: {error}", file=sys.stderr)
         return 2
 
 
 def _run(options: Options) -> int:
-    plan = read_plan(options.plan)
     try:
         check_writable(options.out)
-        tracing = Tracing.from_environment("driver", model=None, trace_file=options.trace_file)
     except OSError as error:
-        raise _Refused(f"cannot write {error.filename}: {error.strerror}") from None
-    _raise_descriptor_limit(options.shard.part(options.connections))
-    started_at = datetime.now(UTC)
-    load = Load(options, plan.requests(options.seed, options.shard), sampler(options), _say)
-    _stop_on_signals(load)
-    load.open_connections()
-    start = Start(begin_ns=None, uncertainty_ns=0)
-    if options.barrier is not None:
-        start = meet(options.shard, options.barrier, options.barrier_timeout_s)
-    outcome = load.run(start.begin_ns)
-    if tracing is not None:
-        record_spans(tracing, PATH, outcome.traced)
-        tracing.close()
-    result = make_result(
-        options,
-        plan,
-        started_at,
-        outcome,
-        clock_uncertainty_ns=start.uncertainty_ns,
-        spans=None if tracing is None else tracing.counts,
-    )
+        raise RunRefused(f"cannot write {error.filename}: {error.strerror}") from None
+    run = Run(options, _say)
+    _stop_on_signals(run)
+    run.open()
+    start = AT_ONCE if options.barrier is None else meet(options.shard, options.barrier, options.barrier_timeout_s)
+    run.slice(start=start)
+    run.close()
+    result = run.result()
     if not keep(options.out, result):
         return UNWRITTEN
     _say(summary(result))
     _say(f"result: {options.out}")
-    return INTERRUPTED if outcome.interrupted else 0
+    return INTERRUPTED if result["interrupted"] else 0
 
 
-def _raise_descriptor_limit(connections: int) -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and connections + _OTHER_DESCRIPTORS > hard:
-        raise _Refused(f"{connections:,} connections need more than the {hard:,} open files allowed (ulimit -Hn)")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _stop_on_signals(load: Load) -> None:
+def _stop_on_signals(run: Run) -> None:
     """The first SIGINT or SIGTERM ends the run with its result; a second one ends the process at once."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
-        load.stop()
+        run.stop()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
 

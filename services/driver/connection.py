@@ -90,7 +90,7 @@ class Connection:
         self.host: str | None = None
         """Who answers here: the first reply's host. A connection never changes it, whatever is in between."""
         self.answered = 0
-        """Measured calls answered OK since it was opened."""
+        """Measured calls answered OK since it was opened, or since the last slice."""
         self.backoff_ns = 0
         self.act_at_ns = 0
         """While not ready: when to connect, or when to give up connecting."""
@@ -113,14 +113,16 @@ class Connection:
     def connect(self, now_ns: int) -> None:
         """Begins to connect with a fresh session; there are CONNECT_TIMEOUT_NS for it. Raises OSError."""
         self.leaving = False
-        self.host, self.answered = None, 0
         self._connected = False
         self._unsent = b""
         self.session = ClientSession(str(self.target))
-        self.unread = 0
         self._attempts = Attempts(self.target, now_ns + CONNECT_TIMEOUT_NS)
         self._attempts.found(self.place.endpoints)
         self._try_next(now_ns)
+
+    def count_anew(self) -> None:
+        """Counts no answer, and has the next reply parsed for who gave it."""
+        self.host, self.answered, self.unread = None, 0, 0
 
     def hurry(self, now_ns: int) -> None:
         """Leaves an address that has had its time for the next one, where there is one. Raises OSError."""

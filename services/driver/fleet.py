@@ -34,12 +34,15 @@ class TargetRefused(Exception):
 
 
 class Fleet:
-    """All connections of one driver, on one epoll."""
+    """All connections to the targets, on one epoll."""
 
-    def __init__(self, options: Options) -> None:
-        """Looks up every target. Raises TargetRefused."""
-        # Made before any socket, so that its descriptor is one that select(2) can take.
-        self.epoll = select.epoll()
+    def __init__(self, options: Options, epoll: select.epoll | None = None) -> None:
+        """Looks up every target. Raises TargetRefused.
+
+        `epoll` is given where many sockets may be open already: select(2) takes no descriptor above 1,023.
+        """
+        # Made before any socket of its own.
+        self.epoll = epoll or select.epoll()
         self._resolver = _resolver(options)
         self._places = self._resolver.addresses
         self.by_fd: dict[int, Connection] = {}
@@ -60,6 +63,11 @@ class Fleet:
     def ready(self) -> int:
         """How many can carry calls."""
         return sum(each.ready for each in self.connections)
+
+    @property
+    def reopening(self) -> bool:
+        """A connection that has ended is not open again yet."""
+        return bool(self._down)
 
     @property
     def unserved(self) -> int:
@@ -154,12 +162,21 @@ class Fleet:
             except OSError:
                 self._back_off(connection)
 
+    def end_slice(self) -> tuple[dict[str, Pod], int, int]:
+        """Who answered, how many connections were lost, and on how many a measured call was answered, since the last
+        slice; from now on it counts anew."""
+        served = sum(each.answered > 0 for each in self.connections)
+        for connection in self.connections:
+            self._book(connection)
+        counts = self.pods, self.lost, served
+        self.pods, self.lost = {}, 0
+        return counts
+
     def close(self) -> None:
         self._resolver.stop()
         for connection in self.connections:
             if not connection.idle:
                 self._close(connection)
-        self.epoll.close()
 
     def _follow(self) -> None:
         """Deals connections to the addresses that there are now; one that is to move does so after its last call."""
@@ -189,10 +206,15 @@ class Fleet:
         self._resolver.ask()
 
     def _close(self, connection: Connection) -> None:
-        """Closes its socket, and books what was answered on it to the pod that it led to."""
+        """Closes its socket, and books what was answered on it."""
+        self._book(connection)
+        connection.close()
+
+    def _book(self, connection: Connection) -> None:
+        """Books what was answered on it to the pod that it led to."""
         if connection.host is not None:
             self.pods[connection.host].answered += connection.answered
-        connection.close()
+        connection.count_anew()
 
 
 def _resolver(options: Options) -> Resolver[Place]:

@@ -1,12 +1,17 @@
-"""The phases of a run: connections are opened, then come warm-up, measuring, and the wait for the last answers.
+"""The phases of a load: connections are opened once, then come slices, then they are closed.
+
+    open ──> slice ──> idle ──> slice ──> ... ──> close
+
+A slice begins and ends with nothing in flight:
 
     begin ══ warm-up ══> "measuring" ══ duration ══> "measured" ══ last answers, or a grace ══> "answered"
 
-Must not know command lines, files or how results are shown; nor how calls are sent.
+A run is one slice. Must not know command lines, files or how results are shown; nor how calls are sent.
 """
 
 import gc
 import resource
+import select
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic_ns as clock
@@ -14,49 +19,74 @@ from time import monotonic_ns as clock
 from services.driver.fleet import Fleet
 from services.driver.loop import Loop
 from services.driver.options import Options
-from services.driver.outcome import Outcome
+from services.driver.outcome import TENTHS, Outcome
 from services.driver.plan import Request
 from services.driver.schedule import NS_PER_S, Window, intended_sends
 from services.driver.tracing import Sampler
 
 # After measuring, calls are waited for no longer than their timeout, nor than this.
 MAX_GRACE_S = 5.0
+# Before a slice, connections that have ended since the last one are waited for no longer.
+_SETTLE_NS = 200_000_000
 
 
 class Load:
-    """One run: `open_connections`, then `run`."""
+    """Connections that carry slices: `open_connections`, then `run` for each slice, then `close`."""
 
     def __init__(
-        self, options: Options, requests: Iterator[Request], sampler: Sampler | None, announce: Callable[[str], None]
+        self,
+        options: Options,
+        requests: Iterator[Request],
+        sampler: Sampler | None,
+        announce: Callable[[str], None],
+        epoll: select.epoll | None = None,
     ) -> None:
-        """Looks up every target. Raises TargetRefused."""
+        """Looks up every target. `epoll` as in Fleet. Raises TargetRefused."""
         self._options = options
+        self._requests = requests
+        self._sampler = sampler
         self._announce = announce
-        self._fleet = Fleet(options)
-        self._loop = Loop(options, requests, sampler, self._fleet)
+        self._fleet = Fleet(options, epoll)
+        self._loop: Loop | None = None
+        self._stopped = False
 
     def stop(self) -> None:
-        """Ends the run at the next tick with what it has; may be called from a signal handler."""
-        self._loop.stopped = True
+        """Ends the slice at the next tick with what it has; may be called from a signal handler."""
+        self._stopped = True
+        if self._loop is not None:
+            self._loop.stopped = True
 
-    def open_connections(self) -> None:
-        """Opens every connection for which there is room; returns early when stopped. Raises TargetRefused."""
-        for _ in self._fleet.open():
-            if self._loop.stopped:
-                return
+    def open_connections(self) -> int:
+        """Opens every connection for which there is room; returns early when stopped. Returns how many are open.
 
-    def run(self, begin_ns: int | None = None) -> Outcome:
-        """Makes the load, from `begin_ns` on the monotonic clock on or at once.
-
-        Returns when every measured call is answered or the grace after measuring is over.
+        Raises TargetRefused.
         """
-        options, loop = self._options, self._loop
+        for _ in self._fleet.open():
+            if self._stopped:
+                break
+        return self._fleet.ready
+
+    def close(self) -> None:
+        """Closes every connection."""
+        self._fleet.close()
+
+    def run(self, begin_ns: int | None = None, options: Options | None = None) -> Outcome:
+        """Makes a slice, from `begin_ns` on the monotonic clock on or at once; `options` where they differ from those
+        that the connections were opened with.
+
+        Returns when every call is answered or the grace after measuring is over; calls in flight then are cancelled.
+        """
+        options = options or self._options
+        loop = self._loop = Loop(options, self._requests, self._sampler, self._fleet)
+        if self._stopped:
+            loop.stopped = True
         outcome = loop.outcome
         _make_timers_exact()
         # Connections live as long as the run: the collector need not walk through them.
         gc.collect()
         gc.freeze()
         if begin_ns is None:
+            loop.settle(clock() + _SETTLE_NS)
             begin_ns = clock()
         loop.turn_until(begin_ns)
         outcome.begin_ns, outcome.begun_late_ns = begin_ns, clock() - begin_ns
@@ -74,38 +104,42 @@ class Load:
                 # Else a service that stalls in warm-up would be known by its quick calls alone.
                 loop.count_from(begin_ns)
             self._announce("measuring")
-            before = resource.getrusage(resource.RUSAGE_SELF)
-            loop.measuring = True
-            loop.turn_until(window.end_ns)
-            self._measured(before)
+            self._measure(loop, options)
             self._announce("measured")
             grace_ns = round(min(options.timeout_s, MAX_GRACE_S) * NS_PER_S)
-            loop.turn_until(window.end_ns + grace_ns, while_outstanding=True)
+            loop.turn_until(window.end_ns + grace_ns, done=lambda: loop.drained)
             self._announce("answered")
-        return self._close_books()
+        return self._end(loop)
 
-    def _measured(self, before: resource.struct_rusage) -> None:
-        """Takes down what is true of the moment when measuring ends."""
-        loop, fleet = self._loop, self._fleet
-        outcome = loop.outcome
-        loop.sending = loop.measuring = False
+    def _measure(self, loop: Loop, options: Options) -> None:
+        """Makes the load of the window, and notes what is true of its ends and of each tenth."""
+        outcome, fleet = loop.outcome, self._fleet
+        start_ns, end_ns = outcome.window.start_ns, outcome.window.end_ns
+        before = resource.getrusage(resource.RUSAGE_SELF)
+        outcome.in_flight_start = loop.in_flight
+        for tenth in range(TENTHS):
+            counted = outcome.counted
+            loop.turn_until(start_ns + (end_ns - start_ns) * (tenth + 1) // TENTHS)
+            outcome.answered_by_tenth[tenth] = outcome.counted - counted
+        loop.sending = False
         loop.end_arrivals()
         after = resource.getrusage(resource.RUSAGE_SELF)
         outcome.cpu_user_ns = round((after.ru_utime - before.ru_utime) * NS_PER_S)
         outcome.cpu_system_ns = round((after.ru_stime - before.ru_stime) * NS_PER_S)
         outcome.connections = fleet.ready
         outcome.in_flight = loop.in_flight
-        loop.leave_out(fleet.unserved * (self._options.streams or 0))
+        loop.leave_out(fleet.unserved * (options.streams or 0))
 
-    def _close_books(self) -> Outcome:
-        outcome = self._loop.outcome
-        if self._loop.stopped:
+    def _end(self, loop: Loop) -> Outcome:
+        """Closes the books, and leaves nothing in flight."""
+        outcome = loop.outcome
+        if loop.stopped:
             outcome.interrupted = True
             start_ns, end_ns = outcome.window.start_ns, outcome.window.end_ns
             outcome.window = Window(start_ns, min(max(start_ns, clock()), end_ns))
-        self._loop.close_books()
-        self._fleet.close()
-        outcome.pods, outcome.connections_lost = self._fleet.pods, self._fleet.lost
+        loop.close_books()
+        outcome.drained_ns = clock()
+        outcome.pods, outcome.connections_lost, outcome.clients_served = self._fleet.end_slice()
         return outcome
 
 

@@ -25,7 +25,7 @@ Must not know the phases of a run, nor how connections are opened and where they
 
 import select
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, cycle, islice, takewhile
 from time import monotonic_ns as clock
 
@@ -93,8 +93,6 @@ class Loop:
         self.outcome = Outcome(Window(0, 0))
         self.sending = False
         """Of a closed loop, calls that end are followed by others."""
-        self.measuring = False
-        """Calls that end OK count as answered."""
         self.stopped = False
         """It is to end at the next tick; may be set by a signal handler."""
 
@@ -142,8 +140,13 @@ class Loop:
         """Calls sent and not ended."""
         return len(self._in_flight)
 
+    @property
+    def drained(self) -> bool:
+        """Nothing is in flight, waits for a stream, or is due."""
+        return not self._in_flight and not self._waiting and self._next_ns == _NEVER_NS
+
     def close_books(self) -> None:
-        """Books the calls that have not ended."""
+        """Books the calls that have not ended, and cancels those in flight."""
         self.end_arrivals()
         books, end_ns = self.outcome.books, self.outcome.window.end_ns
         not_sent: Counter[str] = Counter()
@@ -156,15 +159,32 @@ class Loop:
         now_ns = clock()
         for flight in self._in_flight.values():
             self._trace(flight, now_ns, None, measured=self._counts(flight[2]))
+        self._cancel_all()
 
-    def turn_until(self, end_ns: int, *, while_outstanding: bool = False) -> None:
-        """Sends and receives until then or until stopped; `while_outstanding`: or until no call in the books is."""
+    def _cancel_all(self) -> None:
+        for call, (connection, *_) in self._in_flight.items():
+            connection.session.cancel(call)
+            connection.open -= 1
+        self._in_flight.clear()
+        for connection in self._fleet.connections:
+            connection.waiting.clear()
+            if connection.ready:
+                connection.flush()
+                if connection.leaving:
+                    self._fleet.reopen(connection)
+
+    def settle(self, end_ns: int) -> None:
+        """Takes what came while nothing was sent, then waits until then for lost connections to be open again."""
+        while self._take(0):
+            pass
+        self.turn_until(end_ns, done=lambda: not self._fleet.reopening)
+
+    def turn_until(self, end_ns: int, *, done: Callable[[], bool] | None = None) -> None:
+        """Sends and receives until then or until stopped, or until `done`."""
         is_open_loop = self._options.streams is None
-        outcome = self.outcome
-        epoll, by_fd = self._fleet.epoll, self._fleet.by_fd
-        poll = epoll.poll
+        epoll = self._fleet.epoll
         while not self.stopped and (now_ns := clock()) < end_ns:
-            if while_outstanding and self._next_ns == _NEVER_NS and not outcome.outstanding:
+            if done is not None and done():
                 return
             self._tick(now_ns)
             tick_ns = min(now_ns + _TICK_NS, end_ns)
@@ -175,20 +195,27 @@ class Loop:
                 if is_open_loop and gap_ns > 0:
                     select.select((epoll,), (), (), gap_ns / NS_PER_S)
                     gap_ns = 0
-                for fd, mask in poll(max(gap_ns, 0) / NS_PER_S, _EVENTS_AT_ONCE):
-                    connection = by_fd[fd]
-                    if not connection.ready:
-                        self._fleet.advance(connection)
-                        self._send_on({connection})
-                    elif mask == select.EPOLLIN:
-                        self._receive(connection)
-                    else:
-                        self._unblock(connection, mask)
+                self._take(max(gap_ns, 0) / NS_PER_S)
                 now_ns = clock()
                 if self._next_ns <= now_ns:
                     self._send_due(now_ns)
-                if while_outstanding and not outcome.outstanding:
+                if done is not None and done():
                     break
+
+    def _take(self, timeout_s: float) -> int:
+        """Waits so long for sockets that wake, and does what they ask for. Returns how many there were."""
+        fleet = self._fleet
+        woken = fleet.epoll.poll(timeout_s, _EVENTS_AT_ONCE)
+        for fd, mask in woken:
+            connection = fleet.by_fd[fd]
+            if not connection.ready:
+                fleet.advance(connection)
+                self._send_on({connection})
+            elif mask == select.EPOLLIN:
+                self._receive(connection)
+            else:
+                self._unblock(connection, mask)
+        return len(woken)
 
     def _receive(self, connection: Connection) -> None:
         data = connection.receive()
@@ -217,8 +244,8 @@ class Loop:
             book = outcome.books[request.kind]
             code = call.code
             assert code is not None
-            if code is Code.OK and self.measuring:
-                outcome.answered += 1
+            if code is Code.OK:
+                outcome.counted += 1
             measured = self._counts(intended_ns)
             if not measured:
                 pass

@@ -1,8 +1,10 @@
-"""`python -m services.driver.merge --out RESULT SHARD ...`: of the results of a run's shards the result of the run.
+"""Results of parts -> the result of the whole: shards, which run at the same time, or slices, one after the other.
 
-Nothing is averaged: calls are added up, histograms are added bucket by bucket. A shard that is missing, or there
-twice, or that did something else, makes the run void: one line on stderr, exit 2, and no result.
-Must not know how shards were run.
+Nothing is averaged: calls are added up, histograms are added bucket by bucket.
+
+`python -m services.driver.merge --out RESULT SHARD ...` does so with files. A shard that is missing, or there twice, or
+that did something else, makes the run void: one line on stderr, exit 2, and no result.
+Must not know how parts were run.
 """
 
 import argparse
@@ -46,22 +48,54 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def merge(results: Sequence[Result]) -> Result:
-    """The result of the whole run. Raises VoidRun."""
+    """The result of the whole run, of its shards. Raises VoidRun."""
     shards = sorted((shard for result in results for shard in result["shards"]), key=lambda shard: int(shard["index"]))
     _check(results, [shard["index"] for shard in shards], {shard["of"] for shard in shards})
     first = next(result for result in results if result["shards"][0]["index"] == 0)
+    whole = _sum(first, results)
+    whole["got"] |= {
+        **_added([result["got"] for result in results], ("connections", "in_flight_start", "in_flight")),
+        "start_spread_ns": start_spread_ns(shards),
+        "duration_s": first["got"]["duration_s"],
+        "rate_rps": sum(result["got"]["rate_rps"] for result in results),
+    }
+    whole["shards"] = shards
+    return whole
+
+
+def join(results: Sequence[Result]) -> Result:
+    """The result of slices that one driver made one after the other, in this order."""
+    first, last = results[0], results[-1]
+    whole = _sum(first, results)
+    got = whole["got"]
+    duration_s = sum(result["got"]["duration_s"] for result in results)
+    got |= {
+        **{key: max(result["got"][key] for result in results) for key in ("in_flight_start", "in_flight")},
+        "connections": last["got"]["connections"],
+        "start_spread_ns": 0,
+        "duration_s": duration_s,
+        "rate_rps": got["answered"] / duration_s if duration_s else 0.0,
+    }
+    whole["interrupted"] = last["interrupted"]
+    whole["asked"] = first["asked"] | {"duration_s": sum(result["asked"]["duration_s"] for result in results)}
+    whole["marks"] = first["marks"] | {"ended_monotonic_ns": last["marks"]["ended_monotonic_ns"]}
+    (shard,) = first["shards"]
+    whole["shards"] = [shard | {"cpu_ns": sum(result["shards"][0]["cpu_ns"] for result in results)}]
+    whole["pods"] = _pods([_counted_from(shard["begin_monotonic_ns"], result) for result in results])
+    return whole
+
+
+def _sum(first: Result, results: Sequence[Result]) -> Result:
+    """What is added up whether the parts ran together or in turn; what is the same in all of them is the first's."""
     return {
         **{key: first[key] for key in _ALIKE},
         "started_at": min(result["started_at"] for result in results),
         "interrupted": False,
         "got": {
-            **_added(
-                [result["got"] for result in results],
-                ("connections", "connections_lost", "sent_again", "in_flight", "answered"),
+            **_added([result["got"] for result in results], ("connections_lost", "sent_again", "answered", "counted")),
+            "answered_by_tenth": list(
+                map(sum, zip(*(result["got"]["answered_by_tenth"] for result in results), strict=True))
             ),
-            "start_spread_ns": start_spread_ns(shards),
-            "duration_s": first["got"]["duration_s"],
-            "rate_rps": sum(result["got"]["rate_rps"] for result in results),
         },
         "calls": {
             **_calls([result["calls"] for result in results]),
@@ -83,7 +117,6 @@ def merge(results: Sequence[Result]) -> Result:
         "served_by": _counted(result["served_by"] for result in results),
         "pods": _pods(results),
         "spans": None if first["spans"] is None else _spans([result["spans"] for result in results]),
-        "shards": shards,
     }
 
 
@@ -154,6 +187,12 @@ def _counted(parts: Any) -> dict[str, int]:
     for part in parts:
         whole.update(part)
     return dict(whole)
+
+
+def _counted_from(begin_ns: int, result: Result) -> Result:
+    """A slice's pods, with times from the beginning of the first slice."""
+    later_ns = result["shards"][0]["begin_monotonic_ns"] - begin_ns
+    return {"pods": [pod | {"first_answer_ns": pod["first_answer_ns"] + later_ns} for pod in result["pods"]]}
 
 
 def _pods(results: Sequence[Result]) -> list[dict[str, Any]]:

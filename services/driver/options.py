@@ -5,9 +5,11 @@ Knows flags and their ranges. Must not know how load is made, nor open any file 
 
 import argparse
 import math
+import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal, NoReturn, TypeVar, get_args
 
@@ -58,25 +60,54 @@ class Options:
 _RESOLVE_HELP = "seconds after which `headless` looks the name up again; 0: only when a connection has ended (5)"
 
 
-class _OneLineParser(argparse.ArgumentParser):
+class OptionError(Exception):
+    """What is wrong with a command line, in one line that names the flag."""
+
+
+class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (--help shows every flag)\n")
+        raise OptionError(f"{message} (python -m services.driver --help shows every flag)")
 
 
 def parse(arguments: Sequence[str]) -> Options:
-    """Reads the command line; what is wrong with it is one line on stderr and exit status 2."""
-    parser = _OneLineParser(
+    """Reads the command line. Raises OptionError."""
+    return _read(_whole_parser(), arguments)
+
+
+def parse_slices(arguments: Sequence[str]) -> Options:
+    """Reads the flags of what is loaded in slices: neither where a result goes nor other shards. Raises OptionError."""
+    return _read(_slices_parser(), arguments)
+
+
+@cache
+def _whole_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
         prog="python -m services.driver",
         description="Loads services with calls of one plan and accounts for every call.",
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--target", required=True, type=_targets, metavar="HOST:PORT[,HOST:PORT]", help="dealt to connections in turn")
-    add("--balance", choices=get_args(Balance), default="cluster-ip", help="how connections find pods (cluster-ip)")
-    add("--resolve", type=_number(float, 0, 3600), default=5.0, metavar="S", help=_RESOLVE_HELP)
     add("--shard", type=_shard, default=Shard(), metavar="I/N", help="do part I, from 0, of what is asked (0/1: all)")
     add("--barrier", type=_target, metavar="HOST:PORT", help="shard 0 listens on PORT, the others meet it at HOST")
     add("--barrier-timeout", type=_number(float, 0.1, 3600), default=60.0, metavar="S", help="to wait for shards (60)")
+    add("--out", required=True, type=Path, metavar="FILE.json", help="where the result goes")
+    _add_load(parser)
+    return parser
+
+
+@cache
+def _slices_parser() -> argparse.ArgumentParser:
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser.set_defaults(shard=Shard(), barrier=None, barrier_timeout=0.0, out=Path(os.devnull))
+    _add_load(parser)
+    return parser
+
+
+def _add_load(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--target", required=True, type=_targets, metavar="HOST:PORT[,HOST:PORT]", help="dealt to connections in turn")
+    add("--balance", choices=get_args(Balance), default="cluster-ip", help="how connections find pods (cluster-ip)")
+    add("--resolve", type=_number(float, 0, 3600), default=5.0, metavar="S", help=_RESOLVE_HELP)
     add("--connections", required=True, type=_number(int, 1, MAX_CONNECTIONS), metavar="C")
     loop = parser.add_mutually_exclusive_group(required=True)
     loop.add_argument(
@@ -90,12 +121,14 @@ def parse(arguments: Sequence[str]) -> Options:
     add("--warmup", type=_number(float, 0, MAX_DURATION_S), default=1.0, metavar="S", help="seconds before that (1)")
     add("--timeout", type=_number(float, 0.001, MAX_TIMEOUT_S), default=10.0, metavar="S", help="of a call (10)")
     add("--plan", required=True, type=Path, metavar="FILE", help="a RunRequest as YAML or JSON")
-    add("--out", required=True, type=Path, metavar="FILE.json", help="where the result goes")
     add("--trace-ratio", type=_number(float, 0, 1), default=0.0, metavar="X", help="share of calls traced (0)")
     add("--trace-file", type=Path, metavar="FILE", help="OTLP JSON lines, unless OTEL_EXPORTER_OTLP_ENDPOINT is set")
     for label in ("run", "trial", "model"):
         add(f"--{label}", metavar="NAME", help=f"the {label} that spans of traced calls name (none)")
     add("--seed", type=_number(int, 0, 2**63 - 1), default=1, metavar="N", help="of arrivals and sampling (1)")
+
+
+def _read(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Options:
     args = parser.parse_args(arguments)
     if args.arrival and args.rate is None:
         parser.error("argument --arrival: only an open loop (--rate) has arrivals")

@@ -1,4 +1,4 @@
-"""What a run got: filled while it lasts, made a result when it is over. Must not know how any of it came about."""
+"""What a slice got: filled while it lasts, made a result when it is over. Must not know how any of it came about."""
 
 from array import array
 from collections import Counter, defaultdict
@@ -9,6 +9,9 @@ from services.driver.accounts import Accounts
 from services.driver.samples import samples
 from services.driver.schedule import Window
 from services.driver.tracing import TracedCall
+
+TENTHS = 10
+"""Parts of the window whose answers are counted apart: their trend shows a service that still warms up."""
 
 
 @dataclass(slots=True)
@@ -34,17 +37,21 @@ class Book:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run got. Times in nanoseconds, on the monotonic clock where they are points."""
+    """What a slice got. Times in nanoseconds, on the monotonic clock where they are points."""
 
     window: Window
     books: defaultdict[str, Book] = field(default_factory=lambda: defaultdict(Book))
     """By kind of call. The totals below are made of them, and are copies."""
-    answered: int = 0
-    """Calls that ended OK while measuring, whenever they were sent."""
+    counted: int = 0
+    """Calls that ended OK, from the first send until nothing is in flight: what the counters of an idle service say."""
+    answered_by_tenth: list[int] = field(default_factory=lambda: [0] * TENTHS)
+    """Calls that ended OK in each tenth of the window, whenever they were sent."""
     traced: list[TracedCall] = field(default_factory=list)
     served_by: Counter[str] = field(default_factory=Counter)
     connections: int = 0
     connections_lost: int = 0
+    in_flight_start: int = 0
+    """When measuring began; `in_flight`: when it ended."""
     in_flight: int = 0
     cpu_user_ns: int = 0
     cpu_system_ns: int = 0
@@ -54,12 +61,16 @@ class Outcome:
     """When the run was to begin, on the monotonic clock."""
     begun_late_ns: int = 0
     """From then to when it did."""
+    drained_ns: int = 0
+    """When nothing was in flight any more."""
+    clients_served: int = 0
+    """Connections on which a measured call was answered OK."""
     interrupted: bool = False
 
     @property
-    def outstanding(self) -> int:
-        """Calls planned that have not ended yet, sent or not."""
-        return sum(book.accounts.outstanding for book in self.books.values())
+    def answered(self) -> int:
+        """Calls that ended OK while measuring, whenever they were sent."""
+        return sum(self.answered_by_tenth)
 
     @property
     def accounts(self) -> Accounts:

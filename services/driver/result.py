@@ -7,6 +7,7 @@ import json
 import platform
 import sys
 from array import array
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
@@ -26,7 +27,7 @@ from services.driver.tracing import listed
 from services.driver.whole import write_whole
 from services.telemetry.tracing import Counts
 
-VERSION = 2
+VERSION = 3
 UNWRITTEN = 1
 """Exit status: there is a result, but not where it was to be."""
 
@@ -68,9 +69,12 @@ def make_result(
             "start_spread_ns": 0,
             "connections_lost": outcome.connections_lost,
             "sent_again": outcome.sent_again,
+            "in_flight_start": outcome.in_flight_start,
             "in_flight": outcome.in_flight,
             "duration_s": duration_s,
             "answered": outcome.answered,
+            "answered_by_tenth": outcome.answered_by_tenth,
+            "counted": outcome.counted,
             "rate_rps": outcome.answered / duration_s if duration_s else 0.0,
         },
         "calls": {
@@ -108,6 +112,32 @@ def make_result(
     }
 
 
+def make_slice(outcome: Outcome, result: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry of a slice under `slices`, from its outcome and its own result."""
+    got, calls, marks = result["got"], result["calls"], result["marks"]
+    return {
+        "begin_monotonic_ns": outcome.begin_ns,
+        "started_monotonic_ns": marks["started_monotonic_ns"],
+        "ended_monotonic_ns": marks["ended_monotonic_ns"],
+        "drained_monotonic_ns": outcome.drained_ns,
+        "answered": got["answered"],
+        "counted": got["counted"],
+        "planned": calls["planned"],
+        "ok": calls["ok"],
+        "failed": sum(calls["by_status"].values()),
+        "timed_out": calls["timed_out"],
+        "not_sent": calls["not_sent"],
+        "unfinished": calls["unfinished"],
+        "in_flight_start": got["in_flight_start"],
+        "in_flight_end": got["in_flight"],
+        "answered_by_tenth": got["answered_by_tenth"],
+        "cpu_ns": outcome.cpu_user_ns + outcome.cpu_system_ns,
+        "clients_served": outcome.clients_served,
+        "latency_ns": result["latency_ns"],
+        "lateness_ns": result["lateness_ns"],
+    }
+
+
 def _kind(book: Book) -> dict[str, Any]:
     return {
         "calls": _counts(book.accounts),
@@ -128,9 +158,12 @@ def _counts(accounts: Accounts) -> dict[str, Any]:
 
 
 def _times(latencies: "array[int]", latenesses: "array[int]") -> dict[str, Any]:
+    latency_ns = summarize(latencies)
+    # Nothing is late in a closed loop.
+    service_time_ns = summarize(array("Q", map(sub, latencies, latenesses))) if any(latenesses) else latency_ns
     return {
-        "latency_ns": summarize(latencies),
-        "service_time_ns": summarize(array("Q", map(sub, latencies, latenesses))),
+        "latency_ns": latency_ns,
+        "service_time_ns": service_time_ns,
         "lateness_ns": summarize(latenesses),
     }
 

@@ -68,6 +68,13 @@ class FakeService:
             listener.close()
             self._epoll.close()
 
+    def hang_up(self) -> None:
+        """Ends every connection; returns when all are closed."""
+        for connection, _ in tuple(self._sessions.values()):
+            connection.shutdown(socket.SHUT_RDWR)
+        while self._sessions:
+            time.sleep(0.001)
+
     def _serve(self, listener: socket.socket, wakened: socket.socket) -> None:
         for each in (listener, wakened):
             self._epoll.register(each, select.EPOLLIN)

@@ -55,11 +55,13 @@ def nobody() -> Address:
 
 
 def run(asked: Options, plan: Plan | None = None, *, announced: list[str] | None = None) -> Outcome:
-    """Opens the connections and makes the load; of empty requests without a plan."""
+    """Opens the connections, makes the load and closes them; of empty requests without a plan."""
     requests = repeat(EMPTY) if plan is None else plan.requests(asked.seed, asked.shard)
     load = Load(asked, requests, sampler(asked), ([] if announced is None else announced).append)
     load.open_connections()
-    return load.run()
+    outcome = load.run()
+    load.close()
+    return outcome
 
 
 def result_of(asked: Options, plan: Plan) -> dict[str, Any]:

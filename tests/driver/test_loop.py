@@ -131,6 +131,16 @@ def test_after_the_grace_a_call_is_unfinished_or_if_it_found_no_stream_not_sent(
     assert (accounts.planned, accounts.unfinished, accounts.not_sent) == (10, 1, 9)
 
 
+def test_each_tenth_of_the_window_says_how_many_were_answered_in_it() -> None:
+    service = FakeService(lambda number: Act.STALL if number == 0 else Act.REPLY)
+    with service.running() as target:
+        outcome = run(options(target, connections=1, streams=1, duration_s=2 * STALL_S, timeout_s=5.0))
+    assert outcome.in_flight_start == outcome.in_flight == 1
+    assert outcome.answered_by_tenth[:4] == [0, 0, 0, 0]
+    assert sum(outcome.answered_by_tenth) == outcome.answered > 0
+    assert outcome.counted == service.calls
+
+
 def test_a_lost_connection_is_unavailable_and_opened_again() -> None:
     service = FakeService(lambda number: Act.DROP if number == 0 else Act.REPLY)
     with service.running() as target:
@@ -313,7 +323,7 @@ def test_a_rate_that_no_driver_reaches_leaves_time_to_read_and_is_booked_to_the_
     plan, send_due = Loop._plan, Loop._send_due
 
     def count(loop: Loop, client: Connection, intended_ns: int, request: Request) -> bool:
-        dealt[rounds] += loop.measuring  # what is late when measuring ends is planned at once
+        dealt[rounds] += loop.sending  # what is late when measuring ends is planned at once
         return plan(loop, client, intended_ns, request)
 
     def begin_round(loop: Loop, now_ns: int) -> None:

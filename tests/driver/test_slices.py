@@ -1,0 +1,229 @@
+"""Slices: what each of them and their sum must say, and how the process that makes them begins and ends."""
+
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from services.driver.result import schema
+from services.driver.slices import Slices
+from services.network.address import Address
+from tests.driver.fake_service import Act, FakeService
+from tests.driver.runs import nobody
+
+SHORT = {"warmup_s": 0.02, "duration_s": 0.1}
+ENDS = ("ok", "failed", "timed_out", "not_sent", "unfinished")
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> str:
+    path = tmp_path / "plan.yaml"
+    path.write_text("payload_bytes: 8")
+    return str(path)
+
+
+def closed_loop(target: Address, plan: str, *more: str) -> list[str]:
+    flags = ["--target", str(target), "--plan", plan, "--connections", "2", "--timeout", "0.2", *more]
+    return flags if "--rate" in more else [*flags, "--streams", "2"]
+
+
+def ask(slices: Slices, do: str, name: str = "a", **more: object) -> dict[str, Any]:
+    answer = slices.answer(json.dumps({"do": do, "name": name, **more}))
+    assert "refused" not in answer, answer
+    return answer
+
+
+def made(slices: Slices, name: str = "a", **more: object) -> dict[str, Any]:
+    entry: dict[str, Any] = ask(slices, "slice", name, **(SHORT | more))["slice"]
+    return entry
+
+
+@pytest.mark.parametrize("loop", [[], ["--rate", "1500", "--arrival", "poisson"]])
+def test_every_call_is_accounted_for_in_each_slice_and_in_their_sum(loop: list[str], plan: str) -> None:
+    draw = random.Random(7)
+    acts = [Act.REPLY, Act.REFUSE, Act.RESET, Act.IGNORE, Act.DROP]
+    service = FakeService(lambda _: draw.choices(acts, (60, 10, 5, 2, 1))[0])
+    slices = Slices()
+    with service.running() as target:
+        ask(slices, "open", arguments=closed_loop(target, plan, *loop))
+        entries = [made(slices, seed=seed) for seed in range(4)]
+        result = ask(slices, "close")["result"]
+    jsonschema.validate(result, schema())
+    assert result["slices"] == entries
+    for entry in entries:
+        assert entry["planned"] == sum(entry[end] for end in ENDS)
+        assert entry["ok"] == entry["latency_ns"]["count"] == entry["lateness_ns"]["count"]
+        assert entry["answered"] == sum(entry["answered_by_tenth"]) <= entry["counted"]
+        marks = ("begin", "started", "ended", "drained")
+        times = [entry[f"{mark}_monotonic_ns"] for mark in marks]
+        assert times == sorted(times)
+    calls = result["calls"] | {"failed": sum(result["calls"]["by_status"].values())}
+    for part, keys in ((calls, ("planned", *ENDS)), (result["got"], ("answered", "counted"))):
+        assert {key: part[key] for key in keys} == {key: sum(entry[key] for entry in entries) for key in keys}
+    assert result["latency_ns"]["count"] == sum(pod["answered"] for pod in result["pods"]) == calls["ok"] > 0
+    assert calls["failed"] > 0
+    assert result["got"]["duration_s"] == pytest.approx(0.4)
+
+
+def test_only_the_service_whose_slice_it_is_gets_calls_and_all_it_answered_are_counted(plan: str) -> None:
+    services = {name: FakeService(lambda _: Act.REPLY) for name in "abc"}
+    slices = Slices()
+    counted = dict.fromkeys(services, 0)
+    with ExitStack() as stack:
+        for name, service in services.items():
+            target = stack.enter_context(service.running())
+            opened = ask(slices, "open", name, arguments=closed_loop(target, plan))
+            assert opened == {"opened": name, "connections": 2}
+        for name in "abccba":
+            entry = made(slices, name)
+            counted[name] += entry["counted"]
+            assert (entry["in_flight_start"], entry["in_flight_end"], entry["clients_served"]) == (4, 4, 2)
+            assert {name: service.calls for name, service in services.items()} == counted
+
+
+def test_a_slice_begins_with_nothing_left_of_the_one_before(plan: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.driver.load.MAX_GRACE_S", 0.02)
+    answers = False
+    service = FakeService(lambda _: Act.REPLY if answers else Act.IGNORE)
+    slices = Slices()
+    with service.running() as target:
+        ask(slices, "open", arguments=closed_loop(target, plan, "--rate", "200", "--timeout", "60"))
+        entry = made(slices, warmup_s=0)
+        assert (entry["planned"], entry["unfinished"], entry["counted"]) == (20, 20, 0)
+        answers = True
+        entry = made(slices, warmup_s=0)
+        assert (entry["planned"], entry["ok"], entry["counted"]) == (20, 20, 20)
+    assert service.calls == 40
+
+
+def test_a_connection_that_ended_between_slices_is_open_again_when_the_next_begins(plan: str) -> None:
+    service = FakeService(lambda _: Act.REPLY)
+    slices = Slices()
+    with service.running() as target:
+        ask(slices, "open", arguments=closed_loop(target, plan))
+        made(slices)
+        service.hang_up()
+        entry = made(slices, warmup_s=0)
+        assert (entry["failed"], entry["in_flight_end"]) == (0, 4)
+        result = ask(slices, "close")["result"]
+    assert (result["got"]["connections_lost"], result["got"]["connections"]) == (2, 2)
+
+
+def test_a_slice_has_the_rate_and_the_duration_that_it_is_given_or_those_it_was_opened_with(plan: str) -> None:
+    slices = Slices()
+    with FakeService(lambda _: Act.REPLY).running() as target:
+        ask(slices, "open", arguments=closed_loop(target, plan, "--rate", "100", "--duration", "0.2", "--warmup", "0"))
+        planned = [
+            ask(slices, "slice", **given)["slice"]["planned"]
+            for given in ({}, {"rate_rps": 300}, {"rate_rps": None, "duration_s": 0.1})
+        ]
+    assert planned == [20, 60, 10]
+
+
+def test_an_open_loop_is_loaded_whatever_the_number_of_open_descriptors(plan: str) -> None:
+    many = 1100
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
+    slices = Slices()
+    taken = [os.dup(0) for _ in range(many)]
+    try:
+        with FakeService(lambda _: Act.REPLY).running() as target:
+            for _ in range(2):
+                ask(slices, "open", arguments=closed_loop(target, plan, "--rate", "200"))
+                assert made(slices)["ok"] == 20
+                ask(slices, "close")
+    finally:
+        for each in taken:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+def test_what_is_closed_before_a_slice_has_no_result_and_its_name_is_free_again(plan: str) -> None:
+    slices = Slices()
+    with FakeService(lambda _: Act.REPLY).running() as target:
+        for _ in range(2):
+            ask(slices, "open", arguments=closed_loop(target, plan))
+            assert ask(slices, "close")["result"] is None
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("{", "not a line of JSON"),
+        ("[]", "do: None is none of open, slice, close"),
+        ('{"do": "pause", "name": "a"}', "do: 'pause' is none of"),
+        ('{"do": ["open"], "name": "a"}', "do: ['open'] is none of"),
+        ('{"do": "close"}', "name: None is not a string"),
+        ('{"do": "close", "name": "b"}', "name: 'b' is not open"),
+        ('{"do": "close", "name": "a", "force": 1}', "force: no key of close"),
+        ('{"do": "open", "name": "a", "arguments": []}', "name: 'a' is open already"),
+        ('{"do": "open", "name": "b"}', "arguments: not a list of strings"),
+        ('{"do": "open", "name": "b", "arguments": ["--help"]}', "--help"),
+        ('{"do": "open", "name": "b", "arguments": ["--target", "x"]}', "argument --target"),
+        ('{"do": "slice", "name": "a", "duration_s": 0}', "argument --duration: 0 is not within"),
+        ('{"do": "slice", "name": "a", "seed": "x"}', "argument --seed"),
+        ('{"do": "slice", "name": "a", "rate_rps": 5}', "argument --rate: not allowed with argument --streams"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_one_line_and_the_next_command_works(line: str, why: str, plan: str) -> None:
+    slices = Slices()
+    with FakeService(lambda _: Act.REPLY).running() as target:
+        ask(slices, "open", arguments=closed_loop(target, plan))
+        answer = slices.answer(line)
+        assert why in answer["why"]
+        assert "\n" not in answer["why"]
+        assert made(slices)["ok"] > 0
+
+
+def test_a_target_that_refuses_and_a_plan_that_is_not_there_leave_room_for_another(plan: str) -> None:
+    slices = Slices()
+    for target, path, why in ((nobody(), plan, "Connection refused"), (nobody(), "/missing", "No such file")):
+        answer = slices.answer(json.dumps({"do": "open", "name": "a", "arguments": closed_loop(target, path)}))
+        assert answer["refused"] == "a"
+        assert why in answer["why"]
+    with FakeService(lambda _: Act.REPLY).running() as target:
+        ask(slices, "open", arguments=closed_loop(target, plan))
+
+
+def start() -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "services.driver.slices"]
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+    )
+
+
+def test_the_process_answers_each_line_with_one_and_ends_with_its_input(plan: str) -> None:
+    with FakeService(lambda _: Act.REPLY).running() as target, start() as process:
+        commands: list[dict[str, Any]] = [
+            {"do": "open", "name": "a", "arguments": closed_loop(target, plan)},
+            {"do": "slice", "name": "a", **SHORT},
+            {"do": "close", "name": "a"},
+        ]
+        said, errors = process.communicate("".join(json.dumps(command) + "\n" for command in commands), 30)
+    assert (process.returncode, errors) == (0, "")
+    assert [next(iter(json.loads(line))) for line in said.splitlines()] == ["opened", "sliced", "closed"]
+
+
+def test_a_signal_ends_the_process_in_the_middle_of_a_slice_without_a_traceback(plan: str) -> None:
+    service = FakeService(lambda _: Act.REPLY)
+    with service.running() as target, start() as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        for command in (
+            {"do": "open", "name": "a", "arguments": closed_loop(target, plan)},
+            {"do": "slice", "name": "a", "warmup_s": 0, "duration_s": 600},
+        ):
+            process.stdin.write(json.dumps(command) + "\n")
+        process.stdout.readline()
+        process.terminate()
+        said, errors = process.communicate(timeout=30)
+    assert (process.returncode, said, errors) == (-signal.SIGTERM, "", "")
