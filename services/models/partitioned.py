@@ -127,7 +127,7 @@ class Owners:
 
     def _connected(self, sock: socket.socket) -> None:
         """Another worker has connected, because it is new or a link was lost."""
-        asker = Asker(self._calls, self._ledger, self._left)
+        asker = Asker(self._calls, self._ledger, self._loop, self._left)
         asker.link = Link(sock, self._loop, received=asker.received, lost=asker.lost, reads_while_full=False)
         self._askers.add(asker)
 

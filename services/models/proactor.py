@@ -171,7 +171,7 @@ class Handlers:
                 return
             if sock is None:
                 return
-            asker = Asker(self._calls, self._service.ledger, self._left)
+            asker = Asker(self._calls, self._service.ledger, self._proactor, self._left)
             asker.link = CompletionLink(
                 sock, self._proactor, received=asker.received, lost=asker.lost, reads_while_full=False
             )

@@ -7,7 +7,8 @@
                <- room? number: the handler goes on once its caller has read
 
 Calls that are sent and not begun are bounded by bytes. Beyond that, calls wait on the asking side, where connections
-take turns. The running worker reads nothing while more than that waits to be sent back.
+take turns. The running worker reads nothing while more than that waits to be sent back. A large payload stays on the
+asking side, as no handler needs it. Both sides deal with messages in turns (paced.py).
 
 An asking worker whose own clients have left sends `leaving`. The other workers need not wait for it then. It still runs
 the calls of other workers, and still asks for the bookings of those calls.
@@ -17,18 +18,21 @@ Which calls go to which worker, and how the two come to have a link, is the mode
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from operator import itemgetter
-from typing import Any, Protocol
+from operator import attrgetter
+from typing import Protocol
 
 from services.runtime.calls import Caller, Calls
 from services.runtime.fair import FairQueue
+from services.runtime.held_payload import HeldPayload, hold_payload
 from services.runtime.interop import SHAPES
 from services.runtime.link import FULL_BYTES, Message
+from services.runtime.paced import Paced, Timed
 from services.runtime.service import WORKLOAD_SHAPES, Service
 from services.runtime.shortage import PAUSE_S
 from services.telemetry import Headers
-from services.wire import Code, ServerCall
+from services.wire import Code, RpcError, ServerCall
 from services.wire.request import RequestHead
 from services.workload.ledger import Ledger
 
@@ -42,14 +46,18 @@ class Linked(Protocol):
         """Sends a message; nothing once the link is lost."""
 
 
-class Timed(Protocol):
-    """What is asked of a loop."""
+@dataclass(slots=True)
+class Asked:
+    """A call that is to run there, or does."""
 
-    def call_at(self, due_ns: int, callback: Callable[[], None]) -> Any: ...
+    connection: Caller
+    call: ServerCall
+    held: HeldPayload
+    replies: int = 0
+    """Of it that were passed on."""
 
 
-Asked = tuple[Caller, ServerCall]
-
+OF_CALLS = ("message", "room?", "end")
 _SHAPES = {**WORKLOAD_SHAPES, **SHAPES}
 
 
@@ -66,6 +74,7 @@ class Remote:
     def __init__(self, name: str, connect: Callable[..., Linked], service: Service, loop: Timed) -> None:
         """`connect` makes a link to the worker of that name or, while there is none, to the next one."""
         self._name = name
+        self._service = service
         self._connect = connect
         self._loop = loop
         self._shortage = service.shortage
@@ -73,7 +82,7 @@ class Remote:
         self._queue = service.queue
         self._full_queues = service.full_queues
         self._queue_bound = service.config.queue_bound
-        self._waiting = FairQueue[Asked](itemgetter(0))
+        self._waiting = FairQueue[Asked](attrgetter("connection"))
         self._asked: dict[int, Asked] = {}
         self._booked: dict[int, Answered] = {}
         self._sequence = 0
@@ -83,7 +92,8 @@ class Remote:
         self._leaving = False
         self._gone = False
         self._is_linked = True
-        self._link = connect(received=self._received, lost=self._lost)
+        self._arrived = Paced[Message](loop, self._deal, owner_of=self._connection_of)
+        self._link = connect(received=self._arrived.take, lost=self._lost)
 
     @property
     def has_left(self) -> bool:
@@ -103,8 +113,14 @@ class Remote:
         if self._not_begun >= self._queue_bound:
             connection.finish(call, Code.RESOURCE_EXHAUSTED, f"queue of {self._name} is full")
             return
+        try:
+            held = hold_payload(call)
+        except RpcError as error:
+            self._service.note_unbegun(call, error.code)
+            connection.finish(call, error.code, error.message)
+            return
         self._wait_for(1)
-        self._waiting.append((connection, call))
+        self._waiting.append(Asked(connection, call, held))
         self._send_waiting()
 
     def book(self, account: int, amount: int, answered: Answered) -> None:
@@ -123,48 +139,55 @@ class Remote:
 
     def _send_waiting(self) -> None:
         while self._waiting and self._is_linked and self._not_begun_bytes < FULL_BYTES:
-            connection, call = self._waiting.popleft()
+            asked = self._waiting.popleft()
+            call = asked.call
             if call.cancelled:
                 self._wait_for(-1)
-                connection.finish(call, Code.CANCELLED, "cancelled by the caller")
+                asked.connection.finish(call, Code.CANCELLED, "cancelled by the caller")
                 continue
             self._sequence += 1
-            self._asked[self._sequence] = connection, call
+            self._asked[self._sequence] = asked
             call.context = partial(self._link.send, "cancel", self._sequence)
             head, size_bytes = (call.head.path, call.head.timeout_ns, call.head.trace_context), len(call.request)
             self._not_begun_bytes += size_bytes
             self._link.send("run", self._sequence, head, call.received_ns, call.request, payload_bytes=size_bytes)
             call.request = b""
 
-    def _received(self, messages: list[Message]) -> None:
-        for kind, number, *rest in messages:
-            if kind == "begun":
-                self._wait_for(-number)
-                self._not_begun_bytes -= rest[0]
-                self._send_waiting()
-            elif kind == "message":
-                connection, call = self._asked[number]
-                connection.send(call, *rest)
-                if call.cancelled:  # the session had no memory for it, or will report it once it reads
-                    self._link.send("cancel", number)
-            elif kind == "room?":
-                connection, call = self._asked[number]
-                connection.when_room(call, partial(self._link.send, "room", number))
-            elif kind == "end":
-                connection, call = self._asked.pop(number)
-                connection.finish(call, *rest)
-            else:
-                self._booked.pop(number)(Code.OK, "")
+    def _connection_of(self, message: Message) -> Caller | None:
+        kind, number, *_ = message
+        return self._asked[number].connection if kind in OF_CALLS else None
+
+    def _deal(self, message: Message) -> None:
+        kind, number, *rest = message
+        if kind == "begun":
+            self._wait_for(-number)
+            self._not_begun_bytes -= rest[0]
+            self._send_waiting()
+        elif kind == "message":
+            asked = self._asked[number]
+            asked.connection.send(asked.call, rest[0] + asked.held.rest_of(asked.replies))
+            asked.replies += 1
+            if asked.call.cancelled:  # the session had no memory for it, or will report it once it reads
+                self._link.send("cancel", number)
+        elif kind == "room?":
+            asked = self._asked[number]
+            asked.connection.when_room(asked.call, partial(self._link.send, "room", number))
+        elif kind == "end":
+            asked = self._asked.pop(number)
+            asked.connection.finish(asked.call, *rest)
+        else:
+            self._booked.pop(number)(Code.OK, "")
 
     def _lost(self) -> None:
-        asked, self._asked = list(self._asked.values()), {}
+        self._arrived.end()
+        lost, self._asked = list(self._asked.values()), {}
         booked, self._booked = self._booked, {}
         self._not_begun_bytes = 0
         self._wait_for(len(self._waiting) - self._not_begun)
         self._is_linked = False
         self._link_again()
-        for connection, call in asked:
-            connection.finish(call, Code.UNAVAILABLE, f"{self._name} has died")
+        for asked in lost:
+            asked.connection.finish(asked.call, Code.UNAVAILABLE, f"{self._name} has died")
         for answered in booked.values():
             answered(Code.UNAVAILABLE, f"{self._name} has died: not known whether it has booked a transfer")
 
@@ -173,12 +196,12 @@ class Remote:
         if self._leaving or self._drain.requested:
             self._gone = True
             while self._waiting:
-                connection, call = self._waiting.popleft()
+                asked = self._waiting.popleft()
                 self._wait_for(-1)
-                connection.finish(call, Code.UNAVAILABLE, f"{self._name} has died")
+                asked.connection.finish(asked.call, Code.UNAVAILABLE, f"{self._name} has died")
             return
         try:
-            self._link = self._connect(received=self._received, lost=self._lost)
+            self._link = self._connect(received=self._arrived.take, lost=self._lost)
         except OSError as error:
             self._shortage.of_descriptors(error)
             self._loop.call_at(time.monotonic_ns() + round(PAUSE_S * 1e9), self._link_again)
@@ -197,13 +220,16 @@ class Remote:
 class Asker:
     """The running side: the `Caller` of another worker's calls."""
 
-    def __init__(self, calls: Calls, ledger: Ledger, left: Callable[["Asker"], None]) -> None:
+    def __init__(self, calls: Calls, ledger: Ledger, loop: Timed, left: Callable[["Asker"], None]) -> None:
         """`left` is called when it is leaving, and when it is lost."""
         self._calls = calls
         self._ledger = ledger
         self._left = left
         self._running: dict[int, ServerCall] = {}
         self._waiting_for_room: dict[int, Callable[[], None]] = {}
+        self._begun = self._begun_bytes = 0
+        """Since the other side was notified last."""
+        self._arrived = Paced[Message](loop, self._deal, owner_of=lambda _: self, after_turn=self._notify_begun)
         self.link: Linked
 
     def send(self, call: ServerCall, message: bytes) -> None:
@@ -222,36 +248,42 @@ class Asker:
         self._room(call.stream_id)
 
     def received(self, messages: list[Message]) -> None:
-        begun = begun_bytes = 0
-        for kind, number, *rest in messages:
-            if kind == "run":
-                begun += 1
-                begun_bytes += self._run(number, *rest)
-            elif kind == "cancel":
-                self._cancel(number)
-            elif kind == "room":
-                self._room(number)
-            elif kind == "book":
-                self._ledger.book(*rest)
-                self.link.send("booked", number)
-            else:
-                self._left(self)
-        if begun:
-            self.link.send("begun", begun, begun_bytes)
+        self._arrived.take(messages)
 
     def lost(self) -> None:
         """The other worker is no more, and nobody waits for its calls."""
+        self._arrived.end()
         for number in tuple(self._running):
             self._cancel(number)
         self._left(self)
 
-    def _run(self, number: int, head: tuple[bytes, int | None, Headers], received_ns: int, request: bytes) -> int:
+    def _deal(self, message: Message) -> None:
+        kind, number, *rest = message
+        if kind == "run":
+            self._run(number, *rest)
+        elif kind == "cancel":
+            self._cancel(number)
+        elif kind == "room":
+            self._room(number)
+        elif kind == "book":
+            self._ledger.book(*rest)
+            self.link.send("booked", number)
+        else:
+            self._left(self)
+
+    def _notify_begun(self) -> None:
+        if self._begun:
+            self.link.send("begun", self._begun, self._begun_bytes)
+            self._begun = self._begun_bytes = 0
+
+    def _run(self, number: int, head: tuple[bytes, int | None, Headers], received_ns: int, request: bytes) -> None:
         path, timeout_ns, trace_context = head
         head_here = RequestHead(path, (), 0, timeout_ns=timeout_ns, trace_context=trace_context)
         call = self._running[number] = ServerCall(number, head_here, _SHAPES[path], received_ns)
         call.request = request
+        self._begun += 1
+        self._begun_bytes += len(request)
         self._calls.received(self, call)
-        return len(request)
 
     def _cancel(self, number: int) -> None:
         call = self._running.get(number)

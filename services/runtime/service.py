@@ -29,7 +29,7 @@ from services.runtime.spans import SpanTotals
 from services.runtime.stages.table import Table
 from services.telemetry import CallTrace, Tracing
 from services.telemetry.environment import metrics_go_out
-from services.wire import Limits, RpcError, ServerCall, ServerSession, Shape
+from services.wire import Code, Limits, RpcError, ServerCall, ServerSession, Shape
 from services.wire.request import RequestHead
 from services.wire.tls import ALPN_HTTP2
 from services.workload.ledger import Ledger
@@ -176,6 +176,10 @@ class Service:
         if isinstance(call, ServerCall):  # else it is a stage's, and the next stage reads its request again
             call.request = b""
         return run
+
+    def note_unbegun(self, call: ServerCall, code: Code) -> None:
+        """Notes the end of a call whose request was rejected before a worker had it."""
+        note_unbegun(call.received_ns, code, self.durations.of.get(call.head.path), self.trace(call))
 
     def trace(self, call: Startable, progress: Progress | None = None) -> CallTrace | None:
         """The trace of a call that is begun, or has come so far; None where it is not traced."""

@@ -167,7 +167,7 @@ class Workers:
         if not self.free_descriptors:
             raise OSError(errno.EMFILE, "Too many open files")
         kept, sent = socket.socketpair()
-        asker = Asker(self.running, self.ledger, self.left.append)
+        asker = Asker(self.running, self.ledger, self.loop, self.left.append)
         asker.link = Link(sent, self.loop, received=asker.received, lost=asker.lost)
         self.links.append((kept, sent))
         return Link(kept, self.loop, received=received, lost=lost)
@@ -227,7 +227,10 @@ def test_a_full_queue_refuses_and_has_room_again_once_calls_are_begun(loop: Loop
     assert len(workers.asking.ends) == 1
 
 
-LARGE = bytes(FULL_BYTES)
+LARGE = workload_pb2.RunRequest(
+    steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=1))] * (FULL_BYTES // 6 + 1)
+).SerializeToString()
+"""A plan of steps that take 6 bytes each: a payload would not be sent."""
 
 
 def test_a_connection_whose_calls_are_large_waits_alone(workers: Workers) -> None:
@@ -236,7 +239,7 @@ def test_a_connection_whose_calls_are_large_waits_alone(workers: Workers) -> Non
     workers.call(b"small", asking=Noted())
     assert workers.queue.value() == 6
     turn(workers.loop, 100)
-    assert [len(there.request) for _, there in workers.running.calls] == [FULL_BYTES, FULL_BYTES, 5, *[FULL_BYTES] * 3]
+    assert [len(there.request) for _, there in workers.running.calls] == [len(LARGE), len(LARGE), 5, *[len(LARGE)] * 3]
     assert workers.queue.value() == 0
 
 
