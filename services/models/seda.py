@@ -21,7 +21,8 @@ When full      A stage whose next queue is full keeps its events and takes no mo
                queue of `read` connections take turns, so that one whose calls are large waits alone. Admit
                refuses what it could not hand on, RESOURCE_EXHAUSTED with the time after which to come again, and so
                does the front where its own queue is full. What a call that is under way comes back with is never
-               refused: as many are in compute and call as these may take. When a stage's process dies the calls
+               refused: as many are in compute and call as these may take. A stream whose client does not read waits
+               in the front, and holds no other stage. When a stage's process dies the calls
                that it had taken are answered UNAVAILABLE; what was in its queue waits for its successor.
 After          Welsh, Culler, Brewer: SEDA, SOSP 2001, and the same retold with processes; sheds as in Welsh and
                Culler, Adaptive Overload Control for Busy Internet Servers, USITS 2003.
@@ -166,7 +167,8 @@ def serve_in_threads(service: Service, listener: socket) -> None:
         front_loop,
         register,
         to_admit,
-        held_up=lambda: to_admit.held_up or to_call.held_up,
+        to_compute,
+        held_up=lambda: to_admit.held_up or to_compute.held_up or to_call.held_up,
         give_up=give_up,
     )
     to_reply = hop_to(front.reply, register, post_front)
@@ -270,6 +272,7 @@ class FrontProcess(Process):
             loop,
             register,
             to_admit,
+            self.to_compute,
             held_up=lambda: to_admit.held_up or self.held_up(),
             give_up=self.exchange.give_up,
         )

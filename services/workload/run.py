@@ -30,6 +30,8 @@ class Progress(NamedTuple):
     started_ns: int
     handed_ns: int
     trace: Carried | None
+    unasked_bytes: int = 0
+    """Streamed since the run last asked whether its caller reads."""
 
 
 FETCH_PATH = "/sweetspot.v1.Backend/Fetch"
@@ -163,10 +165,10 @@ class Run:
             self._index, self._checksum, self._waiting_ns = progress.taken, progress.checksum, progress.waiting_ns
             self._started_ns = progress.started_ns
             self._queued_ns = progress.queued_ns + now_ns - progress.handed_ns
+        self._unasked_bytes = 0 if progress is None else progress.unasked_bytes
         self.streams = streams
         self.when_room: Callable[[Callable[[], None]], None] = at_once
         """Calls what it is given once the caller has read, or nobody waits for this call any more."""
-        self._unasked_bytes = 0
         plan = self._read(call.request)
         payload = plan.payload
         if len(call.request) > LARGE_BYTES:
@@ -207,6 +209,7 @@ class Run:
             started_ns=self._started_ns,
             handed_ns=time.monotonic_ns(),
             trace=None if self._trace is None else self._trace.carried(threading.current_thread().name),
+            unasked_bytes=self._unasked_bytes,
         )
 
     def check(self) -> None:

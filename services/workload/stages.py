@@ -16,9 +16,9 @@ def waits_next(run: Run) -> bool:
 
 
 def compute(run: Run, send: Callable[[bytes], None]) -> bool:
-    """Takes the steps up to the next one that waits; whether that was all of them. `send` gets each serialised reply.
+    """Takes the steps up to the next one that waits, or until much was streamed. Returns whether that was all of them.
 
-    Raises what a step does.
+    `send` gets each serialised reply. Raises what a step does.
     """
     while run.taken < len(run.steps):
         if waits_next(run):
@@ -30,7 +30,9 @@ def compute(run: Run, send: Callable[[bytes], None]) -> bool:
         else:
             run.work(step)
         if run.streams:
-            send(run.reply())
+            send(run.streamed())
+        if run.has_streamed_much:
+            return False
     if not run.streams:
         send(run.reply())
     return True

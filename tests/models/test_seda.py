@@ -12,6 +12,7 @@ from typing import Any
 
 import grpc
 import pytest
+from sweetspot.interop import testing_pb2
 from sweetspot.v1 import control_pb2, workload_pb2
 
 from services.wire import CallEnded, ClientCall, Code
@@ -152,12 +153,32 @@ def told(service: Serving, name: str, *pairs: str) -> int:
 
 @in_both_forms
 def test_a_stream_that_finds_no_memory_for_what_is_not_read_goes_through_no_further_stage(form: str) -> None:
-    with seda(form, "--interop") as (service, _), connect(service.address) as client:
-        client.sendall(WIDE_OPENING + calls(STREAM, LARGE_STREAM))
-        over = service.wait_until(
-            lambda reply: reply.calls_in_flight == 0 < stage(reply, "compute").served, "the calls never ended"
-        )
-        assert stage(over, "compute").served < STREAMS * 64 / 4  # each has 64 messages
+    with (
+        seda(form, "--interop") as (service, _),
+        connect(service.address) as deaf,
+        WireClient(service.address) as other,
+    ):
+        deaf.sendall(WIDE_OPENING + calls(STREAM, LARGE_STREAM))
+        service.wait_until(lambda reply: 0 < reply.calls_in_flight < STREAMS, "no call found that there is no memory")
+        small = testing_pb2.StreamingOutputCallRequest(
+            response_parameters=[testing_pb2.ResponseParameters(size=1)] * 64
+        ).SerializeToString()
+        # Each step of theirs is a turn of all calls that still go through the stages.
+        for _ in range(5):
+            assert other.call(STREAM.decode(), small, streaming=True).code is Code.OK
+        after = service.wait_until_in_flight(1)
+        assert stage(after, "compute").served < STREAMS * 64 / 4  # each has 64 messages
+
+
+@in_both_forms
+def test_a_stream_waits_for_its_reader_whichever_stages_are_bypassed(form: str) -> None:
+    with seda(form, "--interop") as (service, _), WireClient(service.address) as client:
+        for name in STAGES:
+            assert told(service, name, "bypass=1") == 0
+        calls = [client.session.start(STREAM.decode(), LARGE_STREAM, streaming=True) for _ in range(3)]
+        client.wait_for(lambda: all(call.code is not None for call in calls))
+        assert {call.code for call in calls} == {Code.OK}
+        assert len(client.received) == 3 * 64
 
 
 @in_both_forms

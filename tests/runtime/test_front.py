@@ -1,5 +1,7 @@
 """What the front of seda hands to its stages, and what it adds to their answers."""
 
+import time
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import cast
 
@@ -29,25 +31,27 @@ class Client:
     def __init__(self) -> None:
         self.replies: list[workload_pb2.RunReply] = []
         self.code: Code | None = None
+        self.when_read: list[Callable[[], None]] = []
 
     def send(self, _call: ServerCall, message: bytes) -> None:
         self.replies.append(workload_pb2.RunReply.FromString(message))
 
-    def when_room(self, *_: object) -> None: ...
+    def when_room(self, _call: ServerCall, then: Callable[[], None]) -> None:
+        self.when_read.append(then)
 
     def finish(self, _call: ServerCall, code: Code, why: str = "") -> None:
         self.code = code
 
 
 def front_before(handed: list[Event], loop: Loop | None = None) -> Front:
-    """A front whose stage after `read` takes what is handed on into that list. With a `loop`, `reply` has a queue."""
+    """A front whose stages after `read` take what is handed on into that list. With a `loop`, `reply` has a queue."""
     service = Service("seda", Config(), drain=Drain(), stages=STAGES)
     for name in ("read", "reply"):
         bypass = int(loop is None or name == "read")
         for setting, value in (("queue_bound", 10), ("batch", 10), ("workers", 1), ("bypass", bypass)):
             service.stages.rows[name].settings.set(setting, value)
-    to_admit = cast(Way, SimpleNamespace(hand=handed.append))
-    return Front(service, loop or Loop(), Register(), to_admit, held_up=lambda: False, give_up=lambda _: None)
+    way = cast(Way, SimpleNamespace(hand=handed.append))
+    return Front(service, loop or Loop(), Register(), way, way, held_up=lambda: False, give_up=lambda _: None)
 
 
 def take_round(loop: Loop) -> None:
@@ -110,3 +114,23 @@ def test_an_answer_does_not_wait_for_the_large_ones_of_another_connection() -> N
         take_round(loop)
         answered.append((len(abuser.replies), len(honest.replies)))
     assert answered == [(1, 0), (2, 1), (3, 1)]
+
+
+@pytest.mark.parametrize("timeout_ns", [None, 1], ids=["its caller has read", "its time is over"])
+def test_a_stream_that_comes_back_goes_on_once_and_not_before(timeout_ns: int | None) -> None:
+    handed: list[Event] = []
+    loop, client = Loop(), Client()
+    front = front_before(handed, loop)
+    head = RequestHead(b"/sweetspot.v1.Workload/RunStream", (), 0, timeout_ns=timeout_ns)
+    front.received(client, ServerCall(1, head, Shape.SERVER_STREAMING, time.monotonic_ns()))
+    event = handed.pop()
+    front.reply.put(Answer(event.number, 0, b"", rest=event), lambda _: None)
+    take_round(loop)
+    assert (handed, len(client.when_read)) == ([], 1)
+    if timeout_ns is None:
+        client.when_read[0]()
+    else:
+        take_round(loop)
+    assert handed == [event]
+    client.when_read[0]()
+    assert handed == [event]

@@ -8,7 +8,7 @@ from services.runtime.backend_connection import BackendConnection
 from services.runtime.callback_waits import CallbackWaits
 from services.runtime.loop import Loop
 from services.runtime.service import Service
-from services.runtime.stages.event import Answer, Event, Status, last_answer
+from services.runtime.stages.event import Answer, Event, Status, last_answer, next_answer
 from services.wire import RpcError
 from services.workload.run import Run, status_of
 
@@ -62,12 +62,14 @@ class Call:
         try:
             note()
             if run.streams:
-                self._answer(Answer(event.number, run.taken - 1, run.reply()))
-            event.progress = run.hand_on()
+                self._answer(next_answer(event, run, run.streamed()))
+            if not run.has_streamed_much:  # else it went with that answer
+                event.progress = run.hand_on()
         except Exception as error:
             self._end(event, run, error)
         else:
-            self._to_compute(event)
+            if not run.has_streamed_much:
+                self._to_compute(event)
         ended()
 
     def _end(self, event: Event, run: Run | None, error: Exception) -> None:

@@ -1,10 +1,13 @@
-"""The stage `compute`: takes the steps of a call up to one that waits, or to its end. Never waits itself."""
+"""The stage `compute`: takes the steps of a call up to one that waits, or to its end. Never waits itself.
+
+A stream of which much was sent leaves the stage too: it goes to the front with its answer, and waits there.
+"""
 
 import threading
 from collections.abc import Callable
 
 from services.runtime.service import Service
-from services.runtime.stages.event import Answer, Event, Status, last_answer
+from services.runtime.stages.event import Answer, Event, Status, last_answer, next_answer
 from services.wire import Code
 from services.workload import stages
 from services.workload.run import Run, status_of
@@ -20,22 +23,23 @@ class Compute:
         self._own = _Own(service)
 
     def run(self, event: Event) -> None:
-        """Hands it on to `call`, or answers it."""
+        """Hands it on to `call`, or answers it, or both."""
         messages: list[bytes] = []
         run: Run | None = None
         status = Status(Code.OK)
 
         def send(message: bytes) -> None:
             if run is not None and run.streams:
-                self._answer(Answer(event.number, run.taken - 1, message))
+                self._answer(next_answer(event, run, message))
             else:
                 messages.append(message)
 
         try:
             run = self._service.start(event, self._own.identity, event.progress)
             if not stages.compute(run, send):
-                event.progress = run.hand_on()
-                self._to_call(event)
+                if not run.has_streamed_much:  # else it went with the last answer
+                    event.progress = run.hand_on()
+                    self._to_call(event)
                 return
         except Exception as error:
             status = Status(*status_of(error))

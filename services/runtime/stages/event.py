@@ -136,26 +136,42 @@ class Answer:
     waits: Waits = ()
     handed_ns: int = NOT_QUEUED
     """As an event's."""
+    rest: Event | None = None
+    """With a message: the call, which goes on once its caller has read."""
 
     @property
     def size_bytes(self) -> int:
         """Of what is large in it."""
-        return 0 if self.message is None else len(self.message)
+        rest_bytes = 0 if self.rest is None else self.rest.size_bytes
+        return rest_bytes + (0 if self.message is None else len(self.message))
 
     def packed(self) -> Packed:
         """For another process."""
         status = None if self.status is None else (int(self.status.code), *self.status[1:])
-        return self.number, self.place, self.message, status, self.progress, self.worker, self.waits, self.handed_ns
+        rest = None if self.rest is None else self.rest.packed()
+        account = self.progress, self.worker, self.waits, self.handed_ns
+        return self.number, self.place, self.message, status, rest, *account
 
     @classmethod
-    def unpacked(cls, packed: Packed) -> "Answer":
+    def unpacked(cls, packed: Packed, register: Register) -> "Answer":
         """In the process that has it now."""
-        number, place, message, ended, *come = packed
-        return cls(number, place, message, None if ended is None else _status(*ended), *come)
+        number, place, message, ended, packed_rest, progress, worker, waits, handed_ns = packed
+        status = None if ended is None else _status(*ended)
+        rest = None if packed_rest is None else Event.unpacked(packed_rest, register)
+        return cls(number, place, message, status, progress, worker, waits, handed_ns, rest)
 
 
 Item = Event | Answer
 """What a queue holds: `reply`'s answers, all others' events."""
+
+
+def next_answer(event: Event, run: Run, message: bytes) -> Answer:
+    """The next message of a stream. Where much has been streamed, the call goes with it, to wait for its caller."""
+    rest = None
+    if run.has_streamed_much:
+        event.progress = run.hand_on()._replace(unasked_bytes=0)
+        rest = event
+    return Answer(event.number, run.taken - 1, message, rest=rest)
 
 
 def last_answer(event: Event, status: Status, run: Run | None = None, message: bytes | None = None) -> Answer:

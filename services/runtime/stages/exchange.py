@@ -138,7 +138,8 @@ class _Incoming:
     def _received(self, messages: list[Message]) -> None:
         for kind, stage, what in messages:
             if kind == "item":
-                item = Answer.unpacked(what) if stage == "reply" else Event.unpacked(what, self._exchange._register)
+                kind_of_item: type[Answer | Event] = Answer if stage == "reply" else Event
+                item = kind_of_item.unpacked(what, self._exchange._register)
                 self._exchange._stages[stage].put(item, self._told[stage])
             elif kind == "given up":
                 self._exchange._given_up(what)

@@ -4,17 +4,19 @@
                        '-------- a call that is out: by its number -------'
 
 A connection's state (HPACK, flow control) is one for both directions: so is who reads it and who writes it. A large
-payload stays here, as no stage needs it: only the rest of a call goes through the stages.
+payload stays here, as no stage needs it: only the rest of a call goes through the stages. A stream whose caller does
+not read waits here: it comes with its last answer, and goes back to `compute` once there is room.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from services.runtime.calls import Caller
 from services.runtime.fair import FairQueue
 from services.runtime.held_payload import HeldPayload, hold_payload
-from services.runtime.loop import Loop
+from services.runtime.loop import Loop, Timer
 from services.runtime.service import Service
 from services.runtime.stages.admit import retry_after_ms
 from services.runtime.stages.controllers import CONTROL_NS, PERIOD_NS, SAMPLES, Admission
@@ -36,6 +38,7 @@ class Front:
         loop: Loop,
         register: Register,
         to_admit: Way,
+        to_compute: Way,
         *,
         held_up: Callable[[], bool],
         give_up: Callable[[int], None],
@@ -49,6 +52,7 @@ class Front:
         self._loop = loop
         self._register = register
         self._to_admit = to_admit
+        self._to_compute = to_compute
         self._rows = service.stages.rows
         self._held_up = held_up
         self._give_up = give_up
@@ -162,8 +166,26 @@ class Front:
             out.connection.send(out.call, answer.message + out.held.rest_of(answer.place))
             if out.call.cancelled:  # the session had no memory for it, or will report it once it reads
                 self._give_up(answer.number)
+        if answer.rest is not None:
+            self._wait_for_room(out, answer.rest)
         if answer.status is not None:
             self._finish(answer, answer.status)
+
+    def _wait_for_room(self, out: "Out", event: Event) -> None:
+        """Has the call go on once its caller has read, or has given it up, or its time is over."""
+        self._register.take(event.number)
+        out.rest = event
+        go_on = partial(self._go_on, out, event)
+        if event.deadline_ns is not None:
+            out.deadline = self._loop.call_at(event.deadline_ns, go_on)
+        out.connection.when_room(out.call, go_on)
+
+    def _go_on(self, out: "Out", event: Event) -> None:
+        if out.rest is event:
+            out.rest = None
+            if out.deadline is not None:
+                self._loop.cancel(out.deadline)
+            self._to_compute.hand(event)
 
     def _finish(self, last: Answer, status: Status) -> None:
         out = self._out.pop(last.number)
@@ -227,3 +249,7 @@ class Out:
     """Answers sent."""
     early: dict[int, Answer] = field(default_factory=dict)
     """Answers, by their place, that have come before one that comes by another way."""
+    rest: Event | None = None
+    """The call, while it waits for its caller to read."""
+    deadline: Timer | None = None
+    """Ends that wait."""
