@@ -5,6 +5,7 @@ shard.py        which part of a run is this driver's
 barrier.py      where shards meet, to begin together
 balance.py      which pod each connection leads to
 plan.py         the plan file -> the request of every call, of one kind or a mix
+schedule_text.py a schedule of changing rates, as it is written
 schedule.py     when each call of an open loop is intended to be sent, and which calls are measured
 connection.py   one connection: a socket, the session on it, the calls that wait
 fleet.py        all connections: opened, dealt to in turn, opened again

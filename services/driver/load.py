@@ -21,7 +21,7 @@ from services.driver.loop import Loop
 from services.driver.options import Options
 from services.driver.outcome import TENTHS, Outcome
 from services.driver.plan import Request
-from services.driver.schedule import NS_PER_S, Window, intended_sends
+from services.driver.schedule import NS_PER_S, Window, intended_sends, steady
 from services.driver.tracing import Sampler
 
 # After measuring, calls are waited for no longer than their timeout, nor than this.
@@ -92,8 +92,9 @@ class Load:
         outcome.begin_ns, outcome.begun_late_ns = begin_ns, clock() - begin_ns
         window = outcome.window = Window.after(begin_ns, options.warmup_s, options.duration_s)
         arrivals: Iterator[int] = iter(())
-        if options.rate_rps is not None:
-            sends = intended_sends(options.rate_rps, options.arrival, options.seed, begin_ns, window.end_ns)
+        schedule = options.schedule if options.rate_rps is None else steady(options.rate_rps)
+        if schedule is not None:
+            sends = intended_sends(schedule, options.arrival, options.seed, begin_ns, window.end_ns)
             arrivals = options.shard.deal_arrivals(sends, options.connections)
             loop.count_from(window.start_ns)
         loop.begin(arrivals)

@@ -1,6 +1,6 @@
 """What a run is asked to do: the command line as one frozen value.
 
-Knows flags and their ranges. Must not know how load is made, nor open any file or socket.
+Knows flags and their ranges. Must not know how load is made, nor open a socket, nor a file but one that is replayed.
 """
 
 import argparse
@@ -11,18 +11,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal, NoReturn, TypeVar, get_args
+from typing import NoReturn, TypeVar, get_args
 
 from services.driver.balance import Balance
+from services.driver.schedule import Arrival, Replay, Schedule
+from services.driver.schedule_text import MAX_RATE_RPS, ScheduleError, read_schedule
 from services.driver.shard import Shard
 from services.network.address import Address
 
 _Number = TypeVar("_Number", int, float)
 
-Arrival = Literal["constant", "poisson"]
-
 MAX_CONNECTIONS = 100_000
-MAX_RATE_RPS = 1_000_000.0
 MAX_DURATION_S = 86_400.0
 # The histograms reach no further, so a call may not take longer and still count as answered.
 MAX_TIMEOUT_S = 120.0
@@ -30,8 +29,8 @@ MAX_TIMEOUT_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """A whole run, of which this driver does its shard. Exactly one of `streams` (closed loop) and `rate_rps` (open
-    loop) is set."""
+    """A whole run, of which this driver does its shard. Exactly one of `streams` (closed loop), `rate_rps` and
+    `schedule` (open loop) is set."""
 
     targets: tuple[Address, ...]
     balance: Balance
@@ -42,6 +41,7 @@ class Options:
     connections: int
     streams: int | None
     rate_rps: float | None
+    schedule: Schedule | None
     arrival: Arrival
     warmup_s: float
     duration_s: float
@@ -57,6 +57,7 @@ class Options:
     seed: int
 
 
+_SCHEDULE_HELP = "open loop of changing rates: steps:100@2s,200@2s ramp:100-400@10s burst:50+500@0.1s/1s replay:FILE"
 _RESOLVE_HELP = "seconds after which `headless` looks the name up again; 0: only when a connection has ended (5)"
 
 
@@ -116,7 +117,8 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
     loop.add_argument(
         "--rate", type=_number(float, 0.001, MAX_RATE_RPS), metavar="R", help="open loop: calls a second in all"
     )
-    add("--arrival", choices=("constant", "poisson"), help="open loop: how calls are spaced (constant)")
+    loop.add_argument("--schedule", type=_schedule, metavar="TEXT", help=_SCHEDULE_HELP)
+    add("--arrival", choices=get_args(Arrival), help="open loop: how calls are spaced (constant)")
     add("--duration", type=_number(float, 0.01, MAX_DURATION_S), default=5.0, metavar="S", help="seconds measured (5)")
     add("--warmup", type=_number(float, 0, MAX_DURATION_S), default=1.0, metavar="S", help="seconds before that (1)")
     add("--timeout", type=_number(float, 0.001, MAX_TIMEOUT_S), default=10.0, metavar="S", help="of a call (10)")
@@ -130,8 +132,10 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
 
 def _read(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Options:
     args = parser.parse_args(arguments)
-    if args.arrival and args.rate is None:
-        parser.error("argument --arrival: only an open loop (--rate) has arrivals")
+    if args.arrival and args.streams is not None:
+        parser.error("argument --arrival: only an open loop (--rate or --schedule) has arrivals")
+    if args.arrival and isinstance(args.schedule, Replay):
+        parser.error("argument --arrival: a schedule that is replayed has its own arrivals")
     if args.shard.of > 1 and args.barrier is None:
         parser.error("argument --shard: shards need a --barrier to begin at the same time")
     if args.shard.of > args.connections:
@@ -146,6 +150,7 @@ def _read(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Options:
         connections=args.connections,
         streams=args.streams,
         rate_rps=args.rate,
+        schedule=args.schedule,
         arrival=args.arrival or "constant",
         warmup_s=args.warmup,
         duration_s=args.duration,
@@ -172,6 +177,13 @@ def _number(kind: Callable[[str], _Number], low: _Number, high: _Number) -> Call
         return value
 
     return convert
+
+
+def _schedule(text: str) -> Schedule:
+    try:
+        return read_schedule(text)
+    except ScheduleError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _targets(text: str) -> tuple[Address, ...]:

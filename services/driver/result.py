@@ -22,7 +22,7 @@ from services.driver.options import Options
 from services.driver.outcome import Book, Outcome
 from services.driver.plan import Plan
 from services.driver.samples import summarize
-from services.driver.schedule import NS_PER_S
+from services.driver.schedule import NS_PER_S, Replay
 from services.driver.tracing import listed
 from services.driver.whole import write_whole
 from services.telemetry.tracing import Counts
@@ -51,13 +51,14 @@ def make_result(
         "targets": [str(target) for target in options.targets],
         "plan": plan.described,
         "asked": {
-            "loop": "closed" if options.rate_rps is None else "open",
+            "loop": "open" if options.streams is None else "closed",
             "balance": options.balance,
             "resolve_s": None if options.balance == "cluster-ip" else options.resolve_s,
             "connections": options.connections,
             "streams": options.streams,
             "rate_rps": options.rate_rps,
-            "arrival": None if options.rate_rps is None else options.arrival,
+            "schedule": None if options.schedule is None else options.schedule.text,
+            "arrival": None if options.streams or isinstance(options.schedule, Replay) else options.arrival,
             "warmup_s": options.warmup_s,
             "duration_s": options.duration_s,
             "timeout_s": options.timeout_s,

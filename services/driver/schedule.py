@@ -5,13 +5,16 @@ schedule that listens to the service slows down with it, and hides exactly the s
 (coordinated omission; Gil Tene, "How NOT to Measure Latency"). A closed loop has no schedule.
 """
 
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-
-from services.driver.options import Arrival
+from itertools import accumulate, count, cycle
+from typing import Literal
 
 NS_PER_S = 1_000_000_000
+
+Arrival = Literal["constant", "poisson"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,27 +35,97 @@ class Window:
         return self.start_ns <= intended_ns < self.end_ns
 
 
-def intended_sends(rate_rps: float, arrival: Arrival, seed: int, begin_ns: int, end_ns: int) -> Iterator[int]:
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of a schedule, whose rate is constant or changes evenly from its beginning to its end."""
+
+    first_rps: float
+    last_rps: float
+    duration_s: float = math.inf
+
+    @property
+    def calls(self) -> float:
+        """How many arrivals there are in it, on average or exactly."""
+        return (self.first_rps + self.last_rps) / 2 * self.duration_s
+
+    def after_ns(self, calls: float) -> float:
+        """After what time there have been so many: the inverse of the integral of the rate."""
+        if not calls:
+            return 0.0
+        # Of the two forms of the root, the one that subtracts nothing, and has none of a slope of 0.
+        slope = (self.last_rps - self.first_rps) / self.duration_s
+        root = math.sqrt(max(self.first_rps**2 + 2 * slope * calls, 0.0))
+        return 2 * calls * NS_PER_S / (self.first_rps + root)
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Segments one after the other, again and again."""
+
+    segments: tuple[Segment, ...]
+    text: str = ""
+    """As it was written."""
+
+    def offsets_ns(self, arrival: Arrival, seed: int, end_ns: int) -> Iterator[float]:
+        """Yields when calls are due, from the beginning of the run: all up to `end_ns`.
+
+        Arrivals of a constant rate of 1 are stretched by the inverse of the rate's integral, and so are those of a
+        Poisson process of rate 1, which makes them one of that rate (Cinlar, Introduction to Stochastic Processes,
+        1975, section 4.7).
+        """
+        begin_ns, first, end = 0.0, 0.0, 0.0
+        segments = cycle(self.segments)
+        segment = Segment(0, 0, 0)
+        for number in count() if arrival == "constant" else accumulate(_exponential(seed)):
+            while number >= end:
+                begin_ns += segment.duration_s * NS_PER_S
+                if begin_ns >= end_ns:
+                    return
+                segment = next(segments)
+                first, end = end, end + segment.calls
+            yield begin_ns + segment.after_ns(number - first)
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Times that were recorded, again and again; a mean gap lies between the last one and the first."""
+
+    offsets_s: tuple[float, ...]
+    """Two or more, each larger than the one before."""
+    text: str = ""
+    """As it was written."""
+
+    def offsets_ns(self, _arrival: Arrival, _seed: int, _end_ns: int) -> Iterator[float]:
+        """Yields when calls are due, from the beginning of the run: all up to `end_ns`, and more."""
+        first, last, number = self.offsets_s[0], self.offsets_s[-1], len(self.offsets_s)
+        period_ns = (last - first) * number / (number - 1) * NS_PER_S
+        for repetition in count():
+            for offset_s in self.offsets_s:
+                yield repetition * period_ns + offset_s * NS_PER_S
+
+
+Schedule = Rates | Replay
+
+
+def steady(rate_rps: float) -> Schedule:
+    """The same rate all the time."""
+    return Rates((Segment(rate_rps, rate_rps),))
+
+
+def intended_sends(schedule: Schedule, arrival: Arrival, seed: int, begin_ns: int, end_ns: int) -> Iterator[int]:
     """Yields the intended send of every call from `begin_ns` up to, not including, `end_ns`. Nanoseconds.
 
-    `constant` is evenly spaced from `begin_ns` on, without drift; `poisson` has exponential gaps of the
+    The schedule begins at `begin_ns`. `constant` is evenly spaced, without drift; `poisson` has exponential gaps of the
     same mean, the same ones for the same seed.
     """
-    if arrival == "constant":
-        return _constant(rate_rps, begin_ns, end_ns)
-    return _poisson(rate_rps, random.Random(seed), begin_ns, end_ns)
-
-
-def _constant(rate_rps: float, begin_ns: int, end_ns: int) -> Iterator[int]:
-    sent = 0
-    while (intended_ns := begin_ns + int(sent * NS_PER_S / rate_rps)) < end_ns:
+    for offset_ns in schedule.offsets_ns(arrival, seed, end_ns - begin_ns):
+        intended_ns = begin_ns + int(offset_ns)
+        if intended_ns >= end_ns:
+            return
         yield intended_ns
-        sent += 1
 
 
-def _poisson(rate_rps: float, generator: random.Random, begin_ns: int, end_ns: int) -> Iterator[int]:
-    per_ns = rate_rps / NS_PER_S
-    offset_ns = generator.expovariate(per_ns)
-    while (intended_ns := begin_ns + int(offset_ns)) < end_ns:
-        yield intended_ns
-        offset_ns += generator.expovariate(per_ns)
+def _exponential(seed: int) -> Iterator[float]:
+    generator = random.Random(seed)
+    while True:
+        yield generator.expovariate(1.0)

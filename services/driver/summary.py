@@ -4,6 +4,7 @@ Knows the result's shape. Must not know anything that is not in it.
 """
 
 import io
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -36,7 +37,7 @@ def _lines(result: Mapping[str, Any]) -> Iterator[str]:
     yield f"{'connections':12} {asked['connections']:>12,} {got['connections']:>12,}"
     if asked["loop"] == "closed":
         yield f"{'in flight':12} {asked['connections'] * asked['streams']:>12,} {got['in_flight']:>12,}"
-    rate = "-" if asked["rate_rps"] is None else f"{asked['rate_rps']:,.0f}"
+    rate = "-" if asked["loop"] == "closed" else f"{_asked_rps(result):,.0f}"
     yield f"{'rate rps':12} {rate:>12} {got['rate_rps']:>12,.0f}"
     yield f"{'duration s':12} {asked['duration_s']:>12.2f} {got['duration_s']:>12.2f}"
     yield ""
@@ -68,7 +69,7 @@ def _ends(calls: Mapping[str, Any]) -> str:
 def _too_slow(result: Mapping[str, Any]) -> Iterator[str]:
     """Of an open loop that did not reach its rate: by how much, how late calls were sent, and what the bound was."""
     asked, got, late_ns = result["asked"], result["got"], result["lateness_ns"]["max"]
-    if asked["loop"] == "closed" or result["interrupted"] or got["rate_rps"] >= _REACHED * asked["rate_rps"]:
+    if asked["loop"] == "closed" or result["interrupted"] or got["rate_rps"] >= _REACHED * _asked_rps(result):
         return
     driver = result["driver"]
     drivers_ns = len(result["shards"]) * got["duration_s"] * 1e9
@@ -79,7 +80,16 @@ def _too_slow(result: Mapping[str, Any]) -> Iterator[str]:
     else:
         bound += "waited for the service or for a processor"
     late = "" if late_ns is None else f", sent up to {_ms(late_ns)} ms late"
-    yield f"asked {asked['rate_rps']:,.0f} calls/s, answered {got['rate_rps']:,.0f}/s{late}: {bound}"
+    yield f"asked {_asked_rps(result):,.0f} calls/s, answered {got['rate_rps']:,.0f}/s{late}: {bound}"
+
+
+def _asked_rps(result: Mapping[str, Any]) -> float:
+    """Of an open loop: the rate, or what the schedule gives on average over the time that was measured."""
+    rate: float | None = result["asked"]["rate_rps"]
+    if rate is None:
+        # An interrupted run may have measured for no time at all.
+        return float(result["calls"]["planned"] / (result["got"]["duration_s"] or math.inf))
+    return rate
 
 
 def _shards(shards: Sequence[Mapping[str, Any]], start_spread_ns: int) -> Iterator[str]:

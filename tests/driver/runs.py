@@ -32,6 +32,7 @@ def options(*targets: Address, **changed: Any) -> Options:
         "connections": 2,
         "streams": 2,
         "rate_rps": None,
+        "schedule": None,
         "arrival": "constant",
         "warmup_s": 0.0,
         "duration_s": 0.3,

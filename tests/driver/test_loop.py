@@ -18,13 +18,14 @@ from services.driver.load import Load
 from services.driver.loop import DEALT_AT_ONCE, Loop
 from services.driver.plan import Request, make_plan
 from services.driver.result import make_result
+from services.driver.schedule_text import read_schedule
 from services.driver.summary import summary
 from services.driver.tracing import Sampler
 from services.network.address import Address
 from services.telemetry.labels import from_baggage
 from services.wire import Code, Limits
 from tests.driver.fake_service import BACKLOG, STALL_S, Act, FakeService
-from tests.driver.runs import EMPTY, options, run
+from tests.driver.runs import ECHO, EMPTY, options, result_of, run
 
 
 def parts(accounts: Accounts) -> int:
@@ -97,6 +98,16 @@ def test_an_open_loop_sends_as_many_calls_as_asked() -> None:
     with service.running() as target:
         accounts = run(options(target, streams=None, rate_rps=500.0)).accounts
     assert (accounts.planned, accounts.ok) == (150, 150)
+
+
+def test_an_open_loop_sends_what_its_schedule_says() -> None:
+    with FakeService(lambda _: Act.REPLY).running() as target:
+        schedule = read_schedule("burst:100+1000@0.05s/0.2s")
+        asked = options(target, streams=None, schedule=schedule, warmup_s=0.2, duration_s=0.4)
+        result = result_of(asked, ECHO)
+    assert result["calls"]["planned"] == 2 * (50 + 15)
+    assert result["asked"]["schedule"] == "burst:100+1000@0.05s/0.2s"
+    assert "rate rps              325 " in summary(result)
 
 
 def test_a_stall_of_the_service_shows_in_the_tail_of_an_open_loop() -> None:

@@ -1,6 +1,7 @@
 import pytest
 
 from services.driver.options import OptionError, parse
+from services.driver.schedule_text import read_schedule
 from services.network.address import Address
 
 GIVEN = {"--target": "127.0.0.1:1", "--connections": "10", "--plan": "p.yaml", "--out": "r.json", "--streams": "10"}
@@ -18,6 +19,12 @@ def test_targets_are_separated_by_commas_and_may_be_ipv6() -> None:
 def test_a_rate_makes_an_open_loop_of_constant_arrivals() -> None:
     options = parse(arguments(streams=None, rate="2.5"))
     assert (options.rate_rps, options.streams, options.arrival) == (2.5, None, "constant")
+
+
+def test_a_schedule_makes_an_open_loop_of_it() -> None:
+    options = parse(arguments(streams=None, schedule="steps:10@1s", arrival="poisson"))
+    assert (options.rate_rps, options.streams, options.arrival) == (None, None, "poisson")
+    assert options.schedule == read_schedule("steps:10@1s")
 
 
 @pytest.mark.parametrize(
@@ -38,6 +45,10 @@ def test_a_rate_makes_an_open_loop_of_constant_arrivals() -> None:
         ({"rate": "5"}, "--rate"),
         ({"streams": None}, "--streams"),
         ({"arrival": "poisson"}, "--arrival"),
+        ({"schedule": "steps:1@1s"}, "--schedule"),
+        ({"streams": None, "rate": "1", "schedule": "steps:1@1s"}, "--schedule"),
+        ({"streams": None, "schedule": "steps:1"}, "--schedule: '1' is not of the form 100@2s"),
+        ({"streams": None, "schedule": "replay:/missing"}, "--schedule: /missing: No such file"),
         ({"plan": None}, "--plan"),
         ({"balance": "random"}, "--balance"),
         ({"shard": "2/2"}, "--shard"),

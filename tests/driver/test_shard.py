@@ -2,8 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.driver.options import Arrival
-from services.driver.schedule import NS_PER_S, intended_sends
+from services.driver.schedule import NS_PER_S, Arrival, intended_sends, steady
 from services.driver.shard import Shard
 
 
@@ -33,7 +32,7 @@ def test_each_client_sends_what_it_would_send_with_one_driver(
     of: int, clients: int, rate_rps: float, arrival: Arrival, seed: int
 ) -> None:
     def sends() -> list[int]:
-        return list(intended_sends(rate_rps, arrival, seed, 7, 7 + NS_PER_S))
+        return list(intended_sends(steady(rate_rps), arrival, seed, 7, 7 + NS_PER_S))
 
     shards = [Shard(index, of) for index in range(of)]
     of_client: dict[int, list[int]] = {}

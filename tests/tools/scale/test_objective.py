@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.driver.schedule import Window, intended_sends
+from services.driver.schedule import Window, intended_sends, steady
 from tests.tools.sample import distribution, trial
 from tools import experiment
 from tools.experiment import Objective
@@ -43,7 +43,7 @@ def test_a_trial_of_too_few_calls_is_no_miss(planned: int) -> None:
 def test_at_the_lowest_rate_that_is_searched_arrivals_suffice_to_judge(name: str) -> None:
     asked = experiment.read(experiment.find(name))
     window = Window.after(0, asked.warmup_s, asked.duration_s)
-    sends = intended_sends(lowest_rps(asked.duration_s), "poisson", 1, 0, window.end_ns)
+    sends = intended_sends(steady(lowest_rps(asked.duration_s)), "poisson", 1, 0, window.end_ns)
     assert sum(map(window.measures, sends)) >= 100
 
 
