@@ -12,6 +12,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from time import monotonic_ns as clock
 
+from services.driver.clients import Client
 from services.driver.plan import Request
 from services.driver.schedule import NS_PER_S
 from services.network.address import Address
@@ -57,6 +58,7 @@ class Connection:
         "act_at_ns",
         "answered",
         "backoff_ns",
+        "client",
         "host",
         "leaving",
         "open",
@@ -68,6 +70,8 @@ class Connection:
     )
 
     def __init__(self, place: Place, epoll: select.epoll, by_fd: "dict[int, Connection]") -> None:
+        self.client = Client()
+        """Whose it is."""
         self.place = place
         """Where it leads; whoever changes it does so while it is idle."""
         self.leaving = False

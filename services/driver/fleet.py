@@ -13,6 +13,7 @@ Must not know when a call is due, how it is sent or what its answer is worth.
 import select
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
+from itertools import cycle
 from time import monotonic_ns as clock
 
 from services.driver.balance import Resolver, deal
@@ -49,6 +50,8 @@ class Fleet:
         number = options.shard.part(options.connections)
         dealt = deal([None] * number, self._places)
         self.connections = [Connection(place, self.epoll, self.by_fd) for place in dealt]
+        self.arrivals_of = cycle(self.connections)
+        """Whose the next arrivals are, slice after slice."""
         self.pods: dict[str, Pod] = {}
         """By host; whoever reads a connection's first reply enters the pod that it came from."""
         self.lost = 0
@@ -56,7 +59,6 @@ class Fleet:
         self._follows = options.balance == "headless"
         self._down: set[Connection] = set()
         self._unserved: set[Connection] = set()
-        """Those that were not taken before the run."""
         self._turn = 0
 
     @property
@@ -70,9 +72,14 @@ class Fleet:
         return bool(self._down)
 
     @property
-    def unserved(self) -> int:
-        """How many were not taken before the run, nor since."""
-        return sum(not each.ready for each in self._unserved)
+    def unserved_at_start(self) -> int:
+        """How many the service did not take before the run."""
+        return len(self._unserved)
+
+    @property
+    def unserved(self) -> list[Connection]:
+        """Those of them that it does not serve now either."""
+        return [each for each in self._unserved if not each.ready]
 
     def open(self) -> Iterator[None]:
         """Opens every connection, some at a time, as long as it is iterated.
@@ -162,13 +169,11 @@ class Fleet:
             except OSError:
                 self._back_off(connection)
 
-    def end_slice(self) -> tuple[dict[str, Pod], int, int]:
-        """Who answered, how many connections were lost, and on how many a measured call was answered, since the last
-        slice; from now on it counts anew."""
-        served = sum(each.answered > 0 for each in self.connections)
+    def end_slice(self) -> tuple[dict[str, Pod], int]:
+        """Who answered, and how many connections were lost, since the last slice; from now on it counts anew."""
         for connection in self.connections:
             self._book(connection)
-        counts = self.pods, self.lost, served
+        counts = self.pods, self.lost
         self.pods, self.lost = {}, 0
         return counts
 

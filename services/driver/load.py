@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic_ns as clock
 
+from services.driver.clients import summarize
 from services.driver.fleet import Fleet
 from services.driver.loop import Loop
 from services.driver.options import Options
@@ -118,18 +119,17 @@ class Load:
         start_ns, end_ns = outcome.window.start_ns, outcome.window.end_ns
         before = resource.getrusage(resource.RUSAGE_SELF)
         outcome.in_flight_start = loop.in_flight
+        loop.begin_window()
         for tenth in range(TENTHS):
             counted = outcome.counted
             loop.turn_until(start_ns + (end_ns - start_ns) * (tenth + 1) // TENTHS)
             outcome.answered_by_tenth[tenth] = outcome.counted - counted
-        loop.sending = False
-        loop.end_arrivals()
+        loop.end_window()
         after = resource.getrusage(resource.RUSAGE_SELF)
         outcome.cpu_user_ns = round((after.ru_utime - before.ru_utime) * NS_PER_S)
         outcome.cpu_system_ns = round((after.ru_stime - before.ru_stime) * NS_PER_S)
         outcome.connections = fleet.ready
         outcome.in_flight = loop.in_flight
-        loop.leave_out(fleet.unserved * (options.streams or 0))
 
     def _end(self, loop: Loop) -> Outcome:
         """Closes the books, and leaves nothing in flight."""
@@ -140,7 +140,10 @@ class Load:
             outcome.window = Window(start_ns, min(max(start_ns, clock()), end_ns))
         loop.close_books()
         outcome.drained_ns = clock()
-        outcome.pods, outcome.connections_lost, outcome.clients_served = self._fleet.end_slice()
+        outcome.pods, outcome.connections_lost = self._fleet.end_slice()
+        clients = [connection.client for connection in self._fleet.connections]
+        outcome.clients_served = sum(client.end_slice() for client in clients)
+        outcome.clients = summarize(clients, self._fleet.unserved_at_start)
         return outcome
 
 

@@ -26,7 +26,7 @@ Must not know the phases of a run, nor how connections are opened and where they
 import select
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from itertools import chain, cycle, islice, takewhile
+from itertools import chain, islice, takewhile
 from time import monotonic_ns as clock
 
 from google.protobuf.message import DecodeError
@@ -78,8 +78,6 @@ class Loop:
         self._deals_each_call = options.balance == "headless"
         self._in_flight: dict[ClientCall, _Flight] = {}
         """In the order of their sends: as all have one timeout, the first is the first to time out."""
-        self._clients = cycle(fleet.connections)
-        """Whose the next arrivals are."""
         self._none_due: _Arrival = (_NEVER_NS, Request(PLAIN, b""), fleet.connections[0])
         self._due: Iterator[_Arrival] = iter(())
         """Each arrival has its request and its client, whenever it is sent, and whether it is."""
@@ -91,6 +89,8 @@ class Loop:
         self._counted_from_ns = _NEVER_NS
         """Calls intended earlier are in no book."""
         self.outcome = Outcome(Window(0, 0))
+        self._in_window = False
+        """How long clients wait is measured."""
         self.sending = False
         """Of a closed loop, calls that end are followed by others."""
         self.stopped = False
@@ -98,7 +98,7 @@ class Loop:
 
     def begin(self, arrivals: Iterator[int]) -> None:
         """From now on it sends: a closed loop as much as its streams allow, an open loop what `arrivals` says."""
-        self._due = zip(arrivals, self._requests, self._clients)  # noqa: B905  (only arrivals end)
+        self._due = zip(arrivals, self._requests, self._fleet.arrivals_of)  # noqa: B905  (only arrivals end)
         self._next_ns, self._next_request, self._next_client = next(self._due, self._none_due)
         self.sending = True
         self._send_on(self._fleet.connections)
@@ -106,8 +106,8 @@ class Loop:
     def count_from(self, intended_ns: int) -> None:
         """Calls intended from then on are in the books, those in flight too."""
         self._counted_from_ns = intended_ns
-        for kind, count in self._counted_in_flight().items():
-            self.outcome.books[kind].accounts.planned += count
+        for connection, request, begun_ns, _, _, _ in self._in_flight.values():
+            self._plan(connection, begun_ns, request)
 
     def drop_late(self, start_ns: int) -> None:
         """Drops what was due before measuring and is not sent, where the driver cannot send what is asked.
@@ -128,12 +128,27 @@ class Loop:
             self._undealt = chain([(self._next_ns, self._next_request, self._next_client)], self._due)
             self._next_ns = _NEVER_NS
 
-    def leave_out(self, calls: int) -> None:
-        """Books calls that are not sent, as there is no connection for them."""
-        for request in islice(self._requests, calls):
-            accounts = self.outcome.books[request.kind].accounts
-            accounts.planned += 1
-            accounts.not_sent += 1
+    def begin_window(self) -> None:
+        """Measures how long clients wait, from now on."""
+        self._in_window = True
+        now_ns = clock()
+        for connection in self._fleet.connections:
+            connection.client.always_asks = self._options.streams is not None
+            connection.client.begin_window(now_ns, has_calls=bool(connection.open or connection.waiting))
+
+    def end_window(self) -> None:
+        """Sends no more, and books the calls that clients of a closed loop could not send."""
+        self.sending = self._in_window = False
+        self.end_arrivals()
+        now_ns = clock()
+        for connection in self._fleet.connections:
+            connection.client.end_window(now_ns)
+        for connection in self._fleet.unserved:
+            for request in islice(self._requests, self._options.streams or 0):
+                accounts = self.outcome.books[request.kind].accounts
+                accounts.planned += 1
+                accounts.not_sent += 1
+                connection.client.planned += 1
 
     @property
     def in_flight(self) -> int:
@@ -142,8 +157,10 @@ class Loop:
 
     @property
     def drained(self) -> bool:
-        """Nothing is in flight, waits for a stream, or is due."""
-        return not self._in_flight and not self._waiting and self._next_ns == _NEVER_NS
+        """Nothing is in flight or due, and nothing waits but the calls of clients that are not served."""
+        if self._in_flight or self._next_ns != _NEVER_NS:
+            return False
+        return self._waiting == sum(len(connection.waiting) for connection in self._fleet.unserved)
 
     def close_books(self) -> None:
         """Books the calls that have not ended, and cancels those in flight."""
@@ -246,6 +263,8 @@ class Loop:
             assert code is not None
             if code is Code.OK:
                 outcome.counted += 1
+                if self._in_window:
+                    connection.client.get_answer(arrived_ns, has_calls=bool(connection.open or connection.waiting))
             measured = self._counts(intended_ns)
             if not measured:
                 pass
@@ -255,6 +274,7 @@ class Loop:
             elif code is Code.OK:
                 book.accounts.ok += 1
                 connection.answered += 1
+                connection.client.answered += 1
                 book.latencies.append(arrived_ns - intended_ns)
                 book.latenesses.append(sent_ns - intended_ns)
                 if connection.unread and book.checksums:
@@ -330,13 +350,14 @@ class Loop:
                 self._start(connection, request, sent_ns, sent_ns)
                 if counts:
                     self.outcome.books[request.kind].accounts.planned += 1
+                    connection.client.planned += 1
 
     def _deal_calls(self) -> None:
         """Closed loop, each call to the next connection: as many as have ended."""
         sent_ns = clock()
         counts = self._counts(sent_ns)
         dealt: set[Connection] = set()
-        clients = len(self._fleet.connections) - self._fleet.unserved
+        clients = len(self._fleet.connections) - len(self._fleet.unserved)
         while len(self._in_flight) + self._waiting < clients * (self._options.streams or 0):
             connection = self._fleet.in_turn()
             if not (connection.takes_calls and connection.session.can_start):
@@ -346,6 +367,7 @@ class Loop:
             dealt.add(connection)
             if counts:
                 self.outcome.books[request.kind].accounts.planned += 1
+                connection.client.planned += 1
         for connection in dealt:
             connection.flush()
 
@@ -381,14 +403,16 @@ class Loop:
             self._waiting += 1
             self._next_client.waiting.append((self._next_ns, self._next_request, False))
             dealt.add(self._next_client)
+            self._next_client.client.ask(self._next_ns)
             self._plan(self._next_client, self._next_ns, self._next_request)
             self._next_ns, self._next_request, self._next_client = next(self._due, self._none_due)
         self._send_on(dealt)
 
-    def _plan(self, client: Connection, intended_ns: int, request: Request) -> bool:
+    def _plan(self, connection: Connection, intended_ns: int, request: Request) -> bool:
         """Enters a call in the books. Returns whether it counts."""
         counts = self._counts(intended_ns)
         self.outcome.books[request.kind].accounts.planned += counts
+        connection.client.planned += counts
         return counts
 
     def _send_on(self, connections: Iterable[Connection]) -> None:

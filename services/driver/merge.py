@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from services.driver.clients import merge as merge_clients
 from services.driver.result import UNWRITTEN, keep
 from services.driver.samples import merge as merge_summaries
 from services.driver.summary import print_in_any_locale, summary
@@ -59,6 +60,7 @@ def merge(results: Sequence[Result]) -> Result:
         "duration_s": first["got"]["duration_s"],
         "rate_rps": sum(result["got"]["rate_rps"] for result in results),
     }
+    whole["clients"] = merge_clients([result["clients"] for result in results])
     whole["shards"] = shards
     return whole
 
@@ -76,6 +78,8 @@ def join(results: Sequence[Result]) -> Result:
         "duration_s": duration_s,
         "rate_rps": got["answered"] / duration_s if duration_s else 0.0,
     }
+    # What each client got is added up as the slices are made.
+    whole["clients"] = last["clients"]
     whole["interrupted"] = last["interrupted"]
     whole["asked"] = first["asked"] | {"duration_s": sum(result["asked"]["duration_s"] for result in results)}
     whole["marks"] = first["marks"] | {"ended_monotonic_ns": last["marks"]["ended_monotonic_ns"]}

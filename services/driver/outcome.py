@@ -4,6 +4,7 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from services.driver.accounts import Accounts
 from services.driver.samples import samples
@@ -48,6 +49,8 @@ class Outcome:
     """Calls that ended OK in each tenth of the window, whenever they were sent."""
     traced: list[TracedCall] = field(default_factory=list)
     served_by: Counter[str] = field(default_factory=Counter)
+    clients: dict[str, Any] = field(default_factory=dict)
+    """What each client got, in this slice and those before it, as clients.py says it."""
     connections: int = 0
     connections_lost: int = 0
     in_flight_start: int = 0
@@ -64,7 +67,7 @@ class Outcome:
     drained_ns: int = 0
     """When nothing was in flight any more."""
     clients_served: int = 0
-    """Connections on which a measured call was answered OK."""
+    """Clients of which a measured call of this slice was answered OK."""
     interrupted: bool = False
 
     @property

@@ -83,6 +83,7 @@ def make_result(
             "traced": sum(call.measured for call in outcome.traced),
             "first_messages": {code.name: message for code, message in accounts.messages.items()},
         },
+        "clients": outcome.clients,
         **_times(outcome.latencies, outcome.latenesses),
         "driver": {
             "cpu_user_ns": outcome.cpu_user_ns,

@@ -33,7 +33,9 @@ def parts(accounts: Accounts) -> int:
     return sum(ends)
 
 
-@pytest.mark.parametrize("kind", [{"streams": 3}, {"streams": None, "rate_rps": 2000.0, "arrival": "poisson"}])
+@pytest.mark.parametrize(
+    "kind", [{"streams": 3}, {"streams": None, "rate_rps": 1000.0, "arrival": "poisson", "duration_s": 0.6}]
+)
 def test_every_call_is_accounted_for_whatever_the_service_does(kind: dict[str, Any]) -> None:
     draw = random.Random(7)
     acts, weights = zip(

@@ -45,6 +45,7 @@ def test_the_whole_is_what_was_asked_and_every_call_is_in_it(parts: list[dict[st
     assert [shard["connections"] for shard in whole["shards"]] == [2, 1]
     assert sum(kind["calls"]["planned"] for kind in whole["kinds"].values()) == 150
     assert sum(kind["latency_ns"]["count"] for kind in whole["kinds"].values()) == whole["calls"]["ok"]
+    assert (whole["clients"]["asked"], whole["clients"]["answered"]) == (3, whole["calls"]["ok"])
 
 
 def test_the_order_of_the_shards_does_not_matter(parts: list[dict[str, Any]]) -> None:

@@ -105,6 +105,23 @@ def test_a_slice_begins_with_nothing_left_of_the_one_before(plan: str, monkeypat
     assert service.calls == 40
 
 
+def test_clients_have_their_turn_over_slices_and_each_is_counted_once(plan: str) -> None:
+    slices = Slices()
+    with FakeService(lambda _: Act.REPLY).running() as target:
+        arguments = closed_loop(target, plan, "--connections", "30", "--rate", "100")
+        ask(slices, "open", arguments=arguments)
+        served = [made(slices, warmup_s=0)["clients_served"] for _ in range(4)]
+        found = ask(slices, "close")["result"]["clients"]
+    assert served == [10] * 4
+    assert {key: found[key] for key in ("asked", "served", "answered", "answered_least", "answered_most")} == {
+        "asked": 30,
+        "served": 30,
+        "answered": 40,
+        "answered_least": 1,
+        "answered_most": 2,
+    }
+
+
 def test_a_connection_that_ended_between_slices_is_open_again_when_the_next_begins(plan: str) -> None:
     service = FakeService(lambda _: Act.REPLY)
     slices = Slices()

@@ -1,0 +1,84 @@
+"""What each client got: served or turned away, how evenly, and how long one waited."""
+
+import socket
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.driver import clients
+from services.driver.clients import Client
+from services.driver.plan import make_plan
+from services.driver.result import schema
+from services.network.address import Address
+from tests.driver.fake_service import STALL_S, Act, FakeService
+from tests.driver.runs import options, result_of
+
+LOOPS: list[dict[str, Any]] = [{"streams": 2}, {"streams": None, "rate_rps": 400.0}]
+
+
+def client(planned: int, answered: int, wait_ns: int = 0) -> Client:
+    made = Client()
+    made.planned, made.answered, made.longest_wait_ns = planned, answered, wait_ns
+    return made
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_clients_that_are_turned_away_are_counted_and_wait_for_the_whole_window(
+    loop: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.driver.fleet._OPENING_TIMEOUT_NS", 300_000_000)
+    with FakeService(lambda _: Act.REPLY).running() as target, socket.create_server(("127.0.0.1", 0)) as busy:
+        result = result_of(options(target, Address(*busy.getsockname()), connections=4, **loop), make_plan(None))
+    jsonschema.validate(result, schema())
+    found = result["clients"]
+    assert (found["asked"], found["served"], found["unserved_at_start"], found["answered_least"]) == (4, 2, 2, 0)
+    assert found["answered"] == result["calls"]["ok"]
+    assert found["calls_of_unserved"] == result["calls"]["not_sent"]
+    assert found["jain"] == pytest.approx(0.5, rel=0.02)
+    assert found["longest_wait_ns"] > 0.9 * 0.3e9
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_where_all_are_served_alike_the_index_is_1_and_the_longest_wait_is_a_stall(loop: dict[str, Any]) -> None:
+    service = FakeService(lambda number: Act.STALL if number == 50 else Act.REPLY)
+    with service.running() as target:
+        result = result_of(options(target, duration_s=1.0, timeout_s=5.0, **loop), make_plan(None))
+    found = result["clients"]
+    assert (found["asked"], found["served"]) == (2, 2)
+    assert found["jain"] > 0.95
+    assert STALL_S * 1e9 <= found["longest_wait_ns"] < 0.9e9
+
+
+def test_a_client_that_gets_only_errors_waits_and_is_not_served() -> None:
+    with FakeService(lambda _: Act.REFUSE).running() as target:
+        found = result_of(options(target), make_plan(None))["clients"]
+    assert (found["asked"], found["served"], found["answered_most"], found["jain"]) == (2, 0, 0, None)
+    assert found["longest_wait_ns"] > 0.9 * 0.3e9
+
+
+def test_a_client_without_a_call_to_send_is_not_asked() -> None:
+    with FakeService(lambda _: Act.REPLY).running() as target:
+        asked = options(target, connections=20, streams=None, rate_rps=50.0, duration_s=0.2)
+        found = result_of(asked, make_plan(None))["clients"]
+    assert (found["asked"], found["served"], found["jain"]) == (10, 10, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("answered", "jain"),
+    [([7, 7, 7], 1.0), ([5, 0, 0, 0], 0.25), ([1, 2, 3], 36 / 42), ([0, 0], None), ([], None)],
+)
+def test_jains_index(answered: list[int], jain: float | None) -> None:
+    assert clients.summarize([client(9, each) for each in answered], 0)["jain"] == jain
+
+
+CLIENTS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 10**9)), max_size=9)
+
+
+@given(st.lists(CLIENTS, min_size=1, max_size=5))
+def test_a_merged_summary_is_that_of_all_clients(parts: list[list[tuple[int, int, int]]]) -> None:
+    made = [[client(max(planned, ok), ok, wait_ns) for planned, ok, wait_ns in part] for part in parts]
+    merged = clients.merge([clients.summarize(part, len(part)) for part in made])
+    assert merged == clients.summarize([each for part in made for each in part], sum(map(len, made)))
