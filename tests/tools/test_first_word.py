@@ -34,7 +34,7 @@ def python(script: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
 
 
-@pytest.mark.parametrize("module", ["tools.cli", "tools.commands"])
+@pytest.mark.parametrize("module", ["tools.cli", "tools.commands", "tools.stats.line"])
 def test_the_command_loads_no_library_that_it_may_not_need(module: str) -> None:
     told = python(IMPORTS.format(module=module, heavy=HEAVY))
     assert (told.stdout, told.stderr) == ("\n", "")

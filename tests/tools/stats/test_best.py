@@ -35,6 +35,11 @@ def test_equal_arms_stay_together() -> None:
     assert sum(bool(group.worse) for group in groups) <= 4
 
 
+def test_three_starts_are_enough_for_many_arms() -> None:
+    """As all arms show how starts differ; three starts of one pair would have to differ by 30 standard errors."""
+    assert best_group(measured(dict.fromkeys("abcdefghi", 1.0) | {"slow": 0.8}), "higher").worse == ("slow",)
+
+
 def test_a_block_that_one_arm_lacks_does_not_count() -> None:
     """Alone in a fast block, an arm would look fast."""
     first, second = measured({"a": 1.0, "b": 1.3})

@@ -42,6 +42,16 @@ def test_the_threshold_is_what_the_interval_has_to_be_clear_of() -> None:
     assert not decided(32, first, second, 2.0)
 
 
+def test_a_look_needs_a_99_percent_interval() -> None:
+    """At this threshold the 95 % interval would stop the run."""
+    first, second = noise.pair(4, SIZES[:4], times=2.0)
+    low_95, low_99 = (ratio(first, second, confidence).low for confidence in (0.95, CONFIDENCE))
+    assert low_95 is not None
+    assert low_99 is not None
+    assert not decided(32, first, second, (low_95 + low_99) / 2)
+    assert decided(32, first, second, low_99 - 0.001)
+
+
 def test_between_looks_nothing_is_decided() -> None:
     first, second = noise.pair(4, SIZES[:5], times=2.0)
     assert decided(32, first, second)

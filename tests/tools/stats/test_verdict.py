@@ -25,6 +25,7 @@ def of(value: float, low: float | None, high: float | None, *, starts: int = 3, 
         (1.12, 1.18, "higher", 1.15, "not distinguishable"),
         (1.12, 1.18, "higher", 1.2, "worse"),
         (1.0, 1.2, "higher", 1.0, "not distinguishable"),
+        (0.8, 1.0, "higher", 1.0, "not distinguishable"),
         (None, None, "higher", 1.0, "not distinguishable"),
     ],
 )
