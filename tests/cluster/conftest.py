@@ -90,6 +90,10 @@ class Release:
     def kubectl(self, *arguments: str, timeout_s: float = 60.0) -> str:
         return self.cluster.kubectl("--namespace", self.namespace, *arguments, timeout_s=timeout_s)
 
+    def log(self, pod: str, *flags: str) -> str:
+        """What the pod has printed. Empty while its container is being created, and after the pod has been deleted."""
+        return self.cluster.run("kubectl", "--namespace", self.namespace, "logs", pod, *flags).stdout
+
     @property
     def tag(self) -> str:
         """Of its images, which are on the nodes."""

@@ -68,7 +68,7 @@ def until_measured(release: Release, model: str) -> None:
     running = ("pod", "--selector", drivers, "--field-selector=status.phase=Running", "--output", "name")
 
     def measure() -> bool:
-        logs = [release.kubectl("logs", pod) for pod in release.kubectl("get", *running).split()]
+        logs = [release.log(pod) for pod in release.kubectl("get", *running).split()]
         current = [log for log in logs if "measured" not in log]
         return bool(current) and all("measuring" in log for log in current)
 

@@ -71,7 +71,7 @@ def a_pod(made: Release, model: str) -> str:
 def logs_once(made: Release, said: str, timeout_s: float) -> str:
     """The pod's log, as soon as it has that in it."""
     until_s = time.monotonic() + timeout_s
-    while said not in (log := made.kubectl("logs", "steady")):
+    while said not in (log := made.log("steady")):
         assert time.monotonic() < until_s, log
         time.sleep(1)  # between two questions
     return log

@@ -83,8 +83,8 @@ def end_jaeger(made: Release) -> None:
     image = ("--image", f"sweetspot/backend:{made.tag}", "--image-pull-policy", "IfNotPresent")
     beside = ("--target", "jaeger", "--profile", "restricted", "--container", "ender")
     made.kubectl("debug", name, *image, *beside, "--", "python", "-c", END)
-    until(lambda: made.kubectl("logs", name, "--container", "ender"))
-    assert made.kubectl("logs", name, "--container", "ender").split() == ["65532", "keys", "values"]
+    until(lambda: made.log(name, "--container", "ender"))
+    assert made.log(name, "--container", "ender").split() == ["65532", "keys", "values"]
     until(lambda: restarted(made, name), timeout_s=60)
 
 
