@@ -30,6 +30,7 @@ COPY services /code/services
 # Of the tools only what runs in a driver's pod: one module and what it imports, and the script that it starts.
 COPY tools/*.py tools/*.json /tools/
 COPY tools/cluster /tools/cluster
+COPY tools/experiment /tools/experiment
 RUN python -c "from modulefinder import ModuleFinder; from pathlib import Path; found = ModuleFinder(['/']); \
 found.import_hook('tools.cluster.shard'); found.import_hook('tools.tied'); \
 needed = {module.__file__ for module in found.modules.values()}; \

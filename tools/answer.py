@@ -28,7 +28,7 @@ def answer(trials: Sequence[Trial]) -> str:
         said = f"{where} no model answered a call."
     elif len(ranked) == 1:
         alone = ranked[0]
-        said = f"{where} {alone.model} serves {_rate(alone)}{_p99s([alone], [])}; no other model was measured there."
+        said = f"{where} {alone.arm} serves {_rate(alone)}{_p99s([alone], [])}; no other model was measured there."
     elif all(_keeps_up(trial) for trial in ranked):
         said = f"{where} {_all(ranked)} serve the {count(_asked_rps(ranked[0]))} calls/s asked{_lowest_p99(ranked)}."
     else:
@@ -40,7 +40,7 @@ def compared_at(trials: Iterable[Trial]) -> int | None:
     """The most connections that every model was measured at (else: that most were); None without a trial."""
     models: dict[int, set[str]] = {}
     for trial in trials:
-        models.setdefault(trial.connections, set()).add(trial.model)
+        models.setdefault(trial.connections, set()).add(trial.arm)
     return max(models, key=lambda at: (len(models[at]), at), default=None)
 
 
@@ -78,22 +78,22 @@ def _most(ranked: Sequence[Trial]) -> str:
         return f"{_all(ranked)} tie: {rates[-1]} to {rates[0]} calls/s (within {share(TIE)}){_lowest_p99(ranked)}."
     if len(tied) > 1:
         return (
-            f"{_join(trial.model for trial in tied)} tie as the best: {_join(rates[: len(tied)])} calls/s "
+            f"{_join(trial.arm for trial in tied)} tie as the best: {_join(rates[: len(tied)])} calls/s "
             f"(within {share(TIE)}), {_times(best, last)} (last){_p99s(tied, [last])}."
         )
     second = ranked[1]
     if second is last:
-        return f"{best.model} serves most: {_rate(best)}, {_times(best, last)}{_p99s([best], [last])}."
+        return f"{best.arm} serves most: {_rate(best)}, {_times(best, last)}{_p99s([best], [last])}."
     return (
-        f"{best.model} serves most: {_rate(best)}, {_times(best, second)} (next) and {_times(best, last)} (last)"
+        f"{best.arm} serves most: {_rate(best)}, {_times(best, second)} (next) and {_times(best, last)} (last)"
         f"{_p99s([best], [second, last])}."
     )
 
 
 def _times(best: Trial, other: Trial) -> str:
     if not measures.rate_rps(other):
-        return f"against none of {other.model}"
-    return f"{three_digits(_two_digits(measures.rate_rps(best) / measures.rate_rps(other)))}x {other.model}"
+        return f"against none of {other.arm}"
+    return f"{three_digits(_two_digits(measures.rate_rps(best) / measures.rate_rps(other)))}x {other.arm}"
 
 
 def _p99s(best: Iterable[Trial], others: Iterable[Trial]) -> str:
@@ -109,7 +109,7 @@ def _p99(trial: Trial) -> str | None:
 
 
 def _lowest_p99(ranked: Iterable[Trial]) -> str:
-    known = {trial.model: value for trial in ranked if (value := measures.latency_ns(trial, "p99")) is not None}
+    known = {trial.arm: value for trial in ranked if (value := measures.latency_ns(trial, "p99")) is not None}
     if len(known) < 2:
         return ""
     slowest = max(known, key=lambda model: known[model])
@@ -127,7 +127,7 @@ def _two_digits(number: float) -> float:
 
 def _failures(ranked: Iterable[Trial]) -> list[str]:
     failed = [
-        f"{trial.model} {share(measures.failed_share(trial))}{' (busy machine)' if is_busy(trial) else ''}"
+        f"{trial.arm} {share(measures.failed_share(trial))}{' (busy machine)' if is_busy(trial) else ''}"
         for trial in ranked
         if measures.failures(trial)
     ]
@@ -154,7 +154,7 @@ def _rate(trial: Trial) -> str:
 
 
 def _all(ranked: Sequence[Trial]) -> str:
-    return _join(trial.model for trial in ranked) if len(ranked) == 2 else f"all {len(ranked)} models"
+    return _join(trial.arm for trial in ranked) if len(ranked) == 2 else f"all {len(ranked)} models"
 
 
 def _join(words: Iterable[str]) -> str:

@@ -28,7 +28,6 @@ from tools.lock import locked
 from tools.named import RELEASE
 from tools.progress import Progress
 from tools.results import read_trials, write_whole
-from tools.run import trials
 from tools.scale.cells import cells
 from tools.scale.local import pinning_over
 from tools.scale.results import FOLDER as CELLS
@@ -39,6 +38,7 @@ from tools.scale.terminal import show as show_cells
 from tools.status import FAILED, INTERRUPTED, REFUSED, PlainError
 from tools.terminal import RunProgress, show, show_kept, show_traces
 from tools.venue import ThisMachine, Venue
+from tools.wanted import trials
 
 if TYPE_CHECKING:
     from tools.cluster.run import Cluster
@@ -176,27 +176,25 @@ def _run(args: argparse.Namespace, console: Console, programs: Programs) -> int:
     asked, folder = _asked(args)
     console.print(asked.title, markup=False, soft_wrap=True)
     venue = _venue(args, asked, folder, programs)
-    models = _choose(args.models or asked.models, venue)
-    if args.resume is None:
-        asked = asked.of(models)
+    asked = _choose(asked, args.models, venue)
     described = venue.describe()
     with locked(folder):
         _prepare(folder, asked, venue, described)
         if asked.scale is not None:
-            return _run_scale(asked, models, folder, venue, console)
-        return _run_trials(asked, models, folder, venue, console)
+            return _run_scale(asked, folder, venue, console)
+        return _run_trials(asked, folder, venue, console)
 
 
-def _run_trials(asked: Experiment, models: Sequence[str], folder: Path, venue: Venue, console: Console) -> int:
-    kept = {(trial.model, trial.connections) for trial in read_trials(folder).trials}
-    wanted = [pair for pair in trials(asked, models) if pair not in kept]
+def _run_trials(asked: Experiment, folder: Path, venue: Venue, console: Console) -> int:
+    kept = {trial.id for trial in read_trials(folder).trials}
+    wanted = [each for each in trials(asked) if each.id not in kept]
     console.print(f"{len(wanted)} trials, kept in {folder}", markup=False, soft_wrap=True)
     with Progress(console, len(wanted), asked.warmup_s + asked.duration_s + STARTING_S) as bar:
         progress = RunProgress(bar)
         interrupted = _to_its_end(lambda: venue.measure_all(asked, wanted, folder, progress))
     found = read_trials(folder).trials
     show(console, found, _write_page(folder))
-    missing = len(set(wanted) - {(trial.model, trial.connections) for trial in found})
+    missing = len({each.id for each in wanted} - {trial.id for trial in found})
     tally = _Tally("trials", len(found), len(wanted), missing, len(progress.failures), progress.voids)
     return _status(tally, folder, interrupted)
 
@@ -235,10 +233,10 @@ def _venue(args: argparse.Namespace, asked: Experiment, folder: Path, programs: 
     return Cluster(release, run=folder.name, programs=programs, **settings)
 
 
-def _run_scale(asked: Experiment, models: Sequence[str], folder: Path, venue: Venue, console: Console) -> int:
+def _run_scale(asked: Experiment, folder: Path, venue: Venue, console: Console) -> int:
     venue.rejoin(folder)
     kept = read_cells(folder).cells
-    wanted = [cell for cell in cells(asked, models) if cell not in kept]
+    wanted = [cell for cell in cells(asked, asked.models) if cell not in kept]
     console.print(f"{len(wanted)} cells, kept in {folder}", markup=False, soft_wrap=True)
     with Progress(console, len(wanted), _cell_s(asked)) as bar:
         progress = ScaleProgress(bar)
@@ -316,22 +314,28 @@ def _asked(args: argparse.Namespace) -> tuple[Experiment, Path]:
     return experiment.read(path), (args.results or Path("results")) / name
 
 
-def _choose(asked: Sequence[str] | None, venue: Venue) -> list[str]:
-    """The models to run, each once."""
+def _choose(asked: Experiment, models: Sequence[str] | None, venue: Venue) -> Experiment:
+    """The experiment with the arms to run: those that were named, else its own, else every model there is.
+
+    Raises _Refused for an arm whose model is not there.
+    """
     known = venue.models()
-    unknown = [model for model in asked or () if model not in known]
-    if unknown:
-        raise _Refused(f"unknown model {unknown[0]!r}; there are {', '.join(known)}")
-    return list(dict.fromkeys(asked or known))
+    chosen = asked.of(list(dict.fromkeys(models or list(asked.arms) or known)))
+    for name, arm in chosen.arms.items():
+        if arm.model not in known:
+            where = "" if name == arm.model else f" of arm {name}"
+            raise _Refused(f"unknown model {arm.model!r}{where}; there are {', '.join(known)}")
+    return chosen
 
 
 def _prepare(folder: Path, asked: Experiment, venue: Venue, described: Mapping[str, Any]) -> None:
-    """Makes the results folder, or finds out that a resumed one can be written to."""
+    """Makes the results folder. Of a run that goes on it warns where the machine or the code is another one."""
     text = json.dumps(described, indent=1) + "\n"
-    write_whole(folder / "experiment.yaml", asked.to_yaml())
+    path = folder / "environment.json"
+    if not (folder / "experiment.yaml").exists():
+        write_whole(folder / "experiment.yaml", asked.to_yaml())
     for name in (CELLS if asked.scale is not None else "trials", "traces"):
         (folder / name).mkdir(exist_ok=True)
-    path = folder / "environment.json"
     if not path.exists():
         write_whole(path, text)
         venue.keep(folder)

@@ -18,17 +18,38 @@ from sweetspot.v1.control_pb2 import SnapshotReply
 from tools import whole
 from tools.status import PlainError
 
-VERSION = 1
+VERSION = 2
 
 
 class BadResultsError(PlainError):
     """A results folder that cannot be read or written; the message is one line for a person."""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class TrialId:
+    """What names a trial, in files, spans and Kubernetes objects."""
+
+    arm: str
+    point: str
+    """Its name, as `100` or `20-r400`."""
+    round: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.arm}-{self.point}-{self.round}"
+
+    @classmethod
+    def parse(cls, text: str) -> "TrialId":
+        """The reverse of `str`. Raises ValueError."""
+        arm, _, rest = text.partition("-")
+        point, _, number = rest.rpartition("-")
+        return cls(arm, point, int(number))
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One model under one number of connections."""
+    """One arm at one point in one round."""
 
+    id: TrialId
     model: str
     """The row of MODELS, as `thread_pool`."""
     connections: int
@@ -40,13 +61,18 @@ class Trial:
     after: SnapshotReply
     """The service's counters when measuring ended."""
     pods: Sequence[Mapping[str, Any]] = ()
-    """In a cluster: the service's pods, as trial.schema.json tells."""
+    """In a cluster: the service's pods, as trial.schema.json describes."""
     driver_cpus: float = 1.0
     """CPUs that each process of the driver may use: its one thread has no use for more."""
     spans: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """In a cluster: what became of the spans that each service made, as trial.schema.json tells."""
+    """In a cluster: what became of the spans that each service made, as trial.schema.json describes."""
     others_share: float | None = None
     """Share of the service's CPUs that other processes took while measuring (tools/busy.py); None: not known."""
+
+    @property
+    def arm(self) -> str:
+        """What it is a trial of: a model, unless the experiment names arms."""
+        return self.id.arm
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,37 +80,32 @@ class Found:
     """What a results folder holds."""
 
     trials: tuple[Trial, ...]
-    """By model, then connections."""
+    """By arm, then connections, point and round."""
     problems: tuple[str, ...]
     """One line for each trial whose file could not be read."""
     void: tuple[str, ...] = ()
     """One line for each that was loaded in vain."""
 
 
-def trial_name(model: str, connections: int) -> str:
-    """As its spans and its files name it."""
-    return f"{model}-{connections}"
-
-
-def trial_path(folder: Path, model: str, connections: int) -> Path:
+def trial_path(folder: Path, trial: TrialId) -> Path:
     """Where that trial is kept; it exists only once the trial has ended."""
-    return folder / "trials" / f"{trial_name(model, connections)}.json"
+    return folder / "trials" / f"{trial}.json"
 
 
 def write_trial(folder: Path, trial: Trial) -> Path:
     """Keeps a finished trial, replacing an earlier one. Raises BadResultsError."""
-    path = trial_path(folder, trial.model, trial.connections)
+    path = trial_path(folder, trial.id)
     write_whole(path, json.dumps(to_json(trial, str(path)), indent=1) + "\n")
     path.with_suffix(".void").unlink(missing_ok=True)
     return path
 
 
-def write_void(folder: Path, model: str, connections: int, why: str) -> None:
+def write_void(folder: Path, trial: TrialId, why: str) -> None:
     """Keeps in one line why there is no such trial though there was a load, replacing an earlier trial.
 
     Raises BadResultsError.
     """
-    path = trial_path(folder, model, connections)
+    path = trial_path(folder, trial)
     write_whole(path.with_suffix(".void"), f"void: {why}\n")
     path.unlink(missing_ok=True)
 
@@ -93,6 +114,9 @@ def to_json(trial: Trial, where: str) -> dict[str, Any]:
     """A trial as trial.schema.json describes it. Raises BadResultsError, whose text begins with `where`."""
     content = {
         "version": VERSION,
+        "arm": trial.id.arm,
+        "point": trial.id.point,
+        "round": trial.id.round,
         "model": trial.model,
         "connections": trial.connections,
         "result": trial.result,
@@ -124,6 +148,10 @@ def read_json(path: Path) -> Any:
 
 def from_json(content: Any, where: str) -> Trial:
     """The reverse of `to_json`. Raises BadResultsError."""
+    if isinstance(content, dict) and content.get("version", VERSION) != VERSION:
+        raise BadResultsError(
+            f"{where}: written by another version ({content['version']}, not {VERSION}): run it again"
+        )
     _check(content, where)
     try:
         before = json_format.ParseDict(content["before"], SnapshotReply())
@@ -131,6 +159,7 @@ def from_json(content: Any, where: str) -> Trial:
     except json_format.ParseError as error:
         raise BadResultsError(f"{where}: not a snapshot: {one_line(str(error))}") from error
     return Trial(
+        TrialId(content["arm"], content["point"], content["round"]),
         content["model"],
         content["connections"],
         content["result"],
@@ -160,8 +189,8 @@ def read_trials(folder: Path) -> Found:
             trials.append(read_trial(path))
         except BadResultsError as error:
             problems.append(str(error).replace(str(path), f"trials/{path.name}"))
-    by_model = sorted(trials, key=lambda trial: (trial.model, trial.connections))
-    return Found(tuple(by_model), tuple(sorted(problems)), tuple(sorted(void)))
+    by_arm = sorted(trials, key=lambda trial: (trial.arm, trial.connections, trial.id))
+    return Found(tuple(by_arm), tuple(sorted(problems)), tuple(sorted(void)))
 
 
 def write_whole(path: Path, text: str) -> None:

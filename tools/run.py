@@ -1,8 +1,6 @@
 """Runs an experiment: trial after trial, each kept as soon as it has ended.
 
-Every trial has a fresh service, so that none inherits the memory, threads or caches of the one before. The trials of
-one number of connections follow one another, model by model: what is compared is then measured within the same
-minute, and a machine that gets slower meanwhile does so for every model.
+Every trial has a fresh service, so that none inherits the memory, threads or caches of the one before.
 Must not know what is shown on a terminal or in a report.
 """
 
@@ -16,36 +14,29 @@ from tools.local import LocalError
 from tools.results import Trial, write_trial, write_void
 from tools.scratch import scratch_folder
 from tools.trial import BusyMachineError, Place, Service, measure, serving
-
-Pair = tuple[str, int]
-"""Model and connections: what names a trial."""
+from tools.wanted import Wanted
 
 
 class Watcher(Protocol):
     """Who is told how the run goes."""
 
-    def begins(self, model: str, connections: int) -> None:
+    def begins(self, trial: Wanted) -> None:
         """A trial starts."""
 
-    def waits(self, model: str, connections: int, why: str) -> None:
+    def waits(self, trial: Wanted, why: str) -> None:
         """It cannot go on yet; `why` is one line."""
 
     def ended(self, trial: Trial) -> None:
         """It has ended and is kept. That a service answered nothing is a result too."""
 
-    def void(self, model: str, connections: int, why: str) -> None:
+    def void(self, trial: Wanted, why: str) -> None:
         """The machine kept it from being made, which is kept in its place; `why` is one line."""
 
-    def failed(self, model: str, connections: int, why: str) -> None:
+    def failed(self, trial: Wanted, why: str) -> None:
         """It could not be made; `why` is one line."""
 
 
-def trials(experiment: Experiment, models: Sequence[str]) -> list[Pair]:
-    """All trials in the order in which they run."""
-    return [(model, connections) for connections in experiment.connections for model in models]
-
-
-def run(experiment: Experiment, wanted: Sequence[Pair], place: Place, watcher: Watcher) -> None:
+def run(experiment: Experiment, wanted: Sequence[Wanted], place: Place, watcher: Watcher) -> None:
     """Runs those trials. Whatever happens, every process that was started is stopped.
 
     A trial that fails is told to the watcher, and the next one runs. Raises LocalError without a backend, and
@@ -57,18 +48,18 @@ def run(experiment: Experiment, wanted: Sequence[Pair], place: Place, watcher: W
         local.running_on(pinning.others if pinning else ()),
         serving(place, "backend") as backend,
     ):
-        for model, connections in wanted:
-            watcher.begins(model, connections)
+        for each in wanted:
+            watcher.begins(each)
             try:
-                trial = _trial(experiment, model, connections, place, backend=backend, scratch=scratch)
+                trial = _trial(experiment, each, place, backend=backend, scratch=scratch)
             except LocalError as error:
                 if backend.process.has_ended():
                     raise
                 if isinstance(error, BusyMachineError):
-                    write_void(place.folder, model, connections, str(error))
-                    watcher.void(model, connections, str(error))
+                    write_void(place.folder, each.id, str(error))
+                    watcher.void(each, str(error))
                     continue
-                watcher.failed(model, connections, str(error))
+                watcher.failed(each, str(error))
                 continue
             if backend.process.has_ended():
                 raise LocalError("the backend ended")
@@ -76,10 +67,8 @@ def run(experiment: Experiment, wanted: Sequence[Pair], place: Place, watcher: W
             watcher.ended(trial)
 
 
-def _trial(
-    experiment: Experiment, model: str, connections: int, place: Place, *, backend: Service, scratch: Path
-) -> Trial:
-    options = [("backend", backend.address), *experiment.service_options.items()]
+def _trial(experiment: Experiment, wanted: Wanted, place: Place, *, backend: Service, scratch: Path) -> Trial:
+    options = [("backend", backend.address), *experiment.options(wanted.id.arm).items()]
     cpus = place.pinning.service if place.pinning else ()
-    with serving(place, model, options, cpus=cpus) as service:
-        return measure(experiment, model, connections, [service], place=place, scratch=scratch)
+    with serving(place, wanted.arm.model, options, cpus=cpus) as service:
+        return measure(experiment, wanted, [service], place=place, scratch=scratch)

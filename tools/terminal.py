@@ -13,9 +13,10 @@ from tools.busy import words
 from tools.progress import Progress
 from tools.report.look import looks
 from tools.report.table import COLUMNS, rows
-from tools.results import Trial
+from tools.results import Trial, TrialId
 from tools.traces import Jaeger, Tally, Traced
 from tools.units import count, duration
+from tools.wanted import Wanted
 
 if TYPE_CHECKING:
     from tools.cluster.overview import Overview
@@ -36,27 +37,27 @@ class RunProgress:
         """One line each."""
         self.voids = 0
 
-    def begins(self, model: str, number: int) -> None:
-        self._progress.at_hand(f"{model} at {connections(number)}")
+    def begins(self, trial: Wanted) -> None:
+        self._progress.at_hand(trial.described)
 
-    def waits(self, model: str, number: int, why: str) -> None:
-        self._progress.note(f"{model} at {connections(number)} {why}")
+    def waits(self, trial: Wanted, why: str) -> None:
+        self._progress.note(f"{trial.described} {why}")
 
     def ended(self, trial: Trial) -> None:
         p99 = measures.latency_ns(trial, "p99")
         said = unanswered(trial) or f"{count(round(measures.rate_rps(trial))):>7} calls/s"
-        self._tell(trial.model, trial.connections, said if p99 is None else f"{said}   p99 {duration(p99)}")
+        self._tell(trial.id, trial.connections, said if p99 is None else f"{said}   p99 {duration(p99)}")
 
-    def void(self, model: str, number: int, why: str) -> None:
+    def void(self, trial: Wanted, why: str) -> None:
         self.voids += 1
-        self._tell(model, number, f"void: {why}")
+        self._tell(trial.id, trial.point.connections, f"void: {why}")
 
-    def failed(self, model: str, number: int, why: str) -> None:
-        self.failures.append(f"{model} at {connections(number)} failed: {why}")
-        self._tell(model, number, f"failed: {why}")
+    def failed(self, trial: Wanted, why: str) -> None:
+        self.failures.append(f"{trial.described} failed: {why}")
+        self._tell(trial.id, trial.point.connections, f"failed: {why}")
 
-    def _tell(self, model: str, number: int, what: str) -> None:
-        self._progress.ended(f"{model:22}  {connections(number):>17}  {what}")
+    def _tell(self, trial: TrialId, number: int, what: str) -> None:
+        self._progress.ended(f"{trial.arm:22}  {connections(number):>17}  round {trial.round}  {what}")
 
 
 def show(console: Console, trials: Sequence[Trial], report: Path) -> None:
@@ -67,18 +68,18 @@ def show(console: Console, trials: Sequence[Trial], report: Path) -> None:
     console.print(_table(trials))
     for trial in trials:
         if busy := words(trial):
-            console.print(f"{trial.model} at {connections(trial.connections)}: {busy}.", markup=False)
+            console.print(f"{trial.arm} at {connections(trial.connections)}: {busy}.", markup=False)
         if nothing := unanswered(trial):
-            console.print(f"{trial.model} at {connections(trial.connections)}: {nothing}.", markup=False)
+            console.print(f"{trial.arm} at {connections(trial.connections)}: {nothing}.", markup=False)
         if late_ns := measures.counters_late_ns(trial):
             console.print(
-                f"{trial.model} at {connections(trial.connections)}: its counters were read {duration(late_ns)} late; "
+                f"{trial.arm} at {connections(trial.connections)}: its counters were read {duration(late_ns)} late; "
                 "do not trust its CPU, memory and switches.",
                 markup=False,
             )
         if lost := measures.lost_updates(trial):
             console.print(
-                f"{trial.model} at {connections(trial.connections)}: nothing keeps its transfers apart: "
+                f"{trial.arm} at {connections(trial.connections)}: nothing keeps its transfers apart: "
                 f"at least {count(lost)} updates of accounts were lost.",
                 markup=False,
             )
@@ -110,7 +111,7 @@ def show_traces(console: Console, trial: Trial, tally: Sequence[Tally], missing:
         say(f"  {name:>14}  {duration(call.latency_ns):>9}  {jaeger.trace(call)}  {call.status}")
 
     calls = traces.traced(trial)
-    say(f"\n{trial.model} at {connections(trial.connections)}: {traces.drawn(trial)}")
+    say(f"\n{trial.arm} at {connections(trial.connections)}: {traces.drawn(trial)}")
     if calls:
         link("median", traces.median(calls))
         for place, call in enumerate(traces.slowest(calls), 1):
@@ -131,7 +132,7 @@ def _table(trials: Sequence[Trial]) -> Table:
     table.add_column("", no_wrap=True)
     for heading in SHOWN.values():
         table.add_column(heading, justify="right", no_wrap=True)
-    look = looks(list(dict.fromkeys(trial.model for trial in trials)))
+    look = looks(list(dict.fromkeys(trial.arm for trial in trials)))
     for number in sorted({trial.connections for trial in trials}):
         table.add_row(f"[bold]{connections(number)}[/bold]")
         for row in rows(ranking(trials, number), trials, look):

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
-from tools.results import Trial, trial_name
+from tools.results import Trial
 from tools.units import count, duration
 
 FORWARDED = "http://localhost:16686"
@@ -60,7 +60,7 @@ class Jaeger:
             "sweetspot.model": trial.model,
             "sweetspot.connections": str(trial.connections),
             "sweetspot.run": self.run,
-            "sweetspot.trial": trial_name(trial.model, trial.connections),
+            "sweetspot.trial": str(trial.id),
             "sweetspot.measured": "true",
         }
         query = {
@@ -141,7 +141,7 @@ def period(trial: Trial) -> tuple[datetime, datetime]:
 
 def without_spans(folder: Path, trial: Trial) -> Path:
     """The file that says why a results folder has no spans of a trial."""
-    return folder / "traces" / f"{trial_name(trial.model, trial.connections)}.why"
+    return folder / "traces" / f"{trial.id}.why"
 
 
 def buckets(calls: Sequence[Traced]) -> list[Bucket]:

@@ -19,11 +19,12 @@ from sweetspot.v1.control_pb2 import SnapshotReply
 from tools import local
 from tools.busy import STARVED_SHARE, taken_share, words_for
 from tools.control import Control
-from tools.experiment import Experiment
+from tools.experiment import Experiment, Point
 from tools.local import LateError, LocalError, Pinning, Process, Programs, started
 from tools.processors import ran_ns, tree_ns
-from tools.results import Trial, trial_name
+from tools.results import Trial
 from tools.snapshots import together
+from tools.wanted import Wanted
 
 OPENING_TIMEOUT_S = 60.0
 """For the driver to start and to open its connections; it gives up sooner."""
@@ -83,8 +84,7 @@ def serving(
 
 def measure(
     experiment: Experiment,
-    model: str,
-    connections: int,
+    wanted: Wanted,
     services: Sequence[Service],
     *,
     place: Place,
@@ -97,11 +97,11 @@ def measure(
     BusyMachineError where it is late and other processes had most of the CPU.
     """
     plan, out = scratch / "plan.yaml", scratch / "result.json"
-    plan.write_text(yaml.safe_dump(dict(experiment.plan)), encoding="utf-8")
+    plan.write_text(yaml.safe_dump(experiment.calls), encoding="utf-8")
     targets = ",".join(service.address for service in services)
-    load = [*place.programs.driver, "--target", targets, "--connections", str(connections)]
-    load += ["--plan", str(plan), "--out", str(out), *_trace_file(place, "driver"), *load_flags(experiment)]
-    load += label_flags(place.folder.resolve().name, model, connections)
+    load = [*place.programs.driver, "--target", targets, "--plan", str(plan), "--out", str(out)]
+    load += [*_trace_file(place, "driver"), *load_flags(experiment, wanted.point)]
+    load += label_flags(place.folder.resolve().name, wanted)
     with _counters([service.control for service in services]) as read, started("driver", load) as driver:
         driver.expect("measuring", experiment.warmup_s + OPENING_TIMEOUT_S)
         # Before the counters: a busy service needs a second to answer with those.
@@ -111,13 +111,13 @@ def measure(
             driver.expect("measured", experiment.duration_s + GRACE_S)
             taken = others_share()
             after = read()
-            driver.finish(experiment.timeout_s + GRACE_S)
+            driver.finish(experiment.load.timeout_s + GRACE_S)
         except LateError as error:
             if (taken := others_share()) > STARVED_SHARE:
                 raise BusyMachineError(f"{words_for(taken)}; {error}") from error
             raise
     result: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
-    return Trial(model, connections, result, before, after, others_share=taken)
+    return Trial(wanted.id, wanted.arm.model, wanted.point.connections, result, before, after, others_share=taken)
 
 
 def _others(place: Place, services: Sequence[Service], limit_cpus: float | None) -> Callable[[], float]:
@@ -159,23 +159,24 @@ def _counters(addresses: Sequence[str]) -> Iterator[Callable[[], SnapshotReply]]
         yield read
 
 
-def load_flags(experiment: Experiment) -> list[str]:
+def load_flags(experiment: Experiment, point: Point) -> list[str]:
     """The driver's flags for the load."""
     flags = {
-        "--streams": experiment.streams,
-        "--rate": experiment.rate_rps,
-        "--arrival": experiment.arrival,
+        "--connections": point.connections,
+        "--streams": point.streams,
+        "--rate": point.rate_rps,
+        "--arrival": experiment.load.arrival,
         "--warmup": experiment.warmup_s,
         "--duration": experiment.duration_s,
-        "--timeout": experiment.timeout_s,
+        "--timeout": experiment.load.timeout_s,
         "--trace-ratio": experiment.trace_ratio,
     }
     return [text for flag, value in flags.items() if value is not None for text in (flag, str(value))]
 
 
-def label_flags(run: str, model: str, connections: int) -> list[str]:
+def label_flags(run: str, wanted: Wanted) -> list[str]:
     """The driver's flags for what the spans of a trial say of it."""
-    return ["--run", run, "--trial", trial_name(model, connections), "--model", model]
+    return ["--run", run, "--trial", str(wanted.id), "--model", wanted.arm.model]
 
 
 def _trace_file(place: Place, name: str) -> list[str]:

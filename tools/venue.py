@@ -8,10 +8,11 @@ from typing import Any, Protocol
 from tools import environment, local
 from tools.experiment import Experiment
 from tools.local import Pinning, Programs
-from tools.run import Pair, Watcher, run
+from tools.run import Watcher, run
 from tools.scale.local import local_ground
 from tools.scale.run import Ground
 from tools.trial import Place
+from tools.wanted import Wanted
 
 
 class Venue(Protocol):
@@ -29,7 +30,7 @@ class Venue(Protocol):
     def rejoin(self, folder: Path) -> None:
         """A grid goes on, of which more may be kept elsewhere than in the folder, or less."""
 
-    def measure_all(self, asked: Experiment, wanted: Sequence[Pair], folder: Path, watcher: Watcher) -> None:
+    def measure_all(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path, watcher: Watcher) -> None:
         """Runs those trials and keeps them in the folder."""
 
     def ground(self, folder: Path) -> AbstractContextManager[Ground]:
@@ -55,7 +56,7 @@ class ThisMachine:
     def rejoin(self, folder: Path) -> None:
         """The folder is all there is of it."""
 
-    def measure_all(self, asked: Experiment, wanted: Sequence[Pair], folder: Path, watcher: Watcher) -> None:
+    def measure_all(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path, watcher: Watcher) -> None:
         run(asked, wanted, Place(folder, self._programs, self._pinning), watcher)
 
     def ground(self, folder: Path) -> AbstractContextManager[Ground]:

@@ -8,6 +8,7 @@ import yaml
 from tests.chart.rendering import needs_helm, objects, of_kind, render_values
 from tools.cluster import job
 from tools.cluster.examples import EXAMPLES
+from tools.wanted import only
 
 pytestmark = needs_helm
 
@@ -43,7 +44,8 @@ def load_job(text: str) -> Mapping[str, Any]:
     """The one that is made of the release's ConfigMap."""
     pod = yaml.safe_load(of_kind(text, "ConfigMap")["bench-driver"]["data"]["pod.yaml"])
     load = job.Load(release="sweetspot", first="bench", run="r", pod=pod)
-    return job.manifest(load, EXAMPLES["closed-loop"].asked.of(["reactor"]), "reactor", 4)
+    asked = EXAMPLES["closed-loop"].asked
+    return job.manifest(load, asked, only(asked))
 
 
 def pods(text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

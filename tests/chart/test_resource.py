@@ -1,7 +1,6 @@
 """Pods of services and drivers say who and where they are in OpenTelemetry's words: their resource attributes."""
 
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ import yaml
 from tests.chart.rendering import needs_helm, of_kind, render
 from tools.cluster import job
 from tools.cluster.examples import EXAMPLES, driver_pod
+from tools.wanted import only
 
 _VARIABLE = re.compile(r"\$\((\w+)\)")
 OF_EVERY_POD = {
@@ -63,7 +63,8 @@ def test_drivers_name_their_release_and_image(image: str, version: str | None) -
     pod = driver_pod()
     pod["spec"]["containers"][0]["image"] = image
     load = job.Load(release="loads", first="loads", run="nightly", pod=pod, otlp_endpoint="http://collector:4318")
-    made = job.manifest(load, replace(EXAMPLES["closed-loop"].asked, models=["reactor"]), "reactor", 4)
+    asked = EXAMPLES["closed-loop"].asked
+    made = job.manifest(load, asked, only(asked))
     has = resource(yaml.safe_load(yaml.safe_dump(made))["spec"]["template"]["spec"])
     assert has.get("service.version") == version
     assert has["service.namespace"] == "loads"

@@ -12,6 +12,7 @@ from tools.results import Trial, read_trials
 OPEN_LOOP = """
 title: Do two drivers make one load?
 connections: [4]
+rounds: 1
 rate_rps: 100
 warmup_s: 0.5
 duration_s: 3

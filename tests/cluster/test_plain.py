@@ -13,6 +13,7 @@ from tests.cluster.runs import sweetspot
 from tools.cluster.examples import EXAMPLES
 from tools.cluster.job import job_name
 from tools.deploy.images import ROOT, images
+from tools.wanted import only
 
 TAG = "0.1.0"
 """Of the images, as the manifests have it."""
@@ -56,7 +57,7 @@ def test_without_helm_every_model_is_ready_and_jobs_of_their_own_show_a_table(pl
         path = tmp_path / f"{name}.yaml"
         path.write_text(example.text(name).replace(f":{TAG}", f":{plain.tag}").replace("500m", "100m"))
         plain.kubectl("apply", "--filename", str(path))
-        job = job_name(name, example.model, example.connections)
+        job = job_name(name, only(example.asked).id)
         plain.kubectl("wait", f"job/{job}", "--for=condition=Complete", "--timeout=120s", timeout_s=150)
         log = plain.kubectl("logs", f"--selector=batch.kubernetes.io/job-name={job}", "--tail=-1")
         assert log.count("asked          got") == log.count(" calls planned: ") == example.shards

@@ -61,13 +61,13 @@ def test_one_search_of_jaeger_finds_the_slowest_traced_call_of_a_trial(release: 
         answer = json.loads(release.kubectl("get", "--raw", f"/api/v1/namespaces/{release.namespace}{asked}"))
         assert [trace["traceID"] for trace in answer["data"]] == [traced(trial)[-1].trace_id]
         tags = {tag["key"]: tag["value"] for span in answer["data"][0]["spans"] for tag in span["tags"]}
-        assert (tags["sweetspot.run"], tags["sweetspot.trial"]) == (made.name, f"{trial.model}-4")
+        assert (tags["sweetspot.run"], tags["sweetspot.trial"]) == (made.name, str(trial.id))
 
 
 @pytest.mark.timeout(RUN_TIMEOUT_S)
 def test_the_report_shows_waterfalls_of_spans_that_jaeger_had(made: Path) -> None:
     for trial in trials(made):
-        kept = (made / "traces" / f"{trial.model}-{trial.connections}.jsonl").read_text(encoding="utf-8")
+        kept = (made / "traces" / f"{trial.id}.jsonl").read_text(encoding="utf-8")
         for call in (median_first(traced(trial))[0], traced(trial)[-1]):
             assert call.trace_id in kept
         assert "k8s.deployment.name" in kept
@@ -158,6 +158,7 @@ def test_a_service_or_backend_that_ends_unasked_while_it_is_measured_makes_the_t
 TOO_MUCH = """
 title: What if it takes more memory than it has?
 connections: [4]
+rounds: 1
 rate_rps: 2
 warmup_s: 0
 duration_s: 15

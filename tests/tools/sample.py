@@ -15,7 +15,7 @@ from typing import Any
 from hdrh.histogram import HdrHistogram
 from sweetspot.v1.control_pb2 import SnapshotReply
 
-from tools.results import Trial, write_trial
+from tools.results import Trial, TrialId, write_trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,8 @@ def make(folder: Path, *, models: Sequence[str] = tuple(MODELS), counts: Sequenc
             write_trial(folder, trial(model, connections))
     _write_traces(folder, models, counts)
     (folder / "experiment.yaml").write_text(
-        f"models: [{', '.join(models)}]\nconnections: [{', '.join(map(str, counts))}]\nplan: {json.dumps(PLAN)}\n"
+        f"arms: {{{', '.join(f'{model}: {{model: {model}}}' for model in models)}}}\n"
+        f"load: {{connections: [{', '.join(map(str, counts))}]}}\nplan: {json.dumps(PLAN)}\n"
     )
     (folder / "environment.json").write_text(
         json.dumps(
@@ -149,7 +150,7 @@ def trial(model: str, connections: int, **changes: Any) -> Trial:
         after.loop_lag_max_ns = int(2e6 * connections**0.5)
     for part in ("got", "asked"):
         changes[part] = result[part] | changes.get(part, {})
-    return Trial(model, connections, {**result, **changes}, before, after)
+    return Trial(TrialId(model, str(connections)), model, connections, {**result, **changes}, before, after)
 
 
 def distribution(samples: Sequence[int], count: int | None = None) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def never(_: Collection[int]) -> int:
 
 def run(folder: Path, connections: int) -> int:
     path = folder / "mine.yaml"
-    path.write_text(f"title: Why?\nmodels: [{GOOD}]\nconnections: [{connections}]\nplan: {{}}\n")
+    path.write_text(f"title: Why?\nmodels: [{GOOD}]\nconnections: [{connections}]\nplan: {{}}\nrounds: 1\n")
     return cli.main(["run", str(path), "--results", str(folder / "results")], PROGRAMS)
 
 
@@ -102,7 +102,7 @@ def test_only_a_trial_that_is_late_on_a_machine_that_others_had_is_no_failure_of
         monkeypatch.setattr("tools.trial.GRACE_S", -60)  # no time at all
     assert run(tmp_path, connections) == status
     told = capsys.readouterr()
-    assert f"connections  {word}" in told.out
+    assert f"connections  round 1  {word}" in told.out
     assert told.err.startswith(f"sweetspot: {last}; to run the 1 missing: ")
 
 

@@ -13,7 +13,7 @@ import pytest
 from tests.tools.fake_programs import ENDLESS, GOOD, PROGRAMS, STILLBORN, UNANSWERED
 from tools import cli
 
-MINE = "title: Why?\nmodels: [{models}]\nconnections: [{connections}]\nplan: {{}}\n"
+MINE = "title: Why?\nmodels: [{models}]\nconnections: [{connections}]\nplan: {{}}\nrounds: 1\n"
 
 
 def experiment(folder: Path, models: str = GOOD, connections: str = "1") -> str:
@@ -56,13 +56,13 @@ def test_models_may_be_narrowed_down(tmp_path: Path) -> None:
     results = tmp_path / "results"
     asked = experiment(tmp_path, models=f"{STILLBORN}, {GOOD}")
     assert cli.main(["run", asked, "--models", GOOD, "--results", str(results)], PROGRAMS) == 0
-    assert [path.name for path in (only(results) / "trials").iterdir()] == ["good-1.json"]
+    assert [path.name for path in (only(results) / "trials").iterdir()] == ["good-1-1.json"]
 
 
 def test_a_run_goes_on_where_it_stopped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results = tmp_path / "results"
     cli.main(["run", experiment(tmp_path, connections="1, 10"), "--results", str(results)], PROGRAMS)
-    first, second = (only(results) / "trials" / f"good-{connections}.json" for connections in (1, 10))
+    first, second = (only(results) / "trials" / f"good-{connections}-1.json" for connections in (1, 10))
     second.unlink()
     kept = first.stat()
     capsys.readouterr()
@@ -99,7 +99,7 @@ def test_a_model_that_answers_nothing_is_a_result_with_its_reason_and_no_failure
     assert cli.main(["run", asked, "--results", str(tmp_path / "results")], PROGRAMS) == 0
     told = capsys.readouterr()
     why = "no call was answered OK while measuring: 7 unfinished; first UNAVAILABLE: backend is down"
-    assert f"good                        7 connections  {why}" in told.out
+    assert f"good                        7 connections  round 1  {why}" in told.out
     assert f"good at 7 connections: {why}." in " ".join(told.out.split())
     assert why in (only(tmp_path / "results") / "report.html").read_text()
     assert not told.err
@@ -160,11 +160,11 @@ def test_a_report_names_what_it_could_not_read_and_ends_in_status_1(
 ) -> None:
     results = tmp_path / "results"
     cli.main(["run", experiment(tmp_path, connections="1, 10"), "--results", str(results)], PROGRAMS)
-    (only(results) / "trials" / "good-10.json").write_text("{")
+    (only(results) / "trials" / "good-10-1.json").write_text("{")
     capsys.readouterr()
     assert cli.main(["report", str(only(results))], PROGRAMS) == 1
     said = capsys.readouterr()
-    assert said.err.startswith("sweetspot: trials/good-10.json: not JSON: ")
+    assert said.err.startswith("sweetspot: trials/good-10-1.json: not JSON: ")
     assert said.err.count("\n") == 1
     assert "1 connection" in said.out
 
@@ -226,7 +226,7 @@ def test_an_interrupted_run_keeps_what_it_has_says_how_to_go_on_and_leaves_no_pr
     assert complained.startswith("sweetspot: interrupted; 1 finished trials are kept; to run the 1 missing: ")
     assert complained.endswith(f"sweetspot run --resume {only(results)}\n")
     assert said.splitlines()[-1] == str(only(results) / "report.html")
-    assert (only(results) / "trials" / "good-1.json").exists()
+    assert (only(results) / "trials" / "good-1-1.json").exists()
     assert processes_with(mark) == []
 
 
@@ -246,6 +246,7 @@ SCALE = """
 title: Which?
 models: [good]
 connections: [2]
+rounds: 1
 scale: {plans: {echo: {}}, replicas: [1, 64], cpus: [1], search: {trials: 1}}
 """
 

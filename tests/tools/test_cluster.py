@@ -23,9 +23,11 @@ from tools.cluster.examples import EXAMPLES
 from tools.cluster.release import Release
 from tools.cluster.run import Cluster
 from tools.local import Programs
-from tools.results import read_trials
+from tools.results import TrialId, read_trials
+from tools.wanted import only as only_trial
 
-MINE = "title: Why?\nmodels: [{models}]\nconnections: [{connections}]\nplan: {{}}\n{more}"
+MINE = "title: Why?\nmodels: [{models}]\nconnections: [{connections}]\nplan: {{}}\nrounds: 1\n{more}"
+NAMED = {"trial": "reactor-3-1", "model": "reactor", "connections": 3}
 ROOT = Path(__file__).parents[2]
 RESULTS: dict[int, list[Any]] = {}
 
@@ -40,17 +42,26 @@ def parts(shards: int, **changes: Any) -> list[Object]:
     asked = MINE.format(models="reactor", connections="3", more="")
     common = {"driver_cpus": 0.5, "spans": {}, "experiment": asked, **changes}
     return [
-        {"model": "reactor", "connections": 3, **(nothing if number else service), **common, "result": result}
+        {
+            "trial": "reactor-3-1",
+            "model": "reactor",
+            "connections": 3,
+            **(nothing if number else service),
+            **common,
+            "result": result,
+        }
         for number, result in enumerate(copy.deepcopy(results))
     ]
 
 
 def succeed(cluster: FakeCluster, made: Object) -> None:
     """All shards keep what they got."""
-    trial_name, _, connections = made["metadata"]["labels"]["sweetspot.dev/trial"].rpartition("-")
+    trial_ = TrialId.parse(job.named_by(made["metadata"]["labels"]["sweetspot.dev/trial"]))
     for number, part in enumerate(parts(made["spec"]["completions"])):
         cluster.keep_part(
-            made, {**part, "model": trial_name.replace("-", "_"), "connections": int(connections)}, str(number)
+            made,
+            {**part, "trial": str(trial_), "model": trial_.arm, "connections": int(trial_.point)},
+            str(number),
         )
     cluster.end_job(made)
 
@@ -108,12 +119,15 @@ def test_another_machine_can_fetch_it(cluster: FakeCluster, tmp_path: Path, caps
     assert cli.main(["results", "list"]) == 0
     assert capsys.readouterr().out == f"{name}  2026-01-01T00:00:00Z  1 of 1 trials  Why?\n"
     assert cli.main(["results", "pull", name, "--results", str(tmp_path / "elsewhere")]) == 0
-    for file in ("experiment.yaml", "environment.json", "trials/reactor-3.json"):
+    for file in ("experiment.yaml", "environment.json", "trials/reactor-3-1.json"):
         assert (tmp_path / "elsewhere" / name / file).read_bytes() == (only(tmp_path) / file).read_bytes()
 
 
 def test_a_job_that_somebody_applied_by_hand_is_fetched_too(cluster: FakeCluster, tmp_path: Path) -> None:
-    made = {"metadata": {"name": "example-reactor-3", "labels": {**LABELS, "sweetspot.dev/run": "example"}}, "spec": {}}
+    made = {
+        "metadata": {"name": "example-reactor-3-1", "labels": {**LABELS, "sweetspot.dev/run": "example"}},
+        "spec": {},
+    }
     for number, part in enumerate(parts(2)):
         cluster.keep_part(made, part, str(number))
     assert cli.main(["results", "pull", "example", "--results", str(tmp_path)]) == 0
@@ -158,19 +172,19 @@ def test_pods_that_are_replaced_have_nothing_to_drain_and_get_a_second(cluster: 
 
 def test_a_run_goes_on_where_it_stopped(cluster: FakeCluster, tmp_path: Path) -> None:
     run(tmp_path, "--shards", "2", connections="3, 4")
-    (only(tmp_path) / "trials" / "reactor-4.json").unlink()
+    (only(tmp_path) / "trials" / "reactor-4-1.json").unlink()
     cluster.objects["jobs"].popitem()
     for name in [name for name in cluster.objects["configmaps"] if "reactor-4" in name]:
         del cluster.objects["configmaps"][name]
     cluster.created.clear()
     assert cli.main(["run", "--resume", str(only(tmp_path))]) == 0
-    assert cluster.created == [f"jobs/{only(tmp_path).name}-reactor-4"]
+    assert cluster.created == [f"jobs/{only(tmp_path).name}-reactor-4-1"]
     assert len(read_trials(only(tmp_path)).trials) == 2
 
 
 def test_a_trial_that_ended_while_nobody_looked_is_not_run_again(cluster: FakeCluster, tmp_path: Path) -> None:
     run(tmp_path)
-    (only(tmp_path) / "trials" / "reactor-3.json").unlink()
+    (only(tmp_path) / "trials" / "reactor-3-1.json").unlink()
     cluster.created.clear()
     assert cli.main(["run", "--resume", str(only(tmp_path))]) == 0
     assert cluster.created == []
@@ -271,7 +285,7 @@ def keep_a_part(cluster: FakeCluster, made: Object, part: Object) -> None:
 
 def keep_no_part(cluster: FakeCluster, made: Object) -> None:
     keep_a_part(cluster, made, {})
-    (broken,) = (each for name, each in cluster.objects["configmaps"].items() if name.endswith("reactor-3-0"))
+    (broken,) = (each for name, each in cluster.objects["configmaps"].items() if name.endswith("reactor-3-1-0"))
     broken["binaryData"]["part.json.gz"] = "H4sIAA=="
 
 
@@ -303,10 +317,12 @@ def test_a_part_that_breaks_the_schema_is_a_void_trial_and_disturbs_no_other(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    cluster.on_job = lambda cluster, made: (keep if made["metadata"]["name"].endswith("-3") else succeed)(cluster, made)
+    cluster.on_job = lambda cluster, made: (keep if made["metadata"]["name"].endswith("-3-1") else succeed)(
+        cluster, made
+    )
     assert run(tmp_path, connections="3, 4") == 1
     folder = only(tmp_path)
-    assert (folder / "trials" / "reactor-3.void").read_text().startswith("void: ")
+    assert (folder / "trials" / "reactor-3-1.void").read_text().startswith("void: ")
     assert why in capsys.readouterr().out
     assert (folder / "report.html").exists()
     assert cli.main(["results", "pull", folder.name, "--results", str(tmp_path / "elsewhere")]) == 1
@@ -420,7 +436,7 @@ def test_a_load_that_a_quota_refuses_until_another_pod_has_gone_is_measured(
 
     cluster.on_job = lambda cluster, made: cluster.refuse_pods(made, QUOTA.format("500m"))
     asked = experiment.parse(MINE.format(models="reactor", connections="3", more=""), "mine")
-    assert trial.measure(place(make_room), asked, "reactor", 3).result["calls"]["ok"]
+    assert trial.measure(place(make_room), asked, only_trial(asked)).result["calls"]["ok"]
     (why,) = told
     assert "gets no pod: pods" in why
 
@@ -470,7 +486,7 @@ def test_what_a_load_waits_for_is_told_before_it_is_given_up(
     monkeypatch.setattr(trial, "PENDING_S", 30)
     cluster.on_job = waiting({"conditions": [NO_ROOM]})
     asked = experiment.parse(MINE.format(models="reactor", connections="3", more=""), "mine")
-    assert trial.measure(place(make_room), asked, "reactor", 3).result["calls"]["ok"]
+    assert trial.measure(place(make_room), asked, only_trial(asked)).result["calls"]["ok"]
     (why,) = told
     assert why.startswith("waits: pod load-0 is Pending: 0/2 nodes are available: 2 Insufficient cpu")
 
@@ -518,10 +534,10 @@ def test_a_job_name_that_is_taken_is_another_s_and_left_alone(
     cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tools.cluster.run.run_name", lambda *_: "mine")
-    cluster.put("jobs", {"metadata": {"name": "mine-reactor-3"}})
+    cluster.put("jobs", {"metadata": {"name": "mine-reactor-3-1"}})
     assert run(tmp_path) == 1
-    assert f"job mine-reactor-3 in namespace {NAMESPACE} is another's; try: kubectl delete" in capsys.readouterr().out
-    assert list(cluster.objects["jobs"].values()) == [{"metadata": {"name": "mine-reactor-3"}}]
+    assert f"job mine-reactor-3-1 in namespace {NAMESPACE} is another's; try: kubectl delete" in capsys.readouterr().out
+    assert list(cluster.objects["jobs"].values()) == [{"metadata": {"name": "mine-reactor-3-1"}}]
 
 
 def test_a_trial_is_not_given_up_because_the_cluster_once_did_not_answer(cluster: FakeCluster, tmp_path: Path) -> None:
@@ -660,7 +676,7 @@ def test_a_run_that_is_not_there_is_told_with_how_to_find_those_that_are(
     assert not results.exists()
 
 
-LABELS = {**OURS, "sweetspot.dev/trial": "reactor-3"}
+LABELS = {**OURS, "sweetspot.dev/trial": "reactor-3-1"}
 
 
 def test_the_example_jobs_are_those_that_runs_make() -> None:
@@ -681,7 +697,7 @@ def test_no_shard_is_run_twice_or_for_ever(name: str) -> None:
 
 @pytest.mark.parametrize("run_name", ["a", "a-very-long-name-of-an-experiment-20261123t100000z", "x" * 60])
 def test_a_pod_s_host_name_is_never_too_long(run_name: str) -> None:
-    name = job.job_name(run_name, "thread_per_connection", 100_000)
+    name = job.job_name(run_name, TrialId("thread_per_connection", "100000"))
     assert len(f"{name}-99999") <= 63
     assert name[0].isalnum()
 
@@ -730,7 +746,7 @@ def test_traces_are_linked_and_counted(
     cluster.on_job = traced
     run(tmp_path)
     folder = only(tmp_path)
-    root = {"traceId": "ab" * 16, "spanId": "d1", "attributes": said_of(folder.name, "reactor-3")}
+    root = {"traceId": "ab" * 16, "spanId": "d1", "attributes": said_of(folder.name, "reactor-3-1")}
     of_another = {"traceId": "cd" * 16, "spanId": "d2", "attributes": said_of(folder.name, "reactor-10")}
     found = [otlp("driver", root, of_another), otlp("reactor", *({"traceId": f"{two * 16}"} for two in ("ab", "cd")))]
     jaeger_says(cluster, {"result": {"resourceSpans": found}})
@@ -753,7 +769,7 @@ def test_the_report_of_a_cluster_run_has_its_waterfalls_and_needs_no_jaeger_for_
     jaeger_says(cluster, {"result": {"resourceSpans": found}}, f"/{'ab' * 16}")
     cluster.on_job = traced
     run(tmp_path)
-    kept = (only(tmp_path) / "traces" / "reactor-3.jsonl").read_text(encoding="utf-8")
+    kept = (only(tmp_path) / "traces" / "reactor-3-1.jsonl").read_text(encoding="utf-8")
     assert [json.loads(line) for line in kept.splitlines()] == [{"resourceSpans": found}]
     page = (only(tmp_path) / "report.html").read_text(encoding="utf-8")
     assert "only traced" in page

@@ -1,4 +1,4 @@
-"""Experiments: what is written is what is asked, and what is wrong is told before anything starts."""
+"""Experiments: what is written is what is asked, and what is wrong is reported before anything starts."""
 
 from pathlib import Path
 
@@ -6,12 +6,20 @@ import pytest
 import yaml
 
 from tools import experiment
-from tools.experiment import BadExperimentError
+from tools.experiment import Arm, BadExperimentError
 from tools.named import names
 
 LEAST = "title: Why?\nconnections: [1]\nplan: {steps: []}\n"
-
-
+LONG = """
+title: Who waits?
+arms:
+  loop: {model: reactor}
+  pool: {model: thread-pool, options: {threads_per_cpu: [4, 16]}}
+load: {connections: [10, 20], rate_rps: [100, 200.5], arrival: poisson, idle: 50}
+mix:
+  innocent: {share: 9, steps: [{compute: {rounds: 5}}]}
+  blocker: {share: 1, steps: [{block: {duration_us: 50000}}]}
+"""
 SCALE = """
 title: How many?
 connections: [8]
@@ -33,75 +41,112 @@ def test_every_experiment_with_a_name_is_valid(name: str) -> None:
     assert experiment.read(experiment.find(name)).title.endswith("?")
 
 
-def test_the_default_experiment_ends_within_its_time() -> None:
-    default = experiment.read(experiment.find("default"))
-    models, set_up_s, around_a_trial_s = 6, 60, 1.5
-    trial_s = default.warmup_s + default.duration_s + around_a_trial_s
-    assert set_up_s + models * len(default.connections) * trial_s <= 180
+def test_what_is_left_out_has_a_default() -> None:
+    asked = experiment.parse(LEAST, "mine")
+    assert (asked.arms, asked.rounds, asked.blocks) == ({}, 3, 1)
+    assert (asked.load.streams, asked.load.rate_rps, asked.load.timeout_s) == ((1,), None, 10)
 
 
-def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
-    asked = experiment.read(written(tmp_path, LEAST))
-    assert (asked.models, asked.streams, asked.rate_rps, asked.timeout_s) == (None, 1, None, 10)
+def test_the_short_form_is_the_long_one_with_one_axis() -> None:
+    short = "title: Why?\nmodels: [thread-pool]\nconnections: [1, 9]\nrate_rps: 50\narrival: poisson\nplan: {}\n"
+    long = """
+title: Why?
+arms: {thread_pool: {model: thread_pool}}
+load: {connections: [1, 9], rate_rps: [50], arrival: poisson}
+plan: {}
+"""
+    assert experiment.parse(short, "mine") == experiment.parse(long, "mine")
 
 
-def test_an_open_loop_has_no_streams(tmp_path: Path) -> None:
-    asked = experiment.read(written(tmp_path, LEAST + "rate_rps: 50\n"))
-    assert (asked.streams, asked.rate_rps) == (None, 50)
+def test_an_open_loop_has_no_streams() -> None:
+    load = experiment.parse(LEAST + "rate_rps: 50\n", "mine").load
+    assert (load.streams, load.rate_rps) == (None, (50,))
 
 
-def test_models_may_be_spelled_with_dashes(tmp_path: Path) -> None:
-    assert experiment.read(written(tmp_path, LEAST + "models: [thread-pool]\n")).models == ["thread_pool"]
+def test_a_list_of_values_for_an_option_is_an_arm_for_each() -> None:
+    assert experiment.parse(LONG, "mine").arms == {
+        "loop": Arm(model="reactor"),
+        "pool_4": Arm(model="thread_pool", options={"threads_per_cpu": 4}),
+        "pool_16": Arm(model="thread_pool", options={"threads_per_cpu": 16}),
+    }
 
 
-def test_a_scale_has_an_objective_and_a_search_though_nobody_wrote_them(tmp_path: Path) -> None:
-    asked = experiment.read(written(tmp_path, SCALE + "  objective: {p99_ms: 20}\n  workers: {thread-pool: {n: [1]}}"))
+def test_lists_in_the_load_span_the_points() -> None:
+    points = experiment.parse(LONG, "mine").points
+    assert [point.name for point in points] == ["10-r100", "10-r200.5", "20-r100", "20-r200.5"]
+    assert points[1].described == "10 connections, 200.5 calls/s, 50 idle"
+
+
+def test_models_that_are_named_are_arms_and_arms_stay_what_they_are() -> None:
+    asked = experiment.parse(LONG, "mine").of(["pool_4", "coroutines"])
+    assert asked.arms == {
+        "pool_4": Arm(model="thread_pool", options={"threads_per_cpu": 4}),
+        "coroutines": Arm(model="coroutines"),
+    }
+
+
+def test_a_scale_has_an_objective_and_a_search_though_none_is_written() -> None:
+    asked = experiment.parse(SCALE + "  objective: {p99_ms: 20}\n  workers: {thread-pool: {n: [1]}}", "mine")
     assert asked.scale is not None
     assert (asked.scale.objective.p99_ms, asked.scale.objective.ok_share, asked.scale.search.trials) == (20, 0.999, 12)
-    assert asked.scale.workers == {"thread_pool": {"n": [1]}}
-    assert (asked.rate_rps, asked.streams, asked.plan) == (None, None, {})
+    assert asked.scale.workers == {"thread_pool": {"n": (1,)}}
+    assert (asked.load.rate_rps, asked.load.streams, asked.plan) == (None, None, {})
 
 
-def test_a_scale_comes_back_as_it_was_kept(tmp_path: Path) -> None:
-    asked = experiment.read(written(tmp_path, SCALE + "arrival: poisson\n"))
-    assert experiment.read(written(tmp_path, asked.of(["reactor"]).to_yaml())) == asked.of(["reactor"])
-
-
-@pytest.mark.parametrize("more", ["", "models: [reactor]\n", "rate_rps: 5\narrival: poisson\n", "trace_ratio: 0\n"])
-def test_an_experiment_comes_back_as_it_was_kept(tmp_path: Path, more: str) -> None:
-    asked = experiment.read(written(tmp_path, LEAST + more)).of(["reactor", "thread_pool"])
-    assert experiment.read(written(tmp_path, asked.to_yaml())) == asked
+@pytest.mark.parametrize(
+    "text",
+    [
+        LEAST,
+        LEAST + "models: [reactor]\n",
+        LEAST + "rate_rps: 5\narrival: poisson\n",
+        LEAST + "trace_ratio: 0\n",
+        LONG,
+        SCALE + "arrival: poisson\n",
+    ],
+    ids=["the least", "models", "an open loop", "no traces", "the long form", "a scale"],
+)
+def test_an_experiment_comes_back_as_it_was_kept(text: str) -> None:
+    asked = experiment.parse(text, "mine").of(["reactor", "thread_pool"])
+    assert experiment.parse(asked.to_yaml(), "kept") == asked
 
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "is not of type 'object'"),
+        ("", "not a mapping"),
         ("title: [", "not YAML"),
-        ("title: Why?\nconnections: [1]\n", "'plan' is a required property"),
-        (LEAST + "conections: [2]\n", "'conections' was unexpected"),
-        (LEAST.replace("[1]", "[0]"), "at $.connections[0]: 0 is less than the minimum of 1"),
-        (LEAST.replace("[1]", "[]"), "at $.connections"),
-        (LEAST.replace("[1]", "[1, 1]"), "has non-unique elements"),
-        (LEAST + "duration_s: 0\n", "at $.duration_s"),
+        (LEAST + "title: Who?\n", "line 4: the key 'title' is given twice"),
+        ("title: Why?\nconnections: [1]\n", "at $: exactly one of plan and mix is needed"),
+        (LEAST + "conections: [2]\n", "at $: Object contains unknown field `conections`"),
+        (LEAST.replace("[1]", "[0]"), "at $.connections[0]: Expected `int` >= 1"),
+        (LEAST.replace("[1]", "[]"), "at $.connections: Expected `array` of length >= 1"),
+        (LEAST.replace("[1]", "[1, 1]"), "at $.connections: a value is given twice"),
+        (LEAST.replace("[1]", "many"), "at $.connections: Expected `array`, got `str`"),
+        (LEAST + "duration_s: 0\n", "at $.duration_s: Expected `float` >= 0.01"),
+        (LEAST + "rounds: 0\n", "at $.rounds: Expected `int` >= 1"),
+        (LEAST + "models: reactor\n", "at $.models: Expected `all` or a list of models"),
         (LEAST + "streams: 1\nrate_rps: 5\n", "exclude each other"),
-        (LEAST + "arrival: poisson\n", "'rate_rps' is a dependency of 'arrival'"),
-        (LEAST + "service_options: {port: 80}\n", "at $.service_options"),
-        (LEAST.replace("steps: []", "steps: [{compute: {round: 1}}]"), 'at $.plan: '),
+        (LEAST + "arrival: poisson\n", "at $.arrival: arrival needs an open loop: set rate_rps"),
+        (LEAST + "service_options: {port: 80}\n", "at $.service_options: port is set by the run itself"),
+        (LEAST.replace("steps: []", "steps: [{compute: {round: 1}}]"), "at $.plan: "),
         (LEAST.replace("steps: []", "steps: [{sleep: {duration_us: -1}}]"), "at $.plan: "),
-        (SCALE + "plan: {}\n", "plan, streams and rate_rps exclude it"),
-        (SCALE.replace("[8]", "[8, 9]"), "at $.connections: [8, 9] is too long"),
-        (SCALE.replace("[1, 2]", "[0]"), "at $.scale.replicas[0]: 0 is less than the minimum of 1"),
+        (LEAST + "mix: {a: {share: 1}}\n", "at $: exactly one of plan and mix is needed"),
+        (LONG.replace("share: 9", "share: 0"), "at $.mix.innocent.share: share is 0: it is a weight above 0"),
+        (LONG.replace("compute", "compote"), "at $.mix.innocent: "),
+        (LONG.replace("model: reactor", "modell: reactor"), "at $.arms.loop: Object contains unknown field `modell`"),
+        (LONG.replace("loop:", "Loop!:"), "at $.arms.Loop!: Expected `str` matching regex"),
+        (LONG.replace("idle: 50", "idle: -1"), "at $.load.idle[0]: Expected `int` >= 0"),
+        (LONG + "models: all\n", "at $.models: models and arms exclude each other"),
+        (SCALE + "plan: {}\n", "plan, mix, streams and rates exclude it"),
+        (SCALE.replace("[8]", "[8, 9]"), "at $.connections: scale takes one number of connections"),
+        (SCALE.replace("[1, 2]", "[0]"), "at $.scale.replicas[0]: Expected `int` >= 1"),
         (SCALE.replace("rounds", "round"), "at $.scale.plans.cpu: "),
-        (SCALE + "  objective: {p99: 20}\n", "at $.scale.objective: "),
+        (SCALE + "  objective: {p99: 20}\n", "at $.scale.objective: Object contains unknown field `p99`"),
     ],
-    ids=[
-        "empty", "not YAML", "no plan", "a typo", "no connection", "no trial", "twice", "no time", "two loops",
-        "arrivals in a closed loop", "an option of the run", "an unknown field", "a negative duration",
-        "a plan beside the scale's", "two numbers of connections", "no replica", "a scale's plan", "a typo within",
-    ],
-)  # fmt: skip
-def test_a_bad_experiment_is_refused_in_one_line_that_says_where(tmp_path: Path, text: str, complaint: str) -> None:
+)
+def test_a_bad_experiment_is_rejected_in_one_line_that_names_the_place(
+    tmp_path: Path, text: str, complaint: str
+) -> None:
     with pytest.raises(BadExperimentError) as refused:
         experiment.read(written(tmp_path, text))
     assert str(refused.value).startswith(f"{tmp_path / 'mine.yaml'}: ")

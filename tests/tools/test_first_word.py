@@ -55,7 +55,7 @@ def test_an_interrupt_while_a_library_is_loaded_is_one_line(module: str, tmp_pat
     """A folder of trials, and one of a grid: between them their pages need every library."""
     folder = tmp_path / ("cells" if module == "scipy" else "trials")
     folder.mkdir()
-    (tmp_path / "experiment.yaml").write_text("title: Why?\nmodels: [good]\nconnections: [1]\nplan: {}\n")
+    (tmp_path / "experiment.yaml").write_text("title: Why?\nmodels: [good]\nconnections: [1]\nplan: {}\nrounds: 1\n")
     told = python(INTERRUPTED_AT.format(module=module, arguments=["report", str(tmp_path)]))
     assert (told.returncode, told.stdout, told.stderr) == (130, "", "sweetspot: interrupted\n")
 

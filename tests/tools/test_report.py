@@ -15,7 +15,7 @@ from tools import report
 from tools.answer import answer
 from tools.report.look import looks
 from tools.report.table import rows
-from tools.results import BadResultsError, Trial, read_trials, trial_path, write_trial
+from tools.results import BadResultsError, Trial, TrialId, read_trials, trial_path, write_trial
 
 
 class Text(HTMLParser):
@@ -93,7 +93,7 @@ def test_every_plot_has_a_line_for_every_model(tmp_path: Path) -> None:
 
 def test_a_missing_trial_is_named_and_leaves_a_gap_not_a_zero(tmp_path: Path) -> None:
     folder = sample.make(tmp_path)
-    trial_path(folder, "reactor", 1000).unlink()
+    trial_path(folder, TrialId("reactor", "1000")).unlink()
     assert "reactor at 1,000 connections: no trial." in read(folder)
     throughput = drawing(folder)["plots"][0]["views"][0]
     (line,) = (line for line in throughput["lines"] if line["model"] == "reactor")
@@ -103,7 +103,7 @@ def test_a_missing_trial_is_named_and_leaves_a_gap_not_a_zero(tmp_path: Path) ->
 
 def test_a_model_that_was_asked_for_and_never_ran_is_named(tmp_path: Path) -> None:
     folder = sample.make(tmp_path, models=["reactor"], counts=[10])
-    (folder / "experiment.yaml").write_text("models: [reactor, thread-pool]\nconnections: [10]\n")
+    (folder / "experiment.yaml").write_text("arms: {reactor: {}, thread_pool: {}}\nload: {connections: [10]}\n")
     assert "thread_pool at 10 connections: no trial." in read(folder)
 
 
@@ -209,7 +209,7 @@ def test_a_folder_without_a_trial_still_makes_a_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["environment.json", "experiment.yaml", "traces/driver.jsonl", "trials/reactor-10.json"]
+    "name", ["environment.json", "experiment.yaml", "traces/driver.jsonl", "trials/reactor-10-1.json"]
 )
 def test_a_file_that_is_half_written_costs_only_itself(tmp_path: Path, name: str) -> None:
     folder = sample.make(tmp_path, counts=[10])
@@ -224,7 +224,7 @@ def test_what_a_folder_says_is_text_and_never_markup(tmp_path: Path) -> None:
     folder = sample.make(tmp_path, models=["reactor"], counts=[10])
     attack = "</script><script>alert(1)</script>"
     (folder / "environment.json").write_text(json.dumps({"kernel": attack}))
-    (folder / "experiment.yaml").write_text(f"models: ['{attack}']\nconnections: [10]\n")
+    (folder / "experiment.yaml").write_text(f"arms: {{'{attack}': {{}}}}\nload: {{connections: [10]}}\n")
     assert attack not in report.write(folder).read_text(encoding="utf-8")
 
 

@@ -14,7 +14,7 @@ from selenium.webdriver.support.wait import WebDriverWait
 from tests.tools import sample
 from tests.tools.scale import sample as grid_sample
 from tools import report
-from tools.results import trial_path, write_trial
+from tools.results import TrialId, trial_path, write_trial
 from tools.scale import page
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -125,7 +125,7 @@ def test_no_button_sends_the_results_away(browser: webdriver.Chrome, whole: Path
 
 def test_a_missing_trial_breaks_no_plot(browser: webdriver.Chrome, tmp_path: Path) -> None:
     folder = sample.make(tmp_path, models=["reactor", "coroutines"], counts=[1, 10, 100])
-    trial_path(folder, "reactor", 10).unlink()
+    trial_path(folder, TrialId("reactor", "10")).unlink()
     show(browser, report.write(folder), 1280)
     assert browser.get_log("browser") == []
     assert len(browser.find_elements(By.CSS_SELECTOR, "#throughput .points path")) == 5

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.tools.sample import trial
-from tools.results import BadResultsError, Found, read_trial, read_trials, trial_path, write_trial, write_void
+from tools.results import BadResultsError, Found, TrialId, read_trial, read_trials, trial_path, write_trial, write_void
 
 
 def test_a_trial_comes_back_as_it_was_written(tmp_path: Path) -> None:
@@ -14,14 +14,14 @@ def test_a_trial_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert read_trial(write_trial(tmp_path, written)) == written
 
 
-def test_a_trial_is_kept_under_its_model_and_connections(tmp_path: Path) -> None:
-    assert write_trial(tmp_path, trial("thread_pool", 100)) == tmp_path / "trials" / "thread_pool-100.json"
+def test_a_trial_is_kept_under_its_arm_point_and_round(tmp_path: Path) -> None:
+    assert write_trial(tmp_path, trial("thread_pool", 100)) == tmp_path / "trials" / "thread_pool-100-1.json"
 
 
 def test_a_trial_is_kept_or_void_as_was_said_last(tmp_path: Path) -> None:
     path = write_trial(tmp_path, trial("reactor", 10))
-    write_void(tmp_path, "reactor", 10, "it crashed")
-    assert read_trials(tmp_path) == Found((), (), void=("reactor-10: void: it crashed",))
+    write_void(tmp_path, TrialId("reactor", "10"), "it crashed")
+    assert read_trials(tmp_path) == Found((), (), void=("reactor-10-1: void: it crashed",))
     write_trial(tmp_path, trial("reactor", 10))
     assert list(path.parent.iterdir()) == [path]
 
@@ -70,16 +70,18 @@ def test_a_broken_trial_file_is_named_and_the_others_are_still_read(
     tmp_path: Path, content: str | bytes, complaint: str
 ) -> None:
     write_trial(tmp_path, trial("reactor", 10))
-    trial_path(tmp_path, "reactor", 100).write_bytes(content if isinstance(content, bytes) else content.encode())
+    trial_path(tmp_path, TrialId("reactor", "100")).write_bytes(
+        content if isinstance(content, bytes) else content.encode()
+    )
     found = read_trials(tmp_path)
     assert [each.connections for each in found.trials] == [10]
     assert len(found.problems) == 1
-    assert found.problems[0].startswith("trials/reactor-100.json: ")
+    assert found.problems[0].startswith("trials/reactor-100-1.json: ")
     assert complaint in found.problems[0]
     assert "\n" not in found.problems[0]
 
 
-@pytest.mark.parametrize("change", [{"version": 2}, {"before": {"cpu_user_ns": "much"}}, {"after": {"no_field": 1}}])
+@pytest.mark.parametrize("change", [{"version": 1}, {"before": {"cpu_user_ns": "much"}}, {"after": {"no_field": 1}}])
 def test_a_trial_of_another_form_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
     path = write_trial(tmp_path, trial("reactor", 10))
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))

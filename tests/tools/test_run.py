@@ -6,30 +6,28 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.tools.fake_programs import GOOD, MORTAL, PROGRAMS, REFUSED, STILLBORN, STUBBORN, UNANSWERED
+from tests.tools.fake_programs import GOOD, MODELS, MORTAL, PROGRAMS, REFUSED, STILLBORN, STUBBORN, UNANSWERED
 from tools import experiment
-from tools.experiment import Experiment
+from tools.experiment import Arm, Experiment, Load, Point
 from tools.local import LocalError, Programs
 from tools.measures import rate_rps
-from tools.results import Trial, read_trials
-from tools.run import Pair, run, trials
+from tools.results import Trial, TrialId, read_trials
+from tools.run import run
 from tools.trial import Place
+from tools.wanted import Wanted
 
 ASKED = Experiment(
     title="Why?",
-    models=None,
-    connections=[1, 10],
-    streams=2,
-    rate_rps=None,
-    arrival=None,
+    arms={model: Arm(model=model) for model in MODELS},
+    load=Load(connections=(1, 10), streams=(2,)),
     warmup_s=0.5,
     duration_s=3,
-    timeout_s=10,
     trace_ratio=0.25,
     plan={"steps": [{"compute": {"rounds": 5}}], "payload_bytes": 8},
-    scale=None,
     service_options={"queue_bound": 7},
 )
+Pair = tuple[str, int]
+"""Model and connections."""
 
 
 @dataclass
@@ -41,30 +39,35 @@ class Notes:
     failures: dict[Pair, str] = field(default_factory=dict)
     voids: dict[Pair, str] = field(default_factory=dict)
 
-    def begins(self, model: str, connections: int) -> None:
-        self.begun.append((model, connections))
+    def begins(self, trial: Wanted) -> None:
+        self.begun.append(_pair(trial))
 
-    def waits(self, model: str, connections: int, why: str) -> None:
-        raise AssertionError(f"nothing here waits: {model} at {connections}: {why}")
+    def waits(self, trial: Wanted, why: str) -> None:
+        raise AssertionError(f"nothing here waits: {trial.described}: {why}")
 
     def ended(self, trial: Trial) -> None:
         self.kept.append(trial)
 
-    def void(self, model: str, connections: int, why: str) -> None:
-        self.voids[model, connections] = why
+    def void(self, trial: Wanted, why: str) -> None:
+        self.voids[_pair(trial)] = why
 
-    def failed(self, model: str, connections: int, why: str) -> None:
-        self.failures[model, connections] = why
+    def failed(self, trial: Wanted, why: str) -> None:
+        self.failures[_pair(trial)] = why
 
 
-def run_fakes(folder: Path, *wanted: Pair, programs: Programs = PROGRAMS) -> Notes:
+def _pair(trial: Wanted) -> Pair:
+    return trial.arm.model, trial.point.connections
+
+
+def wanted(model: str, connections: int) -> Wanted:
+    point = Point(name=str(connections), connections=connections, streams=2)
+    return Wanted(TrialId(model, point.name), Arm(model=model), point)
+
+
+def run_fakes(folder: Path, *pairs: Pair, programs: Programs = PROGRAMS) -> Notes:
     notes = Notes()
-    run(ASKED, wanted, Place(folder, programs, None), notes)
+    run(ASKED, [wanted(*pair) for pair in pairs], Place(folder, programs, None), notes)
     return notes
-
-
-def test_models_that_are_compared_are_measured_one_after_the_other() -> None:
-    assert trials(ASKED, ["a", "b"]) == [("a", 1), ("b", 1), ("a", 10), ("b", 10)]
 
 
 def test_a_trial_is_kept_with_the_counters_of_the_service_that_it_loaded(tmp_path: Path) -> None:
@@ -85,11 +88,11 @@ def test_the_driver_is_given_what_the_experiment_asks(tmp_path: Path) -> None:
         "--streams": "2",
         "--warmup": "0.5",
         "--duration": "3",
-        "--timeout": "10",
+        "--timeout": "10.0",
         "--trace-ratio": "0.25",
         "--trace-file": str(tmp_path / "traces" / "driver.jsonl"),
         "--run": tmp_path.name,
-        "--trial": f"{GOOD}-10",
+        "--trial": f"{GOOD}-10-1",
         "--model": GOOD,
     }
 
@@ -137,9 +140,9 @@ def test_without_a_backend_nothing_is_measured(tmp_path: Path) -> None:
 
 def test_the_real_programs_do_the_same_work_and_leave_spans_of_it(tmp_path: Path) -> None:
     (tmp_path / "traces").mkdir()
-    smoke = experiment.read(experiment.find("smoke"))
+    smoke = experiment.read(experiment.find("smoke")).of(["reactor", "thread_per_connection"])
     notes = Notes()
-    run(smoke, [("reactor", 1), ("thread_per_connection", 4)], Place(tmp_path, Programs(), None), notes)
+    run(smoke, [wanted("reactor", 1), wanted("thread_per_connection", 4)], Place(tmp_path, Programs(), None), notes)
     assert not notes.failures
     assert len({checksum for trial in notes.kept for checksum in trial.result["checksums"]}) == 1
     for trial in notes.kept:

@@ -1,6 +1,7 @@
 """What the terminal says beside the numbers."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,6 @@ from rich.console import Console
 from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tests.tools.sample import trial
-from tools.results import Trial
 from tools.terminal import show
 
 BEGUN_NS, ENDED_NS = 10**12, 10**12 + 4 * 10**9
@@ -26,7 +26,7 @@ def test_counters_that_were_read_late_are_not_passed_off_as_good(
     before = SnapshotReply(monotonic_ns=BEGUN_NS + before_late_ns)
     after = SnapshotReply(monotonic_ns=ENDED_NS + after_late_ns)
     console = Console(file=io.StringIO(), width=120)
-    show(console, [Trial("reactor", 10, made.result, before, after)], Path("report.html"))
+    show(console, [replace(made, before=before, after=after)], Path("report.html"))
     said = console.file.getvalue()  # type: ignore[attr-defined]  # it is a StringIO
     assert ("counters were read" in said) == (told is not None)
     assert (told or "") in said

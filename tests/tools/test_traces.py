@@ -93,7 +93,7 @@ def test_one_search_finds_the_slowest_traced_call_of_a_model_at_so_many_connecti
         "sweetspot.model": "reactor",
         "sweetspot.connections": "10",
         "sweetspot.run": "nightly",
-        "sweetspot.trial": "reactor-10",
+        "sweetspot.trial": "reactor-10-1",
         "sweetspot.measured": "true",
     }
     assert query["minDuration"] == "7000us"

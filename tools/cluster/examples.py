@@ -4,15 +4,17 @@
 """
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from msgspec.structs import replace
 
 from tools import experiment
 from tools.cluster import job
 from tools.cluster.api import Object
-from tools.experiment import Experiment
+from tools.experiment import Experiment, Load
+from tools.wanted import only
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +22,6 @@ class Example:
     """One trial as a Job."""
 
     told: str
-    model: str
-    connections: int
     shards: int
     balance: str
     asked: Experiment
@@ -37,7 +37,7 @@ class Example:
             balance=self.balance,
             otlp_endpoint="http://sweetspot-jaeger:4318",
         )
-        made = job.manifest(load, self.asked.of([self.model]), self.model, self.connections)
+        made = job.manifest(load, self.asked, only(self.asked))
         header = _HEADER.format(told=self.told, name=name, job=made["metadata"]["name"])
         return header + yaml.dump(made, Dumper=_AsWritten, sort_keys=False, width=120)
 
@@ -54,20 +54,19 @@ _SMOKE = experiment.read(experiment.find("smoke"))
 EXAMPLES = {
     "closed-loop": Example(
         "Two drivers with two connections each, and on each always one call: as fast as the model answers",
-        model="reactor",
-        connections=4,
         shards=2,
         balance="headless",
-        asked=_SMOKE,
+        asked=replace(_SMOKE.of(["reactor"]), load=Load(connections=(4,), streams=(1,))),
     ),
     "open-loop": Example(
         "One driver that sends 100 calls/s, answered or not: a wait counts from when a call was due",
-        model="coroutines",
-        connections=10,
         shards=1,
         balance="per-connection",
         asked=replace(
-            _SMOKE, title="Does it keep up?", streams=None, rate_rps=100.0, arrival="poisson", duration_s=10.0
+            _SMOKE.of(["coroutines"]),
+            title="Does it keep up?",
+            load=Load(connections=(10,), rate_rps=(100.0,), arrival="poisson"),
+            duration_s=10.0,
         ),
     ),
 }

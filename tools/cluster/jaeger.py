@@ -10,7 +10,7 @@ from typing import Any
 
 from tools.cluster.api import ClusterError, NotThereError
 from tools.cluster.release import Release
-from tools.results import Trial, trial_name
+from tools.results import Trial
 from tools.traces import period
 
 _PORT = "16686"
@@ -60,7 +60,7 @@ def count_spans(release: Release, trial: Trial, run: str) -> tuple[Counter[str],
     except ClusterError as error:
         raise _silent(release, name, error) from None
     groups = answer.get("result", {}).get("resourceSpans", [])
-    ours = {"sweetspot.run": run, "sweetspot.trial": trial_name(trial.model, trial.connections)}
+    ours = {"sweetspot.run": run, "sweetspot.trial": str(trial.id)}
     of_process = [
         (_attributes(group["resource"]).get("service.name", ""), span)
         for group in groups

@@ -5,11 +5,14 @@ that fails ends the others (`maxFailedIndexes`), none runs for ever (`activeDead
 by itself (`ttlSecondsAfterFinished`), while the results stay. Must not talk to a cluster.
 """
 
+import re
 from dataclasses import dataclass
 
 from tools.cluster.api import Object
 from tools.cluster.release import BARRIER_PORT, dns
 from tools.experiment import Experiment
+from tools.results import TrialId
+from tools.wanted import Wanted
 
 KEPT_S = 3600
 """How long a Job that has ended, and its logs, stay."""
@@ -43,29 +46,40 @@ class Load:
         return str(self.pod["spec"]["containers"][0]["image"])
 
 
-def job_name(run: str, model: str, connections: int) -> str:
-    """The trial's Job. What is cut off of a long name is the run's beginning."""
-    return f"{run}-{dns(model)}-{connections}"[-_MAX_NAME:].lstrip("-.")
+def job_name(run: str, trial: TrialId) -> str:
+    """The trial's Job. What is cut off of a long name is the run's beginning. No dot: pods have it as host name."""
+    return f"{run}-{label_of(trial)}".replace(".", "-")[-_MAX_NAME:].lstrip("-")
 
 
-def labels(load: Load, model: str, connections: int) -> dict[str, str]:
+def label_of(trial: TrialId) -> str:
+    """The trial as a label's value."""
+    return f"{dns(trial.arm)}-{trial.point}-{trial.round}"
+
+
+def named_by(label: str) -> str:
+    """The trial of such a label, as `str` of it. An arm's name has no dash."""
+    arm, point, number = re.fullmatch(r"(.*?)-(\d.*)-(\d+)", label).groups()  # type: ignore[union-attr]  # our own
+    return str(TrialId(arm.replace("-", "_"), point, int(number)))
+
+
+def labels(load: Load, trial: TrialId) -> dict[str, str]:
     """What the Job, its pods and its results have; the first two have those of the chart's owner too."""
     return {
         "app.kubernetes.io/name": "sweetspot",
         "app.kubernetes.io/instance": load.release,
         "app.kubernetes.io/component": "driver",
         "sweetspot.dev/run": load.run,
-        "sweetspot.dev/trial": f"{dns(model)}-{connections}",
+        "sweetspot.dev/trial": label_of(trial),
     }
 
 
-def manifest(load: Load, asked: Experiment, model: str, connections: int) -> Object:
+def manifest(load: Load, asked: Experiment, wanted: Wanted) -> Object:
     """The Job, as it stands in YAML."""
-    name = job_name(load.run, model, connections)
-    marks = {**load.pod["metadata"]["labels"], **labels(load, model, connections)}
+    name = job_name(load.run, wanted.id)
+    marks = {**load.pod["metadata"]["labels"], **labels(load, wanted.id)}
     # A shard without a connection would have nothing to do.
-    shards = min(load.shards, connections)
-    planned_s = asked.warmup_s + asked.duration_s + asked.timeout_s
+    shards = min(load.shards, wanted.point.connections)
+    planned_s = asked.warmup_s + asked.duration_s + asked.load.timeout_s
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -80,13 +94,13 @@ def manifest(load: Load, asked: Experiment, model: str, connections: int) -> Obj
             "ttlSecondsAfterFinished": KEPT_S,
             "template": {
                 "metadata": {**load.pod["metadata"], "labels": marks},
-                "spec": _pod(load, asked, model, connections, shards),
+                "spec": _pod(load, asked, wanted, shards),
             },
         },
     }
 
 
-def _pod(load: Load, asked: Experiment, model: str, connections: int, shards: int) -> Object:
+def _pod(load: Load, asked: Experiment, wanted: Wanted, shards: int) -> Object:
     driver, spec = f"{load.first}-driver", load.pod["spec"]
     (container,) = spec["containers"]
     resources = {"cpu": load.cpu, "memory": load.memory}
@@ -98,7 +112,7 @@ def _pod(load: Load, asked: Experiment, model: str, connections: int, shards: in
         # With the Job's name, its index and this headless Service the first pod has a name to meet at.
         "subdomain": driver,
         "terminationGracePeriodSeconds": 10,
-        "affinity": _affinity(spec.get("affinity", {}), load, model),
+        "affinity": _affinity(spec.get("affinity", {}), load, wanted.arm.model),
         "containers": [
             {
                 **container,
@@ -106,12 +120,11 @@ def _pod(load: Load, asked: Experiment, model: str, connections: int, shards: in
                 "args": [
                     f"--release={load.release}",
                     f"--first={load.first}",
-                    f"--model={model}",
-                    f"--connections={connections}",
+                    f"--trial={wanted.id}",
                     f"--shards={shards}",
                     f"--balance={load.balance}",
                 ],
-                "env": [*_environment(load, asked), *container.get("env", ())],
+                "env": [*_environment(load, asked.of([wanted.id.arm])), *container.get("env", ())],
                 "resources": {"requests": resources, "limits": resources},
                 "ports": [{"name": "barrier", "containerPort": BARRIER_PORT}],
                 # Why it failed is then in the pod's status, for whoever may not read logs.

@@ -11,6 +11,7 @@ from tools.cluster.api import Api
 from tools.cluster.store import Kept
 from tools.experiment import BadExperimentError
 from tools.scale.cells import cells
+from tools.wanted import trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def _of(run: Kept, done: int) -> Overview:
         asked = experiment.parse(run.files.get("experiment.yaml", ""), run.name)
     except BadExperimentError as error:
         return Overview(run.name, run.began, f"its experiment cannot be read: {error}", "things", done, None)
-    models = asked.models or ()
+    models = asked.models
     if asked.scale is not None:
         return Overview(run.name, run.began, asked.title, "cells", done, len(cells(asked, models)))
-    return Overview(run.name, run.began, asked.title, "trials", done, len(asked.connections) * len(models))
+    return Overview(run.name, run.began, asked.title, "trials", done, len(trials(asked)))

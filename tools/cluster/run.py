@@ -25,8 +25,8 @@ from tools.cluster.store import VoidTrialError
 from tools.cluster.trial import ASK_FOR_LESS, Place, measure
 from tools.experiment import Experiment
 from tools.local import Programs
-from tools.results import BadResultsError, write_trial, write_void, write_whole
-from tools.run import Pair, Watcher
+from tools.results import BadResultsError, TrialId, write_trial, write_void, write_whole
+from tools.run import Watcher
 from tools.scale.cells import Cell
 from tools.scale.cluster import cluster_ground
 from tools.scale.results import FOLDER as CELLS
@@ -34,6 +34,7 @@ from tools.scale.results import from_json as cell_from_json
 from tools.scale.results import read_cells, write_cell
 from tools.scale.results import to_json as cell_to_json
 from tools.scale.run import Ground
+from tools.wanted import Wanted
 
 
 @dataclass(frozen=True)
@@ -124,34 +125,32 @@ class Cluster:
         """Where the cells of a grid run. Raises ClusterError."""
         return nullcontext(cluster_ground(self.place))
 
-    def measure_all(self, asked: Experiment, wanted: Sequence[Pair], folder: Path, watcher: Watcher) -> None:
+    def measure_all(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path, watcher: Watcher) -> None:
         """Runs those trials. One that fails or is void is told to the watcher, and the next one runs.
 
         Without a cluster any more each of them fails. Raises ClusterError before the first where a search has left a
         model as it was not deployed, and BadResultsError where a trial cannot be kept.
         """
-        for model in dict.fromkeys(model for model, _ in wanted):
+        for model in dict.fromkeys(each.arm.model for each in wanted):
             keep_off(self.release, model)
         lack = self._lacking_room(asked)
-        for model, connections in wanted:
-            watcher.begins(model, connections)
+        for each in wanted:
+            watcher.begins(each)
             if lack:
-                watcher.waits(model, connections, f"goes on, with a warning: {lack}; {ASK_FOR_LESS}")
+                watcher.waits(each, f"goes on, with a warning: {lack}; {ASK_FOR_LESS}")
                 lack = ""
             try:
-                trial = measure(self._told_to(watcher, model, connections), asked, model, connections)
+                trial = measure(self._told_to(watcher, each), asked, each)
             except VoidTrialError as error:
-                write_void(folder, model, connections, str(error))
-                watcher.failed(model, connections, f"void: {error}")
+                write_void(folder, each.id, str(error))
+                watcher.failed(each, f"void: {error}")
                 continue
             except ClusterError as error:
-                watcher.failed(model, connections, str(error))
+                watcher.failed(each, str(error))
                 continue
             except KeyboardInterrupt:
-                job = job_name(self.run, model, connections)
-                watcher.failed(
-                    model, connections, f"job {job} in namespace {self.release.api.namespace} was left behind"
-                )
+                job = job_name(self.run, each.id)
+                watcher.failed(each, f"job {job} in namespace {self.release.api.namespace} was left behind")
                 raise
             write_trial(folder, trial)
             waterfalls.keep(self.release, trial, folder)
@@ -164,11 +163,11 @@ class Cluster:
             return ""
         driver = Room(amount(self.driver_cpu), amount(self.driver_memory))
         left = left_on(nodes, pods, self.release.driver_pod["spec"].get("tolerations", ()))
-        return lacking(left, [driver] * min(self.shards, max(asked.connections)))
+        return lacking(left, [driver] * min(self.shards, max(asked.load.connections)))
 
-    def _told_to(self, watcher: Watcher, model: str, connections: int) -> Place:
+    def _told_to(self, watcher: Watcher, wanted: Wanted) -> Place:
         """The place, whose waits the watcher is told."""
-        return dataclasses.replace(self.place, tell=lambda why: watcher.waits(model, connections, why))
+        return dataclasses.replace(self.place, tell=lambda why: watcher.waits(wanted, why))
 
 
 def run_name(stem: str, when: str) -> str:
@@ -183,7 +182,7 @@ class Pullable:
     run: str
     files: Mapping[str, str]
     """Those of a results folder, but for the trials."""
-    parts: Mapping[Pair, Sequence[store.Part]]
+    parts: Mapping[TrialId, Sequence[store.Part]]
 
 
 def find(api: Api, run: str) -> Pullable:
@@ -215,14 +214,14 @@ def pull(api: Api, found: Pullable, folder: Path, programs: Programs, release: s
     described = json.loads(files.get("environment.json", "{}")).get("cluster", {})
     its_release = Release(api, described.get("release", release))
     void = []
-    for (model, connections), parts in sorted(found.parts.items()):
+    for wanted, parts in sorted(found.parts.items()):
         try:
             trial = store.assemble(parts, programs)
             write_trial(folder, trial)
             waterfalls.keep(its_release, trial, folder)
         except VoidTrialError as error:
-            write_void(folder, model, connections, str(error))
-            void.append(f"{model} at {connections}: {error}")
+            write_void(folder, wanted, str(error))
+            void.append(f"{wanted}: {error}")
     return void
 
 

@@ -41,8 +41,10 @@ from tools.cluster.release import BARRIER_PORT, CONTROL_PORT, Release, dns, targ
 from tools.control import Control
 from tools.experiment import BadExperimentError, Experiment
 from tools.local import LocalError, Programs, started
+from tools.results import TrialId
 from tools.snapshots import together
 from tools.trial import GRACE_S, OPENING_TIMEOUT_S, label_flags, load_flags
+from tools.wanted import find
 
 NAMES_TIMEOUT_S = 45.0
 """For DNS and the network to follow the pods; CoreDNS keeps an answer for 5 s."""
@@ -211,8 +213,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str] = os.environ, prog
     parser = argparse.ArgumentParser(prog="python -m tools.cluster.shard", allow_abbrev=False)
     parser.add_argument("--release", required=True)
     parser.add_argument("--first", required=True)
-    parser.add_argument("--model", required=True)
-    parser.add_argument("--connections", required=True, type=int)
+    parser.add_argument("--trial", required=True, type=TrialId.parse)
     parser.add_argument("--shards", required=True, type=int)
     parser.add_argument("--balance", required=True)
     args = parser.parse_args(arguments)
@@ -222,7 +223,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str] = os.environ, prog
         asked = experiment.parse(environ["EXPERIMENT"], "EXPERIMENT")
         release = Release(Api.connect(), args.release)
         return _run(args, asked, release, environ, programs)
-    except (BadExperimentError, ClusterError, LocalError) as error:
+    except (BadExperimentError, ClusterError, LocalError, ValueError) as error:
         print(f"tools.cluster.shard: {error}", file=sys.stderr)
         return 2
 
@@ -231,8 +232,9 @@ def _run(
     args: argparse.Namespace, asked: Experiment, release: Release, environ: Mapping[str, str], programs: Programs
 ) -> int:
     index = int(environ["JOB_COMPLETION_INDEX"])
-    selector = release.of_model(args.model)
-    address = target(args.first, args.model, args.balance)
+    wanted = find(asked, args.trial)
+    selector = release.of_model(wanted.arm.model)
+    address = target(args.first, wanted.arm.model, args.balance)
     wait_for_name(release.api, selector, address, headless=args.balance != "cluster-ip")
     # One shard is enough to know how they fare. The service comes first.
     answering = (selector, release.labels("backend")) if index == 0 else ()
@@ -240,25 +242,25 @@ def _run(
     barrier = f"{environ['JOB']}-0.{args.first}-driver:{BARRIER_PORT}"
     with TemporaryDirectory(prefix="sweetspot-") as scratch:
         plan, out = Path(scratch, "plan.yaml"), Path(scratch, "result.json")
-        plan.write_text(yaml.safe_dump(dict(asked.plan)), encoding="utf-8")
-        command = [*programs.driver, "--target", address, "--balance", args.balance, *load_flags(asked)]
-        command += ["--connections", str(args.connections), "--plan", str(plan), "--out", str(out)]
-        command += label_flags(environ["RUN"], args.model, args.connections)
+        plan.write_text(yaml.safe_dump(asked.calls), encoding="utf-8")
+        command = [*programs.driver, "--target", address, "--balance", args.balance, *load_flags(asked, wanted.point)]
+        command += ["--plan", str(plan), "--out", str(out), *label_flags(environ["RUN"], wanted)]
         if args.shards > 1:
             command += ["--shard", f"{index}/{args.shards}", "--barrier", barrier]
             command += ["--barrier-timeout", str(BARRIER_TIMEOUT_S)]
         with started("driver", command) as driver:
             tallies = [SpanTally(release.api, each) for each in answering]
             counted = _counted(driver, asked, watches)
-            driver.expect("answered", asked.timeout_s + GRACE_S)
+            driver.expect("answered", asked.load.timeout_s + GRACE_S)
             # The driver exports its spans at the same time as the services theirs.
             deadline_s = time.monotonic() + SPANS_TIMEOUT_S
             said = driver.finish(GRACE_S)
         spans = {name: counts for tally in tallies for name, counts in tally.counts(deadline_s).items()}
         result = json.loads(out.read_text(encoding="utf-8"))
     part = {
-        "model": args.model,
-        "connections": args.connections,
+        "trial": str(wanted.id),
+        "model": wanted.arm.model,
+        "connections": wanted.point.connections,
         "experiment": environ["EXPERIMENT"],
         "result": result,
         "driver_cpus": int(environ["CPU_MILLIS"]) / 1000,

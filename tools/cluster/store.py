@@ -25,9 +25,10 @@ from google.protobuf import json_format
 from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tools.cluster.api import AlreadyThereError, Api, ClusterError, NotThereError, Object
+from tools.cluster.job import label_of, named_by
 from tools.cluster.release import dns
 from tools.local import Programs
-from tools.results import BadResultsError, Trial, one_line
+from tools.results import BadResultsError, Trial, TrialId, one_line
 from tools.results import to_json as trial_to_json
 
 RUN_LABEL, TRIAL_LABEL, CELL_LABEL = "sweetspot.dev/run", "sweetspot.dev/trial", "sweetspot.dev/cell"
@@ -168,18 +169,18 @@ def _run(found: Object) -> Kept:
     return Kept(found["metadata"]["name"], found["metadata"]["creationTimestamp"], found.get("data", {}))
 
 
-def parts(api: Api, run: str) -> dict[tuple[str, int], list[Part]]:
-    """Model and connections -> what its shards got. Raises ClusterError."""
-    found: dict[tuple[str, int], list[Part]] = {}
+def parts(api: Api, run: str) -> dict[TrialId, list[Part]]:
+    """What the shards of each trial got. Raises ClusterError."""
+    found: dict[TrialId, list[Part]] = {}
     for each in api.find("configmaps", {**_OURS, "sweetspot.dev/kind": "part", RUN_LABEL: run}):
         part = _part(each)
-        found.setdefault((part["model"], part["connections"]), []).append(part)
+        found.setdefault(TrialId.parse(part["trial"]), []).append(part)
     return found
 
 
-def parts_of(api: Api, run: str, model: str, connections: int) -> list[Part]:
+def parts_of(api: Api, run: str, trial: TrialId) -> list[Part]:
     """What the shards of that trial got. Raises ClusterError."""
-    return [_part(each) for each in _of_trial(api, run, model, connections)]
+    return [_part(each) for each in _of_trial(api, run, trial)]
 
 
 def parts_kept(api: Api, job: Object) -> int:
@@ -188,14 +189,14 @@ def parts_kept(api: Api, job: Object) -> int:
     return len(api.find("configmaps", {**_OURS, "sweetspot.dev/kind": "part", **marks}))
 
 
-def forget(api: Api, run: str, model: str, connections: int) -> None:
+def forget(api: Api, run: str, trial: TrialId) -> None:
     """Removes what is kept of a trial. Raises ClusterError."""
-    for each in _of_trial(api, run, model, connections):
+    for each in _of_trial(api, run, trial):
         api.delete("configmaps", each["metadata"]["name"])
 
 
-def _of_trial(api: Api, run: str, model: str, connections: int) -> list[Object]:
-    labels = {RUN_LABEL: run, TRIAL_LABEL: f"{dns(model)}-{connections}"}
+def _of_trial(api: Api, run: str, trial: TrialId) -> list[Object]:
+    labels = {RUN_LABEL: run, TRIAL_LABEL: label_of(trial)}
     return api.find("configmaps", {**_OURS, "sweetspot.dev/kind": "part", **labels})
 
 
@@ -221,9 +222,8 @@ def _part(found: Object) -> Part:
         if error := jsonschema.exceptions.best_match(_validator().iter_errors(part)):
             raise _UnreadableError(f"at {error.json_path}: {one_line(error.message)}")
     except _UnreadableError as error:
-        trial, _, connections = found["metadata"]["labels"][TRIAL_LABEL].rpartition("-")
         why = f"ConfigMap {found['metadata']['name']}: {error}"
-        return {"model": trial.replace("-", "_"), "connections": int(connections), "void": [why]}
+        return {"trial": named_by(found["metadata"]["labels"][TRIAL_LABEL]), "void": [why]}
     return part
 
 
@@ -249,6 +249,7 @@ def assemble(found: Sequence[Part], programs: Programs) -> Trial:
     except json_format.ParseError as error:
         raise VoidTrialError(f"the service's counters cannot be read: {one_line(str(error))}") from None
     trial = Trial(
+        TrialId.parse(first["trial"]),
         model=first["model"],
         connections=first["connections"],
         result=result,

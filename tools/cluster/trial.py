@@ -17,7 +17,8 @@ from tools.cluster.room import amount
 from tools.cluster.store import VoidTrialError
 from tools.experiment import Experiment
 from tools.local import Programs
-from tools.results import Trial
+from tools.results import Trial, TrialId
+from tools.wanted import Wanted
 
 FRESH_TIMEOUT_S = 150.0
 """For pods to drain, end, start and be ready."""
@@ -54,29 +55,29 @@ class Place:
     """Is given a line for what a trial has to wait for, as soon as that is known."""
 
 
-def measure(place: Place, asked: Experiment, model: str, connections: int) -> Trial:
+def measure(place: Place, asked: Experiment, wanted: Wanted) -> Trial:
     """The trial. One whose Job still runs is waited for, and one that is kept whole is not run again.
 
     Raises ClusterError, and VoidTrialError where there was a load but is no result.
     """
-    wanted = manifest(place.load, asked, model, connections)
-    place.release.check_options(model, asked.service_options)
-    name = wanted["metadata"]["name"]
+    job = manifest(place.load, asked, wanted)
+    place.release.check_options(wanted.arm.model, asked.options(wanted.id.arm))
+    name = job["metadata"]["name"]
     if not _runs(place, name):
         try:
-            return _kept(place, model, connections)
+            return _kept(place, wanted.id)
         except VoidTrialError:
-            _begin(place, wanted, model, connections)
-    failure = _await_end(place, name, wanted["spec"]["activeDeadlineSeconds"] + OVERDUE_S)
+            _begin(place, job, wanted)
+    failure = _await_end(place, name, job["spec"]["activeDeadlineSeconds"] + OVERDUE_S)
     try:
-        return _kept(place, model, connections)
+        return _kept(place, wanted.id)
     except VoidTrialError as error:
         raise VoidTrialError(f"{failure}; {error}" if failure else str(error)) from None
 
 
-def _kept(place: Place, model: str, connections: int) -> Trial:
+def _kept(place: Place, trial: TrialId) -> Trial:
     """Raises VoidTrialError where not all of it is there, or it is no result."""
-    return store.assemble(store.parts_of(place.release.api, place.load.run, model, connections), place.programs)
+    return store.assemble(store.parts_of(place.release.api, place.load.run, trial), place.programs)
 
 
 def _runs(place: Place, name: str) -> bool:
@@ -92,9 +93,9 @@ def _runs(place: Place, name: str) -> bool:
     return _condition(there, "Complete", *_FAILED) is None
 
 
-def _begin(place: Place, wanted: Object, model: str, connections: int) -> None:
+def _begin(place: Place, made: Object, wanted: Wanted) -> None:
     """Starts the Job, in the place of one that has ended."""
-    api, name = place.release.api, wanted["metadata"]["name"]
+    api, name = place.release.api, made["metadata"]["name"]
     _check_alone(place.release, name)
     api.delete("jobs", name)
     _until(
@@ -102,11 +103,11 @@ def _begin(place: Place, wanted: Object, model: str, connections: int) -> None:
         FRESH_TIMEOUT_S,
         f"job {name} to go",
     )
-    store.forget(api, place.load.run, model, connections)
+    store.forget(api, place.load.run, wanted.id)
     if not place.keep_pods:
-        freshen(place, model)
+        freshen(place, wanted.arm.model)
         _check_alone(place.release, name)  # that took its time
-    api.create("jobs", wanted)
+    api.create("jobs", made)
 
 
 def _check_alone(release: Release, name: str) -> None:

@@ -29,7 +29,7 @@ def shown_calls(folder: Path, trials: Sequence[Trial], run: str | None = None) -
 
     `run` is the name that a run in a cluster has in its Jaeger.
     """
-    calls = {trial.model: traced(trial) for trial in trials}
+    calls = {trial.arm: traced(trial) for trial in trials}
     wanted = {
         call.trace_id
         for ours in calls.values()
@@ -37,7 +37,7 @@ def shown_calls(folder: Path, trials: Sequence[Trial], run: str | None = None) -
         for call in order[:CANDIDATES]
     }
     spans, problems = read_spans(folder, wanted)
-    shown = [_shown(folder, trial, calls[trial.model], spans) for trial in trials]
+    shown = [_shown(folder, trial, calls[trial.arm], spans) for trial in trials]
     if run is not None:
         shown = [
             replace(one, search=Jaeger(FORWARDED, run).slowest(trial)) for one, trial in zip(shown, trials, strict=True)
@@ -48,20 +48,20 @@ def shown_calls(folder: Path, trials: Sequence[Trial], run: str | None = None) -
 def _shown(folder: Path, trial: Trial, calls: Sequence[Traced], spans: Mapping[str, Sequence[Span]]) -> Shown:
     where = f"at {connections(trial.connections)}"
     if not calls:
-        return Shown(trial.model, [], f"No call was traced {where}.")
+        return Shown(trial.arm, [], f"No call was traced {where}.")
     median, slowest = (_first_with_spans(order, spans) for order in (median_first(calls), calls[::-1]))
     if median is None or slowest is None:
         why = without_spans(folder, trial)
         told = why.read_text(encoding="utf-8").strip() if why.exists() else "traces/ holds no span of them"
         # No full stop: the reason may end in a command.
-        return Shown(trial.model, [], f"Calls were traced {where}, but {told}")
+        return Shown(trial.arm, [], f"Calls were traced {where}, but {told}")
     note = f"{where.capitalize()} {drawn(trial)}"
     if slowest is not calls[-1]:
         note += " The slowest left no spans; this is the slowest that did."
     if median is slowest:
-        return Shown(trial.model, [("only traced", waterfall(median, spans[median.trace_id]))], note)
+        return Shown(trial.arm, [("only traced", waterfall(median, spans[median.trace_id]))], note)
     pair = [("median", median), ("slowest", slowest)]
-    return Shown(trial.model, [(name, waterfall(call, spans[call.trace_id])) for name, call in pair], note)
+    return Shown(trial.arm, [(name, waterfall(call, spans[call.trace_id])) for name, call in pair], note)
 
 
 def _first_with_spans(calls: Sequence[Traced], spans: Mapping[str, Sequence[Span]]) -> Traced | None:

@@ -106,7 +106,7 @@ def plots(contents: Contents) -> tuple[list[Plot], list[str]]:
                 view(
                     "per connection",
                     "KiB for each added connection",
-                    lambda trial: measures.pss_per_connection_bytes(trial, fewest[trial.model]),
+                    lambda trial: measures.pss_per_connection_bytes(trial, fewest[trial.arm]),
                     size,
                     scale=1 / 1024,
                 ),
@@ -147,11 +147,11 @@ def _distribution(contents: Contents) -> tuple[Plot, list[str]]:
             try:
                 curve = percentile_curve(trial.result["latency_ns"]["histogram"])
             except ValueError as error:
-                problems.append(f"{trial.model} at {count(connections)} connections: latency histogram: {error}")
+                problems.append(f"{trial.arm} at {count(connections)} connections: latency histogram: {error}")
                 continue
             lines.append(
                 Line(
-                    trial.model,
+                    trial.arm,
                     [one_in for one_in, _ in curve],
                     [ns / 1e6 for _, ns in curve],
                     [duration(ns) for _, ns in curve],
@@ -182,14 +182,12 @@ def _percentile(key: str) -> Value:
 
 def _by_model(contents: Contents) -> dict[str, list[Trial]]:
     return {
-        model: ours
-        for model in contents.models
-        if (ours := [trial for trial in contents.trials if trial.model == model])
+        model: ours for model in contents.models if (ours := [trial for trial in contents.trials if trial.arm == model])
     }
 
 
 def _line(contents: Contents, model: str, value: Value, text: Callable[[float], str], scale: float) -> Line:
-    ours = {trial.connections: trial for trial in contents.trials if trial.model == model}
+    ours = {trial.connections: trial for trial in contents.trials if trial.arm == model}
     values: Sequence[float | None] = [
         value(ours[number]) if number in ours else None for number in contents.connections
     ]

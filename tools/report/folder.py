@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from tools import strict_yaml
+from tools.pooling import by_arm_and_point
 from tools.results import Trial, read_trials
 
 
@@ -18,8 +19,9 @@ class Contents:
     """A results folder, read."""
 
     trials: tuple[Trial, ...]
+    """One for each arm and point: its rounds together."""
     models: tuple[str, ...]
-    """In the experiment's order; each keeps its colour by its place here."""
+    """Arms, in the experiment's order; each keeps its colour by its place here."""
     connections: tuple[int, ...]
     """Ascending."""
     missing: tuple[tuple[str, int], ...]
@@ -37,13 +39,14 @@ def read(folder: Path) -> Contents:
     problems = [*found.problems, *found.void]
     environment = _parse(folder / "environment.json", json.loads, problems)
     experiment = _parse(folder / "experiment.yaml", strict_yaml.load, problems)
-    asked_models = [str(model).replace("-", "_") for model in _list(experiment, "models")]
-    asked_connections = [number for number in _list(experiment, "connections") if isinstance(number, int)]
-    models = tuple(dict.fromkeys([*asked_models, *(trial.model for trial in found.trials)]))
+    asked_arms = experiment.get("arms", {})
+    load = experiment.get("load", {})
+    asked_connections = [number for number in _list(load, "connections") if isinstance(number, int)]
+    models = tuple(dict.fromkeys([*asked_arms, *(trial.arm for trial in found.trials)]))
     connections = tuple(sorted({*asked_connections, *(trial.connections for trial in found.trials)}))
-    present = {(trial.model, trial.connections) for trial in found.trials}
+    present = {(trial.arm, trial.connections) for trial in found.trials}
     return Contents(
-        trials=found.trials,
+        trials=tuple(by_arm_and_point(found.trials)),
         models=models,
         connections=connections,
         missing=tuple(pair for pair in product(models, connections) if pair not in present),

@@ -23,7 +23,7 @@ def notices(contents: Contents) -> list[str]:
         *(f"{model} at {connections(number)}: no trial." for model, number in contents.missing),
         *_different_work(contents),
         *(
-            f"{trial.model} at {connections(trial.connections)}: {text}"
+            f"{trial.arm} at {connections(trial.connections)}: {text}"
             for trial in contents.trials
             for text in _of(trial)
         ),
@@ -72,7 +72,7 @@ def _of_spans(trial: Trial) -> Iterator[str]:
     if not trial.spans:
         # On one machine nobody waits for a service's last spans: this is what was lost until measuring ended.
         after = trial.after.spans
-        known[trial.model] = {"made": after.made, "dropped": after.dropped, "lost": dict(after.lost)}
+        known[trial.arm] = {"made": after.made, "dropped": after.dropped, "lost": dict(after.lost)}
     for process, spans in known.items():
         if spans and spans["dropped"]:
             whole = f"{count(spans['dropped'])} of {count(spans['made'])} spans of {process} were lost"

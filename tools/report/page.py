@@ -65,7 +65,7 @@ def render(results: Path) -> str:
 
 def _lead(contents: folder.Contents, number: int) -> tuple[str, str, list[str]]:
     """Who serves most at one number of connections: (where, how they share the lead, models to name)."""
-    best = [trial.model for trial in leaders(ranking(contents.trials, number))]
+    best = [trial.arm for trial in leaders(ranking(contents.trials, number))]
     if not best:
         return connections(number), "none answered", []
     if len(best) == len(contents.models) > 1:

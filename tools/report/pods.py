@@ -30,7 +30,7 @@ def _spread(trial: Trial) -> Spread:
     nodes = {pod["name"]: pod["node"] for pod in trial.pods}
     waits = measures.first_call_waits_ns(trial)
     return Spread(
-        trial=f"{trial.model} at {connections(trial.connections)}",
+        trial=f"{trial.arm} at {connections(trial.connections)}",
         balance=trial.result["asked"]["balance"],
         variation=three_digits(measures.share_variation(trial) or 0.0),
         pods=tuple(

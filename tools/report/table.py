@@ -47,13 +47,13 @@ def rows(trials: Sequence[Trial], everything: Iterable[Trial], looks: Mapping[st
     """One row for each trial, in the order given; `everything` is what memory per connection is counted against."""
     fewest: dict[str, Trial] = {}
     for trial in sorted(everything, key=lambda trial: trial.connections):
-        fewest.setdefault(trial.model, trial)
+        fewest.setdefault(trial.arm, trial)
     best = max((measures.rate_rps(trial) for trial in trials), default=0.0)
     first = leaders(sorted(trials, key=measures.rate_rps, reverse=True)) if trials else []
     return [
         Row(
-            look=looks[trial.model],
-            cells=_cells(trial, fewest[trial.model]),
+            look=looks[trial.arm],
+            cells=_cells(trial, fewest[trial.arm]),
             leads=trial in first,
             rate_share=measures.rate_rps(trial) / best if best else 0.0,
             failed=bool(measures.failures(trial)),

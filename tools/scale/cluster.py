@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+import msgspec
+
 from tools.cluster import ownership, store
 from tools.cluster.api import ClusterError, Object
 from tools.cluster.job import job_name
@@ -26,6 +28,7 @@ from tools.scale.cells import Cell, LeftOut, Searched
 from tools.scale.results import to_json
 from tools.scale.run import FailedError, Load
 from tools.units import count
+from tools.wanted import only
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +105,16 @@ class ClusterGround:
     def _load(self, asked: Experiment, cell: Cell) -> Trial:
         run = store.try_name(self.place.load.run)
         place = dataclasses.replace(self.place, load=dataclasses.replace(self.place.load, run=run))
-        (connections,) = asked.connections
+        asked = asked.of([cell.model])
+        wanted = only(asked)
         api = place.release.api
         await_pods(place, cell.model, cell.replicas)
         try:
             # Options were set with the limit: what the chart deployed does not have them.
-            trial = measure(place, dataclasses.replace(asked, service_options={}), cell.model, connections)
+            trial = measure(place, msgspec.structs.replace(asked, service_options={}), wanted)
         finally:
-            api.delete("jobs", job_name(run, cell.model, connections))
-            store.forget(api, run, cell.model, connections)
+            api.delete("jobs", job_name(run, wanted.id))
+            store.forget(api, run, wanted.id)
         if why := changed(trial, cell.replicas):
             raise VoidTrialError(why)
         return trial

@@ -22,6 +22,7 @@ from tools.scale.run import FailedError, Load
 from tools.scratch import scratch_folder
 from tools.trial import Place, Service, measure, serving
 from tools.units import count
+from tools.wanted import only
 
 
 def pinning_over(cpus: Collection[int]) -> Pinning | None:
@@ -86,11 +87,10 @@ class LocalGround:
             yield stack.enter_context(serving(self.place, cell.model, given, cpus=cpus, confine=confine))
 
     def _load(self, asked: Experiment, cell: Cell, services: list[Service]) -> Trial:
-        (connections,) = asked.connections
+        asked = asked.of([cell.model])
         trial = measure(
             asked,
-            cell.model,
-            connections,
+            only(asked),
             services,
             place=self.place,
             scratch=self.scratch,

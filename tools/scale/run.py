@@ -4,7 +4,6 @@ All trials of a search load the same replicas, as a service in use meets them: s
 replicas of its own. Must not know whether they are processes or pods: that is the Ground's.
 """
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -90,7 +89,7 @@ def _search(asked: Experiment, cell: Cell, ground: Ground, watcher: Watcher) -> 
     with ground.deployed(cell, {**asked.service_options, **cell.options}) as load:
 
         def meets(rate_rps: float) -> bool:
-            trial = load(dataclasses.replace(asked, plan=scale.plans[cell.plan], rate_rps=rate_rps, scale=None))
+            trial = load(asked.at_rate(scale.plans[cell.plan], rate_rps))
             one = Try(rate_rps, objective.missed(trial, scale.objective), trial)
             tries.append(one)
             watcher.tried(cell, one)

@@ -14,7 +14,7 @@ from sweetspot.v1.control_pb2 import SnapshotReply, Throttling
 from tests.tools import sample
 from tools import experiment
 from tools.experiment import Experiment
-from tools.results import Trial
+from tools.results import Trial, TrialId
 from tools.scale.cells import Cell, LeftOut, Searched, Try, cells
 from tools.scale.run import FailedError, Load, run
 
@@ -73,7 +73,7 @@ class Ground:
         self.deployments.append((cell, options))
         if not self.capacity(cell):
             raise FailedError("no image")
-        yield lambda asked: trial(cell, asked.rate_rps or 0.0, self.capacity(cell))
+        yield lambda asked: trial(cell, asked.points[0].rate_rps or 0.0, self.capacity(cell))
 
 
 def trial(cell: Cell, rate_rps: float, capacity: float, duration_s: float = 2.0) -> Trial:
@@ -107,7 +107,7 @@ def trial(cell: Cell, rate_rps: float, capacity: float, duration_s: float = 2.0)
             periods=periods, throttled_periods=periods if load == 1 else 0, quota_cpus=cell.total_cpus
         ),
     )
-    return Trial(cell.model, 8, result, SnapshotReply(model=cell.model), after)
+    return Trial(TrialId(cell.model, "8"), cell.model, 8, result, SnapshotReply(model=cell.model), after)
 
 
 @cache
@@ -140,7 +140,7 @@ class Notes:
 def make(folder: Path, text: str = ASKED, ground: Ground | None = None) -> Path:
     """Fills the folder as a run would; returns it."""
     experiment = asked(folder, text)
-    models: Sequence[str] = experiment.models or ()
+    models: Sequence[str] = experiment.models
     run(experiment, cells(experiment, models), ground or Ground(), folder, Notes())
     return folder
 

@@ -230,7 +230,7 @@ def test_what_was_deployed_after_a_search_was_cut_short_is_measured_and_comes_ba
     assert (reactor(cluster)["spec"], reactor(cluster)["metadata"]["annotations"]) == (deployed, {})
 
 
-PLAIN = "title: How fast?\nmodels: [reactor]\nconnections: [3]\nplan: {}\n"
+PLAIN = "title: How fast?\nmodels: [reactor]\nconnections: [3]\nplan: {}\nrounds: 1\n"
 
 
 def test_a_run_keeps_off_what_a_search_has_left_until_it_is_put_back_or_deployed_anew(

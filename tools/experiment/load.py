@@ -1,0 +1,91 @@
+"""The load of an experiment: axes as they are written, and the points that they span."""
+
+from collections.abc import Iterator, Mapping
+from itertools import product
+from typing import Annotated, Any, Literal, TypeVar
+
+from msgspec import Meta, Struct
+
+T = TypeVar("T")
+Axis = Annotated[tuple[T, ...], Meta(min_length=1)]
+Count = Annotated[int, Meta(ge=1, le=100_000)]
+Rate = Annotated[float, Meta(ge=0.001, le=1_000_000)]
+
+AXES = ("connections", "streams", "rate_rps", "rate_of_capacity", "idle")
+"""The keys of a load that may be a list. Each list is an axis; a point has one value of each."""
+SHORT = {"connections": "c", "streams": "s", "rate_rps": "r", "rate_of_capacity": "x", "idle": "i"}
+"""What names an axis in the name of a point."""
+
+
+class Load(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How calls are made. What sets neither a rate nor `streams` is read as a closed loop with one stream."""
+
+    connections: Axis[Count]
+    """Clients. Each has a connection of its own."""
+    streams: Axis[Count] | None = None
+    """Closed loop: calls kept open on each connection."""
+    rate_rps: Axis[Rate] | None = None
+    """Open loop: calls a second over all connections."""
+    rate_of_capacity: Axis[Annotated[float, Meta(gt=0, le=100)]] | None = None
+    """Open loop: the rate as a multiple of what the arm answers in a closed loop in the same round."""
+    schedule: str | None = None
+    """Open loop: steps, a ramp, bursts or a file of times, as `python -m services.driver --help` describes."""
+    arrival: Literal["constant", "poisson"] | None = None
+    """Open loop: how calls are spaced; constant without it."""
+    idle: Axis[Annotated[int, Meta(ge=0, le=100_000)]] = (0,)
+    """Connections that are open beside the others and never make a call."""
+    calls_per_connection: Count | None = None
+    """After so many calls a client closes its connection and opens another one."""
+    method: Literal["Run", "RunStream"] = "Run"
+    """One reply for a call, or one message for each step."""
+    timeout_s: Annotated[float, Meta(ge=0.001, le=120)] = 10.0
+    """Of a call. Seconds."""
+    deadline_s: Annotated[float, Meta(ge=0.001, le=120)] | None = None
+    """An answer that comes later does not count in the goodput. Seconds."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether calls come when the schedule says, not when earlier ones end."""
+        return not (self.rate_rps is None and self.rate_of_capacity is None and self.schedule is None)
+
+
+class Point(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One value on each axis of a load."""
+
+    name: str
+    """Of it in file names: the connections, and each other axis that has several values, as `20-r400`."""
+    connections: int
+    streams: int | None = None
+    rate_rps: float | None = None
+    rate_of_capacity: float | None = None
+    idle: int = 0
+
+    @property
+    def described(self) -> str:
+        """`100 connections, 400 calls/s`: only what it sets beyond the defaults."""
+        parts = [f"{self.connections:,} connection{'' if self.connections == 1 else 's'}"]
+        if self.streams not in {None, 1}:
+            parts.append(f"{self.streams:,} calls at a time on each")
+        if self.rate_rps is not None:
+            parts.append(f"{self.rate_rps:,g} calls/s")
+        if self.rate_of_capacity is not None:
+            parts.append(f"{self.rate_of_capacity:g}x capacity")
+        if self.idle:
+            parts.append(f"{self.idle:,} idle")
+        return ", ".join(parts)
+
+
+def points(load: Load) -> tuple[Point, ...]:
+    """Every combination of the axes, in the order in which they are written."""
+    axes: dict[str, tuple[Any, ...]] = {name: getattr(load, name) or (None,) for name in AXES}
+    several = [name for name in AXES[1:] if len(axes[name]) > 1]
+    return tuple(Point(name=_name(values, several), **values) for values in _combined(axes))
+
+
+def _combined(axes: Mapping[str, tuple[Any, ...]]) -> Iterator[dict[str, Any]]:
+    for values in product(*axes.values()):
+        yield dict(zip(axes, values, strict=True))
+
+
+def _name(values: Mapping[str, Any], several: list[str]) -> str:
+    return "-".join([str(values["connections"]), *(f"{SHORT[name]}{values[name]:g}" for name in several)])

@@ -1,0 +1,211 @@
+"""Experiments in YAML: read, brought into one form, and checked before anything is started.
+
+The short form has the keys of `load` at the top, and `models` instead of `arms`. Must not know which models there are.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+from google.protobuf import json_format
+from sweetspot.v1.workload_pb2 import RunRequest
+
+from tools import strict_yaml
+from tools.experiment.asked import Arm, Experiment, Name
+from tools.experiment.load import AXES, Load
+from tools.named import EXPERIMENTS, names
+from tools.status import PlainError
+
+DRIVERS_OWN = ("payload_bytes", "keys", "share")
+"""What a plan may have beside a RunRequest's fields."""
+RUNS_OWN = frozenset(
+    ("host", "port", "control_port", "backend", "trace_file", "tls_cert", "tls_key", "tls_client_ca", "memory_budget")
+)
+"""Options that whoever starts the services sets."""
+LOOPS = frozenset(("streams", "rate_rps", "rate_of_capacity", "schedule"))
+"""Keys of a load of which one is set."""
+_OF_LOAD = Load.__struct_fields__
+
+
+class BadExperimentError(PlainError):
+    """An experiment that is not there or not valid; the message is one line for a person."""
+
+
+def find(name: str) -> Path:
+    """The file of an experiment, given its name or its path. Raises BadExperimentError."""
+    named = EXPERIMENTS / f"{name}.yaml"
+    if "/" not in name and named.is_file():
+        return named
+    if Path(name).is_file():
+        return Path(name)
+    raise BadExperimentError(f"no experiment {name!r}: it is neither a file nor one of {', '.join(names())}")
+
+
+def read(path: Path) -> Experiment:
+    """Reads one experiment. Raises BadExperimentError, whose text begins with the file's name."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise BadExperimentError(f"{path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise BadExperimentError(f"{path}: not YAML: {_one_line(error)}") from error
+    return parse(text, str(path))
+
+
+def parse(text: str, name: str) -> Experiment:
+    """Reads what such a file holds. Raises BadExperimentError, whose text begins with `name`."""
+    try:
+        written = strict_yaml.load(text)
+    except strict_yaml.DuplicateKeyError as error:
+        raise BadExperimentError(f"{name}: {error}") from error
+    except yaml.YAMLError as error:
+        raise BadExperimentError(f"{name}: not YAML: {_one_line(error)}") from error
+    if not isinstance(written, dict):
+        raise BadExperimentError(f"{name}: not a mapping of title, arms, load and plan")
+    try:
+        content = _long(written)
+        _check_arms(content.get("arms", {}))
+        asked = msgspec.convert(content, Experiment)
+        _check(asked, written)
+    except (msgspec.ValidationError, _ContradictionError) as error:
+        raise BadExperimentError(f"{name}: {_where(str(error), written)}") from error
+    return asked
+
+
+class _ContradictionError(Exception):
+    """Keys that are each valid, and not together. The text ends as msgspec's do: `... - at `$.key``."""
+
+
+def _long(written: Mapping[str, Any]) -> dict[str, Any]:
+    """The one form that is checked: arms named, the load in its own mapping, each axis a list."""
+    content = {key: value for key, value in written.items() if key not in _OF_LOAD and key != "models"}
+    load = written.get("load", {})
+    short = {key: written[key] for key in _OF_LOAD if key in written}
+    if isinstance(load, dict):
+        content["load"] = {key: _listed(key, value) for key, value in {**load, **short}.items()}
+        if "scale" not in written and not LOOPS & content["load"].keys():
+            content["load"]["streams"] = [1]
+    models = written.get("models", "all")
+    if isinstance(models, list) and all(isinstance(model, str) for model in models):
+        content.setdefault("arms", {_label(model): {"model": model} for model in models})
+    elif models != "all":
+        raise msgspec.ValidationError("Expected `all` or a list of models - at `$.models`")
+    if isinstance(content.get("arms"), dict):
+        content["arms"] = _arms(content["arms"])
+    if isinstance(content.get("scale"), dict) and isinstance(content["scale"].get("workers"), dict):
+        workers = {_label(str(model)): counts for model, counts in content["scale"]["workers"].items()}
+        content["scale"] = {**content["scale"], "workers": workers}
+    return content
+
+
+def _listed(key: str, value: Any) -> Any:
+    return [value] if key in AXES and isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+def _arms(written: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Each arm; one with a list as the value of an option is as many arms as the list has values."""
+    arms: dict[Any, Any] = {}
+    for name, arm in written.items():
+        if not (isinstance(arm, dict) and isinstance(arm.get("model"), str)):
+            arms[name] = arm
+            continue
+        options = arm.get("options", {})
+        made = [(name, {**arm, "model": _label(arm["model"])})]
+        for option, values in options.items() if isinstance(options, dict) else ():
+            if isinstance(values, list):
+                made = [
+                    (f"{each}_{_label(str(value)).lower()}", _with_option(before, option, value))
+                    for each, before in made
+                    for value in values
+                ]
+        arms.update(made)
+    return arms
+
+
+def _check_arms(arms: Any) -> None:
+    """Each by itself, as msgspec does not name the key of a mapping. Raises msgspec.ValidationError."""
+    for name, arm in arms.items() if isinstance(arms, dict) else ():
+        try:
+            msgspec.convert({name: arm}, dict[Name, Arm])
+        except msgspec.ValidationError as error:
+            what = str(error).replace("`key` in `$`", "`$[...]`").replace("$[...]", f"$.arms.{name}")
+            raise msgspec.ValidationError(what) from None
+
+
+def _with_option(arm: Mapping[str, Any], option: Any, value: Any) -> dict[str, Any]:
+    return {**arm, "options": {**arm["options"], option: value}}
+
+
+def _check(asked: Experiment, written: Mapping[str, Any]) -> None:
+    """Raises _ContradictionError."""
+    load = asked.load
+    if "models" in written and "arms" in written:
+        raise _ContradictionError("models and arms exclude each other: a model is an arm - at `$.models`")
+    loops = sorted(name for name in LOOPS if getattr(load, name))
+    if asked.scale is not None and ("plan" in written or "mix" in written or loops):
+        raise _ContradictionError(
+            "scale has plans of its own and searches the rate: plan, mix, streams and rates exclude it - at `$.scale`"
+        )
+    if len(loops) > 1:
+        raise _ContradictionError(
+            f"{' and '.join(loops)} exclude each other: a loop is closed or has one rate - at `$.load`"
+        )
+    if load.arrival and not load.is_open and asked.scale is None:
+        raise _ContradictionError("arrival needs an open loop: set rate_rps - at `$.load.arrival`")
+    if asked.scale is not None and len(load.connections) > 1:
+        raise _ContradictionError("scale takes one number of connections - at `$.load.connections`")
+    if asked.scale is None and ("plan" in written) == ("mix" in written):
+        raise _ContradictionError("exactly one of plan and mix is needed - at `$`")
+    for name in AXES:
+        if len(set(getattr(load, name) or ())) < len(getattr(load, name) or ()):
+            raise _ContradictionError(f"a value is given twice - at `$.load.{name}`")
+    for name, arm in asked.arms.items():
+        if refused := RUNS_OWN & arm.options.keys():
+            raise _ContradictionError(f"{min(refused)} is set by the run itself - at `$.arms.{name}.options`")
+    if refused := RUNS_OWN & asked.service_options.keys():
+        raise _ContradictionError(f"{min(refused)} is set by the run itself - at `$.service_options`")
+    for where, plan in _plans(asked):
+        _check_plan(plan, where)
+
+
+def _plans(asked: Experiment) -> list[tuple[str, Mapping[str, Any]]]:
+    scale = asked.scale.plans if asked.scale else {}
+    return [
+        ("$.plan", asked.plan),
+        *((f"$.mix.{name}", plan) for name, plan in asked.mix.items()),
+        *((f"$.scale.plans.{name}", plan) for name, plan in scale.items()),
+    ]
+
+
+def _check_plan(plan: Mapping[str, Any], where: str) -> None:
+    try:
+        json_format.ParseDict({name: value for name, value in plan.items() if name not in DRIVERS_OWN}, RunRequest())
+    except (json_format.ParseError, TypeError) as error:
+        raise _ContradictionError(f"{_one_line(error)} - at `{where}`") from error
+    if where.startswith("$.mix."):
+        share = plan.get("share")
+        if isinstance(share, bool) or not isinstance(share, int | float) or share <= 0:
+            raise _ContradictionError(f"share is {share!r}: it is a weight above 0 - at `{where}.share`")
+
+
+def _label(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _where(message: str, written: Mapping[str, Any]) -> str:
+    """The place first, as it was written: keys of a load may stand at the top."""
+    what, found, place = message.rpartition(" - at `")
+    if not found:
+        return f"at $: {_one_line(message)}"
+    place = place.rstrip("`")
+    key = place.removeprefix("$.load.").partition("[")[0]
+    if place.startswith("$.load") and ("load" not in written or key in written):
+        place = place.replace("$.load", "$", 1)
+    return f"at {place}: {_one_line(what)}"
+
+
+def _one_line(error: object) -> str:
+    line = " ".join(str(error).split()).rstrip(".")
+    return line if len(line) <= 160 else f"{line[:79]} ... {line[-79:]}"

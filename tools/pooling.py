@@ -1,0 +1,133 @@
+"""Several rounds of one arm at one point, as one trial: what is counted is added up, what is a level is averaged.
+
+Histograms are added bucket by bucket, so that a percentile is one of all calls. Differences between rounds are what
+intervals are made of (tools/summary.py), and are lost here. Must not know what is shown.
+"""
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from hdrh.histogram import HdrHistogram
+from sweetspot.v1.control_pb2 import SnapshotReply
+
+from tools.results import Trial
+from tools.snapshots import together
+
+_LEVELS = ("processes", "threads", "rss_bytes", "pss_bytes", "rss_peak_bytes", "connections", "calls_in_flight")
+"""Of a snapshot: what does not count up."""
+_PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9}
+
+
+def by_arm_and_point(trials: Sequence[Trial]) -> list[Trial]:
+    """One trial for each arm and point, in the order in which they first appear."""
+    groups: dict[tuple[str, str], list[Trial]] = {}
+    for trial in trials:
+        groups.setdefault((trial.arm, trial.id.point), []).append(trial)
+    return [pooled(group) for group in groups.values()]
+
+
+def pooled(rounds: Sequence[Trial]) -> Trial:
+    """The rounds as one trial, which has the id of the first. Raises ValueError without one."""
+    first, *others = rounds
+    if not others:
+        return first
+    known = [trial.others_share for trial in rounds if trial.others_share is not None]
+    return replace(
+        first,
+        result=_result([trial.result for trial in rounds]),
+        before=_levelled([trial.before for trial in rounds]),
+        after=_levelled([trial.after for trial in rounds]),
+        pods=tuple({pod["name"]: pod for trial in rounds for pod in trial.pods}.values()),
+        spans=_spans(rounds),
+        others_share=statistics.fmean(known) if known else None,
+    )
+
+
+def _levelled(replies: Sequence[SnapshotReply]) -> SnapshotReply:
+    whole = together(replies)
+    for level in _LEVELS:
+        setattr(whole, level, getattr(whole, level) // len(replies))
+    return whole
+
+
+def _result(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    first = results[0]
+    got = _added([result["got"] for result in results])
+    got["rate_rps"] = got["answered"] / got["duration_s"] if got["duration_s"] else 0.0
+    for level in ("connections", "start_spread_ns"):
+        got[level] = first["got"][level] if level == "start_spread_ns" else round(got[level] / len(results))
+    return {
+        **first,
+        "got": got,
+        "calls": _added([result["calls"] for result in results]),
+        **{
+            name: _distribution([result[name] for result in results])
+            for name in ("latency_ns", "service_time_ns", "lateness_ns")
+        },
+        "driver": {**first["driver"], **_added([result["driver"] for result in results])},
+        "traces": [call for result in results for call in result["traces"]],
+        "checksums": _added([result["checksums"] for result in results]),
+        "pods": list(_pods(results).values()),
+        "spans": None if first["spans"] is None else _added([result["spans"] or {} for result in results]),
+        "shards": [
+            {**shard, "cpu_ns": sum(result["shards"][index]["cpu_ns"] for result in results)}
+            for index, shard in enumerate(first["shards"])
+        ],
+    }
+
+
+def _added(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Numbers added up, key by key, in mappings within them too; what is no number is the last one's."""
+    whole: dict[str, Any] = {}
+    for part in parts:
+        for key, value in part.items():
+            if isinstance(value, Mapping):
+                whole[key] = _added([whole.get(key, {}), value])
+            elif isinstance(value, int | float) and not isinstance(value, bool):
+                whole[key] = (whole.get(key) or 0) + value
+            elif isinstance(value, list) and key in whole and len(whole[key]) == len(value):
+                whole[key] = [one + other for one, other in zip(whole[key], value, strict=True)]
+            else:
+                whole[key] = value
+    return whole
+
+
+def _distribution(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Of all samples together. Percentiles are read from the added histograms; count and extremes are exact."""
+    some = [part for part in parts if part["count"] and part["histogram"]]
+    if len(some) < 2:
+        return dict(some[0] if some else parts[0])
+    histogram = HdrHistogram.decode(some[0]["histogram"])
+    for part in some[1:]:
+        histogram.add(HdrHistogram.decode(part["histogram"]))
+    values = histogram.get_percentile_to_value_dict(list(_PERCENTILES.values()))
+    number, most = sum(part["count"] for part in some), max(part["max"] for part in some)
+    return {
+        **some[0],
+        "count": number,
+        "clamped": sum(part.get("clamped", 0) for part in some),
+        "min": min(part["min"] for part in some if "min" in part),
+        "mean": sum(part["mean"] * part["count"] for part in some if "mean" in part) / number,
+        "max": most,
+        **{name: min(values[percentile], most) for name, percentile in _PERCENTILES.items()},
+        "histogram": histogram.encode().decode("ascii"),
+    }
+
+
+def _pods(results: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    pods: dict[str, dict[str, Any]] = {}
+    for pod in (pod for result in results for pod in result["pods"]):
+        known = pods.setdefault(pod["host"], {**pod, "answered": 0})
+        known["answered"] += pod["answered"]
+    return pods
+
+
+def _spans(rounds: Sequence[Trial]) -> dict[str, dict[str, Any]]:
+    whole: dict[str, dict[str, Any]] = {}
+    for trial in rounds:
+        for process, counts in trial.spans.items():
+            whole[process] = _added([whole.get(process, {}), counts])
+    return {process: {**counts, "lost": dict(Counter(counts.get("lost", {})))} for process, counts in whole.items()}
