@@ -96,7 +96,7 @@ class Load:
         schedule = options.schedule if options.rate_rps is None else steady(options.rate_rps)
         if schedule is not None:
             sends = intended_sends(schedule, options.arrival, options.seed, begin_ns, window.end_ns)
-            arrivals = options.shard.deal_arrivals(sends, options.connections)
+            arrivals = options.shard.deal(sends, options.connections)
             loop.count_from(window.start_ns)
         loop.begin(arrivals)
         loop.turn_until(window.start_ns)

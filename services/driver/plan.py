@@ -83,16 +83,16 @@ class Plan:
         """The names of its kinds; none where it has no mix."""
         return tuple(kind.name for kind in self.kinds if kind.name != PLAIN)
 
-    def requests(self, seed: int, shard: Shard) -> Iterator[Request]:
-        """A request for each call of the shard, without end: every n-th of the one sequence that the seed draws."""
+    def requests(self, seed: int, shard: Shard, clients: int) -> Iterator[Request]:
+        """A request for each call of the shard, without end: its clients' part of the sequence that the seed draws."""
         turns = [kind.requests() for kind in self.kinds]
         if len(turns) == 1:
-            return shard.deal(turns[0])
+            return shard.deal(turns[0], clients)
         # A generator of its own, as gaps between arrivals are drawn from the same seed.
         draw = random.Random(f"kinds {seed}").choices
         shares = [kind.share for kind in self.kinds]
         drawn = (draw(turns, shares, k=_DRAWN_AT_ONCE) for _ in repeat(None))
-        return shard.deal(map(next, chain.from_iterable(drawn)))
+        return shard.deal(map(next, chain.from_iterable(drawn)), clients)
 
 
 def read_plan(path: Path) -> Plan:

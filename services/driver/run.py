@@ -47,7 +47,8 @@ class Run:
             raise RunRefused(f"cannot write {error.filename}: {error.strerror}") from None
         _raise_descriptor_limit(options.shard.part(options.connections))
         self._started_at = datetime.now(UTC)
-        self._load = Load(options, self._plan.requests(options.seed, options.shard), sampler(options), announce, epoll)
+        requests = self._plan.requests(options.seed, options.shard, options.connections)
+        self._load = Load(options, requests, sampler(options), announce, epoll)
         self._traced: list[TracedCall] = []
         self._results: list[dict[str, Any]] = []
 

@@ -5,11 +5,11 @@ schedule that listens to the service slows down with it, and hides exactly the s
 (coordinated omission; Gil Tene, "How NOT to Measure Latency"). A closed loop has no schedule.
 """
 
-import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate, count, cycle
+from itertools import count, cycle, takewhile
+from math import inf, log, sqrt
 from typing import Literal
 
 NS_PER_S = 1_000_000_000
@@ -41,21 +41,21 @@ class Segment:
 
     first_rps: float
     last_rps: float
-    duration_s: float = math.inf
+    duration_s: float = inf
 
     @property
     def calls(self) -> float:
         """How many arrivals there are in it, on average or exactly."""
         return (self.first_rps + self.last_rps) / 2 * self.duration_s
 
-    def after_ns(self, calls: float) -> float:
-        """After what time there have been so many: the inverse of the integral of the rate."""
-        if not calls:
-            return 0.0
-        # Of the two forms of the root, the one that subtracts nothing, and has none of a slope of 0.
-        slope = (self.last_rps - self.first_rps) / self.duration_s
-        root = math.sqrt(max(self.first_rps**2 + 2 * slope * calls, 0.0))
-        return 2 * calls * NS_PER_S / (self.first_rps + root)
+    @property
+    def after_ns(self) -> Callable[[float], float]:
+        """From a number of arrivals to the time that they take: the inverse of the integral of the rate."""
+        first, slope = self.first_rps, (self.last_rps - self.first_rps) / self.duration_s
+        if not slope:
+            return lambda calls: calls * NS_PER_S / first
+        # Of the two forms of the root, the one that subtracts nothing.
+        return lambda calls: calls and 2 * calls * NS_PER_S / (first + sqrt(max(first**2 + 2 * slope * calls, 0.0)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +73,17 @@ class Rates:
         Poisson process of rate 1, which makes them one of that rate (Cinlar, Introduction to Stochastic Processes,
         1975, section 4.7).
         """
-        begin_ns, first, end = 0.0, 0.0, 0.0
-        segments = cycle(self.segments)
-        segment = Segment(0, 0, 0)
-        for number in count() if arrival == "constant" else accumulate(_exponential(seed)):
-            while number >= end:
-                begin_ns += segment.duration_s * NS_PER_S
-                if begin_ns >= end_ns:
-                    return
-                segment = next(segments)
-                first, end = end, end + segment.calls
-            yield begin_ns + segment.after_ns(number - first)
+        numbers = count() if arrival == "constant" else _poisson(seed)
+        number, first, begin_ns = next(numbers), 0.0, 0.0
+        for segment in cycle(self.segments):
+            if begin_ns >= end_ns:
+                return
+            last, after_ns = first + segment.calls, segment.after_ns
+            while number < last:
+                yield begin_ns + after_ns(number - first)
+                number = next(numbers)
+            first = last
+            begin_ns += segment.duration_s * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,19 +113,19 @@ def steady(rate_rps: float) -> Schedule:
 
 
 def intended_sends(schedule: Schedule, arrival: Arrival, seed: int, begin_ns: int, end_ns: int) -> Iterator[int]:
-    """Yields the intended send of every call from `begin_ns` up to, not including, `end_ns`. Nanoseconds.
+    """The intended send of every call from `begin_ns` up to, not including, `end_ns`. Nanoseconds.
 
     The schedule begins at `begin_ns`. `constant` is evenly spaced, without drift; `poisson` has exponential gaps of the
     same mean, the same ones for the same seed.
     """
-    for offset_ns in schedule.offsets_ns(arrival, seed, end_ns - begin_ns):
-        intended_ns = begin_ns + int(offset_ns)
-        if intended_ns >= end_ns:
-            return
-        yield intended_ns
+    offsets_ns = schedule.offsets_ns(arrival, seed, end_ns - begin_ns)
+    return takewhile(end_ns.__gt__, map(begin_ns.__add__, map(int, offsets_ns)))
 
 
-def _exponential(seed: int) -> Iterator[float]:
-    generator = random.Random(seed)
+def _poisson(seed: int) -> Iterator[float]:
+    """A Poisson process of rate 1. The gaps are those of random.expovariate, at half of its time."""
+    uniform = random.Random(seed).random
+    time = 0.0
     while True:
-        yield generator.expovariate(1.0)
+        time -= log(1.0 - uniform())
+        yield time

@@ -2,13 +2,13 @@
 
 Connections are dealt like cards, and each intended send goes to the shard of its client's connection. Together the
 shards send what one driver would have sent, when it would have sent it, whatever the arrivals (rates divided by n would
-only do so on average). Requests are dealt call by call, so that together they use as many keys at a time.
+only do so on average). Requests are dealt as the sends are, so that each send has the request it would have had.
 Pure arithmetic. Must not know how shards find each other.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import compress, cycle, islice
+from itertools import compress, cycle
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -36,10 +36,6 @@ class Shard:
         """How many of `whole` things are this shard's."""
         return len(range(self.index, whole, self.of))
 
-    def deal(self, whole: Iterator[T]) -> Iterator[T]:
-        """Which of all requests are this shard's: every `of`-th."""
-        return islice(whole, self.index, None, self.of)
-
-    def deal_arrivals(self, whole: Iterator[T], clients: int) -> Iterator[T]:
-        """Which of all arrivals are its clients'. Arrival i of the whole run belongs to client i mod `clients`."""
+    def deal(self, whole: Iterator[T], clients: int) -> Iterator[T]:
+        """Which of all arrivals, or of their requests, are its clients'. Number i belongs to client i mod `clients`."""
         return compress(whole, cycle([client % self.of == self.index for client in range(clients)]))

@@ -106,7 +106,7 @@ def saturate(service: Serving) -> int:
         timeout_s=TIMEOUT_S,
         plan=Path("unused"),
     )
-    load = Load(asked, PLAN.requests(asked.seed, asked.shard), None, lambda _: None)
+    load = Load(asked, PLAN.requests(asked.seed, asked.shard, asked.connections), None, lambda _: None)
     load.open_connections()
     accounts = load.run().accounts
     service.wait_until(lambda reply: not reply.calls_in_flight, "a call is left over")

@@ -57,7 +57,7 @@ def nobody() -> Address:
 
 def run(asked: Options, plan: Plan | None = None, *, announced: list[str] | None = None) -> Outcome:
     """Opens the connections, makes the load and closes them; of empty requests without a plan."""
-    requests = repeat(EMPTY) if plan is None else plan.requests(asked.seed, asked.shard)
+    requests = repeat(EMPTY) if plan is None else plan.requests(asked.seed, asked.shard, asked.connections)
     load = Load(asked, requests, sampler(asked), ([] if announced is None else announced).append)
     load.open_connections()
     outcome = load.run()

@@ -23,7 +23,7 @@ COUNTS = ("planned", "ok", "timed_out", "not_sent", "unfinished")
 
 def kinds(first: int, last: int) -> list[str]:
     """Of the calls from `first` up to, not including, `last`."""
-    return [request.kind for request in islice(PLAN.requests(1, Shard()), first, last)]
+    return [request.kind for request in islice(PLAN.requests(1, Shard(), 1), first, last)]
 
 
 @pytest.mark.parametrize("loop", [{"streams": 3}, {"streams": None, "rate_rps": 1000.0}])

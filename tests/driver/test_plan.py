@@ -18,8 +18,8 @@ JSON = """{
 }"""
 
 
-def asked(plan: Plan, calls: int, *, shard: Shard = Shard()) -> list[RunRequest]:  # noqa: B008  (frozen)
-    return [RunRequest.FromString(request.serialized) for request in islice(plan.requests(1, shard), calls)]
+def asked(plan: Plan, calls: int, *, shard: Shard = Shard(), clients: int = 1) -> list[RunRequest]:  # noqa: B008  (frozen)
+    return [RunRequest.FromString(request.serialized) for request in islice(plan.requests(1, shard, clients), calls)]
 
 
 @pytest.mark.parametrize(("name", "text"), [("plan.yaml", YAML), ("plan.json", JSON)])
@@ -50,7 +50,7 @@ def test_calls_take_turns_at_the_keys_and_differ_in_nothing_else() -> None:
 
 def test_shards_that_begin_together_ask_for_the_keys_that_one_driver_would_ask_for() -> None:
     plan = make_plan({"keys": 5})
-    keys = [[request.key for request in asked(plan, 5, shard=Shard(index, 2))] for index in range(2)]
+    keys = [[request.key for request in asked(plan, 5, shard=Shard(index, 2), clients=4)] for index in range(2)]
     assert keys == [[0, 2, 4, 1, 3], [1, 3, 0, 2, 4]]
 
 
@@ -70,7 +70,7 @@ def test_a_mix_describes_its_kinds_with_their_shares_and_requests_each_as_its_ow
             "blocker": {"share": 1, "key": "9"},
         }
     }
-    drawn = list(islice(plan.requests(1, Shard()), 100))
+    drawn = list(islice(plan.requests(1, Shard(), 1), 100))
     by_kind = {name: [request for request in drawn if request.kind == name] for name in plan.mix}
     innocents = [RunRequest.FromString(request.serialized) for request in by_kind["innocent"]]
     assert [request.key for request in innocents] == [turn % 2 for turn in range(len(innocents))]
@@ -79,7 +79,7 @@ def test_a_mix_describes_its_kinds_with_their_shares_and_requests_each_as_its_ow
 
 def test_kinds_are_drawn_by_their_weights_from_the_seed_alone() -> None:
     def drawn(seed: int) -> list[str]:
-        return [request.kind for request in islice(make_plan(MIX).requests(seed, Shard()), 10_000)]
+        return [request.kind for request in islice(make_plan(MIX).requests(seed, Shard(), 1), 10_000)]
 
     assert drawn(1) == drawn(1) != drawn(2)
     # 2,500 expected, with a standard deviation of 43.
@@ -88,9 +88,10 @@ def test_kinds_are_drawn_by_their_weights_from_the_seed_alone() -> None:
 
 def test_shards_deal_the_one_sequence_of_kinds_and_keys() -> None:
     plan = make_plan(MIX)
-    whole = list(islice(plan.requests(1, Shard()), 900))
-    parts = [list(islice(plan.requests(1, Shard(index, 3)), 300)) for index in range(3)]
-    assert [request for dealt in zip(*parts, strict=True) for request in dealt] == whole
+    whole = list(islice(plan.requests(1, Shard(), 3), 900))
+    first, second = (plan.requests(1, Shard(index, 2), 3) for index in range(2))
+    # Of three clients the first shard has the first and the third one.
+    assert [next(second if number % 3 == 1 else first) for number in range(900)] == whole
 
 
 @pytest.mark.parametrize(

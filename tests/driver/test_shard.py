@@ -37,7 +37,7 @@ def test_each_client_sends_what_it_would_send_with_one_driver(
     shards = [Shard(index, of) for index in range(of)]
     of_client: dict[int, list[int]] = {}
     for shard in shards:
-        mine = list(shard.deal_arrivals(iter(sends()), clients))
+        mine = list(shard.deal(iter(sends()), clients))
         for place, client in enumerate(range(shard.index, clients, of)):
             of_client[client] = mine[place :: shard.part(clients)]
     assert of_client == {client: sends()[client::clients] for client in range(clients)}
