@@ -58,9 +58,9 @@ async def serve_until_drained(service: Service) -> None:
     drained = asyncio.Event()
     asyncio.get_running_loop().add_reader(service.drain, drained.set)
 
-    def accepted() -> asyncio.StreamReaderProtocol:
+    def accepted() -> Streams:
         loop = asyncio.get_running_loop()
-        return asyncio.StreamReaderProtocol(asyncio.StreamReader(RECEIVE_BYTES, loop), connected, loop)
+        return Streams(asyncio.StreamReader(RECEIVE_BYTES, loop), connected, loop)
 
     acceptor = Acceptor(service.listen(), accepted, service.shortage)
     watcher = asyncio.create_task(watch_lag(service.loop_lag))
@@ -72,6 +72,17 @@ async def serve_until_drained(service: Service) -> None:
     while connections and not service.drained():
         await asyncio.wait(connections, timeout=DRAIN_POLL_S)
     watcher.cancel()
+
+
+class Streams(asyncio.StreamReaderProtocol):
+    """The streams of a connection. Why it was lost makes no difference: its reader reads the end.
+
+    asyncio's keep the error, whose frames have the connection: a cycle until the collector runs, and it does not run in
+    a service that is idle.
+    """
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(None)
 
 
 class Connection:

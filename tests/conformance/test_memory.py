@@ -103,6 +103,21 @@ def test_calls_that_have_ended_leave_no_memory_without_the_collector(
         assert grown_bytes < 7 * MIB  # 2.9 MiB a call where calls of one kind leave cycles
 
 
+@of([*READERS, ("green_threads",), ("coroutines", "--loop", "uvloop")])
+def test_connections_that_closed_before_they_read_leave_no_memory_without_the_collector(uncollected: Serving) -> None:
+    request = workload_pb2.RunRequest(payload=bytes(1_000_000)).SerializeToString()
+    for connections in (1, 3):  # the first takes memory that the next ones use again
+        before = resident_bytes(uncollected.process.pid)
+        for _ in range(connections):
+            with WireClient(uncollected.address) as client:
+                for _ in range(8):
+                    client.session.start(RUN, request, gzip=True)
+                client.flush()
+                uncollected.wait_until(lambda reply: reply.held_bytes > 5 * MIB, "the replies were never queued")
+            uncollected.wait_until(lambda reply: reply.connections == 0, "the connection was never closed")
+    assert resident_bytes(uncollected.process.pid) - before < 7 * MIB  # 8 MB a connection where it is in a cycle
+
+
 # Of those that have many calls at once: what one process holds, what threads hold, what passes between processes.
 @of([("reactor",), ("thread_pool",), ("seda",)])
 def test_calls_that_unpack_to_much_take_no_more_memory_than_there_is(uncollected: Serving) -> None:

@@ -174,6 +174,7 @@ class Stream:
         if not (self._receiving or self._sending or self._shutting):
             self._ring.close(self._fd)
             self._owner.stream_closed()
+            del self._owner  # each has the other: a cycle would hold the connection until the collector runs
 
 
 def ignore(result: int, flags: int) -> None:
