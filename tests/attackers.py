@@ -200,6 +200,8 @@ ATTACKS: dict[str, Callable[[str], None]] = {
         floods, ("acknowledged pings", "acknowledged settings", "window updates", "empty data")
     ),
 }
+MANY_PEERS = ("requests byte by byte", "idle connections", SLOW_HANDSHAKES)
+"""Those with PEERS connections."""
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ An honest client on a connection of its own calls again and again, in turns with
 abuse that a session rejects frame by frame is in tests/wire/test_abuse.py; these tests measure what it costs others.
 """
 
+import os
 import signal
 import ssl
 import statistics
@@ -20,7 +21,7 @@ import pytest
 from sweetspot.v1 import control_pb2, workload_pb2
 
 from services.wire import Code
-from tests.attackers import ATTACKS, LARGE_ECHO, LARGE_STREAM, LARGE_UNKNOWN, SLOW_HANDSHAKES, STREAM
+from tests.attackers import ATTACKS, LARGE_ECHO, LARGE_STREAM, LARGE_UNKNOWN, MANY_PEERS, PEERS, SLOW_HANDSHAKES, STREAM
 from tests.conformance.conftest import OWN_WIRE, STARTS, Certified, one_at_a_time
 from tests.conformance.costs import MIB, REST_BYTES, Cost, Pair, is_decided, table
 from tests.serving import Serving, serving
@@ -48,13 +49,13 @@ CELLS = [
 
 
 @contextmanager
-def attacked(service: Serving, attack: str) -> Iterator[None]:
+def attacked(service: Serving, attack: str) -> "Iterator[subprocess.Popen[str]]":
     command = [sys.executable, "-m", "tests.attackers", attack, service.address]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as attacker:
         try:
             assert attacker.stdout is not None
             assert attacker.stdout.readline() == "attacking\n"
-            yield
+            yield attacker
             assert attacker.poll() in (None, -signal.SIGALRM), "the attacker failed"
         finally:
             attacker.kill()
@@ -80,6 +81,27 @@ def watched(service: Serving) -> Iterator[list[control_pb2.SnapshotReply]]:
         watching.result()
 
 
+@contextmanager
+def others_share(service: Serving, attacker: int) -> Iterator[Callable[[], float]]:
+    """What returns, after the block, the share of all processors that other processes used in it."""
+    with service.snapshots() as snapshot:
+
+        def look() -> tuple[int, int, control_pb2.SnapshotReply]:
+            reply = snapshot()
+            ours_ns = reply.cpu_user_ns + reply.cpu_system_ns + time.process_time_ns() + cpu_ns(attacker)
+            return reply.monotonic_ns, reply.node.busy_ns - ours_ns, reply
+
+        looks = [look()]
+        yield lambda: (looks[1][1] - looks[0][1]) / (looks[1][0] - looks[0][0]) / looks[0][2].node.cpus
+        looks.append(look())
+
+
+def cpu_ns(pid: int) -> int:
+    """CPU time of a process (proc(5), stat: fields 14 and 15)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 10**9 // os.sysconf("SC_CLK_TCK")
+
+
 def p99_s(client: WireClient, duration_s: float) -> float:
     """Of the latencies of calls, one after the other, for so long."""
     latencies_s, until = [], time.monotonic() + duration_s
@@ -98,13 +120,14 @@ def bear(service: Serving, attack: str, record: Record, tls: ssl.SSLContext | No
         had_bytes = seen[-1].pss_bytes
         while not is_decided(pairs):
             alone_s = p99_s(client, WINDOW_S)
-            with attacked(service, attack):
+            with attacked(service, attack) as attacker, others_share(service, attacker.pid) as others:
                 beside_s = p99_s(client, WINDOW_S)
-            pairs.append(Pair(alone_s, beside_s))
+            pairs.append(Pair(alone_s, beside_s, others()))
             rest_bytes = wait_until_left(service, had_bytes)
         grown_bytes = max(reply.pss_bytes for reply in seen) - had_bytes
     shown = " ".join(option for option in service.start if not option.startswith(("--interop", "--tls")))
-    cost = Cost(shown, attack, tuple(pairs), grown_bytes, rest_bytes)
+    processes = PEERS if service.runs_in == "one a connection" and attack in MANY_PEERS else 0
+    cost = Cost(shown, attack, tuple(pairs), grown_bytes, rest_bytes, processes)
     record("cost", cost.cells())
     assert cost.holds, "\n".join(table([cost.cells()]))
 
@@ -139,9 +162,19 @@ def test_most_pairs_of_windows_decide(pairs: list[Pair], holds: bool) -> None:
     assert Cost("model", "attack", tuple(pairs), 0, 0).holds == holds
 
 
-@pytest.mark.parametrize(("grown", "rest", "holds"), [(64, 32, True), (65, 0, False), (64, 33, False)])
-def test_memory_decides_too(grown: int, rest: int, holds: bool) -> None:
-    assert Cost("model", "attack", (HELD,) * 3, grown * MIB, rest * MIB).holds == holds
+@pytest.mark.parametrize(
+    ("beside_s", "others", "holds"), [(0.045, 0, True), (0.046, 0, False), (0.07, 0.5, True), (0.146, 0.9, False)]
+)
+def test_a_call_may_take_longer_where_others_use_the_processors(beside_s: float, others: float, holds: bool) -> None:
+    assert Pair(0.010, beside_s, others).holds == holds
+
+
+@pytest.mark.parametrize(
+    ("grown", "rest", "processes", "holds"),
+    [(64, 32, 0, True), (65, 0, 0, False), (64, 33, 0, False), (94, 0, 10, True), (95, 0, 10, False)],
+)
+def test_memory_decides_too(grown: int, rest: int, processes: int, holds: bool) -> None:
+    assert Cost("model", "attack", (HELD,) * 3, grown * MIB, rest * MIB, processes).holds == holds
 
 
 def test_what_an_attacker_asks_for_is_what_a_service_takes() -> None:
