@@ -1,7 +1,8 @@
 """`python -m services.driver`: reads what is asked, makes the load, keeps the result.
 
 Prints `measuring` when warm-up ends, `measured` when measuring ends and `answered` when no call is waited for any more,
-each on a line, then a table. Drivers that are shards of one run meet first, and begin together.
+each on a line, then a table. Drivers that are shards of one run meet first, and begin together. `--processes` makes
+shards of this one.
 Exit status: 0; 2 for what a person can put right, in one line on stderr; 1 where the result could not be written to
 `--out`, as on a full disk, and is on stdout; 130 when interrupted, with the result so far
 kept. Must not know how any of it is done.
@@ -12,13 +13,14 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
+from typing import Any
 
+from services.driver import processes
 from services.driver.barrier import BarrierError, meet
-from services.driver.fleet import TargetRefused
+from services.driver.merge import VoidRun
 from services.driver.options import OptionError, Options, parse
-from services.driver.plan import PlanError
 from services.driver.result import UNWRITTEN, keep
-from services.driver.run import AT_ONCE, Run, RunRefused
+from services.driver.run import AT_ONCE, REFUSALS, Run, RunRefused
 from services.driver.summary import print_in_any_locale, summary
 from services.driver.whole import check_writable
 from services.telemetry.environment import RefusedVariableError, check
@@ -33,7 +35,7 @@ def main(arguments: Sequence[str]) -> int:
         options = parse(arguments)
         check()
         return _run(options)
-    except (OptionError, RefusedVariableError, RunRefused, PlanError, TargetRefused, BarrierError) as error:
+    except (OptionError, RefusedVariableError, BarrierError, VoidRun, *REFUSALS) as error:
         print(f"services.driver: {error}", file=sys.stderr)
         return 2
 
@@ -43,18 +45,22 @@ def _run(options: Options) -> int:
         check_writable(options.out)
     except OSError as error:
         raise RunRefused(f"cannot write {error.filename}: {error.strerror}") from None
+    result = _make(options) if options.processes == 1 else processes.run(options, _say)
+    if not keep(options.out, result):
+        return UNWRITTEN
+    _say(summary(result))
+    _say(f"result: {options.out}")
+    return INTERRUPTED if result["interrupted"] else 0
+
+
+def _make(options: Options) -> dict[str, Any]:
     run = Run(options, _say)
     _stop_on_signals(run)
     run.open()
     start = AT_ONCE if options.barrier is None else meet(options.shard, options.barrier, options.barrier_timeout_s)
     run.slice(start=start)
     run.close()
-    result = run.result()
-    if not keep(options.out, result):
-        return UNWRITTEN
-    _say(summary(result))
-    _say(f"result: {options.out}")
-    return INTERRUPTED if result["interrupted"] else 0
+    return run.result()
 
 
 def _stop_on_signals(run: Run) -> None:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic_ns as clock
 
+from services.driver.checkpoint import CHECKPOINT_NS
 from services.driver.clients import summarize
 from services.driver.fleet import Fleet
 from services.driver.loop import Loop
@@ -40,13 +41,19 @@ class Load:
         requests: Iterator[Request],
         sampler: Sampler | None,
         announce: Callable[[str], None],
+        *,
+        checkpoint: Callable[[Outcome], None] = lambda _: None,
         epoll: select.epoll | None = None,
     ) -> None:
-        """Looks up every target. `epoll` as in Fleet. Raises TargetRefused."""
+        """Looks up every target. `checkpoint` is given what there is every second at least. `epoll` as in Fleet.
+
+        Raises TargetRefused.
+        """
         self._options = options
         self._requests = requests
         self._sampler = sampler
         self._announce = announce
+        self._checkpoint = checkpoint
         self._fleet = Fleet(options, epoll)
         self._loop: Loop | None = None
         self._stopped = False
@@ -109,7 +116,7 @@ class Load:
             self._measure(loop, options)
             self._announce("measured")
             grace_ns = round(min(options.timeout_s, MAX_GRACE_S) * NS_PER_S)
-            loop.turn_until(window.end_ns + grace_ns, done=lambda: loop.drained)
+            self._turn(loop, window.end_ns + grace_ns, done=lambda: loop.drained)
             self._announce("answered")
         return self._end(loop)
 
@@ -122,7 +129,7 @@ class Load:
         loop.begin_window()
         for tenth in range(TENTHS):
             counted = outcome.counted
-            loop.turn_until(start_ns + (end_ns - start_ns) * (tenth + 1) // TENTHS)
+            self._turn(loop, start_ns + (end_ns - start_ns) * (tenth + 1) // TENTHS)
             outcome.answered_by_tenth[tenth] = outcome.counted - counted
         loop.end_window()
         after = resource.getrusage(resource.RUSAGE_SELF)
@@ -130,6 +137,12 @@ class Load:
         outcome.cpu_system_ns = round((after.ru_stime - before.ru_stime) * NS_PER_S)
         outcome.connections = fleet.ready
         outcome.in_flight = loop.in_flight
+
+    def _turn(self, loop: Loop, end_ns: int, done: Callable[[], bool] | None = None) -> None:
+        """Turns the loop until then or until `done`, with a checkpoint every second."""
+        while not loop.stopped and (now_ns := clock()) < end_ns and not (done and done()):
+            loop.turn_until(min(end_ns, now_ns + CHECKPOINT_NS), done=done)
+            self._checkpoint(loop.outcome)
 
     def _end(self, loop: Loop) -> Outcome:
         """Closes the books, and leaves nothing in flight."""

@@ -48,10 +48,10 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def merge(results: Sequence[Result]) -> Result:
-    """The result of the whole run, of its shards. Raises VoidRun."""
+def merge(results: Sequence[Result], *, interrupted: bool = False) -> Result:
+    """The result of the whole run, of its shards. `interrupted`: all of them were to end early. Raises VoidRun."""
     shards = sorted((shard for result in results for shard in result["shards"]), key=lambda shard: int(shard["index"]))
-    _check(results, [shard["index"] for shard in shards], {shard["of"] for shard in shards})
+    _check(results, [shard["index"] for shard in shards], {shard["of"] for shard in shards}, interrupted)
     first = next(result for result in results if result["shards"][0]["index"] == 0)
     whole = _sum(first, results)
     whole["got"] |= {
@@ -61,6 +61,7 @@ def merge(results: Sequence[Result]) -> Result:
         "rate_rps": sum(result["got"]["rate_rps"] for result in results),
     }
     whole["clients"] = merge_clients([result["clients"] for result in results])
+    whole["interrupted"] = interrupted
     whole["shards"] = shards
     return whole
 
@@ -94,7 +95,6 @@ def _sum(first: Result, results: Sequence[Result]) -> Result:
     return {
         **{key: first[key] for key in _ALIKE},
         "started_at": min(result["started_at"] for result in results),
-        "interrupted": False,
         "got": {
             **_added([result["got"] for result in results], ("connections_lost", "sent_again", "answered", "counted")),
             "answered_by_tenth": list(
@@ -133,8 +133,8 @@ def start_spread_ns(shards: Sequence[Mapping[str, Any]]) -> int:
     return latest - earliest
 
 
-def _check(results: Sequence[Result], indices: Sequence[int], numbers: set[int]) -> None:
-    """Whether these are all shards of one run, each once, and each to its end."""
+def _check(results: Sequence[Result], indices: Sequence[int], numbers: set[int], interrupted: bool) -> None:
+    """Whether these are all shards of one run, each once, and each to its end unless it was interrupted."""
     if len(numbers) > 1:
         raise VoidRun(f"shards of different runs: of {' and of '.join(map(str, sorted(numbers)))}")
     (of,) = numbers
@@ -144,7 +144,7 @@ def _check(results: Sequence[Result], indices: Sequence[int], numbers: set[int])
             raise VoidRun(f"shard {index} of {of} {what}")
     for result in results:
         index = result["shards"][0]["index"]
-        if result["interrupted"]:
+        if result["interrupted"] and not interrupted:
             raise VoidRun(f"shard {index} of {of} was interrupted")
         for key in _ALIKE:
             if result[key] != results[0][key]:

@@ -38,6 +38,8 @@ class Options:
     shard: Shard
     barrier: Address | None
     barrier_timeout_s: float
+    processes: int
+    """Of this machine, each a shard."""
     connections: int
     streams: int | None
     rate_rps: float | None
@@ -91,6 +93,7 @@ def _whole_parser() -> argparse.ArgumentParser:
     add("--shard", type=_shard, default=Shard(), metavar="I/N", help="do part I, from 0, of what is asked (0/1: all)")
     add("--barrier", type=_target, metavar="HOST:PORT", help="shard 0 listens on PORT, the others meet it at HOST")
     add("--barrier-timeout", type=_number(float, 0.1, 3600), default=60.0, metavar="S", help="to wait for shards (60)")
+    add("--processes", type=_number(int, 1, 1024), default=1, metavar="N", help="of this machine share the load (1)")
     add("--out", required=True, type=Path, metavar="FILE.json", help="where the result goes")
     _add_load(parser)
     return parser
@@ -99,7 +102,7 @@ def _whole_parser() -> argparse.ArgumentParser:
 @cache
 def _slices_parser() -> argparse.ArgumentParser:
     parser = _Parser(add_help=False, allow_abbrev=False)
-    parser.set_defaults(shard=Shard(), barrier=None, barrier_timeout=0.0, out=Path(os.devnull))
+    parser.set_defaults(shard=Shard(), barrier=None, barrier_timeout=0.0, processes=1, out=Path(os.devnull))
     _add_load(parser)
     return parser
 
@@ -138,6 +141,10 @@ def _read(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Options:
         parser.error("argument --arrival: a schedule that is replayed has its own arrivals")
     if args.shard.of > 1 and args.barrier is None:
         parser.error("argument --shard: shards need a --barrier to begin at the same time")
+    if args.processes > 1 and args.barrier is not None:
+        parser.error("argument --processes: a shard of other drivers (--barrier) is one process")
+    if args.processes > args.connections:
+        parser.error(f"argument --processes: {args.connections} connections cannot be dealt to {args.processes}")
     if args.shard.of > args.connections:
         parser.error(f"argument --shard: {args.connections} connections cannot be dealt to {args.shard.of} shards")
     return Options(
@@ -147,6 +154,7 @@ def _read(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Options:
         shard=args.shard,
         barrier=args.barrier,
         barrier_timeout_s=args.barrier_timeout,
+        processes=args.processes,
         connections=args.connections,
         streams=args.streams,
         rate_rps=args.rate,

@@ -16,7 +16,8 @@ from services.driver.load import Load
 from services.driver.loop import PATH
 from services.driver.merge import join
 from services.driver.options import Options
-from services.driver.plan import read_plan
+from services.driver.outcome import Outcome
+from services.driver.plan import PlanError, read_plan
 from services.driver.result import make_result, make_slice
 from services.driver.tracing import TracedCall, record_spans, sampler
 from services.telemetry import Tracing
@@ -31,14 +32,22 @@ class RunRefused(Exception):
     """What keeps the run from being made, in one line."""
 
 
+REFUSALS = (RunRefused, PlanError, TargetRefused)
+"""What a person can put right: each is one line."""
+
+
 class Run:
     """`open`, then `slice` as often as wanted, then `close`; then there is a `result`."""
 
-    def __init__(self, options: Options, announce: Callable[[str], None], epoll: select.epoll | None = None) -> None:
-        """Reads the plan and looks up every target. `epoll` as in Fleet.
-
-        Raises RunRefused, PlanError and TargetRefused.
-        """
+    def __init__(
+        self,
+        options: Options,
+        announce: Callable[[str], None],
+        *,
+        checkpoint: Callable[[Outcome], None] = lambda _: None,
+        epoll: select.epoll | None = None,
+    ) -> None:
+        """Reads the plan and looks up every target. `checkpoint` as in Load, `epoll` as in Fleet. Raises REFUSALS."""
         self._options = options
         self._plan = read_plan(options.plan)
         try:
@@ -48,7 +57,7 @@ class Run:
         _raise_descriptor_limit(options.shard.part(options.connections))
         self._started_at = datetime.now(UTC)
         requests = self._plan.requests(options.seed, options.shard, options.connections)
-        self._load = Load(options, requests, sampler(options), announce, epoll)
+        self._load = Load(options, requests, sampler(options), announce, checkpoint=checkpoint, epoll=epoll)
         self._traced: list[TracedCall] = []
         self._results: list[dict[str, Any]] = []
 

@@ -25,10 +25,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.driver.fleet import TargetRefused
 from services.driver.options import OptionError, parse_slices
-from services.driver.plan import PlanError
-from services.driver.run import Run, RunRefused
+from services.driver.run import REFUSALS, Run
 from services.telemetry.environment import RefusedVariableError, check
 
 OPEN_AT_MOST = 128
@@ -75,7 +73,7 @@ class Slices:
                     return {"sliced": name, "slice": self._do_slice(name, command)}
                 case _:
                     return {"closed": name, "result": self._do_close(name)}
-        except (_CommandError, OptionError, RunRefused, PlanError, TargetRefused) as error:
+        except (_CommandError, OptionError, *REFUSALS) as error:
             return {"refused": name, "why": str(error)}
 
     def _do_open(self, name: str, arguments: object) -> int:
@@ -87,7 +85,7 @@ class Slices:
             raise _CommandError(f"{OPEN_AT_MOST} names are open, which is the most; close one first")
         epoll = self._epolls.pop()
         try:
-            run = Run(parse_slices(arguments), lambda _: None, epoll)
+            run = Run(parse_slices(arguments), lambda _: None, epoll=epoll)
             connections = run.open()
         except Exception:
             self._epolls.append(epoll)

@@ -29,6 +29,7 @@ def options(*targets: Address, **changed: Any) -> Options:
         "shard": Shard(),
         "barrier": None,
         "barrier_timeout_s": 5.0,
+        "processes": 1,
         "connections": 2,
         "streams": 2,
         "rate_rps": None,

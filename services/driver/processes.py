@@ -1,0 +1,193 @@
+"""One run made by several processes of this machine, its shards: one command uses so many cores.
+
+    this process ──fork──> shards: open ── "open" ──> all are open: begins them at one instant
+                           load  ── "measuring", "measured", "answered" ──> said when all have come so far
+                           close ── result ──> merged as those of shards elsewhere
+
+All have one monotonic clock, so that no barrier has to compare any. A shard that is lost makes the run void; what it
+had measured until a second before is in a file beside the result, which every other end of the run removes.
+Must not know how a shard makes its load, nor where the result goes.
+"""
+
+import ctypes
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from time import monotonic_ns as clock
+from types import FrameType
+from typing import Any, NoReturn
+
+from services.driver import checkpoint
+from services.driver.barrier import Start
+from services.driver.checkpoint import Checkpoint
+from services.driver.merge import VoidRun, merge
+from services.driver.options import Options
+from services.driver.run import REFUSALS, Run, RunRefused
+from services.driver.shard import Shard
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+# From the message that says when to begin to the beginning: long against its way.
+_LEAD_NS = 100_000_000
+_READ_BYTES = 1 << 20
+
+
+def run(options: Options, announce: Callable[[str], None]) -> dict[str, Any]:
+    """Makes the run in `options.processes` processes. Returns its result.
+
+    Raises VoidRun, and whatever keeps a shard from being made.
+    """
+    shards: list[_Process] = []
+    keep = False
+    # A terminal interrupts every process; the shards are stopped by this one, once.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()
+    try:
+        for index in range(options.processes):
+            shards.append(_Process(replace(options, shard=Shard(index, options.processes))))
+        stopped = _stop_on_signals(shards)
+        results = _gather(shards, announce)
+    except VoidRun:
+        keep = True
+        raise
+    finally:
+        for shard in shards:
+            shard.end(keep=keep)
+    return merge(results, interrupted=bool(stopped))
+
+
+class _Process:
+    """A shard in a process of its own, and the messages that come from it."""
+
+    def __init__(self, options: Options) -> None:
+        """Raises RunRefused."""
+        self._shard = options.shard
+        self._path = options.out.with_name(f"{options.out.name}.shard-{options.shard.index}")
+        try:
+            kept = Checkpoint(self._path)
+        except OSError as error:
+            raise RunRefused(f"cannot write {self._path}: {error.strerror}") from None
+        self.channel, theirs = socket.socketpair()
+        self._unread = b""
+        self._pid = os.fork()
+        if not self._pid:
+            _live(options, theirs, kept)
+        theirs.close()
+
+    def messages(self) -> list[Any]:
+        """Those that have come. Raises VoidRun."""
+        data = self.channel.recv(_READ_BYTES)
+        if not data:
+            raise VoidRun(self._how_it_ended())
+        *lines, self._unread = (self._unread + data).split(b"\n")
+        return [json.loads(line) for line in lines]
+
+    def stop(self) -> None:
+        """Has it end its run with what it has."""
+        if self._pid:
+            os.kill(self._pid, signal.SIGTERM)
+
+    def end(self, *, keep: bool) -> None:
+        """Ends it by force, unless it has ended. `keep`: the checkpoint stays."""
+        self.channel.close()
+        if self._pid:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+        if not keep:
+            self._path.unlink(missing_ok=True)
+
+    def _how_it_ended(self) -> str:
+        _, status = os.waitpid(self._pid, 0)
+        self._pid = 0
+        code = os.waitstatus_to_exitcode(status)
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
+        measured = sum(map(len, checkpoint.read(self._path).values()))
+        index, of = self._shard.index, self._shard.of
+        return f"shard {index} of {of} {how}: the run is void; {measured:,} latencies of the shard are in {self._path}"
+
+
+def _stop_on_signals(shards: Sequence[_Process]) -> list[int]:
+    """The first SIGINT or SIGTERM stops all shards; a second one ends this process, and the shards with it.
+
+    Returns the list of signals that came, which grows.
+    """
+    came: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        came.append(number)
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_DFL)
+        for shard in shards:
+            shard.stop()
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, stop)
+    return came
+
+
+def _gather(shards: Sequence[_Process], announce: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Begins the shards together, and passes on what all of them have reached. Returns their results.
+
+    Raises VoidRun, and RunRefused with a shard's reason.
+    """
+    results: list[dict[str, Any]] = []
+    reached: Counter[str] = Counter()
+    running = {shard.channel: shard for shard in shards}
+    while running:
+        for channel in select.select(running, (), ())[0]:
+            for message in running[channel].messages():
+                match message:
+                    case {"mark": mark}:
+                        reached[mark] += 1
+                        if reached[mark] == len(shards):
+                            _begin(shards) if mark == "open" else announce(mark)
+                    case {"refused": why}:
+                        raise RunRefused(why)
+                    case {"result": result}:
+                        results.append(result)
+                        del running[channel]
+    return results
+
+
+def _begin(shards: Sequence[_Process]) -> None:
+    begin_ns = clock() + _LEAD_NS
+    for shard in shards:
+        shard.channel.sendall(b"%d\n" % begin_ns)
+
+
+def _live(options: Options, channel: socket.socket, kept: Checkpoint) -> NoReturn:
+    """The life of a shard's process."""
+    status = 1
+    try:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _make(options, channel, kept)
+        status = 0
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(status)
+
+
+def _make(options: Options, channel: socket.socket, kept: Checkpoint) -> None:
+    def say(**message: Any) -> None:
+        channel.sendall(json.dumps(message).encode() + b"\n")
+
+    try:
+        shard = Run(options, lambda mark: say(mark=mark), checkpoint=kept)
+        signal.signal(signal.SIGTERM, lambda _number, _frame: shard.stop())
+        shard.open()
+    except REFUSALS as error:
+        say(refused=str(error))
+        return
+    say(mark="open")
+    with channel.makefile("rb") as lines:
+        begin_ns = int(lines.readline())
+    shard.slice(start=Start(begin_ns, 0))
+    shard.close()
+    say(result=shard.result())

@@ -1,0 +1,118 @@
+"""`--processes`: one command whose load several processes make, and what is left when one of them is lost."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from services.driver import checkpoint
+from tests.driver.fake_service import Act, FakeService
+from tests.driver.runs import nobody
+from tests.driver.test_driver import Driver
+
+FOLDER = {"plan.yaml", "result.json"}
+
+
+@pytest.fixture
+def driver(tmp_path: Path) -> Driver:
+    return Driver(tmp_path)
+
+
+def until(true: Callable[[], object]) -> None:
+    """Waits for it to be true."""
+    deadline_s = time.monotonic() + 30
+    while not true():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.01)
+
+
+@contextmanager
+def measuring(driver: Driver) -> Iterator[tuple["subprocess.Popen[str]", list[int]]]:
+    """A run of two processes in the middle of a long window, and the process ids of its shards."""
+    with FakeService(lambda _: Act.REPLY).running() as target:
+        command = driver.command(target, "--processes", "2", "--warmup", "0", "--duration", "600")
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "measuring\n"
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+            yield process, [int(pid) for pid in children.split()]
+
+
+def test_the_load_of_several_processes_is_that_of_one(driver: Driver) -> None:
+    flags = ["--processes", "3", "--connections", "4", "--warmup", "0", "--duration", "0.4", "--rate", "500"]
+    with FakeService(lambda number: Act.REFUSE if number % 10 == 0 else Act.REPLY).running() as target:
+        command = driver.command(target, *flags)
+        at = command.index("--streams")
+        done = subprocess.run(command[:at] + command[at + 2 :], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[:3] == ["measuring", "measured", "answered"]
+    result = driver.result()
+    assert (result["calls"]["planned"], result["got"]["connections"]) == (200, 4)
+    assert result["calls"]["ok"] == result["latency_ns"]["count"] == 180
+    assert [shard["connections"] for shard in result["shards"]] == [2, 1, 1]
+    assert len({shard["begin_monotonic_ns"] for shard in result["shards"]}) == 1
+    assert {path.name for path in driver.out.parent.iterdir()} == FOLDER
+
+
+def test_a_shard_that_is_killed_makes_the_run_void_and_leaves_what_it_measured(driver: Driver) -> None:
+    path = driver.out.with_name("result.json.shard-1")
+    with measuring(driver) as (process, shards):
+        until(lambda: checkpoint.read(path))
+        os.kill(shards[1], signal.SIGKILL)
+        said, errors = process.communicate(timeout=30)
+    kept = sum(map(len, checkpoint.read(path).values()))
+    assert kept > 0
+    assert (process.returncode, said) == (2, "")
+    assert errors == (
+        f"services.driver: shard 1 of 2 was killed by signal 9: the run is void; {kept:,} latencies of the shard are in"
+        f" {path}\n"
+    )
+    assert not driver.out.exists()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in shards)
+
+
+def test_an_interrupted_run_has_the_result_of_all_its_processes_until_then(driver: Driver) -> None:
+    with measuring(driver) as (process, _):
+        process.send_signal(signal.SIGINT)
+        said, errors = process.communicate(timeout=30)
+    assert (process.returncode, errors) == (130, "")
+    assert "interrupted" in said
+    result = driver.result()
+    assert result["interrupted"] is True
+    assert len(result["shards"]) == 2
+    assert {path.name for path in driver.out.parent.iterdir()} == FOLDER
+
+
+def test_no_shard_outlives_a_command_that_is_killed(driver: Driver) -> None:
+    with measuring(driver) as (process, shards):
+        process.kill()
+        process.wait()
+        until(lambda: not any(running(pid) for pid in shards))
+
+
+def running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        ([], "Connection refused"),
+        (["--plan", "missing.yaml"], "missing.yaml: No such file"),
+        (["--processes", "3"], "2 connections cannot be dealt to 3"),
+        (["--barrier", "h:1"], "argument --processes"),
+    ],
+)
+def test_what_a_person_can_put_right_is_one_line_and_leaves_no_file(flags: list[str], why: str, driver: Driver) -> None:
+    done = driver.run(nobody(), "--processes", "2", *flags)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert why in done.stderr
+    assert {path.name for path in driver.out.parent.iterdir()} == {"plan.yaml"}
