@@ -10,6 +10,9 @@ push back on one connection; grpc-core's resource quota (src/core/lib/resource_q
 
 from typing import Protocol
 
+from services.wire.call import ServerCall
+from services.wire.messages import NoMemoryError
+
 FREE_BYTES = 64 * 1024
 """What any connection may hold. It is not counted for the service, so that small calls pay nothing for that."""
 REPORT_BYTES = 64 * 1024
@@ -33,7 +36,7 @@ class ServiceMemory(Protocol):
 class ConnectionMemory:
     """What one connection holds, and may hold at most.
 
-    Belongs to its session, which changes `held_bytes`, and calls `report` when the service may have to know.
+    Belongs to its session. For a small request the session adds to `held_bytes` itself, and saves a call of 0.1 us.
     """
 
     __slots__ = ("_reported_bytes", "_service", "held_bytes", "most_bytes")
@@ -44,13 +47,35 @@ class ConnectionMemory:
         self.most_bytes = service.connection_bytes
         self._reported_bytes = 0
 
-    @property
-    def is_reported(self) -> bool:
-        """The service counts something for this connection."""
-        return self._reported_bytes != 0
+    def hold(self, call: ServerCall, change_bytes: int) -> None:
+        """The request of a call takes so much more."""
+        call._held_bytes += change_bytes
+        self.held_bytes += change_bytes
+        if change_bytes < 0 and self._reported_bytes:
+            self._report()
 
-    def report(self) -> None:
-        """Has the service count what this connection holds, where that has changed enough."""
+    def let_go(self, call: ServerCall) -> None:
+        """The call is over: whoever still has it has no request."""
+        call.request = b""
+        self.held_bytes -= call._held_bytes
+        call._held_bytes = 0
+        if self._reported_bytes:
+            self._report()
+
+    def check(self, size_bytes: int) -> None:
+        """Raises NoMemoryError where all connections hold too much; `size_bytes` are then not held."""
+        self._report()
+        if self.shared_room_bytes() < 0:
+            self.held_bytes -= size_bytes
+            raise NoMemoryError("no memory: the connections of this service hold all that --memory-budget allows")
+
+    def report_change(self) -> None:
+        """Has the service count what this connection holds, where it counts anything for it."""
+        if self._reported_bytes or self.held_bytes > FREE_BYTES:
+            self._report()
+
+    def _report(self) -> None:
+        """Where that has changed enough."""
         counted_bytes = self.held_bytes if self.held_bytes > FREE_BYTES else 0
         change_bytes = counted_bytes - self._reported_bytes
         if abs(change_bytes) >= REPORT_BYTES or not counted_bytes:

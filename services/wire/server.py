@@ -10,7 +10,6 @@ thread at a time.
 import contextlib
 import ssl
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 
 from ngh2 import (
@@ -45,16 +44,14 @@ from services.wire.limits import UPDATE_EARNED_BYTES, Abuse, Ledger, Limits
 from services.wire.memory import FREE_BYTES, ConnectionMemory, ServiceMemory, Unshared
 from services.wire.messages import MessageReader, NoMemoryError, encode_message_frame
 from services.wire.metadata import Field, Metadata, encode_metadata
-from services.wire.request import ACCEPT_ENCODING, CONTENT_TYPE, read_request, trailers_only
-from services.wire.status import Code, RpcError, encode_message
+from services.wire.request import read_request
+from services.wire.request_room import RequestRoom
+from services.wire.response import HEADERS, HEADERS_GZIP, OK_TRAILERS, trailers, trailers_only
+from services.wire.status import Code, RpcError
 from services.wire.tls import TlsStream
+from services.wire.unread import UnreadReplies
 
-_HEADERS = ((b":status", b"200"), CONTENT_TYPE, ACCEPT_ENCODING)
-_HEADERS_GZIP = (*_HEADERS, (b"grpc-encoding", b"gzip"))
-_OK_TRAILERS: tuple[Field, ...] = ((b"grpc-status", b"0"),)
 _SEND_BYTES = 256 * 1024
-ROOM_BYTES = 64 * 1024
-"""Replies of one call that may wait for the peer before `when_room` does."""
 LARGE_REPLY_BYTES = 16 * 1024
 """Replies beyond it are counted when they are sent; others when bytes are written."""
 _DRAIN_PING = b"draining"
@@ -75,7 +72,6 @@ class ServerSession:
         "_early",
         "_failed",
         "_http2",
-        "_incomplete",
         "_ledger",
         "_limits",
         "_memory",
@@ -85,15 +81,14 @@ class ServerSession:
         "_page",
         "_pages_asked",
         "_peer_gone",
-        "_queued_bytes",
         "_reported_calls",
         "_reset_by_peer",
+        "_room",
         "_shapes",
         "_tls",
+        "_unread",
         "_unreported",
         "_updates_earned_bytes",
-        "_waiting_for_room",
-        "_withheld_bytes",
     )
 
     def __init__(
@@ -127,10 +122,6 @@ class ServerSession:
         self._ledger = Ledger(limits, clock_ns)
         self._tls = None if tls is None else TlsStream(tls, server_side=True)
         self._memory = ConnectionMemory(memory or Unshared())
-        self._incomplete: dict[int, int] = {}  # streams that are within a message, and the room not given back to each
-        self._withheld_bytes = 0  # all of that
-        self._waiting_for_room: dict[int, deque[Callable[[], object]]] = {}
-        self._queued_bytes = 0  # replies that the peer has made no room for
         self._calls: dict[int, ServerCall] = {}
         self._early: list[int] = []  # streams answered before their request ended: to be reset once that is sent
         self._reset_by_peer = 0  # the last such stream: its close is not our reset
@@ -164,6 +155,8 @@ class ServerSession:
             }
         )
         self._http2.set_local_window_size(limits.connection_window_bytes)
+        self._room = RequestRoom(self._http2, self._memory, limits.connection_window_bytes)
+        self._unread = UnreadReplies(self._http2, self._memory)
 
     @property
     def calls_in_flight(self) -> int:
@@ -215,12 +208,14 @@ class ServerSession:
             return
         stream_id, http2 = call.stream_id, self._http2
         del self._calls[stream_id]
-        self._let_go(call)
+        self._memory.let_go(call)
+        if self._room.within:
+            self._room.complete(call)
         self._report_calls()
         try:
-            http2.send_response(stream_id, _HEADERS)
+            http2.send_response(stream_id, HEADERS)
             http2.send_data(stream_id, encode_message_frame(message))
-            http2.send_trailers(stream_id, _OK_TRAILERS)
+            http2.send_trailers(stream_id, OK_TRAILERS)
         except NGH2Error:  # the stream went away since; `receive_data` has yet to say so
             return
         if not call._request_ended:
@@ -231,7 +226,7 @@ class ServerSession:
 
         Raises ValueError for metadata that cannot be sent.
         """
-        headers = _HEADERS_GZIP if gzip else _HEADERS
+        headers = HEADERS_GZIP if gzip else HEADERS
         if metadata:
             headers = (*headers, *encode_metadata(metadata))
         call._headers_sent = True
@@ -266,14 +261,16 @@ class ServerSession:
         if call.retry_after_ms is not None:
             fields.append((b"grpc-retry-pushback-ms", b"%d" % call.retry_after_ms))
         if self._calls.pop(call.stream_id, None) is not None:
-            self._let_go(call)
+            self._memory.let_go(call)
+            if self._room.within:
+                self._room.complete(call)
             self._report_calls()
             if code is Code.RESOURCE_EXHAUSTED:
                 self._report_refusal()
             if not call.cancelled:
                 self._answer(call, code, message, fields)
-            if self._waiting_for_room:
-                self._end_waits(call)
+            if self._unread.waiting:
+                self._unread.end(call)
 
     def when_room(self, call: ServerCall, then: Callable[[], object]) -> None:
         """Calls `then` once few replies of `call` wait for room from the peer, or once the call ends.
@@ -281,25 +278,18 @@ class ServerSession:
         That is now, or in a later `receive_data`, `data_to_send` or `finish`. Each `then` of one call is called once,
         in the order of `when_room`.
         """
-        waiting = self._waiting_for_room.get(call.stream_id)
-        if waiting is not None:
-            waiting.append(then)
-        elif (
-            call.cancelled
-            or call.stream_id not in self._calls
-            or self._http2.queued_body_size(call.stream_id) < ROOM_BYTES
-        ):
+        if call.cancelled or call.stream_id not in self._calls:
             then()
         else:
-            self._waiting_for_room[call.stream_id] = deque((then,))
+            self._unread.when_room(call, then)
 
     def consumed(self, call: ServerCall, message: bytes) -> None:
         """The handler is done with the next `message`: lets a peer that streams go on (flow control)."""
         if call._backlog is not None:
-            self._hold(call, -min(len(message), call._held_bytes))
-            self._give_room(call.stream_id, call._backlog.consumed())
-            if self._withheld_bytes:
-                self._give_withheld()
+            self._memory.hold(call, -min(len(message), call._held_bytes))
+            self._room.give(call.stream_id, call._backlog.consumed())
+            if self._room.withheld_bytes:
+                self._room.give_withheld()
 
     def drain(self) -> None:
         """Tells the peer to open no more streams; calls in flight go on. `closed` follows the last of them.
@@ -383,7 +373,7 @@ class ServerSession:
             if call is None or call.cancelled or (ended and call._backlog is None):
                 self._http2.acknowledge_received_data(len(data), stream_id)
             elif call._backlog is None:
-                self._give_room_unless_full(call, len(data))
+                self._room.give_unless_full(call, len(data))
         if call is None and ended and self._page is not None and stream_id in self._pages_asked:
             self._give_page(stream_id, self._page)
         if call is None or call.cancelled or call._request_ended:
@@ -414,7 +404,7 @@ class ServerSession:
                 memory = self._memory
                 memory.held_bytes += size
                 if memory.held_bytes > FREE_BYTES:
-                    self._check_memory(size)
+                    memory.check(size)
                 call._held_bytes = size
                 call.request = data[5:]
                 call.received_ns = now_ns
@@ -434,7 +424,7 @@ class ServerSession:
             call.received_ns = now_ns
             call._request_ended = call._delivered = True
             call._reader = None
-            self._complete(call)
+            self._room.complete(call)
             events.append(CallReceived(call))
 
     def _stream_messages(
@@ -446,10 +436,10 @@ class ServerSession:
         backlog.received(len(data))
         messages = self._feed(call, reader, data)
         if reader.buffered_bytes:
-            self._give_room_unless_full(call, backlog.completed(len(messages)))
+            self._room.give_unless_full(call, backlog.completed(len(messages)))
         else:
-            self._give_room(call.stream_id, backlog.completed(len(messages)))
-            self._complete(call)
+            self._room.give(call.stream_id, backlog.completed(len(messages)))
+            self._room.complete(call)
         events.extend(RequestMessage(call, message, compressed) for message, compressed in messages)
         if ended:
             reader.end()
@@ -461,85 +451,10 @@ class ServerSession:
         had_bytes = reader.buffered_bytes
         memory = self._memory
         messages = reader.feed(data, memory.room_bytes)
-        self._hold(call, reader.buffered_bytes - had_bytes + sum(len(message) for message, _ in messages))
+        memory.hold(call, reader.buffered_bytes - had_bytes + sum(len(message) for message, _ in messages))
         if memory.held_bytes > FREE_BYTES:
-            self._check_memory(0)
+            memory.check(0)
         return messages
-
-    def _check_memory(self, size_bytes: int) -> None:
-        """Raises NoMemoryError where all connections hold too much; `size_bytes` are then not held."""
-        memory = self._memory
-        memory.report()
-        if memory.shared_room_bytes() < 0:
-            memory.held_bytes -= size_bytes
-            raise NoMemoryError("no memory: the connections of this service hold all that --memory-budget allows")
-
-    def _hold(self, call: ServerCall, change_bytes: int) -> None:
-        call._held_bytes += change_bytes
-        memory = self._memory
-        memory.held_bytes += change_bytes
-        if change_bytes < 0 and memory.is_reported:
-            memory.report()
-
-    def _let_go(self, call: ServerCall) -> None:
-        """The call is over: whoever still has it has no request."""
-        call.request = b""
-        memory = self._memory
-        memory.held_bytes -= call._held_bytes
-        call._held_bytes = 0
-        if memory.is_reported:
-            memory.report()
-        if self._incomplete:
-            self._complete(call)
-
-    def _give_room_unless_full(self, call: ServerCall, size_bytes: int) -> None:
-        """Gives room back, but for a message that is not complete while the connection holds all that it may."""
-        stream_id = call.stream_id
-        withheld = self._incomplete
-        withheld.setdefault(stream_id, 0)
-        if self._memory.own_room_bytes() >= 0 or (stream_id == next(iter(withheld)) and self._is_stuck()):
-            self._give_room(stream_id, size_bytes)
-        else:
-            withheld[stream_id] += size_bytes
-            self._withhold(size_bytes)
-
-    def _is_stuck(self) -> bool:
-        """Most of what the connection holds is incomplete messages.
-
-        Few calls are running, so calls that end will free little room. Then the oldest incomplete message goes on:
-        all of them come through, one after the other.
-        """
-        running_bytes = sum(call._held_bytes for call in self._calls.values() if call.stream_id not in self._incomplete)
-        return running_bytes + self._queued_bytes <= self._memory.most_bytes // 2
-
-    def _withhold(self, size_bytes: int) -> None:
-        """Room that is withheld from one stream is given to the connection, so that no stream blocks another.
-
-        Twice, as libnghttp2 updates a window once half of it is given back.
-        """
-        self._withheld_bytes += size_bytes
-        with contextlib.suppress(NGH2Error):  # the connection is over
-            self._http2.set_local_window_size(self._limits.connection_window_bytes + 2 * self._withheld_bytes)
-
-    def _complete(self, call: ServerCall) -> None:
-        """The call is within no message."""
-        if size_bytes := self._incomplete.pop(call.stream_id, 0):
-            self._give_room(call.stream_id, size_bytes)
-            self._withhold(-size_bytes)
-        if self._withheld_bytes:
-            self._give_withheld()
-
-    def _give_withheld(self) -> None:
-        """To the eldest first, as long as the connection may hold what then comes."""
-        room_bytes = self._memory.own_room_bytes()
-        for number, (stream_id, size_bytes) in enumerate(tuple(self._incomplete.items())):
-            room_bytes -= size_bytes
-            if room_bytes < 0 and (number or not self._is_stuck()):
-                return
-            if size_bytes:
-                self._incomplete[stream_id] = 0
-                self._give_room(stream_id, size_bytes)
-                self._withhold(-size_bytes)
 
     def _control(self, event: Event, events: list[ServerEvent]) -> None:
         if isinstance(event, StreamReset):
@@ -574,21 +489,15 @@ class ServerSession:
         call.cancelled = True
         call._reader = None
         if call._backlog is not None:
-            self._give_room(call.stream_id, call._backlog.dropped())
+            self._room.give(call.stream_id, call._backlog.dropped())
         if call._delivered:
             events.append(CallCancelled(call))
         else:
             del self._calls[call.stream_id]
-            self._let_go(call)
-        if self._incomplete:
-            self._complete(call)
-        self._end_waits(call)
-
-    def _end_waits(self, call: ServerCall) -> None:
-        """Calls what waits for room. A `then` may end the call and so come here again: each is removed, then called."""
-        waiting = self._waiting_for_room.pop(call.stream_id, None)
-        while waiting:
-            waiting.popleft()()
+            self._memory.let_go(call)
+        if self._room.within:
+            self._room.complete(call)
+        self._unread.end(call)
 
     def _cancel_all(self) -> None:
         for call in tuple(self._calls.values()):
@@ -600,16 +509,12 @@ class ServerSession:
         if code is Code.OK and not call._headers_sent:
             self.send_headers(call)
         if call._backlog is not None:
-            self._give_room(call.stream_id, call._backlog.dropped())
+            self._room.give(call.stream_id, call._backlog.dropped())
         if not call._headers_sent:
             self._refuse(call.stream_id, (*trailers_only(code, message), *metadata), call._request_ended)
             return
-        trailers = _OK_TRAILERS
-        if code is not Code.OK or message or metadata:
-            status, text = (b"grpc-status", b"%d" % code), (b"grpc-message", encode_message(message))
-            trailers = (status, text, *metadata) if message else (status, *metadata)
         try:
-            self._http2.send_trailers(call.stream_id, trailers)
+            self._http2.send_trailers(call.stream_id, trailers(code, message, metadata))
         except NGH2Error:  # the stream went away since
             return
         if not call._request_ended:
@@ -629,11 +534,6 @@ class ServerSession:
             self._http2.send_response(stream_id, ((b":status", b"200"), (b"content-type", b"text/plain")))
             self._http2.send_data(stream_id, page, end_stream=True)
 
-    def _give_room(self, stream_id: int, size_bytes: int) -> None:
-        if size_bytes:
-            with contextlib.suppress(NGH2Error):
-                self._http2.acknowledge_received_data(size_bytes, stream_id)
-
     def _count(self, kind: Abuse) -> bool:
         """True, and the connection ends, when the peer has now done this too often."""
         if not self._ledger.exceeded_by(kind):
@@ -645,11 +545,11 @@ class ServerSession:
     def _plain_to_send(self) -> bytes:
         data = self._http2.data_to_send(_SEND_BYTES)
         queued_bytes = self._http2.queued_body_size()
-        if queued_bytes != self._queued_bytes:
+        if queued_bytes != self._unread.queued_bytes:
             self._note_queued(queued_bytes)
             data = data or self._http2.data_to_send(_SEND_BYTES)  # room that this gave back
-        if self._waiting_for_room:
-            self._tell_room()
+        if self._unread.waiting:
+            self._unread.notify()
             data = data or self._http2.data_to_send(_SEND_BYTES)
         if self._failed:
             return data
@@ -661,13 +561,6 @@ class ServerSession:
             data += self._follow_up()
         self._updates_earned_bytes += len(data)  # all of it: a failed session no longer counts what the peer does
         return data
-
-    def _tell_room(self) -> None:
-        for stream_id, waiting in tuple(self._waiting_for_room.items()):
-            while waiting and self._http2.queued_body_size(stream_id) < ROOM_BYTES:
-                waiting.popleft()()
-            if not waiting:
-                self._waiting_for_room.pop(stream_id, None)
 
     def _has_memory_for(self, call: ServerCall, size_bytes: int) -> bool:
         """Whether a reply may be queued, in the place of the call's request; else the call ends."""
@@ -682,15 +575,9 @@ class ServerSession:
 
     def _note_queued(self, queued_bytes: int) -> None:
         """Counts replies that the peer has not read. A closed connection has none: the session's end frees them."""
-        if self._peer_gone:
-            queued_bytes = 0
-        memory = self._memory
-        memory.held_bytes += queued_bytes - self._queued_bytes
-        self._queued_bytes = queued_bytes
-        if memory.is_reported or memory.held_bytes > FREE_BYTES:
-            memory.report()
-        if self._withheld_bytes:
-            self._give_withheld()
+        self._unread.count(0 if self._peer_gone else queued_bytes)
+        if self._room.withheld_bytes:
+            self._room.give_withheld()
 
     def _follow_up(self) -> bytes:
         """What is to be said only after what `data_to_send` just gave."""

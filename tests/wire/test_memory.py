@@ -7,7 +7,7 @@ import pytest
 
 from services.wire import Code, Limits, ServerCall, ServerSession
 from services.wire.memory import FREE_BYTES, REPORT_BYTES
-from services.wire.server import ROOM_BYTES
+from services.wire.unread import ROOM_BYTES
 from tests.wire import frames
 from tests.wire.ends import SHAPES, ConnectionPair, RawClient, calls_in, messages_in
 from tests.wire.frames import message, request_to

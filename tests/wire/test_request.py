@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from services.wire import Code
-from services.wire.request import read_request, trailers_only
+from services.wire.request import read_request
+from services.wire.response import trailers_only
 from tests.wire.frames import request_to
 
 LARGE_BYTES = 32 * 1024
