@@ -34,15 +34,14 @@ from sweetspot.v1.workload_pb2 import RunReply
 
 from services.driver.connection import Connection
 from services.driver.fleet import Fleet
-from services.driver.options import Options
+from services.driver.options import Method, Options
 from services.driver.outcome import Book, Outcome, Pod
 from services.driver.plan import PLAIN, Request
 from services.driver.schedule import NS_PER_S, Window
+from services.driver.streams import Received, Streams, take_messages
 from services.driver.tracing import Sampler, TracedCall
 from services.telemetry import TraceContext
 from services.wire import ClientCall, ClientEvent, Code
-
-PATH = "/sweetspot.v1.Workload/Run"
 
 # One reply of so many is parsed, and the first of each connection and of each kind of call.
 REPLIES_PER_PARSED = 64
@@ -66,6 +65,11 @@ _Arrival = tuple[int, Request, Connection]
 _Flight = tuple[Connection, Request, int, int, TraceContext | None, bool]
 
 
+def path(method: Method) -> str:
+    """What a call names."""
+    return f"/sweetspot.v1.Workload/{method}"
+
+
 class Loop:
     """Sends and receives whenever it is turned; between turns its calls wait."""
 
@@ -74,7 +78,9 @@ class Loop:
         self._requests = requests
         self._sampler = sampler
         self._fleet = fleet
+        self._path = path(options.method)
         self._timeout_ns = round(options.timeout_s * NS_PER_S)
+        self._deadline_ns = None if options.deadline_s is None else round(options.deadline_s * NS_PER_S)
         self._deals_each_call = options.balance == "headless"
         self._in_flight: dict[ClientCall, _Flight] = {}
         """In the order of their sends: as all have one timeout, the first is the first to time out."""
@@ -88,7 +94,7 @@ class Loop:
         """Arrivals that were due when measuring ended, and had not been dealt."""
         self._counted_from_ns = _NEVER_NS
         """Calls intended earlier are in no book."""
-        self.outcome = Outcome(Window(0, 0))
+        self.outcome = Outcome(Window(0, 0), streams=Streams() if options.method == "RunStream" else None)
         self._in_window = False
         """How long clients wait is measured."""
         self.sending = False
@@ -241,6 +247,8 @@ class Loop:
         arrived_ns = clock()
         session = connection.session
         events = session.receive_data(data)
+        if self.outcome.streams is not None:
+            events = take_messages(events, arrived_ns)
         if events:
             connection.open -= len(events)
             self._book(connection, events, arrived_ns)
@@ -254,6 +262,7 @@ class Loop:
 
     def _book(self, connection: Connection, events: list[ClientEvent], arrived_ns: int) -> None:
         outcome = self.outcome
+        streams = outcome.streams
         for event in events:
             call = event.call
             flight = self._in_flight.pop(call)
@@ -264,6 +273,8 @@ class Loop:
             if code is Code.OK:
                 outcome.counted += 1
                 if self._in_window:
+                    if self._deadline_ns is not None and arrived_ns - intended_ns <= self._deadline_ns:
+                        outcome.within_deadline += 1
                     connection.client.get_answer(arrived_ns, has_calls=bool(connection.open or connection.waiting))
             measured = self._counts(intended_ns)
             if not measured:
@@ -277,11 +288,12 @@ class Loop:
                 connection.client.answered += 1
                 book.latencies.append(arrived_ns - intended_ns)
                 book.latenesses.append(sent_ns - intended_ns)
+                reply = call.reply if streams is None else streams.book(call, intended_ns)
                 if connection.unread and book.checksums:
                     connection.unread -= 1
                 else:
                     connection.unread = REPLIES_PER_PARSED - 1
-                    self._read(connection, book, call.reply or b"", arrived_ns)
+                    self._read(connection, book, reply or b"", arrived_ns)
             elif call.unprocessed and not again:
                 # What is measured is the call that is sent in its place.
                 self._send_again(connection, intended_ns, request)
@@ -321,6 +333,8 @@ class Loop:
             book.checksums["unreadable"] += 1
             message = RunReply(host=str(connection.place))
         else:
+            # A stream without messages names no host.
+            message.host = message.host or str(connection.place)
             book.checksums[str(message.checksum)] += 1
             outcome.served_by[f"{message.host}/{message.process}/{message.worker}"] += 1
         if connection.host is None:
@@ -386,10 +400,12 @@ class Loop:
         if self._sampler is not None and (self._options.streams is not None or self._counts(intended_ns)):
             trace = self._sampler.draw()
         call = connection.session.start(
-            PATH,
+            self._path,
             request.serialized,
             timeout_ns=self._timeout_ns,
             metadata=() if trace is None else trace.headers,
+            streaming=self.outcome.streams is not None,
+            context=None if self.outcome.streams is None else Received(),
         )
         self._in_flight[call] = (connection, request, intended_ns, sent_ns, trace, again)
         connection.open += 1

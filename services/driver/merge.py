@@ -97,6 +97,7 @@ def _sum(first: Result, results: Sequence[Result]) -> Result:
         "started_at": min(result["started_at"] for result in results),
         "got": {
             **_added([result["got"] for result in results], ("connections_lost", "sent_again", "answered", "counted")),
+            "within_deadline": _sum_unless_none([result["got"]["within_deadline"] for result in results]),
             "answered_by_tenth": list(
                 map(sum, zip(*(result["got"]["answered_by_tenth"] for result in results), strict=True))
             ),
@@ -110,6 +111,7 @@ def _sum(first: Result, results: Sequence[Result]) -> Result:
             },
         },
         **_times(results),
+        "stream": None if first["stream"] is None else _stream([result["stream"] for result in results]),
         "driver": {
             **_added([result["driver"] for result in results], ("cpu_user_ns", "cpu_system_ns")),
             "python": first["driver"]["python"],
@@ -176,9 +178,21 @@ def _calls(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+def _stream(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    return {**_added(parts, ("messages",)), **_summaries(parts, ("first_message_ns", "gap_ns"))}
+
+
 def _times(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    keys = ("latency_ns", "service_time_ns", "lateness_ns")
+    return _summaries(parts, ("latency_ns", "service_time_ns", "lateness_ns"))
+
+
+def _summaries(parts: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> dict[str, Any]:
     return {key: merge_summaries([part[key] for part in parts]) for key in keys}
+
+
+def _sum_unless_none(parts: Sequence[int | None]) -> int | None:
+    """All parts are None where one is, as all were asked for the same."""
+    return None if parts[0] is None else sum(part or 0 for part in parts)
 
 
 def _spans(spans: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NoReturn, TypeVar, get_args
+from typing import Literal, NoReturn, TypeVar, get_args
 
 from services.driver.balance import Balance
 from services.driver.schedule import Arrival, Replay, Schedule
@@ -20,6 +20,8 @@ from services.driver.shard import Shard
 from services.network.address import Address
 
 _Number = TypeVar("_Number", int, float)
+
+Method = Literal["Run", "RunStream"]
 
 MAX_CONNECTIONS = 100_000
 MAX_DURATION_S = 86_400.0
@@ -48,6 +50,9 @@ class Options:
     warmup_s: float
     duration_s: float
     timeout_s: float
+    deadline_s: float | None
+    """What `within_deadline` goes by; nothing ends at it."""
+    method: Method
     plan: Path
     out: Path
     trace_ratio: float
@@ -60,6 +65,7 @@ class Options:
 
 
 _SCHEDULE_HELP = "open loop of changing rates: steps:100@2s,200@2s ramp:100-400@10s burst:50+500@0.1s/1s replay:FILE"
+_DEADLINE_HELP = "count the calls answered so soon after their intended send, and end none of them (none)"
 _RESOLVE_HELP = "seconds after which `headless` looks the name up again; 0: only when a connection has ended (5)"
 
 
@@ -125,6 +131,8 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
     add("--duration", type=_number(float, 0.01, MAX_DURATION_S), default=5.0, metavar="S", help="seconds measured (5)")
     add("--warmup", type=_number(float, 0, MAX_DURATION_S), default=1.0, metavar="S", help="seconds before that (1)")
     add("--timeout", type=_number(float, 0.001, MAX_TIMEOUT_S), default=10.0, metavar="S", help="of a call (10)")
+    add("--deadline", type=_number(float, 0.001, MAX_TIMEOUT_S), metavar="S", help=_DEADLINE_HELP)
+    add("--method", choices=get_args(Method), default="Run", help="Run, or RunStream: a reply after each step (Run)")
     add("--plan", required=True, type=Path, metavar="FILE", help="a RunRequest as YAML or JSON")
     add("--trace-ratio", type=_number(float, 0, 1), default=0.0, metavar="X", help="share of calls traced (0)")
     add("--trace-file", type=Path, metavar="FILE", help="OTLP JSON lines, unless OTEL_EXPORTER_OTLP_ENDPOINT is set")
@@ -163,6 +171,8 @@ def _read(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Options:
         warmup_s=args.warmup,
         duration_s=args.duration,
         timeout_s=args.timeout,
+        deadline_s=args.deadline,
+        method=args.method,
         plan=args.plan,
         out=args.out,
         trace_ratio=args.trace_ratio,

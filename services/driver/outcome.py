@@ -9,6 +9,7 @@ from typing import Any
 from services.driver.accounts import Accounts
 from services.driver.samples import samples
 from services.driver.schedule import Window
+from services.driver.streams import Streams
 from services.driver.tracing import TracedCall
 
 TENTHS = 10
@@ -45,6 +46,10 @@ class Outcome:
     """By kind of call. The totals below are made of them, and are copies."""
     counted: int = 0
     """Calls that ended OK, from the first send until nothing is in flight: what the counters of an idle service say."""
+    within_deadline: int = 0
+    """Calls that ended OK while measuring, within the deadline from their intended send."""
+    streams: Streams | None = None
+    """Where replies are streamed: the messages of ok calls."""
     answered_by_tenth: list[int] = field(default_factory=lambda: [0] * TENTHS)
     """Calls that ended OK in each tenth of the window, whenever they were sent."""
     traced: list[TracedCall] = field(default_factory=list)

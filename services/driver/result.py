@@ -23,6 +23,7 @@ from services.driver.outcome import Book, Outcome
 from services.driver.plan import Plan
 from services.driver.samples import summarize
 from services.driver.schedule import NS_PER_S, Replay
+from services.driver.streams import Streams
 from services.driver.tracing import listed
 from services.driver.whole import write_whole
 from services.telemetry.tracing import Counts
@@ -62,6 +63,8 @@ def make_result(
             "warmup_s": options.warmup_s,
             "duration_s": options.duration_s,
             "timeout_s": options.timeout_s,
+            "deadline_s": options.deadline_s,
+            "method": options.method,
             "trace_ratio": options.trace_ratio,
             "seed": options.seed,
         },
@@ -76,6 +79,7 @@ def make_result(
             "answered": outcome.answered,
             "answered_by_tenth": outcome.answered_by_tenth,
             "counted": outcome.counted,
+            "within_deadline": None if options.deadline_s is None else outcome.within_deadline,
             "rate_rps": outcome.answered / duration_s if duration_s else 0.0,
         },
         "calls": {
@@ -85,6 +89,7 @@ def make_result(
         },
         "clients": outcome.clients,
         **_times(outcome.latencies, outcome.latenesses),
+        "stream": None if outcome.streams is None else _stream(outcome.streams),
         "driver": {
             "cpu_user_ns": outcome.cpu_user_ns,
             "cpu_system_ns": outcome.cpu_system_ns,
@@ -124,6 +129,7 @@ def make_slice(outcome: Outcome, result: Mapping[str, Any]) -> dict[str, Any]:
         "drained_monotonic_ns": outcome.drained_ns,
         "answered": got["answered"],
         "counted": got["counted"],
+        "within_deadline": got["within_deadline"],
         "planned": calls["planned"],
         "ok": calls["ok"],
         "failed": sum(calls["by_status"].values()),
@@ -137,6 +143,14 @@ def make_slice(outcome: Outcome, result: Mapping[str, Any]) -> dict[str, Any]:
         "clients_served": outcome.clients_served,
         "latency_ns": result["latency_ns"],
         "lateness_ns": result["lateness_ns"],
+    }
+
+
+def _stream(streams: Streams) -> dict[str, Any]:
+    return {
+        "messages": streams.messages,
+        "first_message_ns": summarize(streams.first_messages),
+        "gap_ns": summarize(streams.gaps),
     }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from services.driver.barrier import Start
 from services.driver.fleet import TargetRefused
 from services.driver.load import Load
-from services.driver.loop import PATH
+from services.driver.loop import path
 from services.driver.merge import join
 from services.driver.options import Options
 from services.driver.outcome import Outcome
@@ -91,7 +91,7 @@ class Run:
         """Closes the connections and exports the spans, as an exporter would take time from the next slice."""
         self._load.close()
         if self._tracing is not None:
-            record_spans(self._tracing, PATH, self._traced)
+            record_spans(self._tracing, path(self._options.method), self._traced)
             self._tracing.close()
 
     def result(self) -> dict[str, Any]:

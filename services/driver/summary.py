@@ -44,12 +44,19 @@ def _lines(result: Mapping[str, Any]) -> Iterator[str]:
     yield f"{'ms':12} " + " ".join(f"{name:>9}" for name in _STATISTICS)
     for label, key in (("latency", "latency_ns"), ("service time", "service_time_ns"), ("lateness", "lateness_ns")):
         yield _row(label, result[key])
+    if result["stream"]:
+        yield _row("1st message", result["stream"]["first_message_ns"])
+        yield _row("message gap", result["stream"]["gap_ns"])
     for name, kind in result["kinds"].items():
         yield _row(name, kind["latency_ns"])
     yield ""
     yield f"{calls['planned']:,} calls planned: {_ends(calls)}"
     for name, kind in result["kinds"].items():
         yield f"  {kind['calls']['planned']:,} {name}: {_ends(kind['calls'])}"
+    if result["stream"]:
+        yield f"{result['stream']['messages']:,} messages"
+    if asked["deadline_s"]:
+        yield f"{got['within_deadline']:,} of {got['answered']:,} answered within {asked['deadline_s'] * 1e3:g} ms"
     yield from _too_slow(result)
     for status, message in calls["first_messages"].items():
         yield f"  first {status}: {message or '(no message)'}"

@@ -32,9 +32,11 @@ class Act(enum.Enum):
     DROP = enum.auto()
     """The connection is closed."""
     STALL = enum.auto()
-    """The whole service stands still for STALL_S, then replies."""
+    """The whole service stands still for STALL_S, then replies; of a stream it sends the first reply before."""
     GARBAGE = enum.auto()
     """A reply that is no RunReply."""
+    NOTHING = enum.auto()
+    """Status OK, and no reply."""
 
 
 Script = Callable[[int], Act]
@@ -91,7 +93,11 @@ class FakeService:
 
     def _accept(self, listener: socket.socket) -> None:
         connection, _ = listener.accept()
-        session = ServerSession({b"/sweetspot.v1.Workload/Run": Shape.UNARY}, self.limits)
+        methods = {
+            b"/sweetspot.v1.Workload/Run": Shape.UNARY,
+            b"/sweetspot.v1.Workload/RunStream": Shape.SERVER_STREAMING,
+        }
+        session = ServerSession(methods, self.limits)
         self._sessions[connection.fileno()] = connection, session
         self._epoll.register(connection, select.EPOLLIN)
         connection.sendall(session.data_to_send())
@@ -103,7 +109,9 @@ class FakeService:
         except ConnectionResetError:
             data = b""
         acts = [
-            self._act(session, event.call) for event in session.receive_data(data) if isinstance(event, CallReceived)
+            self._act(connection, session, event.call)
+            for event in session.receive_data(data)
+            if isinstance(event, CallReceived)
         ]
         if Act.DROP in acts or not data:
             del self._sessions[fd]
@@ -112,7 +120,7 @@ class FakeService:
             with contextlib.suppress(ConnectionError):  # the driver was stopped and has left
                 connection.sendall(session.data_to_send())
 
-    def _act(self, session: ServerSession, call: ServerCall) -> Act:
+    def _act(self, connection: socket.socket, session: ServerSession, call: ServerCall) -> Act:
         act = self.script(self.calls)
         self.calls += 1
         self.traceparents |= {value for name, value in call.head.trace_context if name == "traceparent"}
@@ -127,10 +135,22 @@ class FakeService:
                 session._http2.reset_stream(call.stream_id, 0x7)
             case Act.GARBAGE:
                 session.reply(call, b"\xff")
+            case Act.NOTHING:
+                session.finish(call)
             case Act.STALL | Act.REPLY:
+                streamed = call.shape is Shape.SERVER_STREAMING
+                if streamed:
+                    session.send_message(call, self._reply(checksum=3))
                 if act is Act.STALL:
+                    connection.sendall(session.data_to_send())
                     time.sleep(STALL_S)
-                session.reply(
-                    call, RunReply(model="fake", host=self.host, process=7, worker="w", checksum=5).SerializeToString()
-                )
+                if streamed:
+                    session.send_message(call, self._reply(checksum=4))
+                    session.send_message(call, self._reply(checksum=5))
+                    session.finish(call)
+                else:
+                    session.reply(call, self._reply(checksum=5))
         return act
+
+    def _reply(self, checksum: int) -> bytes:
+        return RunReply(model="fake", host=self.host, process=7, worker="w", checksum=checksum).SerializeToString()

@@ -38,6 +38,8 @@ def options(*targets: Address, **changed: Any) -> Options:
         "warmup_s": 0.0,
         "duration_s": 0.3,
         "timeout_s": 0.15,
+        "deadline_s": None,
+        "method": "Run",
         "plan": Path("plan.yaml"),
         "out": Path("result.json"),
         "trace_ratio": 0.0,
@@ -71,12 +73,13 @@ def result_of(asked: Options, plan: Plan) -> dict[str, Any]:
     return make_result(asked, plan, datetime(2026, 1, 1, tzinfo=UTC), run(asked, plan))
 
 
-def shard_results(of: int, plan: Plan = ECHO) -> list[dict[str, Any]]:
+def shard_results(of: int, plan: Plan = ECHO, **changed: Any) -> list[dict[str, Any]]:
     """Results of a real run of each shard, one after the other: 150 calls in all, of which some are refused."""
     results = []
     service = FakeService(lambda number: Act.REFUSE if number % 10 == 0 else Act.REPLY)
     with service.running() as target:
         for index in range(of):
-            asked = options(target, connections=3, streams=None, rate_rps=300.0, duration_s=0.5, shard=Shard(index, of))
+            load = {"connections": 3, "streams": None, "rate_rps": 300.0, "duration_s": 0.5, "shard": Shard(index, of)}
+            asked = options(target, **(load | changed))
             results.append(result_of(asked, plan))
     return results

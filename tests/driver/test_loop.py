@@ -4,6 +4,7 @@ import socket
 import struct
 import threading
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import repeat
 from time import monotonic_ns
@@ -131,6 +132,17 @@ def test_a_call_that_waits_for_a_stream_counts_from_its_intended_send() -> None:
     assert outcome.accounts.ok == 20
     assert sum(each > 0.1e9 for each in outcome.latencies) >= 18
     assert sum(each > 0.1e9 for each in service_times) == 1
+
+
+def test_a_deadline_counts_from_the_intended_send_and_ends_no_call() -> None:
+    service = FakeService(lambda number: Act.STALL if number == 0 else Act.REPLY, Limits(max_concurrent_streams=1))
+    with service.running() as target:
+        asked = options(target, connections=1, streams=None, rate_rps=100.0, duration_s=0.6, timeout_s=5.0)
+        outcome = run(replace(asked, deadline_s=0.05))
+    assert outcome.accounts.ok == 60
+    # Those sent in the first 0.25 s are answered after 0.3 s.
+    assert sum(each <= 0.05e9 for each in outcome.latencies) <= 35
+    assert 0 < outcome.within_deadline <= min(35, outcome.answered)
 
 
 def test_after_the_grace_a_call_is_unfinished_or_if_it_found_no_stream_not_sent(

@@ -32,7 +32,8 @@ def test_a_merged_summary_is_that_of_the_union(parts: list[list[int]]) -> None:
 
 @pytest.fixture(scope="module")
 def parts() -> list[dict[str, Any]]:
-    return shard_results(2, make_plan({"mix": {"often": {"share": 4}, "seldom": {"share": 1}}}))
+    plan = make_plan({"mix": {"often": {"share": 4}, "seldom": {"share": 1}}})
+    return shard_results(2, plan, method="RunStream", deadline_s=10.0)
 
 
 def test_the_whole_is_what_was_asked_and_every_call_is_in_it(parts: list[dict[str, Any]], tmp_path: Path) -> None:
@@ -43,6 +44,9 @@ def test_the_whole_is_what_was_asked_and_every_call_is_in_it(parts: list[dict[st
     assert whole["calls"]["ok"] == whole["latency_ns"]["count"] == sum(pod["answered"] for pod in whole["pods"])
     assert whole["calls"]["by_status"]["RESOURCE_EXHAUSTED"] == 150 - whole["calls"]["ok"]
     assert [shard["connections"] for shard in whole["shards"]] == [2, 1]
+    assert whole["stream"]["messages"] == 3 * whole["calls"]["ok"]
+    assert whole["stream"]["gap_ns"]["count"] == 2 * whole["stream"]["first_message_ns"]["count"]
+    assert whole["got"]["within_deadline"] == whole["got"]["answered"]
     assert sum(kind["calls"]["planned"] for kind in whole["kinds"].values()) == 150
     assert sum(kind["latency_ns"]["count"] for kind in whole["kinds"].values()) == whole["calls"]["ok"]
     assert (whole["clients"]["asked"], whole["clients"]["answered"]) == (3, whole["calls"]["ok"])
