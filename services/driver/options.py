@@ -133,7 +133,7 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
     add("--timeout", type=_number(float, 0.001, MAX_TIMEOUT_S), default=10.0, metavar="S", help="of a call (10)")
     add("--deadline", type=_number(float, 0.001, MAX_TIMEOUT_S), metavar="S", help=_DEADLINE_HELP)
     add("--method", choices=get_args(Method), default="Run", help="Run, or RunStream: a reply after each step (Run)")
-    add("--plan", required=True, type=Path, metavar="FILE", help="a RunRequest as YAML or JSON")
+    add("--plan", required=True, type=Path, metavar="FILE", help="a RunRequest, or a mix of them, as YAML or JSON")
     add("--trace-ratio", type=_number(float, 0, 1), default=0.0, metavar="X", help="share of calls traced (0)")
     add("--trace-file", type=Path, metavar="FILE", help="OTLP JSON lines, unless OTEL_EXPORTER_OTLP_ENDPOINT is set")
     for label in ("run", "trial", "model"):

@@ -143,6 +143,8 @@ def make_slice(outcome: Outcome, result: Mapping[str, Any]) -> dict[str, Any]:
         "clients_served": outcome.clients_served,
         "latency_ns": result["latency_ns"],
         "lateness_ns": result["lateness_ns"],
+        "stream": result["stream"],
+        "kinds": result["kinds"],
     }
 
 

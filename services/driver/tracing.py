@@ -54,7 +54,8 @@ class Sampler:
         """`labels` go with each traced call, and its spans have them."""
         self._ratio = ratio
         self._baggage = to_baggage(labels or {})
-        self._chance = random.Random(seed).random
+        # Of its own: drawn from the numbers that make Poisson gaps, the traced calls would be those of short gaps.
+        self._chance = random.Random(f"traces {seed}").random
 
     def draw(self) -> TraceContext | None:
         """The ids for the next call, or None if it is not traced."""

@@ -74,6 +74,22 @@ def test_every_call_is_accounted_for_in_each_slice_and_in_their_sum(loop: list[s
     assert result["got"]["duration_s"] == pytest.approx(0.4)
 
 
+def test_each_slice_has_the_kinds_of_its_own_calls(tmp_path: Path) -> None:
+    mix = tmp_path / "mix.yaml"
+    mix.write_text("mix: {often: {share: 3}, seldom: {share: 1}}")
+    slices = Slices()
+    with FakeService(lambda _: Act.REPLY).running() as target:
+        ask(slices, "open", arguments=closed_loop(target, str(mix), "--rate", "400", "--method", "RunStream"))
+        entries = [made(slices) for _ in range(3)]
+        result = ask(slices, "close")["result"]
+    jsonschema.validate(result, schema())
+    for entry in entries:
+        assert sum(kind["latency_ns"]["count"] for kind in entry["kinds"].values()) == entry["ok"] > 0
+        assert entry["stream"]["messages"] == 3 * entry["ok"]
+    for name, kind in result["kinds"].items():
+        assert kind["calls"]["planned"] == sum(entry["kinds"][name]["calls"]["planned"] for entry in entries)
+
+
 def test_only_the_service_whose_slice_it_is_gets_calls_and_all_it_answered_are_counted(plan: str) -> None:
     services = {name: FakeService(lambda _: Act.REPLY) for name in "abc"}
     slices = Slices()
