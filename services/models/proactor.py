@@ -314,6 +314,9 @@ class Connection:
         self._proactor.call_at(time.monotonic_ns(), self._go_on)
 
     def _go_on(self) -> None:
+        if pause_ns := self._turns.pause_ns(self._service.calls_in_flight.own()):
+            self._proactor.call_at(time.monotonic_ns() + pause_ns, self._go_on)
+            return
         if self._turns.pending:
             self._turns.go_on(self._dispatch)
         elif self._received:

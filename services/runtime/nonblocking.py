@@ -102,6 +102,9 @@ class Connection:
     def _go_on(self) -> None:
         if self._sock.fileno() < 0:
             return
+        if pause_ns := self._turns.pause_ns(self._service.calls_in_flight.own()):
+            self._loop.call_at(time.monotonic_ns() + pause_ns, self._go_on)
+            return
         self._flushing = True
         self._turns.go_on(self._dispatch)
         if self._turns.pending:

@@ -1,4 +1,4 @@
-"""A connection on a loop ends, whatever its peer leaves unread."""
+"""A connection on a loop ends, whatever its peer leaves unread, and lets others go first, whatever it unpacks."""
 
 import socket
 import time
@@ -15,6 +15,8 @@ from services.runtime.loop import Loop
 from services.runtime.nonblocking import Connection
 from services.runtime.service import Service
 from services.wire import ClientSession, Code, ServerCall
+
+RUN = "/sweetspot.v1.Workload/Run"
 
 
 class Later:
@@ -38,7 +40,7 @@ def test_a_client_that_does_not_read_its_last_reply_is_cut_off(monkeypatch: pyte
     client.setblocking(False)
     connection = Connection(ours, Service("reactor", Config(), drain=Drain()), loop, calls, closed.append)
     session = ClientSession("in.memory")
-    session.start("/sweetspot.v1.Workload/Run", b"")
+    session.start(RUN, b"")
 
     def turn() -> None:
         loop.soon(loop.stop)
@@ -59,3 +61,37 @@ def test_a_client_that_does_not_read_its_last_reply_is_cut_off(monkeypatch: pyte
         assert time.monotonic() < until_s
         turn()
     client.close()
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_connection_pauses_after_it_has_unpacked_much_while_calls_of_others_are_in_flight(others: int) -> None:
+    loop, calls = Loop(), Later()
+    service = Service("reactor", Config(), drain=Drain())
+    ends = [socket.socketpair() for _ in range(2)]
+    connections = []
+    for _, ours in ends:
+        ours.setblocking(False)
+        connections.append(Connection(ours, service, loop, calls, lambda _: None))
+    sessions = [ClientSession("in.memory") for _ in ends]
+
+    def send_calls(peer: int, count: int, request: bytes) -> None:
+        for _ in range(count):
+            sessions[peer].start(RUN, request, gzip=True)
+        ends[peer][0].sendall(b"".join(iter(sessions[peer].data_to_send, b"")))
+
+    def rounds_until(received: int) -> int:
+        rounds = 0
+        while len(calls.calls) < received:
+            rounds += 1
+            loop.call_at(0, loop.stop)
+            loop.run()
+        return rounds
+
+    send_calls(0, others, b"")
+    rounds_until(others)
+    send_calls(1, 5, workload_pb2.RunRequest(payload=bytes(1_000_000)).SerializeToString())
+    rounds = [rounds_until(others + 1 + number) for number in range(5)]
+    assert (max(rounds) > 5) == bool(others), rounds
+    for client, ours in ends:
+        client.close()
+        ours.close()
