@@ -8,7 +8,7 @@ from hypothesis import settings
 pytest_plugins = ["tests.expected_skips", "tests.conformance.costs"]
 
 # Tests start a thousand processes of ours. Where no byte code is written, each compiles all that it imports: 0.12 s.
-# Here scipy and plotly alone are 5 s.
+# Here scipy alone is 3 s.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 

@@ -29,7 +29,7 @@ def answer(trials: Sequence[Trial]) -> str:
     elif len(ranked) == 1:
         alone = ranked[0]
         said = f"{where} {alone.arm} serves {_rate(alone)}{_p99s([alone], [])}; no other model was measured there."
-    elif all(_keeps_up(trial) for trial in ranked):
+    elif all(keeps_up(trial) for trial in ranked):
         said = f"{where} {_all(ranked)} serve the {count(_asked_rps(ranked[0]))} calls/s asked{_lowest_p99(ranked)}."
     else:
         said = f"{where} {_most(ranked)}"
@@ -53,6 +53,11 @@ def leaders(ranked: Sequence[Trial]) -> list[Trial]:
     """The best of a ranking and all that tie with it; none where nobody answered a call."""
     best = measures.rate_rps(ranked[0])
     return [trial for trial in ranked if best and measures.rate_rps(trial) >= best * (1 - TIE)]
+
+
+def keeps_up(trial: Trial) -> bool:
+    """Whether the service answered the calls that an open loop asked, but for what counts as a tie."""
+    return trial.result["asked"]["loop"] == "open" and measures.rate_rps(trial) >= _asked_rps(trial) * (1 - TIE)
 
 
 def connections(number: int) -> str:
@@ -138,10 +143,6 @@ def _busy(ranked: Sequence[Trial]) -> list[str]:
     busy = sum(map(is_busy, ranked))
     each = f"{count(busy)} of these {count(len(ranked))} trials"
     return [f"Other processes took CPU from the service in {each}: repeat them on a quiet machine."] if busy else []
-
-
-def _keeps_up(trial: Trial) -> bool:
-    return trial.result["asked"]["loop"] == "open" and measures.rate_rps(trial) >= _asked_rps(trial) * (1 - TIE)
 
 
 def _asked_rps(trial: Trial) -> float:

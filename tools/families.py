@@ -3,6 +3,8 @@
 Must not import services: a report is also built where no service is installed.
 """
 
+from collections.abc import Mapping
+
 FAMILIES: dict[str, tuple[str, ...]] = {
     "threads": ("thread_per_connection", "thread_per_request", "thread_pool"),
     "processes": ("process_per_connection", "process_pool"),
@@ -17,7 +19,12 @@ OTHER = "other"
 """A model that this table does not have."""
 
 
-def family(arm: str) -> str:
-    """The family of an arm, which its label names by a model and options, as `thread_pool threads_per_cpu=8`."""
-    model = arm.partition(" ")[0]
+def family(model: str) -> str:
+    """The family of a row of MODELS."""
     return next((name for name, models in FAMILIES.items() if model in models), OTHER)
+
+
+def grouped(families: Mapping[str, str]) -> dict[str, list[str]]:
+    """Turns arm -> family into family -> arms, in the order of FAMILIES."""
+    groups = {name: [arm for arm, of in families.items() if of == name] for name in (*FAMILIES, OTHER)}
+    return {name: arms for name, arms in groups.items() if arms}

@@ -11,7 +11,6 @@ from tools import measures, traces
 from tools.answer import answer, connections, ranking, unanswered
 from tools.busy import words
 from tools.progress import Progress
-from tools.report.look import looks
 from tools.report.table import COLUMNS, rows
 from tools.results import Trial, TrialId
 from tools.traces import Jaeger, Tally, Traced
@@ -132,11 +131,10 @@ def _table(trials: Sequence[Trial]) -> Table:
     table.add_column("", no_wrap=True)
     for heading in SHOWN.values():
         table.add_column(heading, justify="right", no_wrap=True)
-    look = looks(list(dict.fromkeys(trial.arm for trial in trials)))
     for number in sorted({trial.connections for trial in trials}):
         table.add_row(f"[bold]{connections(number)}[/bold]")
-        for row in rows(ranking(trials, number), trials, look):
+        for row in rows(ranking(trials, number), trials):
             style = "red" if row.failed else "green" if row.leads else ""
-            table.add_row(row.look.model, *(row.cells[key] for key in SHOWN), style=style)
+            table.add_row(row.arm, *(row.cells[key] for key in SHOWN), style=style)
         table.add_row()
     return table

@@ -71,7 +71,7 @@ def make(folder: Path, *, models: Sequence[str] = tuple(MODELS), counts: Sequenc
 
 def trial(model: str, connections: int, **changes: Any) -> Trial:
     """One trial; `changes` replace parts of the driver's result."""
-    character, dice = MODELS[model], random.Random(f"{model}{connections}")
+    character, dice = _character(model), random.Random(f"{model}{connections}")
     rate = min(connections * 165.0, character.capacity_rps * connections**-character.decay) * dice.uniform(0.98, 1.02)
     ok = int(rate * DURATION_S)
     samples = [_latency_ns(character, connections, rate, dice) for _ in range(min(ok, 4000))]
@@ -167,15 +167,20 @@ def distribution(samples: Sequence[int], count: int | None = None) -> dict[str, 
     return {"count": known, "clamped": 0, **statistics, "histogram": histogram.encode().decode()}
 
 
+def _character(model: str) -> Character:
+    """Models without a character of their own share those of the others."""
+    return MODELS.get(model) or list(MODELS.values())[len(model) % len(MODELS)]
+
+
 def _latency_ns(character: Character, connections: int, rate: float, dice: random.Random) -> int:
     mean = connections / rate * 1e9
     return int(max(5.2e6, mean * dice.lognormvariate(-(character.tail**2) / 2, character.tail)))
 
 
 def _traced(model: str, connections: int) -> list[tuple[str, int]]:
-    dice = random.Random(f"traces of {model}{connections}")
-    rate = min(connections * 165.0, MODELS[model].capacity_rps)
-    return [(f"{dice.getrandbits(128):032x}", _latency_ns(MODELS[model], connections, rate, dice)) for _ in range(9)]
+    character, dice = _character(model), random.Random(f"traces of {model}{connections}")
+    rate = min(connections * 165.0, character.capacity_rps)
+    return [(f"{dice.getrandbits(128):032x}", _latency_ns(character, connections, rate, dice)) for _ in range(9)]
 
 
 def _write_traces(folder: Path, models: Sequence[str], counts: Sequence[int]) -> None:

@@ -1,7 +1,7 @@
 """The table of families has every model."""
 
 from services.models import MODELS
-from tools.families import FAMILIES, OTHER, family
+from tools.families import FAMILIES, OTHER, family, grouped
 
 
 def test_every_model_has_one_family() -> None:
@@ -9,9 +9,10 @@ def test_every_model_has_one_family() -> None:
     assert sorted(listed) == sorted(model.name for model in MODELS.values())
 
 
-def test_options_do_not_change_the_family() -> None:
-    assert family("thread_pool threads_per_cpu=8") == "threads"
-
-
 def test_a_model_that_is_not_listed_is_other() -> None:
     assert family("coroutine_pool") == OTHER
+
+
+def test_arms_are_grouped_in_the_order_of_the_families() -> None:
+    families = {"patched": "loops", "thread_pool": "threads", "reactor": "loops"}
+    assert list(grouped(families).items()) == [("threads", ["thread_pool"]), ("loops", ["patched", "reactor"])]

@@ -8,13 +8,15 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.wait import WebDriverWait
+from selenium.webdriver.common.keys import Keys
 
 from tests.tools import sample
 from tests.tools.scale import sample as grid_sample
 from tools import report
-from tools.results import TrialId, trial_path, write_trial
+from tools.families import FAMILIES
+from tools.results import write_trial
 from tools.scale import page
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -49,6 +51,13 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every model, and many lines that end at the same value."""
+    models = [model for family in FAMILIES.values() for model in family]
+    return report.write(sample.make(tmp_path_factory.mktemp("crowded"), models=models))
+
+
+@pytest.fixture(scope="module")
 def sparse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One model, one trial, no call answered, no trace, no environment."""
     folder = tmp_path_factory.mktemp("sparse")
@@ -65,19 +74,14 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def show(browser: webdriver.Chrome, page: Path, width: int) -> None:
-    """Opens the page with a viewport of that width in CSS pixels and waits until its plots are drawn."""
+    """Opens the page with a viewport of that width in CSS pixels."""
     metrics = {"width": width, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     browser.get(page.as_uri())
-    WebDriverWait(browser, 20).until(
-        lambda _: browser.execute_script(
-            "return [...document.querySelectorAll('.plot')].every(plot => plot.querySelector('.main-svg'))"
-        )
-    )
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("shown", ["whole", "sparse", "grid"])
+@pytest.mark.parametrize("shown", ["whole", "crowded", "sparse", "grid"])
 def test_the_page_fits_its_window_and_the_console_is_silent(
     browser: webdriver.Chrome, shown: str, width: int, request: pytest.FixtureRequest
 ) -> None:
@@ -96,55 +100,94 @@ def test_the_answer_is_read_without_scrolling(browser: webdriver.Chrome, whole: 
     assert box["y"] + box["height"] < HEIGHT
 
 
+OVERLAPPING = """
+const texts = [...document.querySelectorAll(arguments[0])];
+const boxes = texts.map(text => [text.textContent, text.getBoundingClientRect()]);
+return boxes.flatMap(([name, one], index) => boxes.slice(index + 1).filter(([_, other]) =>
+  one.width && other.width && one.left < other.right && other.left < one.right &&
+  one.top + 2 < other.bottom && other.top + 2 < one.bottom).map(([other]) => `${name} and ${other}`));
+"""
+
+
 @pytest.mark.parametrize("width", WIDTHS)
-def test_every_plot_is_drawn_with_a_line_for_every_model(browser: webdriver.Chrome, whole: Path, width: int) -> None:
-    show(browser, whole, width)
-    plots = browser.find_elements(By.CLASS_NAME, "plot")
-    assert len(plots) == 6
-    for plot in plots:
-        lines = plot.find_elements(By.CSS_SELECTOR, ".scatterlayer .trace .js-line")
-        assert len(lines) == len(sample.MODELS)
-        assert 0 < plot.size["width"] <= width
+@pytest.mark.parametrize("kind", [".curves .label text", ".tick"])
+@pytest.mark.parametrize("shown", ["whole", "crowded", "grid"])
+def test_no_label_overlaps_another(
+    browser: webdriver.Chrome, shown: str, width: int, kind: str, request: pytest.FixtureRequest
+) -> None:
+    show(browser, request.getfixturevalue(shown), width)
+    assert browser.execute_script(OVERLAPPING, kind) == []
 
 
-def test_a_percentile_is_chosen_and_a_model_is_hidden_with_a_click(browser: webdriver.Chrome, whole: Path) -> None:
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("shown", ["crowded", "grid"])
+def test_labels_end_inside_their_figure(
+    browser: webdriver.Chrome, shown: str, width: int, request: pytest.FixtureRequest
+) -> None:
+    show(browser, request.getfixturevalue(shown), width)
+    outside = browser.execute_script("""
+        return [...document.querySelectorAll(".curves .label text")].filter(text =>
+          text.getBoundingClientRect().right > text.closest("figure").getBoundingClientRect().right
+        ).map(text => text.textContent);
+    """)
+    assert outside == []
+
+
+def highlighted(browser: webdriver.Chrome, figure: str) -> set[str]:
+    """Lines that are not grey."""
+    names: list[str] = browser.execute_script(f"""
+        const grey = getComputedStyle(document.documentElement).getPropertyValue("--faint").trim();
+        return [...document.querySelectorAll("#{figure} .view:not([hidden]) .arm")].filter(arm =>
+          getComputedStyle(arm).getPropertyValue("--model").trim() !== grey).map(arm => arm.dataset.arm);
+    """)
+    return set(names)
+
+
+def test_the_leaders_are_highlighted_and_so_is_the_line_that_is_pointed_at(
+    browser: webdriver.Chrome, whole: Path
+) -> None:
     show(browser, whole, 1280)
-    lines = "return [...document.querySelectorAll('#latency .js-line')].map(line => line.getAttribute('d'))"
-    before = browser.execute_script(lines)
-    browser.find_element(By.CSS_SELECTOR, "input[name=view-latency][value='0'] + span").click()
-    assert browser.execute_script(lines) != before
-    browser.find_element(By.CSS_SELECTOR, ".legend label").click()
-    assert len(browser.execute_script(lines)) == len(sample.MODELS) - 1
+    assert highlighted(browser, "throughput") == {"reactor"}
+    label = browser.find_element(By.CSS_SELECTOR, "#throughput .view:not([hidden]) [data-arm=coroutines] .label text")
+    ActionChains(browser).move_to_element(label).perform()
+    assert highlighted(browser, "throughput") == {"reactor", "coroutines"}
+    assert highlighted(browser, "cpu") == {"reactor", "coroutines"}
+    number = browser.find_element(By.CSS_SELECTOR, "#throughput .view:not([hidden]) [data-arm=coroutines] .number")
+    assert number.is_displayed()
 
 
-def test_no_button_sends_the_results_away(browser: webdriver.Chrome, whole: Path) -> None:
+def test_the_keyboard_selects_models_and_families(browser: webdriver.Chrome, whole: Path) -> None:
     show(browser, whole, 1280)
-    buttons = browser.find_elements(By.CSS_SELECTOR, "#latency .modebar-btn")
-    assert {button.get_dom_attribute("data-title") for button in buttons} == {"Download plot as a PNG", "Reset axes"}
+    browser.find_element(By.CSS_SELECTOR, ".legend input[value=reactor]").send_keys(Keys.SPACE)
+    threads = browser.find_element(By.CSS_SELECTOR, ".legend .family-threads button")
+    threads.send_keys(Keys.ENTER)
+    assert highlighted(browser, "throughput") == {"thread_per_connection", "thread_pool"}
+    threads.send_keys(Keys.ENTER)
+    assert highlighted(browser, "throughput") == set(sample.MODELS)
 
 
-def test_a_missing_trial_breaks_no_plot(browser: webdriver.Chrome, tmp_path: Path) -> None:
-    folder = sample.make(tmp_path, models=["reactor", "coroutines"], counts=[1, 10, 100])
-    trial_path(folder, TrialId("reactor", "10")).unlink()
-    show(browser, report.write(folder), 1280)
-    assert browser.get_log("browser") == []
-    assert len(browser.find_elements(By.CSS_SELECTOR, "#throughput .points path")) == 5
+def test_a_percentile_is_chosen_with_a_click(browser: webdriver.Chrome, whole: Path) -> None:
+    show(browser, whole, 1280)
+    shown = "return [...document.querySelectorAll('#latency .view:not([hidden]) svg')].map(svg => svg.ariaLabel)[0]"
+    assert browser.execute_script(shown).startswith("Latency, p99,")
+    browser.find_element(By.CSS_SELECTOR, "#latency .views label").click()
+    assert browser.execute_script(shown).startswith("Latency, p50,")
 
 
 def test_a_grid_shows_a_number_in_each_field_and_another_model_with_a_click(
     browser: webdriver.Chrome, grid: Path
 ) -> None:
     show(browser, grid, 1280)
-    numbers = "return [...document.querySelectorAll('#map-cpu-bound .heatmaplayer text')].map(text => text.textContent)"
-    first = browser.execute_script(numbers)
+    fields = "#map-cpu-bound .view:not([hidden]) tbody td"
+    first = [field.text for field in browser.find_elements(By.CSS_SELECTOR, fields)]
     assert len([number for number in first if number]) == 12
-    browser.find_element(By.CSS_SELECTOR, "input[name=view-map-cpu-bound][value='1'] + span").click()
-    assert browser.execute_script(numbers) != first
+    browser.find_element(By.CSS_SELECTOR, "#map-cpu-bound .views label:last-child").click()
+    assert [field.text for field in browser.find_elements(By.CSS_SELECTOR, fields)] != first
 
 
-def test_a_grids_fit_is_drawn_and_told_beside_the_plot_or_its_refusal_is(browser: webdriver.Chrome, grid: Path) -> None:
+def test_a_grids_fit_is_described_below_the_plot_or_its_refusal_is(browser: webdriver.Chrome, grid: Path) -> None:
     show(browser, grid, 1280)
-    notes = browser.find_element(By.ID, "notes-speedup-cpu-bound")
-    assert "sigma 0.1" in notes.text
-    browser.find_element(By.XPATH, "//input[@name='view-speedup-cpu-bound']/../span[.='1 x N CPUs']").click()
-    assert "no law fitted: 3 different N" in notes.text
+    notes = "#speedup-cpu-bound .view:not([hidden]) .fits"
+    assert "sigma 0.1" in browser.find_element(By.CSS_SELECTOR, notes).text
+    browser.find_element(By.XPATH, "//input[@name='speedup-cpu-bound']/../span[.='1 x N CPUs']").click()
+    assert "no law fitted: 3 different N" in browser.find_element(By.CSS_SELECTOR, notes).text

@@ -12,7 +12,7 @@ def write(results: Path) -> Path:
     Shows whatever the folder holds, and says what it lacks. Raises BadResultsError where it is not a
     results folder or cannot be written to.
     """
-    # The page needs plotly and jinja2, 0.2 s of imports; the terminal uses other parts of this package.
+    # The page needs jinja2, 0.1 s of imports; the terminal uses other parts of this package.
     from tools.report import page  # noqa: PLC0415
 
     return page.write(results)

@@ -5,7 +5,7 @@ import zlib
 from hdrh.codec import HdrCookieException, HdrLengthException
 from hdrh.histogram import HdrHistogram
 
-POINTS_PER_DECADE = 16
+POINTS_PER_DECADE = 8
 
 
 def percentile_curve(histogram: str) -> list[tuple[float, int]]:

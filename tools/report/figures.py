@@ -1,143 +1,145 @@
-"""What each plot shows, as data; how it is drawn is the page's script. Must not know HTML.
+"""What each figure of the report shows over the number of connections. Must not know HTML."""
 
-A plot has one or more views, of which one is shown at a time; a view has one line a model.
-"""
-
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from tools import measures
 from tools.report.curve import percentile_curve
 from tools.report.folder import Contents
+from tools.report.plots import axis, curves
+from tools.report.plots.axis import Axis
+from tools.report.plots.curves import Line, Point
+from tools.report.plots.figure import Figure, View
 from tools.results import Trial
-from tools.units import count, duration, share, size, three_digits
+from tools.units import count, duration, share, three_digits
 
-PERCENTILE_LABELS = {"p50": "p50", "p90": "p90", "p99": "p99", "p999": "p99.9"}
+PERCENTILES = {"p50": "p50", "p90": "p90", "p99": "p99", "p999": "p99.9"}
 
-Value = Callable[[Trial], float | None]
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One model's points; a y that is None is a gap in the line, never a zero."""
-
-    model: str
-    x: list[float]
-    y: list[float | None]
-    text: list[str]
-    """Each y with its unit, for the pointer."""
+Text = Callable[[float], str]
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """One thing that a plot can show."""
+class Measure:
+    """One number of a trial."""
 
     label: str
-    y_title: str
-    log: bool
-    lines: list[Line]
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """One figure of the report."""
-
-    name: str
     title: str
-    caption: str
-    x_title: str
-    x_hover: str
-    """Plotly template for the pointer's x."""
-    x_ticks: list[tuple[float, str]]
-    chooser: str
-    """What choosing a view chooses."""
-    views: list[View]
-    selected: int = 0
+    """With its unit, and what is better."""
+    value: Callable[[Trial], float | None]
+    text: Text
+    log: bool = False
 
 
-def plots(contents: Contents) -> tuple[list[Plot], list[str]]:
-    """Every plot of the report, and a line for each histogram that could not be decoded."""
+def figures(contents: Contents) -> tuple[list[Figure], list[str]]:
+    """Every figure of the report, and a line for each histogram that could not be decoded."""
+    if not contents.trials:
+        return [], []
     distribution, problems = _distribution(contents)
 
-    def over_connections(
-        name: str, title: str, caption: str, views: list[View], *, chooser: str = "", selected: int = 0
-    ) -> Plot:
-        ticks = [(float(number), count(number)) for number in contents.connections]
-        return Plot(name, title, caption, "connections", "%{x:,} connections", ticks, chooser, views, selected)
+    def figure(
+        name: str, title: str, caption: str, chooser: str, measured: Iterable[Measure], *, selected: int = 0
+    ) -> Figure:
+        views = [_over_connections(contents, title, each) for each in measured]
+        return Figure(name, title, caption, chooser, views, selected)
 
-    def view(
-        label: str, y_title: str, value: Value, text: Callable[[float], str], *, scale: float = 1, log: bool = False
-    ) -> View:
-        return View(label, y_title, log, [_line(contents, model, value, text, scale) for model in contents.models])
+    fewest = {
+        arm: min((trial for trial in contents.trials if trial.arm == arm), key=lambda trial: trial.connections)
+        for arm in {trial.arm for trial in contents.trials}
+    }
 
-    def per_call(*counters: str) -> Value:
-        return lambda trial: measures.per_call(trial, *counters)
+    def per_connection(trial: Trial) -> float | None:
+        return _scaled(measures.pss_per_connection_bytes(trial, fewest[trial.arm]), 1024)
 
-    fewest = {model: min(ours, key=lambda trial: trial.connections) for model, ours in _by_model(contents).items()}
     return [
-        over_connections(
+        figure(
             "throughput",
             "Throughput",
-            "Calls answered OK, a second (higher is better), and the share of calls that failed (lower is better).",
+            "Calls answered OK, and the share of calls that failed.",
+            "Calls",
             [
-                view("answered", "calls/s", measures.rate_rps, lambda value: f"{count(round(value))} calls/s"),
-                view("failed", "% of calls", measures.failed_share, share, scale=100),
+                Measure("answered", "calls/s (higher is better)", measures.rate_rps, lambda value: count(round(value))),
+                Measure("failed", "share of calls (lower is better)", measures.failed_share, share),
             ],
-            chooser="Calls",
         ),
-        over_connections(
+        figure(
             "latency",
             "Latency",
-            "From the intended send to the reply, of calls answered OK. Lower is better; mind the log scale.",
-            [
-                view(label, "ms", _percentile(key), duration, scale=1e-6, log=True)
-                for key, label in PERCENTILE_LABELS.items()
-            ],
-            chooser="Percentile",
-            selected=list(PERCENTILE_LABELS).index("p99"),
+            "From the intended send to the reply, of calls answered OK. The scale is logarithmic.",
+            "Percentile",
+            [_percentile(key, label) for key, label in PERCENTILES.items()],
+            selected=list(PERCENTILES).index("p99"),
         ),
         distribution,
-        over_connections(
+        figure(
             "memory",
             "Memory",
-            "Proportional set size of all processes of the service at the end of the trial. Lower is better.",
+            "Proportional set size of all processes of the service at the end of the trial.",
+            "Memory",
             [
-                view("total", "MiB", measures.pss_bytes, size, scale=1 / 1024**2),
-                view(
-                    "per connection",
-                    "KiB for each added connection",
-                    lambda trial: measures.pss_per_connection_bytes(trial, fewest[trial.arm]),
-                    size,
-                    scale=1 / 1024,
+                Measure(
+                    "total", "MiB (lower is better)", lambda trial: _scaled(measures.pss_bytes(trial), 1024**2), _mib
                 ),
+                Measure("per connection", "for each added connection (lower is better)", per_connection, _kib),
             ],
-            chooser="Memory",
         ),
-        over_connections(
+        figure(
             "switches",
             "Context switches per call",
-            "Voluntary: a thread gave up the processor to wait. Involuntary: it was put off. Lower is better.",
+            "Voluntary: a thread gave up the processor to wait. Involuntary: the kernel interrupted it.",
+            "Switches",
             [
-                view("voluntary", "switches/call", per_call("voluntary_switches"), three_digits),
-                view("involuntary", "switches/call", per_call("involuntary_switches"), three_digits),
+                _per_call("voluntary", "switches/call", three_digits, "voluntary_switches"),
+                _per_call("involuntary", "switches/call", three_digits, "involuntary_switches"),
             ],
-            chooser="Switches",
         ),
-        over_connections(
+        figure(
             "cpu",
             "CPU per call",
-            "CPU time of all processes of the service for each call answered OK. Lower is better.",
+            "CPU time of all processes of the service for each call answered OK.",
+            "CPU time",
             [
-                view("total", "µs/call", per_call("cpu_user_ns", "cpu_system_ns"), duration, scale=1e-3),
-                view("user", "µs/call", per_call("cpu_user_ns"), duration, scale=1e-3),
-                view("system", "µs/call", per_call("cpu_system_ns"), duration, scale=1e-3),
+                _per_call("total", "CPU time/call", duration, "cpu_user_ns", "cpu_system_ns"),
+                _per_call("user", "CPU time/call", duration, "cpu_user_ns"),
+                _per_call("system", "CPU time/call", duration, "cpu_system_ns"),
             ],
-            chooser="CPU time",
         ),
     ], problems
 
 
-def _distribution(contents: Contents) -> tuple[Plot, list[str]]:
+def _percentile(key: str, label: str) -> Measure:
+    return Measure(
+        label, f"{label} (lower is better)", lambda trial: measures.latency_ns(trial, key), duration, log=True
+    )
+
+
+def _per_call(label: str, unit: str, text: Text, *counters: str) -> Measure:
+    return Measure(label, f"{unit} (lower is better)", lambda trial: measures.per_call(trial, *counters), text)
+
+
+def _over_connections(contents: Contents, title: str, measure: Measure) -> View:
+    of = {(trial.arm, trial.connections): measure.value(trial) for trial in contents.trials}
+
+    def point(arm: str, connections: int) -> Point:
+        value = of.get((arm, connections))
+        return Point(connections, value, text="" if value is None else measure.text(value))
+
+    lines = [
+        Line(arm, family, [point(arm, number) for number in contents.connections])
+        for arm, family in contents.families.items()
+    ]
+    known = [value for value in of.values() if value is not None]
+    plot = curves.draw(
+        lines,
+        x=axis.marked([(number, count(number)) for number in contents.connections], log=True),
+        y=axis.logarithmic(known, measure.text) if measure.log else axis.linear(known, measure.text),
+        title=f"{title}, {measure.label}",
+        x_title="connections",
+        y_title=measure.title,
+    )
+    return View(measure.label, plot)
+
+
+def _distribution(contents: Contents) -> tuple[Figure, list[str]]:
     views, problems = [], []
     for connections in contents.connections:
         lines = []
@@ -149,51 +151,47 @@ def _distribution(contents: Contents) -> tuple[Plot, list[str]]:
             except ValueError as error:
                 problems.append(f"{trial.arm} at {count(connections)} connections: latency histogram: {error}")
                 continue
-            lines.append(
-                Line(
-                    trial.arm,
-                    [one_in for one_in, _ in curve],
-                    [ns / 1e6 for _, ns in curve],
-                    [duration(ns) for _, ns in curve],
-                )
-            )
-        views.append(View(count(connections), "ms", True, lines))
-    plot = Plot(
-        name="distribution",
-        title="Latency distribution",
-        caption="How slow the slowest calls are: at 99 %, one call in a hundred took longer. Ends at the slowest call.",
-        x_title="calls at or below",
-        x_hover="one call in %{x:,.3~r} is slower",
-        x_ticks=[(10.0**digits, "0 %" if not digits else _percent(1 - 10.0**-digits)) for digits in range(8)],
-        chooser="Connections",
-        views=views,
+            points = [_slower(one_in, ns) for one_in, ns in curve]
+            lines.append(Line(trial.arm, contents.families[trial.arm], points))
+        plot = curves.draw(
+            lines,
+            x=_odds([point.x for line in lines for point in line.points]),
+            y=axis.logarithmic((point.y for line in lines for point in line.points if point.y), duration),
+            title=f"Latency distribution at {count(connections)} connections",
+            x_title="share of calls that took this long or less",
+            y_title="latency (lower is better)",
+        )
+        views.append(View(f"{count(connections)} conn.", plot))
+    return Figure(
+        "distribution",
+        "Latency distribution",
+        "How slow the slowest calls are: at 99 %, one call in a hundred took longer. Ends at the slowest call.",
+        "Connections",
+        views,
         selected=len(views) - 1,
-    )
-    return plot, problems
+    ), problems
 
 
-def _percent(fraction: float) -> str:
-    return f"{float(f'{fraction * 100:.7g}'):g} %" if fraction > 0.9 else f"{fraction * 100:.0f} %"
+def _slower(one_in: float, ns: float) -> Point:
+    """A point of the distribution, with its value at 0, 90, 99 % and so on."""
+    decade = abs(one_in - float(f"1e{len(str(round(one_in))) - 1}")) < 1e-6 * one_in
+    return Point(one_in, ns, text=duration(ns) if decade else "")
 
 
-def _percentile(key: str) -> Value:
-    return lambda trial: measures.latency_ns(trial, key)
+def _odds(odds: list[float]) -> Axis:
+    """From 0 % on, one tick for each further 9."""
+    highest = max(odds, default=10.0)
+    ticks = [(10.0**digits, "0 %" if not digits else f"{100 - 100 / 10**digits:.7g} %") for digits in range(8)]
+    return Axis(1.0, highest, tuple(tick for tick in ticks if tick[0] <= highest), log=True)
 
 
-def _by_model(contents: Contents) -> dict[str, list[Trial]]:
-    return {
-        model: ours for model in contents.models if (ours := [trial for trial in contents.trials if trial.arm == model])
-    }
+def _scaled(value: float | None, unit: float) -> float | None:
+    return None if value is None else value / unit
 
 
-def _line(contents: Contents, model: str, value: Value, text: Callable[[float], str], scale: float) -> Line:
-    ours = {trial.connections: trial for trial in contents.trials if trial.arm == model}
-    values: Sequence[float | None] = [
-        value(ours[number]) if number in ours else None for number in contents.connections
-    ]
-    return Line(
-        model,
-        [float(number) for number in contents.connections],
-        [None if known is None else known * scale for known in values],
-        ["" if known is None else text(known) for known in values],
-    )
+def _mib(value: float) -> str:
+    return f"{three_digits(value)} MiB"
+
+
+def _kib(value: float) -> str:
+    return f"{three_digits(value)} KiB"

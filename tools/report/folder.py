@@ -5,13 +5,31 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from tools import strict_yaml
+from tools.answer import connections
+from tools.families import family
 from tools.pooling import by_arm_and_point
-from tools.results import Trial, read_trials
+from tools.results import Trial, TrialId, read_trials
+
+
+class Unmeasured(NamedTuple):
+    """What has no result."""
+
+    arm: str
+    connections: int
+    round: int | None
+    """None: no round has a result."""
+    why: str
+    """In a few words, as `void: other processes took 30 % of the CPU`."""
+
+    @property
+    def described(self) -> str:
+        """As `reactor at 10 connections, round 2`."""
+        return f"{self.arm} at {connections(self.connections)}{f', round {self.round}' if self.round else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +38,13 @@ class Contents:
 
     trials: tuple[Trial, ...]
     """One for each arm and point: its rounds together."""
-    models: tuple[str, ...]
-    """Arms, in the experiment's order; each keeps its colour by its place here."""
+    families: Mapping[str, str]
+    """Arm -> the family of its model, in the experiment's order."""
     connections: tuple[int, ...]
     """Ascending."""
-    missing: tuple[tuple[str, int], ...]
-    """Model and connections of each trial that was asked for (else: that the others suggest) and is not there."""
+    unmeasured: tuple[Unmeasured, ...]
+    """Each void trial; and each arm and number of connections without a trial that the experiment asks for (without an
+    experiment: that the other trials suggest)."""
     environment: Mapping[str, Any]
     experiment: str
     """The experiment as it was written, YAML."""
@@ -36,24 +55,34 @@ class Contents:
 def read(folder: Path) -> Contents:
     """Reads what is there; a file that is broken or missing becomes a problem. Raises BadResultsError."""
     found = read_trials(folder)
-    problems = [*found.problems, *found.void]
+    problems = list(found.problems)
+    void = [_void(line) for line in found.void]
     environment = _parse(folder / "environment.json", json.loads, problems)
     experiment = _parse(folder / "experiment.yaml", strict_yaml.load, problems)
-    asked_arms = experiment.get("arms", {})
-    load = experiment.get("load", {})
-    asked_connections = [number for number in _list(load, "connections") if isinstance(number, int)]
-    models = tuple(dict.fromkeys([*asked_arms, *(trial.arm for trial in found.trials)]))
-    connections = tuple(sorted({*asked_connections, *(trial.connections for trial in found.trials)}))
-    present = {(trial.arm, trial.connections) for trial in found.trials}
+    model_of = {arm: (asked or {}).get("model", arm) for arm, asked in experiment.get("arms", {}).items()}
+    model_of |= {one.arm: model_of.get(one.arm, one.arm) for one in void}
+    model_of |= {trial.arm: trial.model for trial in found.trials}
+    asked = [number for number in _list(experiment.get("load", {}), "connections") if isinstance(number, int)]
+    known = {(trial.arm, trial.connections) for trial in found.trials} | {(one.arm, one.connections) for one in void}
+    numbers = sorted({*asked, *(number for _, number in known)})
+    missing = [Unmeasured(*pair, None, "no trial") for pair in product(model_of, numbers) if pair not in known]
     return Contents(
         trials=tuple(by_arm_and_point(found.trials)),
-        models=models,
-        connections=connections,
-        missing=tuple(pair for pair in product(models, connections) if pair not in present),
+        families={arm: family(model) for arm, model in model_of.items()},
+        connections=tuple(numbers),
+        unmeasured=(*void, *missing),
         environment=environment,
         experiment=(folder / "experiment.yaml").read_text(encoding="utf-8") if experiment else "",
         problems=tuple(problems),
     )
+
+
+def _void(line: str) -> Unmeasured:
+    """Of a line as `reactor-10-2: void: why`."""
+    name, _, why = line.partition(": ")
+    trial = TrialId.parse(name)
+    # The name of a point begins with its connections (tools/experiment/load.py).
+    return Unmeasured(trial.arm, int(trial.point.partition("-")[0]), trial.round, why)
 
 
 def _parse(path: Path, parser: Any, problems: list[str]) -> Mapping[str, Any]:

@@ -20,7 +20,7 @@ def notices(contents: Contents) -> list[str]:
     """In order of weight: what was not measured, then what failed, then what bounds the measurement."""
     return [
         *contents.problems,
-        *(f"{model} at {connections(number)}: no trial." for model, number in contents.missing),
+        *_unmeasured(contents),
         *_different_work(contents),
         *(
             f"{trial.arm} at {connections(trial.connections)}: {text}"
@@ -28,6 +28,12 @@ def notices(contents: Contents) -> list[str]:
             for text in _of(trial)
         ),
     ]
+
+
+def _unmeasured(contents: Contents) -> Iterator[str]:
+    if number := len(contents.unmeasured):
+        what = "trial has" if number == 1 else "trials have"
+        yield f"{count(number)} {what} no result: the reasons are below, in What could not be measured."
 
 
 def _different_work(contents: Contents) -> Iterator[str]:

@@ -1,19 +1,20 @@
 """Puts the page together. Must not compute: every number comes ready from its own module."""
 
-import dataclasses
 import json
 from pathlib import Path
 
-import plotly.offline
 import yaml
 
 from tools.answer import answer, compared_at, connections, leaders, ranking
-from tools.report import calls, figures, folder, notices, pods, table
+from tools.families import grouped
+from tools.report import calls, figures, folder, notices, picture, pods, table
 from tools.report.definitions import DEFINITIONS
-from tools.report.look import looks
 from tools.report.rendering import environment
 from tools.results import write_whole
 from tools.traces import port_forward
+
+MOST_NAMED = 4
+"""Of more models that tie, the list of leaders has only their number."""
 
 
 def write(results: Path) -> Path:
@@ -28,12 +29,11 @@ def render(results: Path) -> str:
     contents = folder.read(results)
     at = compared_at(contents.trials)
     ranked = ranking(contents.trials, at) if at is not None else []
-    look = looks(contents.models)
-    plots, plot_problems = figures.plots(contents)
+    drawn, plot_problems = figures.figures(contents)
     cluster = contents.environment.get("cluster", {}) if contents.environment.get("jaeger") else {}
     shown, trace_problems = calls.shown_calls(results, ranked, cluster.get("run"))
     return (
-        environment()
+        environment(contents.families)
         .get_template("report.html.j2")
         .render(
             name=results.resolve().name,
@@ -43,22 +43,20 @@ def render(results: Path) -> str:
             leaders=[_lead(contents, number) for number in _measured(contents)],
             notices=[*notices.notices(contents), *plot_problems, *trace_problems],
             columns=table.COLUMNS,
-            rows=table.rows(ranked, contents.trials, look),
-            every_row=table.rows(contents.trials, contents.trials, look),
-            looks=look,
-            plots=plots,
-            drawing={
-                "looks": [dataclasses.asdict(one) for one in look.values()],
-                "plots": [dataclasses.asdict(plot) for plot in plots],
-            },
-            shown=[(look[one.model], one) for one in shown],
+            rows=table.rows(ranked, contents.trials),
+            every_row=table.rows(contents.trials, contents.trials),
+            picture=picture.picture(contents),
+            unmeasured=contents.unmeasured,
+            families=grouped(contents.families),
+            selected=[trial.arm for trial in leaders(ranked)] if ranked else [],
+            figures=drawn,
+            shown=shown,
             forward=port_forward(cluster["namespace"], contents.environment["jaeger"]) if cluster else None,
             spreads=pods.spreads(contents),
             environment=contents.environment,
             experiment=contents.experiment,
             plans=_plans(contents),
             definitions=DEFINITIONS,
-            plotly_js=plotly.offline.get_plotlyjs(),
         )
     )
 
@@ -68,8 +66,8 @@ def _lead(contents: folder.Contents, number: int) -> tuple[str, str, list[str]]:
     best = [trial.arm for trial in leaders(ranking(contents.trials, number))]
     if not best:
         return connections(number), "none answered", []
-    if len(best) == len(contents.models) > 1:
-        return connections(number), f"all {len(best)} tie", []
+    if len(best) > MOST_NAMED:
+        return connections(number), f"{'all ' if len(best) == len(contents.families) else ''}{len(best)} tie", []
     return connections(number), "tie: " if len(best) > 1 else "", best
 
 

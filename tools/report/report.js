@@ -1,57 +1,53 @@
-// Draws the plots that the page carries as data. Knows nothing of trials.
+// Shows one view of each figure, and highlights the arms that are selected or pointed at.
+"use strict";
 (() => {
-  const { looks, plots } = JSON.parse(document.getElementById("drawing").textContent);
-  const lookOf = new Map(looks.map((look) => [look.model, look]));
-  const hidden = new Set();
-  const shown = new Map(plots.map((plot) => [plot.name, plot.selected]));
-  const { axis } = plotting;
-
-  function trace(line) {
-    const look = lookOf.get(line.model);
-    return {
-      type: "scatter", mode: line.x.length > 24 ? "lines" : "lines+markers", name: line.model,
-      x: line.x, y: line.y, text: line.text, hovertemplate: `${line.model}: %{text}<extra></extra>`, connectgaps: false,
-      visible: !hidden.has(line.model),
-      line: { color: look.colour, width: 2.5 }, marker: { color: look.colour, symbol: look.symbol, size: 9 },
-    };
+  for (const figure of document.querySelectorAll("figure[id]")) {
+    const views = figure.querySelectorAll(".view");
+    figure.addEventListener("change", (event) =>
+      views.forEach((view, index) => { view.hidden = index !== Number(event.target.value); }));
   }
 
-  function layout(plot, view) {
-    const xs = plot.views.flatMap((each) => each.lines.flatMap((line) => line.x));
-    const [low, high] = xs.length ? [Math.min(...xs), Math.max(...xs)] : [1, 10];
-    const margin = Math.max(0.04 * Math.log10(high / low), low === high ? 0.5 : 0.02);
-    return {
-      ...plotting.layout(),
-      xaxis: {
-        ...axis(), type: "log", range: [Math.log10(low) - margin, Math.log10(high) + margin],
-        title: { text: plot.x_title, standoff: 8 }, minor: { showgrid: false }, unifiedhovertitle: { text: plot.x_hover },
-        tickvals: plot.x_ticks.map((tick) => tick[0]), ticktext: plot.x_ticks.map((tick) => tick[1]),
-      },
-      yaxis: {
-        ...axis(), type: view.log ? "log" : "linear", rangemode: "tozero", automargin: true,
-        title: { text: view.y_title, standoff: 6 }, exponentformat: "none", separatethousands: true, nticks: 7,
-      },
-    };
-  }
+  const boxes = [...document.querySelectorAll(".legend input")];
+  const arms = [...document.querySelectorAll("[data-arm]")];
+  const armOf = (event) => event.target.closest("[data-arm]")?.dataset.arm;
+  let pointed;
 
-  function draw(plot) {
-    const view = plot.views[shown.get(plot.name)];
-    const lines = view ? view.lines : [];
-    const known = lines.some((line) => line.y.some((y) => y !== null));
-    const drawn = layout(plot, view || { log: false, y_title: "" });
-    if (!known) {
-      drawn.annotations = [{ text: "not measured", showarrow: false, xref: "paper", yref: "paper", x: 0.5, y: 0.5 }];
+  function paint() {
+    const selected = new Set(boxes.filter((box) => box.checked).map((box) => box.value));
+    document.body.classList.toggle("highlighting", selected.size > 0 || Boolean(pointed));
+    for (const each of arms) {
+      const arm = each.dataset.arm;
+      const on = arm === pointed || selected.has(arm);
+      each.classList.toggle("on", on);
+      if (on && each instanceof SVGElement) each.parentNode.append(each);  // above the others
+      each.classList.toggle("pointed", arm === pointed);
     }
-    plotting.draw(plot.name, lines.map(trace), drawn);
   }
 
-  const drawAll = () => plots.forEach(draw);
-  for (const plot of plots) {
-    document.querySelectorAll(`input[name="view-${plot.name}"]`).forEach((input) =>
-      input.addEventListener("change", () => { shown.set(plot.name, Number(input.value)); draw(plot); }));
+  function point(arm) {
+    if (arm !== pointed) { pointed = arm; paint(); }
   }
-  document.querySelectorAll(".legend input").forEach((input) =>
-    input.addEventListener("change", () => { hidden[input.checked ? "delete" : "add"](input.value); drawAll(); }));
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
-  drawAll();
+
+  document.addEventListener("pointerover", (event) => point(armOf(event)));
+  document.addEventListener("focusin", (event) => point(armOf(event)));
+  document.addEventListener("focusout", () => point(undefined));
+  for (const box of boxes) box.addEventListener("change", paint);
+  for (const button of document.querySelectorAll(".legend button")) {
+    const family = [...button.closest("fieldset").querySelectorAll("input")];
+    button.addEventListener("click", () => {
+      const all = family.every((box) => box.checked);
+      family.forEach((box) => { box.checked = !all; });
+      paint();
+    });
+  }
+  // A thin line is hard to point at.
+  for (const line of document.querySelectorAll(".curves .line")) {
+    const wide = line.cloneNode();
+    wide.setAttribute("class", "hit");
+    line.before(wide);
+  }
+  for (const arm of document.querySelectorAll(".curves .arm")) {
+    arm.addEventListener("click", () => boxes.find((box) => box.value === arm.dataset.arm)?.click());
+  }
+  paint();
 })();

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from tools import measures
 from tools.answer import leaders
-from tools.report.look import Look
 from tools.results import Trial
 from tools.units import count, duration, share, size, three_digits
 
@@ -33,7 +32,7 @@ COLUMNS: Mapping[str, str] = {
 class Row:
     """One trial."""
 
-    look: Look
+    arm: str
     cells: Mapping[str, str]
     """Key of COLUMNS -> text."""
     leads: bool
@@ -43,7 +42,7 @@ class Row:
     failed: bool
 
 
-def rows(trials: Sequence[Trial], everything: Iterable[Trial], looks: Mapping[str, Look]) -> list[Row]:
+def rows(trials: Sequence[Trial], everything: Iterable[Trial]) -> list[Row]:
     """One row for each trial, in the order given; `everything` is what memory per connection is counted against."""
     fewest: dict[str, Trial] = {}
     for trial in sorted(everything, key=lambda trial: trial.connections):
@@ -52,7 +51,7 @@ def rows(trials: Sequence[Trial], everything: Iterable[Trial], looks: Mapping[st
     first = leaders(sorted(trials, key=measures.rate_rps, reverse=True)) if trials else []
     return [
         Row(
-            look=looks[trial.arm],
+            arm=trial.arm,
             cells=_cells(trial, fewest[trial.arm]),
             leads=trial in first,
             rate_share=measures.rate_rps(trial) / best if best else 0.0,

@@ -1,128 +1,72 @@
-"""What each plot of a grid shows, as data; how it is drawn is the page's script. Must not know HTML."""
+"""What each figure of a grid shows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from tools.families import family
+from tools.report.plots import axis
+from tools.report.plots.curves import Line, Point, draw
+from tools.report.plots.figure import Figure, View
+from tools.report.plots.heatmap import Field, heatmap
 from tools.scale import curves, numbers
 from tools.scale.answer import interval
 from tools.scale.cells import LeftOut, Searched
 from tools.scale.results import Kept
 from tools.units import count, three_digits
 
-_POINTS = 60
+_STEPS = 60
+"""Of a fitted curve."""
 
 
-@dataclass(frozen=True, slots=True)
-class Heat:
-    """Replicas (columns) by CPUs of each (rows)."""
-
-    x: list[str]
-    y: list[str]
-    z: list[list[float | None]]
-    text: list[list[str]]
-    """What stands in each field."""
-    told: list[list[str]]
-    """What the pointer is told."""
+def figures(kept: Kept, plan: str) -> list[Figure]:
+    """The map, the shapes of one size, and the speed-up under one plan."""
+    return [figure for figure in (_map(kept, plan), _shapes(kept, plan), _speed_up(kept, plan)) if figure.views]
 
 
-@dataclass(frozen=True, slots=True)
-class Points:
-    """One service's points, each with the ends of its interval, and the fitted curve where there is one."""
-
-    service: str
-    x: list[float] | list[str]
-    y: list[float]
-    below: list[float]
-    above: list[float]
-    """Lengths of the two halves of the interval."""
-    text: list[str]
-    curve_x: list[float]
-    curve_y: list[float]
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """One thing that a plot can show; a heat map, or points."""
-
-    label: str
-    x_title: str
-    y_title: str
-    heat: Heat | None
-    points: list[Points]
-    proportional: bool = False
-    """Whether a line shows what N times as much would be."""
-    notes: list[str] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """One figure of the page."""
-
-    name: str
-    plan: str
-    title: str
-    caption: str
-    chooser: str
-    views: list[View]
-
-
-def plots(kept: Kept, plans: Sequence[str]) -> list[Plot]:
-    """For each plan the map, the shapes of one size, and the speed-up."""
-    return [
-        plot for plan in plans for plot in (_map(kept, plan), _shapes(kept, plan), _speed_up(kept, plan)) if plot.views
-    ]
-
-
-def _map(kept: Kept, plan: str) -> Plot:
+def _map(kept: Kept, plan: str) -> Figure:
     ours = [one for one in kept.searched if one.cell.plan == plan]
     out = [one for one in kept.left_out if one.cell.plan == plan]
-    services = dict.fromkeys(one.cell.service for one in ours)
-    return Plot(
+    return Figure(
         f"map-{plan}",
-        plan,
         "How much each shape serves",
-        "Calls/s at the highest rate that met the objective. A field without a number was left out, or met it at none.",
+        "Calls/s at the highest rate that met the objective (higher is better). A field without a number was left out, "
+        "or met it at none.",
         "Model",
-        [View(service, "replicas", "CPUs of each", _heat(ours, out, service), []) for service in services],
+        [_heat(ours, out, service) for service in dict.fromkeys(one.cell.service for one in ours)],
     )
 
 
-def _heat(searched: Sequence[Searched], left_out: Sequence[LeftOut], service: str) -> Heat:
+def _heat(searched: Sequence[Searched], left_out: Sequence[LeftOut], service: str) -> View:
     of = {(one.cell.replicas, one.cell.cpus): one for one in searched if one.cell.service == service}
     why = {(one.cell.replicas, one.cell.cpus): one.why for one in left_out if one.cell.service == service}
-    replicas = sorted({key[0] for key in (*of, *why)})
-    cpus = sorted({key[1] for key in (*of, *why)})
-    fields = [[(of.get((n, limit)), why.get((n, limit), "not measured")) for n in replicas] for limit in cpus]
-    return Heat(
-        [count(n) for n in replicas],
-        [count(limit) for limit in cpus],
-        [[None if one is None else one.found.met_rps for one, _ in row] for row in fields],
-        [
-            ["" if one is None or one.found.met_rps is None else three(one.found.met_rps) for one, _ in row]
-            for row in fields
-        ],
-        [[f"left out: {reason}" if one is None else interval(one) for one, reason in row] for row in fields],
+    replicas, cpus = (sorted(set(sizes)) for sizes in zip(*of, *why, strict=True))
+
+    def field(key: tuple[int, float]) -> Field:
+        one = of.get(key)
+        if one is None:
+            return Field(None, "", f"left out: {why[key]}" if key in why else "not measured")
+        met_rps = one.found.met_rps
+        return Field(met_rps, "" if met_rps is None else three(met_rps), interval(one))
+
+    plot = heatmap(
+        [[field((n, limit)) for n in replicas] for limit in reversed(cpus)],
+        title=f"{service}, calls/s",
+        columns=[count(n) for n in replicas],
+        rows=[count(limit) for limit in reversed(cpus)],
+        column_title="replicas",
+        row_title="CPUs of each",
     )
+    return View(service, plot)
 
 
-def _shapes(kept: Kept, plan: str) -> Plot:
+def _shapes(kept: Kept, plan: str) -> Figure:
     ours = [one for one in kept.searched if one.cell.plan == plan and numbers.middle_rps(one) is not None]
     views = []
     for size in sorted({one.cell.total_cpus for one in ours}, reverse=True):
         of_size = sorted((one for one in ours if one.cell.total_cpus == size), key=lambda one: one.cell.replicas)
-        if len({one.cell.shape for one in of_size}) < 2:
-            continue
-        points = [
-            _points(service, [one.cell.shape for one in mine], mine)
-            for service in dict.fromkeys(one.cell.service for one in of_size)
-            if (mine := [one for one in of_size if one.cell.service == service])
-        ]
-        views.append(
-            View(f"{count(size)} CPU{'' if size == 1 else 's'}", "replicas x CPUs of each", "calls/s", None, points)
-        )
-    return Plot(
+        if len({one.cell.shape for one in of_size}) > 1:
+            views.append(_shapes_of(of_size, f"{count(size)} CPU{'' if size == 1 else 's'}"))
+    return Figure(
         f"shapes-{plan}",
-        plan,
         "Few large or many small",
         "The same CPUs in all, cut differently. A bar reaches from the highest rate that met to the lowest that "
         "missed: shapes whose bars overlap are not told apart.",
@@ -131,54 +75,68 @@ def _shapes(kept: Kept, plan: str) -> Plot:
     )
 
 
-def _points(service: str, x: list[str], searched: Sequence[Searched]) -> Points:
-    y = [numbers.middle_rps(one) or 0.0 for one in searched]
-    ends = [numbers.rates(one) or (0.0, None) for one in searched]
-    below = [middle - met for middle, (met, _) in zip(y, ends, strict=True)]
-    above = [(missed or middle) - middle for middle, (_, missed) in zip(y, ends, strict=True)]
-    return Points(service, x, y, below, above, [interval(one) for one in searched], [], [])
+def _shapes_of(searched: Sequence[Searched], label: str) -> View:
+    shapes = list(dict.fromkeys(one.cell.shape for one in searched))
+    points: dict[str, list[Point]] = {}
+    for one in searched:
+        met, missed = numbers.rates(one) or (0.0, None)
+        middle = numbers.middle_rps(one) or 0.0
+        text = interval(one).removesuffix(" calls/s")
+        points.setdefault(one.cell.service, []).append(
+            Point(shapes.index(one.cell.shape), middle, met, missed or middle, text)
+        )
+    plot = draw(
+        [Line(service, _family(service), ours) for service, ours in points.items()],
+        x=axis.marked(list(enumerate(shapes))),
+        y=axis.linear(point.high or 0.0 for ours in points.values() for point in ours),
+        title=f"Shapes of {label}",
+        x_title="replicas x CPUs of each",
+        y_title="calls/s (higher is better)",
+    )
+    return View(label, plot)
 
 
-def _speed_up(kept: Kept, plan: str) -> Plot:
-    return Plot(
+def _speed_up(kept: Kept, plan: str) -> Figure:
+    return Figure(
         f"speedup-{plan}",
-        plan,
         "Speed-up",
         "The rate as a multiple of what one alone would serve, by the point with the fewest. Dotted: in proportion. "
         "Dashed: the Universal Scalability Law, where the points allow to fit it.",
         "Along",
-        [
-            View(
-                direction.label,
-                direction.unit,
-                "times one alone",
-                None,
-                [_multiples(curve) for curve in direction.curves],
-                proportional=True,
-                notes=[f"{curve.service}: {told(curve)}" for curve in direction.curves],
-            )
-            for direction in curves.directions(kept.searched, plan)
-        ],
+        [_multiples(direction) for direction in curves.directions(kept.searched, plan)],
     )
 
 
-def _multiples(curve: curves.Curve) -> Points:
-    alone = curve.alone
-    drawn = (
-        [curve.n[0] + (curve.n[-1] - curve.n[0]) * step / _POINTS for step in range(_POINTS + 1)]
-        if curve.fitted
-        else []
+def _multiples(direction: curves.Direction) -> View:
+    lines = [_multiple(curve) for curve in direction.curves]
+    sizes = sorted({0.0, *(n for curve in direction.curves for n in curve.n)})
+    plot = draw(
+        lines,
+        x=axis.marked([(n, count(n)) for n in sizes]),
+        y=axis.linear([sizes[-1], *(point.high or 0.0 for line in lines for point in line.points)]),
+        title=f"Speed-up along {direction.label}",
+        x_title=direction.unit,
+        y_title="times one alone (higher is better)",
+        proportional=True,
     )
-    return Points(
-        curve.service,
-        list(curve.n),
-        [rate / alone for rate in curve.rates],
-        [(rate - low) / alone for rate, low in zip(curve.rates, curve.low, strict=True)],
-        [(high - rate) / alone for rate, high in zip(curve.rates, curve.high, strict=True)],
-        [f"{three_digits(rate / alone)} x ({three(rate)} calls/s)" for rate in curve.rates],
-        drawn,
-        [curve.fitted.at(n) / alone for n in drawn] if curve.fitted else [],
+    return View(direction.label, plot, [f"{curve.service}: {told(curve)}" for curve in direction.curves])
+
+
+def _multiple(curve: curves.Curve) -> Line:
+    alone, fitted, first, last = curve.alone, curve.fitted, curve.n[0], curve.n[-1]
+    steps = [first + (last - first) * step / _STEPS for step in range(_STEPS + 1)]
+    points = [
+        Point(n, rate / alone, low / alone, high / alone, f"{three_digits(rate / alone)} x")
+        for n, rate, low, high in zip(curve.n, curve.rates, curve.low, curve.high, strict=True)
+    ]
+    return Line(
+        curve.service, _family(curve.service), points, [(n, fitted.at(n) / alone) for n in steps] if fitted else []
     )
+
+
+def _family(service: str) -> str:
+    """A service is named by its model and its workers."""
+    return family(service.partition(" ")[0])
 
 
 def told(curve: curves.Curve) -> str:

@@ -1,16 +1,14 @@
 """Puts a grid's page together. Must not compute: every number comes ready from its own module."""
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
-import plotly.offline
 import yaml
 
 from tools import experiment
 from tools.experiment import BadExperimentError
-from tools.report.look import looks
+from tools.families import family, grouped
 from tools.report.rendering import environment
 from tools.report.table import Row
 from tools.results import BadResultsError, write_whole
@@ -39,11 +37,10 @@ def render(results: Path) -> str:
         raise BadResultsError(f"{results / 'experiment.yaml'}: has no `scale`")
     kept = read_cells(results)
     at = compared_at(kept.searched)
-    plots = figures.plots(kept, list(asked.scale.plans))
-    look = looks(list(dict.fromkeys(one.cell.service for one in kept.searched)))
-    tables = [(plan, _rows(kept, plan, look)) for plan in asked.scale.plans]
+    families = {one.cell.service: family(one.cell.model) for one in kept.searched}
+    tables = [(plan, _rows(kept, plan)) for plan in asked.scale.plans]
     return (
-        environment(Path(__file__).parent)
+        environment(families, Path(__file__).parent)
         .get_template("scale.html.j2")
         .render(
             name=results.resolve().name,
@@ -56,25 +53,19 @@ def render(results: Path) -> str:
             columns={key: title for key, title in COLUMNS.items() if key != "service"},
             rows=kept.searched,
             tables=tables,
-            looks=look,
-            plots=plots,
-            plans_named=list(asked.scale.plans),
-            drawing={
-                "looks": [dataclasses.asdict(one) for one in look.values()],
-                "plots": [dataclasses.asdict(plot) for plot in plots],
-            },
+            families=grouped(families),
+            figures=[(plan, figures.figures(kept, plan)) for plan in asked.scale.plans],
             environment=_environment(results),
             experiment=(results / "experiment.yaml").read_text(encoding="utf-8"),
             plans=[
                 f"# {name}\n{yaml.safe_dump(dict(plan), sort_keys=False)}" for name, plan in asked.scale.plans.items()
             ],
             definitions=DEFINITIONS,
-            plotly_js=plotly.offline.get_plotlyjs(),
         )
     )
 
 
-def _rows(kept: Kept, plan: str, look: Any) -> list[Row]:
+def _rows(kept: Kept, plan: str) -> list[Row]:
     """By size, the largest first, and within one size those that serve most first."""
     best = max((numbers.middle_rps(one) or 0.0 for one in kept.searched if one.cell.plan == plan), default=0.0)
     rows = []
@@ -83,7 +74,7 @@ def _rows(kept: Kept, plan: str, look: Any) -> list[Row]:
         leading = leaders(ranked)
         rows += [
             Row(
-                look=look[one.cell.service],
+                arm=one.cell.service,
                 cells={**cells_of(one), "total": cpus(size)},
                 leads=one in leading,
                 rate_share=(numbers.middle_rps(one) or 0.0) / best if best else 0.0,

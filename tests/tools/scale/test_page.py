@@ -22,10 +22,6 @@ def page(folder: Path) -> str:
     return render(folder)
 
 
-def without_plotly(page: str) -> str:
-    return re.sub(r"<script>.*?</script>", "", page, flags=re.DOTALL)
-
-
 def test_it_opens_with_the_answer(page: str) -> None:
     (answer,) = re.findall(r'<h1 id="answer">(.*?)</h1>', page)
     assert "in all and p99 &lt;= 100" in answer
@@ -33,15 +29,15 @@ def test_it_opens_with_the_answer(page: str) -> None:
 
 
 def test_it_loads_nothing_from_anywhere(page: str) -> None:
-    assert re.findall(r'(?:src|href)="(?!data:)[^"]*"', without_plotly(page)) == []
+    assert re.findall(r'(?:src|href)="(?!data:)[^"]*"', page) == []
 
 
 def test_every_cell_that_was_searched_has_its_row(folder: Path, page: str) -> None:
-    assert len(re.findall(r"<tr[^>]*--model", page)) == len(read_cells(folder).searched)
+    assert len(re.findall(r'<tr class="family-', page)) == len(read_cells(folder).searched)
 
 
 def test_every_plot_of_each_plan_has_its_place(page: str) -> None:
-    plots = re.findall(r'class="plot" id="([^"]*)"', page)
+    plots = re.findall(r'<figure id="([^"]*)"', page)
     assert plots == [f"{kind}-{plan}" for plan in ("cpu-bound", "io-bound") for kind in ("map", "shapes", "speedup")]
 
 

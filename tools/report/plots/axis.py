@@ -1,7 +1,7 @@
 """An axis: the range of its values, round numbers that mark it, and the place of a value. Must not know plots."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from tools.units import count, three_digits
@@ -11,7 +11,16 @@ ROUND = (1.0, 2.0, 5.0)
 INTERVALS = 5
 """A linear axis has about so many intervals between ticks."""
 DECADES = 3
-"""A logarithmic axis this long has ticks only at powers of ten."""
+"""A logarithmic axis with more powers of ten has ticks only there."""
+
+
+Text = Callable[[float], str]
+"""The form of a tick, with the unit where the title of the axis does not have it."""
+
+
+def plain(value: float) -> str:
+    """A number without a unit."""
+    return count(value) if abs(value) >= 1 else three_digits(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,23 +39,26 @@ class Axis:
         return (at - low) / (high - low) if high > low else 0.5
 
 
-def linear(values: Iterable[float]) -> Axis:
-    """From 0 to the first tick that no value exceeds. Values are 0 or more."""
-    highest = max(values, default=0.0) or 1.0
-    step = _round_up(highest / INTERVALS)
-    steps = math.ceil(highest / step * (1 - 1e-9))
-    return Axis(0.0, steps * step, tuple((number * step, _text(number * step)) for number in range(steps + 1)))
+def linear(values: Iterable[float], text: Text = plain) -> Axis:
+    """Has 0 and all values between its first tick and its last."""
+    known = [0.0, *values]
+    low, high = min(known), max(known) if any(known) else 1.0
+    step = _round_up((high - low) / INTERVALS)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    marks = [number * step for number in range(first, last + 1)]
+    return Axis(marks[0], marks[-1], tuple((mark, text(mark) if mark else "0") for mark in marks))
 
 
-def logarithmic(values: Iterable[float]) -> Axis:
-    """From the last tick below all values to the first above. Values are above 0."""
+def logarithmic(values: Iterable[float], text: Text = plain) -> Axis:
+    """From 1, 2 or 5 times a power of ten below all values to another one above. Values are above 0."""
     known = list(values) or [1.0]
     decades = range(math.floor(math.log10(min(known))), math.ceil(math.log10(max(known))) + 1)
-    steps = ROUND if len(decades) <= DECADES + 1 else ROUND[:1]
-    marks = [float(f"{step:g}e{decade}") for decade in decades for step in steps]
+    marks = [float(f"{step:g}e{decade}") for decade in decades for step in ROUND]
     low = max((mark for mark in marks if mark <= min(known)), default=marks[0])
     high = min((mark for mark in marks if mark >= max(known)), default=marks[-1])
-    return Axis(low, high, tuple((mark, _text(mark)) for mark in marks if low <= mark <= high), log=True)
+    steps = ROUND if len(decades) <= DECADES else ROUND[:1]
+    ticks = [mark for mark in marks if low <= mark <= high and float(f"{mark:e}"[0]) in steps]
+    return Axis(low, high, tuple((mark, text(mark)) for mark in ticks), log=True)
 
 
 def marked(ticks: Sequence[tuple[float, str]], *, log: bool = False) -> Axis:
@@ -57,7 +69,3 @@ def marked(ticks: Sequence[tuple[float, str]], *, log: bool = False) -> Axis:
 def _round_up(size: float) -> float:
     decade = 10.0 ** math.floor(math.log10(size))
     return next(step * decade for step in (*ROUND, 10.0) if step * decade >= size * (1 - 1e-9))
-
-
-def _text(value: float) -> str:
-    return count(value) if value >= 1 else three_digits(value)

@@ -1,6 +1,6 @@
 """One line an arm over an axis, with its name at its end. Must not know trials."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,9 +16,7 @@ LINE_OF_TEXT = 14.0
 """Of a label, in pixels."""
 CHARACTER = 6.6
 """Mean width of a character of a label, in pixels."""
-MOST_DOTS = 24
-"""A line of more points has no dots."""
-NARROW = 0.2
+NARROW = 0.28
 """Ticks closer than this share of the width have their text only in wide windows."""
 
 
@@ -29,6 +27,8 @@ class Point(NamedTuple):
     y: float | None
     low: float | None = None
     high: float | None = None
+    text: str = ""
+    """The value as a reader sees it while the line is highlighted; a point without it has no dot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,6 @@ class Mark(NamedTuple):
     low: float | None
     high: float | None
     text: str
-    """The value, where x has a tick; else empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +74,9 @@ def draw(
     title: str,
     x_title: str,
     y_title: str,
-    text: Callable[[float], str],
     proportional: bool = False,
 ) -> Markup:
-    """An SVG. `text` is the form of a value beside its point; `proportional` adds the line y = x."""
+    """An SVG; `proportional` adds the line y = x."""
     words = [line.label.split() for line in lines]
     gap = LINE_OF_TEXT * max(map(len, words), default=1)
     height = max(HEIGHT, gap * len(lines))
@@ -86,13 +84,11 @@ def draw(
     def place(x_value: float, y_value: float) -> tuple[float, float]:
         return 100 * x.place(x_value), height * (1 - y.place(y_value))
 
-    ticks = {value for value, _ in x.ticks}
-
     def mark(point: Point) -> Mark | None:
         if point.y is None:
             return None
         low, high = (None if end is None else place(point.x, end)[1] for end in (point.low, point.high))
-        return Mark(*place(point.x, point.y), low, high, text(point.y) if point.x in ticks else "")
+        return Mark(*place(point.x, point.y), low, high, point.text)
 
     curves = []
     for line in lines:
@@ -113,7 +109,6 @@ def draw(
             y_ticks=[(place(x.low, value)[1], name) for value, name in y.ticks],
             labels_px=round(CHARACTER * max((len(word) for label in words for word in label), default=0)),
             line_of_text=LINE_OF_TEXT,
-            most_dots=MOST_DOTS,
         )
     )
 
@@ -125,7 +120,7 @@ def _path(places: Iterable[Sequence[float | str | None] | None]) -> str:
         if place is None:
             command = "M"
             continue
-        parts.append(f"{command}{place[0]:.2f} {place[1]:.1f}")
+        parts.append(f"{command}{place[0]:.4g} {place[1]:.4g}")
         command = "L"
     return "".join(parts)
 

@@ -9,6 +9,8 @@ from markupsafe import Markup
 from tools.report.plots import TEMPLATES
 from tools.report.plots.axis import linear
 
+Mark = Literal["best", "tied", "", "void"]
+
 
 @dataclass(frozen=True, slots=True)
 class Dot:
@@ -21,17 +23,23 @@ class Dot:
     low: float | None
     """The ends of the interval; None where it is not known."""
     high: float | None
-    mark: Literal["best", "tied", "", "void"]
+    mark: Mark
     """`tied`: cannot be distinguished from the best."""
     note: str
     """Shown after the value."""
 
 
 def draw(
-    dots: Sequence[Dot], *, title: str, unit: str, text: Callable[[float], str], higher_is_better: bool = True
+    dots: Sequence[Dot],
+    *,
+    title: str,
+    text: Callable[[float], str],
+    unit: str = "",
+    caption: str = "",
+    higher_is_better: bool = True,
 ) -> Markup:
-    """The best first, and last those without a value."""
-    axis = linear(end for dot in dots for end in (dot.value, dot.high) if end is not None)
+    """The best first, and last those without a value. `unit` is empty where `text` has it."""
+    axis = linear((end for dot in dots for end in (dot.value, dot.high) if end is not None), text)
     known = sorted((dot for dot in dots if dot.value is not None), key=lambda dot: dot.value or 0.0)
     ordered = (known[::-1] if higher_is_better else known) + [dot for dot in dots if dot.value is None]
 
@@ -44,7 +52,8 @@ def draw(
             axis=axis,
             place=place,
             title=title,
-            unit=unit,
+            unit=f"{unit}, " if unit else "",
+            caption=caption,
             better="higher is better" if higher_is_better else "lower is better",
             text=text,
         )
