@@ -52,8 +52,8 @@ from services.wire.tls import TlsStream
 from services.wire.unread import UnreadReplies
 
 _SEND_BYTES = 256 * 1024
-LARGE_REPLY_BYTES = 16 * 1024
-"""Replies beyond it are counted when they are sent; others when bytes are written."""
+LARGE_BYTES = 16 * 1024
+"""Larger replies are counted when they are sent, others when bytes are given; larger pieces until they are written."""
 _DRAIN_PING = b"draining"
 
 
@@ -190,19 +190,25 @@ class ServerSession:
 
     def data_to_send(self) -> bytes:
         """The next bytes for the peer, at most some 256 KiB; b"" when there are none. Ask again once written."""
-        tls = self._tls
+        tls, unread = self._tls, self._unread
+        if unread.given_bytes:
+            self._count_unread(unread.queued_bytes, 0)
         try:
             if tls is None:
-                return self._plain_to_send()
-            return tls.encrypt(self._plain_to_send() if tls.established else b"")
+                data = self._plain_to_send()
+            else:
+                data = tls.encrypt(self._plain_to_send() if tls.established else b"")
         except (NGH2Error, ssl.SSLError):
             self._failed = True
             self._cancel_all()
-            return b"" if tls is None else tls.encrypt(b"")
+            data = b"" if tls is None else tls.encrypt(b"")
+        if len(data) > LARGE_BYTES:
+            self._count_unread(unread.queued_bytes, len(data))
+        return data
 
     def reply(self, call: ServerCall, message: bytes) -> None:
         """Ends `call` with one message and status OK."""
-        if call.cancelled or call._headers_sent or call._backlog is not None or len(message) > LARGE_REPLY_BYTES:
+        if call.cancelled or call._headers_sent or call._backlog is not None or len(message) > LARGE_BYTES:
             self.send_message(call, message)
             self.finish(call)
             return
@@ -242,7 +248,7 @@ class ServerSession:
         Where there is no memory for it the call is cancelled, and ends RESOURCE_EXHAUSTED: who streams waits for
         `when_room` first.
         """
-        if len(message) > LARGE_REPLY_BYTES and not call.cancelled and not self._has_memory_for(call, len(message)):
+        if len(message) > LARGE_BYTES and not call.cancelled and not self._has_memory_for(call, len(message)):
             return
         if not call._headers_sent:
             self.send_headers(call, gzip=gzip)
@@ -503,7 +509,7 @@ class ServerSession:
         for call in tuple(self._calls.values()):
             if not call.cancelled:
                 self._cancel(call, self._unreported)
-        self._note_queued(0)
+        self._count_unread(0, self._unread.given_bytes)
 
     def _answer(self, call: ServerCall, code: Code, message: str, metadata: list[Field]) -> None:
         if code is Code.OK and not call._headers_sent:
@@ -546,7 +552,7 @@ class ServerSession:
         data = self._http2.data_to_send(_SEND_BYTES)
         queued_bytes = self._http2.queued_body_size()
         if queued_bytes != self._unread.queued_bytes:
-            self._note_queued(queued_bytes)
+            self._count_unread(queued_bytes, 0)
             data = data or self._http2.data_to_send(_SEND_BYTES)  # room that this gave back
         if self._unread.waiting:
             self._unread.notify()
@@ -564,7 +570,7 @@ class ServerSession:
 
     def _has_memory_for(self, call: ServerCall, size_bytes: int) -> bool:
         """Whether a reply may be queued, in the place of the call's request; else the call ends."""
-        self._note_queued(self._http2.queued_body_size())
+        self._count_unread(self._http2.queued_body_size(), self._unread.given_bytes)
         memory = self._memory
         if size_bytes <= memory.room_bytes() + call._held_bytes:
             return True
@@ -573,9 +579,11 @@ class ServerSession:
         self._cancel(call, self._unreported)
         return False
 
-    def _note_queued(self, queued_bytes: int) -> None:
+    def _count_unread(self, queued_bytes: int, given_bytes: int) -> None:
         """Counts replies that the peer has not read. A closed connection has none: the session's end frees them."""
-        self._unread.count(0 if self._peer_gone else queued_bytes)
+        if self._peer_gone:
+            queued_bytes = given_bytes = 0
+        self._unread.count(queued_bytes, given_bytes)
         if self._room.withheld_bytes:
             self._room.give_withheld()
 

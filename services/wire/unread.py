@@ -15,23 +15,25 @@ Then = Callable[[], object]
 
 
 class UnreadReplies:
-    """Those of one connection. Belongs to its session, which reads `queued_bytes` and `waiting`."""
+    """Those of one connection. Belongs to its session, which reads all but calls `count` to change a number."""
 
-    __slots__ = ("_http2", "_memory", "queued_bytes", "waiting")
+    __slots__ = ("_http2", "_memory", "given_bytes", "queued_bytes", "waiting")
 
     def __init__(self, http2: Connection, memory: ConnectionMemory) -> None:
         self._http2 = http2
         self._memory = memory
         self.queued_bytes = 0
         """Replies that the peer has made no room for, as counted last."""
+        self.given_bytes = 0
+        """Bytes that were given last to whoever writes, where they are many: written once more are asked for."""
         self.waiting: dict[int, deque[Then]] = {}
         """By stream: what to call once few of its replies wait."""
 
-    def count(self, queued_bytes: int) -> None:
+    def count(self, queued_bytes: int, given_bytes: int) -> None:
         """Has the connection hold so many."""
         memory = self._memory
-        memory.held_bytes += queued_bytes - self.queued_bytes
-        self.queued_bytes = queued_bytes
+        memory.held_bytes += queued_bytes - self.queued_bytes + given_bytes - self.given_bytes
+        self.queued_bytes, self.given_bytes = queued_bytes, given_bytes
         memory.report_change()
 
     def when_room(self, call: ServerCall, then: Then) -> None:

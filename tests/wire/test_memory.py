@@ -154,6 +154,43 @@ def test_replies_that_are_not_read_count_until_they_are() -> None:
     assert calls_in(client.send(unary(7, zeros(3 * MIB))))
 
 
+def wide(*stream_ids: int) -> list[bytes]:
+    return [frames.window_update(stream_id, 8 * MIB) for stream_id in (0, *stream_ids)]
+
+
+def test_bytes_that_are_given_count_until_they_are_written() -> None:
+    shared = Shared(16 * MIB, 8 * MIB)
+    client = shared.client()
+    (call,) = calls_in(client.send(unary(1, zeros(10)), *wide(1)))
+    client.server.reply(call, bytes(200_000))
+    client.server.data_to_send()
+    assert shared.held_bytes >= 200_000
+    assert client.server.data_to_send() == b""
+    assert shared.held_bytes == 0
+
+
+def test_bytes_that_are_given_when_the_connection_is_lost_are_not_counted() -> None:
+    shared = Shared(16 * MIB, 8 * MIB)
+    client = shared.client()
+    (call,) = calls_in(client.send(unary(1, zeros(10)), *wide(1)))
+    client.server.reply(call, bytes(MIB))
+    client.server.data_to_send()
+    client.server.receive_data(b"")
+    assert shared.held_bytes == 0
+    client.server.data_to_send()
+    assert shared.held_bytes == 0
+
+
+def test_room_that_written_bytes_make_is_given_at_once_to_a_stream_that_waits_for_it() -> None:
+    client = Shared(16 * MIB, 100_000).client()
+    (call,) = calls_in(client.send(unary(1, message(b""), request_to(b"/test/Unary")), *wide(1)))
+    client.server.reply(call, bytes(99_000))
+    client.server.data_to_send()
+    upload = message(bytes(60_000))
+    client.send(frames.headers(3), *(frames.data(3, upload[at : at + 15_000]) for at in range(0, 60_000, 15_000)))
+    assert 3 in {sent.stream_id for sent in client.hear()}
+
+
 def download(client: RawClient) -> ServerCall:
     request = request_to(b"/test/Download")
     (call,) = calls_in(client.send(unary(1, message(b""), request)))

@@ -1,13 +1,22 @@
 """TLS at both ends in memory: ALPN, client certificates, alerts, and calls."""
 
+import os
 import ssl
+from pathlib import Path
 
 import pytest
 import trustme
 
 from services.wire import ClientSession, Code, ServerSession
-from services.wire.tls import ALPN_HTTP2
+from services.wire.tls import ALPN_HTTP2, TlsStream
 from tests.wire.ends import SHAPES, ConnectionPair
+
+NAME = "test.example"
+
+
+def resident_bytes() -> int:
+    """Of this process (proc(5), statm)."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGESIZE")
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +27,7 @@ def authority() -> trustme.CA:
 def contexts(authority: trustme.CA, *, mutual: bool = False) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     """The client's and the server's."""
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("test.example").configure_cert(server)
+    authority.issue_cert(NAME).configure_cert(server)
     server.set_alpn_protocols([ALPN_HTTP2])
     if mutual:
         server.verify_mode = ssl.CERT_REQUIRED
@@ -30,7 +39,7 @@ def contexts(authority: trustme.CA, *, mutual: bool = False) -> tuple[ssl.SSLCon
 
 
 def connect(
-    client: ssl.SSLContext, server: ssl.SSLContext, *, chop: int | None = None, name: str = "test.example"
+    client: ssl.SSLContext, server: ssl.SSLContext, *, chop: int | None = None, name: str = NAME
 ) -> ConnectionPair:
     return ConnectionPair(
         chop=chop,
@@ -49,6 +58,22 @@ def test_a_call_goes_through(authority: trustme.CA, version: ssl.TLSVersion, cho
     pair.server.reply(pair.receive_call(), b"reply")
     pair.exchange()
     assert (call.code, call.reply) == (Code.OK, b"reply")
+
+
+def test_a_connection_keeps_no_buffer_of_the_size_that_it_once_sent(authority: trustme.CA) -> None:
+    client, server = contexts(authority)
+    streams = []
+    for _ in range(100):
+        one, other = TlsStream(server, server_side=True), TlsStream(client, server_side=False, server_hostname=NAME)
+        while not (one.established and other.established):
+            other.decrypt(one.encrypt(b""))
+            one.decrypt(other.encrypt(b""))
+        streams.append((one, other))
+    before = resident_bytes()
+    for one, other in streams:
+        other.decrypt(one.encrypt(bytes(256 * 1024)))
+    # Two records of some 22 KiB each. Through buffers that take all at once it is 500 KiB.
+    assert resident_bytes() - before < 128 * 1024 * len(streams)
 
 
 def test_large_messages_go_through_both_ways(authority: trustme.CA) -> None:
@@ -96,7 +121,7 @@ def test_a_peer_that_does_not_agree_on_http2_is_refused(
         authority.configure_trust(plain)
         client = plain
     else:
-        authority.issue_cert("test.example").configure_cert(plain)
+        authority.issue_cert(NAME).configure_cert(plain)
         server = plain
     if protocols is not None:
         plain.set_alpn_protocols(protocols)
