@@ -10,7 +10,8 @@
 Who waits      The loop, in epoll_wait, for sockets, timers and the backend; a thread of the pool, for a callback, and
                never in one. The pieces of one call run one after the other, each on any thread.
 What bounds it The interpreter lock. Two hand-offs for each wait of a call: to the loop, and back to the pool.
-               A colour is served by one thread at a time: the busiest colour is a bound of its own.
+               A colour is served by one thread at a time: the busiest colour is a bound of its own. Connections take
+               turns in it.
 When full      Where `queue_bound` callbacks wait, the loop answers a further call RESOURCE_EXHAUSTED. What a call
                goes on with is never refused: as many can wait as calls are open, which MAX_CONCURRENT_STREAMS bounds.
 After          The corner of Adya et al. (USENIX 2002) that nobody wants: locks as for threads, and a ripped stack as
@@ -21,9 +22,9 @@ After          The corner of Adya et al. (USENIX 2002) that nobody wants: locks 
 
 import queue
 import threading
-from collections import deque
 from collections.abc import Callable, Hashable
 from functools import partial
+from operator import itemgetter
 
 from services.runtime.acceptor import Acceptor, Connections, Drainer
 from services.runtime.backend_connection import BackendConnection
@@ -31,6 +32,7 @@ from services.runtime.board import Gauge
 from services.runtime.callback_waits import CallbackWaits
 from services.runtime.calls import Caller
 from services.runtime.channel import Then
+from services.runtime.fair import FairQueue
 from services.runtime.loop import Loop
 from services.runtime.pool import FULL
 from services.runtime.service import Service
@@ -81,7 +83,7 @@ class PooledCalls:
             connection.finish(call, *FULL)
             return
         colour = self._colour(connection, call)
-        self._ready.put(colour, partial(self._begin, connection, call, colour))
+        self._ready.put(colour, partial(self._begin, connection, call, colour), connection)
 
     def cancelled(self, call: ServerCall) -> None:
         if isinstance(call.context, Run):
@@ -104,27 +106,32 @@ class PooledCalls:
             self._wakeup.post(partial(connection.finish, call, error.code, error.message))
             return
         run.when_room = partial(connection.when_room, call)
-        callbacks.handle(run, PooledWaits(self._ready, colour, self._wakeup, self._loop_waits), send, done)
+        put = partial(self._ready.put, colour, owner=connection)
+        callbacks.handle(run, PooledWaits(put, self._wakeup, self._loop_waits), send, done)
 
 
 class ReadyQueue:
-    """Callbacks to be run. Guarantees: no two of one colour at the same time, and those of one colour in order."""
+    """Callbacks to be run. Guarantees: no two of one colour at the same time; those of one colour and owner in order.
+
+    The owners of a colour take turns.
+    """
 
     def __init__(self, depth: Gauge) -> None:
         self._depth = depth
         self._ready: queue.SimpleQueue[tuple[Colour, Callback]] = queue.SimpleQueue()
-        self._behind: dict[Colour, deque[Callback]] = {}  # of each colour that runs or is ready, what comes after it
+        # Of each colour that runs or is ready, what comes after it, by owner.
+        self._behind: dict[Colour, FairQueue[tuple[object, Callback]]] = {}
         self._lock = threading.Lock()
 
-    def put(self, colour: Colour, callback: Callback) -> None:
+    def put(self, colour: Colour, callback: Callback, owner: object = None) -> None:
         """From any thread."""
         self._depth.add(1)
         if colour is not None:
             with self._lock:
                 if colour in self._behind:
-                    self._behind[colour].append(callback)
+                    self._behind[colour].append((owner, callback))
                     return
-                self._behind[colour] = deque()
+                self._behind[colour] = FairQueue(itemgetter(0))
         self._ready.put((colour, callback))
 
     def run_all(self) -> None:
@@ -146,7 +153,7 @@ class ReadyQueue:
             if not behind:
                 del self._behind[colour]
                 return
-            callback = behind.popleft()
+            _, callback = behind.popleft()
         self._ready.put((colour, callback))
 
 
@@ -158,28 +165,28 @@ class Identity(threading.local):
 
 
 class PooledWaits:
-    """How a call of one colour waits: in the loop, which puts what comes next back into the queue."""
+    """How a call waits: in the loop, which puts what comes next back into the queue."""
 
-    __slots__ = ("_colour", "_loop_waits", "_ready", "_wakeup")
+    __slots__ = ("_loop_waits", "_put", "_wakeup")
 
-    def __init__(self, ready: ReadyQueue, colour: Colour, wakeup: Wakeup, loop_waits: CallbackWaits) -> None:
-        self._ready = ready
-        self._colour = colour
+    def __init__(self, put: Callable[[Callback], None], wakeup: Wakeup, loop_waits: CallbackWaits) -> None:
+        """`put` puts a callback of the call into the queue."""
+        self._put = put
         self._wakeup = wakeup
         self._loop_waits = loop_waits
 
     def sleep(self, duration_us: int, run: Run, then: Callback) -> None:
-        next_piece = partial(self._ready.put, self._colour, then)
+        next_piece = partial(self._put, then)
         self._wait(run, partial(self._loop_waits.sleep, duration_us, run, next_piece))
 
     def fetch(self, fetch: Fetch, run: Run, then: Then) -> None:
         def replied(reply: bytes | RpcError) -> None:
-            self._ready.put(self._colour, partial(then, reply))
+            self._put(partial(then, reply))
 
         self._wait(run, partial(self._loop_waits.fetch, fetch, run, replied))
 
     def room(self, run: Run, then: Callback) -> None:
-        self._wait(run, partial(self._loop_waits.room, run, partial(self._ready.put, self._colour, then)))
+        self._wait(run, partial(self._loop_waits.room, run, partial(self._put, then)))
 
     def _wait(self, run: Run, wait: Callback) -> None:
         def begin() -> None:

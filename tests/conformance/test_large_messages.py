@@ -32,6 +32,7 @@ PATH = RUN.decode()
 STARTS = [
     ("reactor",),
     ("callback_pool",),
+    ("callback_pool", "--colour=key"),
     ("partitioned", "--processes=2"),
     ("seda", "--stages-in=processes"),
     ("seda", "--stages-in=threads"),

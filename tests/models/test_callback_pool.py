@@ -4,6 +4,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import grpc
 import pytest
@@ -60,6 +61,15 @@ def run_all(ready: ReadyQueue, callbacks: int) -> None:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def test_connections_take_turns_in_a_colour() -> None:
+    ready, order = ReadyQueue(Board().gauge()), list[str]()
+    for owner in ("abuser", "abuser", "abuser", "honest"):
+        ready.put("red", partial(order.append, owner), owner)
+    for _ in range(4):
+        ready.run_next()
+    assert order == ["abuser", "abuser", "honest", "abuser"]
 
 
 @pytest.mark.usefixtures("often_switched")
