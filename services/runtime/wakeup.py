@@ -1,12 +1,14 @@
 """How other threads hand something to a loop's thread: a queue of callbacks, and a descriptor that wakes the loop."""
 
 import os
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
 from services.runtime.loop import Handler
+from services.runtime.turns import TURN_NS
 
 
 class Watching(Protocol):
@@ -19,7 +21,8 @@ class Watching(Protocol):
 class Wakeup:
     """Guarantees: what is posted is called once, by the loop's thread, in the order in which it was posted.
 
-    One eventfd(2) write wakes the loop for all that is posted before it looks.
+    One eventfd(2) write wakes the loop for all that is posted before it looks. After TURN_NS the rest waits for the
+    next round: ten replies of 1 MB each would take the loop from the sockets for 10 ms.
     """
 
     def __init__(self, loop: Watching) -> None:
@@ -41,5 +44,11 @@ class Wakeup:
         with suppress(BlockingIOError):  # two threads may write for one look, and one round be told of both
             os.eventfd_read(self._fd)
         self._awake = False
+        until_ns = time.monotonic_ns() + TURN_NS
         for _ in range(len(self._posted)):  # what is posted meanwhile waits its turn behind the sockets
             self._posted.popleft()()
+            if time.monotonic_ns() >= until_ns:
+                break
+        if self._posted and not self._awake:
+            self._awake = True
+            os.eventfd_write(self._fd, 1)

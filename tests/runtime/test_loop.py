@@ -4,6 +4,9 @@ import threading
 import time
 from functools import partial
 
+import pytest
+
+from services.runtime import wakeup
 from services.runtime.loop import Loop
 from services.runtime.wakeup import Wakeup
 
@@ -51,7 +54,7 @@ def test_deadlines_that_were_cancelled_do_not_pile_up() -> None:
 
 def test_what_threads_post_is_called_once_by_the_loop_and_in_each_threads_order() -> None:
     loop = Loop()
-    wakeup = Wakeup(loop)
+    posting = Wakeup(loop)
     called: list[tuple[int, int]] = []
     callers = set()
 
@@ -63,7 +66,7 @@ def test_what_threads_post_is_called_once_by_the_loop_and_in_each_threads_order(
 
     def post(thread: int) -> None:
         for number in range(EACH):
-            wakeup.post(partial(note, thread, number))
+            posting.post(partial(note, thread, number))
 
     posters = [threading.Thread(target=post, args=(number,)) for number in range(THREADS)]
     for poster in posters:
@@ -75,3 +78,16 @@ def test_what_threads_post_is_called_once_by_the_loop_and_in_each_threads_order(
         [*range(EACH)]
     ] * THREADS
     assert callers == {threading.get_ident()}
+
+
+def test_what_takes_too_long_leaves_the_rest_for_the_next_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wakeup, "TURN_NS", 0)
+    loop = Loop()
+    posting = Wakeup(loop)
+    called: list[int] = []
+    for number in range(3):
+        posting.post(partial(called.append, number))
+    for done in range(1, 4):
+        loop.call_at(0, loop.stop)
+        loop.run()
+        assert called == [*range(done)]
