@@ -1,9 +1,8 @@
 """The `sweetspot` command: its command line, and how it ends. What each command does is in tools/commands.py.
 
-Exit status: 0, also where a busy machine made trials void; 1 when trials failed for another reason, or what was asked
-for is not whole; 2 for what a person can put right, in one line on stderr; 130 when
-interrupted. Imports the standard library alone: the libraries of the commands need up to 2 s, and an interrupt may come
-in that time.
+Exit status: 0, also where trials are void; 42 for that with --strict; 1 when trials failed for another reason, or what
+was asked for is not whole; 2 for what a person can put right, in one line on stderr; 130 when interrupted. Imports the
+standard library alone: the libraries of the commands need up to 2 s, and an interrupt may come in that time.
 """
 
 import argparse
@@ -61,6 +60,8 @@ def _parser() -> _Parser:
     running.add_argument("--models", type=_names, metavar="A,B", help="only these models")
     running.add_argument("--results", type=Path, metavar="DIR", help="where to keep it (results)")
     running.add_argument("--resume", type=Path, metavar="DIR", help="go on with an interrupted run: do what is missing")
+    running.add_argument("--despite-noise", action="store_true", help="show figures that a busy machine makes void too")
+    running.add_argument("--strict", action="store_true", help="exit with status 42 where a trial is void")
     running.add_argument(
         "--cluster", action="store_true", default=None, help="in the cluster of the current kubectl context"
     )

@@ -35,7 +35,7 @@ from tools.scale.results import is_scale, read_cells
 from tools.scale.run import run as run_cells
 from tools.scale.terminal import ScaleProgress
 from tools.scale.terminal import show as show_cells
-from tools.status import FAILED, INTERRUPTED, REFUSED, PlainError
+from tools.status import FAILED, INTERRUPTED, REFUSED, VOID, PlainError
 from tools.terminal import RunProgress, show, show_kept, show_traces
 from tools.venue import ThisMachine, Venue
 from tools.wanted import trials
@@ -182,10 +182,10 @@ def _run(args: argparse.Namespace, console: Console, programs: Programs) -> int:
         _prepare(folder, asked, venue, described)
         if asked.scale is not None:
             return _run_scale(asked, folder, venue, console)
-        return _run_trials(asked, folder, venue, console)
+        return _run_trials(args, asked, folder, venue, console)
 
 
-def _run_trials(asked: Experiment, folder: Path, venue: Venue, console: Console) -> int:
+def _run_trials(args: argparse.Namespace, asked: Experiment, folder: Path, venue: Venue, console: Console) -> int:
     kept = {trial.id for trial in read_trials(folder).trials}
     wanted = [each for each in trials(asked) if each.id not in kept]
     console.print(f"{len(wanted)} trials, kept in {folder}", markup=False, soft_wrap=True)
@@ -196,7 +196,8 @@ def _run_trials(asked: Experiment, folder: Path, venue: Venue, console: Console)
     show(console, found, _write_page(folder))
     missing = len({each.id for each in wanted} - {trial.id for trial in found})
     tally = _Tally("trials", len(found), len(wanted), missing, len(progress.failures), progress.voids)
-    return _status(tally, folder, interrupted)
+    status = _status(tally, folder, interrupted)
+    return VOID if args.strict and progress.voids and not status else status
 
 
 def _check_flags(args: argparse.Namespace) -> None:
@@ -221,7 +222,11 @@ def _venue(args: argparse.Namespace, asked: Experiment, folder: Path, programs: 
     if "cluster" in described:
         return _cluster_of(folder, programs)
     if not args.cluster:
-        return ThisMachine(programs, (pinning_over if asked.scale else Pinning.over)(os.sched_getaffinity(0)))
+        return ThisMachine(
+            programs,
+            (pinning_over if asked.scale else Pinning.over)(os.sched_getaffinity(0)),
+            despite_noise=args.despite_noise,
+        )
     from tools.cluster.api import Api  # noqa: PLC0415
     from tools.cluster.release import Release  # noqa: PLC0415
     from tools.cluster.run import Cluster  # noqa: PLC0415
@@ -280,7 +285,7 @@ class _Tally:
     missing: int
     failed: int
     void: int = 0
-    """Because the machine was busy."""
+    """Those that a check rejects (tools/checks.py)."""
 
 
 def _status(tally: _Tally, folder: Path, interrupted: bool) -> int:
@@ -293,7 +298,7 @@ def _status(tally: _Tally, folder: Path, interrupted: bool) -> int:
     lacks = [f"{tally.failed} {of_all} failed"] if tally.failed else []
     if tally.void:
         verb = "is" if tally.void == 1 else "are"
-        lacks.append(f"{tally.void} {of_all} {verb} void, because the machine was busy")
+        lacks.append(f"{tally.void} {of_all} {verb} void")
     if lacks:
         print(f"sweetspot: {'; '.join(lacks)}{again}", file=sys.stderr)
     # A busy machine is no fault of the command: what it could do it has done.

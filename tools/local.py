@@ -15,8 +15,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
@@ -49,6 +49,7 @@ class Programs:
 
     services: Sequence[str] = (sys.executable, "-m", "services")
     driver: Sequence[str] = (sys.executable, "-m", "services.driver")
+    slices: Sequence[str] = (sys.executable, "-m", "services.driver.slices")
     merge: Sequence[str] = (sys.executable, "-m", "services.driver.merge")
     costs: Sequence[str] = (sys.executable, "-m", "services.workload.costs")
 
@@ -88,8 +89,19 @@ class Pinning:
 class Process:
     """One started process. Its standard error is kept aside, for its last words."""
 
-    def __init__(self, name: str, command: Sequence[str], cpus: Collection[int] = ()) -> None:
-        """Raises LocalError."""
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        cpus: Collection[int] = (),
+        environment: Mapping[str, str] | None = None,
+        *,
+        answers: bool = False,
+    ) -> None:
+        """`environment`: variables beside those of this process. `answers`: it reads commands (`tell`).
+
+        Raises LocalError.
+        """
         self.name = name
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (`stop` closes it)
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -99,9 +111,10 @@ class Process:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             self._popen = subprocess.Popen(
                 [sys.executable, "-I", "-S", _TIED, str(os.getpid()), *command],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if answers else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
+                env=None if environment is None else {**os.environ, **environment},
                 encoding="utf-8",
                 errors="replace",
                 start_new_session=True,
@@ -138,6 +151,20 @@ class Process:
             if line.startswith(beginning):
                 return line.removeprefix(beginning)
 
+    def ask(self, line: str, timeout_s: float) -> str:
+        """Writes a line to it, and waits for the next line from it. Raises LocalError."""
+        deadline_s = time.monotonic() + timeout_s
+        stdin = self._popen.stdin
+        assert stdin is not None
+        with suppress(BrokenPipeError):  # it has ended: why is known below
+            stdin.write(f"{line}\n")
+            stdin.flush()
+        answer = self._next(deadline_s, "did not answer")
+        if answer is None:
+            self._popen.wait()
+            raise LocalError(self.last_words())
+        return answer
+
     def finish(self, timeout_s: float) -> list[str]:
         """Waits for it to end well; the lines not read yet. Raises LocalError."""
         deadline_s = time.monotonic() + timeout_s
@@ -164,6 +191,9 @@ class Process:
                 self._popen.kill()
                 self._popen.wait()
         self._stderr.close()
+        if self._popen.stdin is not None:
+            with suppress(BrokenPipeError):
+                self._popen.stdin.close()
 
     def _listen(self) -> None:
         with self._popen.stdout as stdout:  # type: ignore[union-attr]  # it is a pipe
@@ -180,12 +210,19 @@ class Process:
 
 
 @contextmanager
-def started(name: str, command: Sequence[str], cpus: Collection[int] = ()) -> Iterator[Process]:
-    """A process for as long as the block lasts. Raises LocalError where it cannot be started."""
+def started(
+    name: str,
+    command: Sequence[str],
+    cpus: Collection[int] = (),
+    environment: Mapping[str, str] | None = None,
+    *,
+    answers: bool = False,
+) -> Iterator[Process]:
+    """A process for as long as the block lasts, as Process describes. Raises LocalError where it cannot be started."""
     process = None
     try:
         with _undisturbed():
-            process = Process(name, command, cpus)
+            process = Process(name, command, cpus, environment, answers=answers)
         yield process
     finally:
         if process is not None:

@@ -44,7 +44,7 @@ def failed_share(trial: Trial) -> float:
 
 def per_call(trial: Trial, *counters: str) -> float | None:
     """What those counters of the snapshot grew by while measuring, added up, per call."""
-    answered: int = trial.result["got"]["answered"]
+    answered: int = trial.result["got"]["answered"] if trial.counted is None else trial.counted
     grown: int = sum(getattr(trial.after, counter) - getattr(trial.before, counter) for counter in counters)
     # Switches are counted over living threads: where threads ended meanwhile the difference means nothing.
     return grown / answered if answered and grown >= 0 else None
@@ -123,7 +123,12 @@ LATE_SHARE = 0.1
 
 
 def counters_late_ns(trial: Trial) -> int:
-    """How long after its mark the later snapshot was taken, by one machine's clock; 0 where that does no harm."""
+    """How long after its mark the later snapshot was taken, by one machine's clock; 0 where that does no harm.
+
+    Counters that were read while the service was idle are not late: `counted` has the calls between them.
+    """
+    if trial.counted is not None:
+        return 0
     marks = trial.result["marks"]
     begun, ended = marks["started_monotonic_ns"], marks["ended_monotonic_ns"]
     late_ns: int = max(trial.before.monotonic_ns - begun, trial.after.monotonic_ns - ended)

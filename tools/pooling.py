@@ -43,6 +43,7 @@ def pooled(rounds: Sequence[Trial]) -> Trial:
         pods=tuple({pod["name"]: pod for trial in rounds for pod in trial.pods}.values()),
         spans=_spans(rounds),
         others_share=statistics.fmean(known) if known else None,
+        counted=None if first.counted is None else sum(trial.counted or 0 for trial in rounds),
     )
 
 

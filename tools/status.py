@@ -1,7 +1,8 @@
 """How a command ends: its exit statuses, and what ends it early."""
 
-FAILED, REFUSED, INTERRUPTED = 1, 2, 130
-"""Something could not be done; a person can put it right; a signal came (128 and SIGINT's number, as in a shell)."""
+FAILED, REFUSED, VOID, INTERRUPTED = 1, 2, 42, 130
+"""Something could not be done; a person can put it right; a trial is void, where that was asked to matter; a signal
+came (128 and SIGINT's number, as in a shell)."""
 
 
 class PlainError(Exception):

@@ -5,10 +5,9 @@ Must not know which trials there are, what they are compared with, or where they
 
 import json
 import os
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,11 @@ import yaml
 from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tools import local
-from tools.busy import STARVED_SHARE, taken_share, words_for
+from tools.busy import STARVED_SHARE, words_for
 from tools.control import Control
-from tools.experiment import Experiment, Point
+from tools.experiment import Arm, Experiment, Point
 from tools.local import LateError, LocalError, Pinning, Process, Programs, started
-from tools.processors import ran_ns, tree_ns
+from tools.others import Others
 from tools.results import Trial
 from tools.snapshots import together
 from tools.wanted import Wanted
@@ -43,6 +42,8 @@ class Place:
     folder: Path
     programs: Programs
     pinning: Pinning | None
+    despite_noise: bool = False
+    """No trial is void; what would make it so is a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +63,18 @@ def serving(
     *,
     cpus: Collection[int] = (),
     confine: Callable[[int], None] | None = None,
+    python: str | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Service]:
     """`name`, a model or `backend`, on those processors. `confine` is given its process id before it does anything.
 
-    A LocalError inside of the block is put down to the service where that has ended. Raises LocalError.
+    `python` is another interpreter, `environment` has variables beside those of this process. A LocalError inside of
+    the block is put down to the service where that has ended. Raises LocalError.
     """
     flags = [f"--{option.replace('_', '-')}={value}" for option, value in options]
-    command = [*place.programs.services, name, "--port=0", *flags, *_trace_file(place, name)]
-    with started(name, command, cpus) as process:
+    program = [python, *place.programs.services[1:]] if python else place.programs.services
+    command = [*program, name, "--port=0", *flags, *trace_file(place, name)]
+    with started(name, command, cpus, environment) as process:
         if confine is not None:
             confine(process.pid)
         address = process.expect("listening on ", local.START_TIMEOUT_S)
@@ -80,6 +85,13 @@ def serving(
             if process.has_ended(local.DYING_S):
                 raise LocalError(process.last_words()) from error
             raise
+
+
+def serving_arm(place: Place, arm: Arm, options: Iterable[tuple[str, str | float]]) -> AbstractContextManager[Service]:
+    """The arm's model with those options, on as many processors as it asks for."""
+    pinning = place.pinning
+    cpus = [] if pinning is None else [*sorted(pinning.service), *sorted(pinning.others)][: arm.cpus]
+    return serving(place, arm.model, options, cpus=cpus, python=arm.python, environment=arm.environment or None)
 
 
 def measure(
@@ -100,49 +112,41 @@ def measure(
     plan.write_text(yaml.safe_dump(experiment.calls), encoding="utf-8")
     targets = ",".join(service.address for service in services)
     load = [*place.programs.driver, "--target", targets, "--plan", str(plan), "--out", str(out)]
-    load += [*_trace_file(place, "driver"), *load_flags(experiment, wanted.point)]
+    load += [*trace_file(place, "driver"), *load_flags(experiment, wanted.point)]
     load += label_flags(place.folder.resolve().name, wanted)
     with _counters([service.control for service in services]) as read, started("driver", load) as driver:
         driver.expect("measuring", experiment.warmup_s + OPENING_TIMEOUT_S)
         # Before the counters: a busy service needs a second to answer with those.
-        others_share = _others(place, services, limit_cpus)
+        others = others_of(place, services, limit_cpus=limit_cpus)
         try:
-            before = read()
-            driver.expect("measured", experiment.duration_s + GRACE_S)
-            taken = others_share()
+            with others:
+                before = read()
+                driver.expect("measured", experiment.duration_s + GRACE_S)
             after = read()
             driver.finish(experiment.load.timeout_s + GRACE_S)
         except LateError as error:
-            if (taken := others_share()) > STARVED_SHARE:
-                raise BusyMachineError(f"{words_for(taken)}; {error}") from error
+            if others.share > STARVED_SHARE:
+                raise BusyMachineError(f"{words_for(others.share)}; {error}") from error
             raise
     result: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
-    return Trial(wanted.id, wanted.arm.model, wanted.point.connections, result, before, after, others_share=taken)
+    return Trial(
+        wanted.id, wanted.arm.model, wanted.point.connections, result, before, after, others_share=others.share
+    )
 
 
-def _others(place: Place, services: Sequence[Service], limit_cpus: float | None) -> Callable[[], float]:
-    """Returns a function for the share of the services' CPUs that other processes take from now on.
+def others_of(
+    place: Place, services: Sequence[Service], cpus: int | None = None, limit_cpus: float | None = None
+) -> Others:
+    """What other processes than those services take of their processors, of which there are `cpus`; None: all.
 
-    Where all share the processors, the driver and the backend are not other processes.
+    Where all share the processors, the driver and the backend are no other processes.
     """
-    cpus = place.pinning.service if place.pinning else os.sched_getaffinity(0)
-    ours = [service.process.pid for service in services] if place.pinning else [os.getpid()]
-
-    def read() -> tuple[int, int]:
-        return time.monotonic_ns(), ran_ns(cpus) - sum(map(tree_ns, ours))
-
-    begun_ns, before_ns = read()
-
-    def share() -> float:
-        ended_ns, after_ns = read()
-        return taken_share(
-            others_ns=after_ns - before_ns,
-            elapsed_ns=ended_ns - begun_ns,
-            processors=len(cpus),
-            cpus=len(cpus) if limit_cpus is None else limit_cpus,
-        )
-
-    return share
+    if place.pinning is None or (cpus is not None and cpus > len(place.pinning.service)):
+        own, ours = sorted(os.sched_getaffinity(0)), [os.getpid()]
+        own = own if place.pinning is None else sorted([*place.pinning.service, *place.pinning.others])[:cpus]
+    else:
+        own, ours = sorted(place.pinning.service)[:cpus], [service.process.pid for service in services]
+    return Others(own, len(own) if limit_cpus is None else limit_cpus, ours)
 
 
 @contextmanager
@@ -179,5 +183,6 @@ def label_flags(run: str, wanted: Wanted) -> list[str]:
     return ["--run", run, "--trial", str(wanted.id), "--model", wanted.arm.model]
 
 
-def _trace_file(place: Place, name: str) -> list[str]:
+def trace_file(place: Place, name: str) -> list[str]:
+    """The flag for where a process leaves its spans."""
     return ["--trace-file", str(place.folder / "traces" / f"{name}.jsonl")]

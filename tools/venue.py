@@ -40,9 +40,10 @@ class Venue(Protocol):
 class ThisMachine:
     """Trials as processes, side by side."""
 
-    def __init__(self, programs: Programs, pinning: Pinning | None) -> None:
+    def __init__(self, programs: Programs, pinning: Pinning | None, *, despite_noise: bool = False) -> None:
         self._programs = programs
         self._pinning = pinning
+        self._despite_noise = despite_noise
 
     def models(self) -> Collection[str]:
         return self._programs.models()
@@ -57,7 +58,7 @@ class ThisMachine:
         """The folder is all there is of it."""
 
     def measure_all(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path, watcher: Watcher) -> None:
-        run(asked, wanted, Place(folder, self._programs, self._pinning), watcher)
+        run(asked, wanted, Place(folder, self._programs, self._pinning, self._despite_noise), watcher)
 
     def ground(self, folder: Path) -> AbstractContextManager[Ground]:
         return local_ground(Place(folder, self._programs, self._pinning))

@@ -1,8 +1,9 @@
 """Services and a driver that only pretend, so that whoever starts them can be tested in no time and in every mishap.
 
-`python -m tests.tools.fake_programs ROLE ...`: `services MODEL ...` and `driver ...` speak the lines and the Control
-of the real ones; `sweetspot ...` is the command with those in the place of the real ones. A model's name, and for the
-driver a number of connections, say what goes wrong. Each role imports only what it needs, to start fast.
+`python -m tests.tools.fake_programs ROLE ...`: `services MODEL ...`, `driver ...` and `slices` speak the lines and the
+Control of the real ones; `sweetspot ...` is the command with those in the place of the real ones, on a quiet machine. A
+model's name, and for the driver a number of connections, say what goes wrong. Each role imports only what it needs, to
+start fast.
 """
 
 import json
@@ -18,7 +19,7 @@ from sweetspot.v1.control_pb2 import SnapshotReply, SnapshotRequest
 from tools.local import Programs
 
 _SELF = (sys.executable, "-m", "tests.tools.fake_programs")
-PROGRAMS = Programs(services=(*_SELF, "services"), driver=(*_SELF, "driver"))
+PROGRAMS = Programs(services=(*_SELF, "services"), driver=(*_SELF, "driver"), slices=(*_SELF, "slices"))
 
 GOOD, STILLBORN, MORTAL, STUBBORN = MODELS = ("good", "stillborn", "mortal", "stubborn")
 """The second dies before it listens, the third while it is measured; the last cannot be asked to stop."""
@@ -57,12 +58,39 @@ def service(model: str) -> None:
 
 def driver(flags: dict[str, str]) -> None:
     """Measures nothing in no time. Its result is made up, but for the flags it was given."""
-    from tests.tools.sample import trial  # noqa: PLC0415
-
-    connections = int(flags["--connections"])
-    if connections == REFUSED:
+    if int(flags["--connections"]) == REFUSED:
         sys.exit("services.driver: good.1:1: Connection refused")
     print("measuring", flush=True)
+    load(flags)
+    print("measured\nanswered", flush=True)
+    Path(flags["--out"]).write_text(json.dumps(result_of(flags)), encoding="utf-8")
+
+
+def slices() -> None:
+    """The same, as often as commands on stdin ask."""
+    opened: dict[str, dict[str, str]] = {}
+    for line in sys.stdin:
+        command = json.loads(line)
+        name = command["name"]
+        answer: dict[str, object] = {}
+        if command["do"] == "open":
+            arguments = command["arguments"]
+            opened[name] = dict(zip(arguments[::2], arguments[1::2], strict=True))
+            answer = {"opened": name, "connections": int(opened[name]["--connections"])}
+            if int(opened[name]["--connections"]) == REFUSED:
+                answer = {"refused": name, "why": "good.1:1: Connection refused"}
+        elif command["do"] == "slice":
+            load(opened[name])
+            answer = {"sliced": name, "slice": {"answered": 100}}
+        else:
+            result = result_of(opened.pop(name))
+            answer = {"closed": name, "result": result}
+        print(json.dumps(answer), flush=True)
+
+
+def load(flags: dict[str, str]) -> None:
+    """What a load does to the service, and to the driver."""
+    connections = int(flags["--connections"])
     if connections == GIVEN_UP:
         sys.exit("services.driver: no result")
     if connections == ENDLESS:
@@ -71,31 +99,44 @@ def driver(flags: dict[str, str]) -> None:
     if model == MORTAL:
         os.kill(int(pid), signal.SIGUSR1)
         signal.pause()
-    print("measured\nanswered", flush=True)
+
+
+def result_of(flags: dict[str, str]) -> dict[str, object]:
+    """Made up, but for the flags."""
+    from tests.tools.sample import trial  # noqa: PLC0415
+
+    connections = int(flags["--connections"])
     rate_rps = 0.0 if connections == UNANSWERED else 100.0
     got = {
         "start_spread_ns": 0,
         "connections": connections,
         "duration_s": 4.0,
         "answered": round(4 * rate_rps),
+        "counted": round(4 * rate_rps),
         "rate_rps": rate_rps,
     }
-    result = {**trial("reactor", connections, got=got).result, "flags": flags}
+    result: dict[str, object] = {**trial("reactor", connections, got=got).result, "flags": flags}
     if connections == UNANSWERED:
         result["calls"] = {
             **{"planned": connections, "ok": 0, "by_status": {}, "timed_out": 0, "not_sent": 0},
             **{"unfinished": connections, "first_messages": {"UNAVAILABLE": "backend is down"}},
         }
-    Path(flags["--out"]).write_text(json.dumps(result), encoding="utf-8")
+        result["latency_ns"] = {**trial("reactor", connections).result["latency_ns"], "count": 0}
+    return result
 
 
 def main(role: str, *arguments: str) -> int:
     """Plays that role."""
     if role == "sweetspot":
+        from unittest.mock import patch  # noqa: PLC0415
+
         from tools import cli  # noqa: PLC0415
 
+        patch("tools.others.ran_ns", lambda _cpus: 0).start()
         return cli.main(arguments, PROGRAMS)
-    if role == "driver":
+    if role == "slices":
+        slices()
+    elif role == "driver":
         driver(dict(zip(arguments[::2], arguments[1::2], strict=True)))
     elif arguments == ("--list",):
         print("\n".join(f"{model}\tpretends\t\t" for model in MODELS))

@@ -74,16 +74,16 @@ def never(_: Collection[int]) -> int:
     return 0
 
 
-def run(folder: Path, connections: int) -> int:
+def run(folder: Path, connections: int, *flags: str) -> int:
     path = folder / "mine.yaml"
     path.write_text(f"title: Why?\nmodels: [{GOOD}]\nconnections: [{connections}]\nplan: {{}}\nrounds: 1\n")
-    return cli.main(["run", str(path), "--results", str(folder / "results")], PROGRAMS)
+    return cli.main(["run", str(path), "--results", str(folder / "results"), *flags], PROGRAMS)
 
 
 @pytest.mark.parametrize(
     "case",
     [
-        (always, ENDLESS, 0, "void: the machine was busy: ", "1 of 1 trials is void, because the machine was busy"),
+        (always, ENDLESS, 0, "void: the machine was busy: ", "1 of 1 trials is void"),
         (sometimes, ENDLESS, 1, "failed: ", "1 of 1 trials failed"),
         (never, ENDLESS, 1, "failed: ", "1 of 1 trials failed"),
         (always, GIVEN_UP, 1, "failed: driver ended with status 1", "1 of 1 trials failed"),
@@ -97,9 +97,9 @@ def test_only_a_trial_that_is_late_on_a_machine_that_others_had_is_no_failure_of
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     ran, connections, status, word, last = case
-    monkeypatch.setattr("tools.trial.ran_ns", ran)
+    monkeypatch.setattr("tools.others.ran_ns", ran)
     if connections == ENDLESS:
-        monkeypatch.setattr("tools.trial.GRACE_S", -60)  # no time at all
+        monkeypatch.setattr("tools.slices.GRACE_S", -60)  # no time at all
     assert run(tmp_path, connections) == status
     told = capsys.readouterr()
     assert f"connections  round 1  {word}" in told.out
@@ -110,14 +110,31 @@ def test_the_last_line_names_void_trials_beside_failed_ones(capsys: pytest.Captu
     tally = commands._Tally("trials", found=46, wanted=50, missing=4, failed=1, void=3)
     assert commands._status(tally, Path("here"), interrupted=False) == 1
     said = capsys.readouterr().err
-    assert "1 of 50 trials failed; 3 of 50 trials are void, because the machine was busy; to run the 4" in said
+    assert "1 of 50 trials failed; 3 of 50 trials are void; to run the 4" in said
+
+
+@pytest.mark.parametrize(("flags", "status"), [((), 0), (("--strict",), 42)], ids=["by default", "strict"])
+def test_a_trial_beside_busy_processes_is_void_and_shows_no_figure(
+    flags: tuple[str, ...],
+    status: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tools.others.ran_ns", always)
+    assert run(tmp_path, 1, *flags) == status
+    told = capsys.readouterr()
+    assert "1 connection  round 1  void: other processes took " in told.out
+    assert "calls/s  " not in told.out.partition("void: ")[2].partition("report.html")[0].replace("calls/s  p99", "")
+    (kept,) = tmp_path.glob("results/*/trials/*")
+    assert kept.name == f"{GOOD}-1-1.void"
 
 
 def test_a_run_on_a_busy_machine_says_so_in_the_terminal_and_on_the_page(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tools.trial.ran_ns", always)
-    assert run(tmp_path, 1) == 0
+    monkeypatch.setattr("tools.others.ran_ns", always)
+    assert run(tmp_path, 1, "--despite-noise") == 0
     (page,) = tmp_path.glob("results/*/report.html")
     for told in (" ".join(capsys.readouterr().out.split()), page.read_text(encoding="utf-8").replace("&#39;", "'")):
         assert f"{GOOD} at 1 connection: the machine was busy: other processes took " in told

@@ -25,7 +25,10 @@ def wait_until_nothing_is_left(mark: str, folder: Path) -> None:
 
 def wait_for_a_driver(mark: str) -> None:
     until_s = time.monotonic() + TIMEOUT_S
-    while not any(b"--connections" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in processes_with(mark)):
+    commands = (b"--connections", b"fake_programs\0slices")
+    while not any(
+        word in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in processes_with(mark) for word in commands
+    ):
         assert time.monotonic() < until_s
         time.sleep(0.02)
 

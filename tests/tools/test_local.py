@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,9 +83,9 @@ def interruptible() -> Iterator[None]:
 def test_an_interrupt_while_a_process_starts_waits_until_it_can_be_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[Process] = []
 
-    def begin(self: Process, name: str, command: Sequence[str], cpus: Sequence[int] = ()) -> None:
+    def begin(self: Process, name: str, command: Sequence[str], *more: Any, **named: Any) -> None:
         signal.raise_signal(signal.SIGINT)
-        really_begin(self, name, command, cpus)
+        really_begin(self, name, command, *more, **named)
         begun.append(self)
 
     really_begin = Process.__init__

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.tools.fake_programs import GOOD, MODELS, MORTAL, PROGRAMS, REFUSED, STILLBORN, STUBBORN, UNANSWERED
+from tests.tools.fake_programs import GIVEN_UP, GOOD, MODELS, MORTAL, PROGRAMS, REFUSED, STILLBORN, STUBBORN, UNANSWERED
 from tools import experiment
 from tools.experiment import Arm, Experiment, Load, Point
 from tools.local import LocalError, Programs
@@ -14,7 +14,7 @@ from tools.measures import rate_rps
 from tools.results import Trial, TrialId, read_trials
 from tools.run import run
 from tools.trial import Place
-from tools.wanted import Wanted
+from tools.wanted import Wanted, trials
 
 ASKED = Experiment(
     title="Why?",
@@ -81,7 +81,7 @@ def test_a_trial_is_kept_with_the_counters_of_the_service_that_it_loaded(tmp_pat
 def test_the_driver_is_given_what_the_experiment_asks(tmp_path: Path) -> None:
     (trial,) = run_fakes(tmp_path, (GOOD, 10)).kept
     flags = dict(trial.result["flags"])
-    for own in ("--target", "--plan", "--out"):
+    for own in ("--target", "--plan"):
         del flags[own]
     assert flags == {
         "--connections": "10",
@@ -97,9 +97,12 @@ def test_the_driver_is_given_what_the_experiment_asks(tmp_path: Path) -> None:
     }
 
 
-def test_every_trial_has_a_service_of_its_own(tmp_path: Path) -> None:
-    first, second = run_fakes(tmp_path, (GOOD, 1), (GOOD, 10)).kept
-    assert first.after.processes != second.after.processes
+def test_every_round_starts_a_service_of_its_own(tmp_path: Path) -> None:
+    notes = Notes()
+    run(ASKED, trials(ASKED.of([GOOD])), Place(tmp_path, PROGRAMS, None), notes)
+    started = {(trial.id.round, trial.after.processes) for trial in notes.kept}
+    assert len(notes.kept) == 2 * ASKED.rounds
+    assert len(started) == len({process for _, process in started}) == ASKED.rounds
 
 
 @pytest.mark.parametrize(
@@ -107,9 +110,10 @@ def test_every_trial_has_a_service_of_its_own(tmp_path: Path) -> None:
     [
         ((STILLBORN, 10), "stillborn ended with status 1: stillborn: Address already in use"),
         ((MORTAL, 10), "mortal ended with status 1: mortal: out of memory"),
-        ((GOOD, REFUSED), "driver ended with status 1: services.driver: good.1:1: Connection refused"),
+        ((GOOD, REFUSED), "driver: good.1:1: Connection refused"),
+        ((GOOD, GIVEN_UP), "driver ended with status 1: services.driver: no result"),
     ],
-    ids=["the service does not start", "the service dies", "the driver gives up"],
+    ids=["the service does not start", "the service dies", "the driver refuses", "the driver ends"],
 )
 def test_a_trial_that_fails_is_told_with_its_cause_and_the_next_one_runs(
     tmp_path: Path, mishap: Pair, why: str

@@ -1,0 +1,81 @@
+"""What makes a trial void: its figures are then not those of what it names, and are never shown.
+
+Each check returns its reason in one line. Must not know how a trial was made, nor what becomes of a void one.
+"""
+
+from collections.abc import Callable, Iterator
+
+from tools import busy, measures
+from tools.results import Trial
+from tools.units import count, duration, share, three_digits
+
+LATE_NS = 1_000_000
+LATE_SHARE = 0.05
+"""An open loop that sends later than this share of the median latency, and than LATE_NS, makes another load."""
+START_SPREAD_NS = 50_000_000
+"""Shards that begin further apart than this did not make the load that was asked."""
+TICK_NS = 10_000_000
+"""What /proc/stat counts in (proc(5)): a slice may seem to be so much busier than it was."""
+
+
+def void(trial: Trial) -> str:
+    """Why the trial is void, all reasons in one line; empty where it is a result."""
+    return "; ".join(reason for check in _CHECKS for reason in check(trial))
+
+
+def _driver_busy(trial: Trial) -> Iterator[str]:
+    if measures.driver_busy(trial) > measures.DRIVER_BUSY_SHARE:
+        cpus = three_digits(measures.driver_cpus(trial))
+        yield f"the driver used {cpus} CPUs of its {count(trial.driver_cpus)}, so that it may be what was measured"
+
+
+def _sent_late(trial: Trial) -> Iterator[str]:
+    late, latency = trial.result["lateness_ns"], trial.result["latency_ns"]
+    # A driver with time to spare sends late only where the service has no room for a call: that is the service's.
+    if measures.driver_busy(trial) < measures.DRIVER_BUSY_SHARE / 2 or not latency["count"]:
+        return
+    if late["p99"] > max(LATE_NS, LATE_SHARE * latency["p50"]):
+        yield f"the driver sent calls {duration(late['p99'])} late (p99)"
+
+
+def _others(trial: Trial) -> Iterator[str]:
+    slices = len(trial.result.get("slices", ())) or 1
+    unsure = slices * TICK_NS / max(trial.result["got"]["duration_s"] * 1e9, TICK_NS)
+    if trial.others_share is not None and trial.others_share > busy.BUSY_SHARE + unsure:
+        yield f"other processes took {share(trial.others_share)} of the service's CPUs"
+
+
+def _throttled(trial: Trial) -> Iterator[str]:
+    if (throttled_ns := measures.throttled_ns(trial)) and not trial.after.throttling.quota_cpus:
+        yield f"the CPU quota kept the service from running for {duration(throttled_ns)}"
+
+
+def _counters_late(trial: Trial) -> Iterator[str]:
+    if late_ns := measures.counters_late_ns(trial):
+        yield f"the service's counters were read {duration(late_ns)} late"
+
+
+def _shards_apart(trial: Trial) -> Iterator[str]:
+    if (spread_ns := trial.result["got"]["start_spread_ns"]) > START_SPREAD_NS:
+        yield f"the shards of the driver began within {duration(spread_ns)}, not {duration(START_SPREAD_NS)}"
+
+
+def _conserved(trial: Trial) -> Iterator[str]:
+    calls = trial.result["calls"]
+    ended = sum(calls[end] for end in ("ok", "timed_out", "not_sent", "unfinished")) + sum(calls["by_status"].values())
+    if calls["planned"] != ended:
+        yield f"{count(calls['planned'])} calls were planned, and {count(ended)} are accounted for"
+    if trial.result["latency_ns"]["count"] != calls["ok"]:
+        counted = count(trial.result["latency_ns"]["count"])
+        yield f"{count(calls['ok'])} calls were answered, and the histogram has {counted}"
+
+
+_CHECKS: tuple[Callable[[Trial], Iterator[str]], ...] = (
+    _driver_busy,
+    _sent_late,
+    _others,
+    _throttled,
+    _counters_late,
+    _shards_apart,
+    _conserved,
+)

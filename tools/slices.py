@@ -1,0 +1,64 @@
+"""The driver's process that loads services in turn: commands and answers as JSON lines (services/driver/slices.py).
+
+Must not know what is loaded, or why.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from tools.local import LateError, LocalError, Process, Programs, started
+
+OPENING_TIMEOUT_S = 60.0
+"""For the driver to start and to open connections; it gives up sooner."""
+GRACE_S = 30.0
+"""For what the driver bounds itself: the wait for last calls, and a result."""
+
+
+class SliceDriver:
+    """One process. Each method raises LocalError, with the driver's reason where it refuses."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is of no use any more."""
+        return self._process.has_ended()
+
+    def open(self, name: str, arguments: Sequence[str]) -> int:
+        """Opens connections, with the flags of `python -m services.driver`. Returns how many are open."""
+        opened: int = self._ask({"do": "open", "name": name, "arguments": list(arguments)}, OPENING_TIMEOUT_S)[
+            "connections"
+        ]
+        return opened
+
+    def slice(self, name: str, *, warmup_s: float, duration_s: float, seed: int, timeout_s: float) -> Mapping[str, Any]:
+        """Loads what those connections lead to. No call takes longer than `timeout_s`. Returns the slice."""
+        command = {"do": "slice", "name": name, "warmup_s": warmup_s, "duration_s": duration_s, "seed": seed}
+        made: Mapping[str, Any] = self._ask(command, warmup_s + duration_s + timeout_s + GRACE_S)["slice"]
+        return made
+
+    def close(self, name: str) -> dict[str, Any] | None:
+        """Closes the connections. Returns the result of all slices together; None without a slice."""
+        result: dict[str, Any] | None = self._ask({"do": "close", "name": name}, GRACE_S)["result"]
+        return result
+
+    def _ask(self, command: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = json.loads(self._process.ask(json.dumps(command), timeout_s))
+        except LateError:
+            # Its next answer would be that of this command.
+            self._process.stop()
+            raise
+        if "refused" in answer:
+            raise LocalError(f"driver: {answer['why']}")
+        return answer
+
+
+@contextmanager
+def slice_driver(programs: Programs) -> Iterator[SliceDriver]:
+    """The process for as long as the block lasts. Raises LocalError."""
+    with started("driver", programs.slices, answers=True) as process:
+        yield SliceDriver(process)
