@@ -374,11 +374,13 @@ def _interruptible() -> Iterator[None]:
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         for number in local.ENDING_SIGNALS:
             signal.signal(number, signal.SIG_IGN)
+        local.INTERRUPTED.set()
         raise KeyboardInterrupt
 
     before = {number: signal.signal(number, interrupt) for number in local.ENDING_SIGNALS}
     try:
         yield
     finally:
+        local.INTERRUPTED.clear()
         for number, handler in before.items():
             signal.signal(number, handler)

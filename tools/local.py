@@ -29,6 +29,11 @@ START_TIMEOUT_S = 20.0
 """A process that has not said where it listens by then never will."""
 STOP_TIMEOUT_S = 5.0
 """Nothing is in flight any more when a process is stopped, so that a drain takes no time."""
+INTERRUPTED = threading.Event()
+"""A signal has asked this process to end. A KeyboardInterrupt alone can be lost: what is raised within a destructor or
+a callback of C code is printed and dropped (sys.unraisablehook)."""
+LOST_INTERRUPT_S = 1.0
+"""After which a lost one is raised again."""
 _TIED = str(Path(__file__).with_name("tied.py"))
 """Starts a command that ends with this process."""
 DYING_S = 0.5
@@ -203,10 +208,15 @@ class Process:
 
     def _next(self, deadline_s: float, complaint: str) -> str | None:
         """The next line; None when there will be none."""
-        try:
-            return self._lines.get(timeout=max(0.0, deadline_s - time.monotonic()))
-        except queue.Empty:
-            raise LateError(f"{self.name} {complaint} in time") from None
+        while True:
+            wait_s = max(0.0, deadline_s - time.monotonic())
+            try:
+                return self._lines.get(timeout=min(wait_s, LOST_INTERRUPT_S))
+            except queue.Empty:
+                if INTERRUPTED.is_set():
+                    raise KeyboardInterrupt from None
+                if wait_s <= LOST_INTERRUPT_S:
+                    raise LateError(f"{self.name} {complaint} in time") from None
 
 
 @contextmanager

@@ -5,10 +5,12 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
+from tools import local
 from tools.local import LocalError, Pinning, Process, running_on, started
 
 SLEEPS = "import signal; print('listening on here', flush=True); signal.pause()"
@@ -128,3 +130,12 @@ def test_whoever_runs_the_experiment_goes_back_to_where_it_was() -> None:
 )
 def test_the_service_has_a_processor_of_its_own_where_there_are_two(cpus: set[int], pinning: Pinning | None) -> None:
     assert Pinning.over(cpus) == pinning
+
+
+def test_an_interrupt_that_was_lost_in_a_destructor_is_raised_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tools.local.LOST_INTERRUPT_S", 0.01)
+    monkeypatch.setattr("tools.local.INTERRUPTED", Event())
+    with started("it", python(SLEEPS)) as process:
+        local.INTERRUPTED.set()
+        with pytest.raises(KeyboardInterrupt):
+            process.expect("never", timeout_s=60)
