@@ -107,6 +107,17 @@ def test_a_missing_trial_is_named_and_leaves_a_gap_not_a_zero(tmp_path: Path) ->
     assert line.count("<circle") == 3
 
 
+def test_every_number_in_a_plot_over_connections_is_in_a_table(tmp_path: Path) -> None:
+    folder = sample.make(tmp_path)
+    drawn = figures(folder)
+    del drawn["distribution"]
+    plots = "".join(plot for views in drawn.values() for plot in views)
+    plotted = set(re.findall(r'class="number[^>]*>(.*?)<', plots))
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", report.write(folder).read_text(encoding="utf-8"))
+    assert len(plotted) > 100
+    assert plotted - {cell.replace("\u00a0", " ") for cell in cells} == set()
+
+
 def test_a_void_trial_is_no_figure_and_its_reason_is_listed(tmp_path: Path) -> None:
     folder = sample.make(tmp_path, counts=[10])
     why = "other processes took 30 % of the CPU"

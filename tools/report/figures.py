@@ -58,7 +58,7 @@ def figures(contents: Contents) -> tuple[list[Figure], list[str]]:
             "Calls",
             [
                 Measure("answered", "calls/s (higher is better)", measures.rate_rps, lambda value: count(round(value))),
-                Measure("failed", "share of calls (lower is better)", measures.failed_share, share),
+                Measure("failed", "share of calls (lower is better)", measures.failed_share, _share),
             ],
         ),
         figure(
@@ -187,6 +187,10 @@ def _odds(odds: list[float]) -> Axis:
 
 def _scaled(value: float | None, unit: float) -> float | None:
     return None if value is None else value / unit
+
+
+def _share(value: float) -> str:
+    return share(value) if value else "0"
 
 
 def _mib(value: float) -> str:

@@ -43,6 +43,7 @@ def render(results: Path) -> str:
             leaders=[_lead(contents, number) for number in _measured(contents)],
             notices=[*notices.notices(contents), *plot_problems, *trace_problems],
             columns=table.COLUMNS,
+            every_column=table.EVERY_COLUMN,
             rows=table.rows(ranked, contents.trials),
             every_row=table.rows(contents.trials, contents.trials),
             picture=picture.picture(contents),

@@ -27,6 +27,14 @@ COLUMNS: Mapping[str, str] = {
     "lag": "loop lag",
 }
 
+EVERY_COLUMN: Mapping[str, str] = {
+    **COLUMNS,
+    "p90": "p90",
+    "cpu_user": "CPU/call, user",
+    "cpu_system": "CPU/call, system",
+}
+"""With what the plots show beside that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -34,7 +42,7 @@ class Row:
 
     arm: str
     cells: Mapping[str, str]
-    """Key of COLUMNS -> text."""
+    """Key of EVERY_COLUMN -> text."""
     leads: bool
     """Serves most, or ties with the one that does."""
     rate_share: float
@@ -71,10 +79,12 @@ def _cells(trial: Trial, fewest: Trial) -> dict[str, str]:
         "asked": f"{count(asked['connections'])}{load}",
         "got": count(got["connections"]),
         "rate": count(round(measures.rate_rps(trial))),
-        **{key: _percentile(trial, key) for key in ("p50", "p99", "p999")},
+        **{key: _percentile(trial, key) for key in measures.PERCENTILES},
         "errors": share(measures.failed_share(trial)) if failed else "0",
         "unfinished": count(calls["unfinished"]),
         "cpu": _known(measures.per_call(trial, "cpu_user_ns", "cpu_system_ns"), duration),
+        "cpu_user": _known(measures.per_call(trial, "cpu_user_ns"), duration),
+        "cpu_system": _known(measures.per_call(trial, "cpu_system_ns"), duration),
         "pss": _known(pss, size),
         "pss_each": _known(each, size),
         "voluntary": _known(measures.per_call(trial, "voluntary_switches"), three_digits),
