@@ -18,4 +18,4 @@ TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-TEMPLATES.filters["n"] = lambda number: f"{number:.2f}".rstrip("0").rstrip(".")
+TEMPLATES.filters["n"] = lambda number: f"{number:.1f}".removesuffix(".0")
