@@ -34,17 +34,16 @@ from services.wire.backlog import Backlog
 from services.wire.call import (
     CallCancelled,
     CallReceived,
-    RequestEnded,
-    RequestMessage,
     ServerCall,
     ServerEvent,
     Shape,
 )
 from services.wire.limits import UPDATE_EARNED_BYTES, Abuse, Ledger, Limits
-from services.wire.memory import FREE_BYTES, ConnectionMemory, ServiceMemory, Unshared
-from services.wire.messages import MessageReader, NoMemoryError, encode_message_frame
+from services.wire.memory import ConnectionMemory, ServiceMemory, Unshared
+from services.wire.messages import NoMemoryError, encode_message_frame
 from services.wire.metadata import Field, Metadata, encode_metadata
 from services.wire.request import read_request
+from services.wire.request_reader import RequestReader
 from services.wire.request_room import RequestRoom
 from services.wire.response import HEADERS, HEADERS_GZIP, OK_TRAILERS, trailers, trailers_only
 from services.wire.status import Code, RpcError
@@ -81,6 +80,7 @@ class ServerSession:
         "_page",
         "_pages_asked",
         "_peer_gone",
+        "_reader",
         "_reported_calls",
         "_reset_by_peer",
         "_room",
@@ -156,6 +156,7 @@ class ServerSession:
         )
         self._http2.set_local_window_size(limits.connection_window_bytes)
         self._room = RequestRoom(self._http2, self._memory, limits.connection_window_bytes)
+        self._reader = RequestReader(limits, self._memory, self._room)
         self._unread = UnreadReplies(self._http2, self._memory)
 
     @property
@@ -386,9 +387,9 @@ class ServerSession:
             return
         try:
             if call._backlog is not None:
-                self._stream_messages(call, call._backlog, data, ended, events)
+                self._reader.messages_of_stream(call, call._backlog, data, ended, events)
             else:
-                self._one_message(call, data, ended, now_ns, events)
+                self._reader.one_message(call, data, ended, now_ns, events)
         except RpcError as error:
             if isinstance(error, NoMemoryError):
                 self._report_refusal()
@@ -396,71 +397,6 @@ class ServerSession:
             call._reader = None
             self._answer(call, error.code, error.message, [])
             self._cancel(call, events)
-
-    def _one_message(self, call: ServerCall, data: bytes, ended: bool, now_ns: int, events: list[ServerEvent]) -> None:
-        reader = call._reader
-        if reader is None:
-            size = len(data)
-            # Nearly every unary request is one uncompressed message in one frame that ends the stream.
-            if (
-                ended
-                and 5 <= size <= self._limits.max_message_bytes
-                and data[:5] == b"\0" + (size - 5).to_bytes(4, "big")
-            ):
-                memory = self._memory
-                memory.held_bytes += size
-                if memory.held_bytes > FREE_BYTES:
-                    memory.check(size)
-                call._held_bytes = size
-                call.request = data[5:]
-                call.received_ns = now_ns
-                call._request_ended = call._delivered = True
-                events.append(CallReceived(call))
-                return
-            reader = call._reader = MessageReader(self._limits.max_message_bytes, gzip=call.head.gzip)
-        for message, compressed in self._feed(call, reader, data):
-            if call._has_request:
-                raise RpcError(Code.UNIMPLEMENTED, "more than one message for a method that takes one")
-            call.request, call.compressed = message, compressed
-            call._has_request = True
-        if ended:
-            reader.end()
-            if not call._has_request:
-                raise RpcError(Code.UNIMPLEMENTED, "no message for a method that takes one")
-            call.received_ns = now_ns
-            call._request_ended = call._delivered = True
-            call._reader = None
-            self._room.complete(call)
-            events.append(CallReceived(call))
-
-    def _stream_messages(
-        self, call: ServerCall, backlog: Backlog, data: bytes, ended: bool, events: list[ServerEvent]
-    ) -> None:
-        reader = call._reader
-        if reader is None:
-            reader = call._reader = MessageReader(self._limits.max_message_bytes, gzip=call.head.gzip)
-        backlog.received(len(data))
-        messages = self._feed(call, reader, data)
-        if reader.buffered_bytes:
-            self._room.give_unless_full(call, backlog.completed(len(messages)))
-        else:
-            self._room.give(call.stream_id, backlog.completed(len(messages)))
-            self._room.complete(call)
-        events.extend(RequestMessage(call, message, compressed) for message, compressed in messages)
-        if ended:
-            reader.end()
-            call._request_ended = True
-            events.append(RequestEnded(call))
-
-    def _feed(self, call: ServerCall, reader: MessageReader, data: bytes) -> list[tuple[bytes, bool]]:
-        """The messages that `data` completes; these and what is left over count as held. Raises RpcError."""
-        had_bytes = reader.buffered_bytes
-        memory = self._memory
-        messages = reader.feed(data, memory.room_bytes)
-        memory.hold(call, reader.buffered_bytes - had_bytes + sum(len(message) for message, _ in messages))
-        if memory.held_bytes > FREE_BYTES:
-            memory.check(0)
-        return messages
 
     def _control(self, event: Event, events: list[ServerEvent]) -> None:
         if isinstance(event, StreamReset):
