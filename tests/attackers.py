@@ -184,6 +184,7 @@ def floods(names: tuple[str, ...], address: str) -> None:
     again(address, lambda sock: flood(FLOODS[next(kinds)], sock))
 
 
+IDLE_CONNECTIONS = "idle connections"
 SLOW_HANDSHAKES = "handshakes byte by byte"
 """Of a service behind TLS."""
 ATTACKS: dict[str, Callable[[str], None]] = {
@@ -192,7 +193,7 @@ ATTACKS: dict[str, Callable[[str], None]] = {
     "replies that are not read": partial(again, attack=partial(read_nothing, calls(RUN, LARGE_ECHO))),
     "streams that are not read": partial(again, attack=partial(read_nothing, calls(STREAM, LARGE_STREAM))),
     "requests byte by byte": dribble,
-    "idle connections": idle,
+    IDLE_CONNECTIONS: idle,
     SLOW_HANDSHAKES: shake_hands_slowly,
     "rapid resets": partial(floods, ("resets",)),
     "frames that ask for an answer": partial(floods, ("settings", "pings", "continuations")),
@@ -200,7 +201,7 @@ ATTACKS: dict[str, Callable[[str], None]] = {
         floods, ("acknowledged pings", "acknowledged settings", "window updates", "empty data")
     ),
 }
-MANY_PEERS = ("requests byte by byte", "idle connections", SLOW_HANDSHAKES)
+MANY_PEERS = ("requests byte by byte", IDLE_CONNECTIONS, SLOW_HANDSHAKES)
 """Those with PEERS connections."""
 
 
