@@ -73,6 +73,7 @@ class Connection:
             self._flushing = True  # one write for all that this turn brings
             self._turns.take(data, self._dispatch)
             if self._turns.pending:
+                self._writer.read(wanted=False)  # else the loop spins while this connection pauses
                 self._take_next_turn()
         self._flush()
 
@@ -109,6 +110,8 @@ class Connection:
         self._turns.go_on(self._dispatch)
         if self._turns.pending:
             self._take_next_turn()
+        else:
+            self._writer.read(wanted=True)
         self._flush()
 
     def _dispatch(self, event: ServerEvent) -> None:

@@ -16,7 +16,7 @@ NOISE_S = 0.025
 """Added to that: a call waits for 1 to 4 turns of a loop, each up to one message of the attacker, which is not cut. Of
 1 MB it takes 2 ms to unpack (zlib) and 2 to run and send, of 4 MiB 13 to unpack. And processes share two processors:
 the attacker takes 2 % of one at most, and the honest client 8 %, so that neither is what a call waits for."""
-MOST_OTHERS = 0.8
+MOST_OTHERS = 0.9
 """Beyond that share a longer wait is not excused."""
 ENOUGH = 3
 """So many pairs on one side decide: the majority of at most 5."""

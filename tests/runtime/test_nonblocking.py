@@ -1,5 +1,6 @@
 """A connection on a loop ends, whatever its peer leaves unread, and lets others go first, whatever it unpacks."""
 
+import select
 import socket
 import time
 from contextlib import suppress
@@ -7,9 +8,10 @@ from contextlib import suppress
 import pytest
 from sweetspot.v1 import workload_pb2
 
-from services.runtime import nonblocking
+from services.runtime import nonblocking, turns
 from services.runtime.calls import Caller
 from services.runtime.config import Config
+from services.runtime.demultiplexer import READABLE
 from services.runtime.drain import Drain
 from services.runtime.loop import Loop
 from services.runtime.nonblocking import Connection
@@ -95,3 +97,24 @@ def test_a_connection_pauses_after_it_has_unpacked_much_while_calls_of_others_ar
     for client, ours in ends:
         client.close()
         ours.close()
+
+
+def test_a_connection_whose_turn_is_not_over_leaves_the_loop_asleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "TURN_NS", 0)
+    monkeypatch.setattr(nonblocking, "RECEIVE_BYTES", 2048)
+    waiting, calls = select.epoll(), Later()
+    loop = Loop(waiting)
+    client, ours = socket.socketpair()
+    ours.setblocking(False)
+    connection = Connection(ours, Service("reactor", Config(), drain=Drain()), loop, calls, lambda _: None)
+    session = ClientSession("in.memory")
+    for _ in range(100):
+        session.start(RUN, workload_pb2.RunRequest(payload=bytes(200)).SerializeToString())
+    client.sendall(b"".join(iter(session.data_to_send, b"")))
+    connection.ready(READABLE)
+    assert waiting.poll(0) == []
+    while len(calls.calls) < 100:
+        loop.call_at(0, loop.stop)
+        loop.run()
+    client.close()
+    ours.close()
