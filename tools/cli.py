@@ -1,4 +1,4 @@
-"""The `sweetspot` command: its command line, and how it ends. What each command does is in tools/commands.py.
+"""The `sweetspot` command: its command line, and how it ends. What each command does is in tools/commands/.
 
 Exit status: 0, also where trials are void; 42 for that with --strict; 1 when trials failed for another reason, or what
 was asked for is not whole; 2 for what a person can put right, in one line on stderr; 130 when interrupted. Imports the
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None, programs: "Programs | None" = N
         args = _parser().parse_args(arguments)
         from tools import commands  # noqa: PLC0415  (see above)
 
-        return commands.run(args, programs)
+        return commands.execute(args, programs)
     except KeyboardInterrupt:
         print("sweetspot: interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -1,0 +1,183 @@
+"""`sweetspot run`: runs an experiment, or goes on with one, and reports on it."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from tools import experiment
+from tools.commands.ending import Tally, exit_status, to_its_end
+from tools.commands.page import write_page
+from tools.experiment import Experiment
+from tools.local import Pinning, Programs
+from tools.lock import locked
+from tools.named import RELEASE
+from tools.progress import Progress
+from tools.results import read_trials, write_whole
+from tools.scale.cells import cells
+from tools.scale.local import pinning_over
+from tools.scale.results import FOLDER as CELLS
+from tools.scale.results import read_cells
+from tools.scale.run import run as run_cells
+from tools.scale.terminal import ScaleProgress
+from tools.scale.terminal import show as show_cells
+from tools.status import VOID, PlainError
+from tools.terminal import RunProgress, show
+from tools.venue import ThisMachine, Venue
+from tools.wanted import trials
+
+_OF_LOAD = ("shards", "balance", "driver_cpu", "driver_memory", "keep_pods")
+_OF_CLUSTER = ("namespace", "release", *_OF_LOAD)
+"""What `run` has use for with --cluster alone; None where it is not given, as the fields of Cluster have defaults."""
+STARTING_S = 1.5
+"""For a service and a driver to start and to end: what a trial is expected to take besides its own time."""
+
+
+def execute(args: argparse.Namespace, console: Console, programs: Programs) -> int:
+    """Status 1 where a trial failed, 42 with --strict where one is void, 130 where a signal came."""
+    if (args.experiment is None) == (args.resume is None):
+        raise PlainError("say either which EXPERIMENT to run or which folder to --resume")
+    _check_flags(args)
+    asked, folder = _asked(args)
+    console.print(asked.title, markup=False, soft_wrap=True)
+    venue = _venue(args, asked, folder, programs)
+    asked = _choose(asked, args.models, venue)
+    described = venue.describe()
+    with locked(folder):
+        _prepare(folder, asked, venue, described)
+        if asked.scale is not None:
+            return _run_scale(asked, folder, venue, console)
+        return _run_trials(args, asked, folder, venue, console)
+
+
+def _run_trials(args: argparse.Namespace, asked: Experiment, folder: Path, venue: Venue, console: Console) -> int:
+    kept = {trial.id for trial in read_trials(folder).trials}
+    wanted = [each for each in trials(asked) if each.id not in kept]
+    console.print(f"{len(wanted)} trials, kept in {folder}", markup=False, soft_wrap=True)
+    with Progress(console, len(wanted), asked.warmup_s + asked.duration_s + STARTING_S) as bar:
+        progress = RunProgress(bar)
+        interrupted = to_its_end(lambda: venue.measure_all(asked, wanted, folder, progress))
+    found = read_trials(folder).trials
+    show(console, found, write_page(folder))
+    missing = len({each.id for each in wanted} - {trial.id for trial in found})
+    tally = Tally("trials", len(found), len(wanted), missing, len(progress.failures), progress.voids)
+    status = exit_status(tally, folder, interrupted)
+    return VOID if args.strict and progress.voids and not status else status
+
+
+def _run_scale(asked: Experiment, folder: Path, venue: Venue, console: Console) -> int:
+    venue.rejoin(folder)
+    kept = read_cells(folder).cells
+    wanted = [cell for cell in cells(asked, asked.models) if cell not in kept]
+    console.print(f"{len(wanted)} cells, kept in {folder}", markup=False, soft_wrap=True)
+    with Progress(console, len(wanted), _cell_s(asked)) as bar:
+        progress = ScaleProgress(bar)
+
+        def search() -> None:
+            with venue.ground(folder) as ground:
+                run_cells(asked, wanted, ground, folder, progress)
+
+        interrupted = to_its_end(search)
+    found = read_cells(folder)
+    show_cells(console, found, asked, write_page(folder))
+    missing = len(set(wanted) - found.cells)
+    tally = Tally("cells", len(found.cells), len(wanted), missing, len(progress.failures))
+    return exit_status(tally, folder, interrupted)
+
+
+def _cell_s(asked: Experiment) -> float:
+    """How long a search is expected to take: as many trials as it may have."""
+    trials = asked.scale.search.trials if asked.scale else 1
+    return trials * (asked.warmup_s + asked.duration_s + STARTING_S)
+
+
+def _check_flags(args: argparse.Namespace) -> None:
+    """Raises PlainError for one that would change nothing."""
+    idle: tuple[str, ...]
+    if args.resume is not None:
+        idle, why = ("results", "cluster", *_OF_CLUSTER), "with --resume: a run goes on as and where it began"
+    elif not args.cluster:
+        idle, why = _OF_CLUSTER, "without --cluster"
+    else:
+        return
+    for name in idle:
+        if getattr(args, name) is not None:
+            raise PlainError(f"--{name.replace('_', '-')} has no effect {why}")
+
+
+def _asked(args: argparse.Namespace) -> tuple[Experiment, Path]:
+    """The experiment, and the folder that keeps it."""
+    if args.resume is not None:
+        return experiment.read(args.resume / "experiment.yaml"), args.resume
+    path = experiment.find(args.experiment)
+    when = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    name = f"{path.stem}-{when}"
+    if args.cluster:
+        from tools.cluster.run import run_name  # noqa: PLC0415
+
+        name = run_name(path.stem, when)
+    return experiment.read(path), (args.results or Path("results")) / name
+
+
+def _venue(args: argparse.Namespace, asked: Experiment, folder: Path, programs: Programs) -> Venue:
+    """A run goes on where it began."""
+    described: dict[str, Any] = {}
+    if args.resume is not None and (path := folder / "environment.json").exists():
+        described = json.loads(path.read_text(encoding="utf-8"))
+    if "cluster" in described:
+        from tools.commands.clusters import cluster_of  # noqa: PLC0415  (kubernetes)
+
+        return cluster_of(folder, programs)
+    if not args.cluster:
+        return ThisMachine(
+            programs,
+            (pinning_over if asked.scale else Pinning.over)(os.sched_getaffinity(0)),
+            despite_noise=args.despite_noise,
+        )
+    from tools.cluster.api import Api  # noqa: PLC0415
+    from tools.cluster.release import Release  # noqa: PLC0415
+    from tools.cluster.run import Cluster  # noqa: PLC0415
+
+    settings = {name: getattr(args, name) for name in _OF_LOAD if getattr(args, name) is not None}
+    if asked.scale is not None:
+        settings.setdefault("balance", "per-connection")
+    release = Release(Api.connect(args.namespace), args.release or RELEASE)
+    return Cluster(release, run=folder.name, programs=programs, **settings)
+
+
+def _choose(asked: Experiment, models: Sequence[str] | None, venue: Venue) -> Experiment:
+    """The experiment with the arms to run: those that were named, else its own, else every model there is.
+
+    Raises PlainError for an arm whose model is not there.
+    """
+    known = venue.models()
+    chosen = asked.of(list(dict.fromkeys(models or list(asked.arms) or known)))
+    for name, arm in chosen.arms.items():
+        if arm.model not in known:
+            where = "" if name == arm.model else f" of arm {name}"
+            raise PlainError(f"unknown model {arm.model!r}{where}; there are {', '.join(known)}")
+    return chosen
+
+
+def _prepare(folder: Path, asked: Experiment, venue: Venue, described: Mapping[str, Any]) -> None:
+    """Makes the results folder. Of a run that goes on it warns where the machine or the code is another one."""
+    text = json.dumps(described, indent=1) + "\n"
+    path = folder / "environment.json"
+    if not (folder / "experiment.yaml").exists():
+        write_whole(folder / "experiment.yaml", asked.to_yaml())
+    for name in (CELLS if asked.scale is not None else "trials", "traces"):
+        (folder / name).mkdir(exist_ok=True)
+    if not path.exists():
+        write_whole(path, text)
+        venue.keep(folder)
+    elif path.read_text(encoding="utf-8") != text:
+        print(
+            f"sweetspot: the machine or the code is not as {path} says: old trials may not compare with new ones",
+            file=sys.stderr,
+        )
