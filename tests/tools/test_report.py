@@ -128,6 +128,15 @@ def test_a_void_trial_is_no_figure_and_its_reason_is_listed(tmp_path: Path) -> N
     assert f"reactor void: {why} " in words
 
 
+def test_a_long_list_of_void_trials_is_whole_and_folded(tmp_path: Path) -> None:
+    folder = sample.make(tmp_path, counts=[10])
+    for number in range(2, 14):
+        write_void(folder, TrialId("reactor", "10", number), "the driver was busy")
+    words = read(folder)
+    assert words.count("the driver was busy") == 12
+    assert "4 more reactor at 10 connections, round 10" in words
+
+
 def test_where_every_model_serves_the_rate_asked_the_picture_compares_p99(tmp_path: Path) -> None:
     asked = {"loop": "open", "streams": None, "rate_rps": 300.0}
     got = {"rate_rps": 300.0}

@@ -56,7 +56,7 @@ def read(folder: Path) -> Contents:
     """Reads what is there; a file that is broken or missing becomes a problem. Raises BadResultsError."""
     found = read_trials(folder)
     problems = list(found.problems)
-    void = [_void(line) for line in found.void]
+    void = sorted(_void(line) for line in found.void)
     environment = _parse(folder / "environment.json", json.loads, problems)
     experiment = _parse(folder / "experiment.yaml", strict_yaml.load, problems)
     model_of = {arm: (asked or {}).get("model", arm) for arm, asked in experiment.get("arms", {}).items()}

@@ -47,7 +47,7 @@ def render(results: Path) -> str:
             rows=table.rows(ranked, contents.trials),
             every_row=table.rows(contents.trials, contents.trials),
             picture=picture.picture(contents),
-            unmeasured=contents.unmeasured,
+            unmeasured=[f"{one.described}: {one.why}." for one in contents.unmeasured],
             families=grouped(contents.families),
             selected=[trial.arm for trial in leaders(ranked)] if ranked else [],
             figures=drawn,
