@@ -8,7 +8,7 @@
     c3, c4 --> [ accept | read | my key? run | write ] .... keys 1, 3, 5, ...
 
 Who waits      Each worker's loop, for its clients, the backend and the other workers at once. A call on another's key
-               waits in a pair of sockets until the owner has read it.
+               waits in a pair of sockets until the owner has read it. Its large payload stays where it was read.
 What bounds it For any one key, the CPU of one worker: keys that are asked for more than others make a hot spot. A call
                that comes to the wrong one of N workers, as (N - 1) / N of them do, costs both of them.
 When full      `queue_bound` calls may wait for an owner in each other worker; a further one is answered

@@ -24,7 +24,7 @@ After          Schmidt, "Proactor", in Pattern-Oriented Software Architecture 2:
 
 A reactor learns that it may read, and reads; here one system call submits a round's requests and collects its
 completions, and there is no other on the way of a call. What a completion brings is whole and in memory, so it can be
-handed to another process as it is: a request as bytes there, its replies as bytes back, over a pair of sockets.
+handed to another process as bytes over a pair of sockets: a request there, its replies back. A large payload stays.
 """
 
 import errno
