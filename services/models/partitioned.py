@@ -12,7 +12,7 @@ Who waits      Each worker's loop, for its clients, the backend and the other wo
 What bounds it For any one key, the CPU of one worker: keys that are asked for more than others make a hot spot. A call
                that comes to the wrong one of N workers, as (N - 1) / N of them do, costs both of them.
 When full      `queue_bound` calls may wait for an owner in each other worker; a further one is answered
-               RESOURCE_EXHAUSTED. Requests of 256 KiB may be on their way to an owner; beyond that connections take
+               RESOURCE_EXHAUSTED. 16 calls or 256 KiB may be on their way to an owner; beyond that connections take
                turns. When a worker dies, what it was asked is answered UNAVAILABLE, and what comes next waits for its
                successor. That owns the same keys and accounts, but no working set is left.
 After          Stonebraker et al., The End of an Architectural Era, VLDB 2007, section 3 (H-Store: a partition for each

@@ -6,9 +6,9 @@
     '--------' <- begun how many | message number, ... | end number, status    '--------'
                <- room? number: the handler goes on once its caller has read
 
-Calls that are sent and not begun are bounded by bytes. Beyond that, calls wait on the asking side, where connections
-take turns. The running worker reads nothing while more than that waits to be sent back. A large payload stays on the
-asking side, as no handler needs it. Both sides deal with messages in turns (paced.py).
+Calls that are sent and not begun are bounded by count and bytes. Beyond that, calls wait on the asking side, where
+connections take turns. The running worker reads nothing while more than that waits to be sent back. A large payload
+stays on the asking side, as no handler needs it. Both sides deal with messages in turns (paced.py).
 
 An asking worker whose own clients have left sends `leaving`. The other workers need not wait for it then. It still runs
 the calls of other workers, and still asks for the bookings of those calls.
@@ -57,6 +57,9 @@ class Asked:
     """Of it that were passed on."""
 
 
+AHEAD = 16
+"""Calls that are sent and not begun: a single call of another connection waits for so many. As many are begun while the
+news of it is on its way."""
 OF_CALLS = ("message", "room?", "end")
 _SHAPES = {**WORKLOAD_SHAPES, **SHAPES}
 
@@ -65,10 +68,10 @@ class Remote:
     """The asking side. Belongs to its loop's thread.
 
     Guarantees: each call is finished once, UNAVAILABLE where the worker dies first; at most `queue_bound` wait until
-    they are begun, with FULL_BYTES of requests and one more call there, the others here. The service is told how many
-    do, and whether that is as many. A worker that dies while the service drains has no successor: what would be for it
-    is UNAVAILABLE at once. While no descriptor is free for a link to the successor, calls wait here, and bookings are
-    UNAVAILABLE.
+    they are begun: of these AHEAD, or FULL_BYTES of requests and one more, there, and the others here. The service is
+    notified how many wait, and whether the queue is full. A worker that dies while the service drains has no successor:
+    what would be for it is UNAVAILABLE at once. While no descriptor is free for a link to the successor, calls wait
+    here, and bookings are UNAVAILABLE.
     """
 
     def __init__(self, name: str, connect: Callable[..., Linked], service: Service, loop: Timed) -> None:
@@ -87,8 +90,8 @@ class Remote:
         self._booked: dict[int, Answered] = {}
         self._sequence = 0
         self._not_begun = 0
-        self._not_begun_bytes = 0
-        """Of requests that were sent."""
+        self._sent = self._sent_bytes = 0
+        """Calls that were sent and are not begun, and their requests."""
         self._leaving = False
         self._gone = False
         self._is_linked = True
@@ -138,7 +141,7 @@ class Remote:
         self._link.send("leaving", self._sequence)
 
     def _send_waiting(self) -> None:
-        while self._waiting and self._is_linked and self._not_begun_bytes < FULL_BYTES:
+        while self._waiting and self._is_linked and self._sent < AHEAD and self._sent_bytes < FULL_BYTES:
             asked = self._waiting.popleft()
             call = asked.call
             if call.cancelled:
@@ -149,7 +152,8 @@ class Remote:
             self._asked[self._sequence] = asked
             call.context = partial(self._link.send, "cancel", self._sequence)
             head, size_bytes = (call.head.path, call.head.timeout_ns, call.head.trace_context), len(call.request)
-            self._not_begun_bytes += size_bytes
+            self._sent += 1
+            self._sent_bytes += size_bytes
             self._link.send("run", self._sequence, head, call.received_ns, call.request, payload_bytes=size_bytes)
             call.request = b""
 
@@ -161,7 +165,8 @@ class Remote:
         kind, number, *rest = message
         if kind == "begun":
             self._wait_for(-number)
-            self._not_begun_bytes -= rest[0]
+            self._sent -= number
+            self._sent_bytes -= rest[0]
             self._send_waiting()
         elif kind == "message":
             asked = self._asked[number]
@@ -182,7 +187,7 @@ class Remote:
         self._arrived.end()
         lost, self._asked = list(self._asked.values()), {}
         booked, self._booked = self._booked, {}
-        self._not_begun_bytes = 0
+        self._sent = self._sent_bytes = 0
         self._wait_for(len(self._waiting) - self._not_begun)
         self._is_linked = False
         self._link_again()

@@ -9,7 +9,7 @@ from sweetspot.v1 import workload_pb2
 from services.runtime import paced
 from services.runtime.config import Config
 from services.runtime.drain import Drain
-from services.runtime.forwarding import Remote
+from services.runtime.forwarding import AHEAD, Remote
 from services.runtime.link import Message
 from services.runtime.loop import Loop
 from services.runtime.service import Service
@@ -121,6 +121,18 @@ def test_a_reply_does_not_wait_for_all_those_of_another_connection(monkeypatch: 
         answered.append(len(honest.replies))
     assert answered == [0, 0, 1]
     assert len(abuser.replies) == 2
+
+
+def test_a_call_waits_for_few_of_another_connection() -> None:
+    asking, abuser, honest = Asking(), Client(), Client()
+    for client in (*[abuser] * 100, honest):
+        asking.run(client, b"Run", Shape.UNARY, b"")
+    assert len(asking.link.sent) == AHEAD
+    asking.receive([("begun", AHEAD, 0)])
+    assert len(asking.link.sent) == 2 * AHEAD
+    sent = [number for _, number, *_ in asking.link.sent]
+    asking.receive([("message", number, b"") for number in sent])
+    assert len(honest.replies) == 1
 
 
 def test_a_stream_that_finds_no_memory_for_its_reply_is_cancelled_where_it_runs() -> None:
