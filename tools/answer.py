@@ -10,6 +10,9 @@ from tools.busy import is_busy
 from tools.results import Trial
 from tools.units import count, duration, share, three_digits
 
+AS_MANY = 0.01
+"""Two models whose shares of served clients differ by no more than this serve as many clients."""
+
 TIE = 0.05
 """Two models closer than this are not told apart: about what one trial differs from its repetition."""
 
@@ -22,18 +25,20 @@ def answer(trials: Sequence[Trial]) -> str:
     at = compared_at(trials)
     if at is None:
         return "Nothing has been measured yet, so there is no answer."
-    ranked = ranking(trials, at)
+    everything = ranking(trials, at)
+    ranked = serving_as_many(everything)
     where = f"At {connections(at)}"
     if not measures.rate_rps(ranked[0]):
         said = f"{where} no model answered a call."
     elif len(ranked) == 1:
         alone = ranked[0]
-        said = f"{where} {alone.arm} serves {_rate(alone)}{_p99s([alone], [])}; no other model was measured there."
+        others = "was measured there" if len(everything) == 1 else "serves as many clients"
+        said = f"{where} {alone.arm} serves {_rate(alone)}{_p99s([alone], [])}; no other model {others}."
     elif all(keeps_up(trial) for trial in ranked):
         said = f"{where} {_all(ranked)} serve the {count(_asked_rps(ranked[0]))} calls/s asked{_lowest_p99(ranked)}."
     else:
         said = f"{where} {_most(ranked)}"
-    return " ".join([said, *_failures(ranked), *_busy(ranked)])
+    return " ".join([said, *_unserved(everything), *_failures(everything), *_busy(everything)])
 
 
 def compared_at(trials: Iterable[Trial]) -> int | None:
@@ -45,14 +50,33 @@ def compared_at(trials: Iterable[Trial]) -> int | None:
 
 
 def ranking(trials: Iterable[Trial], at: int) -> list[Trial]:
-    """The trials at that many connections, those that serve most calls first."""
-    return sorted((trial for trial in trials if trial.connections == at), key=measures.rate_rps, reverse=True)
+    """The trials at that many connections, by rank."""
+    return by_rank(trial for trial in trials if trial.connections == at)
+
+
+def by_rank(trials: Iterable[Trial]) -> list[Trial]:
+    """Those that serve most clients first; of those that serve as many, those that serve most calls."""
+    kept = list(trials)
+    most = max(map(_served, kept), default=1.0)
+
+    def rank(trial: Trial) -> tuple[float, float]:
+        served = _served(trial)
+        return (most if _as_many(served, most) else served), measures.rate_rps(trial)
+
+    return sorted(kept, key=rank, reverse=True)
 
 
 def leaders(ranked: Sequence[Trial]) -> list[Trial]:
-    """The best of a ranking and all that tie with it; none where nobody answered a call."""
-    best = measures.rate_rps(ranked[0])
-    return [trial for trial in ranked if best and measures.rate_rps(trial) >= best * (1 - TIE)]
+    """The best of a ranking and all that tie with it; none where no call was answered."""
+    equals = serving_as_many(ranked)
+    best = measures.rate_rps(equals[0]) if equals else 0.0
+    return [trial for trial in equals if best and measures.rate_rps(trial) >= best * (1 - TIE)]
+
+
+def serving_as_many(ranked: Sequence[Trial]) -> list[Trial]:
+    """Those of a ranking that serve as many clients as the one that serves most."""
+    most = max(map(_served, ranked), default=1.0)
+    return [trial for trial in ranked if _as_many(_served(trial), most)]
 
 
 def keeps_up(trial: Trial) -> bool:
@@ -63,6 +87,11 @@ def keeps_up(trial: Trial) -> bool:
 def connections(number: int) -> str:
     """`1 connection`, `1,000 connections`."""
     return f"{count(number)} connection{'' if number == 1 else 's'}"
+
+
+def clients(served: tuple[int, int]) -> str:
+    """`1 of 100`, for clients served of those that had a call to send."""
+    return f"{count(served[0])} of {count(served[1])}"
 
 
 def unanswered(trial: Trial) -> str:
@@ -109,12 +138,16 @@ def _p99s(best: Iterable[Trial], others: Iterable[Trial]) -> str:
 
 
 def _p99(trial: Trial) -> str | None:
-    value = measures.latency_ns(trial, "p99")
-    return None if value is None else duration(_two_digits(value))
+    value = measures.latency(trial, "p99")
+    return None if value is None else duration(_two_digits(value.ns), is_bound=value.is_bound)
 
 
 def _lowest_p99(ranked: Iterable[Trial]) -> str:
-    known = {trial.arm: value for trial in ranked if (value := measures.latency_ns(trial, "p99")) is not None}
+    known = {
+        trial.arm: value.ns
+        for trial in ranked
+        if (value := measures.latency(trial, "p99")) is not None and not value.is_bound
+    }
     if len(known) < 2:
         return ""
     slowest = max(known, key=lambda model: known[model])
@@ -128,6 +161,24 @@ def _lowest_p99(ranked: Iterable[Trial]) -> str:
 def _two_digits(number: float) -> float:
     """A headline claims no more precision than one trial has."""
     return float(f"{number:.2g}")
+
+
+def _served(trial: Trial) -> float:
+    share_of_clients = measures.served_share(trial)
+    return 1.0 if share_of_clients is None else share_of_clients
+
+
+def _as_many(served: float, most: float) -> bool:
+    return served >= most - AS_MANY
+
+
+def _unserved(ranked: Iterable[Trial]) -> list[str]:
+    some = [
+        f"{trial.arm} served {clients(served)} clients"
+        for trial in ranked
+        if (served := measures.clients_served(trial)) and served[0] < served[1]
+    ]
+    return [f"Not every client was served: {', '.join(some)}."] if some else []
 
 
 def _failures(ranked: Iterable[Trial]) -> list[str]:

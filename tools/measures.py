@@ -5,7 +5,11 @@ the others cost. None means not known, which is never the same as 0.
 """
 
 import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
+from tools import histogram
 from tools.results import Trial
 
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p999": 0.999}
@@ -17,11 +21,90 @@ def samples_needed(fraction: float) -> int:
     return round(1 / (1 - fraction))
 
 
-def latency_ns(trial: Trial, percentile: str) -> float | None:
-    """Latency from the intended send; None where too few calls ended OK for that percentile."""
-    latency = trial.result["latency_ns"]
-    value: float | None = latency[percentile]
-    return value if latency["count"] >= samples_needed(PERCENTILES[percentile]) else None
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """A percentile of latency."""
+
+    ns: float
+    is_bound: bool = False
+    """It is more than `ns`: by how much is not known, as so many calls were not answered."""
+
+
+def latency(trial: Trial, percentile: str) -> Latency | None:
+    """Latency from the intended send; None where there are too few calls for that percentile.
+
+    A call that was not answered OK counts as slower than any answer, whatever became of it: not sent, timed out,
+    unfinished or failed. In a closed loop so does a client that got no answer, with the weight of any other client.
+    """
+    calls, latencies = trial.result["calls"], trial.result["latency_ns"]
+    fraction = PERCENTILES[percentile]
+    if calls["planned"] < samples_needed(fraction):
+        return None
+    answered = answered_share(trial)
+    if answered < fraction or not latencies["count"]:
+        return Latency(_bound_ns(trial), is_bound=True)
+    if answered == 1:
+        return Latency(latencies[percentile])
+    try:
+        value_ns = histogram.value_at(latencies["histogram"], fraction / answered)
+    except ValueError:
+        return None
+    return Latency(min(value_ns, latencies["max"]))
+
+
+def answered_share(trial: Trial) -> float:
+    """The share of calls that percentiles of latency can be read from; the others count as slower.
+
+    Clients of a closed loop that are not served send few calls. So their share is that of clients, not that of calls.
+    """
+    calls, clients = trial.result["calls"], _clients(trial)
+    if not clients or trial.result["asked"]["loop"] == "open":
+        return _share(calls["ok"], calls["planned"])
+    served = _share(clients["served"], clients["asked"])
+    return served * _share(calls["ok"], calls["planned"] - clients["calls_of_unserved"])
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 1.0
+
+
+def _bound_ns(trial: Trial) -> float:
+    """What a call that was not answered took at least: the time measured at once, or the timeout if that is shorter."""
+    result = trial.result
+    windows = [each["ended_monotonic_ns"] - each["started_monotonic_ns"] for each in result.get("slices", ())]
+    # Of rounds added up, what was got is the sum; of an interrupted one, what was asked was not measured.
+    window_ns = max(windows, default=min(result["got"]["duration_s"], result["asked"]["duration_s"]) * 1e9)
+    bounds_ns: list[float] = [min(window_ns, result["asked"]["timeout_s"] * 1e9), result["latency_ns"]["max"] or 0]
+    return max(bounds_ns)
+
+
+def clients_served(trial: Trial) -> tuple[int, int] | None:
+    """How many clients got an answer, of how many that had a call to send; None in results that do not count them."""
+    clients = _clients(trial)
+    return (clients["served"], clients["asked"]) if clients else None
+
+
+def served_share(trial: Trial) -> float | None:
+    """The same as a fraction; 1 where no client had a call to send."""
+    counted = clients_served(trial)
+    return None if counted is None else _share(*counted)
+
+
+def jain(trial: Trial) -> float | None:
+    """Jain's index of fairness of the answers over clients: 1 where all get the same, 1/n where one of n gets all."""
+    index: float | None = _clients(trial).get("jain")
+    return index
+
+
+def longest_wait_ns(trial: Trial) -> int | None:
+    """Longest time while measuring that a client had a call due and got no answer."""
+    wait_ns: int | None = _clients(trial).get("longest_wait_ns")
+    return wait_ns
+
+
+def _clients(trial: Trial) -> Mapping[str, Any]:
+    """Empty in results that do not count them."""
+    return trial.result.get("clients") or {}
 
 
 def rate_rps(trial: Trial) -> float:

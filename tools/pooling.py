@@ -64,6 +64,7 @@ def _result(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         **first,
         "got": got,
         "calls": _added([result["calls"] for result in results]),
+        **_clients([result["clients"] for result in results if "clients" in result], len(results)),
         **{
             name: _distribution([result[name] for result in results])
             for name in ("latency_ns", "service_time_ns", "lateness_ns")
@@ -115,6 +116,24 @@ def _distribution(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "max": most,
         **{name: min(values[percentile], most) for name, percentile in _PERCENTILES.items()},
         "histogram": histogram.encode().decode("ascii"),
+    }
+
+
+def _clients(parts: Sequence[Mapping[str, Any]], rounds: int) -> dict[str, Any]:
+    """Each round has its own clients. Nothing where a round does not count them."""
+    if len(parts) < rounds:
+        return {"clients": None}
+    whole = _added(parts)
+    squares = whole["asked"] * whole["answered_squared"]
+    some = [part for part in parts if part["asked"]]
+    return {
+        "clients": {
+            **whole,
+            "answered_least": min((part["answered_least"] for part in some), default=None),
+            "answered_most": max((part["answered_most"] for part in some), default=None),
+            "longest_wait_ns": max(part["longest_wait_ns"] for part in parts),
+            "jain": whole["answered"] ** 2 / squares if squares else None,
+        }
     }
 
 

@@ -11,7 +11,7 @@ from tools import measures, traces
 from tools.answer import answer, connections, ranking, unanswered
 from tools.busy import words
 from tools.progress import Progress
-from tools.report.table import COLUMNS, rows
+from tools.report.table import COLUMNS, rows, shown
 from tools.results import Trial, TrialId
 from tools.traces import Jaeger, Tally, Traced
 from tools.units import count, duration
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tools.cluster.overview import Overview
 
 SHOWN = {
-    **{key: COLUMNS[key] for key in ("rate", "p99", "errors", "cpu", "pss")},
+    **{key: COLUMNS[key] for key in ("clients", "rate", "p99", "errors", "cpu", "pss")},
     "voluntary": "switches",
 }
 """Columns of the report's table that fit into 80 characters beside the model, with their headings."""
@@ -43,9 +43,11 @@ class RunProgress:
         self._progress.note(f"{trial.described} {why}")
 
     def ended(self, trial: Trial) -> None:
-        p99 = measures.latency_ns(trial, "p99")
+        p99 = measures.latency(trial, "p99")
         said = unanswered(trial) or f"{count(round(measures.rate_rps(trial))):>7} calls/s"
-        self._tell(trial.id, trial.connections, said if p99 is None else f"{said}   p99 {duration(p99)}")
+        if p99 is not None:
+            said += f"   p99 {duration(p99.ns, is_bound=p99.is_bound)}"
+        self._tell(trial.id, trial.connections, said)
 
     def void(self, trial: Wanted, why: str) -> None:
         self.voids += 1
@@ -129,12 +131,13 @@ def show_traces(console: Console, trial: Trial, tally: Sequence[Tally], missing:
 def _table(trials: Sequence[Trial]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("", no_wrap=True)
-    for heading in SHOWN.values():
+    headings = shown(SHOWN, trials)
+    for heading in headings.values():
         table.add_column(heading, justify="right", no_wrap=True)
     for number in sorted({trial.connections for trial in trials}):
         table.add_row(f"[bold]{connections(number)}[/bold]")
         for row in rows(ranking(trials, number), trials):
             style = "red" if row.failed else "green" if row.leads else ""
-            table.add_row(row.arm, *(row.cells[key] for key in SHOWN), style=style)
+            table.add_row(row.arm, *(row.cells[key] for key in headings), style=style)
         table.add_row()
     return table

@@ -3,8 +3,13 @@
 import math
 
 
-def duration(ns: float) -> str:
-    """A time span given in nanoseconds, to three digits: `850 ns`, `12.3 µs`, `310 ms`, `1.2 s`."""
+def duration(ns: float, *, is_bound: bool = False) -> str:
+    """A time span given in nanoseconds, to three digits: `850 ns`, `12.3 µs`, `310 ms`, `1.2 s`.
+
+    One of which only a bound is known reads `> 3 s`.
+    """
+    if is_bound:
+        return f"> {duration(ns)}"
     size = abs(ns)
     for limit, unit in ((1e3, "ns"), (1e6, "µs"), (1e9, "ms")):
         if float(f"{size:.3g}") < limit:

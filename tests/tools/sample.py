@@ -76,7 +76,7 @@ def trial(model: str, connections: int, **changes: Any) -> Trial:
     ok = int(rate * DURATION_S)
     samples = [_latency_ns(character, connections, rate, dice) for _ in range(min(ok, 4000))]
     result: dict[str, Any] = {
-        "version": 2,
+        "version": 3,
         "started_at": "2026-11-18T10:00:00Z",
         "targets": ["127.0.0.1:41234"],
         "plan": PLAN,
@@ -101,13 +101,14 @@ def trial(model: str, connections: int, **changes: Any) -> Trial:
             "rate_rps": ok / DURATION_S,
         },
         "calls": {
-            "planned": ok + connections,
+            "planned": ok,
             "ok": ok,
             "by_status": {},
             "timed_out": 0,
             "not_sent": 0,
-            "unfinished": connections,
+            "unfinished": 0,
         },
+        "clients": clients(connections, connections, ok),
         "latency_ns": distribution(samples, ok),
         "service_time_ns": distribution(samples, ok),
         "lateness_ns": distribution([dice.randint(1_000, 60_000) for _ in range(500)], ok),
@@ -151,6 +152,23 @@ def trial(model: str, connections: int, **changes: Any) -> Trial:
     for part in ("got", "asked"):
         changes[part] = result[part] | changes.get(part, {})
     return Trial(TrialId(model, str(connections)), model, connections, {**result, **changes}, before, after)
+
+
+def clients(asked: int, served: int, answered: int, *, calls_of_unserved: int = 0) -> dict[str, Any]:
+    """Clients in the form of the driver's result, of which those that are served got as much as another."""
+    each = answered // max(served, 1)
+    return {
+        "asked": asked,
+        "served": served,
+        "unserved_at_start": asked - served,
+        "answered": answered,
+        "answered_squared": served * each * each,
+        "calls_of_unserved": calls_of_unserved,
+        "answered_least": each if served == asked else 0,
+        "answered_most": each,
+        "longest_wait_ns": int(DURATION_S * 1e9) if served < asked else 10**8,
+        "jain": served / asked if answered else None,
+    }
 
 
 def distribution(samples: Sequence[int], count: int | None = None) -> dict[str, Any]:

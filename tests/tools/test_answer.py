@@ -4,15 +4,22 @@ from typing import Any
 
 import pytest
 
-from tests.tools.sample import distribution, trial
-from tools.answer import answer, compared_at
+from tests.tools.sample import clients, distribution, trial
+from tools.answer import answer, by_rank, compared_at, leaders
 from tools.results import Trial
 
 
 def one(
-    model: str, rate: float, p99_ms: float = 10, *, at: int = 1000, asked_rps: float | None = None, **calls: Any
+    model: str,
+    rate: float,
+    p99_ms: float = 10,
+    *,
+    at: int = 1000,
+    asked_rps: float | None = None,
+    served: int | None = None,
+    **calls: Any,
 ) -> Trial:
-    """A trial in which every call took as long as the next."""
+    """A trial in which every call took as long as the next, and so many clients were served; None: all."""
     ok = int(rate * 4)
     return trial(
         model,
@@ -34,6 +41,7 @@ def one(
             "unfinished": 0,
             **calls,
         },
+        clients=clients(at, at if served is None else served, ok),
         latency_ns=distribution([int(p99_ms * 1e6)], ok),
     )
 
@@ -89,10 +97,22 @@ def one(
             "At 1,000 connections reactor serves most: 500 calls/s of 500 asked, 5x thread_pool, "
             "with p99 3 ms against 900 ms.",
         ),
+        (
+            [one("thread_pool", 900, 1, served=1), one("reactor", 300, 9), one("coroutines", 200, 12, served=995)],
+            "At 1,000 connections reactor serves most: 300 calls/s, 1.5x coroutines, with p99 9 ms against 12 ms. "
+            "Not every client was served: coroutines served 995 of 1,000 clients, "
+            "thread_pool served 1 of 1,000 clients.",
+        ),
+        (
+            [one("thread_pool", 900, 1, served=1), one("reactor", 300, 9)],
+            "At 1,000 connections reactor serves 300 calls/s, with p99 9 ms; no other model serves as many clients. "
+            "Not every client was served: thread_pool served 1 of 1,000 clients.",
+        ),
     ],
     ids=[
         "nothing", "two models", "next and last", "a tie at the top", "all tie", "one model", "too few calls",
-        "nobody answers", "one fails", "open loop, all keep up", "open loop, one does not",
+        "nobody answers", "one fails", "open loop, all keep up", "open loop, one does not", "one serves few clients",
+        "one serves all",
     ],
 )  # fmt: skip
 def test_the_answer(trials: list[Trial], sentence: str) -> None:
@@ -107,3 +127,15 @@ def test_models_are_compared_where_all_were_measured_though_some_went_further() 
 def test_without_a_common_number_of_connections_most_models_decide() -> None:
     trials = [one("reactor", 9, at=10), one("coroutines", 9, at=10), one("thread_pool", 9, at=1000)]
     assert compared_at(trials) == 10
+
+
+def test_a_model_that_serves_fewer_clients_ranks_lower_whatever_its_rate_and_does_not_lead() -> None:
+    few, some, most = (
+        one("reactor", 900, served=10),
+        one("coroutines", 500, served=980),
+        one("thread_pool", 300, served=1000),
+    )
+    nearly = one("grpcio_asyncio", 310, served=991)
+    ranked = by_rank([few, some, most, nearly])
+    assert ranked == [nearly, most, some, few]
+    assert leaders(ranked) == [nearly, most]

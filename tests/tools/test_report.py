@@ -277,3 +277,11 @@ def test_what_a_folder_says_is_text_and_never_markup(tmp_path: Path) -> None:
 def test_a_folder_that_is_none_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(BadResultsError, match="not a results folder"):
         report.write(tmp_path / "nowhere")
+
+
+def test_the_picture_gives_no_place_to_a_model_that_turns_clients_away(tmp_path: Path) -> None:
+    away = sample.trial("reactor", 10, got={"rate_rps": 9e4}, clients=sample.clients(10, 1, 1000))
+    page = read(folder_of(tmp_path, away, sample.trial("thread_pool", 10)))
+    assert "90,000 calls/s; served 1 of 10 clients" in page
+    assert "thread_pool serves" in page
+    assert "no other model serves as many clients" in page

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from sweetspot.v1.control_pb2 import SnapshotReply
 
-from tests.tools.sample import trial
+from tests.tools.sample import clients, trial
 from tools.terminal import show
 
 BEGUN_NS, ENDED_NS = 10**12, 10**12 + 4 * 10**9
@@ -40,3 +40,11 @@ def test_lost_updates_are_told_where_there_are_any(lost: int, told: bool) -> Non
     show(console, [made], Path("report.html"))
     said = console.file.getvalue()  # type: ignore[attr-defined]  # it is a StringIO
     assert ("at least 1,200 updates of accounts were lost" in said) is told
+
+
+@pytest.mark.parametrize(("served", "shown"), [(10, False), (1, True), (0, True)])
+def test_the_table_has_a_column_for_clients_where_some_were_not_served(served: int, shown: bool) -> None:
+    console = Console(file=io.StringIO(), width=120)
+    show(console, [trial("reactor", 10, clients=clients(10, served, 1000))], Path("report.html"))
+    said = console.file.getvalue()  # type: ignore[attr-defined]  # it is a StringIO
+    assert [f"{served} of 10" in line for line in said.splitlines() if line.startswith("reactor ")] == [shown]

@@ -10,14 +10,20 @@ DEFINITIONS: dict[str, str] = {
         "whatever comes back."
     ),
     "calls/s": "Calls answered OK while measuring, divided by the time measured. Warm-up is not part of it.",
+    "clients": (
+        "Clients that got an answer, of those that had a call to send. Each connection is one client. Shown where some "
+        "got none."
+    ),
     "latency": (
         "From the intended send to the last byte of the reply, of calls answered OK: a call that a busy "
         "driver or a full connection sends late has been waiting all the same. In a closed loop the intended "
         "send is the actual one."
     ),
     "p50, p90, p99, p99.9": (
-        "So many per cent of the calls took this long or less. n<1,000 says that fewer calls than that were "
-        "answered: too few for one of them to lie beyond the percentile."
+        "So many per cent of the calls took this long or less. A call without an OK answer counts as slower than any "
+        "answer: > 3 s says that so many calls had none within 3 s. In a closed loop a client without an answer weighs "
+        "as much as any other client. n<1,000 says that fewer calls than that were made: too few for one of them to "
+        "lie beyond the percentile."
     ),
     "errors": (
         "Calls planned that ended in another status than OK, ran into the driver's timeout, or could not be sent."

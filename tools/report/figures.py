@@ -28,6 +28,8 @@ class Measure:
     value: Callable[[Trial], float | None]
     text: Text
     log: bool = False
+    is_bound: Callable[[Trial], bool] = lambda _: False
+    """The number is more than `value`."""
 
 
 def figures(contents: Contents) -> tuple[list[Figure], list[str]]:
@@ -64,7 +66,7 @@ def figures(contents: Contents) -> tuple[list[Figure], list[str]]:
         figure(
             "latency",
             "Latency",
-            "From the intended send to the reply, of calls answered OK. The scale is logarithmic.",
+            "From the intended send to the reply. Calls without an answer are slower. The scale is logarithmic.",
             "Percentile",
             [_percentile(key, label) for key, label in PERCENTILES.items()],
             selected=list(PERCENTILES).index("p99"),
@@ -107,9 +109,15 @@ def figures(contents: Contents) -> tuple[list[Figure], list[str]]:
 
 
 def _percentile(key: str, label: str) -> Measure:
-    return Measure(
-        label, f"{label} (lower is better)", lambda trial: measures.latency_ns(trial, key), duration, log=True
-    )
+    def value(trial: Trial) -> float | None:
+        known = measures.latency(trial, key)
+        return None if known is None else known.ns
+
+    def is_bound(trial: Trial) -> bool:
+        known = measures.latency(trial, key)
+        return known is not None and known.is_bound
+
+    return Measure(label, f"{label} (lower is better)", value, duration, log=True, is_bound=is_bound)
 
 
 def _per_call(label: str, unit: str, text: Text, *counters: str) -> Measure:
@@ -118,10 +126,12 @@ def _per_call(label: str, unit: str, text: Text, *counters: str) -> Measure:
 
 def _over_connections(contents: Contents, title: str, measure: Measure) -> View:
     of = {(trial.arm, trial.connections): measure.value(trial) for trial in contents.trials}
+    bounds = {(trial.arm, trial.connections) for trial in contents.trials if measure.is_bound(trial)}
 
     def point(arm: str, connections: int) -> Point:
         value = of.get((arm, connections))
-        return Point(connections, value, text="" if value is None else measure.text(value))
+        more = "> " if (arm, connections) in bounds else ""
+        return Point(connections, value, text="" if value is None else more + measure.text(value))
 
     lines = [
         Line(arm, family, [point(arm, number) for number in contents.connections])
@@ -147,7 +157,7 @@ def _distribution(contents: Contents) -> tuple[Figure, list[str]]:
             if trial.connections != connections or not trial.result["latency_ns"]["histogram"]:
                 continue
             try:
-                curve = percentile_curve(trial.result["latency_ns"]["histogram"])
+                curve = percentile_curve(trial.result["latency_ns"]["histogram"], measures.answered_share(trial))
             except ValueError as error:
                 problems.append(f"{trial.arm} at {count(connections)} connections: latency histogram: {error}")
                 continue
@@ -165,7 +175,8 @@ def _distribution(contents: Contents) -> tuple[Figure, list[str]]:
     return Figure(
         "distribution",
         "Latency distribution",
-        "How slow the slowest calls are: at 99 %, one call in a hundred took longer. Ends at the slowest call.",
+        "How slow the slowest calls are: at 99 %, one call in a hundred took longer or got no answer. Ends at the "
+        "slowest answer.",
         "Connections",
         views,
         selected=len(views) - 1,

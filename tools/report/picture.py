@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from tools import measures
-from tools.answer import TIE, compared_at, connections, keeps_up, leaders, ranking
+from tools.answer import TIE, clients, compared_at, connections, keeps_up, leaders, ranking, serving_as_many
 from tools.report.folder import Contents
 from tools.report.plots import dots
 from tools.report.plots.dots import Dot, Mark
@@ -45,23 +45,38 @@ def picture(contents: Contents) -> Markup:
 
 
 def _by_rate(contents: Contents, ranked: Sequence[Trial]) -> list[Dot]:
-    best = leaders(ranked)
-    return [_dot(contents, trial, measures.rate_rps(trial), trial in best, trial is ranked[0]) for trial in ranked]
+    best, equals = leaders(ranked), serving_as_many(ranked)
+    dots = []
+    for trial in ranked:
+        rate = measures.rate_rps(trial)
+        if trial in equals:
+            dots.append(_dot(contents, trial, rate, trial in best, trial is ranked[0]))
+        else:  # a model that turns clients away has no place in the order, whatever its rate
+            dots.append(_dot(contents, trial, None, note=f"{count(round(rate))} calls/s"))
+    return dots
 
 
 def _by_p99(contents: Contents, ranked: Sequence[Trial]) -> list[Dot]:
-    values = [measures.latency_ns(trial, "p99") for trial in ranked]
-    lowest = min((value for value in values if value is not None), default=0.0)
-    return [
-        _dot(contents, trial, value, value is not None and value <= lowest * (1 + TIE), value == lowest)
-        for trial, value in zip(ranked, values, strict=True)
-    ]
+    p99s = [measures.latency(trial, "p99") for trial in ranked]
+    lowest = min((p99.ns for p99 in p99s if p99 and not p99.is_bound), default=0.0)
+    dots = []
+    for trial, p99 in zip(ranked, p99s, strict=True):
+        if p99 is None:
+            dots.append(_dot(contents, trial, None, note="too few calls for a p99"))
+        elif p99.is_bound:
+            dots.append(_dot(contents, trial, None, note=duration(p99.ns, is_bound=True)))
+        else:
+            dots.append(_dot(contents, trial, p99.ns, p99.ns <= lowest * (1 + TIE), p99.ns == lowest))
+    return dots
 
 
-def _dot(contents: Contents, trial: Trial, value: float | None, leads: bool, best: bool) -> Dot:
-    failed = measures.failed_share(trial)
+def _dot(
+    contents: Contents, trial: Trial, value: float | None, leads: bool = False, best: bool = False, *, note: str = ""
+) -> Dot:
+    failed, served = measures.failed_share(trial), measures.clients_served(trial)
     notes = [
-        "" if value is not None else "too few calls for a p99",
+        note,
+        f"served {clients(served)} clients" if served and served[0] < served[1] else "",
         f"{share(failed)} of the calls failed" if failed else "",
     ]
     mark: Mark = "" if not leads else "best" if best else "tied"

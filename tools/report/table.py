@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tools import measures
-from tools.answer import leaders
+from tools.answer import by_rank, clients, leaders, serving_as_many
 from tools.results import Trial
 from tools.units import count, duration, share, size, three_digits
 
@@ -13,6 +13,7 @@ UNKNOWN = "–"  # noqa: RUF001  (an en dash is how a table says "no value")
 COLUMNS: Mapping[str, str] = {
     "asked": "asked",
     "got": "got",
+    "clients": "clients",
     "rate": "calls/s",
     "p50": "p50",
     "p99": "p99",
@@ -46,8 +47,16 @@ class Row:
     leads: bool
     """Serves most, or ties with the one that does."""
     rate_share: float
-    """Rate as a fraction of the table's best."""
+    """Rate as a fraction of the table's best; 0 for one that serves fewer clients."""
     failed: bool
+
+
+def shown(columns: Mapping[str, str], trials: Iterable[Trial]) -> dict[str, str]:
+    """Those columns, without that of the clients where all were served."""
+    counted = filter(None, map(measures.clients_served, trials))
+    if any(served < asked for served, asked in counted):
+        return dict(columns)
+    return {key: heading for key, heading in columns.items() if key != "clients"}
 
 
 def rows(trials: Sequence[Trial], everything: Iterable[Trial]) -> list[Row]:
@@ -55,14 +64,15 @@ def rows(trials: Sequence[Trial], everything: Iterable[Trial]) -> list[Row]:
     fewest: dict[str, Trial] = {}
     for trial in sorted(everything, key=lambda trial: trial.connections):
         fewest.setdefault(trial.arm, trial)
-    best = max((measures.rate_rps(trial) for trial in trials), default=0.0)
-    first = leaders(sorted(trials, key=measures.rate_rps, reverse=True)) if trials else []
+    equals = serving_as_many(trials)
+    best = max(map(measures.rate_rps, equals), default=0.0)
+    first = leaders(by_rank(trials))
     return [
         Row(
             arm=trial.arm,
             cells=_cells(trial, fewest[trial.arm]),
             leads=trial in first,
-            rate_share=measures.rate_rps(trial) / best if best else 0.0,
+            rate_share=measures.rate_rps(trial) / best if best and trial in equals else 0.0,
             failed=bool(measures.failures(trial)),
         )
         for trial in trials
@@ -74,10 +84,12 @@ def _cells(trial: Trial, fewest: Trial) -> dict[str, str]:
     lag, pss = measures.loop_lag_max_ns(trial), measures.pss_bytes(trial)
     each = measures.pss_per_connection_bytes(trial, fewest)
     failed = sum(measures.failures(trial).values())
+    served = measures.clients_served(trial)
     load = f", {count(asked['rate_rps'])}/s" if asked["loop"] == "open" else f" x {count(asked['streams'])}"
     return {
         "asked": f"{count(asked['connections'])}{load}",
         "got": count(got["connections"]),
+        "clients": UNKNOWN if served is None else clients(served),
         "rate": count(round(measures.rate_rps(trial))),
         **{key: _percentile(trial, key) for key in measures.PERCENTILES},
         "errors": share(measures.failed_share(trial)) if failed else "0",
@@ -94,10 +106,10 @@ def _cells(trial: Trial, fewest: Trial) -> dict[str, str]:
 
 
 def _percentile(trial: Trial, key: str) -> str:
-    value = measures.latency_ns(trial, key)
+    value = measures.latency(trial, key)
     if value is None:
         return f"n<{count(measures.samples_needed(measures.PERCENTILES[key]))}"
-    return duration(value)
+    return duration(value.ns, is_bound=value.is_bound)
 
 
 def _known(value: float | None, text: Callable[[float], str]) -> str:

@@ -18,12 +18,14 @@ def missed(trial: Trial, objective: Objective) -> str:
     ok_share = calls["ok"] / calls["planned"] if calls["planned"] else 1.0
     if ok_share < objective.ok_share:
         return f"{_rounded_down(ok_share)} of the calls ended OK"
-    p99_ns = measures.latency_ns(trial, "p99")
-    if p99_ns is None:
+    p99 = measures.latency(trial, "p99")
+    if p99 is None:
         needed = measures.samples_needed(measures.PERCENTILES["p99"])
-        raise TooFewCallsError(f"{calls['ok']} calls ended OK, and a p99 needs {needed}; ask for a longer duration_s")
-    if p99_ns > objective.p99_ms * 1e6:
-        return f"p99 {duration(p99_ns)}"
+        raise TooFewCallsError(
+            f"{calls['planned']} calls were made, and a p99 needs {needed}; ask for a longer duration_s"
+        )
+    if p99.is_bound or p99.ns > objective.p99_ms * 1e6:
+        return f"p99 {duration(p99.ns, is_bound=p99.is_bound)}"
     return ""
 
 

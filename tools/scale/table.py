@@ -38,8 +38,7 @@ def cells_of(one: Searched) -> dict[str, str]:
     if trial is None:
         return {key: told.get(key, UNKNOWN) for key in COLUMNS}
     return told | {
-        "p50": _known(measures.latency_ns(trial, "p50"), duration),
-        "p99": _known(measures.latency_ns(trial, "p99"), duration),
+        **{key: _percentile(measures.latency(trial, key)) for key in ("p50", "p99")},
         "cpu": _known(measures.per_call(trial, "cpu_user_ns", "cpu_system_ns"), duration),
         "used": share(numbers.used_share(one, trial)),
         "throttled": _known(numbers.throttled_share(trial), share),
@@ -47,6 +46,10 @@ def cells_of(one: Searched) -> dict[str, str]:
         "voluntary": _known(measures.per_call(trial, "voluntary_switches"), three_digits),
         "involuntary": _known(measures.per_call(trial, "involuntary_switches"), three_digits),
     }
+
+
+def _percentile(value: measures.Latency | None) -> str:
+    return UNKNOWN if value is None else duration(value.ns, is_bound=value.is_bound)
 
 
 def _known(value: float | None, text: Callable[[float], str]) -> str:
