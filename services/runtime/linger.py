@@ -11,7 +11,10 @@ LINGER_S = 1.0
 """Time that a peer gets to close its side, whatever it sends; after that it is cut off."""
 
 WRITE_STALL_S = 20
-"""Time in which a peer has to read what `data_to_send` gives at once, at most some 256 KiB; then it is cut off."""
+"""Time in which a peer has to read what `data_to_send` gives at once, at most some 256 KiB; then it is cut off.
+
+For a connection that ends, and for one that a thread writes to: the thread waits. Any other has `listen.STALL_S`.
+"""
 
 _DISCARD_BYTES = 64 * 1024
 
