@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.cluster.conftest import Release
-from tools.results import Trial, read_trials
+from tools.cluster.job import label_of
+from tools.cluster.store import TRIAL_LABEL
+from tools.results import Trial, TrialId, read_trials
 
 OPEN_LOOP = """
 title: Do two drivers make one load?
@@ -52,6 +54,11 @@ def trials(folder: Path) -> tuple[Trial, ...]:
     return found.trials
 
 
+def of_trial(arm: str) -> str:
+    """The selector of what belongs to the arm's first trial with 4 connections."""
+    return f"{TRIAL_LABEL}={label_of(TrialId(arm, '4', 1))}"
+
+
 def until(holds: Callable[[], object], timeout_s: float = 60.0) -> None:
     """Asks the cluster again until it does."""
     deadline_s = time.monotonic() + timeout_s
@@ -65,7 +72,7 @@ def until_measured(release: Release, model: str) -> None:
 
     A driver that has measured is of an earlier trial: its pod may run for seconds after its result is there.
     """
-    drivers = f"app.kubernetes.io/component=driver,sweetspot.dev/trial={model.replace('_', '-')}-4"
+    drivers = f"app.kubernetes.io/component=driver,{of_trial(model)}"
     running = ("pod", "--selector", drivers, "--field-selector=status.phase=Running", "--output", "name")
 
     def measure() -> bool:

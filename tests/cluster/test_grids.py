@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.conftest import Release
-from tests.cluster.runs import only, sweetspot, until
+from tests.cluster.runs import of_trial, only, sweetspot, until
 from tools.cluster.searched import BEFORE
 from tools.deploy.release import CHART
 from tools.scale.results import read_cells
@@ -63,7 +63,7 @@ def test_a_grid_whose_machine_disappeared_goes_on_from_another_and_helm_can_upgr
     assert limit(release) == "100m"
     upgrade(release, replicas=1, cpu="200m")
     assert deployment(release) == before
-    assert not release.kubectl("get", "jobs", "--output", "name", "--selector", "sweetspot.dev/trial=reactor-4")
+    assert not release.kubectl("get", "jobs", "--output", "name", "--selector", of_trial("reactor"))
 
 
 def listed(release: Release) -> str:

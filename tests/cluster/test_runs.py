@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.conftest import Release
-from tests.cluster.runs import OPEN_LOOP, RUN_TIMEOUT_S, only, run, sweetspot, trials, until_measured
+from tests.cluster.runs import OPEN_LOOP, RUN_TIMEOUT_S, of_trial, only, run, sweetspot, trials, until_measured
 from tools.traces import Jaeger, median_first, traced
 
 START_SPREAD_NS = 50_000_000
@@ -90,7 +90,7 @@ def test_another_machine_finds_the_same_results(release: Release, made: Path, tm
 def test_a_shard_that_was_measured_twice_makes_its_trial_void_for_whoever_reads_it(
     release: Release, made: Path, tmp_path: Path
 ) -> None:
-    own = f"sweetspot.dev/run={made.name},sweetspot.dev/trial=reactor-4"
+    own = f"sweetspot.dev/run={made.name},{of_trial('reactor')}"
     parts = json.loads(release.kubectl("get", "configmaps", "--selector", own, "--output=json"))["items"]
     assert len(parts) == 2
     twice = parts[0]["metadata"]["name"][:-1] + "x"  # as with another pod's uid
