@@ -461,6 +461,13 @@ def test_what_helm_waits_for_is_said_meanwhile_and_fields_of_others_are_taken_ba
     assert len(asked) == 2
 
 
+def test_what_the_dockerfile_copies_is_let_through_to_the_build() -> None:
+    given = [file.relative_to(ROOT) for file in sources()]
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    wanted = [pattern for line in copied for pattern in line.split()]
+    assert [each for each in wanted if not any(file.match(each) or file.is_relative_to(each) for file in given)] == []
+
+
 def test_the_drivers_image_has_of_the_tools_what_its_pod_imports_and_starts(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "tools", tmp_path / "tools", ignore=shutil.ignore_patterns("__pycache__"))
     (step,) = re.findall(r'^RUN (python -c ".+?")$', (ROOT / "Dockerfile").read_text(), re.MULTILINE | re.DOTALL)
@@ -480,5 +487,5 @@ def test_the_drivers_image_has_of_the_tools_what_its_pod_imports_and_starts(tmp_
         for name in re.findall(r'with_name\("(\w+\.py)"\)', (ROOT / file).read_text(encoding="utf-8"))
     }
     assert "tools/tied.py" in by_path
-    assert imported | by_path <= left
+    assert imported | by_path <= left & {str(file.relative_to(ROOT)) for file in sources()}
     assert len(left) <= len(imported | by_path) + 3, "what a function imports later may be there too"
