@@ -11,7 +11,7 @@ Who waits      The loop, in epoll_wait, for sockets, timers and the backend; a t
                never in one. The pieces of one call run one after the other, each on any thread.
 What bounds it The interpreter lock. Two hand-offs for each wait of a call: to the loop, and back to the pool.
                A colour is served by one thread at a time: the busiest colour is a bound of its own. Connections take
-               turns in it.
+               turns, in the queue and in a colour.
 When full      Where `queue_bound` callbacks wait, the loop answers a further call RESOURCE_EXHAUSTED. What a call
                goes on with is never refused: as many can wait as calls are open, which MAX_CONCURRENT_STREAMS bounds.
 After          The corner of Adya et al. (USENIX 2002) that nobody wants: locks as for threads, and a ripped stack as
@@ -20,7 +20,6 @@ After          The corner of Adya et al. (USENIX 2002) that nobody wants: locks 
                queue of its own; here accounts are shared by colours, so that the ledger keeps its lock.
 """
 
-import queue
 import threading
 from collections.abc import Callable, Hashable
 from functools import partial
@@ -32,7 +31,7 @@ from services.runtime.board import Gauge
 from services.runtime.callback_waits import CallbackWaits
 from services.runtime.calls import Caller
 from services.runtime.channel import Then
-from services.runtime.fair import FairQueue
+from services.runtime.fair import FairQueue, SharedFairQueue
 from services.runtime.loop import Loop
 from services.runtime.pool import FULL
 from services.runtime.service import Service
@@ -42,6 +41,7 @@ from services.workload import callbacks
 from services.workload.plan import read_key
 from services.workload.run import Fetch, Run
 
+UNBOUNDED = 0
 Callback = Callable[[], None]
 Colour = Hashable | None
 """Callbacks of one colour never run at the same time; those of None always may."""
@@ -113,12 +113,12 @@ class PooledCalls:
 class ReadyQueue:
     """Callbacks to be run. Guarantees: no two of one colour at the same time; those of one colour and owner in order.
 
-    The owners of a colour take turns.
+    Owners take turns, those of all callbacks and those of a colour.
     """
 
     def __init__(self, depth: Gauge) -> None:
         self._depth = depth
-        self._ready: queue.SimpleQueue[tuple[Colour, Callback]] = queue.SimpleQueue()
+        self._ready = SharedFairQueue[tuple[object, Colour, Callback]](UNBOUNDED, itemgetter(0))
         # Of each colour that runs or is ready, what comes after it, by owner.
         self._behind: dict[Colour, FairQueue[tuple[object, Callback]]] = {}
         self._lock = threading.Lock()
@@ -132,7 +132,7 @@ class ReadyQueue:
                     self._behind[colour].append((owner, callback))
                     return
                 self._behind[colour] = FairQueue(itemgetter(0))
-        self._ready.put((colour, callback))
+        self._ready.put((owner, colour, callback))
 
     def run_all(self) -> None:
         """Runs one callback after the other, for ever, beside other threads that do the same."""
@@ -141,7 +141,7 @@ class ReadyQueue:
 
     def run_next(self) -> None:
         """Waits for a callback that may run, and runs it."""
-        colour, callback = self._ready.get()
+        _, colour, callback = self._ready.get()
         self._depth.add(-1)
         callback()
         if colour is not None:
@@ -153,8 +153,8 @@ class ReadyQueue:
             if not behind:
                 del self._behind[colour]
                 return
-            _, callback = behind.popleft()
-        self._ready.put((colour, callback))
+            owner, callback = behind.popleft()
+        self._ready.put((owner, colour, callback))
 
 
 class Identity(threading.local):
