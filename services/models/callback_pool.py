@@ -41,7 +41,6 @@ from services.workload import callbacks
 from services.workload.plan import read_key
 from services.workload.run import Fetch, Run
 
-UNBOUNDED = 0
 Callback = Callable[[], None]
 Colour = Hashable | None
 """Callbacks of one colour never run at the same time; those of None always may."""
@@ -118,7 +117,7 @@ class ReadyQueue:
 
     def __init__(self, depth: Gauge) -> None:
         self._depth = depth
-        self._ready = SharedFairQueue[tuple[object, Colour, Callback]](UNBOUNDED, itemgetter(0))
+        self._ready = SharedFairQueue[tuple[object, Colour, Callback]](None, itemgetter(0))
         # Of each colour that runs or is ready, what comes after it, by owner.
         self._behind: dict[Colour, FairQueue[tuple[object, Callback]]] = {}
         self._lock = threading.Lock()

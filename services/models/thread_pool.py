@@ -63,7 +63,7 @@ def read_connection(
             if isinstance(event, CallReceived):
                 service.queue.add(1)  # before a worker can take it, lest the count falls below 0
                 try:
-                    calls.put_nowait((connection, event.call))
+                    calls.put((connection, event.call))
                 except queue.Full:
                     service.queue.add(-1)
                     connection.finish(event.call, *FULL)

@@ -13,7 +13,7 @@ from services.runtime import pool
 from services.runtime.blocking import BlockingWaits, Connections
 from services.runtime.config import Config
 from services.runtime.drain import Drain
-from services.runtime.fair import SharedFairQueue
+from services.runtime.fair import Item, SharedFairQueue
 from services.runtime.pool import Pool
 from services.runtime.service import Service
 from services.wire import ClientSession
@@ -39,9 +39,9 @@ class Depth:
 def quick(depth: Depth) -> type[SharedFairQueue[Any]]:
     """Queues from which a worker has taken, and counted, what is put before whoever puts it can go on."""
 
-    class Quick(SharedFairQueue[Any]):
-        def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
-            super().put(item, block, timeout)
+    class Quick(SharedFairQueue[Item]):
+        def put(self, item: Item) -> None:
+            super().put(item)
             assert depth.taken.wait(TIMEOUT_S)
 
     return Quick
