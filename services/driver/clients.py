@@ -53,8 +53,11 @@ class Client:
         return self.answered > before
 
 
-def summarize(clients: Iterable[Client], unserved_at_start: int) -> dict[str, Any]:
-    """The result's form. Counts clients that had a call to send; a run that did not measure has none."""
+def summarize(clients: Iterable[Client], unserved_at_start: int, idle: Mapping[str, int]) -> dict[str, Any]:
+    """The result's form. Counts clients that had a call to send; a run that did not measure has none.
+
+    `idle` are the connections that carry no calls, and are no clients: how many were `asked` for, and are `open`.
+    """
     asked = [each for each in clients if each.planned or each.always_asks]
     answered = [each.answered for each in asked]
     return _with_index(
@@ -68,6 +71,7 @@ def summarize(clients: Iterable[Client], unserved_at_start: int) -> dict[str, An
             "answered_least": min(answered, default=None),
             "answered_most": max(answered, default=None),
             "longest_wait_ns": max((each.longest_wait_ns for each in asked), default=0),
+            "idle": dict(idle),
         }
     )
 
@@ -78,6 +82,7 @@ def merge(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return _with_index(
         {
             **{key: sum(part[key] for part in parts) for key in _SUMS},
+            "idle": {key: sum(part["idle"][key] for part in parts) for key in ("asked", "open")},
             "answered_least": min((part["answered_least"] for part in some), default=None),
             "answered_most": max((part["answered_most"] for part in some), default=None),
             "longest_wait_ns": max(part["longest_wait_ns"] for part in parts),

@@ -23,6 +23,8 @@ from services.wire import ClientSession
 RECEIVE_BYTES = 1 << 18
 CONNECT_TIMEOUT_NS = 3 * NS_PER_S
 
+_UNLIMITED = 1 << 62
+
 # What a socket says that can do nothing right now; every other OSError ends the connection.
 _NOT_NOW = (BlockingIOError, InterruptedError)
 
@@ -51,6 +53,7 @@ class Connection:
     __slots__ = (
         "_attempts",
         "_by_fd",
+        "_calls",
         "_connected",
         "_epoll",
         "_socket",
@@ -58,24 +61,45 @@ class Connection:
         "act_at_ns",
         "answered",
         "backoff_ns",
+        "begun_ns",
+        "calls_left",
         "client",
         "host",
         "leaving",
         "open",
+        "opening_took_ns",
         "place",
+        "quiet",
         "ready",
         "session",
         "unread",
         "waiting",
     )
 
-    def __init__(self, place: Place, epoll: select.epoll, by_fd: "dict[int, Connection]") -> None:
+    def __init__(
+        self,
+        place: Place,
+        epoll: select.epoll,
+        by_fd: "dict[int, Connection]",
+        calls: int | None = None,
+        *,
+        quiet: bool = False,
+    ) -> None:
         self.client = Client()
         """Whose it is."""
         self.place = place
         """Where it leads; whoever changes it does so while it is idle."""
         self.leaving = False
         """It takes no further calls, and after its last one it is opened to another address."""
+        self.quiet = quiet
+        """It carries no calls."""
+        self._calls = calls
+        self.calls_left = calls or _UNLIMITED
+        """How many may be started on it until it is opened anew."""
+        self.begun_ns = 0
+        """When its client began to open it anew after so many calls; 0: it did not, or it is ready."""
+        self.opening_took_ns = 0
+        """How long that took; 0 after its first answer."""
         self._epoll = epoll
         self._by_fd = by_fd
         """Of each socket whose connection it is; shared by all."""
@@ -105,9 +129,14 @@ class Connection:
         return self.place.target
 
     @property
+    def done(self) -> bool:
+        """It takes no further calls, and is closed after its last one."""
+        return self.leaving or not self.calls_left
+
+    @property
     def takes_calls(self) -> bool:
         """Further calls may be dealt to it."""
-        return self.ready and not self.leaving and not self.session.going_away
+        return self.ready and not self.done and not self.session.going_away
 
     @property
     def idle(self) -> bool:
@@ -117,6 +146,7 @@ class Connection:
     def connect(self, now_ns: int) -> None:
         """Begins to connect with a fresh session; there are CONNECT_TIMEOUT_NS for it. Raises OSError."""
         self.leaving = False
+        self.calls_left = self._calls or _UNLIMITED
         self._connected = False
         self._unsent = b""
         self.session = ClientSession(str(self.target))

@@ -49,7 +49,11 @@ class Fleet:
         self.by_fd: dict[int, Connection] = {}
         number = options.shard.part(options.connections)
         dealt = deal([None] * number, self._places)
-        self.connections = [Connection(place, self.epoll, self.by_fd) for place in dealt]
+        calls = options.calls_per_connection
+        self.connections = [Connection(place, self.epoll, self.by_fd, calls) for place in dealt]
+        quiet = deal([None] * options.shard.part(options.idle), self._places)
+        self.quiet = [Connection(place, self.epoll, self.by_fd, quiet=True) for place in quiet]
+        """Connections that are kept open without a call, and are no clients."""
         self.arrivals_of = cycle(self.connections)
         """Whose the next arrivals are, slice after slice."""
         self.pods: dict[str, Pod] = {}
@@ -77,6 +81,11 @@ class Fleet:
         return len(self._unserved)
 
     @property
+    def idle(self) -> dict[str, int]:
+        """Of the connections without calls: how many were asked for, and how many are open."""
+        return {"asked": len(self.quiet), "open": sum(each.ready for each in self.quiet)}
+
+    @property
     def unserved(self) -> list[Connection]:
         """Those of them that it does not serve now either."""
         return [each for each in self._unserved if not each.ready]
@@ -87,7 +96,7 @@ class Fleet:
         A service may have room for fewer of them: then the others are left waiting, and their calls are not sent.
         Raises TargetRefused where it takes none.
         """
-        closed = deque(self.connections)
+        closed = deque((*self.connections, *self.quiet))
         opening: set[Connection] = set()
         give_up_ns = clock() + _OPENING_TIMEOUT_NS
         while closed or opening:
@@ -112,7 +121,7 @@ class Fleet:
                 if not self.ready:
                     late = next(iter(opening)).target
                     raise TargetRefused(f"{late}: no HTTP/2 settings within {_OPENING_TIMEOUT_NS // NS_PER_S} s")
-                self._unserved = opening.union(closed)
+                self._unserved = opening.union(closed).difference(self.quiet)
                 return
 
     def in_turn(self) -> Connection:
@@ -134,10 +143,13 @@ class Fleet:
         if connection.ready:
             self._down.discard(connection)
             connection.backoff_ns = 0
+            if connection.begun_ns:
+                connection.opening_took_ns = clock() - connection.begun_ns
+                connection.begun_ns = 0
 
     def lose(self, connection: Connection) -> None:
         """Closes a connection that the peer has ended; `tend` opens it again."""
-        self.lost += 1
+        self.lost += not connection.quiet
         if connection.session.going_away:
             self.reopen(connection)
         else:
@@ -149,6 +161,18 @@ class Fleet:
         connection.act_at_ns = clock()
         self._down.add(connection)
         self._resolver.ask()
+
+    def renew(self, connection: Connection) -> None:
+        """Ends it in good order, and opens it anew at once."""
+        connection.session.go_away()
+        connection.flush()
+        self._close(connection)
+        self._down.add(connection)
+        connection.begun_ns = clock()
+        leading = (
+            Counter(each.place for each in self.connections if not each.idle) if len(self._places) > 1 else Counter()
+        )
+        self._connect_again(connection, leading, connection.begun_ns)
 
     def tend(self, now_ns: int) -> None:
         """Follows pods that come and go, and opens what is due."""
@@ -179,7 +203,7 @@ class Fleet:
 
     def close(self) -> None:
         self._resolver.stop()
-        for connection in self.connections:
+        for connection in (*self.connections, *self.quiet):
             if not connection.idle:
                 self._close(connection)
 

@@ -156,7 +156,7 @@ class Load:
         outcome.pods, outcome.connections_lost = self._fleet.end_slice()
         clients = [connection.client for connection in self._fleet.connections]
         outcome.clients_served = sum(client.end_slice() for client in clients)
-        outcome.clients = summarize(clients, self._fleet.unserved_at_start)
+        outcome.clients = summarize(clients, self._fleet.unserved_at_start, self._fleet.idle)
         return outcome
 
 

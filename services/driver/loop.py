@@ -193,8 +193,7 @@ class Loop:
             connection.waiting.clear()
             if connection.ready:
                 connection.flush()
-                if connection.leaving:
-                    self._fleet.reopen(connection)
+                self._leave(connection)
 
     def settle(self, end_ns: int) -> None:
         """Takes what came while nothing was sent, then waits until then for lost connections to be open again."""
@@ -257,8 +256,17 @@ class Loop:
             connection.flush()
         if not data or session.closed or not (connection.open or session.can_start):
             self._lose(connection)
-        elif connection.leaving and not connection.open:
+        else:
+            self._leave(connection)
+
+    def _leave(self, connection: Connection) -> None:
+        """Closes a connection that is done, after its last call."""
+        if connection.open or not (connection.ready and connection.done):
+            return
+        if connection.leaving:
             self._fleet.reopen(connection)
+        else:
+            self._fleet.renew(connection)
 
     def _book(self, connection: Connection, events: list[ClientEvent], arrived_ns: int) -> None:
         outcome = self.outcome
@@ -270,13 +278,13 @@ class Loop:
             book = outcome.books[request.kind]
             code = call.code
             assert code is not None
+            measured = self._counts(intended_ns)
             if code is Code.OK:
                 outcome.counted += 1
                 if self._in_window:
-                    if self._deadline_ns is not None and arrived_ns - intended_ns <= self._deadline_ns:
-                        outcome.within_deadline += 1
-                    connection.client.get_answer(arrived_ns, has_calls=bool(connection.open or connection.waiting))
-            measured = self._counts(intended_ns)
+                    self._answer_in_window(connection, intended_ns, arrived_ns)
+                if connection.opening_took_ns:
+                    self._first_answer(connection, arrived_ns - sent_ns, measured=measured)
             if not measured:
                 pass
             elif arrived_ns - sent_ns > self._timeout_ns:
@@ -302,6 +310,17 @@ class Loop:
                 book.accounts.fail(code, call.message)
             if trace is not None:
                 self._trace(flight, arrived_ns, code, measured=measured)
+
+    def _answer_in_window(self, connection: Connection, intended_ns: int, arrived_ns: int) -> None:
+        if self._deadline_ns is not None and arrived_ns - intended_ns <= self._deadline_ns:
+            self.outcome.within_deadline += 1
+        connection.client.get_answer(arrived_ns, has_calls=bool(connection.open or connection.waiting))
+
+    def _first_answer(self, connection: Connection, service_time_ns: int, *, measured: bool) -> None:
+        """Of a connection that its client opened anew."""
+        if measured:
+            self.outcome.first_answers.append(connection.opening_took_ns + service_time_ns)
+        connection.opening_took_ns = 0
 
     def _trace(self, flight: _Flight, ended_ns: int, code: Code | None, *, measured: bool) -> None:
         """Notes the end of a call that is traced."""
@@ -345,9 +364,9 @@ class Loop:
         """Starts what may be started on a ready connection; the caller flushes."""
         session = connection.session
         waiting = connection.waiting
-        if waiting and session.can_start and not connection.leaving:
+        if waiting and session.can_start:
             sent_ns = clock()
-            while waiting and session.can_start:
+            while waiting and session.can_start and not connection.done:
                 intended_ns, request, again = waiting.popleft()
                 self._waiting -= 1
                 self._start(connection, request, intended_ns, sent_ns, again=again)
@@ -356,10 +375,10 @@ class Loop:
             return
         if self._deals_each_call:
             self._deal_calls()
-        elif connection.open < streams:
+        elif connection.open < streams and not connection.quiet:
             sent_ns = clock()
             counts = self._counts(sent_ns)
-            while connection.open < streams and session.can_start:
+            while connection.open < streams and session.can_start and not connection.done:
                 request = next(self._requests)
                 self._start(connection, request, sent_ns, sent_ns)
                 if counts:
@@ -409,6 +428,7 @@ class Loop:
         )
         self._in_flight[call] = (connection, request, intended_ns, sent_ns, trace, again)
         connection.open += 1
+        connection.calls_left -= 1
 
     def _send_due(self, now_ns: int) -> None:
         """Deals what is due, the oldest first, as far as there is room."""
@@ -461,8 +481,7 @@ class Loop:
             self._trace(flight, now_ns, Code.DEADLINE_EXCEEDED, measured=measured)
         self._send_on(timed_out)
         for connection in timed_out:
-            if connection.leaving and not connection.open:
-                self._fleet.reopen(connection)
+            self._leave(connection)
         self._fleet.tend(now_ns)
 
     def _lose(self, connection: Connection) -> None:

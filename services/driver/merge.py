@@ -111,6 +111,9 @@ def _sum(first: Result, results: Sequence[Result]) -> Result:
             },
         },
         **_times(results),
+        "first_answer_ns": None
+        if first["first_answer_ns"] is None
+        else merge_summaries([result["first_answer_ns"] for result in results]),
         "stream": None if first["stream"] is None else _stream([result["stream"] for result in results]),
         "driver": {
             **_added([result["driver"] for result in results], ("cpu_user_ns", "cpu_system_ns")),

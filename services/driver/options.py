@@ -43,6 +43,10 @@ class Options:
     processes: int
     """Of this machine, each a shard."""
     connections: int
+    idle: int
+    """Further connections, which carry no calls."""
+    calls_per_connection: int | None
+    """After so many a client closes its connection and opens another; None: never."""
     streams: int | None
     rate_rps: float | None
     schedule: Schedule | None
@@ -66,6 +70,8 @@ class Options:
 
 _SCHEDULE_HELP = "open loop of changing rates: steps:100@2s,200@2s ramp:100-400@10s burst:50+500@0.1s/1s replay:FILE"
 _DEADLINE_HELP = "count the calls answered so soon after their intended send, and end none of them (none)"
+_IDLE_HELP = "further connections, kept open without a call (0)"
+_CALLS_PER_CONNECTION_HELP = "close a connection after so many calls, and open another (never)"
 _RESOLVE_HELP = "seconds after which `headless` looks the name up again; 0: only when a connection has ended (5)"
 
 
@@ -119,6 +125,8 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
     add("--balance", choices=get_args(Balance), default="cluster-ip", help="how connections find pods (cluster-ip)")
     add("--resolve", type=_number(float, 0, 3600), default=5.0, metavar="S", help=_RESOLVE_HELP)
     add("--connections", required=True, type=_number(int, 1, MAX_CONNECTIONS), metavar="C")
+    add("--idle", type=_number(int, 0, MAX_CONNECTIONS), default=0, metavar="N", help=_IDLE_HELP)
+    add("--calls-per-connection", type=_number(int, 1, 2**31 - 1), metavar="N", help=_CALLS_PER_CONNECTION_HELP)
     loop = parser.add_mutually_exclusive_group(required=True)
     loop.add_argument(
         "--streams", type=_number(int, 1, 100_000), metavar="S", help="closed loop: calls always open on a connection"
@@ -164,6 +172,8 @@ def _read(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Options:
         barrier_timeout_s=args.barrier_timeout,
         processes=args.processes,
         connections=args.connections,
+        idle=args.idle,
+        calls_per_connection=args.calls_per_connection,
         streams=args.streams,
         rate_rps=args.rate,
         schedule=args.schedule,

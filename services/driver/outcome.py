@@ -50,6 +50,8 @@ class Outcome:
     """Calls that ended OK while measuring, within the deadline from their intended send."""
     streams: Streams | None = None
     """Where replies are streamed: the messages of ok calls."""
+    first_answers: "array[int]" = field(default_factory=samples)
+    """From when a client opens its connection anew to the first answer, less the time in which no call is due."""
     answered_by_tenth: list[int] = field(default_factory=lambda: [0] * TENTHS)
     """Calls that ended OK in each tenth of the window, whenever they were sent."""
     traced: list[TracedCall] = field(default_factory=list)

@@ -56,6 +56,7 @@ def make_result(
             "balance": options.balance,
             "resolve_s": None if options.balance == "cluster-ip" else options.resolve_s,
             "connections": options.connections,
+            "calls_per_connection": options.calls_per_connection,
             "streams": options.streams,
             "rate_rps": options.rate_rps,
             "schedule": None if options.schedule is None else options.schedule.text,
@@ -89,6 +90,7 @@ def make_result(
         },
         "clients": outcome.clients,
         **_times(outcome.latencies, outcome.latenesses),
+        "first_answer_ns": None if options.calls_per_connection is None else summarize(outcome.first_answers),
         "stream": None if outcome.streams is None else _stream(outcome.streams),
         "driver": {
             "cpu_user_ns": outcome.cpu_user_ns,

@@ -54,7 +54,7 @@ class Run:
             self._tracing = Tracing.from_environment("driver", model=None, trace_file=options.trace_file)
         except OSError as error:
             raise RunRefused(f"cannot write {error.filename}: {error.strerror}") from None
-        _raise_descriptor_limit(options.shard.part(options.connections))
+        _raise_descriptor_limit(options.shard.part(options.connections) + options.shard.part(options.idle))
         self._started_at = datetime.now(UTC)
         requests = self._plan.requests(options.seed, options.shard, options.connections)
         self._load = Load(options, requests, sampler(options), announce, checkpoint=checkpoint, epoll=epoll)

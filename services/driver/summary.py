@@ -35,6 +35,10 @@ def _lines(result: Mapping[str, Any]) -> Iterator[str]:
     yield from _shards(result["shards"], got["start_spread_ns"])
     yield f"{'':12} {'asked':>12} {'got':>12}"
     yield f"{'connections':12} {asked['connections']:>12,} {got['connections']:>12,}"
+    clients = result["clients"]
+    yield f"{'clients':12} {clients['asked']:>12,} {clients['served']:>12,}"
+    if clients["idle"]["asked"]:
+        yield f"{'idle':12} {clients['idle']['asked']:>12,} {clients['idle']['open']:>12,}"
     if asked["loop"] == "closed":
         yield f"{'in flight':12} {asked['connections'] * asked['streams']:>12,} {got['in_flight']:>12,}"
     rate = "-" if asked["loop"] == "closed" else f"{_asked_rps(result):,.0f}"
@@ -44,6 +48,8 @@ def _lines(result: Mapping[str, Any]) -> Iterator[str]:
     yield f"{'ms':12} " + " ".join(f"{name:>9}" for name in _STATISTICS)
     for label, key in (("latency", "latency_ns"), ("service time", "service_time_ns"), ("lateness", "lateness_ns")):
         yield _row(label, result[key])
+    if result["first_answer_ns"]:
+        yield _row("1st answer", result["first_answer_ns"])
     if result["stream"]:
         yield _row("1st message", result["stream"]["first_message_ns"])
         yield _row("message gap", result["stream"]["gap_ns"])

@@ -235,6 +235,11 @@ class ClientSession:
             with contextlib.suppress(NGH2Error):
                 self._http2.reset_stream(call.stream_id, ErrorCode.CANCEL)
 
+    def go_away(self) -> None:
+        """Tells the server that no call follows (GOAWAY; RFC 9113, section 6.8). Those in flight still end."""
+        with contextlib.suppress(NGH2Error):
+            self._http2.send_goaway()
+
     def receive_data(self, data: bytes) -> list[ClientEvent]:
         """What `data` makes happen; b"" says that the peer has closed. Never raises for what a peer sent."""
         events: list[ClientEvent] = []

@@ -6,6 +6,7 @@ import select
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -50,6 +51,9 @@ class FakeService:
     limits: Limits = Limits()
     host: str = "here"
     calls: int = 0
+    accepted: int = 0
+    calls_of_connection: Counter[ServerSession] = field(default_factory=Counter)
+    """Of those with a call."""
     traceparents: set[str] = field(default_factory=set)
     _sessions: dict[int, tuple[socket.socket, ServerSession]] = field(default_factory=dict)
     _epoll: select.epoll = field(default_factory=select.epoll)
@@ -93,6 +97,7 @@ class FakeService:
 
     def _accept(self, listener: socket.socket) -> None:
         connection, _ = listener.accept()
+        self.accepted += 1
         methods = {
             b"/sweetspot.v1.Workload/Run": Shape.UNARY,
             b"/sweetspot.v1.Workload/RunStream": Shape.SERVER_STREAMING,
@@ -123,6 +128,7 @@ class FakeService:
     def _act(self, connection: socket.socket, session: ServerSession, call: ServerCall) -> Act:
         act = self.script(self.calls)
         self.calls += 1
+        self.calls_of_connection[session] += 1
         self.traceparents |= {value for name, value in call.head.trace_context if name == "traceparent"}
         match act:
             case Act.REFUSE:

@@ -31,6 +31,8 @@ def options(*targets: Address, **changed: Any) -> Options:
         "barrier_timeout_s": 5.0,
         "processes": 1,
         "connections": 2,
+        "idle": 0,
+        "calls_per_connection": None,
         "streams": 2,
         "rate_rps": None,
         "schedule": None,

@@ -1,5 +1,6 @@
 """What each client got: served or turned away, how evenly, and how long one waited."""
 
+import re
 import socket
 from typing import Any
 
@@ -12,11 +13,13 @@ from services.driver import clients
 from services.driver.clients import Client
 from services.driver.plan import make_plan
 from services.driver.result import schema
+from services.driver.summary import summary
 from services.network.address import Address
 from tests.driver.fake_service import STALL_S, Act, FakeService
 from tests.driver.runs import options, result_of
 
 LOOPS: list[dict[str, Any]] = [{"streams": 2}, {"streams": None, "rate_rps": 400.0}]
+IDLE = {"asked": 0, "open": 0}
 
 
 def client(planned: int, answered: int, wait_ns: int = 0) -> Client:
@@ -71,7 +74,7 @@ def test_a_client_without_a_call_to_send_is_not_asked() -> None:
     [([7, 7, 7], 1.0), ([5, 0, 0, 0], 0.25), ([1, 2, 3], 36 / 42), ([0, 0], None), ([], None)],
 )
 def test_jains_index(answered: list[int], jain: float | None) -> None:
-    assert clients.summarize([client(9, each) for each in answered], 0)["jain"] == jain
+    assert clients.summarize([client(9, each) for each in answered], 0, IDLE)["jain"] == jain
 
 
 CLIENTS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 10**9)), max_size=9)
@@ -80,5 +83,35 @@ CLIENTS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0
 @given(st.lists(CLIENTS, min_size=1, max_size=5))
 def test_a_merged_summary_is_that_of_all_clients(parts: list[list[tuple[int, int, int]]]) -> None:
     made = [[client(max(planned, ok), ok, wait_ns) for planned, ok, wait_ns in part] for part in parts]
-    merged = clients.merge([clients.summarize(part, len(part)) for part in made])
-    assert merged == clients.summarize([each for part in made for each in part], sum(map(len, made)))
+    merged = clients.merge([clients.summarize(part, len(part), {"asked": 2, "open": 1}) for part in made])
+    idle = {"asked": 2 * len(made), "open": len(made)}
+    assert merged == clients.summarize([each for part in made for each in part], sum(map(len, made)), idle)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_idle_connections_are_kept_open_and_carry_no_call(loop: dict[str, Any]) -> None:
+    service = FakeService(lambda _: Act.REPLY)
+    with service.running() as target:
+        result = result_of(options(target, idle=3, **loop), make_plan(None))
+    jsonschema.validate(result, schema())
+    assert result["clients"]["idle"] == {"asked": 3, "open": 3}
+    assert (result["clients"]["asked"], result["got"]["connections"]) == (2, 2)
+    assert re.search(r"^idle +3 +3$", summary(result), re.MULTILINE)
+    assert service.accepted == 5
+    assert len(service.calls_of_connection) == 2
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_client_opens_its_connection_anew_after_so_many_calls_and_loses_none(loop: dict[str, Any]) -> None:
+    service = FakeService(lambda _: Act.REPLY)
+    with service.running() as target:
+        result = result_of(options(target, calls_per_connection=5, timeout_s=5.0, **loop), make_plan(None))
+    jsonschema.validate(result, schema())
+    assert result["calls"]["planned"] == result["calls"]["ok"] > 20
+    assert max(service.calls_of_connection.values()) == 5
+    assert service.accepted > 4
+    # Calls sent when the window has just ended are not measured.
+    opened_anew = len(service.calls_of_connection) - 2
+    assert opened_anew - 4 <= result["first_answer_ns"]["count"] <= opened_anew
+    assert 0 < result["first_answer_ns"]["min"] <= result["first_answer_ns"]["max"] < 5e9
+    assert result["got"]["connections_lost"] == 0

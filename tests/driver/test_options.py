@@ -38,6 +38,8 @@ def test_a_schedule_makes_an_open_loop_of_it() -> None:
         ({"connections": "0"}, "--connections"),
         ({"connections": "1000000000"}, "--connections"),
         ({"connections": "ten"}, "--connections"),
+        ({"idle": "-1"}, "--idle"),
+        ({"calls-per-connection": "0"}, "--calls-per-connection"),
         ({"duration": "-1"}, "--duration"),
         ({"duration": "nan"}, "--duration"),
         ({"timeout": "121"}, "--timeout"),

@@ -143,3 +143,12 @@ def test_a_connection_that_is_old_drains_when_its_peer_is_next_heard_of() -> Non
     talk()
     assert call.code is Code.OK
     assert server.closed
+
+
+def test_a_client_that_goes_away_says_so_and_breaks_no_rule() -> None:
+    pair = ConnectionPair()
+    pair.client.go_away()
+    said = pair.client.data_to_send()
+    (goaway,) = [each for each in frames.parse(said.removeprefix(frames.PREFACE)) if each.kind == frames.GOAWAY]
+    assert (goaway.error_code, last_stream_id(goaway)) == (frames.NO_ERROR, 0)
+    assert pair.server.receive_data(said) == []
