@@ -120,7 +120,8 @@ def _distribution(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _clients(parts: Sequence[Mapping[str, Any]], rounds: int) -> dict[str, Any]:
-    """Each round has its own clients. Nothing where a round does not count them."""
+    """Each round has its own clients: how many there are, and are served, is a mean of the rounds. Nothing where a
+    round does not count them."""
     if len(parts) < rounds:
         return {"clients": None}
     whole = _added(parts)
@@ -129,6 +130,7 @@ def _clients(parts: Sequence[Mapping[str, Any]], rounds: int) -> dict[str, Any]:
     return {
         "clients": {
             **whole,
+            **{key: round(whole[key] / rounds) for key in ("asked", "served", "unserved_at_start")},
             "answered_least": min((part["answered_least"] for part in some), default=None),
             "answered_most": max((part["answered_most"] for part in some), default=None),
             "longest_wait_ns": max(part["longest_wait_ns"] for part in parts),

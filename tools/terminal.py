@@ -1,30 +1,20 @@
 """What a person sees in the terminal: progress, and the result in a table. Must not know how a trial is run."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
 
 from tools import measures, traces
-from tools.answer import answer, connections, ranking, unanswered
-from tools.busy import words
 from tools.progress import Progress
-from tools.report.table import COLUMNS, rows, shown
 from tools.results import Trial, TrialId
 from tools.traces import Jaeger, Tally, Traced
 from tools.units import count, duration
 from tools.wanted import Wanted
+from tools.words import connections, unanswered
 
 if TYPE_CHECKING:
     from tools.cluster.overview import Overview
-
-SHOWN = {
-    **{key: COLUMNS[key] for key in ("clients", "rate", "p99", "errors", "cpu", "pss")},
-    "voluntary": "switches",
-}
-"""Columns of the report's table that fit into 80 characters beside the model, with their headings."""
 
 
 class RunProgress:
@@ -59,33 +49,6 @@ class RunProgress:
 
     def _tell(self, trial: TrialId, number: int, what: str) -> None:
         self._progress.ended(f"{trial.arm:22}  {connections(number):>17}  round {trial.round}  {what}")
-
-
-def show(console: Console, trials: Sequence[Trial], report: Path) -> None:
-    """The answer, the trials behind it, and last where the report is."""
-    console.print()
-    console.print(answer(trials), style="bold", highlight=False)
-    console.print()
-    console.print(_table(trials))
-    for trial in trials:
-        if busy := words(trial):
-            console.print(f"{trial.arm} at {connections(trial.connections)}: {busy}.", markup=False)
-        if nothing := unanswered(trial):
-            console.print(f"{trial.arm} at {connections(trial.connections)}: {nothing}.", markup=False)
-        if late_ns := measures.counters_late_ns(trial):
-            console.print(
-                f"{trial.arm} at {connections(trial.connections)}: its counters were read {duration(late_ns)} late; "
-                "do not trust its CPU, memory and switches.",
-                markup=False,
-            )
-        if lost := measures.lost_updates(trial):
-            console.print(
-                f"{trial.arm} at {connections(trial.connections)}: nothing keeps its transfers apart: "
-                f"at least {count(lost)} updates of accounts were lost.",
-                markup=False,
-            )
-    # Unwrapped, so that it can be copied.
-    console.print(str(report), markup=False, highlight=False, soft_wrap=True)
 
 
 def show_kept(console: Console, runs: "Sequence[Overview]") -> None:
@@ -126,18 +89,3 @@ def show_traces(console: Console, trial: Trial, tally: Sequence[Tally], missing:
         say(f"  spans of {each.process}: {numbers}")
     for why in missing:
         say(f"  missing: {why}")
-
-
-def _table(trials: Sequence[Trial]) -> Table:
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("", no_wrap=True)
-    headings = shown(SHOWN, trials)
-    for heading in headings.values():
-        table.add_column(heading, justify="right", no_wrap=True)
-    for number in sorted({trial.connections for trial in trials}):
-        table.add_row(f"[bold]{connections(number)}[/bold]")
-        for row in rows(ranking(trials, number), trials):
-            style = "red" if row.failed else "green" if row.leads else ""
-            table.add_row(row.arm, *(row.cells[key] for key in headings), style=style)
-        table.add_row()
-    return table

@@ -44,11 +44,14 @@ EPOCH_NS = 1_795_000_000_000_000_000
 DURATION_S = 4.0
 
 
-def make(folder: Path, *, models: Sequence[str] = tuple(MODELS), counts: Sequence[int] = CONNECTIONS) -> Path:
+def make(
+    folder: Path, *, models: Sequence[str] = tuple(MODELS), counts: Sequence[int] = CONNECTIONS, rounds: int = 1
+) -> Path:
     """Fills the folder as a run of those models at those connection counts would; returns it."""
     for model in models:
         for connections in counts:
-            write_trial(folder, trial(model, connections))
+            for number in range(1, rounds + 1):
+                write_trial(folder, trial(model, connections, number))
     _write_traces(folder, models, counts)
     (folder / "experiment.yaml").write_text(
         f"arms: {{{', '.join(f'{model}: {{model: {model}}}' for model in models)}}}\n"
@@ -69,9 +72,9 @@ def make(folder: Path, *, models: Sequence[str] = tuple(MODELS), counts: Sequenc
     return folder
 
 
-def trial(model: str, connections: int, **changes: Any) -> Trial:
-    """One trial; `changes` replace parts of the driver's result."""
-    character, dice = _character(model), random.Random(f"{model}{connections}")
+def trial(model: str, connections: int, number: int = 1, **changes: Any) -> Trial:
+    """One trial, of that round; `changes` replace parts of the driver's result."""
+    character, dice = _character(model), random.Random(f"{model}{connections}{'' if number == 1 else number}")
     rate = min(connections * 165.0, character.capacity_rps * connections**-character.decay) * dice.uniform(0.98, 1.02)
     ok = int(rate * DURATION_S)
     samples = [_latency_ns(character, connections, rate, dice) for _ in range(min(ok, 4000))]
@@ -151,7 +154,7 @@ def trial(model: str, connections: int, **changes: Any) -> Trial:
         after.loop_lag_max_ns = int(2e6 * connections**0.5)
     for part in ("got", "asked"):
         changes[part] = result[part] | changes.get(part, {})
-    return Trial(TrialId(model, str(connections)), model, connections, {**result, **changes}, before, after)
+    return Trial(TrialId(model, str(connections), number), model, connections, {**result, **changes}, before, after)
 
 
 def clients(asked: int, served: int, answered: int, *, calls_of_unserved: int = 0) -> dict[str, Any]:

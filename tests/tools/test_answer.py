@@ -1,49 +1,50 @@
-"""The headline: computed from the trials, honest about ties, gaps and failures."""
+"""The headline: computed from the trials of all rounds, honest about ties, gaps and failures."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.tools.sample import clients, distribution, trial
-from tools.answer import answer, by_rank, compared_at, leaders
-from tools.results import Trial
+from tools.answer import answer
+from tools.results import Trial, TrialId
 
 
-def one(
+def of(
     model: str,
-    rate: float,
+    *rates: float,
     p99_ms: float = 10,
-    *,
     at: int = 1000,
     asked_rps: float | None = None,
-    served: int | None = None,
+    got: dict[str, Any] | None = None,
+    served: dict[str, Any] | None = None,
     **calls: Any,
-) -> Trial:
-    """A trial in which every call took as long as the next, and so many clients were served; None: all."""
-    ok = int(rate * 4)
-    return trial(
-        model,
-        at,
-        asked={
-            "loop": "open" if asked_rps else "closed",
-            "connections": at,
-            "streams": None if asked_rps else 1,
-            "rate_rps": asked_rps,
-            "duration_s": 4,
-        },
-        got={"connections": at, "duration_s": 4.0, "answered": round(4 * rate), "rate_rps": rate},
-        calls={
-            "planned": max(1, ok),
-            "ok": ok,
-            "by_status": {},
-            "timed_out": 0,
-            "not_sent": 0,
-            "unfinished": 0,
-            **calls,
-        },
-        clients=clients(at, at if served is None else served, ok),
-        latency_ns=distribution([int(p99_ms * 1e6)], ok),
-    )
+) -> list[Trial]:
+    """The rounds of an arm, one for each rate, in which every call took as long as the next."""
+    open_loop = {"loop": "open", "streams": None, "rate_rps": asked_rps}
+    made = []
+    for number, rate in enumerate(rates, start=1):
+        ok = int(rate * 4)
+        one = trial(
+            model,
+            at,
+            asked={"connections": at, "duration_s": 4, **(open_loop if asked_rps else {})},
+            got={"connections": at, "duration_s": 4.0, "answered": round(4 * rate), "rate_rps": rate, **(got or {})},
+            calls={
+                **{"planned": max(1, ok), "ok": ok, "by_status": {}, "timed_out": 0, "not_sent": 0, "unfinished": 0},
+                **calls,
+            },
+            latency_ns=distribution([int(p99_ms * 1e6)], ok),
+        )
+        if served:
+            one = replace(one, result={**one.result, "clients": served})
+        made.append(replace(one, id=TrialId(model, str(at), number)))
+    return made
+
+
+SERVED_ALL, SERVED_ONE = clients(1000, 1000, 4000), clients(1000, 1, 4000)
+RISING = [0, 0, 10, 50, 100, 200, 300, 400, 500, 600]
 
 
 @pytest.mark.parametrize(
@@ -51,91 +52,101 @@ def one(
     [
         ([], "Nothing has been measured yet, so there is no answer."),
         (
-            [one("reactor", 4210, 310), one("thread_pool", 1450, 1200)],
-            "At 1,000 connections reactor serves most: 4,210 calls/s, 2.9x thread_pool, with p99 310 ms against 1.2 s.",
-        ),
-        (
-            [one("reactor", 4210, 310), one("coroutines", 3000, 400), one("thread_pool", 1450, 1200)],
-            "At 1,000 connections reactor serves most: 4,210 calls/s, 1.4x coroutines (next) and 2.9x thread_pool "
-            "(last), with p99 310 ms against 400 ms and 1.2 s.",
-        ),
-        (
-            [one("reactor", 4210, 310), one("coroutines", 4050, 330), one("thread_pool", 1450, 1200)],
-            "At 1,000 connections reactor and coroutines tie as the best: 4,210 and 4,050 calls/s (within 5 %), "
-            "2.9x thread_pool (last), with p99 310 ms and 330 ms against 1.2 s.",
-        ),
-        (
-            [one("reactor", 100, 7), one("coroutines", 98, 6)],
-            "At 1,000 connections reactor and coroutines tie: 98 to 100 calls/s (within 5 %); coroutines with the "
-            "lowest p99, 6 ms against 7 ms of reactor.",
-        ),
-        (
-            [one("reactor", 100, 7)],
-            "At 1,000 connections reactor serves 100 calls/s, with p99 7 ms; no other model was measured there.",
-        ),
-        (
-            [one("reactor", 20), one("thread_pool", 10)],
-            "At 1,000 connections reactor serves most: 20 calls/s, 2x thread_pool (too few calls for a p99).",
-        ),
-        ([one("reactor", 0), one("thread_pool", 0)], "At 1,000 connections no model answered a call."),
-        (
-            [one("reactor", 100), one("thread_pool", 0, by_status={"UNAVAILABLE": 1})],
-            "At 1,000 connections reactor serves most: 100 calls/s, against none of thread_pool, with p99 10 ms. "
-            "Calls failed: thread_pool 100 %.",
+            [*of("reactor", 4200, 4230, 4210), *of("thread_pool", 1450, 1440, 1460)],
+            "At 1,000 connections reactor serves most: 4,213 [4,176, 4,251] calls/s, with p99 10 ms; "
+            "last is thread_pool with 1,450 [1,425, 1,475] calls/s (3 rounds).",
         ),
         (
             [
-                one("reactor", 500, 3, asked_rps=500),
-                one("coroutines", 499, 3.1, asked_rps=500),
-                one("thread_pool", 490, 12, asked_rps=500),
+                *of("reactor", 4200, 3900, 4210),
+                *of("coroutines", 4100, 4000, 4000),
+                *of("thread_pool", 1450, 1400, 1500),
             ],
-            "At 1,000 connections all 3 models serve the 500 calls/s asked; reactor and coroutines with the lowest "
-            "p99, 3 ms against 12 ms of thread_pool.",
+            "At 1,000 connections reactor serves most: 4,101 [3,681, 4,569] calls/s, with p99 10 ms; coroutines cannot "
+            "be told from it; last is thread_pool with 1,449 [1,330, 1,579] calls/s (3 rounds).",
         ),
         (
-            [one("reactor", 500, 3, asked_rps=500), one("thread_pool", 100, 900, asked_rps=500)],
-            "At 1,000 connections reactor serves most: 500 calls/s of 500 asked, 5x thread_pool, "
-            "with p99 3 ms against 900 ms.",
+            [*of("reactor", 100, 104, 97), *of("coroutines", 98, 105, 99)],
+            "At 1,000 connections coroutines and reactor cannot be told apart: 101 [92, 110] calls/s to "
+            "100 [92, 109] calls/s (3 rounds).",
         ),
         (
-            [one("thread_pool", 900, 1, served=1), one("reactor", 300, 9), one("coroutines", 200, 12, served=995)],
-            "At 1,000 connections reactor serves most: 300 calls/s, 1.5x coroutines, with p99 9 ms against 12 ms. "
-            "Not every client was served: coroutines served 995 of 1,000 clients, "
-            "thread_pool served 1 of 1,000 clients.",
+            [*of("reactor", 100, p99_ms=7)],
+            "At 1,000 connections reactor serves 100 calls/s, with p99 7 ms; no other is ranked there (1 round).",
         ),
         (
-            [one("thread_pool", 900, 1, served=1), one("reactor", 300, 9)],
-            "At 1,000 connections reactor serves 300 calls/s, with p99 9 ms; no other model serves as many clients. "
-            "Not every client was served: thread_pool served 1 of 1,000 clients.",
+            [*of("reactor", 0, 0), *of("thread_pool", 0, 0)],
+            "At 1,000 connections no arm can be ranked. Not ranked: reactor (answered no call), "
+            "thread_pool (answered no call).",
+        ),
+        (
+            [*of("reactor", 100, 100, 101), *of("thread_pool", 0, 0, 0, by_status={"UNAVAILABLE": 1})],
+            "At 1,000 connections reactor serves 100 [99, 102] calls/s, with p99 10 ms; no other is ranked there "
+            "(3 rounds). Not ranked: thread_pool (answered no call). Calls failed: thread_pool 100 %.",
+        ),
+        (
+            [
+                *of("reactor", 500, 500, 500, p99_ms=3, asked_rps=500),
+                *of("thread_pool", 490, 490, 490, p99_ms=12, asked_rps=500),
+            ],
+            "At 1,000 connections, 500 calls/s all 2 serve the 500 calls/s asked; reactor has the lowest p99, "
+            "3 ms [3 ms, 3 ms]; last is thread_pool with 12 ms [12 ms, 12 ms] (3 rounds).",
+        ),
+        (
+            [*of("reactor", 500, 501, 500, asked_rps=500), *of("thread_pool", 100, 101, 99, asked_rps=500)],
+            "At 1,000 connections, 500 calls/s reactor serves most: 500 [499, 502] calls/s, with p99 10 ms; "
+            "last is thread_pool with 100 [98, 103] calls/s (3 rounds).",
+        ),
+        (
+            [
+                *of("reactor", 100, 101, 100, served=SERVED_ALL),
+                *of("iterative", 900, 901, 902, p99_ms=1, served=SERVED_ONE),
+            ],
+            "At 1,000 connections reactor serves 100 [99, 102] calls/s, with p99 10 ms; no other is ranked there "
+            "(3 rounds). Not ranked: iterative (served 1 of 1,000 clients).",
+        ),
+        (
+            [*of("reactor", 100, 101, 100), *of("thread_pool", 540, 540, 540, got={"answered_by_tenth": RISING})],
+            "At 1,000 connections reactor serves 100 [99, 102] calls/s, with p99 10 ms; no other is ranked there "
+            "(3 rounds). Not ranked: thread_pool (start-up, not a rate).",
         ),
     ],
     ids=[
-        "nothing", "two models", "next and last", "a tie at the top", "all tie", "one model", "too few calls",
-        "nobody answers", "one fails", "open loop, all keep up", "open loop, one does not", "one serves few clients",
-        "one serves all",
+        "nothing", "two arms", "a tie at the top", "all tie", "one arm", "none answers", "one answers nothing",
+        "open loop, all keep up", "open loop, one does not", "one serves fewer clients", "one was starting up",
     ],
 )  # fmt: skip
 def test_the_answer(trials: list[Trial], sentence: str) -> None:
     assert answer(trials) == sentence
 
 
-def test_models_are_compared_where_all_were_measured_though_some_went_further() -> None:
-    trials = [one("reactor", 9, at=10), one("reactor", 9, at=100), one("thread_pool", 9, at=10)]
-    assert compared_at(trials) == 10
+@pytest.mark.parametrize("loop", [{}, {"asked_rps": 300.0}], ids=["closed loop", "open loop"])
+def test_an_arm_that_serves_fewer_clients_is_never_ranked_above_one_that_serves_all(loop: dict[str, Any]) -> None:
+    trials = [
+        *of("reactor", 290, 291, 290, p99_ms=90, served=SERVED_ALL, **loop),
+        *of("iterative", 300, 300, 300, p99_ms=1, served=SERVED_ONE, **loop),
+    ]
+    assert "reactor serves 290" in answer(trials)
+    assert "Not ranked: iterative (served 1 of 1,000 clients)." in answer(trials)
 
 
-def test_without_a_common_number_of_connections_most_models_decide() -> None:
-    trials = [one("reactor", 9, at=10), one("coroutines", 9, at=10), one("thread_pool", 9, at=1000)]
-    assert compared_at(trials) == 10
+@pytest.mark.parametrize(
+    ("trials", "at"),
+    [
+        ([*of("reactor", 9, at=10), *of("reactor", 9, at=100), *of("thread_pool", 9, at=10)], 10),
+        ([*of("reactor", 9, at=10), *of("coroutines", 9, at=10), *of("thread_pool", 9, at=1000)], 10),
+        ([*of("reactor", 9, at=10), *of("reactor", 9, at=100)], 100),
+    ],
+    ids=["all were measured at", "most were measured at", "the last one"],
+)
+def test_the_answer_is_about_the_point_that_most_arms_were_measured_at(trials: Sequence[Trial], at: int) -> None:
+    assert answer(trials).startswith(f"At {at} connections ")
 
 
-def test_a_model_that_serves_fewer_clients_ranks_lower_whatever_its_rate_and_does_not_lead() -> None:
-    few, some, most = (
-        one("reactor", 900, served=10),
-        one("coroutines", 500, served=980),
-        one("thread_pool", 300, served=1000),
-    )
-    nearly = one("grpcio_asyncio", 310, served=991)
-    ranked = by_rank([few, some, most, nearly])
-    assert ranked == [nearly, most, some, few]
-    assert leaders(ranked) == [nearly, most]
+def test_where_every_trial_is_void_the_answer_has_the_reason() -> None:
+    said = answer([], ["other processes took 30 % of the service's CPUs"])
+    assert said == ("Not answered, because every trial is void, as other processes took 30 % of the service's CPUs.")
+
+
+def test_void_trials_are_counted_beside_the_answer() -> None:
+    assert answer(of("reactor", 9), ["a", "b"]).endswith(" 2 trials are void.")

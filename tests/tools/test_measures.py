@@ -119,6 +119,6 @@ def test_the_curve_of_latencies_ends_at_the_share_of_calls_that_were_answered(
 def test_rounds_that_are_added_up_have_the_clients_of_each() -> None:
     rounds = [trial("closed", {"not_sent": 99}, (100, 1), 99), trial("closed", {}, (100, 100))]
     whole = pooled(rounds)
-    assert measures.clients_served(whole) == (101, 200)
+    assert measures.clients_served(whole) == (50, 100)
     assert measures.jain(whole) == pytest.approx(2000**2 / (200 * (1000**2 + 100 * 10**2)))
     assert measures.clients_served(pooled([rounds[0], trial("closed", {}, None)])) is None

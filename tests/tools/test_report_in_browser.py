@@ -47,7 +47,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return report.write(sample.make(tmp_path_factory.mktemp("whole")))
+    return report.write(sample.make(tmp_path_factory.mktemp("whole"), rounds=3))
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ from rich.console import Console
 from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tests.tools.sample import clients, trial
-from tools.terminal import show
+from tools.outcome import show
+from tools.results import Found
 
 BEGUN_NS, ENDED_NS = 10**12, 10**12 + 4 * 10**9
 
@@ -26,7 +27,7 @@ def test_counters_that_were_read_late_are_not_passed_off_as_good(
     before = SnapshotReply(monotonic_ns=BEGUN_NS + before_late_ns)
     after = SnapshotReply(monotonic_ns=ENDED_NS + after_late_ns)
     console = Console(file=io.StringIO(), width=120)
-    show(console, [replace(made, before=before, after=after)], Path("report.html"))
+    show(console, Found((replace(made, before=before, after=after),), ()), Path("report.html"))
     said = console.file.getvalue()  # type: ignore[attr-defined]  # it is a StringIO
     assert ("counters were read" in said) == (told is not None)
     assert (told or "") in said
@@ -37,7 +38,7 @@ def test_lost_updates_are_told_where_there_are_any(lost: int, told: bool) -> Non
     made = trial("thread_pool", 10)
     made.before.lost_updates, made.after.lost_updates = 7, 7 + lost
     console = Console(file=io.StringIO(), width=120)
-    show(console, [made], Path("report.html"))
+    show(console, Found((made,), ()), Path("report.html"))
     said = console.file.getvalue()  # type: ignore[attr-defined]  # it is a StringIO
     assert ("at least 1,200 updates of accounts were lost" in said) is told
 
@@ -45,6 +46,6 @@ def test_lost_updates_are_told_where_there_are_any(lost: int, told: bool) -> Non
 @pytest.mark.parametrize(("served", "shown"), [(10, False), (1, True), (0, True)])
 def test_the_table_has_a_column_for_clients_where_some_were_not_served(served: int, shown: bool) -> None:
     console = Console(file=io.StringIO(), width=120)
-    show(console, [trial("reactor", 10, clients=clients(10, served, 1000))], Path("report.html"))
+    show(console, Found((trial("reactor", 10, clients=clients(10, served, 1000)),), ()), Path("report.html"))
     said = console.file.getvalue()  # type: ignore[attr-defined]  # it is a StringIO
     assert [f"{served} of 10" in line for line in said.splitlines() if line.startswith("reactor ")] == [shown]

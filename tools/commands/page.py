@@ -9,7 +9,6 @@ from tools import experiment, report
 from tools.results import read_trials
 from tools.scale.results import is_scale, read_cells
 from tools.scale.terminal import show as show_cells
-from tools.terminal import show
 
 
 def show_report(folder: Path, console: Console) -> Sequence[str]:
@@ -19,8 +18,10 @@ def show_report(folder: Path, console: Console) -> Sequence[str]:
         kept = read_cells(folder)
         show_cells(console, kept, experiment.read(folder / "experiment.yaml"), path)
         return kept.problems
+    from tools.outcome import show  # noqa: PLC0415  (scipy)
+
     found = read_trials(folder)
-    show(console, found.trials, path)
+    show(console, found, path)
     return found.problems
 
 

@@ -28,7 +28,7 @@ from tools.scale.run import run as run_cells
 from tools.scale.terminal import ScaleProgress
 from tools.scale.terminal import show as show_cells
 from tools.status import VOID, PlainError
-from tools.terminal import RunProgress, show
+from tools.terminal import RunProgress
 from tools.venue import ThisMachine, Venue
 from tools.wanted import trials
 
@@ -63,10 +63,12 @@ def _run_trials(args: argparse.Namespace, asked: Experiment, folder: Path, venue
     with Progress(console, len(wanted), asked.warmup_s + asked.duration_s + STARTING_S) as bar:
         progress = RunProgress(bar)
         interrupted = to_its_end(lambda: venue.measure_all(asked, wanted, folder, progress))
-    found = read_trials(folder).trials
+    from tools.outcome import show  # noqa: PLC0415  (scipy)
+
+    found = read_trials(folder)
     show(console, found, write_page(folder))
-    missing = len({each.id for each in wanted} - {trial.id for trial in found})
-    tally = Tally("trials", len(found), len(wanted), missing, len(progress.failures), progress.voids)
+    missing = len({each.id for each in wanted} - {trial.id for trial in found.trials})
+    tally = Tally("trials", len(found.trials), len(wanted), missing, len(progress.failures), progress.voids)
     status = exit_status(tally, folder, interrupted)
     return VOID if args.strict and progress.voids and not status else status
 

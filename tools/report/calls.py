@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tools.answer import connections
 from tools.report.spans import Span, read_spans
 from tools.report.waterfall import Waterfall, waterfall
 from tools.results import Trial
 from tools.traces import CANDIDATES, FORWARDED, Jaeger, Traced, drawn, median_first, traced, without_spans
+from tools.words import connections
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,5 @@
 """How each number of the report is defined: what a reader may hold it to."""
 
-from tools.answer import TIE
-from tools.units import share
-
 DEFINITIONS: dict[str, str] = {
     "asked, got": (
         "What the driver was told to do beside what it did. 1,000 x 1: a closed loop on 1,000 connections, each with "
@@ -49,5 +46,12 @@ DEFINITIONS: dict[str, str] = {
         "handler and waiting for the backend or a timer."
     ),
     "unexplained": "Service time that no span covers. Below 0 where the clocks of two hosts disagree.",
-    "tie": f"Rates within {share(TIE)} are not told apart: one trial differs from its repetition by about as much.",
+    "best, tied": (
+        "Arms are compared round by round, block by block. An arm is tied with the best where the difference between "
+        "them is not clear of 0 at 95 %, corrected for the number of arms (Holm). Intervals are of 95 %."
+    ),
+    "not ranked": (
+        "An arm whose rate changed while it was measured (start-up), that answered nothing, or that served fewer of "
+        "its clients than others: such a figure is none of a steady service for all."
+    ),
 }

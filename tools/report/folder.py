@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import yaml
 
 from tools import strict_yaml
-from tools.answer import connections
 from tools.families import family
 from tools.pooling import by_arm_and_point
 from tools.results import Trial, TrialId, read_trials
+from tools.standings import At, standings
+from tools.words import connections
 
 
 class Unmeasured(NamedTuple):
@@ -38,6 +39,10 @@ class Contents:
 
     trials: tuple[Trial, ...]
     """One for each arm and point: its rounds together."""
+    points: tuple[At, ...]
+    """Where each arm stands."""
+    rounds: tuple[Trial, ...]
+    """Each trial."""
     families: Mapping[str, str]
     """Arm -> the family of its model, in the experiment's order."""
     connections: tuple[int, ...]
@@ -68,6 +73,8 @@ def read(folder: Path) -> Contents:
     missing = [Unmeasured(*pair, None, "no trial") for pair in product(model_of, numbers) if pair not in known]
     return Contents(
         trials=tuple(by_arm_and_point(found.trials)),
+        points=standings(found.trials),
+        rounds=found.trials,
         families={arm: family(model) for arm, model in model_of.items()},
         connections=tuple(numbers),
         unmeasured=(*void, *missing),

@@ -6,11 +6,12 @@ Must not know HTML. One line each; nothing is left out because there is much of 
 from collections.abc import Iterator
 
 from tools import measures, traces
-from tools.answer import TIE, connections, unanswered
 from tools.busy import words
 from tools.report.folder import Contents
 from tools.results import Trial
+from tools.standings import KEEPS_UP
 from tools.units import count, duration, share, three_digits
+from tools.words import connections, unanswered
 
 START_SPREAD_NS = 50_000_000
 """Shards that begin further apart than this did not make the load that was asked."""
@@ -56,7 +57,7 @@ def _of(trial: Trial) -> Iterator[str]:
         yield f"{count(clamped)} calls took longer than the histogram can hold: its top is too low."
     if got["connections"] < asked["connections"]:
         yield f"only {count(got['connections'])} of {connections(asked['connections'])} could be opened."
-    if asked["loop"] == "open" and measures.rate_rps(trial) < asked["rate_rps"] * (1 - TIE):
+    if asked["loop"] == "open" and measures.rate_rps(trial) < asked["rate_rps"] * KEEPS_UP:
         yield f"{count(round(measures.rate_rps(trial)))} of {count(asked['rate_rps'])} calls/s asked."
     if late_ns := measures.counters_late_ns(trial):
         yield f"its counters were read {duration(late_ns)} late: do not trust its CPU, memory and switches."

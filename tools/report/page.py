@@ -5,12 +5,13 @@ from pathlib import Path
 
 import yaml
 
-from tools.answer import answer, compared_at, connections, leaders, ranking
+from tools.answer import answer
 from tools.families import grouped
 from tools.report import calls, figures, folder, notices, picture, pods, table
 from tools.report.definitions import DEFINITIONS
 from tools.report.rendering import environment
 from tools.results import write_whole
+from tools.standings import At, compared
 from tools.traces import port_forward
 
 MOST_NAMED = 4
@@ -27,29 +28,29 @@ def write(results: Path) -> Path:
 def render(results: Path) -> str:
     """The report of a results folder as HTML. Raises BadResultsError where it is not one."""
     contents = folder.read(results)
-    at = compared_at(contents.trials)
-    ranked = ranking(contents.trials, at) if at is not None else []
+    at = compared(contents.points)
+    found = at.standings if at else ()
     drawn, plot_problems = figures.figures(contents)
     cluster = contents.environment.get("cluster", {}) if contents.environment.get("jaeger") else {}
-    shown, trace_problems = calls.shown_calls(results, ranked, cluster.get("run"))
+    shown, trace_problems = calls.shown_calls(results, [one.trial for one in found], cluster.get("run"))
     return (
         environment(contents.families)
         .get_template("report.html.j2")
         .render(
             name=results.resolve().name,
             started_at=min((trial.result.get("started_at", "") for trial in contents.trials), default=""),
-            answer=answer(contents.trials),
-            at=None if at is None else connections(at),
-            leaders=[_lead(contents, number) for number in _measured(contents)],
+            answer=answer(contents.rounds, [one.why for one in contents.unmeasured if one.round]),
+            at=at and at.described,
+            leaders=[_lead(each) for each in contents.points],
             notices=[*notices.notices(contents), *plot_problems, *trace_problems],
             columns=table.shown(table.COLUMNS, contents.trials),
             every_column=table.shown(table.EVERY_COLUMN, contents.trials),
-            rows=table.rows(ranked, contents.trials),
-            every_row=table.rows(contents.trials, contents.trials),
+            rows=table.rows(found, contents.trials),
+            every_row=table.rows([one for each in contents.points for one in each.standings], contents.trials),
             picture=picture.picture(contents),
             unmeasured=[f"{one.described}: {one.why}." for one in contents.unmeasured],
             families=grouped(contents.families),
-            selected=[trial.arm for trial in leaders(ranked)] if ranked else [],
+            selected=[one.arm for one in at.best] if at else [],
             figures=drawn,
             shown=shown,
             forward=port_forward(cluster["namespace"], contents.environment["jaeger"]) if cluster else None,
@@ -62,18 +63,15 @@ def render(results: Path) -> str:
     )
 
 
-def _lead(contents: folder.Contents, number: int) -> tuple[str, str, list[str]]:
-    """Who serves most at one number of connections: (where, how they share the lead, models to name)."""
-    best = [trial.arm for trial in leaders(ranking(contents.trials, number))]
+def _lead(at: At) -> tuple[str, str, list[str]]:
+    """Which arms are best at one point: (where, how they share the lead, arms to name)."""
+    best = [one.arm for one in at.best]
     if not best:
-        return connections(number), "none answered", []
+        return at.described, "none can be ranked", []
     if len(best) > MOST_NAMED:
-        return connections(number), f"{'all ' if len(best) == len(contents.families) else ''}{len(best)} tie", []
-    return connections(number), "tie: " if len(best) > 1 else "", best
-
-
-def _measured(contents: folder.Contents) -> list[int]:
-    return sorted({trial.connections for trial in contents.trials})
+        every = "all " if len(best) == len(at.standings) else ""
+        return at.described, f"{every}{len(best)} cannot be told apart", []
+    return at.described, "cannot be told apart: " if len(best) > 1 else "", best
 
 
 def _plans(contents: folder.Contents) -> list[str]:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from tools import measures
-from tools.answer import connections
 from tools.report.folder import Contents
 from tools.results import Trial
 from tools.units import duration, share, three_digits
+from tools.words import connections
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
 """The report's tables, cell by cell as text. Must not know HTML."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tools import measures
-from tools.answer import by_rank, clients, leaders, serving_as_many
 from tools.results import Trial
+from tools.standings import START_UP, Standing
 from tools.units import count, duration, share, size, three_digits
+from tools.words import clients
 
 UNKNOWN = "–"  # noqa: RUF001  (an en dash is how a table says "no value")
 
@@ -59,24 +61,34 @@ def shown(columns: Mapping[str, str], trials: Iterable[Trial]) -> dict[str, str]
     return {key: heading for key, heading in columns.items() if key != "clients"}
 
 
-def rows(trials: Sequence[Trial], everything: Iterable[Trial]) -> list[Row]:
-    """One row for each trial, in the order given; `everything` is what memory per connection is counted against."""
+def rows(found: Sequence[Standing], everything: Iterable[Trial]) -> list[Row]:
+    """One row for each standing, in the order given; `everything` is what memory per connection is counted against."""
     fewest: dict[str, Trial] = {}
     for trial in sorted(everything, key=lambda trial: trial.connections):
         fewest.setdefault(trial.arm, trial)
-    equals = serving_as_many(trials)
-    best = max(map(measures.rate_rps, equals), default=0.0)
-    first = leaders(by_rank(trials))
+    best = max((measures.rate_rps(one.trial) for one in found), default=0.0)
     return [
         Row(
-            arm=trial.arm,
-            cells=_cells(trial, fewest[trial.arm]),
-            leads=trial in first,
-            rate_share=measures.rate_rps(trial) / best if best and trial in equals else 0.0,
-            failed=bool(measures.failures(trial)),
+            arm=one.arm,
+            cells={**_cells(one.trial, fewest[one.arm]), "rate": _rate(one)},
+            leads=one.rank in {"best", "tied"},
+            rate_share=measures.rate_rps(one.trial) / best if best else 0.0,
+            failed=bool(measures.failures(one.trial)),
         )
-        for trial in trials
+        for one in found
     ]
+
+
+def _rate(one: Standing) -> str:
+    """With the half-width of its interval, where the rate is what has one; a rate of no steady service is none."""
+    if one.why == START_UP:
+        return "start-up"
+    rate_rps = measures.rate_rps(one.trial)
+    text = count(round(rate_rps))
+    known = one.value
+    if known is None or known.low is None or known.high is None or not known.low <= rate_rps <= known.high:
+        return text
+    return f"{text} ±{share(math.sqrt(known.high / known.low) - 1)}"
 
 
 def _cells(trial: Trial, fewest: Trial) -> dict[str, str]:

@@ -1,0 +1,73 @@
+"""What came of an experiment, in the terminal: the answer, the table behind it, the pairs. Loads statistics."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tools import measures, pairs
+from tools.answer import answer
+from tools.busy import words
+from tools.report.table import COLUMNS, rows, shown
+from tools.results import Found
+from tools.standings import At, compared, standings
+from tools.units import count, duration
+from tools.words import connections, unanswered
+
+MOST_PAIRS = 7
+"""With more arms, the table and its intervals say it in less room."""
+SHOWN = {
+    **{key: COLUMNS[key] for key in ("clients", "rate", "p99", "errors", "cpu", "pss")},
+    "voluntary": "switches",
+}
+"""Columns of the report's table that fit into 80 characters beside the model, with their headings."""
+
+
+def show(console: Console, found: Found, report: Path) -> None:
+    """The answer, the trials behind it, and last where the report is."""
+    console.print()
+    void = [line.partition(": ")[2] for line in found.void]
+    console.print(answer(found.trials, void), style="bold", highlight=False)
+    console.print()
+    points = standings(found.trials)
+    if points:
+        console.print(_table(points))
+    if (at := compared(points)) is not None and len(at.ranked) <= MOST_PAIRS:
+        for line in pairs.lines(at):
+            console.print(line, markup=False, soft_wrap=True)
+    for trial in (one.trial for at in points for one in at.standings):
+        if busy := words(trial):
+            console.print(f"{trial.arm} at {connections(trial.connections)}: {busy}.", markup=False)
+        if nothing := unanswered(trial):
+            console.print(f"{trial.arm} at {connections(trial.connections)}: {nothing}.", markup=False)
+        if late_ns := measures.counters_late_ns(trial):
+            console.print(
+                f"{trial.arm} at {connections(trial.connections)}: its counters were read {duration(late_ns)} late; "
+                "do not trust its CPU, memory and switches.",
+                markup=False,
+            )
+        if lost := measures.lost_updates(trial):
+            console.print(
+                f"{trial.arm} at {connections(trial.connections)}: nothing keeps its transfers apart: "
+                f"at least {count(lost)} updates of accounts were lost.",
+                markup=False,
+            )
+    # Unwrapped, so that it can be copied.
+    console.print(str(report), markup=False, highlight=False, soft_wrap=True)
+
+
+def _table(points: Sequence[At]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("", no_wrap=True)
+    trials = [one.trial for at in points for one in at.standings]
+    headings = shown(SHOWN, trials)
+    for heading in headings.values():
+        table.add_column(heading, justify="right", no_wrap=True)
+    for at in points:
+        table.add_row(f"[bold]{at.described}[/bold]")
+        for row in rows(at.standings, trials):
+            style = "red" if row.failed else "green" if row.leads else ""
+            table.add_row(row.arm, *(row.cells[key] for key in headings), style=style)
+        table.add_row()
+    return table

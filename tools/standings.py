@@ -1,0 +1,213 @@
+"""Where each arm stands at each point, over all rounds: estimates with intervals, and who cannot be told from the best.
+
+An arm is ranked only by a figure that it stands for: not by a rate that it reached while it started up, nor by one that
+it reached because it served fewer clients than others. Must not know words, tables or plots.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tools import measures
+from tools.pooling import pooled
+from tools.results import Trial
+from tools.stats.best import best_group
+from tools.stats.estimate import Estimate
+from tools.stats.interval import estimate
+from tools.stats.series import Place, Series
+from tools.stats.verdict import Better
+from tools.units import count
+from tools.words import clients
+
+Rank = Literal["best", "tied", "behind", "unranked"]
+"""`tied`: cannot be told from the best. `unranked`: `why` says what its figures are instead."""
+
+START_UP = "start-up, not a rate"
+"""Why an arm is not ranked that was not steady yet."""
+FEWER_CLIENTS = 0.01
+"""An arm that serves a smaller share of its clients than another, by more than this, is not compared with it."""
+KEEPS_UP = 0.95
+"""An open loop is served where this share of its rate is answered."""
+DRIFT = 1.5
+"""The second half of a window over its first: a steady service has 1, one that is still starting much more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One arm at one point."""
+
+    trial: Trial
+    """Its rounds together."""
+    rounds: int
+    rank: Rank
+    values: Series
+    """Of the measure that ranks: one for each block, or for each round."""
+    value: Estimate | None
+    """Their mean; None where there is none."""
+    why: str
+    """Why it is not ranked, in a few words; empty where it is."""
+
+    @property
+    def arm(self) -> str:
+        """Its name."""
+        return self.trial.arm
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """One point."""
+
+    point: str
+    """Its name."""
+    connections: int
+    described: str
+    """As `100 connections, 400 calls/s`."""
+    measure: Literal["rate", "p99"]
+    """What ranks: calls a second, higher is better; or latency in ns where all keep up with an open loop."""
+    standings: tuple[Standing, ...]
+    """The best first, those that are not ranked last."""
+
+    @property
+    def ranked(self) -> tuple[Standing, ...]:
+        """Those that are."""
+        return tuple(one for one in self.standings if one.rank != "unranked")
+
+    @property
+    def best(self) -> tuple[Standing, ...]:
+        """The best, and those that cannot be told from it."""
+        return tuple(one for one in self.standings if one.rank in {"best", "tied"})
+
+
+def standings(trials: Sequence[Trial]) -> tuple[At, ...]:
+    """Every point that something was measured at, by connections and then by its load."""
+    points: dict[str, list[Trial]] = {}
+    for trial in trials:
+        points.setdefault(trial.id.point, []).append(trial)
+    found = [_at(of_point) for of_point in points.values()]
+    return tuple(sorted(found, key=lambda at: (at.connections, at.standings[0].trial.result["asked"]["rate_rps"] or 0)))
+
+
+def compared(found: Sequence[At]) -> At | None:
+    """The point that the answer is about: of those that most arms were measured at, the last; None without one."""
+    return max(found, key=lambda at: (len(at.standings), found.index(at)), default=None)
+
+
+def unsteady(trial: Trial) -> bool:
+    """Whether the service was still starting up, or running down, in the time measured: then its rate is none."""
+    tenths = trial.result["got"].get("answered_by_tenth")
+    # A schedule changes its rate by itself.
+    if not tenths or trial.result["asked"].get("schedule"):
+        return False
+    half = len(tenths) // 2
+    first, second = sum(tenths[:half]), sum(tenths[half:])
+    # Beyond chance: counts of independent calls differ by their square root.
+    apart = abs(first - second) > 4 * math.sqrt(first + second)
+    return apart and not 1 / DRIFT < (second + 1) / (first + 1) < DRIFT
+
+
+def _at(trials: Sequence[Trial]) -> At:
+    of_arm: dict[str, list[Trial]] = {}
+    for trial in trials:
+        of_arm.setdefault(trial.arm, []).append(trial)
+    wholes = {arm: pooled(rounds) for arm, rounds in of_arm.items()}
+    most_served = max(((measures.served_share(trial) or 0.0) for trial in wholes.values()), default=0.0)
+    whys = {arm: _why_unranked(trial, most_served) for arm, trial in wholes.items()}
+    ranked = [arm for arm, why in whys.items() if not why]
+    by_p99 = len(ranked) > 1 and all(keeps_up(wholes[arm]) for arm in ranked)
+    value: Callable[[Trial], dict[Place, float]] = _p99s if by_p99 else _rates
+    series = {arm: _series(arm, rounds, value) for arm, rounds in of_arm.items()}
+    ranked = [arm for arm in ranked if series[arm].values]
+    ranks = _ranks([series[arm] for arm in ranked], "lower" if by_p99 else "higher")
+    found = [
+        Standing(
+            trial=wholes[arm],
+            rounds=len(rounds),
+            rank=ranks.get(arm, "unranked"),
+            values=series[arm],
+            value=estimate(series[arm]) if series[arm].values else None,
+            why=whys[arm] or ("" if arm in ranks else "too few calls"),
+        )
+        for arm, rounds in of_arm.items()
+    ]
+    first = trials[0]
+    return At(
+        point=first.id.point,
+        connections=first.connections,
+        described=described(first),
+        measure="p99" if by_p99 else "rate",
+        standings=tuple(sorted(found, key=lambda one: _order(one, lower=by_p99))),
+    )
+
+
+def keeps_up(trial: Trial) -> bool:
+    """Whether the service answered the calls that an open loop asked."""
+    asked_rps = trial.result["asked"]["rate_rps"]
+    return asked_rps is not None and measures.rate_rps(trial) >= asked_rps * KEEPS_UP
+
+
+def described(trial: Trial) -> str:
+    """The point of a trial, as `100 connections, 400 calls/s`."""
+    asked = trial.result["asked"]
+    connections = f"{count(trial.connections)} connection{'' if trial.connections == 1 else 's'}"
+    return connections if asked["loop"] == "closed" else f"{connections}, {_load(asked)}"
+
+
+def _load(asked: dict[str, object]) -> str:
+    rate_rps = asked["rate_rps"]
+    return f"{count(float(str(rate_rps)))} calls/s" if rate_rps else f"schedule {asked.get('schedule')}"
+
+
+def _why_unranked(trial: Trial, most_served: float) -> str:
+    if not measures.rate_rps(trial):
+        return "answered no call"
+    served = measures.clients_served(trial)
+    if served is not None and served[0] / served[1] < most_served - FEWER_CLIENTS:
+        return f"served {clients(served)} clients"
+    return START_UP if unsteady(trial) else ""
+
+
+def _series(arm: str, rounds: Sequence[Trial], value: Callable[[Trial], dict[Place, float]]) -> Series:
+    return Series(arm, {place: number for trial in rounds for place, number in value(trial).items()})
+
+
+def _rates(trial: Trial) -> dict[Place, float]:
+    """A slice without an answer counts as half a call: a rate of 0 has no ratio to any other."""
+    slices = trial.result.get("slices")
+    if not slices:
+        rate_rps = measures.rate_rps(trial)
+        return {Place(trial.id.round, 0): rate_rps} if rate_rps else {}
+    return {
+        Place(trial.id.round, block): max(one["answered"], 0.5) / _window_s(one) for block, one in enumerate(slices)
+    }
+
+
+def _window_s(one: dict[str, int]) -> float:
+    return (one["ended_monotonic_ns"] - one["started_monotonic_ns"]) / 1e9
+
+
+def _p99s(trial: Trial) -> dict[Place, float]:
+    """Of each round; a slice has too few calls."""
+    found = measures.latency(trial, "p99")
+    return {} if found is None else {Place(trial.id.round, 0): found.ns}
+
+
+def _ranks(series: Sequence[Series], better: Better) -> dict[str, Rank]:
+    if not series:
+        return {}
+    try:
+        group = best_group(series, better)
+    except ValueError:
+        # No block has a value of each arm: nothing can be told apart.
+        best = max(series, key=lambda one: math.prod(one.values.values()) ** (1 / len(one.values)))
+        return {one.arm: "best" if one is best else "tied" for one in series}
+    return {
+        group.best: "best",
+        **dict.fromkeys(group.not_distinguishable, "tied"),
+        **dict.fromkeys(group.worse, "behind"),
+    }
+
+
+def _order(one: Standing, *, lower: bool) -> tuple[bool, bool, float, str]:
+    value = one.value.value if one.value else 0.0
+    return one.rank == "unranked", one.rank != "best", value if lower else -value, one.arm
