@@ -137,18 +137,19 @@ class Loop:
     def begin_window(self) -> None:
         """Measures how long clients wait, from now on."""
         self._in_window = True
-        now_ns = clock()
+        start_ns = self.outcome.window.start_ns
         for connection in self._fleet.connections:
             connection.client.always_asks = self._options.streams is not None
-            connection.client.begin_window(now_ns, has_calls=bool(connection.open or connection.waiting))
+            connection.client.begin_window(start_ns, has_calls=bool(connection.open or connection.waiting))
 
     def end_window(self) -> None:
         """Sends no more, and books the calls that clients of a closed loop could not send."""
         self.sending = self._in_window = False
         self.end_arrivals()
-        now_ns = clock()
+        # An interrupted window ends now, another one may have ended a moment ago.
+        end_ns = min(clock(), self.outcome.window.end_ns)
         for connection in self._fleet.connections:
-            connection.client.end_window(now_ns)
+            connection.client.end_window(end_ns)
         for connection in self._fleet.unserved:
             for request in islice(self._requests, self._options.streams or 0):
                 accounts = self.outcome.books[request.kind].accounts
@@ -314,7 +315,8 @@ class Loop:
     def _answer_in_window(self, connection: Connection, intended_ns: int, arrived_ns: int) -> None:
         if self._deadline_ns is not None and arrived_ns - intended_ns <= self._deadline_ns:
             self.outcome.within_deadline += 1
-        connection.client.get_answer(arrived_ns, has_calls=bool(connection.open or connection.waiting))
+        within_ns = min(arrived_ns, self.outcome.window.end_ns)
+        connection.client.get_answer(within_ns, has_calls=bool(connection.open or connection.waiting))
 
     def _first_answer(self, connection: Connection, service_time_ns: int, *, measured: bool) -> None:
         """Of a connection that its client opened anew."""
