@@ -39,6 +39,8 @@ def _sent_late(trial: Trial) -> Iterator[str]:
 
 
 def _others(trial: Trial) -> Iterator[str]:
+    if trial.pods:  # driver and backend may share the node, and count as others there: a warning (tools/busy.py)
+        return
     slices = len(trial.result.get("slices", ())) or 1
     unsure = slices * TICK_NS / max(trial.result["got"]["duration_s"] * 1e9, TICK_NS)
     if trial.others_share is not None and trial.others_share > busy.BUSY_SHARE + unsure:

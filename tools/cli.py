@@ -60,8 +60,7 @@ def _parser() -> _Parser:
     running.add_argument("--models", type=_names, metavar="A,B", help="only these models")
     running.add_argument("--results", type=Path, metavar="DIR", help="where to keep it (results)")
     running.add_argument("--resume", type=Path, metavar="DIR", help="go on with an interrupted run: do what is missing")
-    running.add_argument("--despite-noise", action="store_true", help="show figures that a busy machine makes void too")
-    running.add_argument("--strict", action="store_true", help="exit with status 42 where a trial is void")
+    _of_void(running)
     running.add_argument(
         "--cluster", action="store_true", default=None, help="in the cluster of the current kubectl context"
     )
@@ -74,7 +73,7 @@ def _parser() -> _Parser:
     clustered.add_argument("--driver-cpu", type=_quantity, metavar="CPU", help="of each driver pod (500m)")
     clustered.add_argument("--driver-memory", type=_quantity, metavar="MEM", help="of each driver pod (512Mi)")
     clustered.add_argument(
-        "--keep-pods", action="store_true", default=None, help="do not start services anew for each trial"
+        "--keep-pods", action="store_true", default=None, help="do not start services anew in each round"
     )
     reporting = commands.add_parser("report", help="write the report of a results folder again", **_EXACT)
     reporting.add_argument("folder", type=Path, metavar="DIR", help="as results/default-20260131T120000Z")
@@ -87,6 +86,7 @@ def _parser() -> _Parser:
     pulling.add_argument(
         "--results", type=Path, default=Path("results"), metavar="DIR", help="where to put it (results)"
     )
+    _of_void(pulling)
     tracing = commands.add_parser("traces", help="links to a cluster run's traces, and whether all are there", **_EXACT)
     tracing.add_argument("run", metavar="RUN", help="a results folder, or its name under results/")
     tracing.add_argument(
@@ -106,6 +106,11 @@ def _parser() -> _Parser:
     setting.add_argument("stage", metavar="STAGE", help="as `show` names it")
     setting.add_argument("settings", nargs="+", metavar="KEY=VALUE", help="a wrong KEY lists all")
     return parser
+
+
+def _of_void(parser: Any) -> None:
+    parser.add_argument("--despite-noise", action="store_true", help="show figures that a busy machine makes void too")
+    parser.add_argument("--strict", action="store_true", help="exit with status 42 where a trial is void")
 
 
 def _of_release(parser: Any) -> None:

@@ -164,15 +164,21 @@ def _counters(addresses: Sequence[str]) -> Iterator[Callable[[], SnapshotReply]]
 
 
 def load_flags(experiment: Experiment, point: Point) -> list[str]:
-    """The driver's flags for the load."""
+    """The driver's flags for the load. A point with `streams` is a closed loop, whatever the experiment's load says."""
+    load = experiment.load
     flags = {
         "--connections": point.connections,
         "--streams": point.streams,
         "--rate": point.rate_rps,
-        "--arrival": experiment.load.arrival,
+        "--schedule": load.schedule,
+        "--arrival": load.arrival if point.streams is None else None,
+        "--idle": point.idle or None,
+        "--calls-per-connection": load.calls_per_connection,
+        "--method": load.method,
         "--warmup": experiment.warmup_s,
         "--duration": experiment.duration_s,
-        "--timeout": experiment.load.timeout_s,
+        "--timeout": load.timeout_s,
+        "--deadline": load.deadline_s,
         "--trace-ratio": experiment.trace_ratio,
     }
     return [text for flag, value in flags.items() if value is not None for text in (flag, str(value))]

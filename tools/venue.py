@@ -21,6 +21,9 @@ class Venue(Protocol):
     def models(self) -> Collection[str]:
         """What can be measured there."""
 
+    def check(self, asked: Experiment) -> None:
+        """Raises PlainError, which names what is asked that cannot be had there."""
+
     def describe(self) -> dict[str, Any]:
         """What a reader needs to doubt a number, or to get it again."""
 
@@ -47,6 +50,9 @@ class ThisMachine:
 
     def models(self) -> Collection[str]:
         return self._programs.models()
+
+    def check(self, asked: Experiment) -> None:
+        """All that can be asked can be had."""
 
     def describe(self) -> dict[str, Any]:
         return environment.describe(self._pinning, local.allow_open_files())

@@ -26,7 +26,7 @@ from tools.local import Programs
 from tools.results import TrialId, read_trials
 from tools.wanted import only as only_trial
 
-MINE = "title: Why?\nmodels: [{models}]\nconnections: [{connections}]\nplan: {{}}\nrounds: 1\n{more}"
+MINE = "title: Why?\nmodels: [{models}]\nconnections: [{connections}]\nplan: {{}}\nrounds: {rounds}\n{more}"
 NAMED = {"trial": "reactor-3-1", "model": "reactor", "connections": 3}
 ROOT = Path(__file__).parents[2]
 RESULTS: dict[int, list[Any]] = {}
@@ -39,7 +39,7 @@ def parts(shards: int, **changes: Any) -> list[Object]:
     there = {"name": "here", "node": "n1", "ready_monotonic_ns": None, "went": False}
     service: Object = {"before": snapshot, "after": snapshot, "pods": [there], "void": []}
     nothing: Object = {"before": None, "after": None, "pods": [], "void": []}
-    asked = MINE.format(models="reactor", connections="3", more="")
+    asked = MINE.format(models="reactor", connections="3", rounds=1, more="")
     common = {"driver_cpus": 0.5, "spans": {}, "experiment": asked, **changes}
     return [
         {
@@ -77,9 +77,11 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeClu
         yield fake
 
 
-def run(folder: Path, *flags: str, models: str = "reactor", connections: str = "3", more: str = "") -> int:
+def run(
+    folder: Path, *flags: str, models: str = "reactor", connections: str = "3", rounds: int = 1, more: str = ""
+) -> int:
     path = folder / "mine.yaml"
-    path.write_text(MINE.format(models=models, connections=connections, more=more))
+    path.write_text(MINE.format(models=models, connections=connections, rounds=rounds, more=more))
     return cli.main(["run", str(path), "--cluster", "--results", str(folder / "results"), *flags])
 
 
@@ -134,12 +136,75 @@ def test_a_job_that_somebody_applied_by_hand_is_fetched_too(cluster: FakeCluster
     assert len(read_trials(tmp_path / "example").trials) == 1
 
 
-def test_each_trial_has_fresh_pods_unless_told_otherwise(cluster: FakeCluster, tmp_path: Path) -> None:
+def test_pods_stay_as_they_are_where_that_is_asked(cluster: FakeCluster, tmp_path: Path) -> None:
     before = set(cluster.objects["pods"])
-    run(tmp_path, "--keep-pods")
+    assert run(tmp_path, "--keep-pods") == 0
     assert set(cluster.objects["pods"]) == before
-    run(tmp_path)
-    assert before - set(cluster.objects["pods"]) == {"sweetspot-reactor-old"}
+
+
+Loads = list[tuple[str, frozenset[str]]]
+"""(the trial's label, the uids of the pods that it loads)."""
+
+
+def loads_of(cluster: FakeCluster, model: str) -> Loads:
+    """Is filled as loads come."""
+    seen: Loads = []
+
+    def note(cluster: FakeCluster, made: Object) -> None:
+        pods = [each["metadata"] for each in cluster.objects["pods"].values()]
+        loaded = frozenset(each["uid"] for each in pods if each["labels"].get("sweetspot.dev/model") == model)
+        seen.append((made["metadata"]["labels"]["sweetspot.dev/trial"], loaded))
+        succeed(cluster, made)
+
+    cluster.on_job = note
+    return seen
+
+
+def test_each_round_has_fresh_pods_which_all_its_points_load(cluster: FakeCluster, tmp_path: Path) -> None:
+    old = frozenset({cluster.objects["pods"]["sweetspot-reactor-old"]["metadata"]["uid"]})
+    seen = loads_of(cluster, "reactor")
+    assert run(tmp_path, connections="3, 4", rounds=3) == 0
+    assert [label for label, _ in seen] == [f"reactor-{point}-{number}" for number in (1, 2, 3) for point in (3, 4)]
+    of_rounds = [{pods for _, pods in seen[first : first + 2]} for first in (0, 2, 4)]
+    assert [len(pods) for pods in of_rounds] == [1, 1, 1]
+    assert len(set.union({old}, *of_rounds)) == 4
+    assert len(read_trials(only(tmp_path)).trials) == 6
+
+
+def test_two_arms_of_one_model_have_a_start_each(cluster: FakeCluster, tmp_path: Path) -> None:
+    seen = loads_of(cluster, "reactor")
+    path = tmp_path / "aa.yaml"
+    path.write_text("title: A/A\narms: {one: {model: reactor}, two: {model: reactor}}\nconnections: [3]\nplan: {}\n")
+    assert cli.main(["run", str(path), "--cluster", "--results", str(tmp_path / "results")]) == 0
+    assert len(seen) == len({pods for _, pods in seen}) == 6
+
+
+def test_what_a_round_lacks_is_measured_with_fresh_pods(cluster: FakeCluster, tmp_path: Path) -> None:
+    run(tmp_path, connections="3, 4", rounds=2)
+    (only(tmp_path) / "trials" / "reactor-4-2.json").unlink()
+    for kind in ("jobs", "configmaps"):
+        for name in [name for name in cluster.objects[kind] if "reactor-4-2" in name]:
+            del cluster.objects[kind][name]
+    before = {pod["metadata"]["uid"] for pod in cluster.objects["pods"].values()}
+    seen = loads_of(cluster, "reactor")
+    assert cli.main(["run", "--resume", str(only(tmp_path))]) == 0
+    ((label, pods),) = seen
+    assert label == "reactor-4-2"
+    assert pods
+    assert not pods & before
+
+
+def test_a_trial_with_blocks_is_one_load_as_long_as_they_are_together(cluster: FakeCluster, tmp_path: Path) -> None:
+    loads: list[Object] = []
+
+    def note(cluster: FakeCluster, made: Object) -> None:
+        (driver,) = made["spec"]["template"]["spec"]["containers"]
+        loads.append(yaml.safe_load(next(each["value"] for each in driver["env"] if each["name"] == "EXPERIMENT")))
+        succeed(cluster, made)
+
+    cluster.on_job = note
+    assert run(tmp_path, more="blocks: 10\nduration_s: 0.3\n") == 0
+    assert [(load["duration_s"], load.get("blocks", 1)) for load in loads] == [(3.0, 1)]
 
 
 def test_a_trial_is_over_once_each_shard_has_kept_its_result_and_its_job_is_in_nobodys_way(
@@ -209,11 +274,47 @@ FORGOTTEN = [{"type": "ContainersReady", "status": "True"}, {"type": "Ready", "s
 UNHEARD = "pod load-0 on n1: nothing is heard of that node; try: kubectl describe node n1"
 
 
-def test_a_trial_that_was_void_is_run_again(cluster: FakeCluster, tmp_path: Path) -> None:
+def test_a_void_trial_is_repeated_once_and_again_by_resume(cluster: FakeCluster, tmp_path: Path) -> None:
     cluster.on_job = crash_the_service
-    assert run(tmp_path, "--shards", "2") == 1
+    assert run(tmp_path, "--shards", "2") == 0
+    assert [made.partition("/")[0] for made in cluster.created].count("jobs") == 2
     cluster.on_job = succeed
     assert cli.main(["run", "--resume", str(only(tmp_path))]) == 0
+    assert len(read_trials(only(tmp_path)).trials) == 1
+
+
+def test_a_trial_whose_repetition_is_not_void_is_a_result(
+    cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def crash_once(cluster: FakeCluster, made: Object) -> None:
+        cluster.on_job = succeed
+        crash_the_service(cluster, made)
+
+    cluster.on_job = crash_once
+    assert run(tmp_path, "--shards", "2", "--strict") == 0
+    why = "reactor at 3 connections is void: pod sweetspot-reactor-x on n1 was OOMKilled; it is repeated once"
+    assert why in capsys.readouterr().out
+    assert len(read_trials(only(tmp_path)).trials) == 1
+    assert not list((only(tmp_path) / "trials").glob("*.void"))
+
+
+def test_a_check_that_makes_a_trial_void_does_so_in_a_run_and_in_a_pull_but_not_despite_noise(
+    cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (part,) = parts(1)
+    part["result"]["shards"][0]["cpu_ns"] = 10**12
+    cluster.on_job = lambda cluster, made: keep_a_part(cluster, made, part)
+    why = "so that it may be what was measured"
+    assert run(tmp_path, "--strict") == 42
+    assert [made.partition("/")[0] for made in cluster.created].count("jobs") == 2
+    assert why in capsys.readouterr().out
+    (void,) = (only(tmp_path) / "trials").iterdir()
+    assert why in void.read_text()
+    pull = ["results", "pull", only(tmp_path).name, "--results", str(tmp_path / "elsewhere")]
+    assert [cli.main(pull), cli.main([*pull, "--strict"]), cli.main([*pull, "--despite-noise"])] == [0, 42, 0]
+    assert capsys.readouterr().err.count(why) == 2
+    assert len(read_trials(tmp_path / "elsewhere" / only(tmp_path).name).trials) == 1
+    assert cli.main(["run", "--resume", str(only(tmp_path)), "--despite-noise", "--strict"]) == 0
     assert len(read_trials(only(tmp_path)).trials) == 1
 
 
@@ -270,10 +371,10 @@ def test_a_run_in_which_something_was_lost_is_void_and_says_why(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     cluster.on_job = mishap
-    assert run(tmp_path, "--shards", "2") == 1
+    assert run(tmp_path, "--shards", "2") == 0
     said = capsys.readouterr()
     assert why in said.out
-    assert "1 of 1 trials failed; to run the 1 missing: " in said.err
+    assert "1 of 1 trials is void; to run the 1 missing: " in said.err
     assert not read_trials(only(tmp_path)).trials
     assert why in (only(tmp_path) / "report.html").read_text()
 
@@ -320,12 +421,12 @@ def test_a_part_that_breaks_the_schema_is_a_void_trial_and_disturbs_no_other(
     cluster.on_job = lambda cluster, made: (keep if made["metadata"]["name"].endswith("-3-1") else succeed)(
         cluster, made
     )
-    assert run(tmp_path, connections="3, 4") == 1
+    assert run(tmp_path, connections="3, 4") == 0
     folder = only(tmp_path)
     assert (folder / "trials" / "reactor-3-1.void").read_text().startswith("void: ")
     assert why in capsys.readouterr().out
     assert (folder / "report.html").exists()
-    assert cli.main(["results", "pull", folder.name, "--results", str(tmp_path / "elsewhere")]) == 1
+    assert cli.main(["results", "pull", folder.name, "--results", str(tmp_path / "elsewhere")]) == 0
     assert why in capsys.readouterr().err
     assert len(read_trials(tmp_path / "elsewhere" / folder.name).trials) == 1
     cluster.on_job = succeed
@@ -435,7 +536,7 @@ def test_a_load_that_a_quota_refuses_until_another_pod_has_gone_is_measured(
         succeed(cluster, job_)
 
     cluster.on_job = lambda cluster, made: cluster.refuse_pods(made, QUOTA.format("500m"))
-    asked = experiment.parse(MINE.format(models="reactor", connections="3", more=""), "mine")
+    asked = experiment.parse(MINE.format(models="reactor", connections="3", rounds=1, more=""), "mine")
     assert trial.measure(place(make_room), asked, only_trial(asked)).result["calls"]["ok"]
     (why,) = told
     assert "gets no pod: pods" in why
@@ -485,7 +586,7 @@ def test_what_a_load_waits_for_is_told_before_it_is_given_up(
 
     monkeypatch.setattr(trial, "PENDING_S", 30)
     cluster.on_job = waiting({"conditions": [NO_ROOM]})
-    asked = experiment.parse(MINE.format(models="reactor", connections="3", more=""), "mine")
+    asked = experiment.parse(MINE.format(models="reactor", connections="3", rounds=1, more=""), "mine")
     assert trial.measure(place(make_room), asked, only_trial(asked)).result["calls"]["ok"]
     (why,) = told
     assert why.startswith("waits: pod load-0 is Pending: 0/2 nodes are available: 2 Insufficient cpu")
@@ -524,7 +625,7 @@ def test_a_driver_that_was_deleted_is_named_and_the_survivor_is_not_blamed(
         monkeypatch.setattr(cluster, "answer", then)
 
     cluster.on_job = delete
-    assert run(tmp_path, "--shards", "2") == 1
+    assert run(tmp_path, "--shards", "2") == 0
     said = capsys.readouterr().out
     assert "void: pod load-1 on n1 was deleted while it ran; no shard wrote a result" in said
     assert "load-0" not in said
@@ -632,13 +733,70 @@ def test_who_may_look_but_not_make_is_told_what_to_ask_and_what_is_left(
     assert not cluster.objects["jobs"]
 
 
-def test_options_that_the_service_was_not_deployed_with_are_told_with_how_to(
-    cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+AS_DEPLOYED = {
+    "service options": (
+        "models: [reactor]\nservice_options: {queue_bound: 7}",
+        "reactor runs with queue_bound at its default, not 7; try: helm upgrade sweetspot helm/sweetspot -n lab "
+        "--reset-then-reuse-values --set models.reactor.options.queue_bound=7",
+    ),
+    "options of an arm": (
+        "arms: {short: {model: reactor, options: {queue_bound: 7}}}",
+        "arm short: reactor runs with queue_bound at its default, not 7; try: helm upgrade",
+    ),
+    "processors": (
+        "arms: {wide: {model: reactor, cpus: 2}}",
+        "arm wide: reactor has a CPU limit of 500m, not 2; try: helm upgrade sweetspot helm/sweetspot -n lab "
+        "--reset-then-reuse-values --set models.reactor.cpu=2",
+    ),
+    "interpreter": (
+        "arms: {new: {model: reactor, python: /opt/python}}",
+        "arm new: reactor runs with the interpreter of its image, not /opt/python: remove `python`",
+    ),
+    "environment": (
+        "arms: {free: {model: reactor, environment: {PYTHON_GIL: '0'}}}",
+        "arm free: reactor runs with PYTHON_GIL not set, not 0; set models.reactor.extraEnv to "
+        '[{name: PYTHON_GIL, value: "0"}] in the values of the release',
+    ),
+    "capacity": (
+        "models: [reactor]\nrate_of_capacity: 0.5",
+        "load.rate_of_capacity is not known in a cluster: set rate_rps instead, or run without --cluster",
+    ),
+    "a file of times": (
+        "models: [reactor]\nschedule: replay:times.txt",
+        "load.schedule 'replay:times.txt' is a file, which a driver's pod does not have: set another schedule",
+    ),
+}
+
+
+@pytest.mark.parametrize(("asked", "why"), AS_DEPLOYED.values(), ids=AS_DEPLOYED)
+def test_what_is_not_as_it_was_deployed_is_rejected_by_name_and_nothing_is_left(
+    asked: str, why: str, cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(tmp_path, more="service_options: {queue_bound: 7}\n") == 1
-    said = capsys.readouterr().out
-    assert "reactor runs with queue_bound at its default, not 7; try: helm upgrade sweetspot" in said
-    assert "--set models.reactor.options.queue_bound=7" in said
+    limit(cluster, "500m")
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"title: Why?\nconnections: [3]\nplan: {{}}\n{asked}\n")
+    assert cli.main(["run", str(path), "--cluster", "--results", str(tmp_path / "results")]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"sweetspot: {why}")
+    assert said.count("\n") == 1
+    assert cluster.created == []
+    assert not (tmp_path / "results").exists()
+
+
+def test_an_arm_that_is_as_it_was_deployed_is_measured(cluster: FakeCluster, tmp_path: Path) -> None:
+    cluster.deploy("reactor", SWEETSPOT_QUEUE_BOUND="7", PYTHON_GIL="0")
+    limit(cluster, "2")
+    path = tmp_path / "mine.yaml"
+    arm = "{model: reactor, options: {queue_bound: 7}, cpus: 2, environment: {PYTHON_GIL: '0'}}"
+    path.write_text(f"title: Why?\nconnections: [3]\nrounds: 1\nplan: {{}}\narms: {{mine: {arm}}}\n")
+    assert cli.main(["run", str(path), "--cluster", "--results", str(tmp_path / "results")]) == 0
+    assert [each.arm for each in read_trials(only(tmp_path)).trials] == ["mine"]
+
+
+def limit(cluster: FakeCluster, cpu: str) -> None:
+    """Of the reactor's pods."""
+    (container_,) = cluster.objects["deployments"]["sweetspot-reactor"]["spec"]["template"]["spec"]["containers"]
+    container_["resources"] = {"limits": {"cpu": cpu}}
 
 
 def test_an_option_is_the_same_number_however_it_is_written(cluster: FakeCluster) -> None:

@@ -86,6 +86,7 @@ def test_the_driver_is_given_what_the_experiment_asks(tmp_path: Path) -> None:
     assert flags == {
         "--connections": "10",
         "--streams": "2",
+        "--method": "Run",
         "--warmup": "0.5",
         "--duration": "3",
         "--timeout": "10.0",

@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from tools import environment, experiment
+from tools.checks import void
 from tools.cluster import store, waterfalls
 from tools.cluster.api import Api, ClusterError
+from tools.cluster.asked import check, in_one_slice
 from tools.cluster.job import Load, job_name
 from tools.cluster.release import Release
 from tools.cluster.room import Room, amount, lacking, left_on
-from tools.cluster.searched import keep_off
 from tools.cluster.store import VoidTrialError
-from tools.cluster.trial import ASK_FOR_LESS, Place, measure
+from tools.cluster.trial import ASK_FOR_LESS, Place, Starts, measure
 from tools.experiment import Experiment
 from tools.local import Programs
 from tools.results import BadResultsError, TrialId, write_trial, write_void, write_whole
@@ -49,17 +50,23 @@ class Cluster:
     driver_cpu: str = "500m"
     driver_memory: str = "512Mi"
     keep_pods: bool = False
+    despite_noise: bool = False
+    """No trial is void for what tools/checks.py finds."""
 
     @classmethod
-    def resumed(cls, described: dict[str, Any], programs: Programs) -> "Cluster":
+    def resumed(cls, described: dict[str, Any], programs: Programs, *, despite_noise: bool = False) -> "Cluster":
         """As `describe` told. Raises ClusterError."""
         settings = dict(described)
         release = Release(Api.connect(settings.pop("namespace")), settings.pop("release"))
-        return cls(release, programs=programs, **settings)
+        return cls(release, programs=programs, despite_noise=despite_noise, **settings)
 
     def models(self) -> Collection[str]:
         """Those that are deployed. Raises ClusterError."""
         return list(self.release.models)
+
+    def check(self, asked: Experiment) -> None:
+        """Raises ClusterError, which names what is asked that cannot be had there."""
+        check(self.release, asked)
 
     def describe(self) -> dict[str, Any]:
         """What a reader needs to doubt a number, or to get it again. Raises ClusterError."""
@@ -102,7 +109,8 @@ class Cluster:
             memory=self.driver_memory,
             otlp_endpoint=variables.get("OTEL_EXPORTER_OTLP_ENDPOINT"),
         )
-        return Place(release=self.release, load=load, programs=self.programs, keep_pods=self.keep_pods)
+        starts = None if self.keep_pods else Starts()
+        return Place(release=self.release, load=load, programs=self.programs, starts=starts)
 
     def keep(self, folder: Path) -> None:
         """Says in the cluster what was asked, so that the folder can be made again elsewhere. Raises ClusterError."""
@@ -126,13 +134,11 @@ class Cluster:
         return nullcontext(cluster_ground(self.place))
 
     def measure_all(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path, watcher: Watcher) -> None:
-        """Runs those trials. One that fails or is void is told to the watcher, and the next one runs.
+        """Runs those trials. One that fails or is void is reported to the watcher, and the next one runs.
 
-        Without a cluster any more each of them fails. Raises ClusterError before the first where a search has left a
-        model as it was not deployed, and BadResultsError where a trial cannot be kept.
+        Without a cluster any more each of them fails. Raises BadResultsError where a trial cannot be kept.
         """
-        for model in dict.fromkeys(each.arm.model for each in wanted):
-            keep_off(self.release, model)
+        asked = in_one_slice(asked)
         lack = self._lacking_room(asked)
         for each in wanted:
             watcher.begins(each)
@@ -140,21 +146,33 @@ class Cluster:
                 watcher.waits(each, f"goes on, with a warning: {lack}; {ASK_FOR_LESS}")
                 lack = ""
             try:
-                trial = measure(self._told_to(watcher, each), asked, each)
-            except VoidTrialError as error:
-                write_void(folder, each.id, str(error))
-                watcher.failed(each, f"void: {error}")
-                continue
+                self._measure(asked, each, folder, watcher)
             except ClusterError as error:
                 watcher.failed(each, str(error))
-                continue
             except KeyboardInterrupt:
                 job = job_name(self.run, each.id)
                 watcher.failed(each, f"job {job} in namespace {self.release.api.namespace} was left behind")
                 raise
-            write_trial(folder, trial)
-            waterfalls.keep(self.release, trial, folder)
-            watcher.ended(trial)
+
+    def _measure(self, asked: Experiment, wanted: Wanted, folder: Path, watcher: Watcher) -> None:
+        """Makes and keeps one trial. A void one is repeated once. Raises ClusterError."""
+        place = self._told_to(watcher, wanted)
+        why = ""
+        for again in (False, True):
+            try:
+                trial = measure(place, asked, wanted, again=again)
+                why = "" if self.despite_noise else void(trial)
+            except VoidTrialError as error:
+                why = str(error)
+            if not why:
+                write_trial(folder, trial)
+                waterfalls.keep(self.release, trial, folder)
+                watcher.ended(trial)
+                return
+            write_void(folder, wanted.id, why)
+            if not again:
+                watcher.waits(wanted, f"is void: {why}; it is repeated once")
+        watcher.void(wanted, why)
 
     def _lacking_room(self, asked: Experiment) -> str:
         """A warning that nodes may have no room for the drivers; empty where they have, or that is not known."""
@@ -198,10 +216,21 @@ def find(api: Api, run: str) -> Pullable:
         return Pullable(run, {"experiment.yaml": asked, "environment.json": "{}\n"}, parts)
 
 
-def pull(api: Api, found: Pullable, folder: Path, programs: Programs, release: str) -> list[str]:
-    """Makes the results folder of a run from what is in the cluster; returns a line for each part that is no result.
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """What of a run came to be no result: a line for each."""
 
-    `release` has its Jaeger, where the run does not say which one. Raises ClusterError, BadResultsError.
+    void: Sequence[str] = ()
+    unreadable: Sequence[str] = ()
+
+
+def pull(
+    api: Api, found: Pullable, folder: Path, programs: Programs, release: str, *, despite_noise: bool = False
+) -> Pulled:
+    """Makes the results folder of a run from what is in the cluster.
+
+    `release` has its Jaeger, where the run does not say which one. `despite_noise`: no trial is void for what
+    tools/checks.py finds. Raises ClusterError, BadResultsError.
     """
     files = found.files
     for name, text in files.items():
@@ -210,19 +239,23 @@ def pull(api: Api, found: Pullable, folder: Path, programs: Programs, release: s
     for name in (CELLS if is_grid else "trials", "traces"):
         (folder / name).mkdir(exist_ok=True)
     if is_grid:
-        return pull_cells(api, found.run, folder)[1]
+        return Pulled(unreadable=pull_cells(api, found.run, folder)[1])
     described = json.loads(files.get("environment.json", "{}")).get("cluster", {})
     its_release = Release(api, described.get("release", release))
-    void = []
+    voids = []
     for wanted, parts in sorted(found.parts.items()):
         try:
             trial = store.assemble(parts, programs)
+            why = "" if despite_noise else void(trial)
+        except VoidTrialError as error:
+            why = str(error)
+        if why:
+            write_void(folder, wanted, why)
+            voids.append(f"{wanted}: {why}")
+        else:
             write_trial(folder, trial)
             waterfalls.keep(its_release, trial, folder)
-        except VoidTrialError as error:
-            write_void(folder, wanted, str(error))
-            void.append(f"{wanted}: {error}")
-    return void
+    return Pulled(void=voids)
 
 
 def pull_cells(api: Api, run: str, folder: Path) -> tuple[set[Cell], list[str]]:

@@ -1,4 +1,4 @@
-"""One trial in the cluster: fresh services, a Job that loads them, its result. As `tools/trial.py` is for one machine.
+"""One trial in the cluster: its services, a Job that loads them, its result. As `tools/trial.py` is for one machine.
 
 Must not know which trials there are, or where they end up.
 """
@@ -49,25 +49,53 @@ class Place:
     release: Release
     load: Load
     programs: Programs
-    keep_pods: bool = False
-    """Services are not started anew for each trial."""
+    starts: "Starts | None" = None
+    """Starts services anew; None: they stay as they are."""
     tell: Callable[[str], None] = lambda _: None
     """Is given a line for what a trial has to wait for, as soon as that is known."""
 
 
-def measure(place: Place, asked: Experiment, wanted: Wanted) -> Trial:
-    """The trial. One whose Job still runs is waited for, and one that is kept whole is not run again.
+class Starts:
+    """For which arm, and in which round, the pods of each model were started: once is enough for all points."""
+
+    def __init__(self) -> None:
+        self._started: dict[str, tuple[str, int]] = {}
+
+    def anew(self, place: Place, wanted: Wanted) -> None:
+        """Other pods of the trial's model, unless these were started for its arm in its round. Raises ClusterError."""
+        model, now = wanted.arm.model, (wanted.id.arm, wanted.id.round)
+        if self._started.get(model) != now:
+            freshen(place, model)
+            self._started[model] = now
+
+    def forget(self, model: str) -> None:
+        """Its pods may not be as they were started."""
+        self._started.pop(model, None)
+
+
+def measure(place: Place, asked: Experiment, wanted: Wanted, *, again: bool = False) -> Trial:
+    """The trial. One whose Job still runs is waited for, and one that is kept whole is not run, unless `again`.
 
     Raises ClusterError, and VoidTrialError where there was a load but is no result.
     """
+    try:
+        return _measured(place, asked, wanted, again=again)
+    except (ClusterError, VoidTrialError):
+        if place.starts is not None:
+            place.starts.forget(wanted.arm.model)
+        raise
+
+
+def _measured(place: Place, asked: Experiment, wanted: Wanted, *, again: bool) -> Trial:
     job = manifest(place.load, asked, wanted)
-    place.release.check_options(wanted.arm.model, asked.options(wanted.id.arm))
     name = job["metadata"]["name"]
-    if not _runs(place, name):
+    if again or not _runs(place, name):
         try:
-            return _kept(place, wanted.id)
+            if not again:
+                return _kept(place, wanted.id)
         except VoidTrialError:
-            _begin(place, job, wanted)
+            pass
+        _begin(place, job, wanted)
     failure = _await_end(place, name, job["spec"]["activeDeadlineSeconds"] + OVERDUE_S)
     try:
         return _kept(place, wanted.id)
@@ -104,8 +132,8 @@ def _begin(place: Place, made: Object, wanted: Wanted) -> None:
         f"job {name} to go",
     )
     store.forget(api, place.load.run, wanted.id)
-    if not place.keep_pods:
-        freshen(place, wanted.arm.model)
+    if place.starts is not None:
+        place.starts.anew(place, wanted)
         _check_alone(place.release, name)  # that took its time
     api.create("jobs", made)
 

@@ -12,12 +12,12 @@ from tools.commands.page import show_report
 from tools.local import Programs
 from tools.lock import locked
 from tools.named import RELEASE
-from tools.status import FAILED, PlainError
+from tools.status import FAILED, VOID, PlainError
 from tools.terminal import show_kept
 
 
 def execute(args: argparse.Namespace, console: Console, programs: Programs) -> int:
-    """Status 1 where a trial is void, or could not be read."""
+    """Status 1 where a part could not be read, 42 with --strict where a trial is void."""
     api, release = Api.connect(args.namespace), args.release or RELEASE
     kept = overview(api, release)
     if args.doing == "list":
@@ -28,8 +28,10 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     found = find(api, kept[-1].run if args.run == "latest" else args.run)
     folder = args.results / found.run
     with locked(folder):
-        problems = [f"void: {why}" for why in pull(api, found, folder, programs, release)]
-        problems += show_report(folder, console)
-    for why in problems:
+        pulled = pull(api, found, folder, programs, release, despite_noise=args.despite_noise)
+        unreadable = [*pulled.unreadable, *show_report(folder, console)]
+    for why in [*(f"void: {why}" for why in pulled.void), *unreadable]:
         print(f"sweetspot: {why}", file=sys.stderr)
-    return FAILED if problems else 0
+    if unreadable:
+        return FAILED
+    return VOID if pulled.void and args.strict else 0

@@ -48,6 +48,7 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     console.print(asked.title, markup=False, soft_wrap=True)
     venue = _venue(args, asked, folder, programs)
     asked = _choose(asked, args.models, venue)
+    venue.check(asked)
     described = venue.describe()
     with locked(folder):
         _prepare(folder, asked, venue, described)
@@ -135,7 +136,7 @@ def _venue(args: argparse.Namespace, asked: Experiment, folder: Path, programs: 
     if "cluster" in described:
         from tools.commands.clusters import cluster_of  # noqa: PLC0415  (kubernetes)
 
-        return cluster_of(folder, programs)
+        return cluster_of(folder, programs, despite_noise=args.despite_noise)
     if not args.cluster:
         return ThisMachine(
             programs,
@@ -150,7 +151,7 @@ def _venue(args: argparse.Namespace, asked: Experiment, folder: Path, programs: 
     if asked.scale is not None:
         settings.setdefault("balance", "per-connection")
     release = Release(Api.connect(args.namespace), args.release or RELEASE)
-    return Cluster(release, run=folder.name, programs=programs, **settings)
+    return Cluster(release, run=folder.name, programs=programs, despite_noise=args.despite_noise, **settings)
 
 
 def _choose(asked: Experiment, models: Sequence[str] | None, venue: Venue) -> Experiment:

@@ -13,8 +13,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-import msgspec
-
 from tools.cluster import ownership, store
 from tools.cluster.api import ClusterError, Object
 from tools.cluster.job import job_name
@@ -110,8 +108,7 @@ class ClusterGround:
         api = place.release.api
         await_pods(place, cell.model, cell.replicas)
         try:
-            # Options were set with the limit: what the chart deployed does not have them.
-            trial = measure(place, msgspec.structs.replace(asked, service_options={}), wanted)
+            trial = measure(place, asked, wanted)
         finally:
             api.delete("jobs", job_name(run, wanted.id))
             store.forget(api, run, wanted.id)
@@ -159,7 +156,7 @@ def cluster_ground(place: Place) -> ClusterGround:
     """That release. Raises ClusterError."""
     nodes = place.release.api.nodes()
     cpus = tuple(amount(node["status"]["allocatable"]["cpu"]) for node in nodes)
-    return ClusterGround(dataclasses.replace(place, keep_pods=True), cpus)
+    return ClusterGround(dataclasses.replace(place, starts=None), cpus)
 
 
 def _all(node_cpus: tuple[float, ...]) -> str:
