@@ -77,6 +77,8 @@ def _parser() -> _Parser:
     )
     reporting = commands.add_parser("report", help="write the report of a results folder again", **_EXACT)
     reporting.add_argument("folder", type=Path, metavar="DIR", help="as results/default-20260131T120000Z")
+    verifying = commands.add_parser("verify", help="check every file and number of a results folder", **_EXACT)
+    verifying.add_argument("folder", type=Path, metavar="DIR", help="as results/default-20260131T120000Z")
     kept = commands.add_parser("results", help="results that are kept in a cluster: list or pull them", **_EXACT)
     doing = kept.add_subparsers(dest="doing", required=True, metavar="list|pull")
     _of_release(doing.add_parser("list", help="the runs there are", **_EXACT))

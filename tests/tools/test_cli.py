@@ -45,7 +45,7 @@ def test_a_results_folder_tells_what_was_asked_and_where_it_ran(tmp_path: Path) 
     folder = only(results)
     assert re.fullmatch(r"mine-\d{8}T\d{6}Z", folder.name)
     assert {path.name for path in folder.iterdir()} == {
-        "experiment.yaml", "environment.json", "trials", "traces", "report.html",
+        "experiment.yaml", "environment.json", "trials", "traces", "report.html", "bundle.json",
     }  # fmt: skip
     environment = json.loads((folder / "environment.json").read_text())
     assert {"kernel", "cpus", "pinning", "open_files", "python", "git_revision", "packages"} <= environment.keys()

@@ -5,6 +5,7 @@ import sys
 
 from rich.console import Console
 
+from tools import bundle, experiment
 from tools.cluster.api import Api
 from tools.cluster.overview import overview
 from tools.cluster.run import find, pull
@@ -29,6 +30,7 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     folder = args.results / found.run
     with locked(folder):
         pulled = pull(api, found, folder, programs, release, despite_noise=args.despite_noise)
+        bundle.close(folder, experiment.read(folder / "experiment.yaml").seed)
         unreadable = [*pulled.unreadable, *show_report(folder, console)]
     for why in [*(f"void: {why}" for why in pulled.void), *unreadable]:
         print(f"sweetspot: {why}", file=sys.stderr)

@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tools import experiment
+from tools import bundle, experiment
 from tools.commands.ending import Tally, exit_status, to_its_end
 from tools.commands.page import write_page
 from tools.experiment import Experiment
@@ -64,6 +64,7 @@ def _run_trials(args: argparse.Namespace, asked: Experiment, folder: Path, venue
     with Progress(console, len(wanted), asked.warmup_s + asked.duration_s + STARTING_S) as bar:
         progress = RunProgress(bar)
         interrupted = to_its_end(lambda: venue.measure_all(asked, wanted, folder, progress))
+    bundle.close(folder, asked.seed)
     from tools.outcome import show  # noqa: PLC0415  (scipy)
 
     found = read_trials(folder)
@@ -87,6 +88,7 @@ def _run_scale(asked: Experiment, folder: Path, venue: Venue, console: Console) 
                 run_cells(asked, wanted, ground, folder, progress)
 
         interrupted = to_its_end(search)
+    bundle.close(folder, asked.seed)
     found = read_cells(folder)
     show_cells(console, found, asked, write_page(folder))
     missing = len(set(wanted) - found.cells)

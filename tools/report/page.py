@@ -5,6 +5,7 @@ from pathlib import Path
 
 import yaml
 
+from tools import bundle
 from tools.answer import answer
 from tools.families import grouped
 from tools.report import calls, figures, folder, notices, picture, pods, table
@@ -37,7 +38,7 @@ def render(results: Path) -> str:
         environment(contents.families)
         .get_template("report.html.j2")
         .render(
-            name=results.resolve().name,
+            name=bundle.name(results),
             started_at=min((trial.result.get("started_at", "") for trial in contents.trials), default=""),
             answer=answer(contents.rounds, [one.why for one in contents.unmeasured if one.round]),
             at=at and at.described,

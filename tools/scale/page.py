@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from tools import experiment
+from tools import bundle, experiment
 from tools.experiment import BadExperimentError
 from tools.families import family, grouped
 from tools.report.rendering import environment
@@ -43,7 +43,7 @@ def render(results: Path) -> str:
         environment(families, Path(__file__).parent)
         .get_template("scale.html.j2")
         .render(
-            name=results.resolve().name,
+            name=bundle.name(results),
             started_at=min((one.tries[0].trial.result.get("started_at", "") for one in kept.searched), default=""),
             answer=answer(kept.searched, asked),
             leaders=[(plan, _lead(kept, plan, at)) for plan in asked.scale.plans] if at is not None else [],

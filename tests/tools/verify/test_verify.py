@@ -1,0 +1,177 @@
+"""A results folder is a closed bundle: whatever was changed in it is named, and its page can be made again anywhere."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.tools import driven
+from tests.tools.fake_programs import PROGRAMS
+from tests.tools.scale import sample as grid_sample
+from tools import bundle, cli, report
+from tools.scale import page as scale_page
+
+TRIAL = "trials/reactor-10-2.json"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return driven.closed(tmp_path_factory.mktemp("whole") / "run")
+
+
+@pytest.fixture
+def folder(whole: Path, tmp_path: Path) -> Path:
+    """One that a test may spoil."""
+    return shutil.copytree(whole, tmp_path / "copy")
+
+
+def verify(folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
+    status = cli.main(["verify", str(folder)])
+    said = capsys.readouterr()
+    assert said.err == ""
+    return status, said.out.splitlines()
+
+
+def replace(name: str, old: str, new: str) -> Callable[[Path], None]:
+    def spoil(folder: Path) -> None:
+        text = (folder / name).read_text()
+        changed = re.sub(old, new, text, count=1)
+        assert changed != text
+        (folder / name).write_text(changed)
+
+    return spoil
+
+
+def cut(folder: Path) -> None:
+    path = folder / TRIAL
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def remove(folder: Path) -> None:
+    (folder / TRIAL).unlink()
+
+
+def add(folder: Path) -> None:
+    (folder / "traces" / "notes.txt").write_text("mine")
+
+
+def test_a_folder_as_its_run_left_it_is_unchanged(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert verify(folder, capsys) == (0, ["6 trials, every number recomputed: unchanged"])
+
+
+@pytest.mark.parametrize(
+    ("spoil", "lines"),
+    [
+        (
+            replace(TRIAL, r'("rate_rps": \d+)\d\.', r"\g<1>5."),
+            [f"{TRIAL}: was changed", rf"{TRIAL}: got\.rate_rps is \S+, and answered / duration_s give \S+"],
+        ),
+        (
+            replace(TRIAL, r"HISTFAAAA(.....)A?", r"HISTFAAAA\g<1>B"),
+            [rf"{TRIAL}: (was changed|is cut short.*)", rf"{TRIAL}: .*not a histogram"],
+        ),
+        (cut, [rf"{TRIAL}: is cut short: it has [\d,]+ of [\d,]+ bytes", f"{TRIAL}: not JSON: .*"]),
+        (remove, [f"{TRIAL}: is missing"]),
+        (add, ["traces/notes.txt: is extra: .*"]),
+        (replace("report.html", "reactor", "Reactor"), ["report.html: is not what `sweetspot report .*"]),
+        (lambda folder: (folder / "report.html").unlink(), ["report.html: is missing: .*"]),
+        (replace("environment.json", "EPYC", "EPIC"), ["environment.json: was changed"]),
+    ],
+    ids=["rate", "bucket", "cut", "missing", "extra", "page", "no page", "environment"],
+)
+def test_a_file_that_is_not_as_it_was_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str], spoil: Callable[[Path], object], lines: list[str]
+) -> None:
+    spoil(folder)
+    status, found = verify(folder, capsys)
+    assert status == 1
+    assert [line for line in lines if not any(re.fullmatch(line, one) for one in found)] == []
+
+
+def test_a_number_that_was_changed_in_the_bundle_too_is_found(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / TRIAL
+    content = json.loads(path.read_text())
+    content["result"]["latency_ns"]["p99"] //= 2
+    path.write_text(json.dumps(content))
+    bundle.close(folder, 1)
+    report.write(folder)
+    status, (line,) = verify(folder, capsys)
+    assert status == 1
+    assert line.startswith(f"{TRIAL}: latency_ns.p99 is ")
+
+
+def test_a_trial_under_another_name_or_of_another_experiment_is_found(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = Path("trials/reactor-10-9.json")
+    (folder / TRIAL).rename(folder / other)
+    replace("experiment.yaml", "thread_pool:", "pool:")(folder)
+    bundle.close(folder, 1)
+    report.write(folder)
+    status, lines = verify(folder, capsys)
+    assert status == 1
+    assert f"{other}: holds the trial reactor-10-2" in lines
+    assert "trials/thread_pool-10-1.json: the experiment has no such trial" in lines
+
+
+def test_the_page_is_the_same_at_another_path_in_another_time_zone_and_locale(whole: Path, tmp_path: Path) -> None:
+    moved = shutil.copytree(whole, tmp_path / "elsewhere")
+    (moved / "report.html").unlink()
+    environment = os.environ | {"PYTHONHASHSEED": "4711", "TZ": "Asia/Tokyo", "LC_ALL": "C"}
+    command = [sys.executable, "-m", "tools.cli", "report", str(moved)]
+    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL, timeout=60)
+    assert (moved / "report.html").read_bytes() == (whole / "report.html").read_bytes()
+
+
+def test_a_grid_is_verified_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = grid_sample.make(tmp_path / "grid")
+    bundle.close(folder, 1)
+    scale_page.write(folder)
+    (changed, *_) = sorted((folder / "cells").glob("*.json"))
+    changed.write_text(changed.read_text().replace(" ", "", 1))
+    status, lines = verify(folder, capsys)
+    assert status == 1
+    assert f"cells/{changed.name}: is cut short" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "bundle.json: No such file or directory: no closed results folder; "),
+        ("{", "bundle.json: not a bundle: "),
+        ('{"version": 0, "files": 3}', "bundle.json: written by another version (0, not 1): run it again"),
+        ('{"version": 1}', "bundle.json: not a bundle: "),
+    ],
+    ids=["none", "no JSON", "another version", "no bundle"],
+)
+def test_a_folder_that_is_no_closed_bundle_is_rejected_in_one_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], content: str | None, complaint: str
+) -> None:
+    (folder / "bundle.json").unlink()
+    if content is not None:
+        (folder / "bundle.json").write_text(content)
+    assert cli.main(["verify", str(folder)]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith(f"sweetspot: {folder}/{complaint}")
+    assert said.err.count("\n") == 1
+
+
+def test_a_run_and_one_that_goes_on_leave_a_closed_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = tmp_path / "mine.yaml"
+    asked.write_text("title: Why?\nmodels: [good]\nconnections: [1, 10]\nplan: {}\nrounds: 1\nseed: 7\n")
+    assert cli.main(["run", str(asked), "--results", str(tmp_path / "results")], PROGRAMS) == 0
+    (folder,) = (tmp_path / "results").iterdir()
+    first = bundle.read(folder)
+    assert (first.name, first.seed) == (folder.name, 7)
+    assert list(bundle.changes(folder, first)) == []
+    (folder / "trials" / "good-10-1.json").unlink()
+    moved = folder.rename(tmp_path / "moved")
+    assert cli.main(["run", "--resume", str(moved)], PROGRAMS) == 0
+    again = bundle.read(moved)
+    assert (again.name, list(bundle.changes(moved, again))) == (first.name, [])

@@ -1,0 +1,91 @@
+"""Verifies a results folder: no file differs from what the run left, and every number follows from the raw data.
+
+Must not know how a trial is made.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools import bundle, experiment
+from tools.experiment import BadExperimentError, Experiment
+from tools.report import page
+from tools.results import BadResultsError, Trial, read_trial
+from tools.scale import page as scale_page
+from tools.scale.results import FOLDER, is_scale, read_cells
+from tools.units import count
+from tools.verify import parts, sums, trials
+
+
+def verify(folder: Path) -> tuple[str, list[str]]:
+    """What was verified, as `27 trials`, and a line for each problem, which begins with the file.
+
+    The page is compared only where there is no other problem: it shows what the other files hold. Raises
+    BadResultsError where the folder is no closed bundle.
+    """
+    closed = bundle.read(folder)
+    what, numbers = _cells(folder) if is_scale(folder) else _trials(folder)
+    problems = [*bundle.changes(folder, closed), *numbers]
+    return what, problems or list(_page(folder))
+
+
+def _trials(folder: Path) -> tuple[str, list[str]]:
+    problems: list[str] = []
+    asked = _asked(folder, problems)
+    paths = sorted((folder / "trials").glob("*.json"))
+    for path in paths:
+        where = f"trials/{path.name}"
+        try:
+            trial = read_trial(path)
+        except BadResultsError as error:
+            problems.append(str(error).replace(str(path), where))
+            continue
+        if path.stem != str(trial.id):
+            problems.append(f"{where}: holds the trial {trial.id}")
+        problems += (f"{where}: {line}" for line in _wrong(trial))
+        if asked is not None:
+            problems += (f"{where}: {line}" for line in trials.wrong(trial, asked))
+    return _counted(len(paths), "trial"), problems
+
+
+def _asked(folder: Path, problems: list[str]) -> Experiment | None:
+    path = folder / "experiment.yaml"
+    try:
+        return experiment.read(path)
+    except BadExperimentError as error:
+        problems.append(str(error).replace(str(path), path.name))
+        return None
+
+
+def _cells(folder: Path) -> tuple[str, list[str]]:
+    kept = read_cells(folder)
+    problems = list(kept.problems)
+    for one in kept.searched:
+        for number, each in enumerate(one.tries):
+            problems += (f"{FOLDER}/{one.cell.key}.json: tries[{number}]: {line}" for line in _wrong(each.trial))
+    return _counted(len(kept.cells), "cell"), problems
+
+
+def _wrong(trial: Trial) -> Iterator[str]:
+    try:
+        yield from sums.wrong(trial.result)
+        yield from parts.wrong(trial.result)
+    except (KeyError, TypeError, IndexError) as error:
+        yield f"is not a whole result: {type(error).__name__}: {error}"
+
+
+def _page(folder: Path) -> Iterator[str]:
+    path = folder / bundle.PAGE
+    if not path.exists():
+        yield f"{bundle.PAGE}: is missing: sweetspot report {folder}"
+    elif path.read_bytes() != _rendered(folder):
+        yield f"{bundle.PAGE}: is not what `sweetspot report {folder}` makes of the other files"
+
+
+def _rendered(folder: Path) -> bytes:
+    text = scale_page.render(folder) if is_scale(folder) else page.render(folder)
+    # As tools/whole.py writes it.
+    return text.encode(errors="surrogateescape")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{count(number)} {noun}{'' if number == 1 else 's'}"

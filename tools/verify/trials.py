@@ -1,0 +1,27 @@
+"""Whether a trial is the one that its file's name and the experiment say."""
+
+from collections.abc import Iterator
+
+from tools.experiment import Experiment
+from tools.results import Trial
+from tools.verify.sums import differs
+from tools.wanted import find
+
+
+def wrong(trial: Trial, asked: Experiment) -> Iterator[str]:
+    """A line for each value that is another one."""
+    result = trial.result
+    if trial.counted is not None:
+        yield from differs("counted", trial.counted, "got.counted", result["got"].get("counted"))
+    yield from differs("connections", trial.connections, "asked.connections", result["asked"]["connections"])
+    try:
+        wanted = find(asked, trial.id)
+    except ValueError:
+        yield "the experiment has no such trial"
+        return
+    point = wanted.point
+    yield from differs("model", trial.model, "the experiment", wanted.arm.model)
+    yield from differs("asked.connections", result["asked"]["connections"], "the experiment", point.connections)
+    yield from differs("asked.streams", result["asked"]["streams"], "the experiment", point.streams)
+    if point.rate_rps is not None:
+        yield from differs("asked.rate_rps", result["asked"]["rate_rps"], "the experiment", point.rate_rps)
