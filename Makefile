@@ -8,7 +8,7 @@ GENERATED := $(PROTOS:.proto=_pb2.py) $(PROTOS:.proto=_pb2.pyi)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test soak testers check lint bench proto lock image-locks images deploy undeploy cluster manifests clean
+.PHONY: help setup demo test soak truth testers check lint bench proto lock image-locks images deploy undeploy cluster manifests clean
 
 help: ## tell what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ test: setup ## run the tests, or only TESTS=tests/cluster
 
 soak: setup ## run the tests that take minutes: every model under many connections, h2spec on every model
 	@$(BIN)/pytest -m soak
+
+COMPARISONS ?= 40
+truth: setup ## check what the measuring engine claims, about 2 hours; in some minutes with COMPARISONS=6
+	@$(BIN)/pytest -m truth --comparisons $(COMPARISONS) tests/truth
 
 # h2spec has no newer tag that Go knows; its own --version says 2.0.0.
 testers: ## install gRPC's and HTTP/2's testers that are written in Go, for the tests that skip without them
