@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.conftest import Release
-from tests.cluster.runs import OPEN_LOOP, RUN_TIMEOUT_S, of_trial, only, run, sweetspot, trials, until_measured
+from tests.cluster.runs import OPEN_LOOP, RUN_TIMEOUT_S, of_trial, only, run, sweetspot, trials, until, until_measured
 from tools.traces import Jaeger, median_first, traced
 
-START_SPREAD_NS = 50_000_000
+START_SPREAD_NS = 250_000_000
+"""Pods start some seconds apart, and drivers that meet a few milliseconds, where the machine has time for them."""
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,9 @@ def test_the_report_shows_waterfalls_of_spans_that_jaeger_had(made: Path) -> Non
 @pytest.mark.timeout(RUN_TIMEOUT_S)
 def test_another_machine_finds_the_same_results(release: Release, made: Path, tmp_path: Path) -> None:
     assert made.name in sweetspot(release, "results", "list", *release.flags).stdout
-    done = sweetspot(release, "results", "pull", made.name, *release.flags, "--results", str(tmp_path))
+    done = sweetspot(
+        release, "results", "pull", made.name, *release.flags, "--results", str(tmp_path), "--despite-noise"
+    )
     assert done.returncode == 0, done.stderr
     for path in (made / "trials").iterdir():
         assert json.loads((tmp_path / made.name / "trials" / path.name).read_text()) == json.loads(path.read_text())
@@ -102,7 +105,7 @@ def test_a_shard_that_was_measured_twice_makes_its_trial_void_for_whoever_reads_
         done = sweetspot(release, "results", "pull", made.name, *release.flags, "--results", str(tmp_path))
     finally:
         release.kubectl("delete", "configmap", twice)
-    assert done.returncode == 1
+    assert done.returncode == 0, done.stderr
     (why,) = (tmp_path / made.name / "trials").glob("*.void")
     assert why.read_text() == "void: shard 0 of 2 wrote 2 results: it was started more than once\n"
 
@@ -112,6 +115,19 @@ def test_a_job_shows_a_table_in_its_log(release: Release, made: Path) -> None:
     log = release.kubectl("logs", "-l", "app.kubernetes.io/component=driver", "--tail", "30")
     assert "shard 0 of 2: 2 connections and its part of the calls" in log
     assert "150 calls planned: 150 ok" in log
+
+
+@pytest.mark.timeout(RUN_TIMEOUT_S)
+def test_each_round_loads_pods_of_its_own_at_all_points(release: Release, tmp_path: Path) -> None:
+    text = (
+        OPEN_LOOP.replace("[4]", "[2, 4]").replace("rounds: 1", "rounds: 2").replace("duration_s: 3", "duration_s: 1")
+    )
+    done = run(release, tmp_path, "--models", "reactor", text=text)
+    assert done.returncode == 0, done.stdout + done.stderr
+    loaded = {str(trial.id): {pod["name"] for pod in trial.pods} for trial in trials(only(tmp_path))}
+    assert loaded["reactor-2-1"] == loaded["reactor-4-1"]
+    assert loaded["reactor-2-2"] == loaded["reactor-4-2"]
+    assert not loaded["reactor-2-1"] & loaded["reactor-2-2"]
 
 
 @pytest.mark.timeout(RUN_TIMEOUT_S)
@@ -139,7 +155,7 @@ def test_calls_that_are_dealt_are_spread_evenly_and_one_connection_leads_to_one_
 
 @pytest.mark.parametrize("who", ["reactor", "backend"])
 @pytest.mark.timeout(RUN_TIMEOUT_S)
-def test_a_service_or_backend_that_ends_unasked_while_it_is_measured_makes_the_trial_void(
+def test_a_service_or_backend_that_ends_unasked_while_it_is_measured_makes_the_trial_void_which_is_repeated(
     who: str, release: Release, tmp_path: Path
 ) -> None:
     text = OPEN_LOOP.replace("duration_s: 3", "duration_s: 15")
@@ -150,9 +166,10 @@ def test_a_service_or_backend_that_ends_unasked_while_it_is_measured_makes_the_t
         kill = "import os, signal; os.kill(1, signal.SIGTERM)"
         release.kubectl("exec", f"deployment/{release.name}-{who}", "--", "python", "-c", kill)
         done = running.result()
-    assert done.returncode == 1
-    assert f"void: pod {release.name}-{who}-" in done.stdout
-    assert "ended with status 0" in done.stdout
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f" is void: pod {release.name}-{who}-" in done.stdout
+    assert "ended with status 0; it is repeated once" in done.stdout
+    assert len(trials(only(tmp_path))) == 1
 
 
 TOO_MUCH = """
@@ -173,21 +190,17 @@ def test_a_service_that_is_killed_for_its_memory_makes_the_trial_void_and_comes_
     release: Release, tmp_path: Path
 ) -> None:
     done = run(release, tmp_path, "--models", "reactor", text=TOO_MUCH)
-    assert done.returncode == 1
+    assert done.returncode == 0, done.stdout + done.stderr
     (why,) = (only(tmp_path) / "trials").glob("*.void")
     assert why.read_text().startswith(f"void: pod {release.name}-reactor-")
     assert why.read_text().endswith(" was OOMKilled\n")
-    assert "1 of 1 trials failed; to run the 1 missing: " in done.stderr
-    assert (
-        sweetspot(
-            release, "results", "pull", only(tmp_path).name, *release.flags, "--results", str(tmp_path)
-        ).returncode
-        == 1
-    )
+    assert "1 of 1 trials is void; to run the 1 missing: " in done.stderr
+    pull = ("results", "pull", only(tmp_path).name, *release.flags, "--results", str(tmp_path))
+    assert [sweetspot(release, *pull, *flags).returncode for flags in ((), ("--strict",))] == [0, 42]
     deployment = f"deployment/{release.name}-reactor"
     release.kubectl("wait", deployment, "--for=condition=Available", "--timeout=60s", timeout_s=90)
     restarts = ("get", "pod", "--selector", "sweetspot.dev/model=reactor", "--output=jsonpath={..restartCount}")
-    assert int(release.kubectl(*restarts)) > 0
+    until(lambda: int(release.kubectl(*restarts)) > 0)
 
 
 @pytest.mark.timeout(RUN_TIMEOUT_S)

@@ -101,6 +101,12 @@ def replace_jaeger(made: Release) -> None:
     made.kubectl("rollout", "status", jaeger, "--timeout=90s", timeout_s=120)
 
 
+def answers(made: Release) -> bool:
+    """Whether its Service leads to Jaeger: it does so some time after the pod is ready."""
+    path = f"/api/v1/namespaces/{made.namespace}/services/{made.name}-jaeger:16686/proxy/api/v3/services"
+    return made.cluster.run("kubectl", "get", "--raw", path).returncode == 0
+
+
 ENDS = {
     "a folder of the pod, and the process ends": ("", end_jaeger),
     "a claim, and the pod goes": (CLAIM, replace_jaeger),
@@ -122,6 +128,7 @@ def test_what_was_traced_is_there_when_jaeger_has_been_started_again(
     before = sweetspot(kept, "traces", str(folder))
     assert before.returncode == 0, before.stdout + before.stderr
     end(kept)
+    until(lambda: answers(kept))
     after = sweetspot(kept, "traces", str(folder))
     assert after.returncode == 0, after.stdout + after.stderr
     assert after.stdout == before.stdout
