@@ -1,6 +1,6 @@
 """Where trials run: what the command asks of a place, and this machine as one. The other is tools/cluster/run.py."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -36,8 +36,8 @@ class Venue(Protocol):
     def measure_all(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path, watcher: Watcher) -> None:
         """Runs those trials and keeps them in the folder."""
 
-    def ground(self, folder: Path) -> AbstractContextManager[Ground]:
-        """Where the cells of a grid run."""
+    def ground(self, folder: Path, tell: Callable[[str], None]) -> AbstractContextManager[Ground]:
+        """Where the cells of a grid run. `tell` is given a line for what a cell has to wait for."""
 
 
 class ThisMachine:
@@ -66,5 +66,6 @@ class ThisMachine:
     def measure_all(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path, watcher: Watcher) -> None:
         run(asked, wanted, Place(folder, self._programs, self._pinning, self._despite_noise), watcher)
 
-    def ground(self, folder: Path) -> AbstractContextManager[Ground]:
+    def ground(self, folder: Path, tell: Callable[[str], None]) -> AbstractContextManager[Ground]:
+        del tell  # nothing waits here
         return local_ground(Place(folder, self._programs, self._pinning))

@@ -7,7 +7,7 @@ pull` or `--resume` find both. Must not know what is shown on a terminal or in a
 import dataclasses
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -129,9 +129,9 @@ class Cluster:
         for cell in here.keys() - there:
             store.keep_cell(api, release, self.run, cell.key, cell_to_json(here[cell], cell.key))
 
-    def ground(self, _folder: Path) -> AbstractContextManager[Ground]:
-        """Where the cells of a grid run. Raises ClusterError."""
-        return nullcontext(cluster_ground(self.place))
+    def ground(self, _folder: Path, tell: Callable[[str], None]) -> AbstractContextManager[Ground]:
+        """Where the cells of a grid run. `tell` is given a line for what a cell waits for. Raises ClusterError."""
+        return nullcontext(cluster_ground(dataclasses.replace(self.place, tell=tell)))
 
     def measure_all(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path, watcher: Watcher) -> None:
         """Runs those trials. One that fails or is void is reported to the watcher, and the next one runs.

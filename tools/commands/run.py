@@ -84,7 +84,7 @@ def _run_scale(asked: Experiment, folder: Path, venue: Venue, console: Console) 
         progress = ScaleProgress(bar)
 
         def search() -> None:
-            with venue.ground(folder) as ground:
+            with venue.ground(folder, progress.waits) as ground:
                 run_cells(asked, wanted, ground, folder, progress)
 
         interrupted = to_its_end(search)

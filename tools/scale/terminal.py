@@ -26,13 +26,19 @@ class ScaleProgress:
         self._progress = progress
         self.failures: list[str] = []
         """One line each."""
+        self._at_hand = ""
 
     def begins(self, cell: Cell) -> None:
-        self._progress.at_hand(f"{cell.plan}: {cell.service} as {cell.shape}")
+        self._at_hand = f"{cell.plan}: {cell.service} as {cell.shape}"
+        self._progress.at_hand(self._at_hand)
 
-    def tried(self, cell: Cell, one: Try) -> None:
+    def waits(self, why: str) -> None:
+        """The cell that runs cannot go on yet; `why` is one line."""
+        self._progress.note(f"{self._at_hand} {why}")
+
+    def tried(self, _cell: Cell, one: Try) -> None:
         rate = f"{count(round(one.rate_rps))} calls/s"
-        self._progress.at_hand(f"{cell.plan}: {cell.service} as {cell.shape}: {rate} {one.missed or 'met'}")
+        self._progress.at_hand(f"{self._at_hand}: {rate} {one.missed or 'met'}")
 
     def ended(self, outcome: Searched | LeftOut) -> None:
         told = f"left out: {outcome.why}" if isinstance(outcome, LeftOut) else interval(outcome)

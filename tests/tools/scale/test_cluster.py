@@ -21,7 +21,9 @@ from tools.cluster.pods import ready
 from tools.scale.cells import Searched
 from tools.scale.cluster import limited
 from tools.scale.results import read_cells
+from tools.scale.terminal import ScaleProgress
 
+NO_ROOM = {"type": "PodScheduled", "status": "False", "message": "0/2 nodes are available: 2 Insufficient cpu."}
 READY = [{"type": "Ready", "status": "True"}]
 GRID = """
 title: How many?
@@ -75,6 +77,24 @@ def run(folder: Path, replicas: str = "[2]", cpus: str = "[0.25]") -> int:
 def only(folder: Path) -> Path:
     (found,) = (folder / "results").iterdir()
     return found
+
+
+def test_what_a_cell_waits_for_is_shown_with_its_name(
+    cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show = ScaleProgress.waits
+
+    def show_and_make_room(progress: ScaleProgress, why: str) -> None:
+        show(progress, why)
+        del cluster.objects["pods"]["load-0"]
+        cluster.on_job = succeed
+        succeed(cluster, next(iter(cluster.objects["jobs"].values())))
+
+    monkeypatch.setattr(ScaleProgress, "waits", show_and_make_room)
+    cluster.on_job = lambda cluster, made: cluster.put_load(made, "load-0", phase="Pending", conditions=[NO_ROOM])
+    assert run(tmp_path) == 0
+    why = "echo: reactor queue_bound=7 as 2 x 0.25 waits: pod load-0 is Pending: 0/2 nodes are available: 2 Insuff"
+    assert why in capsys.readouterr().out
 
 
 def test_a_cells_pods_start_under_its_limit_with_its_options_and_what_was_there_comes_back(
