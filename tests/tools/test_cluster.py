@@ -101,7 +101,7 @@ def test_a_run_leaves_the_same_folder_as_one_on_this_machine(cluster: FakeCluste
     assert (found.model, found.connections, len(found.result["shards"])) == ("reactor", 3, 2)
     assert found.pods[0]["answered"] == found.result["calls"]["ok"]
     assert {path.name for path in only(tmp_path).iterdir()} == {
-        "experiment.yaml", "environment.json", "trials", "traces", "report.html",
+        "experiment.yaml", "environment.json", "trials", "traces", "report.html", "bundle.json",
     }  # fmt: skip
 
 
