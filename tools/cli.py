@@ -75,6 +75,8 @@ def _parser() -> _Parser:
     clustered.add_argument(
         "--keep-pods", action="store_true", default=None, help="do not start services anew in each round"
     )
+    calibrating = commands.add_parser("calibrate", help="measure the driver against a null server", **_EXACT)
+    calibrating.add_argument("--results", type=Path, metavar="DIR", help="where to keep it (results)")
     reporting = commands.add_parser("report", help="write the report of a results folder again", **_EXACT)
     reporting.add_argument("folder", type=Path, metavar="DIR", help="as results/default-20260131T120000Z")
     verifying = commands.add_parser("verify", help="check every file and number of a results folder", **_EXACT)

@@ -58,6 +58,7 @@ class Programs:
     slices: Sequence[str] = (sys.executable, "-m", "services.driver.slices")
     merge: Sequence[str] = (sys.executable, "-m", "services.driver.merge")
     costs: Sequence[str] = (sys.executable, "-m", "services.workload.costs")
+    null_server: Sequence[str] = (sys.executable, "-m", "tools.calibrate.null_server")
 
     def models(self) -> dict[str, str]:
         """Model -> caption. Raises LocalError."""

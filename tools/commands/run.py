@@ -12,6 +12,8 @@ from typing import Any
 from rich.console import Console
 
 from tools import bundle, experiment
+from tools.calibrate import calibration
+from tools.calibrate.calibration import Calibration
 from tools.commands.ending import Tally, exit_status, to_its_end
 from tools.commands.page import write_page
 from tools.experiment import Experiment
@@ -29,6 +31,7 @@ from tools.scale.terminal import ScaleProgress
 from tools.scale.terminal import show as show_cells
 from tools.status import VOID, PlainError
 from tools.terminal import RunProgress
+from tools.units import count
 from tools.venue import ThisMachine, Venue
 from tools.wanted import trials
 
@@ -50,8 +53,11 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     asked = _choose(asked, args.models, venue)
     venue.check(asked)
     described = venue.describe()
+    known = calibration.find(folder.parent, described)
+    if known is not None:
+        _check_rates(asked, *known)
     with locked(folder):
-        _prepare(folder, asked, venue, described)
+        _prepare(folder, asked, venue, described, known[1] if known else None)
         if asked.scale is not None:
             return _run_scale(asked, folder, venue, console)
         return _run_trials(args, asked, folder, venue, console)
@@ -170,7 +176,19 @@ def _choose(asked: Experiment, models: Sequence[str] | None, venue: Venue) -> Ex
     return chosen
 
 
-def _prepare(folder: Path, asked: Experiment, venue: Venue, described: Mapping[str, Any]) -> None:
+def _check_rates(asked: Experiment, where: Path, known: Calibration) -> None:
+    """Raises PlainError for a rate that the driver cannot send on this machine."""
+    for rate_rps in asked.load.rate_rps or ():
+        if rate_rps > known.ceiling_rps:
+            raise PlainError(
+                f"rate_rps: {count(rate_rps)} calls/s is more than the driver can make on this machine, "
+                f"{count(round(known.ceiling_rps))} ({where / calibration.NAME}): ask for less, or calibrate again"
+            )
+
+
+def _prepare(
+    folder: Path, asked: Experiment, venue: Venue, described: Mapping[str, Any], known: Calibration | None
+) -> None:
     """Makes the results folder. Of a run that goes on it warns where the machine or the code is another one."""
     text = json.dumps(described, indent=1) + "\n"
     path = folder / "environment.json"
@@ -180,6 +198,8 @@ def _prepare(folder: Path, asked: Experiment, venue: Venue, described: Mapping[s
         (folder / name).mkdir(exist_ok=True)
     if not path.exists():
         write_whole(path, text)
+        if known is not None:
+            calibration.write(folder, known)
         venue.keep(folder)
     elif path.read_text(encoding="utf-8") != text:
         print(

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 import yaml
 
 from tools import strict_yaml
+from tools.calibrate import calibration
+from tools.calibrate.calibration import Calibration
 from tools.families import family
 from tools.pooling import by_arm_and_point
-from tools.results import Trial, TrialId, read_trials
+from tools.results import BadResultsError, Trial, TrialId, read_trials
 from tools.standings import At, standings
 from tools.words import connections
 
@@ -53,6 +55,8 @@ class Contents:
     environment: Mapping[str, Any]
     experiment: str
     """The experiment as it was written, YAML."""
+    calibration: Calibration | None
+    """Of the driver on that machine, where it was known when the run began."""
     problems: tuple[str, ...]
     """One line for each file that could not be read."""
 
@@ -80,8 +84,17 @@ def read(folder: Path) -> Contents:
         unmeasured=(*void, *missing),
         environment=environment,
         experiment=(folder / "experiment.yaml").read_text(encoding="utf-8") if experiment else "",
+        calibration=_calibration(folder, problems),
         problems=tuple(problems),
     )
+
+
+def _calibration(folder: Path, problems: list[str]) -> Calibration | None:
+    try:
+        return calibration.read(folder)
+    except BadResultsError as error:
+        problems.append(str(error).replace(str(folder / calibration.NAME), calibration.NAME))
+        return None
 
 
 def _void(line: str) -> Unmeasured:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from tools import measures, traces
 from tools.busy import words
+from tools.calibrate.calibration import described
 from tools.report.folder import Contents
 from tools.results import Trial
 from tools.standings import KEEPS_UP
@@ -28,6 +29,7 @@ def notices(contents: Contents) -> list[str]:
             for trial in contents.trials
             for text in _of(trial)
         ),
+        *_driver(contents),
     ]
 
 
@@ -40,6 +42,11 @@ def _unmeasured(contents: Contents) -> Iterator[str]:
 def _different_work(contents: Contents) -> Iterator[str]:
     if len({checksum for trial in contents.trials for checksum in trial.result["checksums"]}) > 1:
         yield "Not every model did the same work: the checksums of their replies differ. Do not compare them."
+
+
+def _driver(contents: Contents) -> Iterator[str]:
+    if contents.calibration is not None:
+        yield f"As calibrated, {described(contents.calibration)}."
 
 
 def _of(trial: Trial) -> Iterator[str]:
