@@ -461,6 +461,17 @@ def test_what_helm_waits_for_is_said_meanwhile_and_fields_of_others_are_taken_ba
     assert len(asked) == 2
 
 
+@pytest.mark.parametrize(("current", "first"), [("kind-mine", "sweetspot run"), ("", "kubectl config use-context")])
+def test_the_next_commands_are_for_the_context_that_was_deployed_to(
+    current: str, first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tools.deploy.release.current_context", lambda: current)
+    monkeypatch.setattr(Release, "helm", lambda *_: "NOTES:\n  sweetspot run default --cluster\n")
+    commands = Release("big", "lab", "kind-mine").notes().splitlines()
+    assert commands[0].strip().startswith(first)
+    assert commands[-1] == "  sweetspot run default --cluster"
+
+
 def test_what_the_dockerfile_copies_is_let_through_to_the_build() -> None:
     given = [file.relative_to(ROOT) for file in sources()]
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)

@@ -5,6 +5,7 @@ Results of runs stay unless their removal is asked for. Must not know how images
 
 import json
 import re
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -131,8 +132,10 @@ class Release(Place):
         return bool(metadata["namespace"] == self.namespace and all(labels.get(key) == it for key, it in selected))
 
     def notes(self) -> str:
-        """What the chart says to do next. Raises ProgramError."""
-        return self.helm("get", "notes", self.name).removeprefix("NOTES:\n").rstrip()
+        """What to do next: what the chart says, which is done in kubectl's current context. Raises ProgramError."""
+        notes = self.helm("get", "notes", self.name).removeprefix("NOTES:\n").rstrip()
+        switch = f"  kubectl config use-context {shlex.quote(self.context)}\n"
+        return notes if self.context == current_context() else f"{switch}{notes}"
 
     def remove(self, say: Callable[[str], None], *, with_results: bool) -> None:
         """Uninstalls it and removes what its Jobs left, and the namespace if `install` made it and it is empty.
@@ -289,12 +292,11 @@ def reachable_context(asked: str) -> str:
     """That context, or where it is empty the current one, whose cluster answers. Raises DeployError."""
     need("kubectl", "next: https://kubernetes.io/docs/tasks/tools")
     need("helm", "next: https://helm.sh/docs/intro/install")
-    try:
-        context = asked or ask("kubectl", "config", "current-context").strip()
-    except ProgramError:
+    context = asked or current_context()
+    if not context:
         raise DeployError(
             "kubectl has no current context: which cluster? next: make cluster, or kubectl config use-context NAME"
-        ) from None
+        )
     try:
         ask("kubectl", "--context", context, "get", "--raw", "/version", "--request-timeout", "10s")
     except ProgramError as error:
@@ -303,6 +305,14 @@ def reachable_context(asked: str) -> str:
             "next: start it, make cluster, or kubectl config use-context NAME"
         ) from None
     return context
+
+
+def current_context() -> str:
+    """Of kubectl; empty where there is none."""
+    try:
+        return ask("kubectl", "config", "current-context").strip()
+    except ProgramError:
+        return ""
 
 
 def check_permission(place: Place) -> None:
