@@ -22,7 +22,7 @@ def answer(trials: Sequence[Trial], void: Sequence[str] = ()) -> str:
     at = compared(standings(trials))
     if at is None:
         if void:
-            return f"Not answered, because every trial is void, as {void[0].removeprefix('void: ')}."
+            return f"Not answered, because every trial is void, as {void[0]}."
         return "Nothing has been measured yet, so there is no answer."
     said = f"At {at.described} {_said(at)}"
     return " ".join([said, *_unranked(at), *_failures(at), *_busy(at), *_void(void)])

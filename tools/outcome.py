@@ -13,7 +13,7 @@ from tools.report.table import COLUMNS, rows, shown
 from tools.results import Found
 from tools.standings import At, compared, standings
 from tools.units import count, duration
-from tools.words import connections, unanswered
+from tools.words import unanswered, where
 
 MOST_PAIRS = 7
 """With more arms, the table and its intervals say it in less room."""
@@ -27,8 +27,7 @@ SHOWN = {
 def show(console: Console, found: Found, report: Path) -> None:
     """The answer, the trials behind it, and last where the report is."""
     console.print()
-    void = [line.partition(": ")[2] for line in found.void]
-    console.print(answer(found.trials, void), style="bold", highlight=False)
+    console.print(answer(found.trials, [why for _, why in found.void]), style="bold", highlight=False)
     console.print()
     points = standings(found.trials)
     if points:
@@ -38,18 +37,18 @@ def show(console: Console, found: Found, report: Path) -> None:
             console.print(line, markup=False, soft_wrap=True)
     for trial in (one.trial for at in points for one in at.standings):
         if busy := words(trial):
-            console.print(f"{trial.arm} at {connections(trial.connections)}: {busy}.", markup=False)
+            console.print(f"{where(trial)}: {busy}.", markup=False)
         if nothing := unanswered(trial):
-            console.print(f"{trial.arm} at {connections(trial.connections)}: {nothing}.", markup=False)
+            console.print(f"{where(trial)}: {nothing}.", markup=False)
         if late_ns := measures.counters_late_ns(trial):
             console.print(
-                f"{trial.arm} at {connections(trial.connections)}: its counters were read {duration(late_ns)} late; "
+                f"{where(trial)}: its counters were read {duration(late_ns)} late; "
                 "do not trust its CPU, memory and switches.",
                 markup=False,
             )
         if lost := measures.lost_updates(trial):
             console.print(
-                f"{trial.arm} at {connections(trial.connections)}: nothing keeps its transfers apart: "
+                f"{where(trial)}: nothing keeps its transfers apart: "
                 f"at least {count(lost)} updates of accounts were lost.",
                 markup=False,
             )

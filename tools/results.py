@@ -16,9 +16,10 @@ from google.protobuf import json_format
 from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tools import whole
+from tools.experiment import Point
 from tools.status import PlainError
 
-VERSION = 2
+VERSION = 3
 
 
 class BadResultsError(PlainError):
@@ -52,8 +53,8 @@ class Trial:
     id: TrialId
     model: str
     """The row of MODELS, as `thread_pool`."""
-    connections: int
-    """Connections asked for."""
+    load: Mapping[str, Any]
+    """Axis -> value, as Point.values has them."""
     result: Mapping[str, Any]
     """The driver's result (services/driver/result.schema.json)."""
     before: SnapshotReply
@@ -76,6 +77,16 @@ class Trial:
         """What it is a trial of: a model, unless the experiment names arms."""
         return self.id.arm
 
+    @property
+    def point(self) -> Point:
+        """Where it was measured."""
+        return Point(name=self.id.point, **self.load)
+
+    @property
+    def connections(self) -> int:
+        """Connections asked for."""
+        return self.point.connections
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -85,8 +96,8 @@ class Found:
     """By arm, then connections, point and round."""
     problems: tuple[str, ...]
     """One line for each trial whose file could not be read."""
-    void: tuple[str, ...] = ()
-    """One line for each that was loaded in vain."""
+    void: tuple[tuple[TrialId, str], ...] = ()
+    """Each that was loaded in vain, and why, in one line."""
 
 
 def trial_path(folder: Path, trial: TrialId) -> Path:
@@ -120,7 +131,7 @@ def to_json(trial: Trial, where: str) -> dict[str, Any]:
         "point": trial.id.point,
         "round": trial.id.round,
         "model": trial.model,
-        "connections": trial.connections,
+        "load": dict(trial.load),
         "result": trial.result,
         "before": json_format.MessageToDict(trial.before, preserving_proto_field_name=True),
         "after": json_format.MessageToDict(trial.after, preserving_proto_field_name=True),
@@ -164,7 +175,7 @@ def from_json(content: Any, where: str) -> Trial:
     return Trial(
         TrialId(content["arm"], content["point"], content["round"]),
         content["model"],
-        content["connections"],
+        content["load"],
         content["result"],
         before,
         after,
@@ -183,11 +194,13 @@ def read_trials(folder: Path) -> Found:
     """
     if not (folder / "trials").is_dir():
         raise BadResultsError(f"{folder}: not a results folder (it has no trials/)")
-    trials, problems = [], []
-    void = [
-        f"{path.stem}: {path.read_text(encoding='utf-8', errors='replace').strip()}"
-        for path in (folder / "trials").glob("*.void")
-    ]
+    trials, void, problems = [], [], []
+    for path in (folder / "trials").glob("*.void"):
+        why = path.read_text(encoding="utf-8", errors="replace").strip().removeprefix("void: ")
+        try:
+            void.append((TrialId.parse(path.stem), why))
+        except ValueError:
+            problems.append(f"trials/{path.name}: its name is not ARM-POINT-ROUND.void")
     for path in (folder / "trials").glob("*.json"):
         try:
             trials.append(read_trial(path))

@@ -208,11 +208,10 @@ class _Load:
         result = self.stand.driver().close(str(self.wanted.id))
         if result is None:
             raise LocalError("driver: it made no slice")
-        point = self.wanted.point
         return Trial(
             self.wanted.id,
             self.wanted.arm.model,
-            point.connections,
+            self.wanted.point.values,
             result,
             self.before,
             after,

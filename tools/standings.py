@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tools import measures
+from tools.experiment import Point
 from tools.pooling import pooled
 from tools.results import Trial
 from tools.stats.best import best_group
@@ -17,7 +18,6 @@ from tools.stats.estimate import Estimate
 from tools.stats.interval import estimate
 from tools.stats.series import Place, Series
 from tools.stats.verdict import Better
-from tools.units import count
 from tools.words import clients
 
 Rank = Literal["best", "tied", "behind", "unranked"]
@@ -45,6 +45,8 @@ class Standing:
     """Of the measure that ranks: one for each block, or for each round."""
     value: Estimate | None
     """Their mean; None where there is none."""
+    rate: Estimate | None
+    """In calls a second; None where it has none of a steady service for all."""
     why: str
     """Why it is not ranked, in a few words; empty where it is."""
 
@@ -58,15 +60,16 @@ class Standing:
 class At:
     """One point."""
 
-    point: str
-    """Its name."""
-    connections: int
-    described: str
-    """As `100 connections, 400 calls/s`."""
+    point: Point
     measure: Literal["rate", "p99"]
     """What ranks: calls a second, higher is better; or latency in ns where all keep up with an open loop."""
     standings: tuple[Standing, ...]
     """The best first, those that are not ranked last."""
+
+    @property
+    def described(self) -> str:
+        """As `100 connections, 400 calls/s`."""
+        return self.point.described
 
     @property
     def ranked(self) -> tuple[Standing, ...]:
@@ -80,12 +83,12 @@ class At:
 
 
 def standings(trials: Sequence[Trial]) -> tuple[At, ...]:
-    """Every point that something was measured at, by connections and then by its load."""
+    """Every point that something was measured at, in ascending order of its values."""
     points: dict[str, list[Trial]] = {}
     for trial in trials:
         points.setdefault(trial.id.point, []).append(trial)
     found = [_at(of_point) for of_point in points.values()]
-    return tuple(sorted(found, key=lambda at: (at.connections, at.standings[0].trial.result["asked"]["rate_rps"] or 0)))
+    return tuple(sorted(found, key=lambda at: at.point.order))
 
 
 def compared(found: Sequence[At]) -> At | None:
@@ -125,16 +128,14 @@ def _at(trials: Sequence[Trial]) -> At:
             rounds=len(rounds),
             rank=ranks.get(arm, "unranked"),
             values=series[arm],
-            value=estimate(series[arm]) if series[arm].values else None,
+            value=_estimate(series[arm]),
+            rate=None if whys[arm] else _estimate(_series(arm, rounds, _rates)),
             why=whys[arm] or ("" if arm in ranks else "too few calls"),
         )
         for arm, rounds in of_arm.items()
     ]
-    first = trials[0]
     return At(
-        point=first.id.point,
-        connections=first.connections,
-        described=described(first),
+        point=trials[0].point,
         measure="p99" if by_p99 else "rate",
         standings=tuple(sorted(found, key=lambda one: _order(one, lower=by_p99))),
     )
@@ -146,18 +147,6 @@ def keeps_up(trial: Trial) -> bool:
     return asked_rps is not None and measures.rate_rps(trial) >= asked_rps * KEEPS_UP
 
 
-def described(trial: Trial) -> str:
-    """The point of a trial, as `100 connections, 400 calls/s`."""
-    asked = trial.result["asked"]
-    connections = f"{count(trial.connections)} connection{'' if trial.connections == 1 else 's'}"
-    return connections if asked["loop"] == "closed" else f"{connections}, {_load(asked)}"
-
-
-def _load(asked: dict[str, object]) -> str:
-    rate_rps = asked["rate_rps"]
-    return f"{count(float(str(rate_rps)))} calls/s" if rate_rps else f"schedule {asked.get('schedule')}"
-
-
 def _why_unranked(trial: Trial, most_served: float) -> str:
     if not measures.rate_rps(trial):
         return "answered no call"
@@ -165,6 +154,10 @@ def _why_unranked(trial: Trial, most_served: float) -> str:
     if served is not None and served[0] / served[1] < most_served - FEWER_CLIENTS:
         return f"served {clients(served)} clients"
     return START_UP if unsteady(trial) else ""
+
+
+def _estimate(series: Series) -> Estimate | None:
+    return estimate(series) if series.values else None
 
 
 def _series(arm: str, rounds: Sequence[Trial], value: Callable[[Trial], dict[Place, float]]) -> Series:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from tools import measures, traces
+from tools.experiment import Point
 from tools.progress import Progress
 from tools.results import Trial, TrialId
 from tools.traces import Jaeger, Tally, Traced
 from tools.units import count, duration
 from tools.wanted import Wanted
-from tools.words import connections, unanswered
+from tools.words import unanswered, where
 
 if TYPE_CHECKING:
     from tools.cluster.overview import Overview
@@ -37,18 +38,18 @@ class RunProgress:
         said = unanswered(trial) or f"{count(round(measures.rate_rps(trial))):>7} calls/s"
         if p99 is not None:
             said += f"   p99 {duration(p99.ns, is_bound=p99.is_bound)}"
-        self._tell(trial.id, trial.connections, said)
+        self._tell(trial.id, trial.point, said)
 
     def void(self, trial: Wanted, why: str) -> None:
         self.voids += 1
-        self._tell(trial.id, trial.point.connections, f"void: {why}")
+        self._tell(trial.id, trial.point, f"void: {why}")
 
     def failed(self, trial: Wanted, why: str) -> None:
         self.failures.append(f"{trial.described} failed: {why}")
-        self._tell(trial.id, trial.point.connections, f"failed: {why}")
+        self._tell(trial.id, trial.point, f"failed: {why}")
 
-    def _tell(self, trial: TrialId, number: int, what: str) -> None:
-        self._progress.ended(f"{trial.arm:22}  {connections(number):>17}  round {trial.round}  {what}")
+    def _tell(self, trial: TrialId, point: Point, what: str) -> None:
+        self._progress.ended(f"{trial.arm:22}  {point.described:>17}  round {trial.round}  {what}")
 
 
 def show_kept(console: Console, runs: "Sequence[Overview]") -> None:
@@ -75,7 +76,7 @@ def show_traces(console: Console, trial: Trial, tally: Sequence[Tally], missing:
         say(f"  {name:>14}  {duration(call.latency_ns):>9}  {jaeger.trace(call)}  {call.status}")
 
     calls = traces.traced(trial)
-    say(f"\n{trial.arm} at {connections(trial.connections)}: {traces.drawn(trial)}")
+    say(f"\n{where(trial)}: {traces.drawn(trial)}")
     if calls:
         link("median", traces.median(calls))
         for place, call in enumerate(traces.slowest(calls), 1):

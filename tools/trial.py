@@ -129,9 +129,7 @@ def measure(
                 raise BusyMachineError(f"{words_for(others.share)}; {error}") from error
             raise
     result: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
-    return Trial(
-        wanted.id, wanted.arm.model, wanted.point.connections, result, before, after, others_share=others.share
-    )
+    return Trial(wanted.id, wanted.arm.model, wanted.point.values, result, before, after, others_share=others.share)
 
 
 def others_of(

@@ -10,6 +10,11 @@ def connections(number: int) -> str:
     return f"{count(number)} connection{'' if number == 1 else 's'}"
 
 
+def where(trial: Trial) -> str:
+    """`reactor at 100 connections, 400 calls/s`."""
+    return f"{trial.arm} at {trial.point.described}"
+
+
 def clients(served: tuple[int, int]) -> str:
     """`1 of 100`, for clients served of those that had a call to send."""
     return f"{count(served[0])} of {count(served[1])}"

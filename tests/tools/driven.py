@@ -76,7 +76,7 @@ def trial(asked: Experiment, wanted: Wanted, speed: float, dice: random.Random, 
     before = SnapshotReply(model=wanted.arm.model, processes=1, cpu_user_ns=10**9)
     after = SnapshotReply(model=wanted.arm.model, processes=1, cpu_user_ns=10**9 + cpu_ns, pss_bytes=30_000_000)
     counted = made["got"]["counted"]
-    return Trial(wanted.id, wanted.arm.model, wanted.point.connections, made, before, after, counted=counted)
+    return Trial(wanted.id, wanted.arm.model, wanted.point.values, made, before, after, counted=counted)
 
 
 def result(asked: Experiment, wanted: Wanted, speed: float, dice: random.Random, noise: float = 0.02) -> dict[str, Any]:

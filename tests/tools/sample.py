@@ -8,13 +8,14 @@ import json
 import random
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hdrh.histogram import HdrHistogram
 from sweetspot.v1.control_pb2 import SnapshotReply
 
+from tools.experiment import Point
 from tools.results import Trial, TrialId, write_trial
 
 
@@ -70,6 +71,14 @@ def make(
         )
     )
     return folder
+
+
+def at(point: Point, one: Trial) -> Trial:
+    """The same trial at another point."""
+    asked = {key: getattr(point, key) for key in ("connections", "streams", "rate_rps")}
+    asked["loop"] = "open" if point.streams is None else "closed"
+    result = {**one.result, "asked": {**one.result["asked"], **asked}}
+    return replace(one, id=TrialId(one.arm, point.name, one.id.round), load=point.values, result=result)
 
 
 def trial(model: str, connections: int, number: int = 1, **changes: Any) -> Trial:
@@ -154,7 +163,10 @@ def trial(model: str, connections: int, number: int = 1, **changes: Any) -> Tria
         after.loop_lag_max_ns = int(2e6 * connections**0.5)
     for part in ("got", "asked"):
         changes[part] = result[part] | changes.get(part, {})
-    return Trial(TrialId(model, str(connections), number), model, connections, {**result, **changes}, before, after)
+    result |= changes
+    asked = {axis: result["asked"][axis] for axis in ("connections", "streams", "rate_rps")}
+    load = {axis: value for axis, value in asked.items() if value is not None}
+    return Trial(TrialId(model, str(connections), number), model, load, result, before, after)
 
 
 def clients(asked: int, served: int, answered: int, *, calls_of_unserved: int = 0) -> dict[str, Any]:

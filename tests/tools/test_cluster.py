@@ -27,7 +27,7 @@ from tools.results import TrialId, read_trials
 from tools.wanted import only as only_trial
 
 MINE = "title: Why?\nmodels: [{models}]\nconnections: [{connections}]\nplan: {{}}\nrounds: {rounds}\n{more}"
-NAMED = {"trial": "reactor-3-1", "model": "reactor", "connections": 3}
+NAMED = {"trial": "reactor-3-1", "model": "reactor", "load": {"connections": 3}}
 ROOT = Path(__file__).parents[2]
 RESULTS: dict[int, list[Any]] = {}
 
@@ -45,7 +45,7 @@ def parts(shards: int, **changes: Any) -> list[Object]:
         {
             "trial": "reactor-3-1",
             "model": "reactor",
-            "connections": 3,
+            "load": {"connections": 3},
             **(nothing if number else service),
             **common,
             "result": result,
@@ -60,7 +60,7 @@ def succeed(cluster: FakeCluster, made: Object) -> None:
     for number, part in enumerate(parts(made["spec"]["completions"])):
         cluster.keep_part(
             made,
-            {**part, "trial": str(trial_), "model": trial_.arm, "connections": int(trial_.point)},
+            {**part, "trial": str(trial_), "model": trial_.arm, "load": {"connections": int(trial_.point)}},
             str(number),
         )
     cluster.end_job(made)

@@ -21,7 +21,7 @@ def test_a_trial_is_kept_under_its_arm_point_and_round(tmp_path: Path) -> None:
 def test_a_trial_is_kept_or_void_as_was_said_last(tmp_path: Path) -> None:
     path = write_trial(tmp_path, trial("reactor", 10))
     write_void(tmp_path, TrialId("reactor", "10"), "it crashed")
-    assert read_trials(tmp_path) == Found((), (), void=("reactor-10-1: void: it crashed",))
+    assert read_trials(tmp_path) == Found((), (), void=((TrialId("reactor", "10"), "it crashed"),))
     write_trial(tmp_path, trial("reactor", 10))
     assert list(path.parent.iterdir()) == [path]
 

@@ -260,7 +260,7 @@ def _run(
     part = {
         "trial": str(wanted.id),
         "model": wanted.arm.model,
-        "connections": wanted.point.connections,
+        "load": wanted.point.values,
         "experiment": environ["EXPERIMENT"],
         "result": result,
         "driver_cpus": int(environ["CPU_MILLIS"]) / 1000,

@@ -251,7 +251,7 @@ def assemble(found: Sequence[Part], programs: Programs) -> Trial:
     trial = Trial(
         TrialId.parse(first["trial"]),
         model=first["model"],
-        connections=first["connections"],
+        load=first["load"],
         result=result,
         before=before,
         after=after,

@@ -61,6 +61,17 @@ class Point(Struct, frozen=True, kw_only=True, omit_defaults=True):
     idle: int = 0
 
     @property
+    def values(self) -> dict[str, float]:
+        """Axis -> its value, of the axes that the point sets."""
+        axes = {axis: getattr(self, axis) for axis in AXES}
+        return {axis: value for axis, value in axes.items() if value is not None}
+
+    @property
+    def order(self) -> tuple[float, ...]:
+        """What points are sorted by: their values, in the order of the axes."""
+        return tuple(self.values.get(axis, 0) for axis in AXES)
+
+    @property
     def described(self) -> str:
         """`100 connections, 400 calls/s`: only what it sets beyond the defaults."""
         parts = [f"{self.connections:,} connection{'' if self.connections == 1 else 's'}"]

@@ -8,7 +8,6 @@ from tools.report.spans import Span, read_spans
 from tools.report.waterfall import Waterfall, waterfall
 from tools.results import Trial
 from tools.traces import CANDIDATES, FORWARDED, Jaeger, Traced, drawn, median_first, traced, without_spans
-from tools.words import connections
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ def shown_calls(folder: Path, trials: Sequence[Trial], run: str | None = None) -
 
 
 def _shown(folder: Path, trial: Trial, calls: Sequence[Traced], spans: Mapping[str, Sequence[Span]]) -> Shown:
-    where = f"at {connections(trial.connections)}"
+    where = f"at {trial.point.described}"
     if not calls:
         return Shown(trial.arm, [], f"No call was traced {where}.")
     median, slowest = (_first_with_spans(order, spans) for order in (median_first(calls), calls[::-1]))

@@ -1,26 +1,30 @@
-"""What each figure of the report shows over the number of connections. Must not know HTML."""
+"""What the curves of the report show along an axis of the load. Must not know HTML."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from tools import measures
-from tools.report.curve import percentile_curve
+from tools.report.axes import WORDS, Group, along, groups
+from tools.report.distribution import distribution
 from tools.report.folder import Contents
 from tools.report.plots import axis, curves
-from tools.report.plots.axis import Axis
 from tools.report.plots.curves import Line, Point
 from tools.report.plots.figure import Figure, View
 from tools.results import Trial
+from tools.standings import Standing
+from tools.stats.estimate import Estimate
 from tools.units import count, duration, share, three_digits
 
 PERCENTILES = {"p50": "p50", "p90": "p90", "p99": "p99", "p999": "p99.9"}
+
+PER_CONNECTION = "for each added connection (lower is better)"
 
 Text = Callable[[float], str]
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One number of a trial."""
+    """One number of an arm at a point."""
 
     label: str
     title: str
@@ -30,19 +34,47 @@ class Measure:
     log: bool = False
     is_bound: Callable[[Trial], bool] = lambda _: False
     """The number is more than `value`."""
+    interval: Callable[[Standing], Estimate | None] = lambda _: None
+    """Where its ends are known."""
+    is_figure: Callable[[Standing], bool] = lambda _: True
+    """Whether the arm has such a figure there; a gap where it has none."""
 
 
-def figures(contents: Contents) -> tuple[list[Figure], list[str]]:
-    """Every figure of the report, and a line for each histogram that could not be decoded."""
+@dataclass(frozen=True, slots=True)
+class Plots:
+    """Figures of one set of curves."""
+
+    label: str
+    """The values of the other axes; empty where there are none."""
+    figures: Sequence[Figure]
+
+
+def plots(contents: Contents) -> tuple[list[Plots], list[str]]:
+    """Every set of curves, and a line for each histogram that could not be decoded."""
     if not contents.trials:
         return [], []
-    distribution, problems = _distribution(contents)
+    found, problems = [], []
+    for number, group in enumerate(groups(contents.asked)):
+        made, unread = _figures(contents, group, f"-at{number}" if number else "")
+        found.append(Plots(group.label, made))
+        problems += unread
+    return found, problems
+
+
+def _figures(contents: Contents, group: Group, suffix: str) -> tuple[list[Figure], list[str]]:
+    """`suffix` tells the names of figures of several groups apart."""
+    distributed, problems = distribution(contents, group, suffix)
+    over = along(contents.asked)
+    if over is None:
+        return [distributed], problems
+    plotted = _Along(contents, group, over)
 
     def figure(
         name: str, title: str, caption: str, chooser: str, measured: Iterable[Measure], *, selected: int = 0
     ) -> Figure:
-        views = [_over_connections(contents, title, each) for each in measured]
-        return Figure(name, title, caption, chooser, views, selected)
+        return Figure(
+            f"{name}{suffix}", title, caption, chooser, [plotted.view(title, each) for each in measured], selected
+        )
 
     fewest = {
         arm: min((trial for trial in contents.trials if trial.arm == arm), key=lambda trial: trial.connections)
@@ -56,10 +88,18 @@ def figures(contents: Contents) -> tuple[list[Figure], list[str]]:
         figure(
             "throughput",
             "Throughput",
-            "Calls answered OK, and the share of calls that failed.",
+            "Calls answered OK, and the share of calls that failed. A bar is a 95 % interval. An arm has no rate while "
+            "it starts up, or where it serves fewer clients than others.",
             "Calls",
             [
-                Measure("answered", "calls/s (higher is better)", measures.rate_rps, lambda value: count(round(value))),
+                Measure(
+                    "answered",
+                    "calls/s (higher is better)",
+                    measures.rate_rps,
+                    lambda value: count(round(value)),
+                    interval=lambda one: one.rate,
+                    is_figure=lambda one: one.rate is not None or not measures.rate_rps(one.trial),
+                ),
                 Measure("failed", "share of calls (lower is better)", measures.failed_share, _share),
             ],
         ),
@@ -71,7 +111,7 @@ def figures(contents: Contents) -> tuple[list[Figure], list[str]]:
             [_percentile(key, label) for key, label in PERCENTILES.items()],
             selected=list(PERCENTILES).index("p99"),
         ),
-        distribution,
+        distributed,
         figure(
             "memory",
             "Memory",
@@ -81,7 +121,7 @@ def figures(contents: Contents) -> tuple[list[Figure], list[str]]:
                 Measure(
                     "total", "MiB (lower is better)", lambda trial: _scaled(measures.pss_bytes(trial), 1024**2), _mib
                 ),
-                Measure("per connection", "for each added connection (lower is better)", per_connection, _kib),
+                *([Measure("per connection", PER_CONNECTION, per_connection, _kib)] if over == "connections" else []),
             ],
         ),
         figure(
@@ -124,76 +164,59 @@ def _per_call(label: str, unit: str, text: Text, *counters: str) -> Measure:
     return Measure(label, f"{unit} (lower is better)", lambda trial: measures.per_call(trial, *counters), text)
 
 
-def _over_connections(contents: Contents, title: str, measure: Measure) -> View:
-    of = {(trial.arm, trial.connections): measure.value(trial) for trial in contents.trials}
-    bounds = {(trial.arm, trial.connections) for trial in contents.trials if measure.is_bound(trial)}
+@dataclass(frozen=True, slots=True)
+class _Along:
+    """One set of curves."""
 
-    def point(arm: str, connections: int) -> Point:
-        value = of.get((arm, connections))
-        more = "> " if (arm, connections) in bounds else ""
-        return Point(connections, value, text="" if value is None else more + measure.text(value))
+    contents: Contents
+    group: Group
+    over: str
+    """The axis."""
 
-    lines = [
-        Line(arm, family, [point(arm, number) for number in contents.connections])
-        for arm, family in contents.families.items()
-    ]
-    known = [value for value in of.values() if value is not None]
-    plot = curves.draw(
-        lines,
-        x=axis.marked([(number, count(number)) for number in contents.connections], log=True),
-        y=axis.logarithmic(known, measure.text) if measure.log else axis.linear(known, measure.text),
-        title=f"{title}, {measure.label}",
-        x_title="connections",
-        y_title=measure.title,
-    )
-    return View(measure.label, plot)
-
-
-def _distribution(contents: Contents) -> tuple[Figure, list[str]]:
-    views, problems = [], []
-    for connections in contents.connections:
-        lines = []
-        for trial in contents.trials:
-            if trial.connections != connections or not trial.result["latency_ns"]["histogram"]:
-                continue
-            try:
-                curve = percentile_curve(trial.result["latency_ns"]["histogram"], measures.answered_share(trial))
-            except ValueError as error:
-                problems.append(f"{trial.arm} at {count(connections)} connections: latency histogram: {error}")
-                continue
-            points = [_slower(one_in, ns) for one_in, ns in curve]
-            lines.append(Line(trial.arm, contents.families[trial.arm], points))
+    def view(self, title: str, measure: Measure) -> View:
+        """The curves of one measure."""
+        words = WORDS[self.over]
+        at = {one.point.name: one.standings for one in self.contents.points}
+        places = [(point, point.values[self.over]) for point in self.group.points if self.over in point.values]
+        drawn = {
+            (one.arm, point.name): _point(one, place, measure)
+            for point, place in places
+            for one in at.get(point.name, ())
+        }
+        lines = [
+            Line(arm, family, [drawn.get((arm, point.name), Point(place, None)) for point, place in places])
+            for arm, family in self.contents.families.items()
+        ]
+        ends = [end for point in drawn.values() for end in (point.y, point.low, point.high) if end is not None]
+        numbers = sorted({place for _, place in places})
         plot = curves.draw(
             lines,
-            x=_odds([point.x for line in lines for point in line.points]),
-            y=axis.logarithmic((point.y for line in lines for point in line.points if point.y), duration),
-            title=f"Latency distribution at {count(connections)} connections",
-            x_title="share of calls that took this long or less",
-            y_title="latency (lower is better)",
+            x=axis.marked([(number, words.tick(number)) for number in numbers], log=_is_wide(numbers)),
+            y=axis.logarithmic(ends, measure.text) if measure.log else axis.linear(ends, measure.text),
+            title=f"{title}, {measure.label}{_at(self.group)}",
+            x_title=words.title,
+            y_title=measure.title,
         )
-        views.append(View(f"{count(connections)} conn.", plot))
-    return Figure(
-        "distribution",
-        "Latency distribution",
-        "How slow the slowest calls are: at 99 %, one call in a hundred took longer or got no answer. Ends at the "
-        "slowest answer.",
-        "Connections",
-        views,
-        selected=len(views) - 1,
-    ), problems
+        return View(measure.label, plot)
 
 
-def _slower(one_in: float, ns: float) -> Point:
-    """A point of the distribution, with its value at 0, 90, 99 % and so on."""
-    decade = abs(one_in - float(f"1e{len(str(round(one_in))) - 1}")) < 1e-6 * one_in
-    return Point(one_in, ns, text=duration(ns) if decade else "")
+def _point(one: Standing, place: float, measure: Measure) -> Point:
+    value = measure.value(one.trial)
+    if value is None or not measure.is_figure(one):
+        return Point(place, None)
+    known = measure.interval(one)
+    low, high = (known.low, known.high) if known else (None, None)
+    more = "> " if measure.is_bound(one.trial) else ""
+    return Point(place, value, low, high, text=more + measure.text(value))
 
 
-def _odds(odds: list[float]) -> Axis:
-    """From 0 % on, one tick for each further 9."""
-    highest = max(odds, default=10.0)
-    ticks = [(10.0**digits, "0 %" if not digits else f"{100 - 100 / 10**digits:.7g} %") for digits in range(8)]
-    return Axis(1.0, highest, tuple(tick for tick in ticks if tick[0] <= highest), log=True)
+def _is_wide(numbers: Sequence[float]) -> bool:
+    """Whether equal steps would press the lower values together."""
+    return 0 < numbers[0] <= numbers[-1] / 10
+
+
+def _at(group: Group) -> str:
+    return f" at {group.label}" if group.label else ""
 
 
 def _scaled(value: float | None, unit: float) -> float | None:

@@ -3,27 +3,28 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import yaml
 
 from tools import strict_yaml
 from tools.calibrate import calibration
 from tools.calibrate.calibration import Calibration
+from tools.experiment import Load, Point, points
 from tools.families import family
 from tools.pooling import by_arm_and_point
 from tools.results import BadResultsError, Trial, TrialId, read_trials
 from tools.standings import At, standings
-from tools.words import connections
 
 
 class Unmeasured(NamedTuple):
     """What has no result."""
 
     arm: str
-    connections: int
+    at: str
+    """The point, as `10 connections`."""
     round: int | None
     """None: no round has a result."""
     why: str
@@ -32,7 +33,7 @@ class Unmeasured(NamedTuple):
     @property
     def described(self) -> str:
         """As `reactor at 10 connections, round 2`."""
-        return f"{self.arm} at {connections(self.connections)}{f', round {self.round}' if self.round else ''}"
+        return f"{self.arm} at {self.at}{f', round {self.round}' if self.round else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,10 @@ class Contents:
     """Each trial."""
     families: Mapping[str, str]
     """Arm -> the family of its model, in the experiment's order."""
-    connections: tuple[int, ...]
-    """Ascending."""
+    asked: tuple[Point, ...]
+    """Every point that the experiment asks for, or that a trial was made at, ascending."""
     unmeasured: tuple[Unmeasured, ...]
-    """Each void trial; and each arm and number of connections without a trial that the experiment asks for (without an
-    experiment: that the other trials suggest)."""
+    """Each void trial; and each arm that has no trial at an asked point."""
     environment: Mapping[str, Any]
     experiment: str
     """The experiment as it was written, YAML."""
@@ -65,23 +65,30 @@ def read(folder: Path) -> Contents:
     """Reads what is there; a file that is broken or missing becomes a problem. Raises BadResultsError."""
     found = read_trials(folder)
     problems = list(found.problems)
-    void = sorted(_void(line) for line in found.void)
     environment = _parse(folder / "environment.json", json.loads, problems)
     experiment = _parse(folder / "experiment.yaml", strict_yaml.load, problems)
     model_of = {arm: (asked or {}).get("model", arm) for arm, asked in experiment.get("arms", {}).items()}
-    model_of |= {one.arm: model_of.get(one.arm, one.arm) for one in void}
+    model_of |= {trial.arm: model_of.get(trial.arm, trial.arm) for trial, _ in found.void}
     model_of |= {trial.arm: trial.model for trial in found.trials}
-    asked = [number for number in _list(experiment.get("load", {}), "connections") if isinstance(number, int)]
-    known = {(trial.arm, trial.connections) for trial in found.trials} | {(one.arm, one.connections) for one in void}
-    numbers = sorted({*asked, *(number for _, number in known)})
-    missing = [Unmeasured(*pair, None, "no trial") for pair in product(model_of, numbers) if pair not in known]
+    asked = {trial.id.point: trial.point for trial in found.trials} | _asked(experiment, problems)
+    ordered = sorted(asked.values(), key=lambda point: point.order)
+    known = {(trial.arm, trial.point) for trial in (*(trial.id for trial in found.trials), *dict(found.void))}
+    unmeasured = [
+        *(Unmeasured(trial.arm, _at(asked, trial), trial.round, f"void: {why}") for trial, why in found.void),
+        *(
+            Unmeasured(arm, point.described, None, "no trial")
+            for arm in model_of
+            for point in ordered
+            if (arm, point.name) not in known
+        ),
+    ]
     return Contents(
         trials=tuple(by_arm_and_point(found.trials)),
         points=standings(found.trials),
         rounds=found.trials,
         families={arm: family(model) for arm, model in model_of.items()},
-        connections=tuple(numbers),
-        unmeasured=(*void, *missing),
+        asked=tuple(ordered),
+        unmeasured=tuple(unmeasured),
         environment=environment,
         experiment=(folder / "experiment.yaml").read_text(encoding="utf-8") if experiment else "",
         calibration=_calibration(folder, problems),
@@ -97,12 +104,20 @@ def _calibration(folder: Path, problems: list[str]) -> Calibration | None:
         return None
 
 
-def _void(line: str) -> Unmeasured:
-    """Of a line as `reactor-10-2: void: why`."""
-    name, _, why = line.partition(": ")
-    trial = TrialId.parse(name)
-    # The name of a point begins with its connections (tools/experiment/load.py).
-    return Unmeasured(trial.arm, int(trial.point.partition("-")[0]), trial.round, why)
+def _asked(experiment: Mapping[str, Any], problems: list[str]) -> dict[str, Point]:
+    """Name -> point. Needs the load alone, so that a model which is not there any more does no harm."""
+    if not experiment:
+        return {}
+    try:
+        load = msgspec.convert(experiment.get("load"), Load)
+    except msgspec.ValidationError as error:
+        problems.append(f"experiment.yaml: load: {error}")
+        return {}
+    return {point.name: point for point in points(load)}
+
+
+def _at(asked: Mapping[str, Point], trial: TrialId) -> str:
+    return asked[trial.point].described if trial.point in asked else f"point {trial.point}"
 
 
 def _parse(path: Path, parser: Any, problems: list[str]) -> Mapping[str, Any]:
@@ -118,8 +133,3 @@ def _parse(path: Path, parser: Any, problems: list[str]) -> Mapping[str, Any]:
         problems.append(f"{path.name}: not a mapping")
         return {}
     return content
-
-
-def _list(content: Mapping[str, Any], key: str) -> list[Any]:
-    value = content.get(key)
-    return value if isinstance(value, list) else []

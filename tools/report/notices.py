@@ -12,7 +12,7 @@ from tools.report.folder import Contents
 from tools.results import Trial
 from tools.standings import KEEPS_UP
 from tools.units import count, duration, share, three_digits
-from tools.words import connections, unanswered
+from tools.words import connections, unanswered, where
 
 START_SPREAD_NS = 50_000_000
 """Shards that begin further apart than this did not make the load that was asked."""
@@ -24,11 +24,7 @@ def notices(contents: Contents) -> list[str]:
         *contents.problems,
         *_unmeasured(contents),
         *_different_work(contents),
-        *(
-            f"{trial.arm} at {connections(trial.connections)}: {text}"
-            for trial in contents.trials
-            for text in _of(trial)
-        ),
+        *(f"{where(trial)}: {text}" for trial in contents.trials for text in _of(trial)),
         *_driver(contents),
     ]
 

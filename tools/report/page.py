@@ -8,7 +8,7 @@ import yaml
 from tools import bundle
 from tools.answer import answer
 from tools.families import grouped
-from tools.report import calls, figures, folder, notices, picture, pods, table
+from tools.report import axes, calls, figures, folder, notices, picture, pods, table
 from tools.report.definitions import DEFINITIONS
 from tools.report.rendering import environment
 from tools.results import write_whole
@@ -31,7 +31,8 @@ def render(results: Path) -> str:
     contents = folder.read(results)
     at = compared(contents.points)
     found = at.standings if at else ()
-    drawn, plot_problems = figures.figures(contents)
+    drawn, plot_problems = figures.plots(contents)
+    over = axes.along(contents.asked)
     cluster = contents.environment.get("cluster", {}) if contents.environment.get("jaeger") else {}
     shown, trace_problems = calls.shown_calls(results, [one.trial for one in found], cluster.get("run"))
     return (
@@ -52,7 +53,8 @@ def render(results: Path) -> str:
             unmeasured=[f"{one.described}: {one.why}." for one in contents.unmeasured],
             families=grouped(contents.families),
             selected=[one.arm for one in at.best] if at else [],
-            figures=drawn,
+            plots=drawn,
+            over=axes.WORDS[over].over if over else "",
             shown=shown,
             forward=port_forward(cluster["namespace"], contents.environment["jaeger"]) if cluster else None,
             spreads=pods.spreads(contents),

@@ -21,7 +21,7 @@ def picture(contents: Contents) -> Markup:
     measured = {one.arm for one in at.standings}
     unmeasured = [
         Dot(one.arm, contents.families[one.arm], None, None, None, "void", one.why)
-        for one in {one.arm: one for one in contents.unmeasured if one.connections == at.connections}.values()
+        for one in {one.arm: one for one in contents.unmeasured if one.at == at.described}.values()
         if one.arm not in measured
     ]
     drawn = [*(_dot(contents, one) for one in at.standings), *unmeasured]

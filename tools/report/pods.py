@@ -6,7 +6,7 @@ from tools import measures
 from tools.report.folder import Contents
 from tools.results import Trial
 from tools.units import duration, share, three_digits
-from tools.words import connections
+from tools.words import where
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ def _spread(trial: Trial) -> Spread:
     nodes = {pod["name"]: pod["node"] for pod in trial.pods}
     waits = measures.first_call_waits_ns(trial)
     return Spread(
-        trial=f"{trial.arm} at {connections(trial.connections)}",
+        trial=where(trial),
         balance=trial.result["asked"]["balance"],
         variation=three_digits(measures.share_variation(trial) or 0.0),
         pods=tuple(

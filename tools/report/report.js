@@ -1,11 +1,13 @@
-// Shows one view of each figure, and highlights the arms that are selected or pointed at.
+// Shows one view of each figure and one set of figures, and highlights the arms that are selected or pointed at.
 "use strict";
 (() => {
-  for (const figure of document.querySelectorAll("figure[id]")) {
-    const views = figure.querySelectorAll(".view");
-    figure.addEventListener("change", (event) =>
-      views.forEach((view, index) => { view.hidden = index !== Number(event.target.value); }));
-  }
+  document.addEventListener("change", ({target}) => {
+    if (target.type !== "radio") return;
+    const shown = document.getElementById(target.value);
+    for (const view of shown.parentNode.children) {
+      if (view.matches(".view")) view.hidden = view !== shown;
+    }
+  });
 
   const boxes = [...document.querySelectorAll(".legend input")];
   const arms = [...document.querySelectorAll("[data-arm]")];

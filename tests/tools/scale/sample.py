@@ -107,7 +107,7 @@ def trial(cell: Cell, rate_rps: float, capacity: float, duration_s: float = 2.0)
             periods=periods, throttled_periods=periods if load == 1 else 0, quota_cpus=cell.total_cpus
         ),
     )
-    return Trial(TrialId(cell.model, "8"), cell.model, 8, result, SnapshotReply(model=cell.model), after)
+    return Trial(TrialId(cell.model, "8"), cell.model, _made().load, result, SnapshotReply(model=cell.model), after)
 
 
 @cache
