@@ -110,6 +110,7 @@ class Process:
         Raises LocalError.
         """
         self.name = name
+        self._asked_to_end = False
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (`stop` closes it)
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         try:
@@ -195,12 +196,18 @@ class Process:
         how = f"ended by signal {-code}" if code is not None and code < 0 else f"ended with status {code}"
         return f"{self.name} {how}: {said[-1].strip() if said else 'it said nothing'}"
 
+    def ask_to_end(self) -> None:
+        """Sends SIGTERM, once: a service takes a second one for "now"."""
+        if not self._asked_to_end and not self.has_ended():
+            self._popen.terminate()
+            self._asked_to_end = True
+
     def stop(self) -> None:
         """Ends it, if need be by force, and leaves nothing of it behind."""
         if self._pidfd is None:
             return
         if not self.has_ended():
-            self._popen.terminate()
+            self.ask_to_end()
             if not self.has_ended(STOP_TIMEOUT_S):
                 self._popen.kill()
         self._popen.wait()

@@ -133,6 +133,12 @@ def per_call(trial: Trial, *counters: str) -> float | None:
     return grown / answered if answered and grown >= 0 else None
 
 
+def cpus_used(trial: Trial) -> float:
+    """CPUs that the service kept busy while measuring. Its counters may have the warm-up too: so by calls answered."""
+    per_call_ns = per_call(trial, "cpu_user_ns", "cpu_system_ns")
+    return per_call_ns / 1e9 * rate_rps(trial) if per_call_ns else 0.0
+
+
 def pss_bytes(trial: Trial) -> int | None:
     """Proportional set size of the service's processes when measuring ended."""
     return trial.after.pss_bytes or None

@@ -9,38 +9,24 @@ another differ by 28 % on a shared machine, slices of 0.4 s by 13 %.
 Must not know what is shown on a terminal or in a report.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 import yaml
 from msgspec.structs import replace
-from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tools import local
-from tools.busy import STARVED_SHARE, words_for
 from tools.checks import void
-from tools.control import Control
-from tools.experiment import Experiment, Point
-from tools.local import LateError, LocalError
-from tools.others import Others
+from tools.experiment import Arm, Experiment, Point
+from tools.local import LocalError, Process
 from tools.results import Trial, write_trial, write_void
 from tools.scratch import scratch_folder
+from tools.serving import Place, Service, listening, serving_backend, starting_arm
 from tools.slices import SliceDriver, slice_driver
-from tools.trial import (
-    BusyMachineError,
-    Place,
-    Service,
-    label_flags,
-    load_flags,
-    others_of,
-    serving,
-    serving_arm,
-    trace_file,
-)
+from tools.trial import BusyMachineError, Loading, load_flags, loading, others_of, slice_of, trial_flags
 from tools.wanted import Wanted, shuffled
 
 
@@ -73,14 +59,15 @@ def run(experiment: Experiment, wanted: Sequence[Wanted], place: Place, watcher:
     with (
         scratch_folder() as scratch,
         local.running_on(pinning.others if pinning else ()),
-        serving(place, "backend") as backend,
+        serving_backend(place) as backend,
     ):
         plan = scratch / "plan.yaml"
         plan.write_text(yaml.safe_dump(experiment.calls), encoding="utf-8")
         for _, of_round in groupby(wanted, lambda each: each.id.round):
-            with ExitStack() as stack:
-                stand = _Stand(experiment, place, plan, backend, stack)
-                for _, at_point in groupby(of_round, lambda each: each.point):
+            trials = list(of_round)
+            with _Stand(experiment, place, plan, backend) as stand:
+                stand.start({each.id.arm: each.arm for each in trials})
+                for _, at_point in groupby(trials, lambda each: each.point):
                     _measure(stand, list(at_point), watcher)
 
 
@@ -100,11 +87,11 @@ def _side_by_side(stand: "_Stand", group: Sequence[Wanted], watcher: Watcher) ->
     trials: list[tuple[Wanted, Trial]] = []
     voids: list[tuple[Wanted, str]] = []
     with ExitStack() as stack:
-        loads: list[_Load] = []
+        loads: list[Loading] = []
         for each in group:
             watcher.begins(each)
             with stand.reported(each, watcher):
-                loads.append(stack.enter_context(_loading(stand, each)))
+                loads.append(stack.enter_context(stand.loading(each)))
         for block in range(stand.experiment.blocks):
             order = shuffled(stand.experiment, f"{group[0].id.round} {group[0].point.name} {block}")
             for load in sorted(loads, key=lambda load: order.index(load.wanted.id.arm)):
@@ -125,17 +112,51 @@ def _side_by_side(stand: "_Stand", group: Sequence[Wanted], watcher: Watcher) ->
 
 
 class _Stand:
-    """What a round needs beside its trials: the driver and the services, each started when it is first asked for, and
-    again where it has ended."""
+    """What a round needs beside its trials: the driver and the services, each started anew where it has ended."""
 
-    def __init__(self, experiment: Experiment, place: Place, plan: Path, backend: Service, stack: ExitStack) -> None:
+    def __init__(self, experiment: Experiment, place: Place, plan: Path, backend: Service) -> None:
         self.experiment = experiment
         self.place = place
         self.plan = plan
         self._backend = backend
-        self._stack = stack
+        self._stack = ExitStack()
+        self._processes: dict[str, Process] = {}
         self._services: dict[str, Service] = {}
+        self._failed: dict[str, LocalError] = {}
         self._driver: SliceDriver | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Asks all to end before it waits for the first."""
+        for process in self._processes.values():
+            process.ask_to_end()
+        self._stack.close()
+
+    def start(self, arms: Mapping[str, Arm]) -> None:
+        """Starts the services of those arms, by their names, side by side, and waits for all: none still starts, and
+        takes CPU, while another is measured. What goes wrong is raised when that service is asked for."""
+        for name, arm in arms.items():
+            with self._remembered(name):
+                self._begin(name, arm)
+        for name in [each for each in arms if each not in self._failed]:
+            with self._remembered(name):
+                self._await(name, at_once=len(arms))
+
+    @contextmanager
+    def _remembered(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except LocalError as error:
+            self._failed[name] = error
+
+    def _begin(self, name: str, arm: Arm) -> None:
+        options = [("backend", self._backend.address), *self.experiment.options(name).items()]
+        self._processes[name] = self._stack.enter_context(starting_arm(self.place, arm, options))
+
+    def _await(self, name: str, at_once: int = 1) -> None:
+        self._services[name] = listening(self._processes[name], at_once * local.START_TIMEOUT_S)
 
     def driver(self) -> SliceDriver:
         """Raises LocalError."""
@@ -145,12 +166,37 @@ class _Stand:
 
     def service(self, wanted: Wanted) -> Service:
         """The arm's. Raises LocalError."""
-        there = self._services.get(wanted.id.arm)
-        if there is None or there.process.has_ended():
-            options = [("backend", self._backend.address), *self.experiment.options(wanted.id.arm).items()]
-            there = self._stack.enter_context(serving_arm(self.place, wanted.arm, options))
-            self._services[wanted.id.arm] = there
-        return there
+        name = wanted.id.arm
+        if error := self._failed.pop(name, None):
+            raise error
+        if name not in self._services or self._services[name].process.has_ended():
+            self._begin(name, wanted.arm)
+            self._await(name)
+        return self._services[name]
+
+    @contextmanager
+    def loading(self, wanted: Wanted) -> Iterator[Loading]:
+        """The arm's connections, open for as long as the block lasts. Raises LocalError."""
+        service, driver, point = self.service(wanted), self.driver(), wanted.point
+        if point.rate_of_capacity is not None:
+            point = replace(point, rate_rps=point.rate_of_capacity * self._capacity_rps(wanted, service))
+        others = others_of(self.place, [service], wanted.arm.cpus)
+        flags = self._flags(wanted, service, point)
+        with loading(self.experiment, wanted, [service], driver=driver, flags=flags, others=others) as load:
+            yield load
+
+    def _capacity_rps(self, wanted: Wanted, service: Service) -> float:
+        """What the arm answers in a closed loop, now. Raises LocalError where it answers nothing."""
+        driver, name = self.driver(), f"capacity of {wanted.id}"
+        driver.open(name, self._flags(wanted, service, replace(wanted.point, streams=1)))
+        answered: int = slice_of(driver, self.experiment, name, 0)["answered"]
+        driver.close(name)
+        if not answered:
+            raise LocalError("it answers nothing in a closed loop, so that a multiple of its capacity is no rate")
+        return answered / self.experiment.duration_s
+
+    def _flags(self, wanted: Wanted, service: Service, point: Point) -> list[str]:
+        return [*load_flags(self.experiment, point), *trial_flags(self.place, wanted, [service], self.plan)]
 
     @contextmanager
     def reported(self, wanted: Wanted, watcher: Watcher) -> Iterator[None]:
@@ -161,9 +207,9 @@ class _Stand:
         except LocalError as error:
             if self._backend.process.has_ended():
                 raise
-            service = self._services.get(wanted.id.arm)
-            if service is not None and service.process.has_ended(local.DYING_S):
-                watcher.failed(wanted, service.process.last_words())
+            process = self._processes.get(wanted.id.arm)
+            if process is not None and process.has_ended(local.DYING_S):
+                watcher.failed(wanted, process.last_words())
             elif isinstance(error, BusyMachineError):
                 write_void(self.place.folder, wanted.id, str(error))
                 watcher.void(wanted, str(error))
@@ -172,83 +218,3 @@ class _Stand:
         else:
             if self._backend.process.has_ended():
                 raise LocalError("the backend ended")
-
-
-@dataclass(slots=True)
-class _Load:
-    """One arm at one point, with its connections open."""
-
-    stand: _Stand
-    wanted: Wanted
-    control: Control
-    before: SnapshotReply
-    others: Others
-
-    def slice(self, block: int) -> None:
-        """Loads it for a while. Raises LocalError, and of those BusyMachineError where it is late and other processes
-        had most of the CPU."""
-        asked = self.stand.experiment
-        try:
-            with self.others:
-                self.stand.driver().slice(
-                    str(self.wanted.id),
-                    warmup_s=asked.warmup_s,
-                    duration_s=asked.duration_s,
-                    seed=asked.seed + self.wanted.id.round * asked.blocks + block,
-                    timeout_s=asked.load.timeout_s,
-                )
-        except LateError as error:
-            if self.others.share > STARVED_SHARE:
-                raise BusyMachineError(f"{words_for(self.others.share)}; {error}") from error
-            raise
-
-    def end(self) -> Trial:
-        """Reads its counters, then closes its connections. Raises LocalError."""
-        after = self.control.snapshot()
-        result = self.stand.driver().close(str(self.wanted.id))
-        if result is None:
-            raise LocalError("driver: it made no slice")
-        return Trial(
-            self.wanted.id,
-            self.wanted.arm.model,
-            self.wanted.point.values,
-            result,
-            self.before,
-            after,
-            others_share=self.others.share,
-            counted=result["got"]["counted"],
-        )
-
-
-@contextmanager
-def _loading(stand: _Stand, wanted: Wanted) -> Iterator[_Load]:
-    """The arm's connections, open for as long as the block lasts. Raises LocalError."""
-    service, point = stand.service(wanted), wanted.point
-    if point.rate_of_capacity is not None:
-        point = replace(point, rate_rps=point.rate_of_capacity * _capacity_rps(stand, wanted, service))
-    stand.driver().open(str(wanted.id), _arguments(stand, wanted, service, point))
-    with Control(service.control) as control:
-        others = others_of(stand.place, [service], wanted.arm.cpus)
-        yield _Load(stand, wanted, control, control.snapshot(), others)
-
-
-def _capacity_rps(stand: _Stand, wanted: Wanted, service: Service) -> float:
-    """What the arm answers in a closed loop, now. Raises LocalError where it answers nothing."""
-    driver, asked, name = stand.driver(), stand.experiment, f"capacity of {wanted.id}"
-    driver.open(name, _arguments(stand, wanted, service, replace(wanted.point, streams=1)))
-    slice_ = driver.slice(
-        name, warmup_s=asked.warmup_s, duration_s=asked.duration_s, seed=asked.seed, timeout_s=asked.load.timeout_s
-    )
-    driver.close(name)
-    if not slice_["answered"]:
-        raise LocalError("it answers nothing in a closed loop, so that a multiple of its capacity is no rate")
-    return float(slice_["answered"]) / asked.duration_s
-
-
-def _arguments(stand: _Stand, wanted: Wanted, service: Service, point: Point) -> list[str]:
-    return [
-        *("--target", service.address, "--plan", str(stand.plan)),
-        *load_flags(stand.experiment, point),
-        *trace_file(stand.place, "driver"),
-        *label_flags(stand.place.folder.resolve().name, wanted),
-    ]

@@ -46,6 +46,8 @@ class SliceDriver:
         return result
 
     def _ask(self, command: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
+        if self.ended:
+            raise LocalError("driver: it has ended, with all connections of this block")
         try:
             answer: dict[str, Any] = json.loads(self._process.ask(json.dumps(command), timeout_s))
         except LateError:

@@ -11,7 +11,7 @@ from tools.local import Pinning, Programs
 from tools.run import Watcher, run
 from tools.scale.local import local_ground
 from tools.scale.run import Ground
-from tools.trial import Place
+from tools.serving import Place
 from tools.wanted import Wanted
 
 

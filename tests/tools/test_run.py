@@ -7,13 +7,13 @@ import pytest
 import yaml
 
 from tests.tools.fake_programs import GIVEN_UP, GOOD, MODELS, MORTAL, PROGRAMS, REFUSED, STILLBORN, STUBBORN, UNANSWERED
-from tools import experiment
+from tools import experiment, serving
 from tools.experiment import Arm, Experiment, Load, Point
-from tools.local import LocalError, Programs
+from tools.local import LocalError, Process, Programs
 from tools.measures import rate_rps
 from tools.results import Trial, TrialId, read_trials
 from tools.run import run
-from tools.trial import Place
+from tools.serving import Place, Service
 from tools.wanted import Wanted, trials
 
 ASKED = Experiment(
@@ -135,6 +135,27 @@ def test_a_trial_without_an_answer_is_a_result_of_its_model(tmp_path: Path) -> N
 def test_a_service_that_will_not_stop_does_not_stop_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tools.local.STOP_TIMEOUT_S", 0.05)
     assert len(run_fakes(tmp_path, (STUBBORN, 1), (GOOD, 1)).kept) == 2
+
+
+def test_services_of_a_round_all_listen_before_the_first_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+
+    class Sequenced(Notes):
+        """Its trials among the events."""
+
+        def begins(self, trial: Wanted) -> None:
+            events.append(f"{trial.arm.model} is measured")
+
+    def listening(process: Process, timeout_s: float) -> Service:
+        found = serving.listening(process, timeout_s)
+        events.append(f"{process.name} listens")
+        return found
+
+    monkeypatch.setattr("tools.run.listening", listening)
+    run(ASKED, [wanted(GOOD, 1), wanted(STUBBORN, 1)], Place(tmp_path, PROGRAMS, None), Sequenced())
+    assert events == ["good listens", "stubborn listens", "good is measured", "stubborn is measured"]
 
 
 def test_without_a_backend_nothing_is_measured(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from tools.experiment import Experiment
 from tools.local import Pinning, Programs, started
 from tools.results import Trial, read_trials
 from tools.run import run
-from tools.trial import Place
+from tools.serving import Place
 from tools.wanted import Wanted, trials
 
 

@@ -42,8 +42,9 @@ from tools.control import Control
 from tools.experiment import BadExperimentError, Experiment
 from tools.local import LocalError, Programs, started
 from tools.results import TrialId
+from tools.slices import GRACE_S, OPENING_TIMEOUT_S
 from tools.snapshots import together
-from tools.trial import GRACE_S, OPENING_TIMEOUT_S, label_flags, load_flags
+from tools.trial import label_flags, load_flags
 from tools.wanted import find
 
 NAMES_TIMEOUT_S = 45.0

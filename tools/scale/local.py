@@ -12,15 +12,19 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from tools import local
 from tools.cgroup import Groups, NoLimitsError
 from tools.experiment import Experiment
-from tools.local import LocalError, Pinning
+from tools.local import LocalError, Pinning, Process
 from tools.results import Trial
 from tools.scale.cells import Cell, LeftOut, Searched
 from tools.scale.run import FailedError, Load
 from tools.scratch import scratch_folder
-from tools.trial import Place, Service, measure, serving
+from tools.serving import Place, Service, blamed, listening, serving_backend, starting
+from tools.slices import SliceDriver, slice_driver
+from tools.trial import load_flags, loading, others_of, trial_flags
 from tools.units import count
 from tools.wanted import only
 
@@ -62,19 +66,22 @@ class LocalGround:
     def deployed(self, cell: Cell, options: dict[str, str | float]) -> Iterator[Load]:
         try:
             with ExitStack() as stack:
-                services = [
+                replicas = [
                     stack.enter_context(self._replica(cell, number, options)) for number in range(cell.replicas)
                 ]
+                stack.enter_context(blamed(replicas))
+                services = [listening(replica, len(replicas) * local.START_TIMEOUT_S) for replica in replicas]
+                driver = stack.enter_context(slice_driver(self.place.programs))
 
                 def load(asked: Experiment) -> Trial:
-                    return self._load(asked, cell, services)
+                    return self._load(asked, cell, services, driver)
 
                 yield load
         except (LocalError, OSError) as error:
             raise FailedError(str(error)) from error
 
     @contextmanager
-    def _replica(self, cell: Cell, number: int, options: dict[str, str | float]) -> Iterator[Service]:
+    def _replica(self, cell: Cell, number: int, options: dict[str, str | float]) -> Iterator[Process]:
         cpus = _service_cpus(self.place)
         confine: Callable[[int], None] | None = None
         with ExitStack() as stack:
@@ -84,18 +91,18 @@ class LocalGround:
                 width = int(cell.cpus)
                 cpus = cpus[number * width : (number + 1) * width]
             given = {"backend": self.backend.address, **options}.items()
-            yield stack.enter_context(serving(self.place, cell.model, given, cpus=cpus, confine=confine))
+            yield stack.enter_context(starting(self.place, cell.model, given, cpus=cpus, confine=confine))
 
-    def _load(self, asked: Experiment, cell: Cell, services: list[Service]) -> Trial:
+    def _load(self, asked: Experiment, cell: Cell, services: list[Service], driver: SliceDriver) -> Trial:
         asked = asked.of([cell.model])
-        trial = measure(
-            asked,
-            only(asked),
-            services,
-            place=self.place,
-            scratch=self.scratch,
-            limit_cpus=cell.total_cpus,
-        )
+        plan = self.scratch / "plan.yaml"
+        plan.write_text(yaml.safe_dump(asked.calls), encoding="utf-8")
+        others = others_of(self.place, services, limit_cpus=cell.total_cpus)
+        wanted = only(asked)
+        flags = [*load_flags(asked, wanted.point), *trial_flags(self.place, wanted, services, plan)]
+        with loading(asked, wanted, services, driver=driver, flags=flags, others=others) as load:
+            load.slice()
+            trial = load.end()
         if self.backend.process.has_ended():
             raise LocalError("the backend ended")
         return trial
@@ -120,6 +127,6 @@ def local_ground(place: Place) -> Iterator[LocalGround]:
     with (
         scratch_folder() as scratch,
         local.running_on(place.pinning.others if place.pinning else ()),
-        serving(place, "backend") as backend,
+        serving_backend(place) as backend,
     ):
         yield LocalGround(place, backend, groups, no_groups, scratch)

@@ -1,5 +1,6 @@
 """What a cell says in numbers, each defined once. Must not know how a number is shown."""
 
+from tools import measures
 from tools.results import Trial
 from tools.scale.cells import Searched
 
@@ -35,9 +36,7 @@ def _reaches(interval: tuple[float, float | None], rate_rps: float) -> bool:
 
 def used_share(one: Searched, trial: Trial) -> float:
     """CPU time of all replicas while measuring, as a fraction of what their limits allow."""
-    used_ns = sum(getattr(trial.after, name) - getattr(trial.before, name) for name in ("cpu_user_ns", "cpu_system_ns"))
-    duration_s: float = trial.result["got"]["duration_s"]
-    return used_ns / 1e9 / (duration_s * one.cell.total_cpus) if duration_s else 0.0
+    return measures.cpus_used(trial) / one.cell.total_cpus
 
 
 def throttled_share(trial: Trial) -> float | None:

@@ -15,7 +15,7 @@ from tools.local import Pinning, Programs
 from tools.scale.cells import Cell, Searched, cells
 from tools.scale.local import LocalGround, local_ground, pinning_over
 from tools.scale.run import FailedError, run
-from tools.trial import Place
+from tools.serving import Place
 
 REAL = """
 title: Which?

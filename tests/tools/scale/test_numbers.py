@@ -1,5 +1,7 @@
 """What a cell says in numbers."""
 
+import dataclasses
+
 import pytest
 
 from tests.tools.scale.sample import trial
@@ -24,6 +26,12 @@ def test_cpu_time_counts_against_the_limits_of_all_replicas() -> None:
     assert used_share(searched(400, 200), one) == pytest.approx(0.5)
     assert throttled_share(one) == 0
     assert throttled_share(trial(CELL, 300, 200)) == 1
+
+
+def test_cpu_time_of_calls_outside_of_the_window_does_not_count() -> None:
+    one = trial(CELL, 100, 200)
+    with_warm_up = dataclasses.replace(one, counted=2 * one.result["got"]["answered"])
+    assert used_share(searched(400, 200), with_warm_up) == pytest.approx(0.25)
 
 
 def test_a_miss_with_cpu_to_spare_is_not_put_down_to_the_limit() -> None:

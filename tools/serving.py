@@ -1,0 +1,95 @@
+"""Services of this machine: started on their processors, and waited for until they listen.
+
+Must not know what loads them.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools import local
+from tools.experiment import Arm
+from tools.local import LocalError, Pinning, Process, Programs, started
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where trials run and are kept."""
+
+    folder: Path
+    programs: Programs
+    pinning: Pinning | None
+    despite_noise: bool = False
+    """No trial is void; what would make it so is a warning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One that listens; addresses are HOST:PORT."""
+
+    process: Process
+    address: str
+    control: str
+
+
+@contextmanager
+def starting(
+    place: Place,
+    name: str,
+    options: Iterable[tuple[str, str | float]] = (),
+    *,
+    cpus: Collection[int] = (),
+    confine: Callable[[int], None] | None = None,
+    python: str | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Process]:
+    """`name`, a model or `backend`, on those processors. `listening` waits for it, so that several can start at once.
+
+    `confine` is given its process id before it does anything. `python` is another interpreter, `environment` has
+    variables beside those of this process. Raises LocalError.
+    """
+    flags = [f"--{option.replace('_', '-')}={value}" for option, value in options]
+    program = [python, *place.programs.services[1:]] if python else place.programs.services
+    command = [*program, name, "--port=0", *flags, *trace_file(place, name)]
+    with started(name, command, cpus, environment) as process:
+        if confine is not None:
+            confine(process.pid)
+        yield process
+
+
+def starting_arm(place: Place, arm: Arm, options: Iterable[tuple[str, str | float]]) -> AbstractContextManager[Process]:
+    """The arm's model with those options, on as many processors as it asks for."""
+    pinning = place.pinning
+    cpus = [] if pinning is None else [*sorted(pinning.service), *sorted(pinning.others)][: arm.cpus]
+    return starting(place, arm.model, options, cpus=cpus, python=arm.python, environment=arm.environment or None)
+
+
+def listening(process: Process, timeout_s: float = local.START_TIMEOUT_S) -> Service:
+    """Waits until it listens. Raises LocalError."""
+    address = process.expect("listening on ", timeout_s)
+    return Service(process, address, process.expect("control on ", timeout_s))
+
+
+@contextmanager
+def serving_backend(place: Place) -> Iterator[Service]:
+    """The backend. A LocalError inside of the block is put down to it where it has ended. Raises LocalError."""
+    with starting(place, "backend") as process, blamed([process]):
+        yield listening(process)
+
+
+@contextmanager
+def blamed(processes: Sequence[Process]) -> Iterator[None]:
+    """Puts a LocalError inside of the block down to the first of them that has ended."""
+    try:
+        yield
+    except LocalError as error:
+        for process in processes:
+            if process.has_ended(local.DYING_S):
+                raise LocalError(process.last_words()) from error
+        raise
+
+
+def trace_file(place: Place, name: str) -> list[str]:
+    """The flag for where a process leaves its spans."""
+    return ["--trace-file", str(place.folder / "traces" / f"{name}.jsonl")]
