@@ -1,7 +1,7 @@
 """Several rounds of one arm at one point, as one trial: what is counted is added up, what is a level is averaged.
 
 Histograms are added bucket by bucket, so that a percentile is one of all calls. Differences between rounds are what
-intervals are made of (tools/summary.py), and are lost here. Must not know what is shown.
+intervals are made of (tools/standings.py), and are lost here. Must not know what is shown.
 """
 
 import statistics
@@ -18,6 +18,9 @@ from tools.snapshots import together
 
 _LEVELS = ("processes", "threads", "rss_bytes", "pss_bytes", "rss_peak_bytes", "connections", "calls_in_flight")
 """Of a snapshot: what does not count up."""
+_MOST = ("start_spread_ns", "in_flight_start", "in_flight")
+"""Of what the driver got: the most of any round."""
+_TIMES = ("latency_ns", "service_time_ns", "lateness_ns")
 _PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9}
 
 
@@ -56,28 +59,55 @@ def _levelled(replies: Sequence[SnapshotReply]) -> SnapshotReply:
 
 def _result(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     first = results[0]
-    got = _added([result["got"] for result in results])
-    got["rate_rps"] = got["answered"] / got["duration_s"] if got["duration_s"] else 0.0
-    for level in ("connections", "start_spread_ns"):
-        got[level] = first["got"][level] if level == "start_spread_ns" else round(got[level] / len(results))
     return {
         **first,
-        "got": got,
-        "calls": _added([result["calls"] for result in results]),
+        "interrupted": any(result.get("interrupted") for result in results),
+        "got": _got([result["got"] for result in results]),
+        **_calls(results),
         **_clients([result["clients"] for result in results if "clients" in result], len(results)),
-        **{
-            name: _distribution([result[name] for result in results])
-            for name in ("latency_ns", "service_time_ns", "lateness_ns")
-        },
+        "kinds": {name: _calls([result["kinds"][name] for result in results]) for name in first.get("kinds", ())},
+        "first_answer_ns": _distribution([result["first_answer_ns"] for result in results])
+        if first.get("first_answer_ns")
+        else None,
+        "stream": _streams([result["stream"] for result in results if result.get("stream")]),
         "driver": {**first["driver"], **_added([result["driver"] for result in results])},
         "traces": [call for result in results for call in result["traces"]],
-        "checksums": _added([result["checksums"] for result in results]),
+        "served_by": _added([result.get("served_by", {}) for result in results]),
         "pods": list(_pods(results).values()),
         "spans": None if first["spans"] is None else _added([result["spans"] or {} for result in results]),
         "shards": [
             {**shard, "cpu_ns": sum(result["shards"][index]["cpu_ns"] for result in results)}
             for index, shard in enumerate(first["shards"])
         ],
+        **({"slices": [one for result in results for one in result["slices"]]} if "slices" in first else {}),
+    }
+
+
+def _got(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    whole = _added(parts)
+    return {
+        **whole,
+        "rate_rps": whole["answered"] / whole["duration_s"] if whole["duration_s"] else 0.0,
+        "connections": round(whole["connections"] / len(parts)),
+        **{level: max(part[level] for part in parts) for level in _MOST if level in whole},
+    }
+
+
+def _calls(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Of results, or of one kind of call."""
+    return {
+        "calls": _added([part["calls"] for part in parts]),
+        **{name: _distribution([part[name] for part in parts]) for name in _TIMES},
+        "checksums": _added([part["checksums"] for part in parts]),
+    }
+
+
+def _streams(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    if not parts:
+        return None
+    return {
+        "messages": sum(part["messages"] for part in parts),
+        **{name: _distribution([part[name] for part in parts]) for name in ("first_message_ns", "gap_ns")},
     }
 
 
@@ -120,8 +150,8 @@ def _distribution(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _clients(parts: Sequence[Mapping[str, Any]], rounds: int) -> dict[str, Any]:
-    """Each round has its own clients: how many there are, and are served, is a mean of the rounds. Nothing where a
-    round does not count them."""
+    """Each round has its own clients: how many there are, are served or are idle, is a mean of the rounds. Nothing
+    where a round does not count them."""
     if len(parts) < rounds:
         return {"clients": None}
     whole = _added(parts)
@@ -130,13 +160,18 @@ def _clients(parts: Sequence[Mapping[str, Any]], rounds: int) -> dict[str, Any]:
     return {
         "clients": {
             **whole,
-            **{key: round(whole[key] / rounds) for key in ("asked", "served", "unserved_at_start")},
+            **_means({key: whole[key] for key in ("asked", "served", "unserved_at_start")}, rounds),
+            **({"idle": _means(whole["idle"], rounds)} if "idle" in whole else {}),
             "answered_least": min((part["answered_least"] for part in some), default=None),
             "answered_most": max((part["answered_most"] for part in some), default=None),
             "longest_wait_ns": max(part["longest_wait_ns"] for part in parts),
             "jain": whole["answered"] ** 2 / squares if squares else None,
         }
     }
+
+
+def _means(sums: Mapping[str, int], rounds: int) -> dict[str, int]:
+    return {key: round(number / rounds) for key, number in sums.items()}
 
 
 def _pods(results: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
