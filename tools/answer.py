@@ -3,29 +3,31 @@
 Must not know of tables, plots or files.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from tools import measures
 from tools.busy import is_busy
-from tools.results import Trial
+from tools.results import Trial, TrialId
 from tools.standings import At, Standing, compared, standings
 from tools.units import count, duration, share, three_digits
 from tools.words import rounds
 
 
-def answer(trials: Sequence[Trial], void: Sequence[str] = ()) -> str:
-    """Which arm serves best at the most connections that most arms were measured at, and which cannot be told from it.
+def answer(trials: Sequence[Trial], void: Sequence[tuple[TrialId, str]] = ()) -> str:
+    """Which arm serves best at the last point that enough arms have a result at, and which cannot be told from it.
 
-    `trials` are those of all rounds, `void` has why others are not among them. Further sentences name the arms that are
-    not ranked, those that failed calls, and trials of a busy machine.
+    `trials` are those of all rounds, `void` has others and why they are not among them. Further sentences name the arms
+    that have no result there, those that are not ranked, those that failed calls, and trials of a busy machine.
     """
-    at = compared(standings(trials))
+    points = standings(trials)
+    at = compared(points)
     if at is None:
         if void:
-            return f"Not answered, because every trial is void, as {void[0]}."
+            return f"Not answered, because every trial is void, as {void[0][1]}."
         return "Nothing has been measured yet, so there is no answer."
     said = f"At {at.described} {_said(at)}"
-    return " ".join([said, *_unranked(at), *_failures(at), *_busy(at), *_void(void)])
+    arms = {one.arm for each in points for one in each.standings} | {trial.arm for trial, _ in void}
+    return " ".join([said, *_missing(at, arms), *_unranked(at), *_failures(at), *_busy(at), *_void(void)])
 
 
 def value(one: Standing, at: At) -> str:
@@ -74,6 +76,11 @@ def _p99(one: Standing) -> str:
     return "" if found is None else f", with p99 {duration(_two_digits(found.ns), is_bound=found.is_bound)}"
 
 
+def _missing(at: At, arms: Set[str]) -> list[str]:
+    missing = sorted(arms - {one.arm for one in at.standings})
+    return [f"No result there: {', '.join(missing)}."] if missing else []
+
+
 def _unranked(at: At) -> list[str]:
     told = [f"{one.arm} ({one.why})" for one in at.standings if one.rank == "unranked"]
     return [f"Not ranked: {', '.join(told)}."] if told else []
@@ -94,7 +101,7 @@ def _busy(at: At) -> list[str]:
     return [f"Other processes took CPU from the service in {each}: repeat them on a quiet machine."] if busy else []
 
 
-def _void(void: Sequence[str]) -> list[str]:
+def _void(void: Sequence[tuple[TrialId, str]]) -> list[str]:
     return [f"{count(len(void))} trial{'s are' if len(void) > 1 else ' is'} void."] if void else []
 
 

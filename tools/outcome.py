@@ -27,7 +27,7 @@ SHOWN = {
 def show(console: Console, found: Found, report: Path) -> None:
     """The answer, the trials behind it, and last where the report is."""
     console.print()
-    console.print(answer(found.trials, [why for _, why in found.void]), style="bold", highlight=False)
+    console.print(answer(found.trials, found.void), style="bold", highlight=False)
     console.print()
     points = standings(found.trials)
     if points:

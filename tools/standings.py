@@ -92,8 +92,14 @@ def standings(trials: Sequence[Trial]) -> tuple[At, ...]:
 
 
 def compared(found: Sequence[At]) -> At | None:
-    """The point that the answer is about: of those that most arms were measured at, the last; None without one."""
-    return max(found, key=lambda at: (len(at.standings), found.index(at)), default=None)
+    """The point that the answer is about: the last one at which enough arms have a result; None without a point.
+
+    One void trial must not move the answer to another point. So a fifth of the arms may be missing, of three or more at
+    least one. Where no point has enough, it is the last of those with the most arms.
+    """
+    arms = len({one.arm for at in found for one in at.standings})
+    enough = arms - max(arms // 5, 1 if arms > 2 else 0)
+    return max(found, key=lambda at: (min(len(at.standings), enough), found.index(at)), default=None)
 
 
 def unsteady(trial: Trial) -> bool:

@@ -43,6 +43,7 @@ def of(
     return made
 
 
+FOUR = ("reactor", "coroutines", "thread_pool", "seda")
 SERVED_ALL, SERVED_ONE = clients(1000, 1000, 4000), clients(1000, 1, 4000)
 RISING = [0, 0, 10, 50, 100, 200, 300, 400, 500, 600]
 
@@ -136,17 +137,40 @@ def test_an_arm_that_serves_fewer_clients_is_never_ranked_above_one_that_serves_
         ([*of("reactor", 9, at=10), *of("reactor", 9, at=100), *of("thread_pool", 9, at=10)], 10),
         ([*of("reactor", 9, at=10), *of("coroutines", 9, at=10), *of("thread_pool", 9, at=1000)], 10),
         ([*of("reactor", 9, at=10), *of("reactor", 9, at=100)], 100),
+        ([one for model in FOUR for one in (*of(model, 9, at=10), *of(model, 9, at=100))][:-1], 100),
+        (
+            [
+                one
+                for model in FOUR
+                for one in (*of(model, 9, at=10), *(of(model, 9, at=100) if model in FOUR[:2] else ()))
+            ],
+            10,
+        ),
+        ([*of("reactor", 9, at=10), *of("thread_pool", 9, at=100)], 100),
     ],
-    ids=["all were measured at", "most were measured at", "the last one"],
+    ids=[
+        "all were measured at",
+        "most were measured at",
+        "the last one",
+        "one of four is missing",
+        "two of four are",
+        "no point has both",
+    ],
 )
-def test_the_answer_is_about_the_point_that_most_arms_were_measured_at(trials: Sequence[Trial], at: int) -> None:
+def test_the_answer_is_about_the_last_point_with_enough_arms(trials: Sequence[Trial], at: int) -> None:
     assert answer(trials).startswith(f"At {at} connections ")
 
 
 def test_where_every_trial_is_void_the_answer_has_the_reason() -> None:
-    said = answer([], ["other processes took 30 % of the service's CPUs"])
+    said = answer([], [(TrialId("reactor", "10"), "other processes took 30 % of the service's CPUs")])
     assert said == ("Not answered, because every trial is void, as other processes took 30 % of the service's CPUs.")
 
 
 def test_void_trials_are_counted_beside_the_answer() -> None:
-    assert answer(of("reactor", 9), ["a", "b"]).endswith(" 2 trials are void.")
+    void = [(TrialId("reactor", "1000", number), "the driver was busy") for number in (2, 3)]
+    assert answer(of("reactor", 9), void).endswith(" 2 trials are void.")
+
+
+def test_an_arm_without_a_result_at_the_point_of_the_answer_is_named() -> None:
+    trials = [one for model in FOUR[:3] for one in of(model, 9)]
+    assert "No result there: seda." in answer(trials, [(TrialId("seda", "1000"), "the driver was busy")])

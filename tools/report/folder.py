@@ -46,6 +46,8 @@ class Contents:
     """Where each arm stands."""
     rounds: tuple[Trial, ...]
     """Each trial."""
+    void: tuple[tuple[TrialId, str], ...]
+    """Each trial that was loaded in vain, and why."""
     families: Mapping[str, str]
     """Arm -> the family of its model, in the experiment's order."""
     asked: tuple[Point, ...]
@@ -86,6 +88,7 @@ def read(folder: Path) -> Contents:
         trials=tuple(by_arm_and_point(found.trials)),
         points=standings(found.trials),
         rounds=found.trials,
+        void=found.void,
         families={arm: family(model) for arm, model in model_of.items()},
         asked=tuple(ordered),
         unmeasured=tuple(unmeasured),
