@@ -182,18 +182,20 @@ class _Stand:
             point = replace(point, rate_rps=point.rate_of_capacity * self._capacity_rps(wanted, service))
         others = others_of(self.place, [service], wanted.arm.cpus)
         flags = self._flags(wanted, service, point)
-        with loading(self.experiment, wanted, [service], driver=driver, flags=flags, others=others) as load:
+        with loading(
+            self.experiment.at(wanted.point), wanted, [service], driver=driver, flags=flags, others=others
+        ) as load:
             yield load
 
     def _capacity_rps(self, wanted: Wanted, service: Service) -> float:
         """What the arm answers in a closed loop, now. Raises LocalError where it answers nothing."""
-        driver, name = self.driver(), f"capacity of {wanted.id}"
+        driver, experiment, name = self.driver(), self.experiment.at(wanted.point), f"capacity of {wanted.id}"
         driver.open(name, self._flags(wanted, service, replace(wanted.point, streams=1)))
-        answered: int = slice_of(driver, self.experiment, name, 0)["answered"]
+        answered: int = slice_of(driver, experiment, name, 0)["answered"]
         driver.close(name)
         if not answered:
             raise LocalError("it answers nothing in a closed loop, so that a multiple of its capacity is no rate")
-        return answered / self.experiment.duration_s
+        return answered / experiment.duration_s
 
     def _flags(self, wanted: Wanted, service: Service, point: Point) -> list[str]:
         return [*load_flags(self.experiment, point), *trial_flags(self.place, wanted, [service], self.plan)]

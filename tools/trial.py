@@ -127,7 +127,7 @@ def trial_flags(place: Place, wanted: Wanted, services: Sequence[Service], plan:
 
 def load_flags(experiment: Experiment, point: Point) -> list[str]:
     """The driver's flags for the load. A point with `streams` is a closed loop, whatever the experiment's load says."""
-    load = experiment.load
+    load, experiment = experiment.load, experiment.at(point)
     flags = {
         "--connections": point.connections,
         "--streams": point.streams,

@@ -58,6 +58,14 @@ plan: {}
     assert experiment.parse(short, "mine") == experiment.parse(long, "mine")
 
 
+def test_a_point_with_many_connections_may_have_a_longer_window() -> None:
+    asked = experiment.parse(
+        LEAST.replace("[1]", "[1, 9]") + "duration_s: 0.3\nwindows: {9: {warmup_s: 1, duration_s: 2}}\n", "mine"
+    )
+    assert [asked.at(point).duration_s for point in asked.points] == [0.3, 2]
+    assert experiment.parse(asked.to_yaml(), "kept") == asked
+
+
 def test_an_open_loop_has_no_streams() -> None:
     load = experiment.parse(LEAST + "rate_rps: 50\n", "mine").load
     assert (load.streams, load.rate_rps) == (None, (50,))
@@ -123,6 +131,8 @@ def test_an_experiment_comes_back_as_it_was_kept(text: str) -> None:
         (LEAST.replace("[1]", "[1, 1]"), "at $.connections: a value is given twice"),
         (LEAST.replace("[1]", "many"), "at $.connections: Expected `array`, got `str`"),
         (LEAST + "duration_s: 0\n", "at $.duration_s: Expected `float` >= 0.01"),
+        (LEAST + "windows: {5: {warmup_s: 1, duration_s: 1}}\n", "at $.windows: the load has no 5 connections"),
+        (LEAST + "windows: {1: {warmup_s: 1}}\n", "at $.windows[...]: Object missing required field `duration_s`"),
         (LEAST + "rounds: 0\n", "at $.rounds: Expected `int` >= 1"),
         (LEAST + "models: reactor\n", "at $.models: Expected `all` or a list of models"),
         (LEAST + "streams: 1\nrate_rps: 5\n", "exclude each other"),

@@ -36,7 +36,10 @@ def check(release: Release, asked: Experiment) -> None:
 
 def in_one_slice(asked: Experiment) -> Experiment:
     """The same load, where the blocks of a trial follow one another: a Job loads one arm alone."""
-    return replace(asked, blocks=1, duration_s=asked.blocks * asked.duration_s)
+    windows = {
+        number: replace(each, duration_s=asked.blocks * each.duration_s) for number, each in asked.windows.items()
+    }
+    return replace(asked, blocks=1, duration_s=asked.blocks * asked.duration_s, windows=windows)
 
 
 def _check_arm(release: Release, arm: Arm) -> None:

@@ -79,6 +79,7 @@ def manifest(load: Load, asked: Experiment, wanted: Wanted) -> Object:
     marks = {**load.pod["metadata"]["labels"], **labels(load, wanted.id)}
     # A shard without a connection would have nothing to do.
     shards = min(load.shards, wanted.point.connections)
+    asked = asked.at(wanted.point)
     planned_s = asked.warmup_s + asked.duration_s + asked.load.timeout_s
     return {
         "apiVersion": "batch/v1",

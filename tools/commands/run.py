@@ -67,7 +67,7 @@ def _run_trials(args: argparse.Namespace, asked: Experiment, folder: Path, venue
     kept = {trial.id for trial in read_trials(folder).trials}
     wanted = [each for each in trials(asked) if each.id not in kept]
     console.print(f"{len(wanted)} trials, kept in {folder}", markup=False, soft_wrap=True)
-    with Progress(console, len(wanted), asked.warmup_s + asked.duration_s + STARTING_S) as bar:
+    with Progress(console, len(wanted), _trial_s(asked)) as bar:
         progress = RunProgress(bar)
         interrupted = to_its_end(lambda: venue.measure_all(asked, wanted, folder, progress))
     bundle.close(folder, asked.seed)
@@ -79,6 +79,12 @@ def _run_trials(args: argparse.Namespace, asked: Experiment, folder: Path, venue
     tally = Tally("trials", len(found.trials), len(wanted), missing, len(progress.failures), progress.voids)
     status = exit_status(tally, folder, interrupted)
     return VOID if args.strict and progress.voids and not status else status
+
+
+def _trial_s(asked: Experiment) -> float:
+    """How long a trial is expected to take."""
+    windows = [asked.at(point) for point in asked.points]
+    return asked.blocks * sum(each.warmup_s + each.duration_s for each in windows) / len(windows) + STARTING_S
 
 
 def _run_scale(asked: Experiment, folder: Path, venue: Venue, console: Console) -> int:

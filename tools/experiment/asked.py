@@ -67,6 +67,13 @@ class Scale(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     search: Search = Search()
 
 
+class Window(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long a slice is."""
+
+    warmup_s: Annotated[float, Meta(ge=0, le=86_400)]
+    duration_s: Annotated[float, Meta(ge=0.01, le=86_400)]
+
+
 class Experiment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What is asked. `read` has checked it."""
 
@@ -84,6 +91,8 @@ class Experiment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Load that is not measured, before each slice. Seconds."""
     duration_s: Annotated[float, Meta(ge=0.01, le=86_400)] = 5.0
     """Load that is measured, in each slice. Seconds."""
+    windows: Mapping[int, Window] = {}
+    """Connections -> the same for points with so many: 1,000 clients need longer than one until each had an answer."""
     rounds: Times = 3
     """How often each arm is started anew and measured at each point."""
     blocks: Times = 1
@@ -111,6 +120,13 @@ class Experiment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def calls(self) -> dict[str, Any]:
         """The driver's plan file."""
         return {"mix": dict(self.mix)} if self.mix else dict(self.plan)
+
+    def at(self, point: Point) -> "Experiment":
+        """The same with the window of that point."""
+        window = self.windows.get(point.connections)
+        if window is None:
+            return self
+        return msgspec.structs.replace(self, warmup_s=window.warmup_s, duration_s=window.duration_s, windows={})
 
     def options(self, arm: str) -> dict[str, Option]:
         """What the service of that arm is started with."""

@@ -140,9 +140,21 @@ def _with_option(arm: Mapping[str, Any], option: Any, value: Any) -> dict[str, A
 
 def _check(asked: Experiment, written: Mapping[str, Any]) -> None:
     """Raises _ContradictionError."""
-    load = asked.load
     if "models" in written and "arms" in written:
         raise _ContradictionError("models and arms exclude each other: a model is an arm - at `$.models`")
+    _check_load(asked, written)
+    for name, arm in asked.arms.items():
+        if refused := RUNS_OWN & arm.options.keys():
+            raise _ContradictionError(f"{min(refused)} is set by the run itself - at `$.arms.{name}.options`")
+    if refused := RUNS_OWN & asked.service_options.keys():
+        raise _ContradictionError(f"{min(refused)} is set by the run itself - at `$.service_options`")
+    for where, plan in _plans(asked):
+        _check_plan(plan, where)
+
+
+def _check_load(asked: Experiment, written: Mapping[str, Any]) -> None:
+    """Raises _ContradictionError."""
+    load = asked.load
     loops = sorted(name for name in LOOPS if getattr(load, name))
     if asked.scale is not None and ("plan" in written or "mix" in written or loops):
         raise _ContradictionError(
@@ -161,13 +173,8 @@ def _check(asked: Experiment, written: Mapping[str, Any]) -> None:
     for name in AXES:
         if len(set(getattr(load, name) or ())) < len(getattr(load, name) or ()):
             raise _ContradictionError(f"a value is given twice - at `$.load.{name}`")
-    for name, arm in asked.arms.items():
-        if refused := RUNS_OWN & arm.options.keys():
-            raise _ContradictionError(f"{min(refused)} is set by the run itself - at `$.arms.{name}.options`")
-    if refused := RUNS_OWN & asked.service_options.keys():
-        raise _ContradictionError(f"{min(refused)} is set by the run itself - at `$.service_options`")
-    for where, plan in _plans(asked):
-        _check_plan(plan, where)
+    for number in asked.windows.keys() - set(load.connections):
+        raise _ContradictionError(f"the load has no {number} connections - at `$.windows`")
 
 
 def _plans(asked: Experiment) -> list[tuple[str, Mapping[str, Any]]]:
