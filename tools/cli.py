@@ -81,6 +81,7 @@ def _parser() -> _Parser:
     reporting.add_argument("folder", type=Path, metavar="DIR", help="as results/default-20260131T120000Z")
     verifying = commands.add_parser("verify", help="check every file and number of a results folder", **_EXACT)
     verifying.add_argument("folder", type=Path, metavar="DIR", help="as results/default-20260131T120000Z")
+    _add_compare(commands)
     kept = commands.add_parser("results", help="results that are kept in a cluster: list or pull them", **_EXACT)
     doing = kept.add_subparsers(dest="doing", required=True, metavar="list|pull")
     _of_release(doing.add_parser("list", help="the runs there are", **_EXACT))
@@ -117,6 +118,18 @@ def _of_void(parser: Any) -> None:
     parser.add_argument("--strict", action="store_true", help="exit with status 42 where a trial is void")
 
 
+def _add_compare(commands: Any) -> None:
+    comparing = commands.add_parser("compare", help="compare two results, or the arms of one", **_EXACT)
+    comparing.add_argument("folder", type=Path, metavar="RESULT", help="as results/default-20260131T120000Z")
+    comparing.add_argument("other", type=Path, nargs="?", metavar="RESULT", help="the one to compare with the first")
+    comparing.add_argument("--reference", type=_name, metavar="ARM", help="compare the ratios to this arm of both")
+    comparing.add_argument("--anyway", action="store_true", help="also where machine, packages or load differ")
+    comparing.add_argument("--save", type=Path, metavar="FILE", help="keep the figures of RESULT as a baseline")
+    comparing.add_argument("--baseline", type=Path, metavar="FILE", help="exit with 1 where RESULT is worse than this")
+    comparing.add_argument("--tolerance", type=_tolerance, metavar="5%", help="by how much it may be worse (0%%)")
+    comparing.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML for the CI system")
+
+
 def _of_release(parser: Any) -> None:
     parser.add_argument("--namespace", "-n", metavar="N", help="(that of the kubectl context)")
     parser.add_argument("--release", metavar="R", help=f"of the chart ({RELEASE})")
@@ -141,6 +154,20 @@ def _address(text: str) -> str:
         return str(Address.parse(text))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _tolerance(text: str) -> float:
+    try:
+        share = float(text.removesuffix("%")) / 100
+    except ValueError:
+        share = -1.0
+    if not (text.endswith("%") and 0 <= share < 1):
+        raise argparse.ArgumentTypeError(f"{text!r} is no share such as 5%")
+    return share
+
+
+def _name(text: str) -> str:
+    return text.replace("-", "_")
 
 
 def _names(text: str) -> list[str]:

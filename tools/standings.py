@@ -5,7 +5,7 @@ it reached because it served fewer clients than others. Must not know words, tab
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,8 +16,9 @@ from tools.results import Trial
 from tools.stats.best import best_group
 from tools.stats.estimate import Estimate
 from tools.stats.interval import estimate
-from tools.stats.series import Place, Series
+from tools.stats.series import Series
 from tools.stats.verdict import Better
+from tools.values import p99s_ns, rates_rps, series
 from tools.words import clients
 
 Rank = Literal["best", "tied", "behind", "unranked"]
@@ -124,18 +125,18 @@ def _at(trials: Sequence[Trial]) -> At:
     whys = {arm: _why_unranked(trial, most_served) for arm, trial in wholes.items()}
     ranked = [arm for arm, why in whys.items() if not why]
     by_p99 = len(ranked) > 1 and all(keeps_up(wholes[arm]) for arm in ranked)
-    value: Callable[[Trial], dict[Place, float]] = _p99s if by_p99 else _rates
-    series = {arm: _series(arm, rounds, value) for arm, rounds in of_arm.items()}
-    ranked = [arm for arm in ranked if series[arm].values]
-    ranks = _ranks([series[arm] for arm in ranked], "lower" if by_p99 else "higher")
+    value = p99s_ns if by_p99 else rates_rps
+    values = {arm: series(arm, rounds, value) for arm, rounds in of_arm.items()}
+    ranked = [arm for arm in ranked if values[arm].values]
+    ranks = _ranks([values[arm] for arm in ranked], "lower" if by_p99 else "higher")
     found = [
         Standing(
             trial=wholes[arm],
             rounds=len(rounds),
             rank=ranks.get(arm, "unranked"),
-            values=series[arm],
-            value=_estimate(series[arm]),
-            rate=None if whys[arm] else _estimate(_series(arm, rounds, _rates)),
+            values=values[arm],
+            value=_estimate(values[arm]),
+            rate=None if whys[arm] else _estimate(series(arm, rounds, rates_rps)),
             why=whys[arm] or ("" if arm in ranks else "too few calls"),
         )
         for arm, rounds in of_arm.items()
@@ -162,44 +163,19 @@ def _why_unranked(trial: Trial, most_served: float) -> str:
     return START_UP if unsteady(trial) else ""
 
 
-def _estimate(series: Series) -> Estimate | None:
-    return estimate(series) if series.values else None
+def _estimate(values: Series) -> Estimate | None:
+    return estimate(values) if values.values else None
 
 
-def _series(arm: str, rounds: Sequence[Trial], value: Callable[[Trial], dict[Place, float]]) -> Series:
-    return Series(arm, {place: number for trial in rounds for place, number in value(trial).items()})
-
-
-def _rates(trial: Trial) -> dict[Place, float]:
-    """A slice without an answer counts as half a call: a rate of 0 has no ratio to any other."""
-    slices = trial.result.get("slices")
-    if not slices:
-        rate_rps = measures.rate_rps(trial)
-        return {Place(trial.id.round, 0): rate_rps} if rate_rps else {}
-    return {
-        Place(trial.id.round, block): max(one["answered"], 0.5) / _window_s(one) for block, one in enumerate(slices)
-    }
-
-
-def _window_s(one: dict[str, int]) -> float:
-    return (one["ended_monotonic_ns"] - one["started_monotonic_ns"]) / 1e9
-
-
-def _p99s(trial: Trial) -> dict[Place, float]:
-    """Of each round; a slice has too few calls."""
-    found = measures.latency(trial, "p99")
-    return {} if found is None else {Place(trial.id.round, 0): found.ns}
-
-
-def _ranks(series: Sequence[Series], better: Better) -> dict[str, Rank]:
-    if not series:
+def _ranks(arms: Sequence[Series], better: Better) -> dict[str, Rank]:
+    if not arms:
         return {}
     try:
-        group = best_group(series, better)
+        group = best_group(arms, better)
     except ValueError:
         # No block has a value of each arm: nothing can be told apart.
-        best = max(series, key=lambda one: math.prod(one.values.values()) ** (1 / len(one.values)))
-        return {one.arm: "best" if one is best else "tied" for one in series}
+        best = max(arms, key=lambda one: math.prod(one.values.values()) ** (1 / len(one.values)))
+        return {one.arm: "best" if one is best else "tied" for one in arms}
     return {
         group.best: "best",
         **dict.fromkeys(group.not_distinguishable, "tied"),

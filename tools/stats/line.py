@@ -45,6 +45,13 @@ def basis(ratio: Estimate) -> str:
     return f"{_counted(ratio.samples, 'pair')}{dropped}, {_counted(ratio.starts, 'start')}{provisional}"
 
 
+def runs_basis(first: Estimate, second: Estimate) -> str:
+    """As `12 and 12 blocks, 3 and 3 starts`, for two runs."""
+    provisional = " (provisional)" if first.provisional or second.provisional else ""
+    blocks = f"{count(first.samples)} and {count(second.samples)} blocks"
+    return f"{blocks}, {count(first.starts)} and {count(second.starts)} starts{provisional}"
+
+
 def _number(value: float) -> str:
     """Three digits; trailing zeros stay, so that lines below one another compare."""
     return f"{value:,.{max(0, 2 - floor(log10(value)))}f}"

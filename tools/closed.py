@@ -1,0 +1,15 @@
+"""The trials of a results folder whose run has ended, all of which can be read."""
+
+from pathlib import Path
+
+from tools import bundle
+from tools.results import BadResultsError, Found, read_trials
+
+
+def read(folder: Path) -> Found:
+    """Raises BadResultsError where the folder is no closed bundle, is of an older version, or is spoilt."""
+    bundle.read(folder)
+    found = read_trials(folder)
+    if found.problems:
+        raise BadResultsError(f"{folder}: {found.problems[0]} (`sweetspot verify` lists every problem)")
+    return found

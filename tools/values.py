@@ -1,0 +1,45 @@
+"""The values of a trial that arms are compared by, each with the block that it was measured in.
+
+A value of 0 has no ratio to any other and is left out. Must not know what is compared.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tools import measures
+from tools.results import Trial
+from tools.stats.series import Place, Series
+
+Values = Callable[[Trial], dict[Place, float]]
+
+
+def rates_rps(trial: Trial) -> dict[Place, float]:
+    """Calls answered OK a second, of each slice. A slice without an answer counts as half a call."""
+    slices = trial.result.get("slices")
+    if not slices:
+        rate_rps = measures.rate_rps(trial)
+        return {Place(trial.id.round, 0): rate_rps} if rate_rps else {}
+    return {
+        Place(trial.id.round, block): max(one["answered"], 0.5) / _window_s(one) for block, one in enumerate(slices)
+    }
+
+
+def p99s_ns(trial: Trial) -> dict[Place, float]:
+    """Of each round, as a slice has too few calls. A p99 that is only known to be above a bound has that bound."""
+    found = measures.latency(trial, "p99")
+    return {} if found is None else {Place(trial.id.round, 0): found.ns}
+
+
+def cpus_ns(trial: Trial) -> dict[Place, float]:
+    """CPU time of the service per call, of each round: counters are read before its first and after its last slice."""
+    found = measures.per_call(trial, "cpu_user_ns", "cpu_system_ns")
+    return {Place(trial.id.round, 0): found} if found else {}
+
+
+def series(arm: str, rounds: Sequence[Trial], values: Values) -> Series:
+    """Of all rounds of one arm at one point."""
+    return Series(arm, {place: number for trial in rounds for place, number in values(trial).items()})
+
+
+def _window_s(one: dict[str, Any]) -> float:
+    return float(one["ended_monotonic_ns"] - one["started_monotonic_ns"]) / 1e9
