@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 BALANCES = ("cluster-ip", "headless", "per-connection")
 MAX_SHARDS = 100
+MAX_COUNT = 100_000
 _EXACT: dict[str, Any] = {"allow_abbrev": False}
 
 
@@ -75,8 +76,7 @@ def _parser() -> _Parser:
     clustered.add_argument(
         "--keep-pods", action="store_true", default=None, help="do not start services anew in each round"
     )
-    calibrating = commands.add_parser("calibrate", help="measure the driver against a null server", **_EXACT)
-    calibrating.add_argument("--results", type=Path, metavar="DIR", help="where to keep it (results)")
+    _of_this_machine(commands)
     reporting = commands.add_parser("report", help="write the report of a results folder again", **_EXACT)
     reporting.add_argument("folder", type=Path, metavar="DIR", help="as results/default-20260131T120000Z")
     verifying = commands.add_parser("verify", help="check every file and number of a results folder", **_EXACT)
@@ -130,6 +130,20 @@ def _add_compare(commands: Any) -> None:
     comparing.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML for the CI system")
 
 
+def _of_this_machine(commands: Any) -> None:
+    """Adds what a cluster has no part in."""
+    calibrating = commands.add_parser("calibrate", help="measure the driver against a null server", **_EXACT)
+    calibrating.add_argument("--results", type=Path, metavar="DIR", help="where to keep it (results)")
+    bending = commands.add_parser("knee", help="the highest rate at which a model meets an objective", **_EXACT)
+    bending.add_argument("model", type=_name, metavar="MODEL", help="as reactor")
+    bending.add_argument("--slo", required=True, metavar="TEXT", help="as 'p99<50ms, errors<0.1%%'")
+    bending.add_argument("--plan", default="default", metavar="EXPERIMENT", help="whose plan and times (default)")
+    bending.add_argument("--connections", type=_count, default=100, metavar="N", help="clients (100)")
+    bending.add_argument("--starts", type=_count, default=3, metavar="N", help="of the service: one search each (3)")
+    bending.add_argument("--despite-noise", action="store_true", help="count searches that a busy machine makes void")
+    bending.add_argument("--results", type=Path, metavar="DIR", help="where to keep it (results)")
+
+
 def _of_release(parser: Any) -> None:
     parser.add_argument("--namespace", "-n", metavar="N", help="(that of the kubectl context)")
     parser.add_argument("--release", metavar="R", help=f"of the chart ({RELEASE})")
@@ -166,12 +180,18 @@ def _tolerance(text: str) -> float:
     return share
 
 
+def _count(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text) <= MAX_COUNT):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number within 1 to {MAX_COUNT:,}")
+    return int(text)
+
+
 def _name(text: str) -> str:
-    return text.replace("-", "_")
+    return text.strip().replace("-", "_")
 
 
 def _names(text: str) -> list[str]:
-    return [name.strip().replace("-", "_") for name in text.split(",")]
+    return list(map(_name, text.split(",")))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,7 @@
 import argparse
 import json
 import os
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,19 +14,16 @@ from tools import bundle, experiment
 from tools.calibrate import calibration
 from tools.calibrate.calibration import Calibration
 from tools.commands.ending import Tally, exit_status, to_its_end
+from tools.commands.grid import STARTING_S, run_grid
 from tools.commands.page import write_page
+from tools.commands.prepared import prepare
 from tools.experiment import Experiment
 from tools.local import Pinning, Programs
 from tools.lock import locked
 from tools.named import RELEASE
 from tools.progress import Progress
-from tools.results import read_trials, write_whole
-from tools.scale.cells import cells
+from tools.results import read_trials
 from tools.scale.local import pinning_over
-from tools.scale.results import FOLDER as CELLS
-from tools.scale.results import read_cells
-from tools.scale.run import run as run_cells
-from tools.scale.terminal import ScaleProgress
 from tools.scale.terminal import show as show_cells
 from tools.status import VOID, PlainError
 from tools.terminal import RunProgress
@@ -38,8 +34,6 @@ from tools.wanted import trials
 _OF_LOAD = ("shards", "balance", "driver_cpu", "driver_memory", "keep_pods")
 _OF_CLUSTER = ("namespace", "release", *_OF_LOAD)
 """What `run` has use for with --cluster alone; None where it is not given, as the fields of Cluster have defaults."""
-STARTING_S = 1.5
-"""For a service and a driver to start and to end: what a trial is expected to take besides its own time."""
 
 
 def execute(args: argparse.Namespace, console: Console, programs: Programs) -> int:
@@ -57,9 +51,9 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     if known is not None:
         _check_rates(asked, *known)
     with locked(folder):
-        _prepare(folder, asked, venue, described, known[1] if known else None)
+        prepare(folder, asked, venue, described, known[1] if known else None)
         if asked.scale is not None:
-            return _run_scale(asked, folder, venue, console)
+            return run_grid(asked, folder, venue, console, show_cells)
         return _run_trials(args, asked, folder, venue, console)
 
 
@@ -85,33 +79,6 @@ def _trial_s(asked: Experiment) -> float:
     """How long a trial is expected to take."""
     windows = [asked.at(point) for point in asked.points]
     return asked.blocks * sum(each.warmup_s + each.duration_s for each in windows) / len(windows) + STARTING_S
-
-
-def _run_scale(asked: Experiment, folder: Path, venue: Venue, console: Console) -> int:
-    venue.rejoin(folder)
-    kept = read_cells(folder).cells
-    wanted = [cell for cell in cells(asked, asked.models) if cell not in kept]
-    console.print(f"{len(wanted)} cells, kept in {folder}", markup=False, soft_wrap=True)
-    with Progress(console, len(wanted), _cell_s(asked)) as bar:
-        progress = ScaleProgress(bar)
-
-        def search() -> None:
-            with venue.ground(folder, progress.waits) as ground:
-                run_cells(asked, wanted, ground, folder, progress)
-
-        interrupted = to_its_end(search)
-    bundle.close(folder, asked.seed)
-    found = read_cells(folder)
-    show_cells(console, found, asked, write_page(folder))
-    missing = len(set(wanted) - found.cells)
-    tally = Tally("cells", len(found.cells), len(wanted), missing, len(progress.failures))
-    return exit_status(tally, folder, interrupted)
-
-
-def _cell_s(asked: Experiment) -> float:
-    """How long a search is expected to take: as many trials as it may have."""
-    trials = asked.scale.search.trials if asked.scale else 1
-    return trials * (asked.warmup_s + asked.duration_s + STARTING_S)
 
 
 def _check_flags(args: argparse.Namespace) -> None:
@@ -190,25 +157,3 @@ def _check_rates(asked: Experiment, where: Path, known: Calibration) -> None:
                 f"rate_rps: {count(rate_rps)} calls/s is more than the driver can make on this machine, "
                 f"{count(round(known.ceiling_rps))} ({where / calibration.NAME}): ask for less, or calibrate again"
             )
-
-
-def _prepare(
-    folder: Path, asked: Experiment, venue: Venue, described: Mapping[str, Any], known: Calibration | None
-) -> None:
-    """Makes the results folder. Of a run that goes on it warns where the machine or the code is another one."""
-    text = json.dumps(described, indent=1) + "\n"
-    path = folder / "environment.json"
-    if not (folder / "experiment.yaml").exists():
-        write_whole(folder / "experiment.yaml", asked.to_yaml())
-    for name in (CELLS if asked.scale is not None else "trials", "traces"):
-        (folder / name).mkdir(exist_ok=True)
-    if not path.exists():
-        write_whole(path, text)
-        if known is not None:
-            calibration.write(folder, known)
-        venue.keep(folder)
-    elif path.read_text(encoding="utf-8") != text:
-        print(
-            f"sweetspot: the machine or the code is not as {path} says: old trials may not compare with new ones",
-            file=sys.stderr,
-        )

@@ -1,0 +1,50 @@
+"""Runs the cells of a grid that are missing in a results folder, and shows what came of all."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from tools import bundle
+from tools.commands.ending import Tally, exit_status, to_its_end
+from tools.commands.page import write_page
+from tools.experiment import Experiment
+from tools.progress import Progress
+from tools.scale.cells import cells
+from tools.scale.results import Kept, read_cells
+from tools.scale.run import run as run_cells
+from tools.scale.terminal import ScaleProgress
+from tools.venue import Venue
+
+STARTING_S = 1.5
+"""For a service and a driver to start and to end: what a trial is expected to take besides its own time."""
+Show = Callable[[Console, Kept, Experiment, Path], None]
+"""Shows the cells of an experiment, and where the report is."""
+
+
+def run_grid(asked: Experiment, folder: Path, venue: Venue, console: Console, show: Show) -> int:
+    """The exit status. The folder is prepared and locked."""
+    venue.rejoin(folder)
+    kept = read_cells(folder).cells
+    wanted = [cell for cell in cells(asked, asked.models) if cell not in kept]
+    console.print(f"{len(wanted)} cells, kept in {folder}", markup=False, soft_wrap=True)
+    with Progress(console, len(wanted), _cell_s(asked)) as bar:
+        progress = ScaleProgress(bar)
+
+        def search() -> None:
+            with venue.ground(folder, progress.waits) as ground:
+                run_cells(asked, wanted, ground, folder, progress)
+
+        interrupted = to_its_end(search)
+    bundle.close(folder, asked.seed)
+    found = read_cells(folder)
+    show(console, found, asked, write_page(folder))
+    missing = len(set(wanted) - found.cells)
+    tally = Tally("cells", len(found.cells), len(wanted), missing, len(progress.failures))
+    return exit_status(tally, folder, interrupted)
+
+
+def _cell_s(asked: Experiment) -> float:
+    """How long a search is expected to take: as many trials as it may have."""
+    trials = asked.scale.search.trials if asked.scale else 1
+    return trials * (asked.warmup_s + asked.duration_s + STARTING_S)

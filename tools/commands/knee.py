@@ -1,0 +1,61 @@
+"""`sweetspot knee`: the highest rate at which a model meets an objective, with an interval over starts."""
+
+import argparse
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+
+from tools import experiment
+from tools.calibrate import calibration
+from tools.commands.grid import run_grid
+from tools.commands.prepared import prepare
+from tools.experiment import Experiment, Search
+from tools.knee import slo
+from tools.knee.asked import asked
+from tools.local import Programs
+from tools.lock import locked
+from tools.scale.local import pinning_over
+from tools.scale.results import Kept
+from tools.status import PlainError
+from tools.venue import ThisMachine
+
+
+def execute(args: argparse.Namespace, console: Console, programs: Programs) -> int:
+    """Status 1 where a start failed, 130 where a signal came. Raises PlainError."""
+    objective = slo.read(args.slo)
+    venue = ThisMachine(programs, pinning_over(os.sched_getaffinity(0)))
+    known_models = venue.models()
+    if args.model not in known_models:
+        raise PlainError(f"unknown model {args.model!r}; there are {', '.join(known_models)}")
+    described = venue.describe()
+    results = args.results or Path("results")
+    known = calibration.find(results, described)
+    question = asked(
+        experiment.read(experiment.find(args.plan)),
+        args.plan,
+        args.model,
+        objective,
+        connections=args.connections,
+        starts=args.starts,
+        highest_rps=known[1].ceiling_rps if known else Search().highest_rps,
+    )
+    venue.check(question)
+    console.print(question.title, markup=False, soft_wrap=True)
+
+    def show(console: Console, kept: Kept, _asked: Experiment, report: Path) -> None:
+        from tools.knee.found import line, why_void  # noqa: PLC0415  (scipy)
+
+        console.print()
+        for one in kept.searched:
+            if why := why_void(one):
+                console.print(f"{one.cell.plan}: {why}", markup=False, soft_wrap=True)
+        text = line(args.model, kept.searched, objective, despite_noise=args.despite_noise)
+        console.print(text, style="bold", markup=False, soft_wrap=True)
+        console.print(str(report), markup=False, highlight=False, soft_wrap=True)
+
+    folder = results / f"knee-{args.model}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    with locked(folder):
+        prepare(folder, question, venue, described, known[1] if known else None)
+        return run_grid(question, folder, venue, console, show)

@@ -1,0 +1,39 @@
+"""Makes a results folder, before anything is measured."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tools.calibrate import calibration
+from tools.calibrate.calibration import Calibration
+from tools.experiment import Experiment
+from tools.results import write_whole
+from tools.scale.results import FOLDER as CELLS
+from tools.venue import Venue
+
+
+def prepare(
+    folder: Path, asked: Experiment, venue: Venue, described: Mapping[str, Any], known: Calibration | None
+) -> None:
+    """Makes the results folder. Of a run that goes on it warns where the machine or the code is another one.
+
+    `known` is the calibration of this machine. Raises BadResultsError.
+    """
+    text = json.dumps(described, indent=1) + "\n"
+    path = folder / "environment.json"
+    if not (folder / "experiment.yaml").exists():
+        write_whole(folder / "experiment.yaml", asked.to_yaml())
+    for name in (CELLS if asked.scale is not None else "trials", "traces"):
+        (folder / name).mkdir(exist_ok=True)
+    if not path.exists():
+        write_whole(path, text)
+        if known is not None:
+            calibration.write(folder, known)
+        venue.keep(folder)
+    elif path.read_text(encoding="utf-8") != text:
+        print(
+            f"sweetspot: the machine or the code is not as {path} says: old trials may not compare with new ones",
+            file=sys.stderr,
+        )
