@@ -6,7 +6,7 @@ the others cost. None means not known, which is never the same as 0.
 
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tools import histogram
@@ -110,6 +110,18 @@ def _clients(trial: Trial) -> Mapping[str, Any]:
 def rate_rps(trial: Trial) -> float:
     """Calls answered OK while measuring, a second."""
     return float(trial.result["got"]["rate_rps"])
+
+
+def kinds(trial: Trial) -> dict[str, Trial]:
+    """Name of each kind of call of a mix -> the trial as if it had no other calls; empty without a mix.
+
+    Its calls, latencies and checksums are those of the kind. Clients are not counted for each kind.
+    """
+    known = trial.result.get("kinds") or {}
+    return {
+        name: replace(trial, result={**trial.result, **kind, "clients": None, "kinds": {}})
+        for name, kind in known.items()
+    }
 
 
 def failures(trial: Trial) -> dict[str, int]:

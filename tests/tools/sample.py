@@ -169,6 +169,18 @@ def trial(model: str, connections: int, number: int = 1, **changes: Any) -> Tria
     return Trial(TrialId(model, str(connections), number), model, load, result, before, after)
 
 
+def kind(*latencies_ms: float) -> dict[str, Any]:
+    """One kind of call of a mix, in the form of the driver's result."""
+    of_calls = distribution([int(each * 1e6) for each in latencies_ms])
+    none = {"by_status": {}, "timed_out": 0, "not_sent": 0, "unfinished": 0}
+    number = len(latencies_ms)
+    return {
+        "calls": {"planned": number, "ok": number, **none},
+        **dict.fromkeys(("latency_ns", "service_time_ns", "lateness_ns"), of_calls),
+        "checksums": {},
+    }
+
+
 def clients(asked: int, served: int, answered: int, *, calls_of_unserved: int = 0) -> dict[str, Any]:
     """Clients in the form of the driver's result, of which those that are served got as much as another."""
     each = answered // max(served, 1)

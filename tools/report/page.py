@@ -8,7 +8,7 @@ import yaml
 from tools import bundle
 from tools.answer import answer
 from tools.families import grouped
-from tools.report import axes, calls, figures, folder, notices, picture, pods, table
+from tools.report import axes, calls, figures, folder, kinds, notices, picture, pods, table
 from tools.report.definitions import DEFINITIONS
 from tools.report.rendering import environment
 from tools.results import write_whole
@@ -50,6 +50,8 @@ def render(results: Path) -> str:
             rows=table.rows(found, contents.trials),
             every_row=table.rows([one for each in contents.points for one in each.standings], contents.trials),
             picture=picture.picture(contents),
+            pictures=[] if over else picture.of_one_point(contents),
+            kinds=kinds.kinds(contents, at) if at else None,
             unmeasured=[f"{one.described}: {one.why}." for one in contents.unmeasured],
             families=grouped(contents.families),
             selected=[one.arm for one in at.best] if at else [],

@@ -1,13 +1,19 @@
 """The picture that shows the answer: the arms in order at one point. Must not know HTML."""
 
+from collections.abc import Callable
+
 from markupsafe import Markup
 
 from tools import measures
 from tools.report.folder import Contents
 from tools.report.plots import dots
 from tools.report.plots.dots import Dot, Mark
+from tools.report.table import percentile
+from tools.results import Trial
 from tools.standings import At, Standing, compared
+from tools.stats.interval import estimate
 from tools.units import count, duration, share
+from tools.values import Values, cpus_ns, p99s_ns, series
 from tools.words import rounds
 
 MARKS: dict[str, Mark] = {"best": "best", "tied": "tied", "behind": "", "unranked": "void"}
@@ -37,6 +43,40 @@ def picture(contents: Contents) -> Markup:
         caption=caption,
         text=lambda rate: count(round(rate)),
     )
+
+
+def of_times(contents: Contents, at: At, title: str, values: Values, why: Callable[[Trial], str]) -> Markup:
+    """A time for each arm, of which less is better. `why` an arm has none is empty where it has one."""
+    drawn = []
+    for one in at.standings:
+        rounds = [trial for trial in contents.rounds if (trial.arm, trial.point) == (one.arm, at.point)]
+        known, family, lacks = series(one.arm, rounds, values), contents.families[one.arm], why(one.trial)
+        if lacks or not known.values:
+            drawn.append(Dot(one.arm, family, None, None, None, "void", lacks or "not known"))
+        else:
+            mean = estimate(known)
+            drawn.append(Dot(one.arm, family, mean.value, mean.low, mean.high, "", ""))
+    title = f"{title} at {at.described}"
+    return dots.draw(drawn, title=title, caption=_caption(at), text=duration, higher_is_better=False)
+
+
+def of_latency(contents: Contents, at: At, title: str, part: Callable[[Trial], Trial] = lambda trial: trial) -> Markup:
+    """The p99 of each arm, of that part of its calls."""
+
+    def why(trial: Trial) -> str:
+        known = measures.latency(part(trial), "p99")
+        return percentile(part(trial), "p99") if known is None or known.is_bound else ""
+
+    return of_times(contents, at, title, lambda trial: p99s_ns(part(trial)), why)
+
+
+def of_one_point(contents: Contents) -> list[Markup]:
+    """What curves show where there are several points."""
+    at = compared(contents.points)
+    if at is None:
+        return []
+    latency = [] if at.measure == "p99" else [of_latency(contents, at, "p99 latency")]
+    return [*latency, of_times(contents, at, "CPU time for each call", cpus_ns, lambda _: "")]
 
 
 def _caption(at: At) -> str:

@@ -103,7 +103,7 @@ def _cells(trial: Trial, fewest: Trial) -> dict[str, str]:
         "got": count(got["connections"]),
         "clients": UNKNOWN if served is None else clients(served),
         "rate": count(round(measures.rate_rps(trial))),
-        **{key: _percentile(trial, key) for key in measures.PERCENTILES},
+        **{key: percentile(trial, key) for key in measures.PERCENTILES},
         "errors": share(measures.failed_share(trial)) if failed else "0",
         "unfinished": count(calls["unfinished"]),
         "cpu": _known(measures.per_call(trial, "cpu_user_ns", "cpu_system_ns"), duration),
@@ -117,7 +117,8 @@ def _cells(trial: Trial, fewest: Trial) -> dict[str, str]:
     }
 
 
-def _percentile(trial: Trial, key: str) -> str:
+def percentile(trial: Trial, key: str) -> str:
+    """Of latency, as `10 ms`; `> 3 s` where so many calls have no answer, `n<1,000` where there are too few."""
     value = measures.latency(trial, key)
     if value is None:
         return f"n<{count(measures.samples_needed(measures.PERCENTILES[key]))}"
