@@ -22,7 +22,7 @@ from tools import local
 from tools.checks import void
 from tools.experiment import Arm, Experiment, Point
 from tools.local import LocalError, Process
-from tools.results import Trial, write_trial, write_void
+from tools.results import Trial, read_trials, write_trial, write_void
 from tools.scratch import scratch_folder
 from tools.serving import Place, Service, listening, serving_backend, starting_arm
 from tools.slices import SliceDriver, slice_driver
@@ -52,8 +52,8 @@ class Watcher(Protocol):
 def run(experiment: Experiment, wanted: Sequence[Wanted], place: Place, watcher: Watcher) -> None:
     """Runs those trials, of which those of a round follow one another. Every process that was started is stopped.
 
-    A trial that fails is reported to the watcher, and the next one runs. Raises LocalError without a backend, and
-    BadResultsError where a trial cannot be kept.
+    A trial that fails is reported to the watcher, and the next one runs. With `until: decided`, no round begins once
+    every point is decided. Raises LocalError without a backend, and BadResultsError where a trial cannot be kept.
     """
     pinning = place.pinning
     with (
@@ -64,11 +64,21 @@ def run(experiment: Experiment, wanted: Sequence[Wanted], place: Place, watcher:
         plan = scratch / "plan.yaml"
         plan.write_text(yaml.safe_dump(experiment.calls), encoding="utf-8")
         for _, of_round in groupby(wanted, lambda each: each.id.round):
+            if _is_decided(experiment, place):
+                return
             trials = list(of_round)
             with _Stand(experiment, place, plan, backend) as stand:
                 stand.start({each.id.arm: each.arm for each in trials})
                 for _, at_point in groupby(trials, lambda each: each.point):
                     _measure(stand, list(at_point), watcher)
+
+
+def _is_decided(experiment: Experiment, place: Place) -> bool:
+    if experiment.until is None:
+        return False
+    from tools.deciding import decided  # noqa: PLC0415  (scipy)
+
+    return decided(experiment, read_trials(place.folder).trials)
 
 
 def _measure(stand: "_Stand", at_point: Sequence[Wanted], watcher: Watcher) -> None:

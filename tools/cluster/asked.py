@@ -24,6 +24,8 @@ def check(release: Release, asked: Experiment) -> None:
             f"load.schedule {asked.load.schedule!r} is a file, which a driver's pod does not have: "
             "set another schedule, or run without --cluster"
         )
+    if asked.until is not None:
+        raise ClusterError("until is not known in a cluster: set rounds instead, or run without --cluster")
     for name, arm in asked.arms.items():
         try:
             _check_arm(release, arm)

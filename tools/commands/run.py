@@ -68,6 +68,13 @@ def _run_trials(args: argparse.Namespace, asked: Experiment, folder: Path, venue
     from tools.outcome import show  # noqa: PLC0415  (scipy)
 
     found = read_trials(folder)
+    if asked.until is not None:
+        from tools.deciding import decided  # noqa: PLC0415  (scipy)
+
+        if decided(asked, found.trials):
+            last = max(trial.id.round for trial in found.trials)
+            wanted = [each for each in wanted if each.id.round <= last]
+            console.print(f"Every point is decided after {last} of {asked.rounds} rounds.", markup=False)
     show(console, found, write_page(folder))
     missing = len({each.id for each in wanted} - {trial.id for trial in found.trials})
     tally = Tally("trials", len(found.trials), len(wanted), missing, len(progress.failures), progress.voids)

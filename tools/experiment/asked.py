@@ -1,7 +1,7 @@
 """What an experiment asks: arms x points x rounds, as frozen values. Must not know how a trial is run."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import yaml
@@ -97,6 +97,8 @@ class Experiment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How often each arm is started anew and measured at each point."""
     blocks: Times = 1
     """Slices of each arm at each point in a round; those of all arms alternate."""
+    until: Literal["decided"] | None = None
+    """Two arms: end after the round that decides every point, at `rounds` at the latest."""
     seed: int = 1
     """Of the order of arms, and of arrivals."""
     trace_ratio: Annotated[float, Meta(ge=0, le=1)] = 0.01

@@ -26,6 +26,8 @@ RUNS_OWN = frozenset(
 """Options that whoever starts the services sets."""
 LOOPS = frozenset(("streams", "rate_rps", "rate_of_capacity", "schedule"))
 """Keys of a load of which one is set."""
+LOOKS_AT = 8
+"""Pairs at the first look of a run that stops early (tools/stats/looks.py); the next ones are at twice as many each."""
 _OF_LOAD = Load.__struct_fields__
 
 
@@ -143,6 +145,8 @@ def _check(asked: Experiment, written: Mapping[str, Any]) -> None:
     if "models" in written and "arms" in written:
         raise _ContradictionError("models and arms exclude each other: a model is an arm - at `$.models`")
     _check_load(asked, written)
+    if asked.until is not None:
+        _check_until(asked)
     for name, arm in asked.arms.items():
         if refused := RUNS_OWN & arm.options.keys():
             raise _ContradictionError(f"{min(refused)} is set by the run itself - at `$.arms.{name}.options`")
@@ -175,6 +179,16 @@ def _check_load(asked: Experiment, written: Mapping[str, Any]) -> None:
             raise _ContradictionError(f"a value is given twice - at `$.load.{name}`")
     for number in asked.windows.keys() - set(load.connections):
         raise _ContradictionError(f"the load has no {number} connections - at `$.windows`")
+
+
+def _check_until(asked: Experiment) -> None:
+    """Raises _ContradictionError."""
+    if len(asked.arms) != 2 or asked.scale is not None:
+        raise _ContradictionError("it compares two arms: set `arms` or `models` to two - at `$.until`")
+    if LOOKS_AT % asked.blocks:
+        raise _ContradictionError(
+            f"until looks at {LOOKS_AT}, {2 * LOOKS_AT}, {4 * LOOKS_AT} ... pairs: set 1, 2, 4 or 8 - at `$.blocks`"
+        )
 
 
 def _plans(asked: Experiment) -> list[tuple[str, Mapping[str, Any]]]:
