@@ -13,6 +13,7 @@ import pytest
 from services.models import MODELS, Model
 from services.workload.costs import STYLES, chain, edits, source
 from tests.chart import generated as chart
+from tools import experiment
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
@@ -109,6 +110,23 @@ def test_every_target_of_make_that_is_named_is_there(document: str) -> None:
     targets = re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE)
     named = re.findall(r"^make ([a-z-]+)|`make ([a-z-]+)", read(document), re.MULTILINE)
     assert {first or second for first, second in named} <= set(targets)
+
+
+def test_the_example_of_an_experiment_is_one() -> None:
+    examples = re.findall(r"^```yaml\n(title:.*?)^```", read("README.md"), re.MULTILINE | re.DOTALL)
+    assert [list(experiment.parse(text, "README.md").arms) for text in examples] == [
+        ["reactor", "pool_4", "pool_16", "stages"]
+    ]
+
+
+def test_every_command_in_the_table_is_one_of_the_tool() -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "tools.cli", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    there = re.findall(r"^    ([a-z]+)(?:\s|$)", told, re.MULTILINE)
+    listed = re.findall(r"^\| `sweetspot ([a-z]+)", read("README.md"), re.MULTILINE)
+    assert listed
+    assert set(listed) <= set(there)
 
 
 PROGRAMS = {
