@@ -49,7 +49,9 @@ def _said(at: At) -> str:
         return "no arm can be ranked."
     best, *others = ranked
     if at.measure == "p99":
-        asked = f"all {len(ranked)} serve the {count(best.trial.result['asked']['rate_rps'])} calls/s asked; "
+        # A multiple of its capacity is another rate for each arm.
+        rate = f"{count(at.point.rate_rps)} calls/s" if at.point.rate_rps else "rate"
+        asked = f"all {len(ranked)} serve the {rate} asked; "
         if len(at.best) == len(ranked):
             return f"{asked}their p99 cannot be told apart: {value(best, at)} to {value(ranked[-1], at)}{basis}."
         return f"{asked}{best.arm} has the lowest p99, {value(best, at)}{_tied(at)}; last is {_last(at)}{basis}."

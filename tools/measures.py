@@ -124,6 +124,23 @@ def kinds(trial: Trial) -> dict[str, Trial]:
     }
 
 
+def goodput_rps(trial: Trial) -> float | None:
+    """Calls answered OK within the deadline while measuring, a second; None where no deadline was asked."""
+    got = trial.result["got"]
+    within: int | None = got.get("within_deadline")
+    return None if within is None else within / got["duration_s"] if got["duration_s"] else 0.0
+
+
+def stream_ns(trial: Trial, times: str, percentile: str) -> float | None:
+    """Of streamed replies: `first_message_ns`, from the intended send to the first message, or `gap_ns`, from a message
+    to the next one. None where replies are not streamed, or there are too few for that percentile."""
+    found = (trial.result.get("stream") or {}).get(times)
+    if not found or found["count"] < samples_needed(PERCENTILES[percentile]):
+        return None
+    value_ns: float = found[percentile]
+    return value_ns
+
+
 def failures(trial: Trial) -> dict[str, int]:
     """Reason -> calls that failed, the most frequent first. Unfinished calls are not failed ones."""
     calls = trial.result["calls"]

@@ -8,6 +8,7 @@ import pytest
 
 from tests.tools.sample import clients, distribution, trial
 from tools.answer import answer
+from tools.experiment import Load, points
 from tools.results import Trial, TrialId
 
 
@@ -164,6 +165,13 @@ def test_the_answer_is_about_the_last_point_with_enough_arms(trials: Sequence[Tr
 def test_where_every_trial_is_void_the_answer_has_the_reason() -> None:
     said = answer([], [(TrialId("reactor", "10"), "other processes took 30 % of the service's CPUs")])
     assert said == ("Not answered, because every trial is void, as other processes took 30 % of the service's CPUs.")
+
+
+def test_a_multiple_of_capacity_is_no_rate_of_all_arms() -> None:
+    (point,) = points(Load(connections=(1000,), rate_of_capacity=(0.8,)))
+    slow, fast = of("reactor", 500, 500, asked_rps=500), of("seda", 800, 800, asked_rps=800)
+    said = answer([replace(one, load=point.values) for one in (*slow, *fast)])
+    assert said.startswith("At 1,000 connections, 0.8x capacity all 2 serve the rate asked; ")
 
 
 def test_void_trials_are_counted_beside_the_answer() -> None:

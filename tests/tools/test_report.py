@@ -227,6 +227,11 @@ def test_one_pod_that_answers_for_all_is_said(tmp_path: Path) -> None:
     assert "one of 2 pods answered every call (balance: cluster-ip)." in read(folder_of(tmp_path, trial))
 
 
+def test_a_rate_that_follows_a_schedule_is_shown_as_the_schedule(tmp_path: Path) -> None:
+    asked = {"loop": "open", "streams": None, "rate_rps": None, "schedule": "steps:100@2s,200@2s"}
+    assert "10, steps:100@2s,200@2s" in read(folder_of(tmp_path, sample.trial("reactor", 10, asked=asked)))
+
+
 def test_unfinished_calls_are_shown_and_are_no_errors() -> None:
     trial = failing(unfinished=10)
     (at,) = standings([trial])

@@ -11,6 +11,22 @@ DEFINITIONS: dict[str, str] = {
         "Clients that got an answer, of those that had a call to send. Each connection is one client. Shown where some "
         "got none."
     ),
+    "Jain's index, longest wait": (
+        "Fairness between clients: 1 where all get as many answers, 1/n where one of n gets all (Jain et al., 1984). "
+        "The longest time while measuring that a client had a call due and got no answer. Shown where the index of a "
+        "model is below 0.95."
+    ),
+    "calls/s in time": (
+        "Goodput: calls answered OK within the deadline of the experiment, a second. The deadline counts from the "
+        "intended send. Shown where there is a deadline."
+    ),
+    "first message, gap": (
+        "Of replies that are streams: from the intended send to the first message, and from each message to the next."
+    ),
+    "kinds of calls": (
+        "Each kind of a mix has percentiles of its own. A kind waits for another one where its p99 is as long as the "
+        "other's fastest call, though its own fastest call takes less than half of that."
+    ),
     "latency": (
         "From the intended send to the last byte of the reply, of calls answered OK: a call that a busy "
         "driver or a full connection sends late has been waiting all the same. In a closed loop the intended "

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from tools import measures
 from tools.results import Trial
@@ -16,10 +17,17 @@ COLUMNS: Mapping[str, str] = {
     "asked": "asked",
     "got": "got",
     "clients": "clients",
+    "jain": "Jain's index",
+    "wait": "longest wait",
     "rate": "calls/s",
+    "goodput": "calls/s in time",
     "p50": "p50",
     "p99": "p99",
     "p999": "p99.9",
+    "first_p50": "first message, p50",
+    "first_p99": "first message, p99",
+    "gap_p50": "gap, p50",
+    "gap_p99": "gap, p99",
     "errors": "errors",
     "unfinished": "unfinished",
     "cpu": "CPU/call",
@@ -38,6 +46,9 @@ EVERY_COLUMN: Mapping[str, str] = {
 }
 """With what the plots show beside that."""
 
+FAIR = 0.95
+"""Jain's index of a service that treats clients alike is above this."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -54,11 +65,42 @@ class Row:
 
 
 def shown(columns: Mapping[str, str], trials: Iterable[Trial]) -> dict[str, str]:
-    """Those columns, without that of the clients where all were served."""
-    counted = filter(None, map(measures.clients_served, trials))
-    if any(served < asked for served, asked in counted):
-        return dict(columns)
-    return {key: heading for key, heading in columns.items() if key != "clients"}
+    """Those columns, without the ones of NEEDS that no trial needs."""
+    known = list(trials)
+    return {
+        key: heading for key, heading in columns.items() if key not in NEEDS or any(NEEDS[key](each) for each in known)
+    }
+
+
+def _turns_clients_away(trial: Trial) -> bool:
+    counted = measures.clients_served(trial)
+    return counted is not None and counted[0] < counted[1]
+
+
+def _is_unfair(trial: Trial) -> bool:
+    index = measures.jain(trial)
+    return index is not None and index < FAIR
+
+
+def _has_deadline(trial: Trial) -> bool:
+    return measures.goodput_rps(trial) is not None
+
+
+def _streams(trial: Trial) -> bool:
+    return bool(trial.result.get("stream"))
+
+
+NEEDS: Mapping[str, Callable[[Trial], bool]] = {
+    "clients": _turns_clients_away,
+    "jain": _is_unfair,
+    "wait": _is_unfair,
+    "goodput": _has_deadline,
+    "first_p50": _streams,
+    "first_p99": _streams,
+    "gap_p50": _streams,
+    "gap_p99": _streams,
+}
+"""Columns that most trials have no use for -> whether this one has."""
 
 
 def rows(found: Sequence[Standing], everything: Iterable[Trial]) -> list[Row]:
@@ -97,13 +139,20 @@ def _cells(trial: Trial, fewest: Trial) -> dict[str, str]:
     each = measures.pss_per_connection_bytes(trial, fewest)
     failed = sum(measures.failures(trial).values())
     served = measures.clients_served(trial)
-    load = f", {count(asked['rate_rps'])}/s" if asked["loop"] == "open" else f" x {count(asked['streams'])}"
     return {
-        "asked": f"{count(asked['connections'])}{load}",
+        "asked": f"{count(asked['connections'])}{_load(asked)}",
         "got": count(got["connections"]),
         "clients": UNKNOWN if served is None else clients(served),
+        "jain": _known(measures.jain(trial), three_digits),
+        "wait": _known(measures.longest_wait_ns(trial), duration),
         "rate": count(round(measures.rate_rps(trial))),
+        "goodput": _known(measures.goodput_rps(trial), lambda rate_rps: count(round(rate_rps))),
         **{key: percentile(trial, key) for key in measures.PERCENTILES},
+        **{
+            f"{key}_{percentile}": _known(measures.stream_ns(trial, times, percentile), duration)
+            for key, times in {"first": "first_message_ns", "gap": "gap_ns"}.items()
+            for percentile in ("p50", "p99")
+        },
         "errors": share(measures.failed_share(trial)) if failed else "0",
         "unfinished": count(calls["unfinished"]),
         "cpu": _known(measures.per_call(trial, "cpu_user_ns", "cpu_system_ns"), duration),
@@ -115,6 +164,12 @@ def _cells(trial: Trial, fewest: Trial) -> dict[str, str]:
         "involuntary": _known(measures.per_call(trial, "involuntary_switches"), three_digits),
         "lag": _known(lag, duration),
     }
+
+
+def _load(asked: Mapping[str, Any]) -> str:
+    if asked["loop"] == "closed":
+        return f" x {count(asked['streams'])}"
+    return f", {count(asked['rate_rps'])}/s" if asked["rate_rps"] else f", {asked['schedule']}"
 
 
 def percentile(trial: Trial, key: str) -> str:
