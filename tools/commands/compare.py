@@ -6,10 +6,12 @@ from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 
-from tools.compare import arms, figures, junit
+from tools import junit
+from tools.compare import arms, figures
 from tools.compare.conditions import differences
 from tools.compare.figures import Figures
 from tools.compare.runs import Compared, compare
+from tools.junit import Case
 from tools.local import Programs
 from tools.status import FAILED, PlainError
 
@@ -39,7 +41,7 @@ def execute(args: argparse.Namespace, console: Console, _programs: Programs) -> 
     if args.save is not None:
         figures.save(args.save, second)
     if args.junit is not None:
-        junit.write(args.junit, second.name, compared, args.tolerance or 0.0)
+        junit.write(args.junit, second.name, [_case(one, args.tolerance or 0.0) for one in compared])
     _print(console, map(str, compared))
     return _gate(args, compared) if args.baseline is not None else 0
 
@@ -49,6 +51,13 @@ def _both(args: argparse.Namespace) -> tuple[Figures, Figures]:
         return figures.of_folder(args.folder, args.reference), figures.of_folder(args.other, args.reference)
     before = figures.read(args.baseline)
     return before, figures.of_folder(args.folder, before.reference)
+
+
+def _case(one: Compared, tolerance: float) -> Case:
+    where = f"{one.figure.arm}.{one.figure.point}"
+    if one.ratio is None:
+        return Case(where, one.figure.measure, "skipped", one.why)
+    return Case(where, one.figure.measure, "failure" if one.worse_by(tolerance) else "passed", str(one))
 
 
 def _gate(args: argparse.Namespace, compared: Sequence[Compared]) -> int:
