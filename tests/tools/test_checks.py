@@ -1,0 +1,79 @@
+"""Which trials are void, and which are just not: each check on both sides of its limit."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.tools.sample import DURATION_S, distribution, trial
+from tools.checks import void
+from tools.results import Trial
+
+ONE = trial("reactor", 1)
+OK: int = ONE.result["calls"]["ok"]
+
+
+def with_driver_at(share: float, **changes: Any) -> Trial:
+    """`share`: of its CPU."""
+    shard = {**ONE.result["shards"][0], "cpu_ns": int(share * DURATION_S * 1e9)}
+    return trial("reactor", 1, shards=[shard], **changes)
+
+
+def late(by_ms: float, *, driver: float = 0.6, latency_ms: int = 5) -> Trial:
+    latency = distribution([latency_ms * 1_000_000], OK)
+    return with_driver_at(driver, lateness_ns=distribution([int(by_ms * 1e6)]), latency_ns=latency)
+
+
+def throttled(quota_cpus: float) -> Trial:
+    found = replace(ONE, after=type(ONE.after)())
+    found.after.CopyFrom(ONE.after)
+    found.after.throttling.throttled_ns = 2_000_000
+    found.after.throttling.quota_cpus = quota_cpus
+    return found
+
+
+VOID: dict[str, tuple[Trial, str]] = {
+    "busy driver": (with_driver_at(0.91), "the driver used 0.91 CPUs of its 1, so that it may be what was measured"),
+    "late driver": (late(1.1), "the driver sent calls 1.1 ms late (p99)"),
+    "busy machine": (replace(ONE, others_share=0.08), "other processes took 8 % of the service's CPUs"),
+    "throttled": (throttled(0), "the CPU quota kept the service from running for 2 ms"),
+    "shards apart": (
+        trial("reactor", 1, got={"start_spread_ns": 51_000_000}),
+        "the shards of the driver began within 51 ms, not 50 ms",
+    ),
+    "lost call": (
+        trial("reactor", 1, calls={**ONE.result["calls"], "planned": OK + 1}),
+        f"{OK + 1} calls were planned, and {OK} are accounted for",
+    ),
+    "lost latency": (
+        trial("reactor", 1, latency_ns={**ONE.result["latency_ns"], "count": OK - 1}),
+        f"{OK} calls were answered, and the histogram has {OK - 1}",
+    ),
+}
+NOT_VOID: dict[str, Trial] = {
+    "quiet": ONE,
+    "driver with a tenth left": with_driver_at(0.89),
+    "late by less than a millisecond": late(0.9),
+    "late by less than a twentieth of the latency": late(1.9, latency_ms=40),
+    "late with time to spare, where the service has no room": late(90, driver=0.4),
+    "others within a tick": replace(ONE, others_share=0.051),
+    "a quota that was asked for": throttled(0.5),
+    "shards together": trial("reactor", 1, got={"start_spread_ns": 49_000_000}),
+    "calls that failed": trial(
+        "reactor", 1, calls={**ONE.result["calls"], "planned": OK + 9, "by_status": {"UNAVAILABLE": 9}}
+    ),
+}
+
+
+@pytest.mark.parametrize(("of", "why"), VOID.values(), ids=VOID)
+def test_a_trial_is_void_with_the_reason_and_its_number(of: Trial, why: str) -> None:
+    assert void(of).startswith(why)
+
+
+@pytest.mark.parametrize("of", NOT_VOID.values(), ids=NOT_VOID)
+def test_what_the_arm_does_itself_is_a_result(of: Trial) -> None:
+    assert void(of) == ""
+
+
+def test_a_void_trial_has_all_its_reasons_in_one_line() -> None:
+    assert void(replace(with_driver_at(0.95), others_share=0.5)).count("; ") == 1
