@@ -44,6 +44,11 @@ def run(release: Release, folder: Path, *flags: str, text: str = OPEN_LOOP, name
     return sweetspot(release, "run", str(path), "--cluster", *release.flags, *small, "--results", str(folder), *flags)
 
 
+def resume(release: Release, folder: Path) -> Done:
+    """Goes on with a run, as `run` began it."""
+    return sweetspot(release, "run", "--resume", str(folder), "--despite-noise")
+
+
 def only(folder: Path) -> Path:
     """The one results folder in it."""
     (found,) = (path for path in folder.iterdir() if path.is_dir())

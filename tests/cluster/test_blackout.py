@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.conftest import SMALL, Release
-from tests.cluster.runs import OPEN_LOOP, Done, only, run, sweetspot, trials, until_measured
+from tests.cluster.runs import OPEN_LOOP, Done, only, resume, run, trials, until_measured
 
 ON = r"nodeSelector.kubernetes\.io/hostname"
 LONG = OPEN_LOOP.replace("duration_s: 3", "duration_s: 20")
@@ -61,15 +61,12 @@ def test_a_node_that_loses_its_power_makes_a_run_void_and_the_next_run_works(
         assert f" on {node}: nothing is heard of that node; try: kubectl describe node {node}" in without_driver.stdout
         assert without_service.stdout.count("void: pod ") == without_driver.stdout.count("void: pod ") == 1
 
-        still_off = sweetspot(apart["reactor"], "run", "--resume", str(only(folders["reactor"])))
+        still_off = resume(apart["reactor"], only(folders["reactor"]))
         assert still_off.returncode == 1
         assert f" on {node}: nothing is heard of that node; try: kubectl describe node {node}" in still_off.stdout
 
         power("on")
-        again = [
-            threads.submit(sweetspot, apart[model], "run", "--resume", str(only(each)))
-            for model, each in folders.items()
-        ]
+        again = [threads.submit(resume, apart[model], only(each)) for model, each in folders.items()]
         for each in again:
             assert each.result().returncode == 0, each.result().stdout + each.result().stderr
     for folder in folders.values():
