@@ -1,10 +1,17 @@
-"""`python -m services MODEL`: one service of that model, until it is told to stop. `backend` starts the downstream."""
+"""`python -m services MODEL`: one service of that model, until it is told to stop. `backend` starts the downstream.
+
+With --check it reads its options and imports the model, prints what it would run on as a line of JSON, and ends.
+"""
 
 import importlib
+import json
 import os
+import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from importlib.metadata import distributions
+from typing import Any
 
 from services.models import MODELS
 from services.runtime.config import ENV_PREFIX, MAX_PROCESSES, Config, parse_config
@@ -18,6 +25,7 @@ from services.telemetry.environment import RefusedVariableError, check
 from services.workload.ledger import fitting_strategy
 
 BACKEND = "backend"
+CHECK = "--check"
 MODEL_VARIABLE = ENV_PREFIX + "MODEL"
 """The model where no argument names it: an image has one."""
 
@@ -29,7 +37,14 @@ def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
             variants = "; ".join(map(" ".join, model.variants))
             print(model.name, model.caption, " ".join(model.needs), variants, sep="\t")
         return 0
-    run(*parse(arguments, os.environ))
+    name, config = parse([each for each in arguments if each != CHECK], os.environ)
+    if CHECK in arguments:
+        with refusing(name):
+            find_serve(name)
+            Tracing.preload(config.trace_file)
+        print(json.dumps(describe_interpreter()))
+    else:
+        run(name, config)
     return 0
 
 
@@ -38,7 +53,7 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[str, Co
     if MODEL_VARIABLE in environ and (not arguments or arguments[0].startswith("-")):
         arguments = (environ[MODEL_VARIABLE], *arguments)
     if not arguments or arguments[0].startswith("-"):
-        refuse("usage: python -m services MODEL|backend [OPTION ...], or --list")
+        refuse("usage: python -m services MODEL|backend [OPTION ...] [--check], or --list")
     name = arguments[0].replace("-", "_")
     if name != BACKEND and name not in MODELS:
         refuse(f"unknown model {name!r}; there are {', '.join(MODELS)}")
@@ -58,6 +73,16 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[str, Co
             refuse(f"{name}: --conflicts {error}")
         config = replace(config, conflicts=strategy)
     return name, config
+
+
+def describe_interpreter() -> dict[str, Any]:
+    """Version, whether the interpreter lock is on, and packages. An import can have put the lock back."""
+    is_gil_enabled: Callable[[], bool] = getattr(sys, "_is_gil_enabled", lambda: True)
+    return {
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "gil": is_gil_enabled(),
+        "packages": {each.name: each.version for each in sorted(distributions(), key=lambda each: each.name.lower())},
+    }
 
 
 def run(name: str, config: Config) -> None:

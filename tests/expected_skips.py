@@ -39,6 +39,11 @@ def without_io_uring() -> bool:
     return ctypes.get_errno() in (errno.ENOSYS, errno.EPERM)
 
 
+def without_free_threading() -> bool:
+    """No CPython without the GIL is given, and few machines have one."""
+    return "SWEETSPOT_TEST_FREE_THREADED" not in os.environ
+
+
 def without_control_groups() -> bool:
     """None may be made in any hierarchy: read-only as in a container, or not ours."""
     return not any(os.access(hierarchy, os.W_OK) for hierarchy in (CONTROL_GROUPS, *CONTROL_GROUPS.glob("cpu*")))
@@ -54,6 +59,7 @@ EXPECTED: dict[str, Callable[[], bool]] = {
     r"build/testers/\w+ is missing": without_go_tools,
     r"this machine has not, or forbids, what proactor is made of": without_io_uring,
     r"(proactor: )?no io_uring: ": without_io_uring,
+    r"no interpreter without the GIL: ": without_free_threading,
     r"no control group can be made in ": without_control_groups,
     r"no hierarchy of control groups": without_control_groups,
     r"the numbers of this machine's system calls are not known": on_other_processors,

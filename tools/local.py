@@ -190,11 +190,20 @@ class Process:
 
     def last_words(self) -> str:
         """How it ended, with the last line of its standard error: one line."""
+        code = self.status
+        how = f"ended by signal {-code}" if code is not None and code < 0 else f"ended with status {code}"
+        return f"{self.name} {how}: {self.complaint()}"
+
+    @property
+    def status(self) -> int | None:
+        """Its exit status, or the number of the signal below 0; None while it runs."""
+        return self._popen.poll()
+
+    def complaint(self) -> str:
+        """The last line of its standard error."""
         self._stderr.seek(0)
         said = self._stderr.read().decode(errors="replace").strip().splitlines()
-        code = self._popen.poll()
-        how = f"ended by signal {-code}" if code is not None and code < 0 else f"ended with status {code}"
-        return f"{self.name} {how}: {said[-1].strip() if said else 'it said nothing'}"
+        return said[-1].strip() if said else "it said nothing"
 
     def ask_to_end(self) -> None:
         """Sends SIGTERM, once: a service takes a second one for "now"."""

@@ -3,6 +3,7 @@
 Must not know what loads them.
 """
 
+import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,10 @@ from pathlib import Path
 from tools import local
 from tools.experiment import Arm
 from tools.local import LocalError, Pinning, Process, Programs, started
+
+ROOT = Path(__file__).parent.parent
+CODE = ("", "protos")
+"""Where the code is below ROOT, as the distribution of this interpreter has it (pyproject.toml)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,8 @@ class Place:
     pinning: Pinning | None
     despite_noise: bool = False
     """No trial is void; what would make it so is a warning."""
+    traced: bool = True
+    """Whether processes leave spans. Where none is to be, to import the exporter would be 0.1 s of each start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +56,35 @@ def starting(
     `confine` is given its process id before it does anything. `python` is another interpreter, `environment` has
     variables beside those of this process. Raises LocalError.
     """
-    flags = [f"--{option.replace('_', '-')}={value}" for option, value in options]
-    program = [python, *place.programs.services[1:]] if python else place.programs.services
-    command = [*program, name, "--port=0", *flags, *trace_file(place, name)]
-    with started(name, command, cpus, environment) as process:
+    program = program_of(place.programs, python)
+    command = [*program, name, "--port=0", *flags_of(options), *trace_file(place, name)]
+    with started(name, command, cpus, environment_of(python, environment or {})) as process:
         if confine is not None:
             confine(process.pid)
         yield process
+
+
+def program_of(programs: Programs, python: str | None) -> Sequence[str]:
+    """The command of a service under that interpreter; None: this one."""
+    return [python, *programs.services[1:]] if python else programs.services
+
+
+def flags_of(options: Iterable[tuple[str, str | float]]) -> list[str]:
+    """Options as the service's flags."""
+    return [f"--{option.replace('_', '-')}={value}" for option, value in options]
+
+
+def environment_of(python: str | None, variables: Mapping[str, str]) -> Mapping[str, str]:
+    """What a service's process has beside the variables of this one: another interpreter is given this code."""
+    code = os.pathsep.join(str(ROOT / folder) for folder in CODE)
+    return {"PYTHONPATH": code, **variables} if python else variables
 
 
 def starting_arm(place: Place, arm: Arm, options: Iterable[tuple[str, str | float]]) -> AbstractContextManager[Process]:
     """The arm's model with those options, on as many processors as it asks for."""
     pinning = place.pinning
     cpus = [] if pinning is None else [*sorted(pinning.service), *sorted(pinning.others)][: arm.cpus]
-    return starting(place, arm.model, options, cpus=cpus, python=arm.python, environment=arm.environment or None)
+    return starting(place, arm.model, options, cpus=cpus, python=arm.python, environment=arm.environment)
 
 
 def listening(process: Process, timeout_s: float = local.START_TIMEOUT_S) -> Service:
@@ -92,4 +114,4 @@ def blamed(processes: Sequence[Process]) -> Iterator[None]:
 
 def trace_file(place: Place, name: str) -> list[str]:
     """The flag for where a process leaves its spans."""
-    return ["--trace-file", str(place.folder / "traces" / f"{name}.jsonl")]
+    return ["--trace-file", str(place.folder / "traces" / f"{name}.jsonl")] if place.traced else []

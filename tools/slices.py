@@ -27,6 +27,10 @@ class SliceDriver:
         """Whether it is of no use any more."""
         return self._process.has_ended()
 
+    def check(self, arguments: Sequence[str]) -> None:
+        """Reads flags and plan as `open` would, and opens nothing."""
+        self._ask({"do": "check", "name": "flags", "arguments": list(arguments)}, OPENING_TIMEOUT_S)
+
     def open(self, name: str, arguments: Sequence[str]) -> int:
         """Opens connections, with the flags of `python -m services.driver`. Returns how many are open."""
         opened: int = self._ask({"do": "open", "name": name, "arguments": list(arguments)}, OPENING_TIMEOUT_S)[

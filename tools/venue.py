@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
-from tools import environment, local
+from tools import arms, environment, local
 from tools.experiment import Experiment
 from tools.local import Pinning, Programs
 from tools.run import Watcher, run
@@ -47,15 +47,18 @@ class ThisMachine:
         self._programs = programs
         self._pinning = pinning
         self._despite_noise = despite_noise
+        self._interpreters: dict[str, Any] = {}
+        """Arm -> what `check` found of its interpreter, where it has one of its own."""
 
     def models(self) -> Collection[str]:
         return self._programs.models()
 
     def check(self, asked: Experiment) -> None:
-        """All that can be asked can be had."""
+        self._interpreters = arms.check(asked, self._programs)
 
     def describe(self) -> dict[str, Any]:
-        return environment.describe(self._pinning, local.allow_open_files())
+        found = environment.describe(self._pinning, local.allow_open_files())
+        return {**found, "arms": self._interpreters} if self._interpreters else found
 
     def keep(self, folder: Path) -> None:
         """The folder is all there is of it."""
@@ -64,7 +67,8 @@ class ThisMachine:
         """The folder is all there is of it."""
 
     def measure_all(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path, watcher: Watcher) -> None:
-        run(asked, wanted, Place(folder, self._programs, self._pinning, self._despite_noise), watcher)
+        traced = asked.trace_ratio > 0
+        run(asked, wanted, Place(folder, self._programs, self._pinning, self._despite_noise, traced), watcher)
 
     def ground(self, folder: Path, tell: Callable[[str], None]) -> AbstractContextManager[Ground]:
         del tell  # nothing waits here

@@ -6,6 +6,8 @@
         -> {"sliced": "a", "slice": {...}}
     {"do": "close", "name": "a"}
         -> {"closed": "a", "result": {...}}
+    {"do": "check", "name": "a", "arguments": [...]}: reads flags and plan as "open" does, and opens nothing
+        -> {"checked": "a"}
     anything else, or what cannot be done
         -> {"refused": "a", "why": "one line"}
 
@@ -26,6 +28,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.driver.options import OptionError, parse_slices
+from services.driver.plan import read_plan
 from services.driver.run import REFUSALS, Run
 from services.telemetry.environment import RefusedVariableError, check
 
@@ -37,6 +40,7 @@ _KEYS = {
     "open": {"do", "name", "arguments"},
     "slice": {"do", "name", *_FLAGS},
     "close": {"do", "name"},
+    "check": {"do", "name", "arguments"},
 }
 
 
@@ -68,7 +72,10 @@ class Slices:
             name = command["name"]
             match command["do"]:
                 case "open":
-                    return {"opened": name, "connections": self._do_open(name, command.get("arguments"))}
+                    return {"opened": name, "connections": self._do_open(name, _arguments(command))}
+                case "check":
+                    read_plan(parse_slices(_arguments(command)).plan)
+                    return {"checked": name}
                 case "slice":
                     return {"sliced": name, "slice": self._do_slice(name, command)}
                 case _:
@@ -76,11 +83,9 @@ class Slices:
         except (_CommandError, OptionError, *REFUSALS) as error:
             return {"refused": name, "why": str(error)}
 
-    def _do_open(self, name: str, arguments: object) -> int:
+    def _do_open(self, name: str, arguments: Sequence[str]) -> int:
         if name in self._open:
             raise _CommandError(f"name: {name!r} is open already; close it first")
-        if not (isinstance(arguments, list) and all(isinstance(each, str) for each in arguments)):
-            raise _CommandError("arguments: not a list of strings; give flags of python -m services.driver")
         if not self._epolls:
             raise _CommandError(f"{OPEN_AT_MOST} names are open, which is the most; close one first")
         epoll = self._epolls.pop()
@@ -112,6 +117,13 @@ class Slices:
         if name not in self._open:
             raise _CommandError(f"name: {name!r} is not open; open it first")
         return self._open[name]
+
+
+def _arguments(command: Mapping[str, Any]) -> Sequence[str]:
+    arguments = command.get("arguments")
+    if not (isinstance(arguments, list) and all(isinstance(each, str) for each in arguments)):
+        raise _CommandError("arguments: not a list of strings; give flags of python -m services.driver")
+    return arguments
 
 
 def _read(line: str) -> dict[str, Any]:

@@ -189,6 +189,13 @@ def test_what_is_closed_before_a_slice_has_no_result_and_its_name_is_free_again(
             assert ask(slices, "close")["result"] is None
 
 
+def test_flags_and_plan_are_checked_without_a_connection(plan: str) -> None:
+    flags = closed_loop(nobody(), plan)
+    assert ask(Slices(), "check", arguments=flags) == {"checked": "a"}
+    lacking = {"do": "check", "name": "a", "arguments": [*flags, "--plan=/nowhere.yaml"]}
+    assert Slices().answer(json.dumps(lacking))["why"].startswith("/nowhere.yaml: ")
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [

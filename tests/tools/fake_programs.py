@@ -73,7 +73,9 @@ def slices() -> None:
         command = json.loads(line)
         name = command["name"]
         answer: dict[str, object] = {}
-        if command["do"] == "open":
+        if command["do"] == "check":
+            answer = {"checked": name}
+        elif command["do"] == "open":
             arguments = command["arguments"]
             opened[name] = dict(zip(arguments[::2], arguments[1::2], strict=True))
             answer = {"opened": name, "connections": int(opened[name]["--connections"])}
@@ -140,6 +142,8 @@ def main(role: str, *arguments: str) -> int:
         driver(dict(zip(arguments[::2], arguments[1::2], strict=True)))
     elif arguments == ("--list",):
         print("\n".join(f"{model}\tpretends\t\t" for model in MODELS))
+    elif "--check" in arguments:
+        print("{}")
     else:
         service(arguments[0])
     return 0

@@ -17,7 +17,7 @@ from tools.commands.ending import Tally, exit_status, to_its_end
 from tools.commands.grid import STARTING_S, run_grid
 from tools.commands.page import write_page
 from tools.commands.prepared import prepare
-from tools.experiment import Experiment
+from tools.experiment import BadExperimentError, Experiment
 from tools.local import Pinning, Programs
 from tools.lock import locked
 from tools.named import RELEASE
@@ -41,11 +41,15 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     if (args.experiment is None) == (args.resume is None):
         raise PlainError("say either which EXPERIMENT to run or which folder to --resume")
     _check_flags(args)
-    asked, folder = _asked(args)
+    path, folder = _paths(args)
+    asked = experiment.read(path)
     console.print(asked.title, markup=False, soft_wrap=True)
     venue = _venue(args, asked, folder, programs)
     asked = _choose(asked, args.models, venue)
-    venue.check(asked)
+    try:
+        venue.check(asked)
+    except BadExperimentError as error:
+        raise BadExperimentError(f"{path}: {error}") from error
     described = venue.describe()
     known = calibration.find(folder.parent, described)
     if known is not None:
@@ -102,10 +106,10 @@ def _check_flags(args: argparse.Namespace) -> None:
             raise PlainError(f"--{name.replace('_', '-')} has no effect {why}")
 
 
-def _asked(args: argparse.Namespace) -> tuple[Experiment, Path]:
-    """The experiment, and the folder that keeps it."""
+def _paths(args: argparse.Namespace) -> tuple[Path, Path]:
+    """The file of the experiment, and the folder of the run."""
     if args.resume is not None:
-        return experiment.read(args.resume / "experiment.yaml"), args.resume
+        return args.resume / "experiment.yaml", args.resume
     path = experiment.find(args.experiment)
     when = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     name = f"{path.stem}-{when}"
@@ -113,7 +117,7 @@ def _asked(args: argparse.Namespace) -> tuple[Experiment, Path]:
         from tools.cluster.run import run_name  # noqa: PLC0415
 
         name = run_name(path.stem, when)
-    return experiment.read(path), (args.results or Path("results")) / name
+    return path, (args.results or Path("results")) / name
 
 
 def _venue(args: argparse.Namespace, asked: Experiment, folder: Path, programs: Programs) -> Venue:
