@@ -73,15 +73,15 @@ def changes(folder: Path, bundle: Bundle) -> Iterator[str]:
     there = dict(_files(folder))
     for name, file in bundle.files.items():
         if name not in there:
-            yield f"{name}: is missing"
+            yield f"{name} is missing"
             continue
         found = _described(there[name])
         if found.bytes < file.bytes:
-            yield f"{name}: is cut short: it has {found.bytes:,} of {file.bytes:,} bytes"
+            yield f"{name} is cut short: it has {found.bytes:,} of {file.bytes:,} bytes"
         elif found != file:
-            yield f"{name}: was changed"
+            yield f"{name} was changed"
     for name in there.keys() - bundle.files.keys():
-        yield f"{name}: is extra: it is no part of the bundle"
+        yield f"{name} is extra: it is no part of the bundle"
 
 
 class _Versioned(Struct, frozen=True):

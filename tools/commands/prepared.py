@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tools import bundle
 from tools.calibrate import calibration
 from tools.calibrate.calibration import Calibration
 from tools.experiment import Experiment
@@ -17,10 +18,14 @@ from tools.venue import Venue
 def prepare(
     folder: Path, asked: Experiment, venue: Venue, described: Mapping[str, Any], known: Calibration | None
 ) -> None:
-    """Makes the results folder. Of a run that goes on it warns where the machine or the code is another one.
+    """Makes the results folder. Of a run that goes on it warns where files, machine or code are not as they were.
 
     `known` is the calibration of this machine. Raises BadResultsError.
     """
+    if (folder / bundle.NAME).exists():
+        # The end of this run closes the folder anew, with these files as they are.
+        for line in bundle.changes(folder, bundle.read(folder)):
+            print(f"sweetspot: {folder}: since the run ended, {line}", file=sys.stderr)
     text = json.dumps(described, indent=1) + "\n"
     path = folder / "environment.json"
     if not (folder / "experiment.yaml").exists():

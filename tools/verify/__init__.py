@@ -76,9 +76,9 @@ def _wrong(trial: Trial) -> Iterator[str]:
 def _page(folder: Path) -> Iterator[str]:
     path = folder / bundle.PAGE
     if not path.exists():
-        yield f"{bundle.PAGE}: is missing: sweetspot report {folder}"
+        yield f"{bundle.PAGE} is missing: sweetspot report {folder}"
     elif path.read_bytes() != _rendered(folder):
-        yield f"{bundle.PAGE}: is not what `sweetspot report {folder}` makes of the other files"
+        yield f"{bundle.PAGE} is not what `sweetspot report {folder}` makes of the other files"
 
 
 def _rendered(folder: Path) -> bytes:
