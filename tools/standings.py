@@ -170,12 +170,7 @@ def _estimate(values: Series) -> Estimate | None:
 def _ranks(arms: Sequence[Series], better: Better) -> dict[str, Rank]:
     if not arms:
         return {}
-    try:
-        group = best_group(arms, better)
-    except ValueError:
-        # No block has a value of each arm: nothing can be told apart.
-        best = max(arms, key=lambda one: math.prod(one.values.values()) ** (1 / len(one.values)))
-        return {one.arm: "best" if one is best else "tied" for one in arms}
+    group = best_group(arms, better)
     return {
         group.best: "best",
         **dict.fromkeys(group.not_distinguishable, "tied"),

@@ -1,4 +1,4 @@
-"""The best of several arms, and the arms that cannot be told from it."""
+"""The best of several arms, and the arms that cannot be told from it: pair by pair, corrected for their number."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,58 +6,111 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy import special
 
+from tools.stats.estimate import Estimate
 from tools.stats.holm import holm
+from tools.stats.interval import CONFIDENCE, of_moments, ratio
 from tools.stats.nested import Floats, pooled_moments
-from tools.stats.series import Series
+from tools.stats.series import Place, Series
+from tools.stats.significance import p_value
 from tools.stats.verdict import Better
+
+BEYOND_DOUBT = 2.0
+"""Machines change their speed by some 30 % within hours: values further apart than this differ in any block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """One arm beside the best."""
+
+    arm: str
+    ratio: Estimate | None
+    """Best / arm, over the blocks that both have; None where there is none."""
+    worse: bool
+    """Corrected for the number of pairs. False: not distinguishable."""
+    unpaired: bool = False
+    """Worse, with too few blocks of both: each of its values is worse than any of the best by `BEYOND_DOUBT`."""
 
 
 @dataclass(frozen=True, slots=True)
 class BestGroup:
-    """Arms by name; those in a tuple are sorted from best to worst."""
+    """The arms but the best are sorted from best to worst."""
 
     best: str
-    not_distinguishable: tuple[str, ...]
-    """From the best arm."""
-    worse: tuple[str, ...]
-    starts: int
-    blocks: int
-    """Those with a value of every arm; others do not count."""
+    others: tuple[Against, ...]
+
+    @property
+    def not_distinguishable(self) -> tuple[str, ...]:
+        """From the best arm."""
+        return tuple(one.arm for one in self.others if not one.worse)
+
+    @property
+    def worse(self) -> tuple[str, ...]:
+        """Those that are."""
+        return tuple(one.arm for one in self.others if one.worse)
 
 
 def best_group(arms: Sequence[Series], better: Better, level: float = 0.05) -> BestGroup:
-    """Sorts the arms by their geometric mean, and compares each with the first, over the blocks that all have.
+    """Sorts the arms, and compares each with the first over the blocks that both have.
 
     At most a share `level` of such groups contains a difference between equal arms. The data choose the best arm, so
-    that the correction has to count every pair of arms. Raises ValueError where no block has a value of every arm.
+    that the correction has to count every pair of arms. There is at least one arm, and each has a value.
     """
-    places = sorted(set.intersection(*(set(arm.values) for arm in arms)))
-    if not places:
-        raise ValueError(f"{', '.join(arm.arm for arm in arms)}: there is no block with a value of each")
-    sizes = list(Counter(place.start for place in places).values())
-    logs = np.log([[arm.values[place] for place in places] for arm in arms])
-    order = np.argsort(logs.mean(axis=1) * (-1 if better == "higher" else 1), kind="stable")
-    best, *others = (arms[index].arm for index in order)
-    adjusted = holm(_p_values(logs[order], sizes))
-    worse = {other for rank, other in enumerate(others, start=1) if adjusted[0, rank] <= level}
-    return BestGroup(
-        best,
-        tuple(other for other in others if other not in worse),
-        tuple(other for other in others if other in worse),
-        len(sizes),
-        len(places),
-    )
+    effects = _effects([_logs(arm) for arm in arms])
+    order = np.argsort(effects * (-1 if better == "higher" else 1), kind="stable")
+    best, *others = ordered = [arms[index] for index in order]
+    ratios = _ratios(ordered)
+    adjusted = holm({pair: p_value(found) for pair, found in ratios.items()})
+    found = []
+    for rank, other in enumerate(others, start=1):
+        pair = ratios.get((0, rank))
+        worse = pair is not None and adjusted[0, rank] <= level
+        unpaired = (pair is None or pair.error is None) and _apart(best, other, better)
+        found.append(Against(other.arm, pair, worse or unpaired, unpaired))
+    return BestGroup(best.arm, tuple(found))
 
 
-def _p_values(logs: Floats, sizes: Sequence[int]) -> dict[tuple[int, int], float]:
-    """For each pair of rows, that their means do not differ."""
-    pairs = list(combinations(range(len(logs)), 2))
-    if not pairs or sum(sizes) < 2:
-        return dict.fromkeys(pairs, 1.0)
-    differences = np.stack([logs[first] - logs[second] for first, second in pairs])
-    found = pooled_moments(differences, sizes, freedom=(len(logs) - 1) * (len(sizes) - 1))
-    with np.errstate(divide="ignore", invalid="ignore"):  # no noise: infinite, or 0 / 0 for equal means
-        deviations = np.nan_to_num(np.abs(found.mean) / np.sqrt(found.variance), posinf=np.inf)
-    return dict(zip(pairs, (2 * special.stdtr(found.freedom, -deviations)).tolist(), strict=True))
+def _logs(arm: Series) -> dict[Place, float]:
+    return {place: float(np.log(value)) for place, value in arm.values.items()}
+
+
+def _effects(arms: Sequence[dict[Place, float]]) -> Floats:
+    """The mean of each arm, on the log scale, less that of the blocks it was measured in: a block may be a fast one.
+
+    Least squares of arm + block. With every value of every arm it is the plain mean.
+    """
+    places = {place: column for column, place in enumerate(sorted(set().union(*arms)))}
+    means = np.array([np.mean(list(arm.values())) for arm in arms])
+    cells = [(row, places[place], value - means[row]) for row, arm in enumerate(arms) for place, value in arm.items()]
+    rows, columns, rest = (np.array(each) for each in zip(*cells, strict=True))
+    design = np.zeros((len(cells), len(arms) + len(places)))
+    design[np.arange(len(cells)), rows] = 1
+    design[np.arange(len(cells)), len(arms) + columns] = 1
+    return np.asarray(means + np.linalg.lstsq(design, rest)[0][: len(arms)])
+
+
+def _ratios(arms: Sequence[Series]) -> dict[tuple[int, int], Estimate]:
+    """Of each pair with a common block, by the positions of both."""
+    found, several = {}, {}
+    for first, second in combinations(range(len(arms)), 2):
+        both = sorted(arms[first].values.keys() & arms[second].values.keys())
+        if len(both) == 1:
+            found[first, second] = ratio(arms[first], arms[second])
+        elif both:
+            logs = np.log([arms[first].values[place] / arms[second].values[place] for place in both])
+            several[first, second] = logs, list(Counter(place.start for place in both).values())
+    cells = {(arm.arm, place.start) for arm in arms for place in arm.values}
+    freedom = len(cells) - len(arms) - len({start for _, start in cells}) + 1
+    pooled = pooled_moments(list(several.values()), max(freedom, 0))
+    for pair, (_, sizes), moments in zip(several, several.values(), pooled, strict=True):
+        one, other = (arms[index].values.keys() for index in pair)
+        found[pair] = of_moments(moments, sizes, CONFIDENCE, dropped=len(one ^ other))
+    return found
+
+
+def _apart(best: Series, other: Series, better: Better) -> bool:
+    """Whether all values of both are, with at least two of each."""
+    if min(len(best.values), len(other.values)) < 2:
+        return False
+    low, high = (best, other) if better == "lower" else (other, best)
+    return max(low.values.values()) * BEYOND_DOUBT < min(high.values.values())

@@ -1,12 +1,12 @@
 """Geometric means and ratios with their intervals, over starts and blocks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy import special
 
 from tools.stats.estimate import Estimate
-from tools.stats.nested import Floats, moments
+from tools.stats.nested import Floats, Moments, moments
 from tools.stats.series import Place, Series
 
 CONFIDENCE = 0.95
@@ -38,8 +38,12 @@ def _estimate(logs: Mapping[Place, float], confidence: float, dropped: int = 0) 
     sizes = np.unique([place.start for place in places], return_counts=True)[1].tolist()
     if len(values) == 1:
         return Estimate(float(np.exp(values[0])), None, None, confidence, 1, 1, None, 0, dropped)
-    found = moments(values, sizes)
+    return of_moments(moments(values, sizes), sizes, confidence, dropped)
+
+
+def of_moments(found: Moments, sizes: Sequence[int], confidence: float = CONFIDENCE, dropped: int = 0) -> Estimate:
+    """From the moments of one data set of logarithms, with `sizes` blocks of each start."""
     mean, error, freedom = float(found.mean), float(np.sqrt(found.variance)), float(found.freedom)
     reach = float(special.stdtrit(freedom, (1 + confidence) / 2)) * error
     value, low, high = (float(np.exp(mean + by)) for by in (0, -reach, reach))
-    return Estimate(value, low, high, confidence, len(sizes), len(values), error, freedom, dropped)
+    return Estimate(value, low, high, confidence, len(sizes), sum(sizes), error, freedom, dropped)

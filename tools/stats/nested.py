@@ -34,7 +34,7 @@ def moments(values: Floats, sizes: Sequence[int]) -> Moments:
     between, within = _mean_squares(values, sizes)
     layout = _Layout.of(sizes)
     starts, blocks = layout.starts - 1, layout.total - layout.starts
-    of_starts = np.maximum(0, (between - within) / layout.per_start)
+    of_starts = _of_starts(between, within, layout)
     variance = layout.share * of_starts + within / layout.total
     weight = layout.share / layout.per_start
     parts = (weight * between) ** 2 / max(starts, 1) + ((1 / layout.total - weight) * within) ** 2 / max(blocks, 1)
@@ -43,19 +43,36 @@ def moments(values: Floats, sizes: Sequence[int]) -> Moments:
     return Moments(values.mean(axis=-1), variance, freedom)
 
 
-def pooled_moments(values: Floats, sizes: Sequence[int], freedom: int) -> Moments:
-    """The variance between starts is the mean of all data sets along the second last axis.
+def pooled_moments(pairs: Sequence[tuple[Floats, Sequence[int]]], freedom: int) -> list[Moments]:
+    """The variance between starts is that of a pair or the mean of all pairs, whichever is larger.
 
-    For the differences of several arms: three starts of one pair of arms are too few to estimate it from, those of ten
-    arms are not. The variance within a start is that of each data set. `freedom` is that of the pooled variance, 0 for
-    one start; the smaller one of both variances counts.
+    For the differences of several arms, each with its sizes: three starts of one pair are too few to estimate that
+    variance from, those of all pairs are not. A pair with a noisy arm has more than the mean. The variance within a
+    start is that of each pair.
+
+    `freedom` is that of the mean where all arms have the same noise. Unequal noise leaves less, after Satterthwaite.
     """
-    between, within = _mean_squares(values, sizes)
-    layout = _Layout.of(sizes)
-    of_starts = np.maximum(0, ((between - within) / layout.per_start).mean(axis=-1, keepdims=True))
-    mean = values.mean(axis=-1)
-    least = min(each for each in (freedom, layout.total - layout.starts) if each)
-    return Moments(mean, layout.share * of_starts + within / layout.total, np.full_like(mean, least))
+    parts = [(values, _Layout.of(sizes), *_mean_squares(values, sizes)) for values, sizes in pairs]
+    several = [(between, within, layout) for _, layout, between, within in parts if layout.starts > 1]
+    pooled, shared = np.zeros(()), np.zeros(())
+    if several:
+        noise = np.stack([between / layout.per_start for between, _, layout in several])
+        with np.errstate(divide="ignore", invalid="ignore"):  # no noise at all
+            shared = np.nan_to_num(freedom * noise.mean(axis=0) ** 2 / (noise**2).mean(axis=0), nan=freedom)
+        pooled = np.mean([_of_starts(*one) for one in several], axis=0)
+    found = []
+    for values, layout, between, within in parts:
+        own = _of_starts(between, within, layout) if layout.starts > 1 else pooled
+        variance = layout.share * np.maximum(own, pooled) + within / layout.total
+        blocks = layout.total - layout.starts
+        least = np.maximum(layout.starts - 1, shared)
+        least = np.where(least > 0, np.minimum(least, blocks or np.inf), blocks)
+        found.append(Moments(values.mean(axis=-1), variance, np.broadcast_to(least, variance.shape)))
+    return found
+
+
+def _of_starts(between: Floats, within: Floats, layout: "_Layout") -> Floats:
+    return np.asarray(np.maximum(0, (between - within) / layout.per_start))
 
 
 @dataclass(frozen=True, slots=True)
