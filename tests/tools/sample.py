@@ -15,7 +15,7 @@ from typing import Any
 from hdrh.histogram import HdrHistogram
 from sweetspot.v1.control_pb2 import SnapshotReply
 
-from tools.experiment import Point
+from tools.experiment import Load, Point, points
 from tools.results import Trial, TrialId, write_trial
 
 
@@ -71,6 +71,36 @@ def make(
         )
     )
     return folder
+
+
+def make_mixed(folder: Path, load: Load, *, rounds: int = 3) -> Path:
+    """Fills the folder as a run of two kinds of calls at every point of that load would; returns it.
+
+    Replies are streams with a deadline. The pool of threads lets short calls wait for long ones, and is unfair.
+    """
+    for point in points(load):
+        for model in ("reactor", "thread_pool", "coroutines"):
+            for number in range(1, rounds + 1):
+                one = trial(model, point.connections, number, kinds=_kinds(model), stream=_stream(model))
+                if model == "thread_pool":
+                    one = replace(one, result={**one.result, "clients": _unfair(one.result["clients"])})
+                got = {**one.result["got"], "within_deadline": one.result["got"]["answered"] * 9 // 10}
+                write_trial(folder, at(point, replace(one, result={**one.result, "got": got})))
+    return folder
+
+
+def _unfair(counted: dict[str, Any]) -> dict[str, Any]:
+    return {**counted, "answered_squared": 2 * counted["answered_squared"], "jain": counted["jain"] / 2}
+
+
+def _kinds(model: str) -> dict[str, Any]:
+    tail_ms = 60.0 if model == "thread_pool" else 3.0
+    return {"short": kind(*[1.0] * 190, *[tail_ms] * 10), "long": kind(*[50.0] * 90, *[50 + tail_ms] * 10)}
+
+
+def _stream(model: str) -> dict[str, Any]:
+    first, gaps = distribution([len(model) * 10**6] * 2000), distribution([len(model) * 10**5] * 8000)
+    return {"messages": 10_000, "first_message_ns": first, "gap_ns": gaps}
 
 
 def at(point: Point, one: Trial) -> Trial:
@@ -189,7 +219,7 @@ def clients(asked: int, served: int, answered: int, *, calls_of_unserved: int = 
         "served": served,
         "unserved_at_start": asked - served,
         "answered": answered,
-        "answered_squared": served * each * each,
+        "answered_squared": answered**2 // max(served, 1),
         "calls_of_unserved": calls_of_unserved,
         "answered_least": each if served == asked else 0,
         "answered_most": each,

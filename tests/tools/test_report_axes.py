@@ -64,6 +64,13 @@ def test_points_with_the_same_connections_are_points_of_one_curve(tmp_path: Path
     assert "connections</text>" not in page
 
 
+def test_a_wide_axis_with_0_gives_every_point_a_place(tmp_path: Path) -> None:
+    asked = points(Load(connections=(10,), streams=(1,), idle=(0, 10, 100, 1000)))
+    line = line_of(report.write(folder_at(tmp_path, asked)).read_text(encoding="utf-8"), "reactor", "throughput")
+    places = [float(place) for place in re.findall(r'<circle cx="(.*?)%"', line)]
+    assert places == pytest.approx([0, 34.7, 66.8, 100], abs=0.1)
+
+
 def test_each_value_of_a_second_axis_has_curves_of_its_own(tmp_path: Path) -> None:
     asked = points(Load(connections=(10, 100, 1000), streams=(1, 4)))
     page = report.write(folder_at(tmp_path, asked)).read_text(encoding="utf-8")

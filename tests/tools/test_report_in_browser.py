@@ -15,6 +15,7 @@ from selenium.webdriver.common.keys import Keys
 from tests.tools import sample
 from tests.tools.scale import sample as grid_sample
 from tools import report
+from tools.experiment import Load
 from tools.families import FAMILIES
 from tools.results import write_trial
 from tools.scale import page
@@ -69,6 +70,19 @@ def sparse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def axes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two axes, two kinds of calls, streams, a deadline, an unfair model."""
+    load = Load(connections=(10, 100), rate_rps=(100.0, 200.0, 300.0, 1000.0))
+    return report.write(sample.make_mixed(tmp_path_factory.mktemp("axes"), load))
+
+
+@pytest.fixture(scope="module")
+def point(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One point only."""
+    return report.write(sample.make_mixed(tmp_path_factory.mktemp("point"), Load(connections=(10,), streams=(1,))))
+
+
+@pytest.fixture(scope="module")
 def grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return page.write(grid_sample.make(tmp_path_factory.mktemp("grid")))
 
@@ -81,7 +95,7 @@ def show(browser: webdriver.Chrome, page: Path, width: int) -> None:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("shown", ["whole", "crowded", "sparse", "grid"])
+@pytest.mark.parametrize("shown", ["whole", "crowded", "sparse", "axes", "point", "grid"])
 def test_the_page_fits_its_window_and_the_console_is_silent(
     browser: webdriver.Chrome, shown: str, width: int, request: pytest.FixtureRequest
 ) -> None:
@@ -111,7 +125,7 @@ return boxes.flatMap(([name, one], index) => boxes.slice(index + 1).filter(([_, 
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("kind", [".curves .label text", ".tick"])
-@pytest.mark.parametrize("shown", ["whole", "crowded", "grid"])
+@pytest.mark.parametrize("shown", ["whole", "crowded", "axes", "point", "grid"])
 def test_no_label_overlaps_another(
     browser: webdriver.Chrome, shown: str, width: int, kind: str, request: pytest.FixtureRequest
 ) -> None:
@@ -172,6 +186,22 @@ def test_a_percentile_is_chosen_with_a_click(browser: webdriver.Chrome, whole: P
     assert browser.execute_script(shown).startswith("Latency, p99,")
     browser.find_element(By.CSS_SELECTOR, "#latency .views label").click()
     assert browser.execute_script(shown).startswith("Latency, p50,")
+
+
+def test_the_value_of_a_second_axis_is_chosen_for_all_curves_at_once(browser: webdriver.Chrome, axes: Path) -> None:
+    show(browser, axes, 1280)
+    shown = """
+        return [...document.querySelectorAll(".curves")].filter(svg => svg.checkVisibility()).map(svg => svg.ariaLabel);
+    """
+    before = browser.execute_script(shown)
+    assert before
+    assert all(" at 10 conn" in label for label in before)
+    browser.find_elements(By.CSS_SELECTOR, ".views label:has([name=at])")[1].click()
+    after = browser.execute_script(shown)
+    assert len(after) == len(before)
+    assert all(" at 100 conn" in label for label in after)
+    browser.find_element(By.CSS_SELECTOR, "#latency-at1 .views label").click()
+    assert [label for label in browser.execute_script(shown) if label.startswith("Latency, p50 at 100 conn.")]
 
 
 def test_a_grid_shows_a_number_in_each_field_and_another_model_with_a_click(

@@ -150,6 +150,14 @@ def drawn_curves(*lines: Line, proportional: bool = False) -> Element:
     return tree(curves.draw(lines, x=x, y=y, proportional=proportional, **titles))
 
 
+def test_ticks_without_room_for_their_text_are_marks_only() -> None:
+    x = marked([(number, str(number)) for number in (0, 10, 100, 1000)])
+    root = tree(curves.draw([], x=x, y=linear([1.0]), title="", x_title="", y_title=""))
+    assert [text.text for text in of_class(root, "tick") if "x" in (text.get("class") or "").split()][:4] == [
+        "0", None, "100", "1000",
+    ]  # fmt: skip
+
+
 def test_each_line_goes_through_its_points_and_those_with_a_text_have_a_dot() -> None:
     root = drawn_curves(
         Line("reactor", "loops", [Point(1, 0, text="0"), Point(10, 500), Point(100, 1000, text="1,000")])

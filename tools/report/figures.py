@@ -178,20 +178,22 @@ class _Along:
         words = WORDS[self.over]
         at = {one.point.name: one.standings for one in self.contents.points}
         places = [(point, point.values[self.over]) for point in self.group.points if self.over in point.values]
+        numbers = sorted({place for _, place in places})
+        # A logarithmic axis has no 0: log(1 + x).
+        is_wide, shift = numbers[-1] >= 10 * (numbers[0] or 1), 0 if numbers[0] else 1
         drawn = {
-            (one.arm, point.name): _point(one, place, measure)
+            (one.arm, point.name): _point(one, place + shift, measure)
             for point, place in places
             for one in at.get(point.name, ())
         }
         lines = [
-            Line(arm, family, [drawn.get((arm, point.name), Point(place, None)) for point, place in places])
+            Line(arm, family, [drawn.get((arm, point.name), Point(place + shift, None)) for point, place in places])
             for arm, family in self.contents.families.items()
         ]
         ends = [end for point in drawn.values() for end in (point.y, point.low, point.high) if end is not None]
-        numbers = sorted({place for _, place in places})
         plot = curves.draw(
             lines,
-            x=axis.marked([(number, words.tick(number)) for number in numbers], log=_is_wide(numbers)),
+            x=axis.marked([(number + shift, words.tick(number)) for number in numbers], log=is_wide),
             y=axis.logarithmic(ends, measure.text) if measure.log else axis.linear(ends, measure.text),
             title=f"{title}, {measure.label}{_at(self.group)}",
             x_title=words.title,
@@ -208,11 +210,6 @@ def _point(one: Standing, place: float, measure: Measure) -> Point:
     low, high = (known.low, known.high) if known else (None, None)
     more = "> " if measure.is_bound(one.trial) else ""
     return Point(place, value, low, high, text=more + measure.text(value))
-
-
-def _is_wide(numbers: Sequence[float]) -> bool:
-    """Whether equal steps would press the lower values together."""
-    return 0 < numbers[0] <= numbers[-1] / 10
 
 
 def _at(group: Group) -> str:

@@ -71,8 +71,8 @@ def _waits(found: Sequence[Standing], names: Sequence[str]) -> Iterator[str]:
         waiting = [text for one in found if (text := _wait(one, kind, other))]
         if waiting:
             yield (
-                f"{kind} calls wait for {other} calls: one in a hundred takes as long as the fastest {other} call. "
-                f"So it is with {', '.join(waiting)}."
+                f"{kind} calls wait for {other} calls with {', '.join(waiting)}: one in a hundred takes as long as the "
+                f"fastest {other} call."
             )
 
 

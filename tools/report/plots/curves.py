@@ -16,6 +16,8 @@ LINE_OF_TEXT = 14.0
 """Of a label, in pixels."""
 CHARACTER = 6.6
 """Mean width of a character of a label, in pixels."""
+WIDE = 0.1
+"""Ticks closer than this share of the width have no text."""
 NARROW = 0.28
 """Ticks closer than this share of the width have their text only in wide windows."""
 
@@ -126,11 +128,11 @@ def _path(places: Iterable[Sequence[float | str | None] | None]) -> str:
 
 
 def _ticks(axis: Axis) -> list[tuple[float, str, bool]]:
-    """Place in per cent, text, and whether a narrow window has room for the text."""
-    ticks, last = [], -1.0
+    """Place in per cent, text, and whether a narrow window has room for the text. No text where no window has."""
+    ticks, last, last_narrow = [], -1.0, -1.0
     for value, name in axis.ticks:
         place = axis.place(value)
-        fits = place - last >= NARROW
-        last = place if fits else last
-        ticks.append((100 * place, name, fits))
+        has_room, fits = place - last >= WIDE, place - last_narrow >= NARROW
+        last, last_narrow = place if has_room else last, place if fits else last_narrow
+        ticks.append((100 * place, name if has_room else "", fits))
     return ticks
