@@ -82,20 +82,27 @@ def _is_decided(experiment: Experiment, place: Place) -> bool:
 
 
 def _measure(stand: "_Stand", at_point: Sequence[Wanted], watcher: Watcher) -> None:
-    """The trials of one point in one round. A void one is repeated once, alone."""
+    """Makes and keeps the trials of one point in one round. Where one is void, it is repeated once, with those that it
+    is compared with slice by slice."""
     # One block compares nothing within seconds: each arm then has the machine's memory and descriptors for itself.
     groups = [at_point] if stand.experiment.blocks > 1 else [[each] for each in at_point]
+    why = (lambda _: "") if stand.place.despite_noise else void
     for group in groups:
-        for each, _ in _side_by_side(stand, group, watcher):
-            for still, why in _side_by_side(stand, [each], watcher):
-                write_void(stand.place.folder, still.id, why)
-                watcher.void(still, why)
+        trials = _side_by_side(stand, group, watcher)
+        if any(why(trial) for _, trial in trials):
+            trials = _side_by_side(stand, [wanted for wanted, _ in trials], watcher)
+        for wanted, trial in trials:
+            if reason := why(trial):
+                write_void(stand.place.folder, wanted.id, reason)
+                watcher.void(wanted, reason)
+            else:
+                write_trial(stand.place.folder, trial)
+                watcher.ended(trial)
 
 
-def _side_by_side(stand: "_Stand", group: Sequence[Wanted], watcher: Watcher) -> list[tuple[Wanted, str]]:
-    """Makes and keeps the trials of the group. Returns those that are void, and why."""
+def _side_by_side(stand: "_Stand", group: Sequence[Wanted], watcher: Watcher) -> list[tuple[Wanted, Trial]]:
+    """Makes the trials of the group. One that fails is reported, and is not among them."""
     trials: list[tuple[Wanted, Trial]] = []
-    voids: list[tuple[Wanted, str]] = []
     with ExitStack() as stack:
         loads: list[Loading] = []
         for each in group:
@@ -112,13 +119,7 @@ def _side_by_side(stand: "_Stand", group: Sequence[Wanted], watcher: Watcher) ->
         for load in loads:
             with stand.reported(load.wanted, watcher):
                 trials.append((load.wanted, load.end()))
-    for wanted, trial in trials:
-        if why := "" if stand.place.despite_noise else void(trial):
-            voids.append((wanted, why))
-        else:
-            write_trial(stand.place.folder, trial)
-            watcher.ended(trial)
-    return voids
+    return trials
 
 
 class _Stand:
