@@ -57,7 +57,7 @@ def test_the_answer_does_not_blame_a_model_for_a_busy_machine() -> None:
     busy = replace(sample.trial("reactor", 10, calls=calls), others_share=0.46)
     assert answer([busy, sample.trial("thread_pool", 10)]).endswith(
         "Calls failed: reactor 96.4 % (busy machine). "
-        "Other processes took CPU from the service in 1 of these 2 trials: repeat them on a quiet machine."
+        "Other processes took CPU from the service in 1 of these 2 arms: repeat them on a quiet machine."
     )
 
 
