@@ -4,6 +4,7 @@ Each check returns its reason in one line. Must not know how a trial was made, n
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from tools import busy, measures
 from tools.results import Trial
@@ -19,8 +20,16 @@ TICK_NS = 10_000_000
 
 
 def void(trial: Trial) -> str:
-    """Why the trial is void, all reasons in one line; empty where it is a result."""
-    return "; ".join(reason for check in _CHECKS for reason in check(trial))
+    """Why the trial is void, all reasons in one line; empty where it is a result. What was waived is none."""
+    noise = () if trial.waived else _NOISE
+    return "; ".join(reason for check in (*noise, *_BROKEN) for reason in check(trial))
+
+
+def checked(trial: Trial, *, despite_noise: bool) -> Trial:
+    """The trial. With `despite_noise` it says what a noisy machine did to it, and is not void for that."""
+    if not despite_noise:
+        return trial
+    return replace(trial, waived="; ".join(reason for check in _NOISE for reason in check(trial)))
 
 
 def _driver_busy(trial: Trial) -> Iterator[str]:
@@ -32,7 +41,8 @@ def _driver_busy(trial: Trial) -> Iterator[str]:
 def _sent_late(trial: Trial) -> Iterator[str]:
     late, latency = trial.result["lateness_ns"], trial.result["latency_ns"]
     # A driver with time to spare sends late only where the service has no room for a call: that is the service's.
-    if measures.driver_busy(trial) < measures.DRIVER_BUSY_SHARE / 2 or not latency["count"]:
+    taken = measures.driver_busy(trial) + measures.driver_waited_share(trial)
+    if taken < measures.DRIVER_BUSY_SHARE / 2 or not latency["count"]:
         return
     if late["p99"] > max(LATE_NS, LATE_SHARE * latency["p50"]):
         yield f"the driver sent calls {duration(late['p99'])} late (p99)"
@@ -48,7 +58,9 @@ def _others(trial: Trial) -> Iterator[str]:
 
 
 def _throttled(trial: Trial) -> Iterator[str]:
-    if (throttled_ns := measures.throttled_ns(trial)) and not trial.after.throttling.quota_cpus:
+    if trial.pods:  # their limit is asked for, and what it does is a notice
+        return
+    if throttled_ns := measures.throttled_ns(trial):
         yield f"the CPU quota kept the service from running for {duration(throttled_ns)}"
 
 
@@ -72,12 +84,7 @@ def _conserved(trial: Trial) -> Iterator[str]:
         yield f"{count(calls['ok'])} calls were answered, and the histogram has {counted}"
 
 
-_CHECKS: tuple[Callable[[Trial], Iterator[str]], ...] = (
-    _driver_busy,
-    _sent_late,
-    _others,
-    _throttled,
-    _counters_late,
-    _shards_apart,
-    _conserved,
-)
+_NOISE: tuple[Callable[[Trial], Iterator[str]], ...] = (_driver_busy, _sent_late, _others, _throttled, _counters_late)
+"""What a noisy machine, or one that is too small, does to a trial."""
+_BROKEN: tuple[Callable[[Trial], Iterator[str]], ...] = (_shards_apart, _conserved)
+"""What makes it another trial than was asked."""

@@ -204,6 +204,13 @@ def driver_cpus(trial: Trial) -> float:
     return busiest_ns / 1e9 / duration_s if duration_s else 0.0
 
 
+def driver_waited_share(trial: Trial) -> float:
+    """The share of the time measured in which the driver could run and had no processor; 0 where it is not known."""
+    duration_s = trial.result["got"]["duration_s"]
+    waited_ns: int = trial.result["driver"].get("waited_ns", 0)
+    return waited_ns / 1e9 / duration_s / len(trial.result["shards"]) if duration_s else 0.0
+
+
 DRIVER_BUSY_SHARE = 0.9
 """A driver is one process with one thread of Python: past this share of a CPU it has nothing left to give."""
 

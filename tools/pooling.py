@@ -38,11 +38,13 @@ def pooled(rounds: Sequence[Trial]) -> Trial:
     if not others:
         return first
     known = [trial.others_share for trial in rounds if trial.others_share is not None]
+    before, after = (_levelled([getattr(trial, edge) for trial in rounds]) for edge in ("before", "after"))
     return replace(
         first,
-        result=_result([trial.result for trial in rounds]),
-        before=_levelled([trial.before for trial in rounds]),
-        after=_levelled([trial.after for trial in rounds]),
+        result=_result([trial.result for trial in rounds]) | {"marks": _marks(rounds, before, after)},
+        before=before,
+        after=after,
+        waived="; ".join(dict.fromkeys(trial.waived for trial in rounds if trial.waived)),
         pods=tuple({pod["name"]: pod for trial in rounds for pod in trial.pods}.values()),
         spans=_spans(rounds),
         others_share=statistics.fmean(known) if known else None,
@@ -54,7 +56,26 @@ def _levelled(replies: Sequence[SnapshotReply]) -> SnapshotReply:
     whole = together(replies)
     for level in _LEVELS:
         setattr(whole, level, getattr(whole, level) // len(replies))
+    if whole.HasField("throttling"):
+        whole.throttling.quota_cpus /= len(replies)
     return whole
+
+
+def _marks(rounds: Sequence[Trial], before: SnapshotReply, after: SnapshotReply) -> dict[str, int]:
+    """Such that the counters of the whole were read as late as those of the worst round."""
+    late = [
+        (
+            trial.before.monotonic_ns - marks["started_monotonic_ns"],
+            trial.after.monotonic_ns - marks["ended_monotonic_ns"],
+        )
+        for trial in rounds
+        if (marks := trial.result.get("marks"))
+    ]
+    begun, ended = (max(each) for each in zip(*late, strict=True)) if late else (0, 0)
+    return {
+        "started_monotonic_ns": before.monotonic_ns - begun,
+        "ended_monotonic_ns": after.monotonic_ns - ended,
+    }
 
 
 def _result(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

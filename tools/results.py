@@ -69,6 +69,8 @@ class Trial:
     """In a cluster: what became of the spans that each service made, as trial.schema.json describes."""
     others_share: float | None = None
     """Share of the service's CPUs that other processes took while measuring (tools/busy.py); None: not known."""
+    waived: str = ""
+    """What a noisy machine did to it, where it is a result all the same (--despite-noise)."""
     counted: int | None = None
     """Calls answered OK from `before` to `after`; None: those answered while measuring."""
 
@@ -139,6 +141,7 @@ def to_json(trial: Trial, where: str) -> dict[str, Any]:
         "driver_cpus": trial.driver_cpus,
         "spans": dict(trial.spans),
         "others_share": trial.others_share,
+        "waived": trial.waived,
         "counted": trial.counted,
     }
     _check(content, where)
@@ -183,6 +186,7 @@ def from_json(content: Any, where: str) -> Trial:
         content.get("driver_cpus", 1.0),
         content.get("spans", {}),
         content.get("others_share"),
+        content.get("waived", ""),
         content.get("counted"),
     )
 

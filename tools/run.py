@@ -11,6 +11,7 @@ Must not know what is shown on a terminal or in a report.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Protocol, Self
@@ -19,13 +20,13 @@ import yaml
 from msgspec.structs import replace
 
 from tools import local
-from tools.checks import void
+from tools.checks import checked, void
 from tools.experiment import Arm, Experiment, Point
 from tools.local import LocalError, Process
 from tools.results import Trial, read_trials, write_trial, write_void
 from tools.scratch import scratch_folder
 from tools.serving import Place, Service, listening, serving_backend, starting_arm
-from tools.slices import SliceDriver, slice_driver
+from tools.slices import DriverLostError, SliceDriver, slice_driver
 from tools.trial import BusyMachineError, Loading, load_flags, loading, others_of, slice_of, trial_flags
 from tools.wanted import Wanted, shuffled
 
@@ -82,44 +83,54 @@ def _is_decided(experiment: Experiment, place: Place) -> bool:
 
 
 def _measure(stand: "_Stand", at_point: Sequence[Wanted], watcher: Watcher) -> None:
-    """Makes and keeps the trials of one point in one round. Where one is void, it is repeated once, with those that it
-    is compared with slice by slice."""
+    """Makes and keeps the trials of one point in one round. Where one is void, or the driver was lost to another, it is
+    repeated once, with those that it is compared with slice by slice."""
     # One block compares nothing within seconds: each arm then has the machine's memory and descriptors for itself.
     groups = [at_point] if stand.experiment.blocks > 1 else [[each] for each in at_point]
-    why = (lambda _: "") if stand.place.despite_noise else void
     for group in groups:
-        trials = _side_by_side(stand, group, watcher)
-        if any(why(trial) for _, trial in trials):
-            trials = _side_by_side(stand, [wanted for wanted, _ in trials], watcher)
-        for wanted, trial in trials:
-            if reason := why(trial):
-                write_void(stand.place.folder, wanted.id, reason)
-                watcher.void(wanted, reason)
+        made = _side_by_side(stand, group, watcher)
+        if any(one.why for one in made):
+            made = _side_by_side(stand, [one.wanted for one in made], watcher)
+        for one in made:
+            if one.trial is None or one.why:
+                write_void(stand.place.folder, one.wanted.id, one.why)
+                watcher.void(one.wanted, one.why)
             else:
-                write_trial(stand.place.folder, trial)
-                watcher.ended(trial)
+                write_trial(stand.place.folder, one.trial)
+                watcher.ended(one.trial)
 
 
-def _side_by_side(stand: "_Stand", group: Sequence[Wanted], watcher: Watcher) -> list[tuple[Wanted, Trial]]:
+@dataclass(slots=True)
+class _Made:
+    """What came of a trial that did not fail."""
+
+    wanted: Wanted
+    trial: Trial | None
+    why: str
+    """Why it is void; empty where it is a result."""
+
+
+def _side_by_side(stand: "_Stand", group: Sequence[Wanted], watcher: Watcher) -> list[_Made]:
     """Makes the trials of the group. One that fails is reported, and is not among them."""
-    trials: list[tuple[Wanted, Trial]] = []
+    made: list[_Made] = []
     with ExitStack() as stack:
         loads: list[Loading] = []
         for each in group:
             watcher.begins(each)
-            with stand.reported(each, watcher):
+            with stand.reported(each, watcher, made):
                 loads.append(stack.enter_context(stand.loading(each)))
         for block in range(stand.experiment.blocks):
             order = shuffled(stand.experiment, f"{group[0].id.round} {group[0].point.name} {block}")
             for load in sorted(loads, key=lambda load: order.index(load.wanted.id.arm)):
-                with stand.reported(load.wanted, watcher):
+                with stand.reported(load.wanted, watcher, made):
                     load.slice(block)
                     continue
                 loads.remove(load)
         for load in loads:
-            with stand.reported(load.wanted, watcher):
-                trials.append((load.wanted, load.end()))
-    return trials
+            with stand.reported(load.wanted, watcher, made):
+                trial = checked(load.end(), despite_noise=stand.place.despite_noise)
+                made.append(_Made(load.wanted, trial, void(trial)))
+    return made
 
 
 class _Stand:
@@ -202,8 +213,10 @@ class _Stand:
         """What the arm answers in a closed loop, now. Raises LocalError where it answers nothing."""
         driver, experiment, name = self.driver(), self.experiment.at(wanted.point), f"capacity of {wanted.id}"
         driver.open(name, self._flags(wanted, service, replace(wanted.point, streams=1)))
-        answered: int = slice_of(driver, experiment, name, 0)["answered"]
-        driver.close(name)
+        try:
+            answered: int = slice_of(driver, experiment, name, 0)["answered"]
+        finally:
+            driver.drop(name)
         if not answered:
             raise LocalError("it answers nothing in a closed loop, so that a multiple of its capacity is no rate")
         return answered / experiment.duration_s
@@ -212,9 +225,10 @@ class _Stand:
         return [*load_flags(self.experiment, point), *trial_flags(self.place, wanted, [service], self.plan)]
 
     @contextmanager
-    def reported(self, wanted: Wanted, watcher: Watcher) -> Iterator[None]:
-        """What fails within the block is a failure of that trial, or of the machine. Raises LocalError where the
-        backend has ended."""
+    def reported(self, wanted: Wanted, watcher: Watcher, made: list[_Made]) -> Iterator[None]:
+        """What fails within the block is a failure of that trial, or of the machine: then it is `made`, and void.
+
+        Raises LocalError where the backend has ended."""
         try:
             yield
         except LocalError as error:
@@ -223,9 +237,8 @@ class _Stand:
             process = self._processes.get(wanted.id.arm)
             if process is not None and process.has_ended(local.DYING_S):
                 watcher.failed(wanted, process.last_words())
-            elif isinstance(error, BusyMachineError):
-                write_void(self.place.folder, wanted.id, str(error))
-                watcher.void(wanted, str(error))
+            elif isinstance(error, BusyMachineError | DriverLostError):
+                made.append(_Made(wanted, None, str(error)))
             else:
                 watcher.failed(wanted, str(error))
         else:

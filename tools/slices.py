@@ -5,7 +5,7 @@ Must not know what is loaded, or why.
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from tools.local import LateError, LocalError, Process, Programs, started
@@ -16,11 +16,16 @@ GRACE_S = 30.0
 """For what the driver bounds itself: the wait for last calls, and a result."""
 
 
+class DriverLostError(LocalError):
+    """A driver that has ended, or had to be ended, while it loaded another service."""
+
+
 class SliceDriver:
     """One process. Each method raises LocalError, with the driver's reason where it refuses."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
+        self._opened: set[str] = set()
 
     @property
     def ended(self) -> bool:
@@ -36,6 +41,7 @@ class SliceDriver:
         opened: int = self._ask({"do": "open", "name": name, "arguments": list(arguments)}, OPENING_TIMEOUT_S)[
             "connections"
         ]
+        self._opened.add(name)
         return opened
 
     def slice(self, name: str, *, warmup_s: float, duration_s: float, seed: int, timeout_s: float) -> Mapping[str, Any]:
@@ -46,12 +52,19 @@ class SliceDriver:
 
     def close(self, name: str) -> dict[str, Any] | None:
         """Closes the connections. Returns the result of all slices together; None without a slice."""
+        self._opened.discard(name)
         result: dict[str, Any] | None = self._ask({"do": "close", "name": name}, GRACE_S)["result"]
         return result
 
+    def drop(self, name: str) -> None:
+        """Closes the connections, where something has kept them from being closed. Raises nothing."""
+        if name in self._opened and not self.ended:
+            with suppress(LocalError):
+                self.close(name)
+
     def _ask(self, command: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
         if self.ended:
-            raise LocalError("driver: it has ended, with all connections of this block")
+            raise DriverLostError("driver: it has ended, with all connections of this block")
         try:
             answer: dict[str, Any] = json.loads(self._process.ask(json.dumps(command), timeout_s))
         except LateError:

@@ -88,6 +88,7 @@ def loading(
         def read() -> SnapshotReply:
             return together([control.snapshot() for control in controls])
 
+        stack.callback(driver.drop, str(wanted.id))
         yield Loading(experiment, wanted, driver, read, read(), others)
 
 

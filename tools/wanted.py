@@ -1,7 +1,7 @@
 """The trials of an experiment: what each is, and in which order they run. A pure function of what is asked."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from tools.experiment import Arm, Experiment, Point
@@ -29,6 +29,18 @@ def trials(asked: Experiment) -> list[Wanted]:
     is compared is measured close in time, and no arm is always the first (Abedi and Brecht, ICPE 2017).
     """
     return [trial for number in range(1, asked.rounds + 1) for trial in _round(asked, number)]
+
+
+def still_to_make(asked: Experiment, kept: Collection[TrialId]) -> list[Wanted]:
+    """The trials that a run has still to make, where those are kept.
+
+    With several blocks, arms are paired slice by slice. So where one trial is missing, all arms are measured again at
+    that point in that round: a slice of another day pairs with nothing.
+    """
+    every = trials(asked)
+    lacking = {(each.id.point, each.id.round) for each in every if each.id not in kept}
+    together = asked.blocks > 1
+    return [each for each in every if each.id not in kept or (together and (each.id.point, each.id.round) in lacking)]
 
 
 def only(asked: Experiment) -> Wanted:

@@ -124,7 +124,7 @@ class Load:
         """Makes the load of the window, and notes what is true of its ends and of each tenth."""
         outcome, fleet = loop.outcome, self._fleet
         start_ns, end_ns = outcome.window.start_ns, outcome.window.end_ns
-        before = resource.getrusage(resource.RUSAGE_SELF)
+        before, waited_ns = resource.getrusage(resource.RUSAGE_SELF), _waited_ns()
         outcome.in_flight_start = loop.in_flight
         loop.begin_window()
         for tenth in range(TENTHS):
@@ -133,6 +133,7 @@ class Load:
             outcome.answered_by_tenth[tenth] = outcome.counted - counted
         loop.end_window()
         after = resource.getrusage(resource.RUSAGE_SELF)
+        outcome.waited_ns = _waited_ns() - waited_ns
         outcome.cpu_user_ns = round((after.ru_utime - before.ru_utime) * NS_PER_S)
         outcome.cpu_system_ns = round((after.ru_stime - before.ru_stime) * NS_PER_S)
         outcome.connections = fleet.ready
@@ -158,6 +159,14 @@ class Load:
         outcome.clients_served = sum(client.end_slice() for client in clients)
         outcome.clients = summarize(clients, self._fleet.unserved_at_start, self._fleet.idle)
         return outcome
+
+
+def _waited_ns() -> int:
+    """How long this thread could run and had no processor: the second field of schedstat (Documentation/scheduler)."""
+    try:
+        return int(Path("/proc/thread-self/schedstat").read_text(encoding="ascii").split()[1])
+    except (OSError, IndexError):
+        return 0  # a kernel without it
 
 
 def _make_timers_exact() -> None:

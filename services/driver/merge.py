@@ -116,6 +116,8 @@ def _sum(first: Result, results: Sequence[Result]) -> Result:
         else merge_summaries([result["first_answer_ns"] for result in results]),
         "stream": None if first["stream"] is None else _stream([result["stream"] for result in results]),
         "driver": {
+            # A result from before it was counted has none.
+            "waited_ns": sum(result["driver"].get("waited_ns", 0) for result in results),
             **_added([result["driver"] for result in results], ("cpu_user_ns", "cpu_system_ns")),
             "python": first["driver"]["python"],
         },

@@ -63,6 +63,8 @@ class Outcome:
     in_flight_start: int = 0
     """When measuring began; `in_flight`: when it ended."""
     in_flight: int = 0
+    waited_ns: int = 0
+    """While measuring: able to run, without a processor."""
     cpu_user_ns: int = 0
     cpu_system_ns: int = 0
     sent_again: int = 0

@@ -93,6 +93,7 @@ def make_result(
         "first_answer_ns": None if options.calls_per_connection is None else summarize(outcome.first_answers),
         "stream": None if outcome.streams is None else _stream(outcome.streams),
         "driver": {
+            "waited_ns": outcome.waited_ns,
             "cpu_user_ns": outcome.cpu_user_ns,
             "cpu_system_ns": outcome.cpu_system_ns,
             "python": platform.python_version(),

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from tests.tools.sample import DURATION_S, distribution, trial
-from tools.checks import void
+from tools.checks import checked, void
+from tools.pooling import pooled
 from tools.results import Trial
 
 ONE = trial("reactor", 1)
@@ -19,9 +20,12 @@ def with_driver_at(share: float, **changes: Any) -> Trial:
     return trial("reactor", 1, shards=[shard], **changes)
 
 
-def late(by_ms: float, *, driver: float = 0.6, latency_ms: int = 5) -> Trial:
+def late(by_ms: float, *, driver: float = 0.6, latency_ms: int = 5, waited: float = 0.0) -> Trial:
+    """`waited`: the share of the time in which the driver had no processor, and could have run."""
     latency = distribution([latency_ms * 1_000_000], OK)
-    return with_driver_at(driver, lateness_ns=distribution([int(by_ms * 1e6)]), latency_ns=latency)
+    starved = {**ONE.result["driver"], "waited_ns": int(waited * DURATION_S * 1e9)}
+    lateness = distribution([int(by_ms * 1e6)])
+    return with_driver_at(driver, lateness_ns=lateness, latency_ns=latency, driver=starved)
 
 
 def throttled(quota_cpus: float) -> Trial:
@@ -36,7 +40,8 @@ VOID: dict[str, tuple[Trial, str]] = {
     "busy driver": (with_driver_at(0.91), "the driver used 0.91 CPUs of its 1, so that it may be what was measured"),
     "late driver": (late(1.1), "the driver sent calls 1.1 ms late (p99)"),
     "busy machine": (replace(ONE, others_share=0.08), "other processes took 8 % of the service's CPUs"),
-    "throttled": (throttled(0), "the CPU quota kept the service from running for 2 ms"),
+    "starved driver": (late(90, driver=0.1, waited=0.5), "the driver sent calls 90 ms late (p99)"),
+    "throttled": (throttled(1.0), "the CPU quota kept the service from running for 2 ms"),
     "shards apart": (
         trial("reactor", 1, got={"start_spread_ns": 51_000_000}),
         "the shards of the driver began within 51 ms, not 50 ms",
@@ -57,7 +62,7 @@ NOT_VOID: dict[str, Trial] = {
     "late by less than a twentieth of the latency": late(1.9, latency_ms=40),
     "late with time to spare, where the service has no room": late(90, driver=0.4),
     "others within a tick": replace(ONE, others_share=0.051),
-    "a quota that was asked for": throttled(0.5),
+    "the limit of a pod": replace(throttled(0.5), pods=({"name": "a"},)),
     "shards together": trial("reactor", 1, got={"start_spread_ns": 49_000_000}),
     "calls that failed": trial(
         "reactor", 1, calls={**ONE.result["calls"], "planned": OK + 9, "by_status": {"UNAVAILABLE": 9}}
@@ -77,3 +82,26 @@ def test_what_the_arm_does_itself_is_a_result(of: Trial) -> None:
 
 def test_a_void_trial_has_all_its_reasons_in_one_line() -> None:
     assert void(replace(with_driver_at(0.95), others_share=0.5)).count("; ") == 1
+
+
+def test_calls_that_do_not_add_up_make_a_trial_void_despite_noise() -> None:
+    lost, _ = VOID["lost call"]
+    assert "are accounted for" in void(checked(lost, despite_noise=True))
+
+
+def test_what_noise_did_is_kept_with_a_trial_that_is_shown_despite_it() -> None:
+    noisy, why = VOID["busy machine"]
+    shown = checked(noisy, despite_noise=True)
+    assert (void(shown), shown.waived) == ("", why)
+    assert checked(noisy, despite_noise=False) == noisy
+
+
+def test_rounds_minutes_apart_do_not_make_counters_late() -> None:
+    """Each round has a clock reading of its own."""
+    rounds = []
+    for minute in range(3):
+        at = 10**12 + minute * 60 * 10**9
+        made = trial("reactor", 10, marks={"started_monotonic_ns": at, "ended_monotonic_ns": at + 4 * 10**9})
+        made.before.monotonic_ns, made.after.monotonic_ns = at, at + 4 * 10**9
+        rounds.append(made)
+    assert "counters" not in void(pooled(rounds))

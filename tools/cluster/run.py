@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tools import environment, experiment
-from tools.checks import void
+from tools.checks import checked, void
 from tools.cluster import store, waterfalls
 from tools.cluster.api import Api, ClusterError
 from tools.cluster.asked import check, in_one_slice
@@ -161,7 +161,8 @@ class Cluster:
         for again in (False, True):
             try:
                 trial = measure(place, asked, wanted, again=again)
-                why = "" if self.despite_noise else void(trial)
+                trial = checked(trial, despite_noise=self.despite_noise)
+                why = void(trial)
             except VoidTrialError as error:
                 why = str(error)
             if not why:
@@ -246,7 +247,8 @@ def pull(
     for wanted, parts in sorted(found.parts.items()):
         try:
             trial = store.assemble(parts, programs)
-            why = "" if despite_noise else void(trial)
+            trial = checked(trial, despite_noise=despite_noise)
+            why = void(trial)
         except VoidTrialError as error:
             why = str(error)
         if why:

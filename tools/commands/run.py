@@ -29,7 +29,7 @@ from tools.status import VOID, PlainError
 from tools.terminal import RunProgress
 from tools.units import count
 from tools.venue import ThisMachine, Venue
-from tools.wanted import trials
+from tools.wanted import still_to_make
 
 _OF_LOAD = ("shards", "balance", "driver_cpu", "driver_memory", "keep_pods")
 _OF_CLUSTER = ("namespace", "release", *_OF_LOAD)
@@ -63,7 +63,7 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
 
 def _run_trials(args: argparse.Namespace, asked: Experiment, folder: Path, venue: Venue, console: Console) -> int:
     kept = {trial.id for trial in read_trials(folder).trials}
-    wanted = [each for each in trials(asked) if each.id not in kept]
+    wanted = still_to_make(asked, kept)
     console.print(f"{len(wanted)} trials, kept in {folder}", markup=False, soft_wrap=True)
     with Progress(console, len(wanted), _trial_s(asked)) as bar:
         progress = RunProgress(bar)

@@ -47,6 +47,8 @@ def _driver(contents: Contents) -> Iterator[str]:
 
 def _of(trial: Trial) -> Iterator[str]:
     asked, got = trial.result["asked"], trial.result["got"]
+    if trial.waived:
+        yield f"shown despite what makes it void: {trial.waived}."
     if busy := words(trial):
         yield f"{busy}. Repeat it on a quiet machine before you judge the model."
     failures = measures.failures(trial)
