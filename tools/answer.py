@@ -9,6 +9,7 @@ from tools import measures
 from tools.busy import is_busy
 from tools.results import Trial, TrialId
 from tools.standings import At, Standing, compared, standings
+from tools.stats.estimate import LEAST_STARTS
 from tools.units import count, duration, share, three_digits
 from tools.words import rounds
 
@@ -44,19 +45,21 @@ def value(one: Standing, at: At) -> str:
 
 def _said(at: At) -> str:
     ranked = at.ranked
-    basis = f" ({rounds(max(one.rounds for one in at.standings))})"
+    number = max(one.rounds for one in at.standings)
+    basis = f" ({rounds(number)}{', provisional' if number < LEAST_STARTS else ''})"
     if not ranked:
         return "no arm can be ranked."
     best, *others = ranked
+    rate = f"{count(at.point.rate_rps)} calls/s" if at.point.rate_rps else "schedule"
+    if not others:
+        of_p99 = f"the {rate} asked, with p99 {value(best, at)}"
+        serves = of_p99 if at.measure == "p99" else f"{value(best, at)}{_p99(best)}"
+        return f"{best.arm} serves {serves}; no other is ranked there{basis}."
     if at.measure == "p99":
-        # A multiple of its capacity is another rate for each arm.
-        rate = f"{count(at.point.rate_rps)} calls/s" if at.point.rate_rps else "rate"
         asked = f"all {len(ranked)} serve the {rate} asked; "
         if len(at.best) == len(ranked):
             return f"{asked}their p99 cannot be told apart: {value(best, at)} to {value(ranked[-1], at)}{basis}."
         return f"{asked}{best.arm} has the lowest p99, {value(best, at)}{_tied(at)}; last is {_last(at)}{basis}."
-    if not others:
-        return f"{best.arm} serves {value(best, at)}{_p99(best)}; no other is ranked there{basis}."
     if len(at.best) == len(ranked):
         names = " and ".join(one.arm for one in ranked) if len(ranked) == 2 else f"the {len(ranked)} arms"
         return f"{names} cannot be told apart: {value(best, at)} to {value(ranked[-1], at)}{basis}."

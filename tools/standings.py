@@ -18,6 +18,7 @@ from tools.stats.estimate import Estimate
 from tools.stats.interval import estimate
 from tools.stats.series import Series
 from tools.stats.verdict import Better
+from tools.units import duration
 from tools.values import p99s_ns, rates_rps, series
 from tools.words import clients
 
@@ -63,7 +64,7 @@ class At:
 
     point: Point
     measure: Literal["rate", "p99"]
-    """What ranks: calls a second, higher is better; or latency in ns where all keep up with an open loop."""
+    """What ranks: calls a second, higher is better; or latency in ns where all keep up with one open loop."""
     standings: tuple[Standing, ...]
     """The best first, those that are not ranked last."""
 
@@ -122,9 +123,14 @@ def _at(trials: Sequence[Trial]) -> At:
         of_arm.setdefault(trial.arm, []).append(trial)
     wholes = {arm: pooled(rounds) for arm, rounds in of_arm.items()}
     most_served = max(((measures.served_share(trial) or 0.0) for trial in wholes.values()), default=0.0)
-    whys = {arm: _why_unranked(trial, most_served) for arm, trial in wholes.items()}
+    whys = {arm: _why_unranked(wholes[arm], rounds, most_served) for arm, rounds in of_arm.items()}
     ranked = [arm for arm, why in whys.items() if not why]
-    by_p99 = len(ranked) > 1 and all(keeps_up(wholes[arm]) for arm in ranked)
+    bounds = {arm: _p99_bound(of_arm[arm]) for arm in ranked}
+    by_p99 = len(ranked) > 1 and _serve_the_same([of_arm[arm] for arm in ranked]) and not all(bounds.values())
+    rateless = {arm for arm, why in whys.items() if why}
+    if by_p99:
+        whys |= {arm: bound for arm, bound in bounds.items() if bound}
+        ranked = [arm for arm in ranked if not bounds[arm]]
     value = p99s_ns if by_p99 else rates_rps
     values = {arm: series(arm, rounds, value) for arm, rounds in of_arm.items()}
     ranked = [arm for arm in ranked if values[arm].values]
@@ -136,7 +142,7 @@ def _at(trials: Sequence[Trial]) -> At:
             rank=ranks.get(arm, "unranked"),
             values=values[arm],
             value=_estimate(values[arm]),
-            rate=None if whys[arm] else _estimate(series(arm, rounds, rates_rps)),
+            rate=None if arm in rateless else _estimate(series(arm, rounds, rates_rps)),
             why=whys[arm] or ("" if arm in ranks else "too few calls"),
         )
         for arm, rounds in of_arm.items()
@@ -149,18 +155,33 @@ def _at(trials: Sequence[Trial]) -> At:
 
 
 def keeps_up(trial: Trial) -> bool:
-    """Whether the service answered the calls that an open loop asked."""
-    asked_rps = trial.result["asked"]["rate_rps"]
-    return asked_rps is not None and measures.rate_rps(trial) >= asked_rps * KEEPS_UP
+    """Whether the service answered, in one round, the calls that an open loop or a schedule asked."""
+    asked, calls = trial.result["asked"], trial.result["calls"]
+    if asked["rate_rps"] is not None:
+        return bool(measures.rate_rps(trial) >= asked["rate_rps"] * KEEPS_UP)
+    return asked["loop"] == "open" and bool(calls["ok"] >= calls["planned"] * KEEPS_UP > 0)
 
 
-def _why_unranked(trial: Trial, most_served: float) -> str:
+def _serve_the_same(arms: Sequence[Sequence[Trial]]) -> bool:
+    """Whether every round keeps up, at one rate for all. A multiple of its capacity is another rate for each round."""
+    rounds = [trial for of_arm in arms for trial in of_arm]
+    return all(map(keeps_up, rounds)) and len({trial.result["asked"]["rate_rps"] for trial in rounds}) == 1
+
+
+def _p99_bound(rounds: Sequence[Trial]) -> str:
+    """As `p99 > 1 s`, where the p99 of a round is only known to be above that; empty where none is."""
+    found = [measures.latency(trial, "p99") for trial in rounds]
+    most_ns = max((one.ns for one in found if one and one.is_bound), default=None)
+    return "" if most_ns is None else f"p99 {duration(most_ns, is_bound=True)}"
+
+
+def _why_unranked(trial: Trial, rounds: Sequence[Trial], most_served: float) -> str:
     if not measures.rate_rps(trial):
         return "answered no call"
     served = measures.clients_served(trial)
     if served is not None and served[0] / served[1] < most_served - FEWER_CLIENTS:
         return f"served {clients(served)} clients"
-    return START_UP if unsteady(trial) else ""
+    return START_UP if any(map(unsteady, rounds)) else ""
 
 
 def _estimate(values: Series) -> Estimate | None:

@@ -1,6 +1,7 @@
 """The values of a trial that arms are compared by, each with the block that it was measured in.
 
-A value of 0 has no ratio to any other and is left out. Must not know what is compared.
+A value of 0 has no ratio to any other: a rate of 0 counts at its bound, others are left out. Must not know what is
+compared.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,11 +15,11 @@ Values = Callable[[Trial], dict[Place, float]]
 
 
 def rates_rps(trial: Trial) -> dict[Place, float]:
-    """Calls answered OK a second, of each slice. A slice without an answer counts as half a call."""
+    """Calls answered OK a second, of each slice, or of the round. One without an answer counts as half a call."""
     slices = trial.result.get("slices")
     if not slices:
-        rate_rps = measures.rate_rps(trial)
-        return {Place(trial.id.round, 0): rate_rps} if rate_rps else {}
+        window_s = trial.result["got"]["duration_s"]
+        return {Place(trial.id.round, 0): max(measures.rate_rps(trial), 0.5 / window_s)} if window_s else {}
     return {
         Place(trial.id.round, block): max(one["answered"], 0.5) / _window_s(one) for block, one in enumerate(slices)
     }

@@ -74,7 +74,8 @@ RISING = [0, 0, 10, 50, 100, 200, 300, 400, 500, 600]
         ),
         (
             [*of("reactor", 100, p99_ms=7)],
-            "At 1,000 connections reactor serves 100 calls/s, with p99 7 ms; no other is ranked there (1 round).",
+            "At 1,000 connections reactor serves 100 calls/s, with p99 7 ms; no other is ranked there "
+            "(1 round, provisional).",
         ),
         (
             [*of("reactor", 0, 0), *of("thread_pool", 0, 0)],
@@ -171,7 +172,44 @@ def test_a_multiple_of_capacity_is_no_rate_of_all_arms() -> None:
     (point,) = points(Load(connections=(1000,), rate_of_capacity=(0.8,)))
     slow, fast = of("reactor", 500, 500, asked_rps=500), of("seda", 800, 800, asked_rps=800)
     said = answer([replace(one, load=point.values) for one in (*slow, *fast)])
-    assert said.startswith("At 1,000 connections, 0.8x capacity all 2 serve the rate asked; ")
+    assert said.startswith("At 1,000 connections, 0.8x its capacity seda serves most: 800 ")
+    assert said.endswith(" (2 rounds, provisional).")
+
+
+def test_a_schedule_ranks_by_p99_where_it_is_served() -> None:
+    trials = [*of("reactor", 100, 100, 100, p99_ms=3), *of("seda", 100, 100, 100, p99_ms=12)]
+    asked = {"loop": "open", "streams": None, "rate_rps": None, "schedule": "ramp"}
+    of_schedule = [replace(one, result={**one.result, "asked": {**one.result["asked"], **asked}}) for one in trials]
+    assert "all 2 serve the schedule asked; reactor has the lowest p99, 3 ms" in answer(of_schedule)
+
+
+def test_rounds_without_an_answer_count() -> None:
+    said = answer([*of("reactor", 5000, 0, 0), *of("seda", 4000, 4000, 4000)])
+    assert said.startswith("At 1,000 connections seda ")
+
+
+def test_one_round_of_start_up_is_enough_not_to_be_ranked() -> None:
+    trials = [
+        *of("reactor", 100, 100, 100),
+        *of("seda", 900, 900, got={"answered_by_tenth": [360] * 10}),
+        *(replace(one, id=TrialId("seda", "1000", 3)) for one in of("seda", 540, got={"answered_by_tenth": RISING})),
+    ]
+    assert "Not ranked: seda (start-up, not a rate)." in answer(trials)
+
+
+def test_a_round_that_does_not_keep_up_is_not_hidden_by_the_others() -> None:
+    trials = [*of("reactor", 500, 500, 440, asked_rps=500), *of("seda", 500, 500, 500, asked_rps=500)]
+    assert "the 500 calls/s asked" not in answer(trials)
+
+
+def test_a_p99_that_is_a_bound_is_not_ranked_above_one_that_is_known() -> None:
+    trials = [
+        *of("seda", 500, 500, 500, p99_ms=3, asked_rps=500, planned=2080),
+        *of("reactor", 500, 500, 500, p99_ms=9000, asked_rps=500),
+    ]
+    said = answer(trials)
+    assert "reactor serves the 500 calls/s asked, with p99 9 s " in said
+    assert "Not ranked: seda (p99 > " in said
 
 
 def test_void_trials_are_counted_beside_the_answer() -> None:

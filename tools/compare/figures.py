@@ -147,7 +147,7 @@ def why_not(name: Name, rounds: Sequence[Trial]) -> str:
     whole = pooled(rounds)
     if not measures.rate_rps(whole):
         return "answered no call"
-    if unsteady(whole):
+    if any(map(unsteady, rounds)):
         return START_UP
     if name == "p99":
         p99s = [measures.latency(trial, "p99") for trial in rounds]

@@ -80,7 +80,7 @@ class Point(Struct, frozen=True, kw_only=True, omit_defaults=True):
         if self.rate_rps is not None:
             parts.append(f"{self.rate_rps:,g} calls/s")
         if self.rate_of_capacity is not None:
-            parts.append(f"{self.rate_of_capacity:g}x capacity")
+            parts.append(f"{self.rate_of_capacity:g}x its capacity")
         if self.idle:
             parts.append(f"{self.idle:,} idle")
         return ", ".join(parts)
