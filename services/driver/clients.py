@@ -13,7 +13,18 @@ _SUMS = ("asked", "served", "unserved_at_start", "answered", "answered_squared",
 class Client:
     """The numbers of one client. Times are in nanoseconds on the monotonic clock."""
 
-    __slots__ = ("_answered_before", "always_asks", "answered", "longest_wait_ns", "planned", "waits_since_ns")
+    __slots__ = (
+        "_answered_before",
+        "_planned_before",
+        "always_asks",
+        "answered",
+        "calls_unserved",
+        "is_lost",
+        "longest_wait_ns",
+        "planned",
+        "unserved",
+        "waits_since_ns",
+    )
 
     def __init__(self) -> None:
         self.always_asks = False
@@ -22,7 +33,13 @@ class Client:
         """Its calls in the books."""
         self.answered = 0
         """Of those, the ones that ended OK."""
-        self._answered_before = 0
+        self.is_lost = False
+        """It had no connection when the last window ended."""
+        self.unserved = False
+        """In the last slice it had a call to send, and it got no answer or is lost."""
+        self.calls_unserved = 0
+        """Its calls in the books that were not answered OK, of all slices in which it was unserved."""
+        self._planned_before = self._answered_before = 0
         self.waits_since_ns = 0
         """Since when a call has been due and none has been answered OK; 0 while no call is due."""
         self.longest_wait_ns = 0
@@ -30,6 +47,7 @@ class Client:
 
     def begin_window(self, now_ns: int, *, has_calls: bool) -> None:
         """Waits from then on, if it has calls."""
+        self.is_lost = False
         self.waits_since_ns = now_ns if has_calls or self.always_asks else 0
 
     def ask(self, now_ns: int) -> None:
@@ -48,14 +66,20 @@ class Client:
             self.longest_wait_ns = max(self.longest_wait_ns, now_ns - self.waits_since_ns)
 
     def end_slice(self) -> bool:
-        """Returns whether a call was answered OK since the last slice."""
-        before, self._answered_before = self._answered_before, self.answered
-        return self.answered > before
+        """Returns whether it was served since the last slice: a call was answered OK, and it is not lost."""
+        planned, answered = self.planned - self._planned_before, self.answered - self._answered_before
+        self._planned_before, self._answered_before = self.planned, self.answered
+        served = answered > 0 and not self.is_lost
+        self.unserved = not served and (planned > 0 or self.always_asks)
+        if self.unserved:
+            self.calls_unserved += planned - answered
+        return served
 
 
 def summarize(clients: Iterable[Client], unserved_at_start: int, idle: Mapping[str, int]) -> dict[str, Any]:
     """The result's form. Counts clients that had a call to send; a run that did not measure has none.
 
+    `served` are those that the last slice did not leave unserved; `join` makes it a number of all slices.
     `idle` are the connections that carry no calls, and are no clients: how many were `asked` for, and are `open`.
     """
     asked = [each for each in clients if each.planned or each.always_asks]
@@ -63,11 +87,11 @@ def summarize(clients: Iterable[Client], unserved_at_start: int, idle: Mapping[s
     return _with_index(
         {
             "asked": len(asked),
-            "served": sum(map(bool, answered)),
+            "served": sum(not each.unserved for each in asked),
             "unserved_at_start": unserved_at_start,
             "answered": sum(answered),
             "answered_squared": sum(each * each for each in answered),
-            "calls_of_unserved": sum(each.planned for each in asked if not each.answered),
+            "calls_of_unserved": sum(each.calls_unserved for each in asked),
             "answered_least": min(answered, default=None),
             "answered_most": max(answered, default=None),
             "longest_wait_ns": max((each.longest_wait_ns for each in asked), default=0),
@@ -88,6 +112,16 @@ def merge(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "longest_wait_ns": max(part["longest_wait_ns"] for part in parts),
         }
     )
+
+
+def join(slices: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The summary after the last of some slices, each summarized when it ended.
+
+    `served` is the mean over the slices, rounded down: `asked` less the mean of those that a slice left unserved.
+    """
+    unserved = sum(each["asked"] - each["served"] for each in slices)
+    last = slices[-1]
+    return {**last, "served": last["asked"] - -(-unserved // len(slices))}
 
 
 def _with_index(summary: dict[str, Any]) -> dict[str, Any]:

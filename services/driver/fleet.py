@@ -12,8 +12,9 @@ Must not know when a call is due, how it is sent or what its answer is worth.
 
 import select
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
-from itertools import cycle
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import cycle, islice
 from time import monotonic_ns as clock
 
 from services.driver.balance import Resolver, deal
@@ -31,7 +32,7 @@ _LAST_BACKOFF_NS = NS_PER_S
 
 
 class TargetRefused(Exception):
-    """A connection could not be opened before the run began."""
+    """No connection could be opened before the run began."""
 
 
 class Fleet:
@@ -62,7 +63,8 @@ class Fleet:
         """Connections that ended while they were in use."""
         self._follows = options.balance == "headless"
         self._down: set[Connection] = set()
-        self._unserved: set[Connection] = set()
+        self.unserved_at_start = 0
+        """How many clients the service did not take before the run."""
         self._turn = 0
 
     @property
@@ -72,13 +74,8 @@ class Fleet:
 
     @property
     def reopening(self) -> bool:
-        """A connection that has ended is not open again yet."""
-        return bool(self._down)
-
-    @property
-    def unserved_at_start(self) -> int:
-        """How many the service did not take before the run."""
-        return len(self._unserved)
+        """A connection that has ended is not open again yet, and has not been refused since."""
+        return any(each.backoff_ns <= _FIRST_BACKOFF_NS for each in self._down)
 
     @property
     def idle(self) -> dict[str, int]:
@@ -87,14 +84,14 @@ class Fleet:
 
     @property
     def unserved(self) -> list[Connection]:
-        """Those of them that it does not serve now either."""
-        return [each for each in self._unserved if not each.ready]
+        """Clients whose connection failed and is not open again; one that ended in good order is none of them."""
+        return [each for each in self._down if each.backoff_ns and not each.quiet]
 
     def open(self) -> Iterator[None]:
         """Opens every connection, some at a time, as long as it is iterated.
 
-        A service may have room for fewer of them: then the others are left waiting, and their calls are not sent.
-        Raises TargetRefused where it takes none.
+        A service may have room for fewer of them: the others are tried again later, and until then their calls are not
+        sent. Raises TargetRefused where the first one fails, or none is ready in time.
         """
         closed = deque((*self.connections, *self.quiet))
         opening: set[Connection] = set()
@@ -102,27 +99,43 @@ class Fleet:
         while closed or opening:
             yield
             now_ns = clock()
-            try:
-                while closed and len(opening) < _OPENING_AT_ONCE:
-                    connection = closed.popleft()
-                    opening.add(connection)
-                    connection.connect(now_ns)
-                for connection in opening:
-                    connection.hurry(now_ns)
-                for fd, _ in self.epoll.poll(0.1):
-                    connection = self.by_fd[fd]
-                    connection.advance()
-                    if connection.ready and connection in opening:
-                        opening.remove(connection)
-                        give_up_ns = clock() + _OPENING_TIMEOUT_NS
-            except OSError as error:
-                raise TargetRefused(f"{connection.target}: {error.strerror or error}") from None
+            while closed and len(opening) < _OPENING_AT_ONCE:
+                connection = closed.popleft()
+                opening.add(connection)
+                self._try_to_open(connection, partial(connection.connect, now_ns))
+            for connection in opening:
+                self._try_to_open(connection, partial(connection.hurry, now_ns))
+            for fd, _ in self.epoll.poll(0.1):
+                connection = self.by_fd[fd]
+                self._try_to_open(connection, connection.advance)
+                if connection.ready and connection in opening:
+                    opening.remove(connection)
+                    give_up_ns = clock() + _OPENING_TIMEOUT_NS
+            opening -= self._down
             if clock() > give_up_ns:
                 if not self.ready:
                     late = next(iter(opening)).target
                     raise TargetRefused(f"{late}: no HTTP/2 settings within {_OPENING_TIMEOUT_NS // NS_PER_S} s")
-                self._unserved = opening.union(closed).difference(self.quiet)
-                return
+                self._leave_waiting(opening.union(closed))
+                break
+        self.unserved_at_start = sum(not each.ready for each in self.connections)
+
+    def _try_to_open(self, connection: Connection, step: Callable[[], None]) -> None:
+        """Takes a step before the run. Raises TargetRefused where it fails and no connection is ready."""
+        try:
+            step()
+        except OSError as error:
+            self._back_off(connection)
+            if not self.ready:
+                raise TargetRefused(f"{connection.target}: {error.strerror or error}") from None
+
+    def _leave_waiting(self, connections: Iterable[Connection]) -> None:
+        """Leaves connections that were not ready in time to `tend`; those on their way have a while longer."""
+        now_ns = clock()
+        for connection in connections:
+            connection.backoff_ns = _LAST_BACKOFF_NS
+            connection.act_at_ns = now_ns + (_LAST_BACKOFF_NS if connection.idle else CONNECT_TIMEOUT_NS)
+            self._down.add(connection)
 
     def in_turn(self) -> Connection:
         """The next connection that takes calls, round robin; the next one where none takes calls."""
@@ -180,7 +193,7 @@ class Fleet:
             self._places = self._resolver.addresses
             if self._follows:
                 self._follow()
-        if due := [each for each in self._down if each.act_at_ns <= now_ns]:
+        if due := list(islice((each for each in self._down if each.act_at_ns <= now_ns), _OPENING_AT_ONCE)):
             leading = Counter(each.place for each in self.connections if not each.idle)
             for connection in due:
                 if connection.idle:

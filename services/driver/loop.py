@@ -143,7 +143,10 @@ class Loop:
             connection.client.begin_window(start_ns, has_calls=bool(connection.open or connection.waiting))
 
     def end_window(self) -> None:
-        """Sends no more, and books the calls that clients of a closed loop could not send."""
+        """Sends no more, and books the calls that lost clients of a closed loop cannot send.
+
+        However long it was lost, such a client has `streams` calls not sent: it would wait with them.
+        """
         self.sending = self._in_window = False
         self.end_arrivals()
         # An interrupted window ends now, another one may have ended a moment ago.
@@ -151,6 +154,7 @@ class Loop:
         for connection in self._fleet.connections:
             connection.client.end_window(end_ns)
         for connection in self._fleet.unserved:
+            connection.client.is_lost = True
             for request in islice(self._requests, self._options.streams or 0):
                 accounts = self.outcome.books[request.kind].accounts
                 accounts.planned += 1

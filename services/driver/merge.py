@@ -1,6 +1,6 @@
 """Results of parts -> the result of the whole: shards, which run at the same time, or slices, one after the other.
 
-Nothing is averaged: calls are added up, histograms are added bucket by bucket.
+Nothing is averaged but the clients that slices served: calls are added up, histograms are added bucket by bucket.
 
 `python -m services.driver.merge --out RESULT SHARD ...` does so with files. A shard that is missing, or there twice, or
 that did something else, makes the run void: one line on stderr, exit 2, and no result.
@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from services.driver.clients import join as join_clients
 from services.driver.clients import merge as merge_clients
 from services.driver.result import UNWRITTEN, keep
 from services.driver.samples import merge as merge_summaries
@@ -67,7 +68,11 @@ def merge(results: Sequence[Result], *, interrupted: bool = False) -> Result:
 
 
 def join(results: Sequence[Result]) -> Result:
-    """The result of slices that one driver made one after the other, in this order."""
+    """The result of slices that one driver made one after the other, in this order.
+
+    `clients.served` is the mean over the slices, rounded down: a client that is lost after some slices was not served
+    in the others.
+    """
     first, last = results[0], results[-1]
     whole = _sum(first, results)
     got = whole["got"]
@@ -79,8 +84,8 @@ def join(results: Sequence[Result]) -> Result:
         "duration_s": duration_s,
         "rate_rps": got["answered"] / duration_s if duration_s else 0.0,
     }
-    # What each client got is added up as the slices are made.
-    whole["clients"] = last["clients"]
+    # What each client got is added up as the slices are made, but for whether it was served.
+    whole["clients"] = join_clients([result["clients"] for result in results])
     whole["interrupted"] = last["interrupted"]
     whole["asked"] = first["asked"] | {"duration_s": sum(result["asked"]["duration_s"] for result in results)}
     whole["marks"] = first["marks"] | {"ended_monotonic_ns": last["marks"]["ended_monotonic_ns"]}

@@ -50,6 +50,8 @@ class FakeService:
     script: Script
     limits: Limits = Limits()
     host: str = "here"
+    room: int = 1 << 30
+    """Connections that it takes; it closes others at once."""
     calls: int = 0
     accepted: int = 0
     calls_of_connection: Counter[ServerSession] = field(default_factory=Counter)
@@ -74,6 +76,11 @@ class FakeService:
             listener.close()
             self._epoll.close()
 
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._sessions)
+
     def hang_up(self) -> None:
         """Ends every connection; returns when all are closed."""
         for connection, _ in tuple(self._sessions.values()):
@@ -97,6 +104,9 @@ class FakeService:
 
     def _accept(self, listener: socket.socket) -> None:
         connection, _ = listener.accept()
+        if len(self._sessions) >= self.room:
+            connection.close()
+            return
         self.accepted += 1
         methods = {
             b"/sweetspot.v1.Workload/Run": Shape.UNARY,

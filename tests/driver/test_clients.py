@@ -25,6 +25,7 @@ IDLE = {"asked": 0, "open": 0}
 def client(planned: int, answered: int, wait_ns: int = 0) -> Client:
     made = Client()
     made.planned, made.answered, made.longest_wait_ns = planned, answered, wait_ns
+    made.end_slice()
     return made
 
 
@@ -67,6 +68,23 @@ def test_a_client_without_a_call_to_send_is_not_asked() -> None:
         asked = options(target, connections=20, streams=None, rate_rps=50.0, duration_s=0.2)
         found = result_of(asked, make_plan(None))["clients"]
     assert (found["asked"], found["served"], found["jain"]) == (10, 10, 1.0)
+
+
+def test_a_client_that_is_lost_has_calls_not_sent_and_is_unserved_until_the_end() -> None:
+    def lose_two(number: int) -> Act:
+        if number < 20:
+            return Act.REPLY
+        service.room = 2
+        return Act.DROP if service.connections > 2 else Act.REPLY
+
+    service = FakeService(lose_two)
+    with service.running() as target:
+        result = result_of(options(target, connections=4, streams=1), make_plan(None))
+    found, calls = result["clients"], result["calls"]
+    assert (found["asked"], found["served"], found["unserved_at_start"]) == (4, 2, 0)
+    assert (calls["by_status"], calls["not_sent"]) == ({"UNAVAILABLE": 2}, 2)
+    assert calls["planned"] - calls["ok"] == found["calls_of_unserved"] == 4
+    assert found["longest_wait_ns"] > 0.1e9
 
 
 @pytest.mark.parametrize(

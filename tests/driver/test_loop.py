@@ -231,6 +231,20 @@ def test_clients_that_a_service_has_no_room_for_are_in_the_books(monkeypatch: py
     assert parts(outcome.accounts) == outcome.accounts.planned
 
 
+def test_a_connection_that_is_closed_before_the_run_is_unserved_and_does_not_refuse_the_run() -> None:
+    service = FakeService(lambda _: Act.REPLY, room=2)
+    with service.running() as target:
+        load = Load(options(target, connections=4), repeat(EMPTY), None, print)
+        assert load.open_connections() == 2
+        outcome = load.run()
+        assert outcome.accounts.not_sent == 2 * 2
+        service.room = 4
+        outcome = load.run(options=options(target, connections=4, duration_s=1.2))  # the pause grows to 1 s
+        load.close()
+    assert (outcome.connections, outcome.accounts.not_sent) == (4, 0)
+    assert outcome.clients["unserved_at_start"] == 2
+
+
 def test_a_target_that_takes_nobody_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.driver.fleet._OPENING_TIMEOUT_NS", 300_000_000)
     with (

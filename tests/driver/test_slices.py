@@ -138,6 +138,26 @@ def test_clients_have_their_turn_over_slices_and_each_is_counted_once(plan: str)
     }
 
 
+def test_a_client_that_is_lost_is_unserved_in_each_slice_from_then_on(plan: str) -> None:
+    loses = False
+
+    def lose_two(_number: int) -> Act:
+        return Act.DROP if loses and service.connections > 2 else Act.REPLY
+
+    service = FakeService(lose_two)
+    slices = Slices()
+    with service.running() as target:
+        ask(slices, "open", arguments=closed_loop(target, plan, "--connections", "4", "--streams", "1"))
+        entries = [made(slices)]
+        loses, service.room = True, 2
+        entries += [made(slices), made(slices)]
+        found = ask(slices, "close")["result"]["clients"]
+    assert [entry["clients_served"] for entry in entries] == [4, 2, 2]
+    assert [entry["not_sent"] for entry in entries] == [0, 2, 2]
+    # The mean of 4, 2 and 2, rounded down.
+    assert (found["asked"], found["served"], found["unserved_at_start"]) == (4, 2, 0)
+
+
 def test_a_connection_that_ended_between_slices_is_open_again_when_the_next_begins(plan: str) -> None:
     service = FakeService(lambda _: Act.REPLY)
     slices = Slices()
