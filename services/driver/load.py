@@ -55,6 +55,8 @@ class Load:
         self._announce = announce
         self._checkpoint = checkpoint
         self._fleet = Fleet(options, epoll)
+        self._into_schedule_ns = 0
+        """For how long slices have followed the schedule, warm-ups included; the next one goes on from there."""
         self._loop: Loop | None = None
         self._stopped = False
 
@@ -100,9 +102,16 @@ class Load:
         outcome.begin_ns, outcome.begun_late_ns = begin_ns, clock() - begin_ns
         window = outcome.window = Window.after(begin_ns, options.warmup_s, options.duration_s)
         arrivals: Iterator[int] = iter(())
-        schedule = options.schedule if options.rate_rps is None else steady(options.rate_rps)
-        if schedule is not None:
-            sends = intended_sends(schedule, options.arrival, options.seed, begin_ns, window.end_ns)
+        sends: Iterator[int] | None = None
+        if options.rate_rps is not None:
+            sends = intended_sends(steady(options.rate_rps), options.arrival, options.seed, begin_ns, window.end_ns)
+        elif options.schedule is not None:
+            into_ns = self._into_schedule_ns
+            self._into_schedule_ns += window.end_ns - begin_ns
+            sends = intended_sends(
+                options.schedule, options.arrival, options.seed, begin_ns, window.end_ns, into_ns=into_ns
+            )
+        if sends is not None:
             arrivals = options.shard.deal(sends, options.connections)
             loop.count_from(window.start_ns)
         loop.begin(arrivals)

@@ -8,8 +8,8 @@ schedule that listens to the service slows down with it, and hides exactly the s
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import count, cycle, takewhile
-from math import inf, log, sqrt
+from itertools import count, cycle, dropwhile, takewhile
+from math import ceil, floor, inf, log, sqrt
 from typing import Literal
 
 NS_PER_S = 1_000_000_000
@@ -48,6 +48,11 @@ class Segment:
         """How many arrivals there are in it, on average or exactly."""
         return (self.first_rps + self.last_rps) / 2 * self.duration_s
 
+    def calls_until(self, time_s: float) -> float:
+        """How many arrivals there are in its first part."""
+        slope = (self.last_rps - self.first_rps) / self.duration_s
+        return (self.first_rps + slope * time_s / 2) * time_s
+
     @property
     def after_ns(self) -> Callable[[float], float]:
         """From a number of arrivals to the time that they take: the inverse of the integral of the rate."""
@@ -66,14 +71,16 @@ class Rates:
     text: str = ""
     """As it was written."""
 
-    def offsets_ns(self, arrival: Arrival, seed: int, end_ns: int) -> Iterator[float]:
-        """Yields when calls are due, from the beginning of the run: all up to `end_ns`.
+    def offsets_ns(self, arrival: Arrival, seed: int, from_ns: int, end_ns: int) -> Iterator[float]:
+        """Yields when calls are due, from the beginning of the schedule: from `from_ns` to `end_ns`, and one before.
 
         Arrivals of a constant rate of 1 are stretched by the inverse of the rate's integral, and so are those of a
         Poisson process of rate 1, which makes them one of that rate (Cinlar, Introduction to Stochastic Processes,
-        1975, section 4.7).
+        1975, section 4.7). Such a process has no memory, so one that begins later is as good.
         """
-        numbers = count() if arrival == "constant" else _poisson(seed)
+        skipped = self._calls_until(from_ns) if from_ns else 0.0
+        # One more than needed, as a sum may be a bit too large.
+        numbers = count(max(0, ceil(skipped) - 1)) if arrival == "constant" else map(skipped.__add__, _poisson(seed))
         number, first, begin_ns = next(numbers), 0.0, 0.0
         for segment in cycle(self.segments):
             if begin_ns >= end_ns:
@@ -85,6 +92,15 @@ class Rates:
             first = last
             begin_ns += segment.duration_s * NS_PER_S
 
+    def _calls_until(self, time_ns: float) -> float:
+        calls = 0.0
+        for segment in cycle(self.segments):
+            if time_ns < segment.duration_s * NS_PER_S:
+                return calls + segment.calls_until(time_ns / NS_PER_S)
+            calls += segment.calls
+            time_ns -= segment.duration_s * NS_PER_S
+        return calls
+
 
 @dataclass(frozen=True, slots=True)
 class Replay:
@@ -95,11 +111,11 @@ class Replay:
     text: str = ""
     """As it was written."""
 
-    def offsets_ns(self, _arrival: Arrival, _seed: int, _end_ns: int) -> Iterator[float]:
-        """Yields when calls are due, from the beginning of the run: all up to `end_ns`, and more."""
+    def offsets_ns(self, _arrival: Arrival, _seed: int, from_ns: int, _end_ns: int) -> Iterator[float]:
+        """Yields when calls are due, from the beginning of the schedule: all from `from_ns` to `end_ns`, and more."""
         first, last, number = self.offsets_s[0], self.offsets_s[-1], len(self.offsets_s)
         period_ns = (last - first) * number / (number - 1) * NS_PER_S
-        for repetition in count():
+        for repetition in count(max(0, floor((from_ns - last * NS_PER_S) / period_ns))):
             for offset_s in self.offsets_s:
                 yield repetition * period_ns + offset_s * NS_PER_S
 
@@ -112,14 +128,17 @@ def steady(rate_rps: float) -> Schedule:
     return Rates((Segment(rate_rps, rate_rps),))
 
 
-def intended_sends(schedule: Schedule, arrival: Arrival, seed: int, begin_ns: int, end_ns: int) -> Iterator[int]:
+def intended_sends(
+    schedule: Schedule, arrival: Arrival, seed: int, begin_ns: int, end_ns: int, *, into_ns: int = 0
+) -> Iterator[int]:
     """The intended send of every call from `begin_ns` up to, not including, `end_ns`. Nanoseconds.
 
-    The schedule begins at `begin_ns`. `constant` is evenly spaced, without drift; `poisson` has exponential gaps of the
-    same mean, the same ones for the same seed.
+    At `begin_ns` the schedule has gone on for `into_ns`. `constant` is evenly spaced, without drift; `poisson` has
+    exponential gaps of the same mean, the same ones for the same seed.
     """
-    offsets_ns = schedule.offsets_ns(arrival, seed, end_ns - begin_ns)
-    return takewhile(end_ns.__gt__, map(begin_ns.__add__, map(int, offsets_ns)))
+    origin_ns = begin_ns - into_ns
+    offsets_ns = schedule.offsets_ns(arrival, seed, into_ns, end_ns - origin_ns)
+    return takewhile(end_ns.__gt__, dropwhile(begin_ns.__gt__, map(origin_ns.__add__, map(int, offsets_ns))))
 
 
 def _poisson(seed: int) -> Iterator[float]:

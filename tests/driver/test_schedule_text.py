@@ -12,6 +12,27 @@ def arrivals(text: str, until_s: float, arrival: Arrival = "constant") -> list[f
     return [each / NS_PER_S for each in sends]
 
 
+@pytest.mark.parametrize("text", ["steps:100@0.3s,0@0.2s,300@0.5s", "ramp:100-400@10s", "burst:50+500@0.1s/1s"])
+def test_parts_that_go_on_with_a_schedule_are_the_whole_of_it(text: str) -> None:
+    schedule, part_ns = read_schedule(text), 350_000_000
+    parts = [
+        each
+        for into_ns in range(0, 40 * part_ns, part_ns)
+        for each in intended_sends(schedule, "constant", 1, into_ns, into_ns + part_ns, into_ns=into_ns)
+    ]
+    whole = list(intended_sends(schedule, "constant", 1, 0, 40 * part_ns))
+    assert parts == whole
+
+
+@pytest.mark.parametrize(("begin_s", "calls"), [(0, 110), (9, 390), (19, 390)])
+def test_a_poisson_process_goes_on_at_the_rate_that_the_schedule_has_by_then(begin_s: int, calls: int) -> None:
+    ramp = read_schedule("ramp:100-400@10s")
+    into_ns = begin_s * NS_PER_S
+    sends = list(intended_sends(ramp, "poisson", 1, 7, 7 + NS_PER_S, into_ns=into_ns))
+    assert 7 <= sends[0] < sends[-1] < 7 + NS_PER_S
+    assert len(sends) == pytest.approx(calls, abs=4 * calls**0.5)
+
+
 @pytest.mark.parametrize(
     ("text", "counted"),
     [
