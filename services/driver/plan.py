@@ -4,7 +4,6 @@ Knows the RunRequest message. Must not know which values a service accepts beyon
 hold: a service answers those INVALID_ARGUMENT, and a driver that refused them could not show it.
 """
 
-import math
 import random
 import re
 from collections.abc import Iterator, Mapping
@@ -22,6 +21,7 @@ from services.driver.shard import Shard
 
 MAX_PAYLOAD_BYTES = 1 << 20
 MAX_KEYS = 65_536
+MAX_SHARE = 1e9
 
 PLAIN = ""
 """The kind of all calls where a plan has no mix."""
@@ -102,7 +102,7 @@ def read_plan(path: Path) -> Plan:
         written = strict_yaml.load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise PlanError(f"{path}: {error.strerror}") from None
-    except strict_yaml.DuplicateKeyError as error:
+    except (strict_yaml.DuplicateKeyError, strict_yaml.BadValueError) as error:
         raise PlanError(f"{path}: {error}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise PlanError(f"{path}: neither YAML nor JSON: {_one_line(error)}") from None
@@ -142,9 +142,9 @@ def _make_mix(written: object) -> Plan:
         if not (isinstance(fields, dict) and all(isinstance(key, str) for key in fields)):
             raise PlanError(f"{where}: a kind is a mapping: share, and a plan's fields")
         share = fields.get("share")
-        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share < math.inf:
-            given = "missing" if share is None else repr(share)
-            raise PlanError(f"{where}.share: {given}; give a weight above 0")
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= MAX_SHARE:
+            given = "missing" if share is None else _short(share)
+            raise PlanError(f"{where}.share: {given}; give a weight above 0, and {MAX_SHARE:,.0f} at most")
         try:
             told, request, keys = _make_kind({key: value for key, value in fields.items() if key != "share"})
         except PlanError as error:
@@ -162,23 +162,32 @@ def _make_kind(written: Mapping[str, Any]) -> tuple[dict[str, Any], bytes, int |
     request = RunRequest()
     try:
         json_format.ParseDict(fields, request)
-    except json_format.ParseError as error:
+    except (json_format.ParseError, TypeError, ValueError, RecursionError) as error:
         raise PlanError(_one_line(error)) from None
     described: dict[str, Any] = json_format.MessageToDict(request, preserving_proto_field_name=True)
     if payload_bytes is not None:
         if "payload" in fields:
             raise PlanError("payload and payload_bytes are two ways to say the same: give one")
         if type(payload_bytes) is not int or not 0 <= payload_bytes <= MAX_PAYLOAD_BYTES:
-            raise PlanError(f"payload_bytes: {payload_bytes!r} is not a size within 0 to {MAX_PAYLOAD_BYTES:,} bytes")
+            raise PlanError(
+                f"payload_bytes: {_short(payload_bytes)} is not a size within 0 to {MAX_PAYLOAD_BYTES:,} bytes"
+            )
         request.payload = bytes(payload_bytes)
         described["payload_bytes"] = payload_bytes
     if keys is not None:
         if "key" in fields:
             raise PlanError("key and keys are two ways to say the same: give one")
         if type(keys) is not int or not 1 <= keys <= MAX_KEYS:
-            raise PlanError(f"keys: {keys!r} is not a number within 1 to {MAX_KEYS:,}")
+            raise PlanError(f"keys: {_short(keys)} is not a number within 1 to {MAX_KEYS:,}")
         described["keys"] = keys
     return described, request.SerializeToString(), keys
+
+
+def _short(value: object) -> str:
+    """A value in a message; repr() refuses an integer of more than 4,300 digits."""
+    if isinstance(value, int) and value.bit_length() > 64:
+        return "a number too large" if value > 0 else "a number too small"
+    return repr(value)
 
 
 def _one_line(error: Exception) -> str:

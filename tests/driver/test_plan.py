@@ -1,3 +1,4 @@
+from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,10 @@ def test_shards_deal_the_one_sequence_of_kinds_and_keys() -> None:
         ({"mix": {"a": {"share": "1"}}}, "mix.a.share"),
         ({"mix": {"a": {"share": float("nan")}}}, "mix.a.share"),
         ({"mix": {"a": {"share": float("inf")}}}, "mix.a.share"),
+        ({"mix": {"a": {"share": int("9" * 400)}}}, "mix.a.share: a number too large"),
+        ({"mix": {"a": {"share": 1e308}, "b": {"share": 1e308}}}, "mix.a.share: 1e+308"),
+        ({"keys": 1 << 20_000}, "keys: a number too large"),
+        ({"key": date(2026, 1, 1)}, "date"),
         ({"mix": {"a": {"share": 1, "stepz": []}}}, "stepz"),
         ({"mix": {"a": {"share": 1, "keys": 0}}}, "mix.a: keys"),
         ({"mix": {"a": {"share": 1, "mix": {}}}}, "mix.a: "),
@@ -148,3 +153,24 @@ def test_a_file_that_is_neither_yaml_nor_json_is_refused_by_name(tmp_path: Path,
     with pytest.raises(PlanError, match=r"plan\.yaml: .+") as refusal:
         read_plan(tmp_path / "plan.yaml")
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("key: 1\na: 2026-13-45", "line 2: 'a': '2026-13-45' is no timestamp; correct it, or quote it to have text"),
+        ("x: !!int a", "line 1: 'x': 'a' is no int; correct it, or quote it to have text"),
+        ("x: !!int ''", "line 1: 'x': '' is no int; correct it, or quote it to have text"),
+        ("mix:\n  a: {share: !!float b}", "line 2: 'share': 'b' is no float; correct it, or quote it to have text"),
+        ("steps: [2026-13-45]", "a value is none of its kind: month must be in 1..12"),
+        ("a: " + "[" * 5000, "nested too deeply"),
+    ],
+)
+def test_a_value_that_is_none_of_its_kind_is_refused_with_file_line_and_key(
+    tmp_path: Path, content: str, why: str
+) -> None:
+    path = tmp_path / "plan.yaml"
+    path.write_text(content)
+    with pytest.raises(PlanError) as refusal:
+        read_plan(path)
+    assert str(refusal.value) == f"{path}: {why}"

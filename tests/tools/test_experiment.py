@@ -128,6 +128,8 @@ def test_an_experiment_comes_back_as_it_was_kept(text: str) -> None:
         (LEAST + "conections: [2]\n", "at $: Object contains unknown field `conections`"),
         (LEAST.replace("[1]", "[0]"), "at $.connections[0]: Expected `int` >= 1"),
         (LEAST.replace("[1]", "[]"), "at $.connections: Expected `array` of length >= 1"),
+        (LEAST + "note: 2026-13-45\n", "'note': '2026-13-45' is no timestamp"),
+        (LONG.replace("share: 9", f"share: {'9' * 400}"), "at $.mix.innocent.share: share is too large"),
         (LEAST.replace("[1]", "[1, 1]"), "at $.connections: a value is given twice"),
         (LEAST.replace("[1]", "many"), "at $.connections: Expected `array`, got `str`"),
         (LEAST + "duration_s: 0\n", "at $.duration_s: Expected `float` >= 0.01"),

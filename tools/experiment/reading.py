@@ -20,6 +20,8 @@ from tools.status import PlainError
 
 DRIVERS_OWN = ("payload_bytes", "keys", "share")
 """What a plan may have beside a RunRequest's fields."""
+MAX_SHARE = 1e9
+"""As the driver has it."""
 RUNS_OWN = frozenset(
     ("host", "port", "control_port", "backend", "trace_file", "tls_cert", "tls_key", "tls_client_ca", "memory_budget")
 )
@@ -60,7 +62,7 @@ def parse(text: str, name: str) -> Experiment:
     """Reads what such a file holds. Raises BadExperimentError, whose text begins with `name`."""
     try:
         written = strict_yaml.load(text)
-    except strict_yaml.DuplicateKeyError as error:
+    except (strict_yaml.DuplicateKeyError, strict_yaml.BadValueError) as error:
         raise BadExperimentError(f"{name}: {error}") from error
     except yaml.YAMLError as error:
         raise BadExperimentError(f"{name}: not YAML: {_one_line(error)}") from error
@@ -203,12 +205,13 @@ def _plans(asked: Experiment) -> list[tuple[str, Mapping[str, Any]]]:
 def _check_plan(plan: Mapping[str, Any], where: str) -> None:
     try:
         json_format.ParseDict({name: value for name, value in plan.items() if name not in DRIVERS_OWN}, RunRequest())
-    except (json_format.ParseError, TypeError) as error:
+    except (json_format.ParseError, TypeError, ValueError) as error:
         raise _ContradictionError(f"{_one_line(error)} - at `{where}`") from error
     if where.startswith("$.mix."):
         share = plan.get("share")
-        if isinstance(share, bool) or not isinstance(share, int | float) or share <= 0:
-            raise _ContradictionError(f"share is {share!r}: it is a weight above 0 - at `{where}.share`")
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= MAX_SHARE:
+            given = "too large" if isinstance(share, int | float) and share > MAX_SHARE else repr(share)
+            raise _ContradictionError(f"share is {given}: it is a weight above 0 - at `{where}.share`")
 
 
 def _label(name: str) -> str:
