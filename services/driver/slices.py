@@ -20,6 +20,7 @@ environment that is refused. Must not know how load is made.
 
 import json
 import os
+import re
 import select
 import signal
 import sys
@@ -36,6 +37,8 @@ OPEN_AT_MOST = 128
 
 # Keys of a slice -> flags that mean the same.
 _FLAGS = {"warmup_s": "--warmup", "duration_s": "--duration", "seed": "--seed", "rate_rps": "--rate"}
+# NUL, and surrogates but for those of undecodable bytes (PEP 383).
+_NO_PATH = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")
 _KEYS = {
     "open": {"do", "name", "arguments"},
     "slice": {"do", "name", *_FLAGS},
@@ -64,7 +67,7 @@ class Slices:
         # Made before any connection: select(2) takes no descriptor above 1,023.
         self._epolls = [select.epoll() for _ in range(OPEN_AT_MOST)]
 
-    def answer(self, line: str) -> dict[str, Any]:
+    def answer(self, line: str | bytes) -> dict[str, Any]:
         """Does what a line asks for. Returns the answer."""
         name: str | None = None
         try:
@@ -82,10 +85,14 @@ class Slices:
                     return {"closed": name, "result": self._do_close(name)}
         except (_CommandError, OptionError, *REFUSALS) as error:
             return {"refused": name, "why": str(error)}
+        except RecursionError:
+            return {"refused": name, "why": "nested too deeply for a command; give flags in a flat list"}
 
     def _do_open(self, name: str, arguments: Sequence[str]) -> int:
         if name in self._open:
             raise _CommandError(f"name: {name!r} is open already; close it first")
+        if bad := next((each for each in arguments if _NO_PATH.search(each)), None):
+            raise _CommandError(f"arguments: {bad!r} has a character that no path can have")
         if not self._epolls:
             raise _CommandError(f"{OPEN_AT_MOST} names are open, which is the most; close one first")
         epoll = self._epolls.pop()
@@ -126,7 +133,7 @@ def _arguments(command: Mapping[str, Any]) -> Sequence[str]:
     return arguments
 
 
-def _read(line: str) -> dict[str, Any]:
+def _read(line: str | bytes) -> dict[str, Any]:
     """A command with keys that it may have."""
     try:
         command = json.loads(line)
@@ -151,7 +158,7 @@ def main() -> int:
         print(f"services.driver.slices: {error}", file=sys.stderr)
         return 2
     slices = Slices()
-    for line in sys.stdin:
+    for line in sys.stdin.buffer:
         answer = json.dumps(slices.answer(line))
         try:
             print(answer, flush=True)

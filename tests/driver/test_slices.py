@@ -183,6 +183,15 @@ def test_a_slice_has_the_rate_and_the_duration_that_it_is_given_or_those_it_was_
     assert [entry["clients_served"] for entry in entries] == [2, 2, 2]
 
 
+def test_slices_go_on_with_the_schedule(plan: str) -> None:
+    slices = Slices()
+    with FakeService(lambda _: Act.REPLY).running() as target:
+        flags = ["--target", str(target), "--plan", plan, "--connections", "2", "--schedule", "steps:100@0.2s,400@0.2s"]
+        ask(slices, "open", arguments=flags)
+        entries = [made(slices, warmup_s=0, duration_s=0.1) for _ in range(6)]
+    assert [entry["planned"] for entry in entries] == [10, 10, 40, 40, 10, 10]
+
+
 def test_an_open_loop_is_loaded_whatever_the_number_of_open_descriptors(plan: str) -> None:
     many = 1100
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -220,6 +229,9 @@ def test_flags_and_plan_are_checked_without_a_connection(plan: str) -> None:
     ("line", "why"),
     [
         ("{", "not a line of JSON"),
+        ("[" * 100_000, "nested too deeply"),
+        (b"\xff\xfe\xfa\n", "not a line of JSON"),
+        (b'{"do": "close", "name": "\xff"}', "not a line of JSON"),
         ("[]", "do: None is none of open, slice, close"),
         ('{"do": "pause", "name": "a"}', "do: 'pause' is none of"),
         ('{"do": ["open"], "name": "a"}', "do: ['open'] is none of"),
@@ -228,6 +240,8 @@ def test_flags_and_plan_are_checked_without_a_connection(plan: str) -> None:
         ('{"do": "close", "name": "a", "force": 1}', "force: no key of close"),
         ('{"do": "open", "name": "a", "arguments": []}', "name: 'a' is open already"),
         ('{"do": "open", "name": "b"}', "arguments: not a list of strings"),
+        (r'{"do": "open", "name": "b", "arguments": ["--plan", "a\u0000b"]}', "no path can have"),
+        (r'{"do": "open", "name": "b", "arguments": ["--plan", "a\ud800b"]}', "no path can have"),
         ('{"do": "open", "name": "b", "arguments": ["--help"]}', "--help"),
         ('{"do": "open", "name": "b", "arguments": ["--target", "x"]}', "argument --target"),
         ('{"do": "slice", "name": "a", "duration_s": 0}', "argument --duration: 0 is not within"),
@@ -235,7 +249,9 @@ def test_flags_and_plan_are_checked_without_a_connection(plan: str) -> None:
         ('{"do": "slice", "name": "a", "rate_rps": 5}', "argument --rate: not allowed with argument --streams"),
     ],
 )
-def test_what_cannot_be_done_is_refused_in_one_line_and_the_next_command_works(line: str, why: str, plan: str) -> None:
+def test_what_cannot_be_done_is_refused_in_one_line_and_the_next_command_works(
+    line: str | bytes, why: str, plan: str
+) -> None:
     slices = Slices()
     with FakeService(lambda _: Act.REPLY).running() as target:
         ask(slices, "open", arguments=closed_loop(target, plan))
@@ -272,6 +288,14 @@ def test_the_process_answers_each_line_with_one_and_ends_with_its_input(plan: st
         said, errors = process.communicate("".join(json.dumps(command) + "\n" for command in commands), 30)
     assert (process.returncode, errors) == (0, "")
     assert [next(iter(json.loads(line))) for line in said.splitlines()] == ["opened", "sliced", "closed"]
+
+
+def test_a_line_that_is_not_utf_8_is_refused_and_the_process_goes_on() -> None:
+    command = [sys.executable, "-m", "services.driver.slices"]
+    done = subprocess.run(command, input=b"\xff\n{}\n", capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    whys = [json.loads(line)["why"] for line in done.stdout.splitlines()]
+    assert ["not a line of JSON" in whys[0], "do: None" in whys[1]] == [True, True]
 
 
 def test_a_signal_ends_the_process_in_the_middle_of_a_slice_without_a_traceback(plan: str) -> None:
