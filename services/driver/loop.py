@@ -82,6 +82,8 @@ class Loop:
         self._timeout_ns = round(options.timeout_s * NS_PER_S)
         self._deadline_ns = None if options.deadline_s is None else round(options.deadline_s * NS_PER_S)
         self._deals_each_call = options.balance == "headless"
+        self._waiting_each = max(1, WAITING_AT_MOST // len(fleet.connections))
+        """Calls that may wait for a client without a connection: they leave room for those of the others."""
         self._in_flight: dict[ClientCall, _Flight] = {}
         """In the order of their sends: as all have one timeout, the first is the first to time out."""
         self._none_due: _Arrival = (_NEVER_NS, Request(PLAIN, b""), fleet.connections[0])
@@ -442,11 +444,15 @@ class Loop:
         room = min(DEALT_AT_ONCE, WAITING_AT_MOST - self._waiting)
         while self._next_ns <= now_ns and room > 0:
             room -= 1
-            self._waiting += 1
-            self._next_client.waiting.append((self._next_ns, self._next_request, False))
-            dealt.add(self._next_client)
-            self._next_client.client.ask(self._next_ns)
-            self._plan(self._next_client, self._next_ns, self._next_request)
+            client, request = self._next_client, self._next_request
+            client.client.ask(self._next_ns)
+            counts = self._plan(client, self._next_ns, request)
+            if client.ready or len(client.waiting) < self._waiting_each:
+                self._waiting += 1
+                client.waiting.append((self._next_ns, request, False))
+                dealt.add(client)
+            else:
+                self.outcome.books[request.kind].accounts.not_sent += counts
             self._next_ns, self._next_request, self._next_client = next(self._due, self._none_due)
         self._send_on(dealt)
 

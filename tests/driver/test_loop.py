@@ -193,6 +193,17 @@ def test_the_calls_of_clients_that_are_turned_away_are_sent_by_no_other_client(
     assert (accounts.planned, accounts.ok, accounts.not_sent) == (120, 60, 60)
 
 
+def test_calls_of_a_client_that_is_turned_away_leave_room_for_those_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("services.driver.fleet._OPENING_TIMEOUT_NS", 300_000_000)
+    monkeypatch.setattr("services.driver.loop.WAITING_AT_MOST", 20)
+    with FakeService(lambda _: Act.REPLY).running() as target, socket.create_server(("127.0.0.1", 0)) as busy:
+        targets = (target, Address(*busy.getsockname()))
+        accounts = run(options(*targets, streams=None, rate_rps=400.0, timeout_s=5.0)).accounts
+    assert (accounts.planned, accounts.ok, accounts.not_sent) == (120, 60, 60)
+
+
 def test_connections_are_dealt_to_the_targets_in_turn() -> None:
     services = [FakeService(lambda _: Act.IGNORE) for _ in range(2)]
     with services[0].running() as first, services[1].running() as second:
