@@ -38,6 +38,9 @@ def main(arguments: Sequence[str]) -> int:
     except (OptionError, RefusedVariableError, BarrierError, VoidRun, *REFUSALS) as error:
         print(f"services.driver: {error}", file=sys.stderr)
         return 2
+    except processes.Interrupted as error:
+        print(f"services.driver: {error}", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _run(options: Options) -> int:

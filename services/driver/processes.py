@@ -36,12 +36,18 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 # From the message that says when to begin to the beginning: long against its way.
 _LEAD_NS = 100_000_000
 _READ_BYTES = 1 << 20
+# Longer than any shard is silent besides its load: a name that is looked up, connections that are opened.
+_SILENT_AT_MOST_S = 120.0
+
+
+class Interrupted(Exception):
+    """The run was stopped before there was a result: one line."""
 
 
 def run(options: Options, announce: Callable[[str], None]) -> dict[str, Any]:
     """Makes the run in `options.processes` processes. Returns its result.
 
-    Raises VoidRun, and whatever keeps a shard from being made.
+    Raises VoidRun, Interrupted, and whatever keeps a shard from being made.
     """
     shards: list[_Process] = []
     keep = False
@@ -52,7 +58,7 @@ def run(options: Options, announce: Callable[[str], None]) -> dict[str, Any]:
         for index in range(options.processes):
             shards.append(_Process(replace(options, shard=Shard(index, options.processes))))
         stopped = _stop_on_signals(shards)
-        results = _gather(shards, announce)
+        results = _gather(shards, announce, options.warmup_s + options.duration_s + _SILENT_AT_MOST_S)
     except VoidRun:
         keep = True
         raise
@@ -75,21 +81,39 @@ class _Process:
             raise RunRefused(f"cannot write {self._path}: {error.strerror}") from None
         self.channel, theirs = socket.socketpair()
         self._unread = b""
+        self._is_stopped = False
+        # Until the shard has its handler, a signal to stop waits: it would end the shard without a result.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         self._pid = os.fork()
         if not self._pid:
             _live(options, theirs, kept)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
 
+    def __str__(self) -> str:
+        return f"shard {self._shard.index} of {self._shard.of}"
+
     def messages(self) -> list[Any]:
-        """Those that have come. Raises VoidRun."""
-        data = self.channel.recv(_READ_BYTES)
+        """Those that have come. Raises VoidRun and Interrupted."""
+        try:
+            data = self.channel.recv(_READ_BYTES)
+        except OSError:
+            data = b""
         if not data:
-            raise VoidRun(self._how_it_ended())
+            self._fail()
         *lines, self._unread = (self._unread + data).split(b"\n")
         return [json.loads(line) for line in lines]
 
+    def begin(self, begin_ns: int) -> None:
+        """Lets it begin then, on the monotonic clock. Raises VoidRun and Interrupted."""
+        try:
+            self.channel.sendall(b"%d\n" % begin_ns)
+        except OSError:
+            self._fail()
+
     def stop(self) -> None:
         """Has it end its run with what it has."""
+        self._is_stopped = True
         if self._pid:
             os.kill(self._pid, signal.SIGTERM)
 
@@ -102,14 +126,16 @@ class _Process:
         if not keep:
             self._path.unlink(missing_ok=True)
 
-    def _how_it_ended(self) -> str:
+    def _fail(self) -> NoReturn:
+        """It has ended. Raises VoidRun, or Interrupted where its `stop` was the reason."""
         _, status = os.waitpid(self._pid, 0)
         self._pid = 0
         code = os.waitstatus_to_exitcode(status)
+        if self._is_stopped and code == -signal.SIGTERM:
+            raise Interrupted(f"{self} was stopped before it had a result")
         how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
         measured = sum(map(len, checkpoint.read(self._path).values()))
-        index, of = self._shard.index, self._shard.of
-        return f"shard {index} of {of} {how}: the run is void; {measured:,} latencies of the shard are in {self._path}"
+        raise VoidRun(f"{self} {how}: the run is void; {measured:,} latencies of the shard are in {self._path}")
 
 
 def _stop_on_signals(shards: Sequence[_Process]) -> list[int]:
@@ -131,16 +157,22 @@ def _stop_on_signals(shards: Sequence[_Process]) -> list[int]:
     return came
 
 
-def _gather(shards: Sequence[_Process], announce: Callable[[str], None]) -> list[dict[str, Any]]:
+def _gather(
+    shards: Sequence[_Process], announce: Callable[[str], None], silent_at_most_s: float
+) -> list[dict[str, Any]]:
     """Begins the shards together, and passes on what all of them have reached. Returns their results.
 
-    Raises VoidRun, and RunRefused with a shard's reason.
+    Raises VoidRun, also where no shard says anything for so long; Interrupted; and RunRefused with a shard's reason.
     """
     results: list[dict[str, Any]] = []
     reached: Counter[str] = Counter()
     running = {shard.channel: shard for shard in shards}
     while running:
-        for channel in select.select(running, (), ())[0]:
+        channels, _, _ = select.select(running, (), (), silent_at_most_s)
+        if not channels:
+            silent = " and ".join(map(str, running.values()))
+            raise VoidRun(f"{silent} sent nothing for {silent_at_most_s:.0f} s: the run is void")
+        for channel in channels:
             for message in running[channel].messages():
                 match message:
                     case {"mark": mark}:
@@ -158,7 +190,7 @@ def _gather(shards: Sequence[_Process], announce: Callable[[str], None]) -> list
 def _begin(shards: Sequence[_Process]) -> None:
     begin_ns = clock() + _LEAD_NS
     for shard in shards:
-        shard.channel.sendall(b"%d\n" % begin_ns)
+        shard.begin(begin_ns)
 
 
 def _live(options: Options, channel: socket.socket, kept: Checkpoint) -> NoReturn:
@@ -181,6 +213,7 @@ def _make(options: Options, channel: socket.socket, kept: Checkpoint) -> None:
     try:
         shard = Run(options, lambda mark: say(mark=mark), checkpoint=kept)
         signal.signal(signal.SIGTERM, lambda _number, _frame: shard.stop())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         shard.open()
     except REFUSALS as error:
         say(refused=str(error))

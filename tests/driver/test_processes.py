@@ -7,12 +7,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from services.driver import checkpoint
+from services.driver import checkpoint, processes
+from services.driver.merge import VoidRun
+from services.driver.run import Run
+from services.driver.shard import Shard
 from tests.driver.fake_service import Act, FakeService
-from tests.driver.runs import nobody
+from tests.driver.runs import nobody, options
 from tests.driver.test_driver import Driver
 
 FOLDER = {"plan.yaml", "result.json"}
@@ -100,6 +104,84 @@ def running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
     except OSError:
         return False
+
+
+FORKS = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
+
+@FORKS
+def test_a_signal_that_comes_before_a_shard_can_stop_waits_until_it_can(
+    driver: Driver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped_early(*given: Any, **more: Any) -> Run:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return Run(*given, **more)
+
+    monkeypatch.setattr(processes, "Run", stopped_early)
+    plan = driver.out.with_name("plan.yaml")
+    with FakeService(lambda _: Act.REPLY).running() as target:
+        made = processes._Process(options(target, plan=plan, out=driver.out, duration_s=600.0))
+        try:
+            (result,) = processes._gather([made], print, 60.0)
+        finally:
+            made.end(keep=False)
+    assert result["interrupted"] is True
+
+
+def shards_that(end: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has each shard end as a function does, instead of making its load."""
+
+    def make(*_: object) -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        end()
+
+    monkeypatch.setattr(processes, "_make", make)
+
+
+@contextmanager
+def shard(tmp_path: Path) -> Iterator[processes._Process]:
+    made = processes._Process(options(nobody(), processes=2, shard=Shard(1, 2), out=tmp_path / "result.json"))
+    try:
+        yield made
+    finally:
+        made.end(keep=False)
+
+
+@FORKS
+def test_a_shard_that_is_ended_by_the_stop_of_its_own_command_is_an_interrupt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shards_that(signal.pause, monkeypatch)
+    with shard(tmp_path) as made:
+        made.stop()
+        with pytest.raises(processes.Interrupted, match="shard 1 of 2 was stopped"):
+            made.messages()
+
+
+@FORKS
+def test_a_shard_that_is_gone_before_it_is_to_begin_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shards_that(lambda: os._exit(3), monkeypatch)
+    with shard(tmp_path) as made:
+        os.waitid(os.P_PID, made._pid, os.WEXITED | os.WNOWAIT)
+        with pytest.raises(VoidRun, match="shard 1 of 2 ended with status 3"):
+            made.begin(0)
+
+
+@FORKS
+def test_a_shard_that_resets_its_channel_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shards_that(signal.pause, monkeypatch)
+    with shard(tmp_path) as made:
+        made.begin(0)  # what it has not read when it ends resets the channel
+        os.kill(made._pid, signal.SIGKILL)
+        with pytest.raises(VoidRun, match="shard 1 of 2 was killed by signal 9"):
+            made.messages()
+
+
+@FORKS
+def test_shards_that_are_silent_for_too_long_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shards_that(signal.pause, monkeypatch)
+    with shard(tmp_path) as made, pytest.raises(VoidRun, match="shard 1 of 2 sent nothing"):
+        processes._gather([made], print, 0.05)
 
 
 @pytest.mark.parametrize(
