@@ -13,6 +13,8 @@ from tools.run import run
 from tools.serving import Place
 from tools.wanted import Wanted, trials
 
+PROGRAMS = Programs()
+
 
 @dataclass(slots=True)
 class Notes:
@@ -37,17 +39,33 @@ class Notes:
 
 
 def run_all(
-    asked: Experiment, folder: Path, pinning: Pinning, *, despite_noise: bool = False
+    asked: Experiment,
+    folder: Path,
+    pinning: Pinning,
+    *,
+    despite_noise: bool = False,
+    programs: Programs = PROGRAMS,
 ) -> tuple[Sequence[Trial], Sequence[str]]:
     """Runs the experiment. Returns its trials, and why others are void."""
     notes = Notes()
-    run(asked, trials(asked), Place(folder, Programs(), pinning, despite_noise), notes)
+    run(asked, trials(asked), Place(folder, programs, pinning, despite_noise), notes)
     return read_trials(folder).trials, notes.voids
 
 
+_BURN = """
+import sys, time
+duty = float(sys.argv[1])
+while True:
+    until = time.process_time() + 0.01 * duty
+    while time.process_time() < until:
+        pass
+    time.sleep(0.01 * (1 - duty))
+"""
+
+
 @contextmanager
-def burning(pinning: Pinning) -> Iterator[None]:
-    """A process of the same priority that computes without end on the service's processor."""
-    with started("burner", [sys.executable, "-c", "while True: pass"], pinning.service) as process:
+def burning(pinning: Pinning, duty: float = 1.0) -> Iterator[None]:
+    """A process of the same priority that uses that share of the service's processor, if it gets it."""
+    with started("burner", [sys.executable, "-c", _BURN, str(duty)], pinning.service) as process:
         yield
         assert not process.has_ended()
