@@ -37,7 +37,7 @@ soak: setup ## run the tests that take minutes: every model under many connectio
 
 COMPARISONS ?= 40
 truth: setup ## check what the measuring engine claims, about 2 hours; in some minutes with COMPARISONS=6
-	@$(BIN)/pytest -m truth --comparisons $(COMPARISONS) tests/truth
+	@$(BIN)/pytest -m truth -o faulthandler_timeout=0 --comparisons $(COMPARISONS) tests/truth
 
 # h2spec has no newer tag that Go knows; its own --version says 2.0.0.
 testers: ## install gRPC's and HTTP/2's testers that are written in Go, for the tests that skip without them

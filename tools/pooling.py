@@ -8,6 +8,7 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from hdrh.histogram import HdrHistogram
@@ -49,6 +50,7 @@ def pooled(rounds: Sequence[Trial]) -> Trial:
         spans=_spans(rounds),
         others_share=statistics.fmean(known) if known else None,
         counted=None if first.counted is None else sum(trial.counted or 0 for trial in rounds),
+        slices_cpu_ns=tuple(chain.from_iterable(trial.slices_cpu_ns for trial in rounds)),
     )
 
 

@@ -73,6 +73,8 @@ class Trial:
     """What a noisy machine did to it, where it is a result all the same (--despite-noise)."""
     counted: int | None = None
     """Calls answered OK from `before` to `after`; None: those answered while measuring."""
+    slices_cpu_ns: Sequence[int] = ()
+    """CPU time of the service in each slice, from the first send until nothing was in flight; empty: not known."""
 
     @property
     def arm(self) -> str:
@@ -143,6 +145,7 @@ def to_json(trial: Trial, where: str) -> dict[str, Any]:
         "others_share": trial.others_share,
         "waived": trial.waived,
         "counted": trial.counted,
+        "slices_cpu_ns": list(trial.slices_cpu_ns),
     }
     _check(content, where)
     return content
@@ -188,6 +191,7 @@ def from_json(content: Any, where: str) -> Trial:
         content.get("others_share"),
         content.get("waived", ""),
         content.get("counted"),
+        tuple(content.get("slices_cpu_ns", ())),
     )
 
 

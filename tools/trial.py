@@ -7,7 +7,7 @@ there are, what they are compared with, or where they are kept.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from tools.control import Control
 from tools.experiment import Experiment, Point
 from tools.local import LateError, LocalError
 from tools.others import Others
+from tools.processors import tree_ns
 from tools.results import Trial
 from tools.serving import Place, Service, trace_file
 from tools.slices import SliceDriver
@@ -37,8 +38,11 @@ class Loading:
     wanted: Wanted
     driver: SliceDriver
     read: Callable[[], SnapshotReply]
+    cpu_ns: Callable[[], int]
+    """CPU time of the services so far, read from outside: it costs them nothing."""
     before: SnapshotReply
     others: Others
+    slices_cpu_ns: list[int] = field(default_factory=list)
 
     def slice(self, block: int = 0) -> None:
         """Loads them for a while. Raises LocalError, and of those BusyMachineError where it is late and other processes
@@ -46,7 +50,9 @@ class Loading:
         asked = self.experiment
         try:
             with self.others:
+                before_ns = self.cpu_ns()
                 slice_of(self.driver, asked, str(self.wanted.id), self.wanted.id.round * asked.blocks + block)
+                self.slices_cpu_ns.append(self.cpu_ns() - before_ns)
         except LateError as error:
             if self.others.share > STARVED_SHARE:
                 raise BusyMachineError(f"{words_for(self.others.share)}; {error}") from error
@@ -67,6 +73,7 @@ class Loading:
             after,
             others_share=self.others.share,
             counted=result["got"]["counted"],
+            slices_cpu_ns=tuple(self.slices_cpu_ns),
         )
 
 
@@ -88,8 +95,11 @@ def loading(
         def read() -> SnapshotReply:
             return together([control.snapshot() for control in controls])
 
+        def cpu_ns() -> int:
+            return sum(tree_ns(service.process.pid) for service in services)
+
         stack.callback(driver.drop, str(wanted.id))
-        yield Loading(experiment, wanted, driver, read, read(), others)
+        yield Loading(experiment, wanted, driver, read, cpu_ns, read(), others)
 
 
 def slice_of(driver: SliceDriver, experiment: Experiment, name: str, number: int) -> Any:

@@ -32,7 +32,14 @@ def p99s_ns(trial: Trial) -> dict[Place, float]:
 
 
 def cpus_ns(trial: Trial) -> dict[Place, float]:
-    """CPU time of the service per call, of each round: counters are read before its first and after its last slice."""
+    """CPU time of the service per call, of each slice; of each round where only its counters are known."""
+    slices = trial.result.get("slices", ())
+    if slices and len(trial.slices_cpu_ns) == len(slices):
+        return {
+            Place(trial.id.round, block): cpu_ns / one["counted"]
+            for block, (one, cpu_ns) in enumerate(zip(slices, trial.slices_cpu_ns, strict=True))
+            if cpu_ns > 0 and one["counted"]
+        }
     found = measures.per_call(trial, "cpu_user_ns", "cpu_system_ns")
     return {Place(trial.id.round, 0): found} if found else {}
 

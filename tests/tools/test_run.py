@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from tests.tools.fake_programs import GIVEN_UP, GOOD, MODELS, MORTAL, PROGRAMS, REFUSED, STILLBORN, STUBBORN, UNANSWERED
 from tools import experiment, serving
@@ -96,6 +97,18 @@ def test_the_driver_is_given_what_the_experiment_asks(tmp_path: Path) -> None:
         "--trial": f"{GOOD}-10-1",
         "--model": GOOD,
     }
+
+
+def test_a_trial_has_the_cpu_time_that_its_service_used_in_each_slice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings = iter((1000, 1300, 2000, 2900))
+    monkeypatch.setattr("tools.trial.tree_ns", lambda _: next(readings))
+    asked = replace(ASKED.of([GOOD]), blocks=2, rounds=1, load=Load(connections=(10,), streams=(2,)))
+    notes = Notes()
+    run(asked, trials(asked), Place(tmp_path, PROGRAMS, None), notes)
+    (kept,) = read_trials(tmp_path).trials
+    assert kept.slices_cpu_ns == (300, 900)
 
 
 def test_every_round_starts_a_service_of_its_own(tmp_path: Path) -> None:
