@@ -58,7 +58,7 @@ def pods(text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 def test_what_the_owner_sets_is_in_every_pod() -> None:
     found = dict(pods(render_values(VALUES, "sweetspot")))
-    assert {"bench-reactor", "bench-backend", "bench-jaeger", "bench-conformance", "r-reactor-4"} <= found.keys()
+    assert {"bench-reactor", "bench-backend", "bench-jaeger", "bench-conformance", "r-reactor-4-1"} <= found.keys()
     for name, pod in found.items():
         spec, metadata = pod["spec"], pod["metadata"]
         assert POD.items() <= spec.items(), name
