@@ -10,7 +10,7 @@ Must not know what is shown on a terminal or in a report.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -25,7 +25,7 @@ from tools.experiment import Arm, Experiment, Point
 from tools.local import LocalError, Process
 from tools.results import Trial, read_trials, write_trial, write_void
 from tools.scratch import scratch_folder
-from tools.serving import Place, Service, listening, serving_backend, starting_arm
+from tools.serving import Place, Service, listening, serving_backend, starting_arm, trace_file
 from tools.slices import DriverLostError, SliceDriver, slice_driver
 from tools.trial import BusyMachineError, Loading, load_flags, loading, others_of, slice_of, trial_flags
 from tools.wanted import Wanted, shuffled
@@ -162,6 +162,10 @@ class _Stand:
         for name, arm in arms.items():
             with self._remembered(name):
                 self._begin(name, arm)
+        # At the same time, on other processors, the driver imports all that it needs.
+        with suppress(LocalError):
+            nobody = ("--target=127.0.0.1:1", "--connections=1", "--streams=1")
+            self.driver().check([*nobody, f"--plan={self.plan}", *trace_file(self.place, "driver")])
         for name in [each for each in arms if each not in self._failed]:
             with self._remembered(name):
                 self._await(name, at_once=len(arms))

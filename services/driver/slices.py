@@ -6,7 +6,7 @@
         -> {"sliced": "a", "slice": {...}}
     {"do": "close", "name": "a"}
         -> {"closed": "a", "result": {...}}
-    {"do": "check", "name": "a", "arguments": [...]}: reads flags and plan as "open" does, and opens nothing
+    {"do": "check", "name": "a", "arguments": [...]}: reads flags and plan, and opens nothing
         -> {"checked": "a"}
     anything else, or what cannot be done
         -> {"refused": "a", "why": "one line"}
@@ -28,9 +28,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from services.driver.options import OptionError, parse_slices
+from services.driver.options import OptionError, Options, parse_slices
 from services.driver.plan import read_plan
 from services.driver.run import REFUSALS, Run
+from services.telemetry import Tracing
 from services.telemetry.environment import RefusedVariableError, check
 
 OPEN_AT_MOST = 128
@@ -77,8 +78,7 @@ class Slices:
                 case "open":
                     return {"opened": name, "connections": self._do_open(name, _arguments(command))}
                 case "check":
-                    read_plan(parse_slices(_arguments(command)).plan)
-                    return {"checked": name}
+                    return self._do_check(name, parse_slices(_arguments(command)))
                 case "slice":
                     return {"sliced": name, "slice": self._do_slice(name, command)}
                 case _:
@@ -87,6 +87,15 @@ class Slices:
             return {"refused": name, "why": str(error)}
         except RecursionError:
             return {"refused": name, "why": "nested too deeply for a command; give flags in a flat list"}
+
+    def _do_check(self, name: str, options: Options) -> dict[str, Any]:
+        """Imports what `open` needs, too."""
+        read_plan(options.plan)
+        try:
+            Tracing.preload(options.trace_file)
+        except OSError as error:
+            raise _CommandError(f"cannot write {error.filename}: {error.strerror}") from None
+        return {"checked": name}
 
     def _do_open(self, name: str, arguments: Sequence[str]) -> int:
         if name in self._open:
