@@ -13,11 +13,11 @@ from tools import measures
 from tools.experiment import Point
 from tools.pooling import pooled
 from tools.results import Trial
-from tools.stats.best import best_group
+from tools.stats.best import Against, BestGroup, best_group
 from tools.stats.estimate import Estimate
 from tools.stats.interval import estimate
 from tools.stats.series import Series
-from tools.stats.verdict import Better
+from tools.stats.verdict import OF_COSTS, OF_RATES
 from tools.units import duration
 from tools.values import p99s_ns, rates_rps, series
 from tools.words import clients
@@ -51,6 +51,8 @@ class Standing:
     """In calls a second; None where it has none of a steady service for all."""
     why: str
     """Why it is not ranked, in a few words; empty where it is."""
+    against: Against | None
+    """The best arm beside it; None for the best, and where it is not ranked."""
 
     @property
     def arm(self) -> str:
@@ -134,7 +136,9 @@ def _at(trials: Sequence[Trial]) -> At:
     value = p99s_ns if by_p99 else rates_rps
     values = {arm: series(arm, rounds, value) for arm, rounds in of_arm.items()}
     ranked = [arm for arm in ranked if values[arm].values]
-    ranks = _ranks([values[arm] for arm in ranked], "lower" if by_p99 else "higher")
+    group = _group([values[arm] for arm in ranked], by_p99=by_p99)
+    ranks = _ranks(group)
+    beside = {one.arm: one for one in group.others} if group else {}
     found = [
         Standing(
             trial=wholes[arm],
@@ -144,6 +148,7 @@ def _at(trials: Sequence[Trial]) -> At:
             value=_estimate(values[arm]),
             rate=None if arm in rateless else _estimate(series(arm, rounds, rates_rps)),
             why=whys[arm] or ("" if arm in ranks else "too few calls"),
+            against=beside.get(arm),
         )
         for arm, rounds in of_arm.items()
     ]
@@ -188,10 +193,15 @@ def _estimate(values: Series) -> Estimate | None:
     return estimate(values) if values.values else None
 
 
-def _ranks(arms: Sequence[Series], better: Better) -> dict[str, Rank]:
+def _group(arms: Sequence[Series], *, by_p99: bool) -> BestGroup | None:
     if not arms:
+        return None
+    return best_group(arms, "lower", words=OF_COSTS) if by_p99 else best_group(arms, "higher", words=OF_RATES)
+
+
+def _ranks(group: BestGroup | None) -> dict[str, Rank]:
+    if group is None:
         return {}
-    group = best_group(arms, better)
     return {
         group.best: "best",
         **dict.fromkeys(group.not_distinguishable, "tied"),

@@ -1,27 +1,20 @@
 """The arms of one run: each beside the best at its point, in every measure.
 
-Pairs are values of one block, so that the machine's speed cancels out. Holm's correction keeps the chance of any wrong
-difference among the pairs of one measure at one point at 5 %.
+Pairs are values of one block, so that the machine's speed cancels out. Verdicts are corrected for the number of pairs
+(tools/stats/best.py): those of the measure that ranks are those of the answer.
 """
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tools import bundle
 from tools.compare.figures import BETTER, VALUES, Name
-from tools.compare.runs import OF_COSTS
 from tools.results import BadResultsError, Trial, read_trials
 from tools.standings import At, standings
-from tools.stats.estimate import Estimate
-from tools.stats.holm import holm
-from tools.stats.interval import ratio
-from tools.stats.line import line
-from tools.stats.significance import p_value
-from tools.stats.verdict import OF_RATES, Verdict, verdict
+from tools.stats.best import against
+from tools.stats.line import against_line
+from tools.stats.verdict import OF_COSTS, OF_RATES
 from tools.values import series
-
-LEVEL = 0.05
 
 
 def lines(folder: Path) -> Iterator[str]:
@@ -56,19 +49,9 @@ def _at(at: At, rounds: Mapping[str, Sequence[Trial]]) -> Iterator[str]:
 
 def _pairs(name: Name, best: str, others: Sequence[str], rounds: Mapping[str, Sequence[Trial]]) -> Iterator[str]:
     values = {arm: series(arm, rounds[arm], VALUES[name]) for arm in (best, *others)}
-    ratios: dict[str, Estimate] = {}
-    for other in others:
-        if values[best].values.keys() & values[other].values.keys():
-            ratios[other] = ratio(values[best], values[other])
-    adjusted = holm({other: p_value(found) for other, found in ratios.items()})
-    for other, found in ratios.items():
-        decided = _corrected(name, found, adjusted[other])
-        duration_s = sum(trial.result["got"]["duration_s"] for arm in (best, other) for trial in rounds[arm])
-        yield line(best, other, name, found, decided, duration_s=duration_s)
-
-
-def _corrected(name: Name, found: Estimate, adjusted: float) -> Verdict:
-    decided = verdict(found, BETTER[name], words=OF_RATES if name == "rate" else OF_COSTS)
-    if adjusted <= LEVEL:
-        return decided
-    return dataclasses.replace(decided, outcome="not distinguishable", word="not distinguishable")
+    known = [values[other] for other in others if values[other].values]
+    if not values[best].values:
+        return
+    for one in against(values[best], known, BETTER[name], words=OF_RATES if name == "rate" else OF_COSTS):
+        duration_s = sum(trial.result["got"]["duration_s"] for arm in (best, one.arm) for trial in rounds[arm])
+        yield against_line(best, name, one, duration_s=duration_s)

@@ -10,11 +10,10 @@ from tools.standings import FEWER_CLIENTS
 from tools.stats.estimate import Estimate
 from tools.stats.line import SEPARATOR, interval, runs_basis, word
 from tools.stats.unpaired import unpaired_ratio
-from tools.stats.verdict import OF_RATES, Verdict, verdict
+from tools.stats.verdict import OF_COSTS, OF_RATES, Verdict, verdict
 from tools.units import share
 
 NOT_PAIRED = "not paired in time: differences below 30 % may be the machine's"
-OF_COSTS = {"better": "lower", "worse": "higher"}
 
 
 @dataclass(frozen=True, slots=True)

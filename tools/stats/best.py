@@ -1,8 +1,8 @@
 """The best of several arms, and the arms that cannot be told from it: pair by pair, corrected for their number."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -13,10 +13,11 @@ from tools.stats.interval import CONFIDENCE, of_moments, ratio
 from tools.stats.nested import Floats, pooled_moments
 from tools.stats.series import Place, Series
 from tools.stats.significance import p_value
-from tools.stats.verdict import Better
+from tools.stats.verdict import GENERAL, Better, Verdict, verdict
 
 BEYOND_DOUBT = 2.0
 """Machines change their speed by some 30 % within hours: values further apart than this differ in any block."""
+APART = f"by more than {BEYOND_DOUBT:g} times"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,13 @@ class Against:
     arm: str
     ratio: Estimate | None
     """Best / arm, over the blocks that both have; None where there is none."""
-    worse: bool
-    """Corrected for the number of pairs. False: not distinguishable."""
-    unpaired: bool = False
-    """Worse, with too few blocks of both: each of its values is worse than any of the best by `BEYOND_DOUBT`."""
+    verdict: Verdict
+    """For the best, corrected for the number of pairs."""
+
+    @property
+    def worse(self) -> bool:
+        """Whether the arm is worse than the best; False: not distinguishable."""
+        return self.verdict.outcome == "better"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,9 @@ class BestGroup:
         return tuple(one.arm for one in self.others if one.worse)
 
 
-def best_group(arms: Sequence[Series], better: Better, level: float = 0.05) -> BestGroup:
+def best_group(
+    arms: Sequence[Series], better: Better, level: float = 0.05, words: Mapping[str, str] = GENERAL
+) -> BestGroup:
     """Sorts the arms, and compares each with the first over the blocks that both have.
 
     At most a share `level` of such groups contains a difference between equal arms. The data choose the best arm, so
@@ -58,16 +64,28 @@ def best_group(arms: Sequence[Series], better: Better, level: float = 0.05) -> B
     """
     effects = _effects([_logs(arm) for arm in arms])
     order = np.argsort(effects * (-1 if better == "higher" else 1), kind="stable")
-    best, *others = ordered = [arms[index] for index in order]
-    ratios = _ratios(ordered)
+    best, *others = (arms[index] for index in order)
+    return BestGroup(best.arm, against(best, others, better, level, words))
+
+
+def against(
+    best: Series, others: Sequence[Series], better: Better, level: float = 0.05, words: Mapping[str, str] = GENERAL
+) -> tuple[Against, ...]:
+    """Each of the others beside one arm, which need not be the best by these values."""
+    ratios = _ratios([best, *others])
     adjusted = holm({pair: p_value(found) for pair, found in ratios.items()})
     found = []
     for rank, other in enumerate(others, start=1):
         pair = ratios.get((0, rank))
-        worse = pair is not None and adjusted[0, rank] <= level
-        unpaired = (pair is None or pair.error is None) and _apart(best, other, better)
-        found.append(Against(other.arm, pair, worse or unpaired, unpaired))
-    return BestGroup(best.arm, tuple(found))
+        decided = Verdict("not distinguishable", "not distinguishable", None, None)
+        if pair is not None and pair.error is not None:
+            decided = verdict(pair, better, words=words)
+            if adjusted[0, rank] > level:
+                decided = replace(decided, outcome="not distinguishable", word="not distinguishable")
+        elif _apart(best, other, better):
+            decided = replace(decided, outcome="better", word=f"{words['better']}: all values, unpaired, {APART}")
+        found.append(Against(other.arm, pair, decided))
+    return tuple(found)
 
 
 def _logs(arm: Series) -> dict[Place, float]:

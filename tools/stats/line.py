@@ -2,6 +2,7 @@
 
 from math import floor, log10
 
+from tools.stats.best import Against
 from tools.stats.estimate import Estimate
 from tools.stats.verdict import Verdict
 from tools.units import count, rest, share
@@ -14,6 +15,13 @@ def line(first: str, second: str, measure: str, ratio: Estimate, verdict: Verdic
     return SEPARATOR.join(
         (f"{first} / {second}", f"{measure} {interval(ratio)}", word(verdict), f"{basis(ratio)}, {rest(duration_s)}")
     )
+
+
+def against_line(best: str, measure: str, other: Against, *, duration_s: float) -> str:
+    """The same for an arm beside the best, with the verdict corrected for their number; without a ratio, only that."""
+    if other.ratio is None:
+        return SEPARATOR.join((f"{best} / {other.arm}", measure, f"no common block: {other.verdict.word}"))
+    return line(best, other.arm, measure, other.ratio, other.verdict, duration_s=duration_s)
 
 
 def void_line(first: str, second: str, measure: str, reason: str) -> str:

@@ -13,6 +13,8 @@ Better = Literal["higher", "lower"]
 GENERAL = {"better": "better", "worse": "worse"}
 OF_RATES = {"better": "faster", "worse": "slower"}
 """The words for a measure that is a rate."""
+OF_COSTS = {"better": "lower", "worse": "higher"}
+"""The words for a latency, or for CPU time."""
 
 
 @dataclass(frozen=True, slots=True)
