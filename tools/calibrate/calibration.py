@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
+from tools.busy import BUSY_SHARE
 from tools.results import BadResultsError, one_line, write_whole
 from tools.units import count, duration
 
@@ -100,9 +101,10 @@ def described(calibration: Calibration) -> str:
 
 
 def find(results: Path, environment: Mapping[str, Any]) -> tuple[Path, Calibration] | None:
-    """The newest calibration of that machine among the folders of results. Raises BadResultsError."""
+    """The newest calibration of that machine among the folders of results, made while it was quiet: the ceiling of a
+    busy one is too low. Raises BadResultsError."""
     for folder in sorted(results.glob("calibration-*"), reverse=True):
         found = read(folder)
-        if found is not None and found.is_of(environment):
+        if found is not None and found.is_of(environment) and found.others_share <= BUSY_SHARE:
             return folder, found
     return None

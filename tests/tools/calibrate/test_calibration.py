@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from tests.tools import sample
 from tests.tools.fake_programs import GOOD, PROGRAMS
@@ -24,11 +25,12 @@ def made(rate_rps: float = 1000, environment: dict[str, Any] = MACHINE) -> Calib
     return Calibration(environment=environment, others_share=0.0, points=points)
 
 
-def test_the_newest_of_the_same_machine_holds(tmp_path: Path) -> None:
+def test_the_newest_of_the_same_quiet_machine_holds(tmp_path: Path) -> None:
     for name, each in {
         "calibration-1": made(1),
         "calibration-2": made(2),
         "calibration-3": made(3, {**MACHINE, "cpu": "6502"}),
+        "calibration-4": structs.replace(made(4), others_share=0.3),
     }.items():
         calibration.write(tmp_path / name, each)
     assert calibration.find(tmp_path, {**MACHINE, "git_revision": "abc"}) == (tmp_path / "calibration-2", made(2))
@@ -58,7 +60,7 @@ def test_a_calibration_is_kept_and_stops_a_rate_that_the_driver_cannot_make(
 ) -> None:
     monkeypatch.setattr(measure, "POINTS", ((1, 1), (2, 2)))
     monkeypatch.setattr(measure, "BLOCKS", 2)
-    monkeypatch.setattr(measure, "DURATION_S", 0.05)
+    monkeypatch.setattr(measure, "DURATION_S", 0.5)  # a busy machine may stop a process for 0.1 s
     results = tmp_path / "results"
     assert cli.main(["calibrate", "--results", str(results)]) == 0
     (folder,) = results.iterdir()
