@@ -4,6 +4,7 @@ The page is left out because it is made from the others, byte for byte. Must not
 """
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -65,7 +66,7 @@ def name(folder: Path) -> str:
     try:
         return read(folder).name
     except BadResultsError:
-        return folder.resolve().name
+        return _utf8(folder.resolve().name)
 
 
 def changes(folder: Path, bundle: Bundle) -> Iterator[str]:
@@ -90,9 +91,14 @@ class _Versioned(Struct, frozen=True):
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
     for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
+        name = _utf8(path.relative_to(folder).as_posix())
         if not path.is_dir() and name not in {NAME, PAGE}:
             yield name, path
+
+
+def _utf8(name: str) -> str:
+    """A name as JSON can hold it, the same under every locale: an ASCII one has surrogates for what it cannot read."""
+    return os.fsencode(name).decode("utf-8", errors="backslashreplace")
 
 
 def _described(path: Path) -> File:

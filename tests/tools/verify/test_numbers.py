@@ -26,7 +26,7 @@ FREE = {
     "first_messages", "python", "marks", "start_spread_ns", "connections", "connections_lost", "sent_again", "traced",
     "served", "unserved_at_start", "calls_of_unserved", "answered_least", "answered_most", "longest_wait_ns",
     "first_answer_ns", "index", "of", "begin_monotonic_ns", "begun_late_ns", "clock_uncertainty_ns",
-    "drained_monotonic_ns", "clients_served", "idle",
+    "drained_monotonic_ns", "clients_served", "idle", "waited_ns",
 }  # fmt: skip
 """Keys of what no other number says: only the hash of the file holds them."""
 
