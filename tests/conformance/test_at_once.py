@@ -141,4 +141,5 @@ def test_a_process_that_dies_takes_only_its_own_connections_with_it(start: tuple
             os.kill(killed, signal.SIGKILL)
             assert lost.code() is grpc.StatusCode.UNAVAILABLE
             assert Workload(other).run(ECHO, timeout=TIMEOUT_S).process not in (killed, service.process.pid)
-            assert is_echoed(victim)
+        # With the others closed: the kernel may lead a new connection to a process that serves one at a time.
+        assert is_echoed(victim)
