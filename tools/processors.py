@@ -49,3 +49,23 @@ def _children(home: Path) -> list[int]:
         with suppress(OSError):
             children.extend(map(int, (thread / "children").read_bytes().split()))
     return children
+
+
+IDLE_SHARE = 0.03
+"""Of one processor: less than what makes a trial beside it void."""
+LOOK_S = 0.05
+
+
+def becomes_idle(pid: int, within_s: float) -> bool:
+    """Whether a process and its descendants come to use no more than IDLE_SHARE of a processor by then."""
+    deadline_s = time.monotonic() + within_s
+    used_ns, at_ns = tree_ns(pid), time.monotonic_ns()
+    while True:
+        time.sleep(LOOK_S)
+        used_before_ns, before_ns = used_ns, at_ns
+        used_ns, at_ns = tree_ns(pid), time.monotonic_ns()
+        # A descendant that has ended takes its time with it, until it is waited for.
+        if 0 <= used_ns - used_before_ns <= IDLE_SHARE * (at_ns - before_ns):
+            return True
+        if time.monotonic() > deadline_s:
+            return False

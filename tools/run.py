@@ -23,12 +23,16 @@ from tools import local
 from tools.checks import checked, void
 from tools.experiment import Arm, Experiment, Point
 from tools.local import LocalError, Process
+from tools.processors import becomes_idle
 from tools.results import Trial, read_trials, write_trial, write_void
 from tools.scratch import scratch_folder
 from tools.serving import Place, Service, listening, serving_backend, starting_arm, trace_file
-from tools.slices import DriverLostError, SliceDriver, slice_driver
+from tools.slices import DriverLostError, SliceDriver, TargetRefusedError, slice_driver
 from tools.trial import BusyMachineError, Loading, load_flags, loading, others_of, slice_of, trial_flags
 from tools.wanted import Wanted, shuffled
+
+SETTLE_S = 3.0
+"""For a service to end what its load has left: 1,000 threads or processes, and calls whose clients have gone."""
 
 
 class Watcher(Protocol):
@@ -130,6 +134,8 @@ def _side_by_side(stand: "_Stand", group: Sequence[Wanted], watcher: Watcher) ->
             with stand.reported(load.wanted, watcher, made):
                 trial = checked(load.end(), despite_noise=stand.place.despite_noise)
                 made.append(_Made(load.wanted, trial, void(trial)))
+    for each in group:
+        stand.settle(each)
     return made
 
 
@@ -200,6 +206,18 @@ class _Stand:
             self._await(name)
         return self._services[name]
 
+    def settle(self, wanted: Wanted) -> None:
+        """Returns when the arm's service is idle: what is left of its last load would take CPU from the next arm.
+
+        One that is still busy after SETTLE_S is ended, and started anew when it is loaded again.
+        """
+        service = self._services.get(wanted.id.arm)
+        if service is None or service.process.has_ended():
+            return
+        if not becomes_idle(service.process.pid, SETTLE_S):
+            service.process.stop()
+            del self._services[wanted.id.arm]
+
     @contextmanager
     def loading(self, wanted: Wanted) -> Iterator[Loading]:
         """The arm's connections, open for as long as the block lasts. Raises LocalError."""
@@ -241,7 +259,7 @@ class _Stand:
             process = self._processes.get(wanted.id.arm)
             if process is not None and process.has_ended(local.DYING_S):
                 watcher.failed(wanted, process.last_words())
-            elif isinstance(error, BusyMachineError | DriverLostError):
+            elif isinstance(error, BusyMachineError | DriverLostError | TargetRefusedError):
                 made.append(_Made(wanted, None, str(error)))
             else:
                 watcher.failed(wanted, str(error))

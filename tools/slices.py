@@ -20,6 +20,10 @@ class DriverLostError(LocalError):
     """A driver that has ended, or had to be ended, while it loaded another service."""
 
 
+class TargetRefusedError(LocalError):
+    """A service that runs and takes no connection in the driver's time. That is a property of its model."""
+
+
 class SliceDriver:
     """One process. Each method raises LocalError, with the driver's reason where it refuses."""
 
@@ -72,7 +76,8 @@ class SliceDriver:
             self._process.stop()
             raise
         if "refused" in answer:
-            raise LocalError(f"driver: {answer['why']}")
+            refused = TargetRefusedError if command["do"] == "open" else LocalError
+            raise refused(f"driver: {answer['why']}")
         return answer
 
 

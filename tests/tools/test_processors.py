@@ -4,7 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tools.processors import TICK_NS, ran_ns, tree_ns
+import pytest
+
+from tools.local import started
+from tools.processors import TICK_NS, becomes_idle, ran_ns, tree_ns
 
 STAT = """cpu  0 0 0 0 0 0 0 0 0 0
 cpu0 1 10 100 9000 9000 9000 9000 1000 0 0
@@ -66,3 +69,10 @@ def test_a_process_that_has_ended_has_used_nothing() -> None:
     with subprocess.Popen(["/bin/true"]) as process:
         process.wait()
     assert tree_ns(process.pid) == 0
+
+
+@pytest.mark.parametrize(("code", "idle"), [("import time; time.sleep(60)", True), ("while True: pass", False)])
+def test_a_process_is_idle_or_is_not(code: str, idle: bool) -> None:
+    with started("it", [sys.executable, "-c", f"print('ready', flush=True)\n{code}"]) as process:
+        process.expect("ready", 60)
+        assert becomes_idle(process.pid, 60 if idle else 0.3) is idle

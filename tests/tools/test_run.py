@@ -124,10 +124,9 @@ def test_every_round_starts_a_service_of_its_own(tmp_path: Path) -> None:
     [
         ((STILLBORN, 10), "stillborn ended with status 1: stillborn: Address already in use"),
         ((MORTAL, 10), "mortal ended with status 1: mortal: out of memory"),
-        ((GOOD, REFUSED), "driver: good.1:1: Connection refused"),
         ((GOOD, GIVEN_UP), "driver ended with status 1: services.driver: no result"),
     ],
-    ids=["the service does not start", "the service dies", "the driver refuses", "the driver ends"],
+    ids=["the service does not start", "the service dies", "the driver ends"],
 )
 def test_a_trial_that_fails_is_told_with_its_cause_and_the_next_one_runs(
     tmp_path: Path, mishap: Pair, why: str
@@ -192,3 +191,10 @@ def test_the_real_programs_do_the_same_work_and_leave_spans_of_it(tmp_path: Path
     for process in ("driver", "reactor", "thread_per_connection", "backend"):
         spans = (tmp_path / "traces" / f"{process}.jsonl").read_text()
         assert any(trace_id in spans for trace_id in traced), process
+
+
+def test_a_service_that_takes_no_connection_is_void_and_no_failure_of_the_command(tmp_path: Path) -> None:
+    notes = run_fakes(tmp_path, (GOOD, REFUSED), (GOOD, 1))
+    assert notes.voids == {(GOOD, REFUSED): "driver: good.1:1: Connection refused"}
+    assert not notes.failures
+    assert [trial.connections for trial in notes.kept] == [1]
