@@ -184,12 +184,12 @@ class Remote:
             self._booked.pop(number)(Code.OK, "")
 
     def _lost(self) -> None:
+        self._is_linked = False  # first: what is left of a turn would send waiting calls over the link that is gone
         self._arrived.end()
         lost, self._asked = list(self._asked.values()), {}
         booked, self._booked = self._booked, {}
         self._sent = self._sent_bytes = 0
         self._wait_for(len(self._waiting) - self._not_begun)
-        self._is_linked = False
         self._link_again()
         for asked in lost:
             asked.connection.finish(asked.call, Code.UNAVAILABLE, f"{self._name} has died")
@@ -231,6 +231,7 @@ class Asker:
         self._ledger = ledger
         self._left = left
         self._running: dict[int, ServerCall] = {}
+        self._is_lost = False
         self._waiting_for_room: dict[int, Callable[[], None]] = {}
         self._begun = self._begun_bytes = 0
         """Since the other side was notified last."""
@@ -256,7 +257,8 @@ class Asker:
         self._arrived.take(messages)
 
     def lost(self) -> None:
-        """The other worker is no more, and nobody waits for its calls."""
+        """The other worker is no more: its transfers are booked, and none of its calls is begun."""
+        self._is_lost = True
         self._arrived.end()
         for number in tuple(self._running):
             self._cancel(number)
@@ -265,7 +267,8 @@ class Asker:
     def _deal(self, message: Message) -> None:
         kind, number, *rest = message
         if kind == "run":
-            self._run(number, *rest)
+            if not self._is_lost:
+                self._run(number, *rest)
         elif kind == "cancel":
             self._cancel(number)
         elif kind == "room":

@@ -60,7 +60,11 @@ class Connection:
         self._lingering = False
 
     def ready(self, events: int) -> None:
-        if events & ~WRITABLE and not self._turns.pending:
+        if events & ~WRITABLE and self._turns.pending:
+            # Not watched for bytes now: the peer has reset the connection, which epoll reports at every wait.
+            self._close()
+            return
+        if events & ~WRITABLE:
             try:
                 data = self._sock.recv(RECEIVE_BYTES)
             except BlockingIOError:

@@ -72,7 +72,7 @@ class Asking:
         self.remote = Remote("worker-1", self._connect, service, self.loop)
 
     def _connect(self, received: Callable[[list[Message]], None], lost: Callable[[], None]) -> Recorded:
-        self.receive = received
+        self.receive, self.lost = received, lost
         return self.link
 
     def run(self, client: Client, method: bytes, shape: Shape, request: bytes) -> None:
@@ -133,6 +133,18 @@ def test_a_call_waits_for_few_of_another_connection() -> None:
     sent = [number for _, number, *_ in asking.link.sent]
     asking.receive([("message", number, b"") for number in sent])
     assert len(honest.replies) == 1
+
+
+def test_calls_that_wait_for_a_worker_that_dies_wait_for_its_successor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a turn was not over: what is left of it makes room for calls on the link that is gone."""
+    monkeypatch.setattr(paced, "TURN_NS", 0)
+    asking, begun, waiting = Asking(), Client(), Client()
+    for client in (*[begun] * AHEAD, waiting):
+        asking.run(client, b"Run", Shape.UNARY, b"")
+    asking.receive([("message", 1, b""), ("begun", AHEAD, 0)])
+    asking.lost()
+    assert (begun.code, waiting.code) == (Code.UNAVAILABLE, None)
+    assert len(asking.link.sent) == AHEAD + 1
 
 
 def test_a_stream_that_finds_no_memory_for_its_reply_is_cancelled_where_it_runs() -> None:

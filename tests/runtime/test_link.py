@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sweetspot.v1 import workload_pb2
 
+from services.runtime import paced
 from services.runtime.calls import Caller
 from services.runtime.config import Config
 from services.runtime.drain import Drain
@@ -383,3 +384,15 @@ def test_who_waits_for_room_is_called_when_its_call_ends_and_at_once_after_that(
     assert called == ["before the end", "after the end"]
     turn(workers.loop)
     assert workers.asking.ends == [(Code.OK, "")]
+
+
+def test_calls_of_a_worker_that_has_died_are_not_begun(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paced, "TURN_NS", 0)
+    running, ledger = Noted(), Ledger(2)
+    asker = Asker(running, ledger, loop, lambda _: None)
+    asker.link = Link(socket.socketpair()[0], loop, received=asker.received, lost=asker.lost)
+    head = (RUN.path, None, RUN.trace_context)
+    asker.received([("run", 1, head, 0, b""), ("run", 2, head, 0, b""), ("book", 3, 0, 7)])
+    asker.lost()
+    assert len(running.calls) == 1
+    assert ledger.sum() == 7

@@ -118,3 +118,19 @@ def test_a_connection_whose_turn_is_not_over_leaves_the_loop_asleep(monkeypatch:
         loop.run()
     client.close()
     ours.close()
+
+
+def test_a_peer_that_has_gone_ends_its_connection_though_its_turn_is_not_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "TURN_NS", 0)
+    client, ours = socket.socketpair()
+    ours.setblocking(False)
+    ended: list[Connection] = []
+    connection = Connection(ours, Service("reactor", Config(), drain=Drain()), Loop(), Later(), ended.append)
+    session = ClientSession("in.memory")
+    for _ in range(100):
+        session.start(RUN, b"")
+    client.sendall(b"".join(iter(session.data_to_send, b"")))
+    connection.ready(READABLE)
+    connection.ready(select.EPOLLHUP)
+    assert ended == [connection]
+    client.close()
