@@ -8,13 +8,11 @@ from typing import Any
 import msgspec
 
 from tools import experiment
-from tools.experiment import BadExperimentError
+from tools.experiment import AXES, BadExperimentError
 from tools.results import BadResultsError, read_json
 
 MACHINE = ("cpu", "cpus", "pinning", "kernel", "python", "kubernetes", "resources", "replicas")
 """Keys of environment.json. The revision is not one of them: it is what is compared."""
-AXES = ("connections", "streams", "rate_rps", "rate_of_capacity", "idle")
-"""Keys of a load of which each point has its own value."""
 
 
 def conditions(folder: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
@@ -28,7 +26,8 @@ def conditions(folder: Path) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]
     found |= {f"package {name}": version for name, version in environment.get("packages", {}).items()}
     load = msgspec.to_builtins(asked.load)
     found |= {f"load.{name}": value for name, value in load.items() if name not in AXES}
-    found |= {"plan": asked.calls, "warmup_s": asked.warmup_s, "duration_s": asked.duration_s}
+    found |= {name: getattr(asked, name) for name in ("warmup_s", "duration_s", "blocks")}
+    found |= {"plan": asked.calls, "windows": msgspec.to_builtins(asked.windows)}
     if asked.service_options:
         found["service_options"] = dict(asked.service_options)
     return found, {point.name: msgspec.to_builtins(point) for point in asked.points}

@@ -1,6 +1,7 @@
 """What a reader must know before believing a number: what failed, is missing, or bounds the measurement.
 
-Must not know HTML. One line each; nothing is left out because there is much of it.
+What makes a trial void is not among it (tools/checks.py): such a trial is not shown, or says what was waived. Must not
+know HTML. One line each; nothing is left out because there is much of it.
 """
 
 from collections.abc import Iterator
@@ -11,11 +12,8 @@ from tools.calibrate.calibration import described
 from tools.report.folder import Contents
 from tools.results import Trial
 from tools.standings import KEEPS_UP
-from tools.units import count, duration, share, three_digits
+from tools.units import count, duration, share
 from tools.words import connections, unanswered, where
-
-START_SPREAD_NS = 50_000_000
-"""Shards that begin further apart than this did not make the load that was asked."""
 
 
 def notices(contents: Contents) -> list[str]:
@@ -64,17 +62,10 @@ def _of(trial: Trial) -> Iterator[str]:
         yield f"only {count(got['connections'])} of {connections(asked['connections'])} could be opened."
     if asked["rate_rps"] and measures.rate_rps(trial) < asked["rate_rps"] * KEEPS_UP:
         yield f"{count(round(measures.rate_rps(trial)))} of {count(asked['rate_rps'])} calls/s asked."
-    if late_ns := measures.counters_late_ns(trial):
-        yield f"its counters were read {duration(late_ns)} late: do not trust its CPU, memory and switches."
     if lost := measures.lost_updates(trial):
         yield f"nothing keeps its transfers apart: at least {count(lost)} updates of accounts were lost."
     if throttled_ns := measures.throttled_ns(trial):
         yield f"the CPU quota kept the service from running for {duration(throttled_ns)}."
-    if measures.driver_busy(trial) > measures.DRIVER_BUSY_SHARE:
-        cpus = three_digits(measures.driver_cpus(trial))
-        yield f"the driver used {cpus} CPUs and may be what was measured: the service may be faster."
-    if (spread_ns := got["start_spread_ns"]) > START_SPREAD_NS:
-        yield f"the shards of the driver began within {duration(spread_ns)}, not {duration(START_SPREAD_NS)}."
     yield from _of_pods(trial)
     yield from _of_spans(trial)
 

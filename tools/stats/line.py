@@ -27,11 +27,6 @@ def against_line(best: str, measure: str, other: "Against", *, duration_s: float
     return line(best, other.arm, measure, other.ratio, other.verdict, duration_s=duration_s)
 
 
-def void_line(first: str, second: str, measure: str, reason: str) -> str:
-    """As `reactor / thread_pool   rate   void: the driver used 95 % of its core`: no figure is shown."""
-    return SEPARATOR.join((f"{first} / {second}", measure, f"void: {reason}"))
-
-
 def interval(estimate: Estimate) -> str:
     """As `1.15 [1.12, 1.18]`."""
     ends = (

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from tools.stats.estimate import Estimate
-from tools.stats.line import line, void_line
+from tools.stats.line import line
 from tools.stats.verdict import GENERAL, OF_RATES, Better, Outcome, verdict
 
 
@@ -71,8 +71,3 @@ def test_no_number_of_pairs_tells_no_difference(value: float, low: float | None,
 def test_a_comparison_is_one_line(ratio: Estimate, text: str) -> None:
     found = line("reactor", "thread_pool", "rate", ratio, verdict(ratio, "higher", words=OF_RATES), duration_s=30.6)
     assert found == f"reactor / thread_pool   {text}"
-
-
-def test_a_void_comparison_shows_no_figure() -> None:
-    found = void_line("reactor", "thread_pool", "rate", "the driver used 95 % of its core")
-    assert found == "reactor / thread_pool   rate   void: the driver used 95 % of its core"
