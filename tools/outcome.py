@@ -1,20 +1,21 @@
 """What came of an experiment, in the terminal: the answer, the table behind it, the pairs. Loads statistics."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from tools import measures, pairs
 from tools.answer import answer
-from tools.busy import words
 from tools.report.table import COLUMNS, percentile, rows, shown
 from tools.results import Found
 from tools.standings import At, compared, standings
-from tools.units import count, duration
+from tools.units import count
 from tools.words import unanswered, where
 
+LEAST_COLUMNS = 3
 MOST_PAIRS = 7
 """With more arms, the table and its intervals say it in less room."""
 SHOWN = {
@@ -24,7 +25,7 @@ SHOWN = {
     "first_p99": "first p99",
     "gap_p99": "gap p99",
 }
-"""Columns of the report's table, with their headings. Those that most runs need fit into 80 characters."""
+"""Columns of the report's table, with their headings, the most telling first: those that find no room are left out."""
 
 
 def show(console: Console, found: Found, report: Path) -> None:
@@ -34,22 +35,14 @@ def show(console: Console, found: Found, report: Path) -> None:
     console.print()
     points = standings(found.trials)
     if points:
-        console.print(_table(points))
+        console.print(_fitting(points, console))
     if (at := compared(points)) is not None:
         of_pairs = pairs.lines(at) if len(at.ranked) <= MOST_PAIRS else ()
         for line in (*_kinds(at), *of_pairs):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     for trial in (one.trial for at in points for one in at.standings):
-        if busy := words(trial):
-            console.print(f"{where(trial)}: {busy}.", markup=False)
         if nothing := unanswered(trial):
             console.print(f"{where(trial)}: {nothing}.", markup=False)
-        if late_ns := measures.counters_late_ns(trial):
-            console.print(
-                f"{where(trial)}: its counters were read {duration(late_ns)} late; "
-                "do not trust its CPU, memory and switches.",
-                markup=False,
-            )
         if lost := measures.lost_updates(trial):
             console.print(
                 f"{where(trial)}: nothing keeps its transfers apart: "
@@ -67,11 +60,21 @@ def _kinds(at: At) -> Iterator[str]:
             yield f"{one.arm:22}  {name:12}  p50 {percentile(kind, 'p50'):>9}  p99 {percentile(kind, 'p99'):>9}"
 
 
-def _table(points: Sequence[At]) -> Table:
+def _fitting(points: Sequence[At], console: Console) -> Table:
+    """As many columns as the terminal has room for: one that is cut off cannot be read."""
+    headings = shown(SHOWN, [one.trial for at in points for one in at.standings])
+    boundless = console.options.update(max_width=1000)
+    while True:
+        table = _table(points, headings)
+        if len(headings) <= LEAST_COLUMNS or Measurement.get(console, boundless, table).maximum <= console.width:
+            return table
+        headings.popitem()
+
+
+def _table(points: Sequence[At], headings: Mapping[str, str]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("", no_wrap=True)
     trials = [one.trial for at in points for one in at.standings]
-    headings = shown(SHOWN, trials)
     for heading in headings.values():
         table.add_column(heading, justify="right", no_wrap=True)
     for at in points:

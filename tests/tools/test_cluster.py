@@ -110,8 +110,11 @@ def test_a_busy_node_is_said_beside_the_trial(
 ) -> None:
     cluster.on_job = lambda cluster, made: keep_a_part(cluster, made, {**parts(1)[0], "others_share": 0.46})
     assert run(tmp_path) == 0
-    why = "the machine was busy: other processes took 46 % of the service's CPU"
-    assert f"reactor at 3 connections: {why}" in capsys.readouterr().out.replace("\n", " ")
+    assert "Other processes took CPU from the service in 1 of these 1 arms" in capsys.readouterr().out.replace(
+        "\n", " "
+    )
+    page = (only(tmp_path) / "report.html").read_text(encoding="utf-8").replace("&#39;", "'")
+    assert "reactor at 3 connections: the machine was busy: other processes took 46 % of the service's CPU" in page
 
 
 def test_another_machine_can_fetch_it(cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
