@@ -56,7 +56,7 @@ def _said(at: At) -> str:
         serves = of_p99 if at.measure == "p99" else f"{value(best, at)}{_p99(best)}"
         return f"{best.arm} serves {serves}; no other is ranked there{basis}."
     if at.measure == "p99":
-        asked = f"all {len(ranked)} serve the {rate} asked; "
+        asked = f"{'both' if len(ranked) == 2 else f'all {len(ranked)}'} serve the {rate} asked; "
         if len(at.best) == len(ranked):
             return f"{asked}their p99 cannot be told apart: {value(best, at)} to {value(ranked[-1], at)}{basis}."
         return f"{asked}{best.arm} has the lowest p99, {value(best, at)}{_tied(at)}; last is {_last(at)}{basis}."
