@@ -105,7 +105,7 @@ class Process:
         *,
         answers: bool = False,
     ) -> None:
-        """`environment`: variables beside those of this process. `answers`: it reads commands (`tell`).
+        """`environment`: variables beside those of this process. `answers`: it reads commands (`ask`).
 
         Raises LocalError.
         """
@@ -210,6 +210,13 @@ class Process:
         if not self._asked_to_end and not self.has_ended():
             self._popen.terminate()
             self._asked_to_end = True
+
+    def kill(self) -> None:
+        """Ends it, and all that it has started, without a drain. It is the leader of a session of its own."""
+        if self._pidfd is not None:  # not waited for: the number is still its own
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, signal.SIGKILL)
+        self.stop()
 
     def stop(self) -> None:
         """Ends it, if need be by force, and leaves nothing of it behind."""

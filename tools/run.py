@@ -31,7 +31,7 @@ from tools.slices import DriverLostError, SliceDriver, TargetRefusedError, slice
 from tools.trial import BusyMachineError, Loading, load_flags, loading, others_of, slice_of, trial_flags
 from tools.wanted import Wanted, shuffled
 
-SETTLE_S = 3.0
+SETTLE_S = 2.0
 """For a service to end what its load has left: 1,000 threads or processes, and calls whose clients have gone."""
 
 
@@ -209,14 +209,14 @@ class _Stand:
     def settle(self, wanted: Wanted) -> None:
         """Returns when the arm's service is idle: what is left of its last load would take CPU from the next arm.
 
-        One that is still busy after SETTLE_S is ended, and started anew when it is loaded again.
+        One that is still busy after SETTLE_S is killed, and started anew when it is loaded again.
         """
         service = self._services.get(wanted.id.arm)
         if service is None or service.process.has_ended():
             return
         if not becomes_idle(service.process.pid, SETTLE_S):
-            service.process.stop()
-            del self._services[wanted.id.arm]
+            service.process.kill()
+            del self._services[wanted.id.arm], self._processes[wanted.id.arm]
 
     @contextmanager
     def loading(self, wanted: Wanted) -> Iterator[Loading]:

@@ -1,6 +1,7 @@
 """Processes of this machine: heard, told apart when they fail, and never left behind."""
 
 import os
+import select
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -139,3 +140,15 @@ def test_an_interrupt_that_was_lost_in_a_destructor_is_raised_again(monkeypatch:
         local.INTERRUPTED.set()
         with pytest.raises(KeyboardInterrupt):
             process.expect("never", timeout_s=60)
+
+
+def test_what_is_killed_leaves_nothing_that_it_has_started() -> None:
+    script = "import os, signal; child = os.fork() or signal.pause(); print(child, flush=True); signal.pause()"
+    with started("it", python(script)) as process:
+        child = os.pidfd_open(int(process.expect("", 60)))
+        process.kill()
+        assert process.has_ended()
+        waiting = select.poll()
+        waiting.register(child, select.POLLIN)
+        assert waiting.poll(10_000)
+        os.close(child)
