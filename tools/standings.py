@@ -110,7 +110,7 @@ def unsteady(trial: Trial) -> bool:
     """Whether the service was still starting up, or running down, in the time measured: then its rate is none.
 
     Calls of a closed loop come in waves: all clients have sent at once, and are answered one after the other. A half
-    may have a wave more than the other. One that has less than a wave does not serve all clients, which shows by itself.
+    may have a wave more than the other. A window with less than a wave has clients that are not served, and shows that.
     """
     tenths = trial.result["got"].get("answered_by_tenth")
     asked = trial.result["asked"]

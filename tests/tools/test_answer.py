@@ -122,7 +122,8 @@ RISING = [0, 0, 10, 50, 100, 200, 300, 400, 500, 600]
     ],
     ids=[
         "nothing", "two arms", "a tie at the top", "all tie", "one arm", "none answers", "one answers nothing",
-        "open loop, all keep up", "open loop, one does not", "one serves fewer clients", "one was starting up", "a wave is no start-up",
+        "open loop, all keep up", "open loop, one does not", "one serves fewer clients", "one was starting up",
+        "a wave is no start-up",
     ],
 )  # fmt: skip
 def test_the_answer(trials: list[Trial], sentence: str) -> None:
