@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.tools.cluster.runs import parts
 from tests.tools.fake_cluster import NAMESPACE, OURS, FakeCluster, Object
-from tests.tools.test_cluster import parts
 from tools import cli
 from tools.cluster import store, trial
 from tools.cluster.api import Api
