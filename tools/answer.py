@@ -15,7 +15,7 @@ from tools.words import rounds
 
 
 def answer(trials: Sequence[Trial], void: Sequence[tuple[TrialId, str]] = ()) -> str:
-    """Which arm serves best at the last point that enough arms have a result at, and which cannot be told from it.
+    """Which arm serves best at the last point with enough results, and which arms cannot be distinguished from it.
 
     `trials` are those of all rounds, `void` has others and why they are not among them. Further sentences name the arms
     that have no result there, those that are not ranked, those that failed calls, and trials of a busy machine.
@@ -58,17 +58,17 @@ def _said(at: At) -> str:
     if at.measure == "p99":
         asked = f"{'both' if len(ranked) == 2 else f'all {len(ranked)}'} serve the {rate} asked; "
         if len(at.best) == len(ranked):
-            return f"{asked}their p99 cannot be told apart: {value(best, at)} to {value(ranked[-1], at)}{basis}."
+            return f"{asked}their p99 cannot be distinguished: {value(best, at)} to {value(ranked[-1], at)}{basis}."
         return f"{asked}{best.arm} has the lowest p99, {value(best, at)}{_tied(at)}; last is {_last(at)}{basis}."
     if len(at.best) == len(ranked):
         names = " and ".join(one.arm for one in ranked) if len(ranked) == 2 else f"the {len(ranked)} arms"
-        return f"{names} cannot be told apart: {value(best, at)} to {value(ranked[-1], at)}{basis}."
+        return f"{names} cannot be distinguished: {value(best, at)} to {value(ranked[-1], at)}{basis}."
     return f"{best.arm} serves most: {value(best, at)}{_p99(best)}{_tied(at)}; last is {_last(at)}{basis}."
 
 
 def _tied(at: At) -> str:
     tied = [one.arm for one in at.best if one.rank == "tied"]
-    return f"; {_join(tied)} cannot be told from it" if tied else ""
+    return f"; {_join(tied)} cannot be distinguished from it" if tied else ""
 
 
 def _last(at: At) -> str:

@@ -1,4 +1,4 @@
-"""Where each arm stands at each point, over all rounds: estimates with intervals, and who cannot be told from the best.
+"""The rank of each arm at each point, over all rounds, with intervals: which cannot be distinguished from the best.
 
 An arm is ranked only by a figure that it stands for: not by a rate that it reached while it started up, nor by one that
 it reached because it served fewer clients than others. Must not know words, tables or plots.
@@ -23,7 +23,7 @@ from tools.values import p99s_ns, rates_rps, series
 from tools.words import clients
 
 Rank = Literal["best", "tied", "behind", "unranked"]
-"""`tied`: cannot be told from the best. `unranked`: `why` says what its figures are instead."""
+"""`tied`: cannot be distinguished from the best. `unranked`: `why` says what its figures are instead."""
 
 START_UP = "start-up, not a rate"
 """Why an arm is not ranked that was not steady yet."""
@@ -82,7 +82,7 @@ class At:
 
     @property
     def best(self) -> tuple[Standing, ...]:
-        """The best, and those that cannot be told from it."""
+        """The best, and those that cannot be distinguished from it."""
         return tuple(one for one in self.standings if one.rank in {"best", "tied"})
 
 

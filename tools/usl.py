@@ -58,7 +58,7 @@ class Fit:
     sigma: Estimate
     kappa: Estimate
     peak: Estimate | None
-    """N with the highest rate; None where kappa cannot be told from 0, so that no peak is in sight."""
+    """N with the highest rate; None where kappa cannot be distinguished from 0, so that no peak is in sight."""
 
     def at(self, n: float) -> float:
         """The rate that the curve has at N."""
@@ -99,7 +99,7 @@ def fit(sizes: Sequence[float], rates: Sequence[float]) -> Fit:
     if rate.low <= 0:
         raise Refused(f"the rate of one alone is {rate}, and from 0 down it would mean nothing")
     if sigma.includes(0) and kappa.includes(0):
-        raise Refused(f"contention and coherency cannot be told apart: sigma is {sigma}, kappa {kappa}")
+        raise Refused(f"contention and coherency cannot be distinguished: sigma is {sigma}, kappa {kappa}")
     return Fit(rate, sigma, kappa, _peak(sigma, kappa, covariance[1:, 1:], float(reach)))
 
 

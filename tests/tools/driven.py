@@ -34,6 +34,14 @@ plan: {}
 duration_s: 0.5
 blocks: 4
 """
+STREAMED = """
+title: Which?
+arms: {reactor: {model: reactor}}
+load: {connections: [3], rate_rps: [400], method: RunStream}
+mix: {light: {share: 2}, heavy: {share: 1, steps: [{compute: {rounds: 9}}]}}
+duration_s: 0.2
+blocks: 2
+"""
 ENVIRONMENT = {
     "kernel": "Linux 6.1.0-28-amd64 x86_64",
     "cpu": "AMD EPYC 7B13",

@@ -66,11 +66,11 @@ RISING = [0, 0, 10, 50, 100, 200, 300, 400, 500, 600]
                 *of("thread_pool", 1450, 1400, 1500),
             ],
             "At 1,000 connections reactor serves most: 4,101 [3,681, 4,569] calls/s, with p99 10 ms; coroutines cannot "
-            "be told from it; last is thread_pool with 1,449 [1,330, 1,579] calls/s (3 rounds).",
+            "be distinguished from it; last is thread_pool with 1,449 [1,330, 1,579] calls/s (3 rounds).",
         ),
         (
             [*of("reactor", 100, 104, 97), *of("coroutines", 98, 105, 99)],
-            "At 1,000 connections coroutines and reactor cannot be told apart: 101 [92, 110] calls/s to "
+            "At 1,000 connections coroutines and reactor cannot be distinguished: 101 [92, 110] calls/s to "
             "100 [92, 109] calls/s (3 rounds).",
         ),
         (

@@ -13,7 +13,7 @@ def test_a_pair_is_not_faster_where_the_answer_cannot_tell_it_apart() -> None:
     dice = np.random.default_rng(6)
     trials = [one for arm in "abcdefghij" for one in of(arm, *(1000 * np.exp(dice.normal(0, 0.03, 5))).tolist())]
     (at,) = standings(trials)
-    assert "the 10 arms cannot be told apart" in answer(trials)
+    assert "the 10 arms cannot be distinguished" in answer(trials)
     found = list(lines(at))
     assert len(found) == 9
     assert all("not distinguishable" in line for line in found)

@@ -14,20 +14,12 @@ from tools.results import Trial
 from tools.verify import parts, sums
 from tools.wanted import trials
 
-STREAMED = """
-title: Which?
-arms: {reactor: {model: reactor}}
-load: {connections: [3], rate_rps: [400], method: RunStream}
-mix: {light: {share: 2}, heavy: {share: 1, steps: [{compute: {rounds: 9}}]}}
-duration_s: 0.2
-blocks: 2
-"""
 ROUNDS = 3
 
 
 @pytest.fixture
 def rounds() -> list[Trial]:
-    asked = experiment.parse(STREAMED, "experiment.yaml")
+    asked = experiment.parse(driven.STREAMED, "experiment.yaml")
     return [driven.trial(asked, wanted, 1.0, random.Random(str(wanted.id))) for wanted in trials(asked)]
 
 

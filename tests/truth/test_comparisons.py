@@ -1,4 +1,4 @@
-"""Equal arms are not told apart, and a difference of 5 % in CPU per call is found in 20 s, also on a busy processor.
+"""Equal arms are not distinguished, and a difference of 5 % in CPU per call is found in 20 s, also on a busy processor.
 
 No trial is void here: the question is what the statistics make of noise, not whether a check rejects it.
 """

@@ -62,7 +62,7 @@ def plots(contents: Contents) -> tuple[list[Plots], list[str]]:
 
 
 def _figures(contents: Contents, group: Group, suffix: str) -> tuple[list[Figure], list[str]]:
-    """`suffix` tells the names of figures of several groups apart."""
+    """`suffix` keeps the names of figures of several groups unique."""
     distributed, problems = distribution(contents, group, suffix)
     over = along(contents.asked)
     if over is None:

@@ -75,8 +75,8 @@ def _lead(at: At) -> tuple[str, str, list[str]]:
         return at.described, "none can be ranked", []
     if len(best) > MOST_NAMED:
         every = "all " if len(best) == len(at.standings) else ""
-        return at.described, f"{every}{len(best)} cannot be told apart", []
-    return at.described, "cannot be told apart: " if len(best) > 1 else "", best
+        return at.described, f"{every}{len(best)} cannot be distinguished", []
+    return at.described, "cannot be distinguished: " if len(best) > 1 else "", best
 
 
 def _plans(contents: folder.Contents) -> list[str]:

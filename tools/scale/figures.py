@@ -69,7 +69,7 @@ def _shapes(kept: Kept, plan: str) -> Figure:
         f"shapes-{plan}",
         "Few large or many small",
         "The same CPUs in all, cut differently. A bar reaches from the highest rate that met to the lowest that "
-        "missed: shapes whose bars overlap are not told apart.",
+        "missed: shapes whose bars overlap are not distinguished.",
         "CPUs in all",
         views,
     )

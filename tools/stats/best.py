@@ -1,4 +1,4 @@
-"""The best of several arms, and the arms that cannot be told from it: pair by pair, corrected for their number."""
+"""The best of several arms, and those that cannot be distinguished from it: by pairs, corrected for their number."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -31,7 +31,7 @@ def test_the_best_arm_and_those_that_cannot_be_told_from_it(better: Better, powe
 
 
 def test_equal_arms_stay_together() -> None:
-    """The best of 17 arms is the one with the most luck: without a correction it would be told from the last."""
+    """The best of 17 equal arms has had the most luck: without a correction it differs from the last."""
     groups = [best_group(measured(dict.fromkeys("abcdefghijklmnopq", 1.0), seed), "higher") for seed in range(60)]
     assert sum(bool(group.worse) for group in groups) <= 4
 

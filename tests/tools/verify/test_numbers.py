@@ -13,14 +13,6 @@ from tools import experiment
 from tools.verify import parts, sums
 from tools.wanted import trials
 
-STREAMED = """
-title: Which?
-arms: {reactor: {model: reactor}}
-load: {connections: [3], rate_rps: [400], method: RunStream}
-mix: {light: {share: 2}, heavy: {share: 1, steps: [{compute: {rounds: 9}}]}}
-duration_s: 0.2
-blocks: 2
-"""
 FREE = {
     "version", "asked", "targets", "plan", "started_at", "interrupted", "traces", "spans", "served_by",
     "first_messages", "python", "marks", "start_spread_ns", "connections", "connections_lost", "sent_again", "traced",
@@ -56,7 +48,7 @@ def changed(result: dict[str, Any], path: tuple[str | int, ...]) -> dict[str, An
     return made
 
 
-@pytest.mark.parametrize("text", [driven.EXPERIMENT, STREAMED], ids=["closed loop", "streams of a mix"])
+@pytest.mark.parametrize("text", [driven.EXPERIMENT, driven.STREAMED], ids=["closed loop", "streams of a mix"])
 def test_a_result_of_the_driver_has_no_wrong_number_and_each_change_is_found(text: str) -> None:
     asked = experiment.parse(text, "experiment.yaml")
     result = driven.result(asked, trials(asked)[0], 1.0, random.Random(1))
