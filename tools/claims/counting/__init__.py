@@ -1,0 +1,32 @@
+"""The countings: what a claim asks that no load decides. A module each, and here the one table of them.
+
+A counting asks the programs themselves, and the tests call the same functions: what they prove is visible here as
+numbers. Must not know claims, thresholds, verdicts, or how anything is shown.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tools.claims.counting import styles
+from tools.local import Programs
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """One row."""
+
+    title: str
+    """The question that it answers."""
+    count: Callable[[Programs], dict[str, Any]]
+    """Nested numbers: a claim names one by its path, as `closures.code.functions`. Raises LocalError."""
+    rounds: bool
+    """Measured anew in each round; else it is exact, and counted once."""
+    cost_s: float
+    """Of one count, on two quiet CPUs."""
+
+
+COUNTINGS: dict[str, Counting] = {
+    "styles": Counting("What does a handler's code look like in each style?", styles.code, rounds=False, cost_s=1),
+    "stacks": Counting("What does a call that waits cost in each style?", styles.stacks, rounds=True, cost_s=8),
+}
