@@ -35,9 +35,9 @@ _WAITING: Sequence[Column] = (
 )
 
 
-def measure(programs: Programs) -> Costs:
-    """Has it measured, which takes some seconds. Raises LocalError."""
-    with started("styles", programs.costs) as process:
+def measure(programs: Programs, *parts: str) -> Costs:
+    """Has these parts measured, `code` or `stacks`, which takes some seconds; all without one. Raises LocalError."""
+    with started("styles", [*programs.costs, *parts]) as process:
         lines = process.finish(MEASURING_TIMEOUT_S)
     try:
         costs: Costs = json.loads("\n".join(lines))

@@ -134,6 +134,24 @@ def test_only_the_straight_lines_are_one_function() -> None:
     assert all(found.functions_of_a_call <= found.functions for found in read.values())
 
 
+@pytest.mark.parametrize("style", ["linear", "green"])
+def test_a_straight_line_does_not_say_where_it_waits(style: str) -> None:
+    found = source.read(style, STYLES[style])
+    assert (found.waits_marked, found.waits_unmarked, found.jumps_back) == (0, 3, 0)
+
+
+@pytest.mark.parametrize("style", ["coroutine", "continuations", "closures", "ripped"])
+def test_every_other_style_says_at_each_place_that_it_waits(style: str) -> None:
+    found = source.read(style, STYLES[style])
+    assert found.waits_marked >= 3
+    assert found.waits_unmarked == 0
+
+
+def test_callbacks_go_on_above_the_place_that_they_leave() -> None:
+    read = {name: source.read(name, module).jumps_back for name, module in STYLES.items()}
+    assert {name for name, jumps in read.items() if jumps} == {"continuations", "closures", "ripped"}
+
+
 def test_documentation_is_no_line_of_code() -> None:
     text = '"""Module."""\nimport os\n\ndef handle():\n    """Does.\n\n    Much.\n    """\n    return 1\n'
     assert source._lines(list(source._handler(ast.parse(text)))) == 2

@@ -5,6 +5,7 @@ import inspect
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from types import CodeType, FrameType, ModuleType
 
 from sweetspot.v1 import workload_pb2
@@ -38,6 +39,12 @@ class Source:
     """Fields that some function writes into a record for another one to read."""
     captured: int
     """Variables that a closure keeps for a function that runs later, functions themselves left out."""
+    jumps_back: int
+    """Times that a call goes on in a function that is written above the one that it leaves."""
+    waits_marked: int
+    """Places in the text where the handler waits and says so: `await`, `yield`, or what comes next as an argument."""
+    waits_unmarked: int
+    """Places where it waits, and the text looks like any other call."""
 
 
 def read(style: str, handlers: ModuleType) -> Source:
@@ -45,6 +52,7 @@ def read(style: str, handlers: ModuleType) -> Source:
     text = inspect.getsource(handlers)
     written = list(_handler(ast.parse(text)))
     entered = entries(style, handlers)
+    waits, marked = _waits(written)
     return Source(
         lines=_lines(written),
         functions=sum(isinstance(node, _FUNCTIONS) for node in _nodes(written)),
@@ -52,6 +60,9 @@ def read(style: str, handlers: ModuleType) -> Source:
         entries_of_a_call=len(entered),
         saved_by_hand=len(_written_to_self(written)),
         captured=len(_captured(compile(text, handlers.__name__, "exec"))),
+        jumps_back=sum(after.co_firstlineno < before.co_firstlineno for before, after in pairwise(entered)),
+        waits_marked=marked,
+        waits_unmarked=waits - marked,
     )
 
 
@@ -88,6 +99,34 @@ def _written_to_self(written: list[ast.stmt]) -> set[str]:
         and isinstance(node.value, ast.Name)
         and node.value.id == "self"
     }
+
+
+_ARGUMENTS = {"fetch": 2, "sleep": 2, "room": 1}
+"""Method of `waits` -> how many arguments it has where they do not say what comes next."""
+
+
+def _waits(written: list[ast.stmt]) -> tuple[int, int]:
+    """Places that wait, and those of them that say so."""
+    nodes = _nodes(written)
+    waits = {node for node in nodes if _is_wait(node)}
+    given = {
+        node.func
+        for node in nodes
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func in waits
+        and len(node.args) > _ARGUMENTS[node.func.attr]
+    }
+    yielded = {part for node in nodes if isinstance(node, ast.Await | ast.Yield) for part in ast.walk(node)}
+    return len(waits), len(waits & (given | yielded))
+
+
+def _is_wait(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Attribute)
+        and node.attr in _ARGUMENTS
+        and ast.unparse(node.value) in ("waits", "self.waits")
+    )
 
 
 def _captured(code: CodeType) -> set[str]:

@@ -27,6 +27,6 @@ class Counting:
 
 
 COUNTINGS: dict[str, Counting] = {
-    "styles": Counting("What does a handler's code look like in each style?", styles.code, rounds=False, cost_s=1),
-    "stacks": Counting("What does a call that waits cost in each style?", styles.stacks, rounds=True, cost_s=8),
+    "styles": Counting("What does a handler's code look like in each style?", styles.code, rounds=False, cost_s=0.5),
+    "stacks": Counting("What does a call that waits cost in each style?", styles.stacks, rounds=True, cost_s=4),
 }

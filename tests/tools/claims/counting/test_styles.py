@@ -1,24 +1,23 @@
-"""The countings of styles: what the code says once, what is measured in each round."""
+"""The countings of styles: what the code says is counted once, what a run shows in each round."""
 
-import json
-import sys
-
+from services.workload.costs import STYLES, source
 from tools.claims.counting import COUNTINGS
 from tools.local import Programs
 
-COSTS = {
-    "linear": {
-        "code": {"functions": 1},
-        "lines_to_change": {"handler": 1},
-        "suspended": {"allocated_bytes": 5449},
-        "resume_ns": {"64": 35.5},
+
+def test_what_the_code_says_is_exact_and_counted_once() -> None:
+    counting = COUNTINGS["styles"]
+    counted = counting.count(Programs())
+    assert not counting.rounds
+    assert {style: cost["code"]["functions"] for style, cost in counted.items()} == {
+        style: source.read(style, module).functions for style, module in STYLES.items()
     }
-}
-PROGRAMS = Programs(costs=(sys.executable, "-c", f"print({json.dumps(COSTS)!r})"))
+    assert all(set(cost) == {"code", "lines_to_change"} for cost in counted.values())
 
 
-def test_what_is_exact_is_counted_once_and_what_is_measured_in_each_round() -> None:
-    exact, measured = COUNTINGS["styles"], COUNTINGS["stacks"]
-    assert (exact.rounds, measured.rounds) == (False, True)
-    assert exact.count(PROGRAMS)["linear"] == {"code": {"functions": 1}, "lines_to_change": {"handler": 1}}
-    assert measured.count(PROGRAMS)["linear"] == {"suspended": {"allocated_bytes": 5449}, "resume_ns": {"64": 35.5}}
+def test_what_a_stack_costs_is_measured_in_each_round() -> None:
+    counting = COUNTINGS["stacks"]
+    counted = counting.count(Programs())
+    assert counting.rounds
+    assert counted["linear"]["suspended"]["reserved_bytes"] > counted["ripped"]["suspended"]["reserved_bytes"]
+    assert {"1", "64"} <= counted["coroutine"]["resume_ns"].keys()
