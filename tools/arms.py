@@ -101,13 +101,20 @@ def _check_load(asked: Experiment, programs: Programs) -> None:
         return
     with scratch_folder() as scratch, slice_driver(programs) as driver:
         plan = Path(scratch, "plan.yaml")
-        plan.write_text(yaml.safe_dump(asked.calls), encoding="utf-8")
-        for point in asked.points:
-            try:
-                # Of a multiple of the capacity the rate is known in the run alone.
-                at = replace(point, rate_rps=1.0) if point.rate_of_capacity else point
-                driver.check([*load_flags(asked, at), "--target=127.0.0.1:1", f"--plan={plan}"])
-            except LocalError as error:
-                line = str(error).removeprefix("driver: ").replace(f"{plan}: ", "")
-                key = "$.plan" if str(plan) in str(error) else "$.load"
-                raise BadExperimentError(f"at {key}: {line}") from error
+        for key, calls in _calls(asked).items():
+            plan.write_text(yaml.safe_dump(calls), encoding="utf-8")
+            for point in asked.points:
+                try:
+                    # Of a multiple of the capacity the rate is known in the run alone.
+                    at = replace(point, rate_rps=1.0) if point.rate_of_capacity else point
+                    driver.check([*load_flags(asked, at), "--target=127.0.0.1:1", f"--plan={plan}"])
+                except LocalError as error:
+                    line = str(error).removeprefix("driver: ").replace(f"{plan}: ", "")
+                    where = f"{key}.plan" if str(plan) in str(error) else "$.load"
+                    raise BadExperimentError(f"at {where}: {line}") from error
+
+
+def _calls(asked: Experiment) -> dict[str, dict[str, Any]]:
+    """Where they are asked -> the calls, those of all arms first."""
+    own = {f"$.arms.{name}": asked.calls_of(arm) for name, arm in asked.arms.items() if arm.plan or arm.mix}
+    return {"$": asked.calls, **own}

@@ -66,13 +66,11 @@ def run(experiment: Experiment, wanted: Sequence[Wanted], place: Place, watcher:
         local.running_on(pinning.others if pinning else ()),
         serving_backend(place) as backend,
     ):
-        plan = scratch / "plan.yaml"
-        plan.write_text(yaml.safe_dump(experiment.calls), encoding="utf-8")
         for _, of_round in groupby(wanted, lambda each: each.id.round):
             if _is_decided(experiment, place):
                 return
             trials = list(of_round)
-            with _Stand(experiment, place, plan, backend) as stand:
+            with _Stand(experiment, place, scratch, backend) as stand:
                 stand.start({each.id.arm: each.arm for each in trials})
                 for _, at_point in groupby(trials, lambda each: each.point):
                     _measure(stand, list(at_point), watcher)
@@ -142,10 +140,10 @@ def _side_by_side(stand: "_Stand", group: Sequence[Wanted], watcher: Watcher) ->
 class _Stand:
     """What a round needs beside its trials: the driver and the services, each started anew where it has ended."""
 
-    def __init__(self, experiment: Experiment, place: Place, plan: Path, backend: Service) -> None:
+    def __init__(self, experiment: Experiment, place: Place, scratch: Path, backend: Service) -> None:
         self.experiment = experiment
         self.place = place
-        self.plan = plan
+        self._scratch = scratch
         self._backend = backend
         self._stack = ExitStack()
         self._processes: dict[str, Process] = {}
@@ -171,7 +169,8 @@ class _Stand:
         # At the same time, on other processors, the driver imports all that it needs.
         with suppress(LocalError):
             nobody = ("--target=127.0.0.1:1", "--connections=1", "--streams=1")
-            self.driver().check([*nobody, f"--plan={self.plan}", *trace_file(self.place, "driver")])
+            plan = self._plan(*next(iter(arms.items())))
+            self.driver().check([*nobody, f"--plan={plan}", *trace_file(self.place, "driver")])
         for name in [each for each in arms if each not in self._failed]:
             with self._remembered(name):
                 self._await(name, at_once=len(arms))
@@ -244,7 +243,13 @@ class _Stand:
         return answered / experiment.duration_s
 
     def _flags(self, wanted: Wanted, service: Service, point: Point) -> list[str]:
-        return [*load_flags(self.experiment, point), *trial_flags(self.place, wanted, [service], self.plan)]
+        plan = self._plan(wanted.id.arm, wanted.arm)
+        return [*load_flags(self.experiment, point), *trial_flags(self.place, wanted, [service], plan)]
+
+    def _plan(self, name: str, arm: Arm) -> Path:
+        path = self._scratch / f"{name}.yaml"
+        path.write_text(yaml.safe_dump(self.experiment.calls_of(arm)), encoding="utf-8")
+        return path
 
     @contextmanager
     def reported(self, wanted: Wanted, watcher: Watcher, made: list[_Made]) -> Iterator[None]:

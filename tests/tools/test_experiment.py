@@ -20,6 +20,7 @@ mix:
   innocent: {share: 9, steps: [{compute: {rounds: 5}}]}
   blocker: {share: 1, steps: [{block: {duration_us: 50000}}]}
 """
+OWN = "title: Why?\nconnections: [1]\nplan: {}\narms:\n  own: {model: reactor, "
 SCALE = """
 title: How many?
 connections: [8]
@@ -45,6 +46,13 @@ def test_what_is_left_out_has_a_default() -> None:
     asked = experiment.parse(LEAST, "mine")
     assert (asked.arms, asked.rounds, asked.blocks) == ({}, 3, 1)
     assert (asked.load.streams, asked.load.rate_rps, asked.load.timeout_s) == ((1,), None, 10)
+
+
+def test_an_arm_may_have_calls_of_its_own() -> None:
+    asked = experiment.parse(OWN + "mix: {kind: {share: 1, keys: 3}}}\n  other: {model: reactor}\n", "mine")
+    assert asked.calls_of(asked.arms["own"]) == {"mix": {"kind": {"share": 1, "keys": 3}}}
+    assert asked.calls_of(asked.arms["other"]) == {}
+    assert experiment.parse(asked.to_yaml(), "again") == asked
 
 
 def test_the_short_form_is_the_long_one_with_one_axis() -> None:
@@ -149,6 +157,9 @@ def test_an_experiment_comes_back_as_it_was_kept(text: str) -> None:
         (LONG.replace("loop:", "Loop!:"), "at $.arms.Loop!: Expected `str` matching regex"),
         (LONG.replace("idle: 50", "idle: -1"), "at $.load.idle[0]: Expected `int` >= 0"),
         (LONG + "models: all\n", "at $.models: models and arms exclude each other"),
+        (OWN + "plan: {steps: [{compute: {rounds: -1}}]}}\n", "at $.arms.own.plan"),
+        (OWN + "mix: {kind: {steps: []}}}\n", "at $.arms.own.mix.kind.share"),
+        (OWN + "plan: {keys: 1}, mix: {kind: {share: 1}}}\n", "at $.arms.own.mix: plan and mix exclude each other"),
         (SCALE + "plan: {}\n", "plan, mix, streams and rates exclude it"),
         (SCALE.replace("[8]", "[8, 9]"), "at $.connections: scale takes one number of connections"),
         (SCALE.replace("[1, 2]", "[0]"), "at $.scale.replicas[0]: Expected `int` >= 1"),

@@ -193,6 +193,16 @@ def test_the_real_programs_do_the_same_work_and_leave_spans_of_it(tmp_path: Path
         assert any(trace_id in spans for trace_id in traced), process
 
 
+def test_an_arm_is_loaded_with_its_own_calls(tmp_path: Path) -> None:
+    arms = {name: Arm(model="reactor", plan=plan) for name, plan in (("own", {"payload_bytes": 3}), ("shared", {}))}
+    smoke = replace(experiment.read(experiment.find("smoke")), arms=arms, rounds=1, trace_ratio=0)
+    notes = Notes()
+    place = Place(tmp_path, Programs(), None, traced=False)
+    run(smoke, [each for each in trials(smoke) if each.point.connections == 1], place, notes)
+    sent = {trial.arm: trial.result["plan"] for trial in notes.kept}
+    assert sent == {"own": {"payload_bytes": 3}, "shared": smoke.plan}
+
+
 def test_a_service_that_takes_no_connection_is_void_and_no_failure_of_the_command(tmp_path: Path) -> None:
     notes = run_fakes(tmp_path, (GOOD, REFUSED), (GOOD, 1))
     assert notes.voids == {(GOOD, REFUSED): "driver: good.1:1: Connection refused"}

@@ -243,7 +243,7 @@ def _run(
     barrier = f"{environ['JOB']}-0.{args.first}-driver:{BARRIER_PORT}"
     with TemporaryDirectory(prefix="sweetspot-") as scratch:
         plan, out = Path(scratch, "plan.yaml"), Path(scratch, "result.json")
-        plan.write_text(yaml.safe_dump(asked.calls), encoding="utf-8")
+        plan.write_text(yaml.safe_dump(asked.calls_of(wanted.arm)), encoding="utf-8")
         command = [*programs.driver, "--target", address, "--balance", args.balance, *load_flags(asked, wanted.point)]
         command += ["--plan", str(plan), "--out", str(out), *label_flags(environ["RUN"], wanted)]
         if args.shards > 1:

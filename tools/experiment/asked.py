@@ -27,6 +27,10 @@ class Arm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_de
     """Another interpreter: its path."""
     environment: Mapping[str, str] = {}
     """Variables of the service's process, as PYTHON_GIL."""
+    plan: Mapping[str, Any] = {}
+    """Its calls, where they are not those of the experiment."""
+    mix: Mapping[Name, Mapping[str, Any]] = {}
+    """The same as kinds of calls."""
 
 
 class Objective(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -120,8 +124,12 @@ class Experiment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def calls(self) -> dict[str, Any]:
-        """The driver's plan file."""
-        return {"mix": dict(self.mix)} if self.mix else dict(self.plan)
+        """The driver's plan file for arms that have no calls of their own."""
+        return _calls(self)
+
+    def calls_of(self, arm: Arm) -> dict[str, Any]:
+        """The driver's plan file for that arm."""
+        return _calls(arm) or self.calls
 
     def at(self, point: Point) -> "Experiment":
         """The same with the window of that point."""
@@ -150,3 +158,7 @@ class Experiment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if self.scale is None and not self.mix:
             content.setdefault("plan", {})
         return yaml.safe_dump(content, sort_keys=False)
+
+
+def _calls(asked: Arm | Experiment) -> dict[str, Any]:
+    return {"mix": dict(asked.mix)} if asked.mix else dict(asked.plan)

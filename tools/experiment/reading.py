@@ -176,6 +176,11 @@ def _check_load(asked: Experiment, written: Mapping[str, Any]) -> None:
         raise _ContradictionError("scale takes one number of connections - at `$.load.connections`")
     if asked.scale is None and ("plan" in written) == ("mix" in written):
         raise _ContradictionError("exactly one of plan and mix is needed - at `$`")
+    for name, arm in asked.arms.items():
+        if arm.plan and arm.mix:
+            raise _ContradictionError(f"plan and mix exclude each other - at `$.arms.{name}.mix`")
+        if asked.scale is not None and (arm.plan or arm.mix):
+            raise _ContradictionError(f"scale has plans of its own - at `$.arms.{name}`")
     for name in AXES:
         if len(set(getattr(load, name) or ())) < len(getattr(load, name) or ()):
             raise _ContradictionError(f"a value is given twice - at `$.load.{name}`")
@@ -198,6 +203,8 @@ def _plans(asked: Experiment) -> list[tuple[str, Mapping[str, Any]]]:
     return [
         ("$.plan", asked.plan),
         *((f"$.mix.{name}", plan) for name, plan in asked.mix.items()),
+        *((f"$.arms.{name}.plan", arm.plan) for name, arm in asked.arms.items()),
+        *((f"$.arms.{name}.mix.{kind}", plan) for name, arm in asked.arms.items() for kind, plan in arm.mix.items()),
         *((f"$.scale.plans.{name}", plan) for name, plan in scale.items()),
     ]
 
@@ -207,7 +214,7 @@ def _check_plan(plan: Mapping[str, Any], where: str) -> None:
         json_format.ParseDict({name: value for name, value in plan.items() if name not in DRIVERS_OWN}, RunRequest())
     except (json_format.ParseError, TypeError, ValueError) as error:
         raise _ContradictionError(f"{_one_line(error)} - at `{where}`") from error
-    if where.startswith("$.mix."):
+    if ".mix." in where:
         share = plan.get("share")
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= MAX_SHARE:
             given = "too large" if isinstance(share, int | float) and share > MAX_SHARE else repr(share)
