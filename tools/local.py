@@ -57,6 +57,7 @@ class Programs:
     driver: Sequence[str] = (sys.executable, "-m", "services.driver")
     slices: Sequence[str] = (sys.executable, "-m", "services.driver.slices")
     merge: Sequence[str] = (sys.executable, "-m", "services.driver.merge")
+    order: Sequence[str] = (sys.executable, "-m", "services.driver.order")
     costs: Sequence[str] = (sys.executable, "-m", "services.workload.costs")
     null_server: Sequence[str] = (sys.executable, "-m", "tools.calibrate.null_server")
 

@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,14 @@ import pytest
 from sweetspot.interop import testing_pb2
 from sweetspot.v1 import control_pb2, workload_pb2
 
-from services.wire import CallEnded, ClientCall, Code
+from services.wire import Code
 from tests.attackers import LARGE_STREAM, STREAM, STREAMS, WIDE_OPENING, calls, connect
 from tests.conformance.conftest import Workload
 from tests.serving import Serving, serving
 from tests.wire_client import WireClient
 from tools import cli
+from tools.claims.counting import toggles
+from tools.local import Programs
 
 TIMEOUT_S = 20
 CPUS = len(os.sched_getaffinity(0))
@@ -292,26 +293,10 @@ WHO_ENDS = {"processes": ["front", "admit", "compute", "call"], "threads": ["com
 
 @in_both_forms
 def test_switching_stages_on_and_off_under_load_loses_doubles_and_reorders_nothing(form: str) -> None:
-    calls, window, each = 1500, 30, 25
-    with seda(form) as (service, _), WireClient(service.address) as client:
-        assert told(service, "compute", "workers=1") == told(service, "call", "workers=1") == 0
-        turns = cycle([["admit"], [], ["compute"], ["compute", "call"], ["call"], [], STAGES, ["read", "reply"], []])
-        started: list[ClientCall] = []
-        ended: list[ClientCall] = []
-        while len(ended) < calls:
-            while len(started) < calls and len(started) - len(ended) < window:
-                started.append(client.session.start("/sweetspot.v1.Workload/Run", IN_TWO_WAITS.SerializeToString()))
-            client.flush()
-            events = client.session.receive_data(client.sock.recv(65_536))
-            before = len(ended)
-            ended += [event.call for event in events if isinstance(event, CallEnded)]
-            if len(ended) // each > before // each:
-                bypass(service, *next(turns))
-        assert {call.code for call in ended} == {Code.OK}
-        assert ended == started
-        workers = {workload_pb2.RunReply.FromString(call.reply or b"").worker.partition("-")[0] for call in ended}
-        assert workers == set(WHO_ENDS[form])
-        service.wait_until(lambda reply: reply.calls_in_flight == reply.queue_depth == 0, "something is left over")
+    switched = toggles.switch_under_load(Programs(), form, calls=1500, switches=59)
+    assert (switched.lost, switched.doubled, switched.reordered) == (0, 0, 0)
+    assert switched.asked == 1500
+    assert switched.workers == set(WHO_ENDS[form])
 
 
 def test_a_process_that_dies_takes_what_it_did_of_a_bypassed_stage_with_it() -> None:

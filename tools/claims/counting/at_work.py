@@ -1,0 +1,74 @@
+"""Services that a counting acts on while they work: started, loaded, and looked at.
+
+The service has one CPU and everything else the others, as in an experiment, where there are two. Must not know what is
+counted, nor a model.
+"""
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sweetspot.v1.control_pb2 import SnapshotReply, Stage
+
+from tools.control import Control
+from tools.local import LocalError, Pinning, Process, Programs, running_on, started
+from tools.serving import Place, Service, listening, starting
+
+Plan = Mapping[str, Any]
+"""A RunRequest as protobuf-JSON."""
+PATIENCE_S = 10.0
+"""Until a service has come to a state: its queues are empty within milliseconds."""
+LOOK_S = 0.02
+
+
+@contextmanager
+def serving(
+    programs: Programs, model: str, options: Mapping[str, str | float] | None = None, *, traces: Path | None = None
+) -> Iterator[Service]:
+    """A service of that model. With `traces`, a folder, it leaves its spans there. Raises LocalError."""
+    pinning = Pinning.over(os.sched_getaffinity(0))
+    place = Place(traces or Path(), programs, pinning, traced=traces is not None)
+    cpus = [] if pinning is None else pinning.service
+    with (
+        running_on([] if pinning is None else pinning.others),
+        starting(place, model, (options or {}).items(), cpus=cpus) as process,
+    ):
+        yield listening(process)
+
+
+@contextmanager
+def plan_file(plan: Plan) -> Iterator[Path]:
+    """The plan as a file that a driver reads."""
+    with tempfile.TemporaryDirectory(prefix="sweetspot-") as folder:
+        path = Path(folder) / "plan.json"
+        path.write_text(json.dumps(plan), encoding="utf-8")
+        yield path
+
+
+@contextmanager
+def ordering(programs: Programs, service: Service, plan: Plan, **flags: int) -> Iterator[Process]:
+    """The driver of one connection (services/driver/order.py), with `calls=20` as `--calls=20`. Raises LocalError."""
+    with plan_file(plan) as path:
+        asked = [f"--target={service.address}", f"--plan={path}", *(f"--{name}={flags[name]}" for name in flags)]
+        with started("driver", [*programs.order, *asked], answers=True) as process:
+            yield process
+
+
+def stage(reply: SnapshotReply, name: str) -> Stage:
+    """One of a service's stages."""
+    return next(found for found in reply.stages if found.name == name)
+
+
+def wait_until(control: Control, so: Callable[[SnapshotReply], bool], what: str) -> SnapshotReply:
+    """Looks at a service's counters until they are so. Raises LocalError, which names `what` did not come about."""
+    until_s = time.monotonic() + PATIENCE_S
+    while not so(reply := control.snapshot()):
+        if time.monotonic() > until_s:
+            raise LocalError(f"{reply.model}: {what} within {PATIENCE_S:.0f} s")
+        time.sleep(LOOK_S)
+    return reply
