@@ -76,6 +76,7 @@ def _parser() -> _Parser:
     clustered.add_argument(
         "--keep-pods", action="store_true", default=None, help="do not start services anew in each round"
     )
+    _add_claims(commands)
     _of_this_machine(commands)
     reporting = commands.add_parser("report", help="write the report of a results folder again", **_EXACT)
     reporting.add_argument("folder", type=Path, metavar="DIR", help="as results/default-20260131T120000Z")
@@ -123,6 +124,16 @@ def _parser() -> _Parser:
 def _of_void(parser: Any) -> None:
     parser.add_argument("--despite-noise", action="store_true", help="show figures that a busy machine makes void too")
     parser.add_argument("--strict", action="store_true", help="exit with status 42 where a trial is void")
+
+
+def _add_claims(commands: Any) -> None:
+    claiming = commands.add_parser("claims", help="measure the claims of the notes: a verdict on each", **_EXACT)
+    claiming.add_argument("claims", nargs="*", metavar="CLAIM", help="as C12 or L49, or all (a core of some twelve)")
+    claiming.add_argument("--list", action="store_true", help="show each claim, its needs and its last verdict here")
+    claiming.add_argument("--results", type=Path, metavar="DIR", help="where to keep it (results)")
+    claiming.add_argument("--resume", type=Path, metavar="DIR", help="go on with an interrupted run")
+    claiming.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML for the CI system")
+    claiming.add_argument("--despite-noise", action="store_true", help="use trials that a busy machine makes void too")
 
 
 def _add_compare(commands: Any) -> None:

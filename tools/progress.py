@@ -56,6 +56,16 @@ class Progress:
         """A line about the part that runs."""
         self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
+    def more(self, parts: int) -> None:
+        """So many further parts are to come."""
+        self._wanted += parts
+        self._bar.update(self._task, total=self._wanted, left=self._left())
+
+    def part_ended(self) -> None:
+        """One more part has ended, without a line."""
+        self._done += 1
+        self._bar.update(self._task, completed=self._done, left=self._left())
+
     def ended(self, line: str) -> None:
         """A line for the part that has just ended."""
         self._done += 1

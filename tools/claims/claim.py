@@ -1,0 +1,196 @@
+"""A claim of the source as data: what it says, what is measured, and what decides it. Must not know any figure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal, Union
+
+from msgspec import Meta, Struct
+
+Id = Annotated[str, Meta(pattern=r"^[CT][1-9][0-9]?[a-z]?$")]
+Text = Annotated[str, Meta(min_length=1)]
+Day = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+Word = Literal["holds", "does not hold", "not distinguishable", "void", "not here"]
+"""Of a verdict."""
+
+
+class Operand(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What has one value in each round. What it leaves out, the statistic sets for all."""
+
+    arm: str = ""
+    """Of the experiment; in a counting the path of a number, as `styles.coroutine.bytes`."""
+    ratio: tuple["Term", "Term"] | None = None
+    """Instead of an arm: the first of two divided by the second."""
+    measure: str = ""
+    """A name in tools/claims/measures.py."""
+    of: str = ""
+    """A kind of calls of the mix; empty for all calls."""
+    at: Mapping[str, float] = {}
+    """Axis of the load -> value: the point."""
+    over: str = ""
+    """An axis: the value is the slope of the measure over it."""
+    per: str = ""
+    """Of `events`: the measure that counts the cases."""
+
+
+Term = Union[str, Operand]  # noqa: UP007  (a name in quotes is no operand of |)
+"""As it is written: a text is the name of an arm."""
+
+
+class Statistic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One figure for each round. Exactly one of value, ratio, difference and events is set."""
+
+    value: Term | None = None
+    ratio: tuple[Term, Term] | None = None
+    """The first divided by the second."""
+    difference: tuple[Term, Term] | None = None
+    """The first less the second."""
+    events: Term | None = None
+    """A count of events in a number of cases, each added up over all rounds."""
+    measure: str = ""
+    of: str = ""
+    at: Mapping[str, float] = {}
+    over: str = ""
+    per: str = ""
+
+    @property
+    def form(self) -> Literal["value", "ratio", "difference", "events"]:
+        """Which one is set."""
+        return next(name for name in ("value", "ratio", "difference", "events") if getattr(self, name) is not None)
+
+    @property
+    def operands(self) -> tuple[Operand, ...]:
+        """Of the form, with what the statistic sets for all."""
+        written = getattr(self, self.form)
+        terms = written if isinstance(written, tuple) else (written,)
+        return tuple(self._whole(term) for term in terms)
+
+    @property
+    def leaves(self) -> Iterator[Operand]:
+        """Those that have an arm."""
+        for operand in self.operands:
+            yield from _leaves(operand)
+
+    def _whole(self, term: Term) -> Operand:
+        operand = Operand(arm=term) if isinstance(term, str) else term
+        return Operand(
+            arm=operand.arm,
+            ratio=operand.ratio and (self._whole(operand.ratio[0]), self._whole(operand.ratio[1])),
+            measure=operand.measure or self.measure,
+            of=operand.of or self.of,
+            at={**self.at, **operand.at},
+            over=operand.over or self.over,
+            per=operand.per or self.per,
+        )
+
+
+def _leaves(operand: Operand) -> Iterator[Operand]:
+    if operand.ratio is None:
+        yield operand
+        return
+    for each in operand.ratio:
+        assert isinstance(each, Operand)  # `_whole` has made it one
+        yield from _leaves(each)
+
+
+class Bound(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The threshold. Exactly one is set."""
+
+    at_least: float | None = None
+    at_most: float | None = None
+    within: tuple[float, float] | None = None
+
+    @property
+    def low(self) -> float:
+        """The claim holds from here on."""
+        return self.within[0] if self.within else float("-inf") if self.at_least is None else self.at_least
+
+    @property
+    def high(self) -> float:
+        """The claim holds up to here."""
+        return self.within[1] if self.within else float("inf") if self.at_most is None else self.at_most
+
+    def side(self, low: float, high: float) -> Literal["inside", "outside", "across"]:
+        """Where an interval lies."""
+        if self.low <= low and high <= self.high:
+            return "inside"
+        return "outside" if high < self.low or self.high < low else "across"
+
+
+class Clause(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A figure and what it must be."""
+
+    statistic: Statistic
+    holds_if: Bound
+
+
+class Prediction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What was expected before anything was measured. It is shown and decides nothing."""
+
+    verdict: Literal["holds", "does not hold", "not distinguishable"]
+    because: Text
+    about: float | None = None
+    """The primary figure."""
+
+
+class Needs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a machine must have beside Linux and this interpreter."""
+
+    cpus: Annotated[int, Meta(ge=1, le=1024)] = 1
+    python: Literal["free_threaded"] | None = None
+    io_uring: bool = False
+    cluster: bool = False
+
+
+class Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why a statistic or a threshold is not as it was first written."""
+
+    on: Day
+    why: Text
+
+
+class Claim(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One file of tools/claims/statements."""
+
+    claim: Id
+    says: Text
+    experiment: Text
+    """Of tools/claims/experiments, or of tools/claims/counting."""
+    kind: Literal["measured", "counted"]
+    """`counted`: deterministic. One round decides it, and there is no interval."""
+    statistic: Statistic
+    """The primary one: its figure is shown."""
+    holds_if: Bound
+    also: tuple[Clause, ...] = ()
+    """Further clauses. The claim holds if each one holds."""
+    lines: tuple[Annotated[str, Meta(pattern=r"^L[1-9][0-9]*$")], ...] = ()
+    """Of the notes."""
+    thesis: str = ""
+    """The section of the thesis that has it."""
+    reading: Literal["notes", "thesis"] | None = None
+    """Whose reading it is, where notes and thesis disagree."""
+    core: bool = False
+    predicts: Prediction
+    scope: Text
+    """What it is about: interpreter, CPUs, load. One sentence."""
+    refuted_if: Text
+    """Which measurement would refute it. One sentence."""
+    needs: Needs = Needs()
+    cost_s: Annotated[float, Meta(gt=0)]
+    """Of one round of its experiment. Seconds."""
+    models: tuple[str, ...] = ()
+    """Those whose code shows it."""
+    code: tuple[str, ...] = ()
+    """Further files that show it."""
+    written: Day
+    changed: tuple[Change, ...] = ()
+    """The newest last."""
+
+    @property
+    def clauses(self) -> tuple[Clause, ...]:
+        """The primary one first."""
+        return (Clause(statistic=self.statistic, holds_if=self.holds_if), *self.also)
+
+    @property
+    def order(self) -> tuple[str, int, str]:
+        """C before T, then by number, then by letter."""
+        digits = "".join(filter(str.isdigit, self.claim))
+        return self.claim[0], int(digits), self.claim[1 + len(digits) :]

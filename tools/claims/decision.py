@@ -1,0 +1,143 @@
+"""What the rounds of a claim decide: looks, intervals, and the word. docs/claims.md describes the rule.
+
+A verdict is derived from values each time it is shown, and stored nowhere. Must not know where values come from.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, exp, inf, log, sqrt
+
+import numpy as np
+from scipy import special
+
+from tools.claims.claim import Bound, Claim, Statistic, Word
+from tools.claims.sample import Reading, Source, counts, sample
+
+LOOKS = {3: 0.99, 5: 0.985, 8: 0.975}
+"""Rounds -> confidence of the intervals at that look. Together they err for at most 5 % of claims (Bonferroni)."""
+FEWEST = min(LOOKS)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Of a figure."""
+
+    value: float
+    low: float
+    """-inf or 0, and inf, where the readings are bounds."""
+    high: float
+    rounds: int
+    """With a figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Of one claim."""
+
+    word: Word
+    figures: tuple[Interval | None, ...] = ()
+    """One for each clause, the primary one first; None where too few rounds have a figure."""
+    rounds: int = 0
+    """Made until it was decided."""
+    more_rounds: int | None = None
+    """Where the claim is not distinguishable: how many further rounds would decide it, as the figures are now."""
+    why: str = ""
+    """What is missing, where it is `void` or `not here`."""
+
+
+def decide(claim: Claim, source: Source) -> Verdict:
+    """At the first look that decides it; else at the last one that was reached."""
+    if claim.kind == "counted":
+        return _decided(claim, source, 1, 1.0) if source.rounds else Verdict("void", why="nothing was counted")
+    found = Verdict("not distinguishable", (None,), source.rounds, FEWEST - source.rounds)
+    for rounds, confidence in LOOKS.items():
+        if rounds > source.rounds:
+            break
+        found = _decided(claim, source, rounds, confidence)
+        if found.word in ("holds", "does not hold"):
+            break
+    return found
+
+
+def _decided(claim: Claim, source: Source, rounds: int, confidence: float) -> Verdict:
+    # Each clause may refute the claim, so that each has its part of the error.
+    confidence = 1 - (1 - confidence) / len(claim.clauses)
+    figures = tuple(interval(clause.statistic, source, rounds, confidence) for clause in claim.clauses)
+    known = [figure for figure in figures if figure is not None]
+    if len(known) < len(figures):
+        return Verdict("void", figures, rounds, why="too few rounds have a figure")
+    sides = [clause.holds_if.side(each.low, each.high) for each, clause in zip(known, claim.clauses, strict=True)]
+    if "outside" in sides:
+        return Verdict("does not hold", figures, rounds)
+    if "across" not in sides:
+        return Verdict("holds", figures, rounds)
+    more = [
+        _more(each, clause.holds_if, log_scale=clause.statistic.form == "ratio")
+        for each, clause, side in zip(known, claim.clauses, sides, strict=True)
+        if side == "across"
+    ]
+    needed = [each for each in more if each is not None]
+    return Verdict("not distinguishable", figures, rounds, max(needed) if len(needed) == len(more) else None)
+
+
+def interval(statistic: Statistic, source: Source, rounds: int, confidence: float) -> Interval | None:
+    """Over the first so many rounds; None where fewer than FEWEST of them have a figure.
+
+    With a confidence of 1 it is the value of the only round.
+    """
+    if statistic.form == "events":
+        return _of_counts(statistic, source, rounds, confidence)
+    readings = [sample(statistic, source, number) for number in range(1, rounds + 1)]
+    known = [reading for reading in readings if reading is not None]
+    if confidence == 1:
+        return Interval(known[0].value, known[0].value, known[0].value, 1) if known else None
+    if len(known) < FEWEST:
+        return None
+    if statistic.form == "ratio" and all(reading.value > 0 for reading in known):
+        found = _student([log(reading.value) for reading in known], confidence)
+        value, low, high = map(exp, found)
+    else:
+        value, low, high = _student([reading.value for reading in known], confidence)
+    return _opened(Interval(value, low, high, len(known)), known)
+
+
+def _student(values: Sequence[float], confidence: float) -> tuple[float, float, float]:
+    """Mean, and the ends of Student's interval."""
+    mean, error = float(np.mean(values)), float(np.std(values, ddof=1)) / sqrt(len(values))
+    reach = float(special.stdtrit(len(values) - 1, (1 + confidence) / 2)) * error
+    return mean, mean - reach, mean + reach
+
+
+def _opened(found: Interval, readings: Sequence[Reading]) -> Interval:
+    """Without the end that a bound leaves open."""
+    bounds = {reading.bound for reading in readings}
+    low = -inf if -1 in bounds else found.low
+    high = inf if 1 in bounds else found.high
+    return Interval(found.value, low, high, found.rounds)
+
+
+def _of_counts(statistic: Statistic, source: Source, rounds: int, confidence: float) -> Interval | None:
+    """Clopper and Pearson, Biometrika 26, 1934."""
+    found = [counts(statistic, source, number) for number in range(1, rounds + 1)]
+    known = [each for each in found if each is not None]
+    events, cases = sum(each for each, _ in known), sum(each for _, each in known)
+    if not cases:
+        return None
+    if confidence == 1:
+        return Interval(events / cases, events / cases, events / cases, len(known))
+    events = min(events, cases)  # several updates of one transfer may be lost
+    half = (1 - confidence) / 2
+    low = float(special.betaincinv(events, cases - events + 1, half)) if events else 0.0
+    high = float(special.betaincinv(events + 1, cases - events, 1 - half)) if events < cases else 1.0
+    return Interval(events / cases, low, high, len(known))
+
+
+def _more(figure: Interval, bound: Bound, *, log_scale: bool) -> int | None:
+    """Half-widths shrink with the square root of the rounds: rounds x (half-width / distance)^2 are needed."""
+    scale = log if log_scale and figure.value > 0 and figure.low > 0 else float
+    ends = [end for end in (bound.low, bound.high) if abs(end) < inf and not (scale is log and end <= 0)]
+    if not ends or figure.high == inf or figure.low == -inf:
+        return None
+    distance = min(abs(scale(figure.value) - scale(end)) for end in ends)
+    half = (scale(figure.high) - scale(figure.low)) / 2
+    return max(1, ceil(figure.rounds * (half / distance) ** 2) - figure.rounds) if distance else None

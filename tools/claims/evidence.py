@@ -1,0 +1,110 @@
+"""What a run of claims has measured and counted, as the values of operands. Must not know what a value decides."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tools import measures
+from tools.claims.claim import Operand
+from tools.claims.measures import MEASURES
+from tools.claims.reading import matches
+from tools.claims.sample import Reading
+from tools.measures import Latency
+from tools.results import BadResultsError, Found, Trial, read_json, read_trials, write_whole
+
+
+class Trials:
+    """Those of an experiment."""
+
+    def __init__(self, found: Found) -> None:
+        self.found = found
+        made = [trial.id for trial in found.trials] + [each for each, _ in found.void]
+        self.rounds = max((each.round for each in made), default=0)
+
+    def reading(self, operand: Operand, number: int) -> Reading | None:
+        """As Source has it."""
+        trials = self._trials(operand, number)
+        return _reading(operand, trials[0]) if trials else None
+
+    def along(self, operand: Operand, number: int) -> Sequence[tuple[float, Reading]] | None:
+        """As Source has it."""
+        places = {trial.load[operand.over] for trial in self.found.trials if matches(operand.at, trial.load)}
+        found = {trial.load[operand.over]: _reading(operand, trial) for trial in self._trials(operand, number)}
+        known = [(place, found.get(place)) for place in sorted(places)]
+        if len(known) < 2 or any(reading is None for _, reading in known):
+            return None
+        return [(place, reading) for place, reading in known if reading is not None]
+
+    def void(self, arms: Sequence[str]) -> str:
+        """Why trials of those arms are void, each reason once."""
+        return "; ".join(dict.fromkeys(why for trial, why in self.found.void if trial.arm in arms))
+
+    def _trials(self, operand: Operand, number: int) -> list[Trial]:
+        return [
+            trial
+            for trial in self.found.trials
+            if trial.arm == operand.arm and trial.id.round == number and matches(operand.at, trial.load)
+        ]
+
+
+def _reading(operand: Operand, trial: Trial) -> Reading | None:
+    if operand.of:
+        of_kind = measures.kinds(trial).get(operand.of)
+        if of_kind is None:
+            return None
+        trial = of_kind
+    value = MEASURES[operand.measure].of(trial)
+    if isinstance(value, Latency):
+        return Reading(value.ns, int(value.is_bound))
+    return None if value is None else Reading(float(value))
+
+
+class Counts:
+    """Those of a counting, one mapping for each round."""
+
+    def __init__(self, counted: Mapping[int, Mapping[str, Any]]) -> None:
+        self.counted = counted
+        self.rounds = max(counted, default=0)
+
+    def reading(self, operand: Operand, number: int) -> Reading | None:
+        """As Source has it."""
+        value: Any = self.counted.get(number)
+        for key in (operand.measure or operand.arm).split("."):  # of cases, `measure` is the path
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return Reading(float(value)) if isinstance(value, int | float) else None
+
+    def along(self, _operand: Operand, _number: int) -> None:
+        """A counting has no axes."""
+        return
+
+    def void(self, _arms: Sequence[str]) -> str:
+        """Of a counting that failed there is no file."""
+        return ""
+
+
+Evidence = Trials | Counts
+
+
+def of_trials(folder: Path) -> Trials:
+    """Those that are kept in the folder of an experiment, which need not be there. Raises BadResultsError."""
+    return Trials(read_trials(folder) if folder.is_dir() else Found((), ()))
+
+
+def of_counts(folder: Path, name: str) -> Counts:
+    """Those that are kept. Raises BadResultsError."""
+    found = {}
+    for path in folder.glob(f"{name}-*.json"):
+        number = path.stem.removeprefix(f"{name}-")
+        if not number.isdecimal():
+            continue
+        content = read_json(path)
+        if not isinstance(content, dict):
+            raise BadResultsError(f"{path}: not a mapping of counts")
+        found[int(number)] = content
+    return Counts(found)
+
+
+def keep_counts(folder: Path, name: str, number: int, counted: Mapping[str, Any]) -> None:
+    """Those of a round. Raises BadResultsError."""
+    write_whole(folder / f"{name}-{number}.json", json.dumps(counted, indent=1) + "\n")

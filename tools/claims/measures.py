@@ -1,0 +1,71 @@
+"""What a claim can ask of a trial, by name: a figure, its unit, and how it is written."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tools import measures
+from tools.measures import Latency
+from tools.results import Trial
+from tools.units import duration, size
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A figure of a trial."""
+
+    of: Callable[[Trial], float | Latency | None]
+    """None: not known. A bound of a latency is one."""
+    text: Callable[[float], str]
+    """With its unit."""
+
+
+def number(value: float) -> str:
+    """Three digits."""
+    if value and abs(value) < 0.001:
+        return f"{value:.1e}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _with(unit: str) -> Callable[[float], str]:
+    return lambda value: f"{number(value)} {unit}"
+
+
+def _share(value: float) -> str:
+    return f"{number(100 * value)} %"
+
+
+def _planned(trial: Trial) -> int:
+    planned: int = trial.result["calls"]["planned"]
+    return planned
+
+
+def _ok(trial: Trial) -> int:
+    answered: int = trial.result["calls"]["ok"]
+    return answered
+
+
+MEASURES = {
+    "rate_rps": Measure(measures.rate_rps, _with("calls/s")),
+    "goodput_rps": Measure(measures.goodput_rps, _with("calls/s")),
+    "latency_p50_ns": Measure(lambda trial: measures.latency(trial, "p50"), duration),
+    "latency_p90_ns": Measure(lambda trial: measures.latency(trial, "p90"), duration),
+    "latency_p99_ns": Measure(lambda trial: measures.latency(trial, "p99"), duration),
+    "longest_wait_ns": Measure(measures.longest_wait_ns, duration),
+    "cpu_per_call_ns": Measure(lambda trial: measures.per_call(trial, "cpu_user_ns", "cpu_system_ns"), duration),
+    "cpus_used": Measure(measures.cpus_used, _with("CPUs")),
+    "switches_per_call": Measure(
+        lambda trial: measures.per_call(trial, "voluntary_switches", "involuntary_switches"), number
+    ),
+    "involuntary_per_call": Measure(lambda trial: measures.per_call(trial, "involuntary_switches"), number),
+    "pss_bytes": Measure(measures.pss_bytes, size),
+    "loop_lag_max_ns": Measure(measures.loop_lag_max_ns, duration),
+    "served_share": Measure(measures.served_share, _share),
+    "failed_share": Measure(measures.failed_share, _share),
+    "jain": Measure(measures.jain, number),
+    "lost_updates": Measure(measures.lost_updates, number),
+    "aborted_transfers": Measure(lambda trial: trial.after.aborted_transfers - trial.before.aborted_transfers, number),
+    "rejected_calls": Measure(lambda trial: sum(trial.result["calls"]["by_status"].values()), number),
+    "calls_planned": Measure(_planned, number),
+    "calls_ok": Measure(_ok, number),
+}
+"""Rates are calls answered OK while measuring. "Per call" is per call answered OK (tools/measures.py)."""

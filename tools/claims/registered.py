@@ -1,0 +1,133 @@
+"""What a run keeps of its claims, so that a reader can see that they were written before it.
+
+claims.json          id -> hash of the claim's file, the commit that last changed it, and whether that was all
+statements/C12.yaml  the files as they were
+experiments/         those of the engine, likewise
+"""
+
+import hashlib
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from tools.claims import reading
+from tools.claims.claim import Claim
+from tools.results import BadResultsError, write_whole
+
+NAME = "claims.json"
+VERSION = 1
+
+
+class Registered(Struct, frozen=True, kw_only=True):
+    """One claim as it was when the run began."""
+
+    sha256: str
+    """Of the claim's file and of its experiment's, one after the other."""
+    commit: str | None
+    """The last one that changed either; None: the code is in no repository."""
+    committed_at: str | None
+    """When. ISO 8601."""
+    clean: bool
+    """Whether both files were as that commit has them."""
+
+    @property
+    def before_measured(self) -> bool:
+        """Whether the claim was committed before the run began."""
+        return self.commit is not None and self.clean
+
+
+class Run(Struct, frozen=True, kw_only=True):
+    """A run of claims."""
+
+    version: int
+    began: str
+    """ISO 8601, UTC."""
+    claims: Mapping[str, Registered]
+
+
+def register(folder: Path, chosen: Sequence[Claim], experiments: Sequence[str]) -> None:
+    """Keeps the claims of a run that begins, and those experiments beside theirs. Raises BadResultsError."""
+    for path in (reading.EXPERIMENTS / f"{name}.yaml" for name in experiments):
+        _copy(path, folder)
+    found = {}
+    for claim in chosen:
+        files = _files(claim)
+        for path in files:
+            _copy(path, folder)
+        found[claim.claim] = _registered(files)
+    began = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    text = msgspec.json.format(msgspec.json.encode(Run(version=VERSION, began=began, claims=found)), indent=1)
+    write_whole(folder / NAME, text.decode() + "\n")
+
+
+def read(folder: Path) -> Run:
+    """What a folder says of its claims. Raises BadResultsError."""
+    path = folder / NAME
+    try:
+        run = msgspec.json.decode(path.read_bytes(), type=Run)
+    except OSError as error:
+        raise BadResultsError(f"{path}: {error.strerror}: not a folder of claims") from error
+    except msgspec.DecodeError as error:
+        raise BadResultsError(f"{path}: {error}") from error
+    if run.version != VERSION:
+        raise BadResultsError(f"{path}: written by another version ({run.version}, not {VERSION}): run it again")
+    return run
+
+
+def edited(folder: Path, run: Run) -> list[str]:
+    """The files that are now other ones than when the run began: a line for each claim concerned."""
+    found = []
+    for name, before in run.claims.items():
+        path = reading.STATEMENTS / f"{name}.yaml"
+        now = [path] if not path.is_file() else _files(reading.claims()[name])
+        if not all(each.is_file() for each in now) or _hash(now) != before.sha256:
+            found.append(f"{path}: the claim or its experiment was edited since the run in {folder} began")
+    return found
+
+
+def _copy(path: Path, folder: Path) -> None:
+    kept = folder / path.parent.name / path.name
+    try:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, kept)
+    except OSError as error:
+        raise BadResultsError(f"{kept}: cannot be written: {error.strerror}") from error
+
+
+def _files(claim: Claim) -> list[Path]:
+    return [
+        path
+        for path in (
+            reading.STATEMENTS / f"{claim.claim}.yaml",
+            reading.EXPERIMENTS / f"{claim.experiment}.yaml",
+        )
+        if path.is_file()
+    ]
+
+
+def _hash(files: Sequence[Path]) -> str:
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def _registered(files: Sequence[Path]) -> Registered:
+    names = [str(path) for path in files]
+    last = _git("log", "-1", "--format=%H %cI", "--", *names)
+    commit, _, when = (last or "").partition(" ")
+    changed = _git("status", "--porcelain", "--", *names)
+    return Registered(
+        sha256=_hash(files), commit=commit or None, committed_at=when or None, clean=bool(commit) and changed == ""
+    )
+
+
+def _git(*arguments: str) -> str | None:
+    """What it prints; None where there is no git, or no repository."""
+    command = ["git", "-C", str(reading.HERE), *arguments]
+    try:
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,81 @@
+"""Claims in the terminal. Must not know how a verdict is derived."""
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.table import Table
+
+from tools import junit
+from tools.claims import words
+from tools.claims.claim import Claim
+from tools.claims.decision import Verdict
+from tools.claims.judged import Claims, Judged
+from tools.units import rest
+
+STYLES = {"holds": "green", "does not hold": "red", "not distinguishable": "yellow", "void": "dim", "not here": "dim"}
+
+
+def line(claim: Claim, verdict: Verdict) -> str:
+    """One verdict as it falls: `C12   holds   24x (19 to 31), asked at least 5x   A handler that blocks ...`."""
+    outcome, figure, asked, _ = words.row(claim, verdict)
+    measured = f"{figure}, asked {asked}" if figure else ""
+    return "   ".join(filter(None, (f"{claim.claim:5}", outcome, measured, claim.says)))
+
+
+def show(console: Console, found: Claims) -> None:
+    """The answer in one sentence, and a row for each claim."""
+    table = Table(box=None, header_style="bold", pad_edge=False, title_justify="left")
+    table.add_column("claim", no_wrap=True)
+    table.add_column("", ratio=1)
+    for heading in ("verdict", "figure", "asked"):
+        table.add_column(heading)
+    table.add_column("rounds", justify="right", no_wrap=True)
+    for each in found.judged:
+        outcome, figure, asked, rounds = words.row(each.claim, each.verdict)
+        style = STYLES[each.verdict.word]
+        table.add_row(each.claim.claim, each.claim.says, f"[{style}]{outcome}[/]", figure, asked, rounds)
+    console.print()
+    console.print(table)
+    console.print()
+    console.print(words.tally([each.verdict.word for each in found.judged], found.floor), markup=False)
+
+
+def show_list(console: Console, every: Mapping[str, Claim], last: Mapping[str, tuple[Judged, str]]) -> None:
+    """Every claim: what it says and needs, and its last verdict here. `last`: id -> the claim in a run, and its day."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("claim", "lines"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("says", ratio=1)
+    for heading in ("needs", "a round", "last verdict here"):
+        table.add_column(heading)
+    for name, claim in every.items():
+        verdict = f"{words.outcome(last[name][0].verdict)} ({last[name][1]})" if name in last else ""
+        mark = f"{name} *" if claim.core else name
+        table.add_row(mark, ", ".join(claim.lines), claim.says, needs(claim), rest(claim.cost_s), verdict)
+    console.print(table)
+    console.print("* in the core, which `sweetspot claims` runs", style="dim")
+
+
+def needs(claim: Claim) -> str:
+    """As `2 CPUs, io_uring`; empty where every machine has it."""
+    parts = (
+        f"{claim.needs.cpus} CPUs" if claim.needs.cpus > 1 else "",
+        "no interpreter lock" if claim.needs.python else "",
+        "io_uring" if claim.needs.io_uring else "",
+        "a cluster" if claim.needs.cluster else "",
+    )
+    return ", ".join(filter(None, parts))
+
+
+def cases(found: Claims) -> list[junit.Case]:
+    """A testcase for each claim: one that does not hold fails, one that is void is an error, others are skipped."""
+    outcomes: Mapping[str, junit.Outcome] = {"holds": "passed", "does not hold": "failure", "void": "error"}
+    return [
+        junit.Case(
+            "claims",
+            each.claim.claim,
+            outcomes.get(each.verdict.word, "skipped"),
+            line(each.claim, each.verdict),
+        )
+        for each in found.judged
+    ]

@@ -1,0 +1,94 @@
+"""Figures and verdicts of claims as text, the same in terminal, page and export. Must not know where they come from."""
+
+from math import inf
+
+from tools.claims.claim import Bound, Claim, Statistic
+from tools.claims.decision import Interval, Verdict
+from tools.claims.measures import MEASURES, number
+from tools.units import count
+
+
+def figure(statistic: Statistic, found: Interval) -> str:
+    """As `24x (19 to 31)`, or `9 ms (8 to 11)`; a counted one without an interval."""
+    value = text(statistic, found.value)
+    if found.low == found.high:
+        return value
+    if found.high == inf:
+        return f"more than {text(statistic, found.low)}"
+    if found.low in (-inf, 0) and found.value:
+        return f"less than {text(statistic, found.high)}"
+    return f"{value} ({text(statistic, found.low)} to {text(statistic, found.high)})"
+
+
+def text(statistic: Statistic, value: float) -> str:
+    """One value with its unit."""
+    if statistic.form == "ratio":
+        return f"{number(value)}x"
+    operand = statistic.operands[0]
+    if statistic.form == "events":
+        return f"{number(100_000 * value)} in 100,000"
+    if operand.ratio is not None:
+        return f"{number(value)}x"
+    if operand.measure not in MEASURES:
+        return number(value)
+    shown = MEASURES[operand.measure].text(abs(value))
+    return f"{'-' if value < 0 else ''}{shown}{f' per {operand.over}' if operand.over else ''}"
+
+
+def asked(statistic: Statistic, bound: Bound) -> str:
+    """As `at least 5x`."""
+    if bound.within is not None:
+        return f"{text(statistic, bound.low)} to {text(statistic, bound.high)}"
+    if bound.at_least is not None:
+        return f"at least {text(statistic, bound.at_least)}"
+    return f"at most {text(statistic, bound.high)}"
+
+
+def outcome(verdict: Verdict) -> str:
+    """The word, with what a reader needs beside it."""
+    if verdict.word == "not distinguishable" and verdict.more_rounds:
+        return f"{verdict.word} ({count(verdict.more_rounds)} more round{'' if verdict.more_rounds == 1 else 's'})"
+    return f"{verdict.word}: {verdict.why}" if verdict.why else verdict.word
+
+
+def row(claim: Claim, verdict: Verdict) -> tuple[str, str, str, str]:
+    """Outcome, figure, threshold and rounds."""
+    # What decided it: a further clause may have, while the primary one is inside.
+    deciding = _deciding(claim, verdict)
+    clause = claim.clauses[deciding]
+    shown = verdict.figures[deciding] if deciding < len(verdict.figures) else None
+    return (
+        outcome(verdict),
+        figure(clause.statistic, shown) if shown else "",
+        asked(clause.statistic, clause.holds_if),
+        "counted" if claim.kind == "counted" else count(verdict.rounds) if verdict.rounds else "",
+    )
+
+
+def _deciding(claim: Claim, verdict: Verdict) -> int:
+    """The first clause that is outside of its bound, or across it; else the primary one."""
+    for wanted in ("outside", "across") if verdict.word in ("does not hold", "not distinguishable") else ():
+        for place, (clause, found) in enumerate(zip(claim.clauses, verdict.figures, strict=False)):
+            if found is not None and clause.holds_if.side(found.low, found.high) == wanted:
+                return place
+    return 0
+
+
+def tally(words: list[str], floor: Interval | None) -> str:
+    """The answer in one sentence: `Of 12 claims 7 hold, 3 do not hold, 1 is not distinguishable here, 1 is void.`"""
+    parts = [
+        f"{count(found)} {one if found == 1 else several}"
+        for word, one, several in (
+            ("holds", "holds", "hold"),
+            ("does not hold", "does not hold", "do not hold"),
+            ("not distinguishable", "is not distinguishable", "are not distinguishable"),
+            ("void", "is void", "are void"),
+            ("not here", "cannot be decided here", "cannot be decided here"),
+        )
+        if (found := words.count(word))
+    ]
+    noise = ""
+    if floor is not None and floor.low > 0:
+        apart = max(floor.high, 1 / floor.low) - 1
+        noise = f" One model beside itself differs by at most {number(100 * apart)} %."
+    return f"Of {count(len(words))} claim{'' if len(words) == 1 else 's'} {', '.join(parts)}.{noise}"
