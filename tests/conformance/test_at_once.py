@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -13,36 +12,19 @@ from sweetspot.v1 import workload_pb2
 from services.models import MODELS
 from tests.conformance.conftest import STARTS, Workload
 from tests.serving import Serving, serving
+from tools.claims.counting.parts import ALONE, Parts, clients, is_served, made_of
 
 TIMEOUT_S = 20
 ECHO = workload_pb2.RunRequest(payload=b"echo")
 STUCK = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=60_000_000))])
-# Else grpcio gives two channels to one address the same connection.
-ALONE = [("grpc.use_local_subchannel_pool", 1)]
-
-
-def is_echoed(channel: grpc.Channel) -> bool:
-    """Asks again where the connection turns out to be gone: grpcio may send on one whose end it has not read yet."""
-    deadline_s = time.monotonic() + TIMEOUT_S
-    while True:
-        try:
-            echoed: bytes = Workload(channel).run(ECHO, timeout=TIMEOUT_S, wait_for_ready=True).payload
-        except grpc.RpcError as error:
-            if error.code() is not grpc.StatusCode.UNAVAILABLE or time.monotonic() > deadline_s:
-                raise
-            continue
-        return echoed == b"echo"
 
 
 @contextmanager
-def clients(service: Serving, count: int) -> Iterator[list[grpc.Channel]]:
+def served_clients(service: Serving, count: int) -> Iterator[list[grpc.Channel]]:
     """So many, each with a connection of its own on which it has been served."""
-    with ExitStack() as stack:
-        channels = []
-        for _ in range(count):
-            channels.append(stack.enter_context(grpc.insecure_channel(service.address, options=ALONE)))
-            assert is_echoed(channels[-1])
-        yield channels
+    with clients(service.address, count) as served:
+        assert len(served) == count
+        yield served
 
 
 FEW = {
@@ -59,11 +41,11 @@ FEW = {
 def test_a_connection_too_many_waits_until_another_one_ends(start: tuple[str, ...], room: int) -> None:
     with (
         serving(*start) as service,
-        clients(service, room) as served,
-        grpc.insecure_channel(service.address, options=ALONE) as late,
+        served_clients(service, room) as served,
+        grpc.insecure_channel(service.address, options=[ALONE]) as late,
     ):
         waiting = Workload(late).run.future(ECHO, timeout=TIMEOUT_S, wait_for_ready=True)
-        assert all(map(is_echoed, served))
+        assert all(is_served(channel, TIMEOUT_S) for channel in served)
         assert service.wait_until_in_flight(0).connections == room
         assert not waiting.done()
         served[-1].close()
@@ -100,17 +82,13 @@ COUNTS = {
 def test_a_model_is_made_of_the_processes_and_threads_of_its_picture(
     start: tuple[str, ...], counts: tuple[int, int]
 ) -> None:
-    with serving(*start) as service, clients(service, CLIENTS):
-        snapshot = service.wait_until(
-            lambda reply: (reply.processes, reply.threads) == counts, "there are more or fewer"
-        )
-        assert snapshot.connections == CLIENTS
+    with serving(*start) as service, served_clients(service, CLIENTS):
+        assert made_of(service.control) == Parts(*counts, connections=CLIENTS)
 
 
 def test_the_only_thread_of_one_connection_after_the_other_is_the_only_one() -> None:
-    with serving("iterative") as service, clients(service, 1):
-        snapshot = service.wait_until_in_flight(0)
-        assert (snapshot.processes, snapshot.threads) == (1, 1)
+    with serving("iterative") as service, served_clients(service, 1):
+        assert made_of(service.control) == Parts(processes=1, threads=1, connections=1)
 
 
 FORKED = [
@@ -123,12 +101,12 @@ FORKED = [
 
 @pytest.mark.parametrize("start", FORKED, ids=" ".join)
 def test_a_process_that_dies_takes_only_its_own_connections_with_it(start: tuple[str, ...]) -> None:
-    with serving(*start) as service, clients(service, 1) as (victim,):
+    with serving(*start) as service, served_clients(service, 1) as (victim,):
         killed = Workload(victim).run(ECHO, timeout=TIMEOUT_S).process
         with ExitStack() as stack:
             # Where connections go is the model's: tried until one is served by another process.
             for _ in range(50):
-                other = stack.enter_context(grpc.insecure_channel(service.address, options=ALONE))
+                other = stack.enter_context(grpc.insecure_channel(service.address, options=[ALONE]))
                 try:
                     if Workload(other).run(ECHO, timeout=1).process != killed:
                         break
@@ -142,4 +120,4 @@ def test_a_process_that_dies_takes_only_its_own_connections_with_it(start: tuple
             assert lost.code() is grpc.StatusCode.UNAVAILABLE
             assert Workload(other).run(ECHO, timeout=TIMEOUT_S).process not in (killed, service.process.pid)
         # With the others closed: the kernel may lead a new connection to a process that serves one at a time.
-        assert is_echoed(victim)
+        assert is_served(victim, TIMEOUT_S)

@@ -15,10 +15,11 @@ from sweetspot.v1 import backend_pb2
 from services.models import MODELS
 from services.wire import CallReceived, Code, ServerSession, Shape
 from services.workload.run import FETCH_PATH
-from tests.conformance.test_workload import Call, plan
+from tests.conformance.test_workload import Call
 from tests.names import named
 from tests.serving import Serving, serving
 from tests.stacks import Outcome, own_wire
+from tools.claims.counting.answers import plan
 
 BACKEND_HOST = "127.0.0.7"
 """Not where clients get their ports from: a port is still free when the backend comes back to it."""

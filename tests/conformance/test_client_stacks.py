@@ -4,9 +4,10 @@ import pytest
 from sweetspot.v1 import workload_pb2
 
 from services.wire import Code
-from tests.conformance.test_workload import CHECKSUMS, EVERY_KIND, Call, Sleep, plan
+from tests.conformance.test_workload import CHECKSUMS, Call, Sleep
 from tests.serving import Serving
 from tests.stacks import STACKS, Stack
+from tools.claims.counting.answers import EVERY_KIND, plan
 
 RUN, RUN_STREAM = "/sweetspot.v1.Workload/Run", "/sweetspot.v1.Workload/RunStream"
 each_stack = pytest.mark.parametrize("stack", STACKS, ids=lambda stack: stack.__name__)

@@ -14,9 +14,10 @@ from services.runtime.config import parse_config
 from services.wire import Code
 from services.workload.ledger import Sharing
 from tests.conformance.conftest import Workload
-from tests.conformance.test_workload import Call, Compute, Sleep, plan
+from tests.conformance.test_workload import Call, Compute, Sleep
 from tests.serving import Serving
 from tests.wire_client import WireClient
+from tools.claims.counting.answers import plan
 
 RUN, RUN_STREAM = "/sweetspot.v1.Workload/Run", "/sweetspot.v1.Workload/RunStream"
 ECHO = workload_pb2.RunRequest(payload=b"echo")

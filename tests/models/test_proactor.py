@@ -10,9 +10,10 @@ import pytest
 from sweetspot.v1 import workload_pb2
 
 from tests.conformance.conftest import Workload
-from tests.conformance.test_workload import CHECKSUMS, EVERY_KIND
+from tests.conformance.test_workload import CHECKSUMS
 from tests.seccomp import IO_URING_SETUP, RECEIVING_AND_SENDING, forbidding
 from tests.serving import serving
+from tools.claims.counting.answers import EVERY_KIND
 
 TIMEOUT_S = 20
 ECHO = workload_pb2.RunRequest()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tools.claims.counting import styles, toggles
+from tools.claims.counting import structure, styles, toggles
 from tools.local import Programs
 
 
@@ -30,4 +30,7 @@ COUNTINGS: dict[str, Counting] = {
     "styles": Counting("What does a handler's code look like in each style?", styles.code, rounds=False, cost_s=0.5),
     "stacks": Counting("What does a call that waits cost in each style?", styles.stacks, rounds=True, cost_s=4),
     "toggles": Counting("What becomes of calls while stages are switched?", toggles.count, rounds=False, cost_s=14),
+    "structure": Counting(
+        "What is each model made of, and do all answer alike?", structure.count, rounds=False, cost_s=30
+    ),
 }

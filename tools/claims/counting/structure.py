@@ -1,0 +1,55 @@
+"""What each model is made of, and whether all of them answer alike: one start of each model and variant.
+
+Must not know a model, nor what a number should be.
+"""
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from tools.claims.counting.answers import Answer, answers
+from tools.claims.counting.parts import clients, made_of
+from tools.claims.counting.starts import key, serving_each
+from tools.control import Control
+from tools.local import Programs
+from tools.serving import Place, Service, serving_backend
+
+CLIENTS = 3
+PATIENCE_S = 1.0
+"""For a client that may have to wait for another one to leave."""
+
+
+def count(programs: Programs) -> dict[str, Any]:
+    """Start -> its parts and its stages; and the answers of all of them. Raises LocalError."""
+    counted: dict[str, Any] = {}
+    given: list[dict[str, Answer]] = []
+    with serving_backend(Place(Path(), programs, None, traced=False)) as backend:
+        starts = programs.starts()
+        for start, service in serving_each(programs, starts, "--backend", backend.address):
+            counted[key(start)] = _parts(service)
+            given.append(_answers(service))
+    return {"starts": counted, "answers": compared(given), "not_here": len(starts) - len(counted)}
+
+
+def compared(given: list[dict[str, Answer]]) -> dict[str, int]:
+    """How many sets of answers there are, and how many starts give another one than most do."""
+    sets = Counter(tuple(each.items()) for each in given)
+    return {
+        "starts": len(given),
+        "questions": len(given[0]),
+        "sets": len(sets),
+        "others": len(given) - max(sets.values()),
+    }
+
+
+def _answers(service: Service) -> dict[str, Answer]:
+    with clients(service.address, 1) as (channel,):
+        return answers(channel)
+
+
+def _parts(service: Service) -> dict[str, int]:
+    with clients(service.address, CLIENTS, PATIENCE_S):
+        parts = made_of(service.control)
+    with Control(service.control) as control:
+        return {**asdict(parts), "stages": len(control.snapshot().stages)}
