@@ -1,13 +1,13 @@
 """A claim of the source as data: what it says, what is measured, and what decides it. Must not know any figure."""
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Annotated, Literal, Union
 
 from msgspec import Meta, Struct
 
 Id = Annotated[str, Meta(pattern=r"^[CT][1-9][0-9]?[a-z]?$")]
 Text = Annotated[str, Meta(min_length=1)]
-Day = Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")]
 Word = Literal["holds", "does not hold", "not distinguishable", "void", "not here"]
 """Of a verdict."""
 
@@ -143,7 +143,7 @@ class Needs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Why a statistic or a threshold is not as it was first written."""
 
-    on: Day
+    on: date
     why: Text
 
 
@@ -180,7 +180,7 @@ class Claim(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Those whose code shows it."""
     code: tuple[str, ...] = ()
     """Further files that show it."""
-    written: Day
+    written: date
     changed: tuple[Change, ...] = ()
     """The newest last."""
 

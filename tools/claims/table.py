@@ -1,9 +1,11 @@
 """Claims in the terminal. Must not know how a verdict is derived."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 from tools import junit
 from tools.claims import words
@@ -13,6 +15,8 @@ from tools.claims.judged import Claims, Judged
 from tools.units import rest
 
 STYLES = {"holds": "green", "does not hold": "red", "not distinguishable": "yellow", "void": "dim", "not here": "dim"}
+WIDEST = 44
+"""Of a column; what is longer moves the rest of its row. Characters."""
 
 
 def line(claim: Claim, verdict: Verdict) -> str:
@@ -24,20 +28,19 @@ def line(claim: Claim, verdict: Verdict) -> str:
 
 def show(console: Console, found: Claims) -> None:
     """The answer in one sentence, and a row for each claim."""
-    table = Table(box=None, header_style="bold", pad_edge=False, title_justify="left")
-    table.add_column("claim", no_wrap=True)
-    table.add_column("", ratio=1)
-    for heading in ("verdict", "figure", "asked"):
-        table.add_column(heading)
-    table.add_column("rounds", justify="right", no_wrap=True)
-    for each in found.judged:
-        outcome, figure, asked, rounds = words.row(each.claim, each.verdict)
-        style = STYLES[each.verdict.word]
-        table.add_row(each.claim.claim, each.claim.says, f"[{style}]{outcome}[/]", figure, asked, rounds)
-    console.print()
-    console.print(table)
+    heading = ("claim", "verdict", "figure", "asked", "rounds")
+    rows = [(each.claim.claim, *words.row(each.claim, each.verdict)) for each in found.judged]
+    widths = [min(max(map(len, column)), WIDEST) for column in zip(heading, *rows, strict=True)]
+    console.print(f"\n[bold]{_columns(heading, widths)}[/]", soft_wrap=True)
+    for each, row in zip(found.judged, rows, strict=True):
+        console.print(Text(_columns(row, widths), STYLES[each.verdict.word]), soft_wrap=True)
+        console.print(Padding(Text(each.claim.says), (0, 0, 0, widths[0] + 2)))
     console.print()
     console.print(words.tally([each.verdict.word for each in found.judged], found.floor), markup=False)
+
+
+def _columns(texts: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(f"{text:{width}}" for text, width in zip(texts, widths, strict=True)).rstrip()
 
 
 def show_list(console: Console, every: Mapping[str, Claim], last: Mapping[str, tuple[Judged, str]]) -> None:

@@ -85,6 +85,7 @@ class _Bench:
 
     def measure(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path) -> None:
         self._venue.check(asked)
+        (folder / bundle.NAME).unlink(missing_ok=True)  # it is closed anew, with further rounds
         write_whole(folder / "experiment.yaml", asked.to_yaml())
         prepare(folder, asked, self._venue, self._venue.describe(), None)
         self._notes.measures(folder.name, sum(each.id.round > FEWEST for each in wanted))
