@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tools.claims.counting import structure, styles, toggles
+from tools.claims.counting import rates, stages, structure, styles, toggles
 from tools.local import Programs
 
 
@@ -33,4 +33,6 @@ COUNTINGS: dict[str, Counting] = {
     "structure": Counting(
         "What is each model made of, and do all answer alike?", structure.count, rounds=False, cost_s=30
     ),
+    "rates": Counting("Does a stage keep to the rate that it is given, alone?", rates.count, rounds=True, cost_s=45),
+    "stages": Counting("What does one stage more cost a call?", stages.count, rounds=True, cost_s=30),
 }

@@ -13,17 +13,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sweetspot.v1.control_pb2 import SnapshotReply, Stage
+from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tools.control import Control
 from tools.local import LocalError, Pinning, Process, Programs, running_on, started
 from tools.serving import Place, Service, listening, starting
+from tools.slices import OPENING_TIMEOUT_S, SliceDriver
 
 Plan = Mapping[str, Any]
 """A RunRequest as protobuf-JSON."""
 PATIENCE_S = 10.0
 """Until a service has come to a state: its queues are empty within milliseconds."""
 LOOK_S = 0.02
+FOR_EVER_S = 3600
 
 
 @contextmanager
@@ -51,17 +53,38 @@ def plan_file(plan: Plan) -> Iterator[Path]:
 
 
 @contextmanager
+def loaded(programs: Programs, service: Service, plan: Plan, **flags: float) -> Iterator[None]:
+    """Load without end, which the block may disturb; its result is not looked at. Flags as in `ordering`."""
+    with plan_file(plan) as path:
+        asked = [*_flags(service, path, flags), f"--out={path.with_name('result.json')}", "--warmup=0"]
+        with started("driver", [*programs.driver, *asked, f"--duration={FOR_EVER_S}"]) as driver:
+            driver.expect("measuring", OPENING_TIMEOUT_S)
+            yield
+
+
+@contextmanager
+def sliced(driver: SliceDriver, name: str, service: Service, plan: Plan, **flags: float) -> Iterator[None]:
+    """Connections of that name, which the driver loads slice by slice. Flags as in `ordering`. Raises LocalError."""
+    with plan_file(plan) as path:
+        driver.open(name, _flags(service, path, flags))
+        try:
+            yield
+        finally:
+            driver.drop(name)
+
+
+@contextmanager
 def ordering(programs: Programs, service: Service, plan: Plan, **flags: int) -> Iterator[Process]:
     """The driver of one connection (services/driver/order.py), with `calls=20` as `--calls=20`. Raises LocalError."""
-    with plan_file(plan) as path:
-        asked = [f"--target={service.address}", f"--plan={path}", *(f"--{name}={flags[name]}" for name in flags)]
-        with started("driver", [*programs.order, *asked], answers=True) as process:
-            yield process
+    with (
+        plan_file(plan) as path,
+        started("driver", [*programs.order, *_flags(service, path, flags)], answers=True) as process,
+    ):
+        yield process
 
 
-def stage(reply: SnapshotReply, name: str) -> Stage:
-    """One of a service's stages."""
-    return next(found for found in reply.stages if found.name == name)
+def _flags(service: Service, plan: Path, flags: Mapping[str, float]) -> list[str]:
+    return [f"--target={service.address}", f"--plan={plan}", *(f"--{name}={value}" for name, value in flags.items())]
 
 
 def wait_until(control: Control, so: Callable[[SnapshotReply], bool], what: str) -> SnapshotReply:
