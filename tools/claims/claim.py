@@ -147,7 +147,7 @@ class Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     why: Text
 
 
-class Claim(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Claim(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"also": "and"}):
     """One file of tools/claims/statements."""
 
     claim: Id

@@ -78,7 +78,7 @@ def _check(claim: Claim, path: Path, experiments: Path) -> None:
     except (BadClaimError, BadExperimentError) as error:
         raise _WrongError(f"{error} - at `$.experiment`") from error
     for number, clause in enumerate(claim.clauses):
-        key = f"$.also[{number - 1}]" if number else "$"
+        key = f"$.and[{number - 1}]" if number else "$"
         _check_bound(clause.holds_if, f"{key}.holds_if")
         _check_statistic(clause.statistic, source, f"{key}.statistic")
     if claim.kind == "counted" and (source is not None or counting.COUNTINGS[claim.experiment].rounds):
