@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -89,6 +90,8 @@ def describe_interpreter() -> dict[str, Any]:
 def run(name: str, config: Config) -> None:
     """Serves, and after the drain gives telemetry its last chance."""
     sys.setswitchinterval(config.switch_interval_us / 1e6)
+    if config.stack_kib is not None:
+        threading.stack_size(config.stack_kib * 1024)
     return_memory()
     drain = Drain()
     drain.on_signals()

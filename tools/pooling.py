@@ -17,7 +17,16 @@ from sweetspot.v1.control_pb2 import SnapshotReply
 from tools.results import Trial
 from tools.snapshots import together
 
-_LEVELS = ("processes", "threads", "rss_bytes", "pss_bytes", "rss_peak_bytes", "connections", "calls_in_flight")
+_LEVELS = (
+    "processes",
+    "threads",
+    "rss_bytes",
+    "pss_bytes",
+    "rss_peak_bytes",
+    "vsz_bytes",
+    "connections",
+    "calls_in_flight",
+)
 """Of a snapshot: what does not count up."""
 _MOST = ("start_spread_ns", "in_flight_start", "in_flight")
 """Of what the driver got: the most of any round."""

@@ -170,6 +170,9 @@ class Config:
     lock_timeout_s: float = _option(
         1.0, _seconds, "seconds after which a lock that is not had is taken for a deadlock, and the call ABORTED"
     )
+    stack_kib: int | None = _option(
+        None, Whole(64, 1_048_576), "KiB of stack for each thread; by default what the system gives, mostly 8192"
+    )
     switch_interval_us: int = _option(
         5000, Whole(1, 1_000_000), "microseconds after which a thread must let another have the interpreter lock"
     )

@@ -51,6 +51,7 @@ class TreeUse:
     rss_bytes: int
     pss_bytes: int
     rss_peak_bytes: int
+    vsz_bytes: int
     voluntary_switches: int
     involuntary_switches: int
 
@@ -104,12 +105,13 @@ def _read_process(pid: int, proc: Path) -> TreeUse:
     else:
         voluntary, involuntary = _switches_of_living_threads(home)
     if stat.state in "ZX":
-        return TreeUse(0, 0, user_ns, system_ns, 0, 0, 0, voluntary, involuntary)
+        return TreeUse(0, 0, user_ns, system_ns, 0, 0, 0, 0, voluntary, involuntary)
     pages = _numbers(home / "smaps_rollup")
     rss_kib = pages["Rss"]
-    # Absent where the process has given its memory back since then: it is about to end.
-    peak_kib = max(rss_kib, _numbers(home / "status").get("VmHWM", 0))
-    memory = (rss_kib * 1024, pages["Pss"] * 1024, peak_kib * 1024)
+    # VmHWM and VmSize are absent where the process has given its memory back since then: it is about to end.
+    status = _numbers(home / "status")
+    peak_kib = max(rss_kib, status.get("VmHWM", 0))
+    memory = (rss_kib * 1024, pages["Pss"] * 1024, peak_kib * 1024, status.get("VmSize", 0) * 1024)
     return TreeUse(1, stat.threads, user_ns, system_ns, *memory, voluntary, involuntary)
 
 

@@ -24,6 +24,7 @@ def snapshot(service: Service) -> control_pb2.SnapshotReply:
         rss_bytes=use.rss_bytes,
         pss_bytes=use.pss_bytes,
         rss_peak_bytes=use.rss_peak_bytes,
+        vsz_bytes=use.vsz_bytes,
         voluntary_switches=use.voluntary_switches,
         involuntary_switches=use.involuntary_switches,
         connections=service.connections.value(),

@@ -260,7 +260,7 @@ def fabricate(
     thread.mkdir(parents=True)
     (home / "stat").write_text(f"{pid} ({name}) S {parent} 1 1 0 -1 0 0 0 0 0 {ticks} 20 0 1 0 99\n")
     (home / "smaps_rollup").write_text("1000-2000 ---p 00000000 00:00 0 [rollup]\nRss:  8 kB\nPss:  6 kB\n")
-    (home / "status").write_text("Name:\tx\nVmHWM:\t   16 kB\nVmRSS:\t    4 kB\n")
+    (home / "status").write_text("Name:\tx\nVmSize:\t   32 kB\nVmHWM:\t   16 kB\nVmRSS:\t    4 kB\n")
     (thread / "status").write_text("voluntary_ctxt_switches:\t5\nnonvoluntary_ctxt_switches:\t7\n")
     if lists is not None:
         (thread / "children").write_text(lists)
@@ -277,6 +277,7 @@ def test_every_figure_comes_from_its_field(tmp_path: Path) -> None:
         rss_bytes=8192,
         pss_bytes=6144,
         rss_peak_bytes=16384,
+        vsz_bytes=32768,
         voluntary_switches=5,
         involuntary_switches=7,
     )

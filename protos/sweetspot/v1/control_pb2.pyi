@@ -25,7 +25,7 @@ class ConfigureReply(_message.Message):
     def __init__(self, settings: _Optional[_Union[StageSettings, _Mapping]] = ...) -> None: ...
 
 class SnapshotReply(_message.Message):
-    __slots__ = ("model", "host", "monotonic_ns", "processes", "threads", "cpu_user_ns", "cpu_system_ns", "rss_bytes", "pss_bytes", "rss_peak_bytes", "voluntary_switches", "involuntary_switches", "connections", "calls_in_flight", "queue_depth", "loop_lag_max_ns", "held_bytes", "memory_budget_bytes", "ledger_sum", "lost_updates", "aborted_transfers", "stages", "spans", "throttling", "node")
+    __slots__ = ("model", "host", "monotonic_ns", "processes", "threads", "cpu_user_ns", "cpu_system_ns", "rss_bytes", "pss_bytes", "rss_peak_bytes", "voluntary_switches", "involuntary_switches", "vsz_bytes", "connections", "calls_in_flight", "queue_depth", "loop_lag_max_ns", "held_bytes", "memory_budget_bytes", "ledger_sum", "lost_updates", "aborted_transfers", "stages", "spans", "throttling", "node")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     HOST_FIELD_NUMBER: _ClassVar[int]
     MONOTONIC_NS_FIELD_NUMBER: _ClassVar[int]
@@ -38,6 +38,7 @@ class SnapshotReply(_message.Message):
     RSS_PEAK_BYTES_FIELD_NUMBER: _ClassVar[int]
     VOLUNTARY_SWITCHES_FIELD_NUMBER: _ClassVar[int]
     INVOLUNTARY_SWITCHES_FIELD_NUMBER: _ClassVar[int]
+    VSZ_BYTES_FIELD_NUMBER: _ClassVar[int]
     CONNECTIONS_FIELD_NUMBER: _ClassVar[int]
     CALLS_IN_FLIGHT_FIELD_NUMBER: _ClassVar[int]
     QUEUE_DEPTH_FIELD_NUMBER: _ClassVar[int]
@@ -63,6 +64,7 @@ class SnapshotReply(_message.Message):
     rss_peak_bytes: int
     voluntary_switches: int
     involuntary_switches: int
+    vsz_bytes: int
     connections: int
     calls_in_flight: int
     queue_depth: int
@@ -76,7 +78,7 @@ class SnapshotReply(_message.Message):
     spans: Spans
     throttling: Throttling
     node: Node
-    def __init__(self, model: _Optional[str] = ..., host: _Optional[str] = ..., monotonic_ns: _Optional[int] = ..., processes: _Optional[int] = ..., threads: _Optional[int] = ..., cpu_user_ns: _Optional[int] = ..., cpu_system_ns: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., pss_bytes: _Optional[int] = ..., rss_peak_bytes: _Optional[int] = ..., voluntary_switches: _Optional[int] = ..., involuntary_switches: _Optional[int] = ..., connections: _Optional[int] = ..., calls_in_flight: _Optional[int] = ..., queue_depth: _Optional[int] = ..., loop_lag_max_ns: _Optional[int] = ..., held_bytes: _Optional[int] = ..., memory_budget_bytes: _Optional[int] = ..., ledger_sum: _Optional[int] = ..., lost_updates: _Optional[int] = ..., aborted_transfers: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., spans: _Optional[_Union[Spans, _Mapping]] = ..., throttling: _Optional[_Union[Throttling, _Mapping]] = ..., node: _Optional[_Union[Node, _Mapping]] = ...) -> None: ...
+    def __init__(self, model: _Optional[str] = ..., host: _Optional[str] = ..., monotonic_ns: _Optional[int] = ..., processes: _Optional[int] = ..., threads: _Optional[int] = ..., cpu_user_ns: _Optional[int] = ..., cpu_system_ns: _Optional[int] = ..., rss_bytes: _Optional[int] = ..., pss_bytes: _Optional[int] = ..., rss_peak_bytes: _Optional[int] = ..., voluntary_switches: _Optional[int] = ..., involuntary_switches: _Optional[int] = ..., vsz_bytes: _Optional[int] = ..., connections: _Optional[int] = ..., calls_in_flight: _Optional[int] = ..., queue_depth: _Optional[int] = ..., loop_lag_max_ns: _Optional[int] = ..., held_bytes: _Optional[int] = ..., memory_budget_bytes: _Optional[int] = ..., ledger_sum: _Optional[int] = ..., lost_updates: _Optional[int] = ..., aborted_transfers: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[Stage, _Mapping]]] = ..., spans: _Optional[_Union[Spans, _Mapping]] = ..., throttling: _Optional[_Union[Throttling, _Mapping]] = ..., node: _Optional[_Union[Node, _Mapping]] = ...) -> None: ...
 
 class Node(_message.Message):
     __slots__ = ("busy_ns", "cpus")
