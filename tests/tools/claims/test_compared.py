@@ -1,0 +1,68 @@
+"""Two runs of claims side by side: which verdicts are lost."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tools.claims.claim import Claim, Word
+from tools.claims.compared import What, compare
+from tools.claims.decision import Verdict
+from tools.claims.evidence import Counts
+from tools.claims.judged import Claims, Judged
+from tools.claims.registered import Registered, Run
+
+REGISTERED = Registered(sha256="0", commit=None, committed_at=None, clean=False)
+
+
+def run(**words: Word) -> Claims:
+    """A run with those verdicts."""
+    judged = tuple(Judged(_claim(name), REGISTERED, Counts({}), Verdict(word)) for name, word in words.items())
+    known = dict.fromkeys(words, REGISTERED)
+    return Claims(Path(), Run(version=1, began="2026-11-27T10:00:00Z", claims=known), judged, None)
+
+
+def _claim(name: str) -> Claim:
+    written = {
+        "claim": name,
+        "says": "One is two.",
+        "experiment": "styles",
+        "kind": "counted",
+        "statistic": {"value": "one"},
+        "holds_if": {"at_least": 2},
+        "predicts": {"verdict": "holds", "because": "of nothing"},
+        "scope": "Nothing.",
+        "refuted_if": "One is one.",
+        "cost_s": 1,
+        "written": "2026-11-27",
+    }
+    return msgspec.convert(written, Claim)
+
+
+CASES: list[tuple[Word, Word, What, bool]] = [
+    ("holds", "holds", "held", False),
+    ("void", "void", "held", False),
+    ("holds", "does not hold", "moved", True),
+    ("does not hold", "holds", "moved", True),
+    ("holds", "not distinguishable", "regressed", True),
+    ("does not hold", "void", "regressed", True),
+    ("holds", "not here", "regressed", True),
+    ("not distinguishable", "holds", "now decided", False),
+    ("not here", "does not hold", "now decided", False),
+    ("not distinguishable", "void", "undecided", False),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "what", "lost"), CASES)
+def test_a_verdict_is_lost_where_it_is_another_one_or_none(old: Word, new: Word, what: What, lost: bool) -> None:
+    (row,) = compare(run(C12=old), run(C12=new))
+    assert (row.claim, row.what, row.old, row.new, row.lost) == ("C12", what, old, new, lost)
+
+
+def test_claims_of_one_run_alone_are_new_or_gone_in_the_order_of_ids() -> None:
+    rows = compare(run(C9="holds", T1="void"), run(C9="holds", C12="void"))
+    assert [(row.claim, row.what, row.lost) for row in rows] == [
+        ("C9", "held", False),
+        ("C12", "new", False),
+        ("T1", "gone", False),
+    ]
