@@ -26,11 +26,16 @@ def wait_until_nothing_is_left(mark: str, folder: Path) -> None:
 def wait_for_a_driver(mark: str) -> None:
     until_s = time.monotonic() + TIMEOUT_S
     commands = (b"--connections", b"fake_programs\0slices")
-    while not any(
-        word in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in processes_with(mark) for word in commands
-    ):
+    while not any(word in command_line(pid) for pid in processes_with(mark) for word in commands):
         assert time.monotonic() < until_s
         time.sleep(0.02)
+
+
+def command_line(pid: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # it has ended since
+        return b""
 
 
 @pytest.mark.parametrize("scale", [False, True], ids=["run", "scale"])

@@ -63,8 +63,9 @@ def _read(path: Path, experiments: Path) -> Claim:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise BadClaimError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     except (msgspec.ValidationError, _WrongError) as error:
-        what, _, place = str(error).rpartition(" - at `")
-        raise BadClaimError(f"{path}: at {place.rstrip('`') or '$'}: {what or error}") from error
+        what, found, place = str(error).rpartition(" - at `")
+        where, what = (place.rstrip("`"), what) if found else ("$", place)
+        raise BadClaimError(f"{path}: at {where}: {what}") from error
     return claim
 
 

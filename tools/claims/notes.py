@@ -1,0 +1,28 @@
+"""The notes that the claims are about, line by line. Must not know what was measured."""
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from tools import strict_yaml
+
+PATH = Path(__file__).with_name("notes.yaml")
+
+
+class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A line that says something."""
+
+    english: str
+    text: str = ""
+    """As quoted; empty where it is known in English alone."""
+    heading: str = ""
+    """What it stands under, where it is the first there."""
+
+
+@cache
+def read() -> Mapping[str, Line]:
+    """`L37` -> the line, in the order of the notes."""
+    return msgspec.convert(strict_yaml.load(PATH.read_text(encoding="utf-8")), dict[str, Line])
