@@ -30,14 +30,16 @@ class _WrongError(Exception):
     """Ends with ` - at `$.key``, as the messages of msgspec do."""
 
 
-def claims(folder: Path = STATEMENTS, experiments: Path = EXPERIMENTS) -> dict[str, Claim]:
-    """Id -> claim, in the order of the ids. Raises BadClaimError."""
+def claims(folder: Path | None = None, experiments: Path | None = None) -> dict[str, Claim]:
+    """Id -> claim, in the order of the ids; by default those of the product. Raises BadClaimError."""
+    folder, experiments = folder or STATEMENTS, experiments or EXPERIMENTS
     read = [_read(path, experiments) for path in sorted(folder.glob("*.yaml"))]
     return {claim.claim: claim for claim in sorted(read, key=lambda claim: claim.order)}
 
 
-def asked(name: str, experiments: Path = EXPERIMENTS) -> Experiment | None:
+def asked(name: str, experiments: Path | None = None) -> Experiment | None:
     """The experiment of that name; None for a counting. Raises BadExperimentError, or BadClaimError for neither."""
+    experiments = experiments or EXPERIMENTS
     if name in counting.COUNTINGS:
         return None
     path = experiments / f"{name}.yaml"

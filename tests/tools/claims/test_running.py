@@ -1,0 +1,181 @@
+"""A run of claims: rounds until each claim is decided, kept so that every verdict can be derived again."""
+
+import json
+import random
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.tools import driven
+from tests.tools.claims.made import LEAST
+from tools.claims import judged, reading, registered, running
+from tools.claims.claim import Claim
+from tools.claims.decision import Verdict
+from tools.experiment import Experiment
+from tools.local import Programs
+from tools.results import write_trial, write_void
+from tools.wanted import Wanted
+
+RACE = """
+title: Which is faster?
+arms: {hare: {model: reactor}, tortoise: {model: thread_pool}}
+load: {connections: [10]}
+plan: {}
+duration_s: 0.5
+rounds: 8
+"""
+TWICE = {"experiment": "race", "statistic": {"measure": "rate_rps", "ratio": ["hare", "tortoise"]}}
+
+
+class Bench:
+    """Makes trials of drawn calls, at these speeds."""
+
+    def __init__(self, noise: float = 0.01, **speeds: float) -> None:
+        self.noise = noise
+        self.speeds = speeds
+        self.void: set[int] = set()
+        self.measured: list[str] = []
+
+    def lacks(self, asked: Experiment) -> str:
+        return "there is no tortoise" if "tortoise" in self.speeds and not self.speeds["tortoise"] else ""
+
+    def measure(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path) -> None:
+        for each in wanted:
+            self.measured.append(str(each.id))
+            if each.id.round in self.void:
+                write_void(folder, each.id, "other processes took 40 %")
+                continue
+            speed = self.speeds.get(each.id.arm, 1.0)
+            write_trial(folder, driven.trial(asked, each, speed, random.Random(str(each.id)), self.noise))
+
+
+class Notes:
+    """The words of the verdicts that fell."""
+
+    def __init__(self) -> None:
+        self.words: dict[str, str] = {}
+
+    def counts(self, name: str, number: int) -> None:
+        raise AssertionError(name)
+
+    def counted(self) -> None:
+        raise AssertionError
+
+    def counting_failed(self, name: str, why: str) -> None:
+        raise AssertionError(f"{name}: {why}")
+
+    def decided(self, claim: Claim, verdict: Verdict) -> None:
+        self.words[claim.claim] = verdict.word
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Beside it are the claims: C12 says that the hare is at least twice as fast, C13 that it is as fast."""
+    for name in ("statements", "experiments"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setattr(reading, name.upper(), tmp_path / name)
+    (tmp_path / "experiments" / "race.yaml").write_text(RACE)
+    shutil.copy(reading.HERE / "experiments" / "aa.yaml", tmp_path / "experiments")
+    state(tmp_path, "C12", {"at_least": 2})
+    state(tmp_path, "C13", {"within": [0.8, 1.25]})
+    return tmp_path / "run"
+
+
+def state(folder: Path, name: str, bound: Mapping[str, object]) -> None:
+    content = {**LEAST, **TWICE, "claim": name, "holds_if": bound}
+    (folder / "statements" / f"{name}.yaml").write_text(yaml.safe_dump(content))
+
+
+def run(folder: Path, bench: Bench, names: Sequence[str] = ("C12", "C13"), rounds: int = 8) -> dict[str, str]:
+    """The word for each claim."""
+    every = reading.claims(folder.parent / "statements", folder.parent / "experiments")
+    chosen = [every[name] for name in names]
+    if not folder.exists():
+        registered.register(folder, chosen, [judged.FLOOR])
+        running.find_missing(folder, chosen, bench, Programs(), in_cluster=False)
+    notes = Notes()
+    running.run(folder, chosen, bench=bench, notes=notes, programs=Programs(), rounds=rounds)
+    return notes.words
+
+
+def test_rounds_end_when_every_claim_is_decided(folder: Path) -> None:
+    bench = Bench(hare=3.0)
+    assert run(folder, bench) == {"C12": "holds", "C13": "does not hold"}
+    assert {name for name in bench.measured if "hare" in name} == {f"hare-10-{number}" for number in (1, 2, 3)}
+
+
+def test_a_claim_that_is_open_has_more_rounds_to_the_last_look(folder: Path) -> None:
+    bench = Bench(noise=0.2, hare=2.0)
+    assert run(folder, bench, ["C12"]) == {"C12": "not distinguishable"}
+    assert "hare-10-8" in bench.measured
+
+
+def test_a_run_goes_on_where_it_stopped(folder: Path) -> None:
+    run(folder, Bench(hare=3.0), rounds=2)
+    bench = Bench(hare=3.0)
+    assert run(folder, bench)["C12"] == "holds"
+    assert {name for name in bench.measured if "hare" in name} == {"hare-10-3"}
+
+
+def test_verdicts_are_derived_from_the_trials_alone(folder: Path) -> None:
+    words = run(folder, Bench(hare=3.0))
+    assert {each.claim.claim: each.verdict.word for each in judged.read(folder).judged} == words
+
+
+def test_swapped_arms_turn_the_verdict_round(folder: Path) -> None:
+    run(folder, Bench(hare=3.0))
+    trials = folder / "runs" / "race" / "trials"
+    for path in sorted(trials.glob("hare-*.json")):
+        other = trials / path.name.replace("hare", "tortoise")
+        hare, tortoise = json.loads(path.read_text()), json.loads(other.read_text())
+        path.write_text(json.dumps(tortoise | {"arm": "hare"}))
+        other.write_text(json.dumps(hare | {"arm": "tortoise"}))
+    assert {each.claim.claim: each.verdict.word for each in judged.read(folder).judged} == {
+        "C12": "does not hold",
+        "C13": "does not hold",
+    }
+
+
+def test_a_claim_whose_trials_are_void_says_why(folder: Path) -> None:
+    bench = Bench(hare=3.0)
+    bench.void = {1, 2, 4}
+    run(folder, bench, ["C12"], rounds=3)
+    (found,) = judged.read(folder).judged
+    assert found.verdict.word == "void"
+    assert found.verdict.why == "too few rounds have a figure: other processes took 40 %"
+
+
+def test_a_machine_on_which_a_model_differs_from_itself_decides_nothing_close(folder: Path) -> None:
+    """The pair differs by 60 %, which is more than half of the way to 2."""
+    bench = Bench(hare=3.0, second=1.6)
+    run(folder, bench, ["C12"])
+    (found,) = judged.read(folder).judged
+    assert found.verdict.word == "void"
+    assert found.verdict.why.startswith("one model beside itself differed by up to ")
+
+
+def test_what_cannot_be_had_is_not_here_and_is_not_measured(folder: Path) -> None:
+    bench = Bench(tortoise=0.0)
+    assert run(folder, bench, ["C12"]) == {"C12": "not here"}
+    assert not any("tortoise" in name for name in bench.measured)
+    (found,) = judged.read(folder).judged
+    assert found.verdict.why == "there is no tortoise"
+
+
+def test_a_claim_that_was_edited_since_is_named(folder: Path) -> None:
+    run(folder, Bench(hare=3.0), ["C12"])
+    kept = registered.read(folder)
+    assert registered.edited(folder, kept) == []
+    state(folder.parent, "C12", {"at_least": 1.5})
+    (problem,) = registered.edited(folder, kept)
+    assert problem.startswith(f"{folder.parent}/statements/C12.yaml: the claim or its experiment was edited")
+
+
+def test_an_edited_claim_does_not_change_what_an_earlier_run_says(folder: Path) -> None:
+    run(folder, Bench(hare=3.0), ["C12"])
+    state(folder.parent, "C12", {"at_least": 10})
+    (found,) = judged.read(folder).judged
+    assert found.verdict.word == "holds"
