@@ -10,6 +10,7 @@ from rich.text import Text
 from tools import junit
 from tools.claims import words
 from tools.claims.claim import Claim
+from tools.claims.compared import Compared
 from tools.claims.decision import Verdict
 from tools.claims.judged import Claims, Judged
 from tools.units import rest
@@ -41,6 +42,15 @@ def show(console: Console, found: Claims) -> None:
 
 def _columns(texts: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(f"{text:{width}}" for text, width in zip(texts, widths, strict=True)).rstrip()
+
+
+def show_compared(console: Console, rows: Sequence[Compared]) -> bool:
+    """How verdicts differ from those of the baseline; whether one is lost."""
+    different = [row for row in rows if row.what != "held"]
+    console.print(f"\n{len(rows) - len(different)} of {len(rows)} verdicts are those of the baseline.")
+    for row in different:
+        console.print(f"{row.claim:5}  {row.what}: {row.old or 'none'}, now {row.new or 'none'}", markup=False)
+    return any(row.lost for row in rows)
 
 
 def show_list(console: Console, every: Mapping[str, Claim], last: Mapping[str, tuple[Judged, str]]) -> None:

@@ -11,6 +11,7 @@ from rich.console import Console
 from tools import bundle, junit
 from tools.claims import judged, reading, registered, running, table
 from tools.claims.chosen import choose
+from tools.claims.compared import compare
 from tools.claims.decision import FEWEST, LOOKS
 from tools.claims.progress import ClaimsProgress
 from tools.commands.ending import to_its_end
@@ -21,7 +22,7 @@ from tools.local import Pinning, Programs
 from tools.lock import locked
 from tools.progress import Progress
 from tools.results import write_whole
-from tools.status import INTERRUPTED, PlainError
+from tools.status import FAILED, INTERRUPTED, PlainError
 from tools.venue import ThisMachine, Venue
 from tools.wanted import Wanted
 
@@ -30,8 +31,9 @@ CORE_ROUNDS = 5
 
 
 def execute(args: argparse.Namespace, console: Console, programs: Programs) -> int:
-    """Status 130 where a signal came."""
+    """Status 1 where a verdict of the baseline is lost, 130 where a signal came."""
     every = reading.claims()
+    baseline = judged.read(args.baseline) if args.baseline is not None else None
     results: Path = args.results or Path("results")
     if args.list:
         table.show_list(console, every, judged.latest(results))
@@ -62,7 +64,9 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
         table.show(console, found)
         if args.junit is not None:
             junit.write(args.junit, "claims", table.cases(found))
-    return INTERRUPTED if interrupted else 0
+    if interrupted:
+        return INTERRUPTED
+    return FAILED if baseline is not None and table.show_compared(console, compare(baseline, found)) else 0
 
 
 def _venue(programs: Programs, *, despite_noise: bool) -> Venue:
