@@ -133,7 +133,7 @@ def _add_claims(commands: Any) -> None:
     claiming.add_argument("--results", type=Path, metavar="DIR", help="where to keep it (results)")
     claiming.add_argument("--resume", type=Path, metavar="DIR", help="go on with an interrupted run")
     claiming.add_argument(
-        "--baseline", type=Path, metavar="DIR", help="exit with 1 where a verdict of that run is lost"
+        "--baseline", type=Path, metavar="DIR", help="exit with 1 where it had a verdict that is lost"
     )
     claiming.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML for the CI system")
     claiming.add_argument("--despite-noise", action="store_true", help="use trials that a busy machine makes void too")
