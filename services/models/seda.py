@@ -89,6 +89,7 @@ def serve(service: Service) -> None:
         settings.set("batch", 1 if name == "compute" else BATCH)
         settings.set("workers", {"compute": service.config.pool_threads, "call": CALLS_OUT}.get(name, 1))
         settings.keep(*useless, *(("workers",) if name == "admit" and not in_threads else ()))
+    rows["admit"].settings.set("target_p90_ms", service.config.target_p90_ms)
     (serve_in_threads if in_threads else serve_in_processes)(service, listener)
 
 

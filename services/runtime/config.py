@@ -158,6 +158,12 @@ class Config:
     )
     balance: str = _choice("who deals connections to the processes", multi_reactor=BALANCES)
     style: str = _choice("how the handler keeps its state while it waits", reactor=CALLBACK_STYLES)
+    target_p90_ms: int = _option(
+        0,
+        Whole(0, 60_000),
+        "milliseconds in which nine of ten calls are to be answered, or else fewer are admitted; 0: all are admitted",
+        models=("seda",),
+    )
     stages_in: str = _choice("what each stage has of its own", seda=("processes", "threads"))
     loop: str = _choice("the event loop", coroutines=("asyncio", "uvloop"))
     conflicts: str | None = _option(

@@ -338,6 +338,12 @@ def test_calls_are_shed_as_long_as_they_take_longer_than_the_target(form: str) -
 
 
 @in_both_forms
+def test_a_target_for_the_p90_may_be_set_at_the_start(form: str) -> None:
+    with seda(form, "--target-p90-ms", "50") as (service, _):
+        service.wait_until(lambda reply: stage(reply, "admit").settings.target_p90_ms == 50, "it is not set")
+
+
+@in_both_forms
 def test_a_batch_is_as_small_as_it_may_be_once_it_is_told_to(form: str) -> None:
     with seda(form) as (service, client):
         assert told(service, "compute", "most_batch=32") == 0
