@@ -51,10 +51,14 @@ def _cpu_per_call_ns(trial: Trial) -> float | None:
     return measures.per_call(trial, "cpu_user_ns", "cpu_system_ns")
 
 
-def _answered_p99_ns(trial: Trial) -> float | None:
+def _of_answered(percentile: str) -> Callable[[Trial], float | None]:
     """Of the calls answered OK alone; `latency_p99_ns` has those that were not as the slowest."""
-    found: float | None = trial.result["latency_ns"]["p99"]
-    return found
+
+    def read(trial: Trial) -> float | None:
+        found: float | None = trial.result["latency_ns"][percentile]
+        return found
+
+    return read
 
 
 MEASURES = {
@@ -64,7 +68,8 @@ MEASURES = {
     "latency_p90_ns": Measure(lambda trial: measures.latency(trial, "p90"), duration),
     "latency_p99_ns": Measure(lambda trial: measures.latency(trial, "p99"), duration),
     "longest_wait_ns": Measure(measures.longest_wait_ns, duration),
-    "answered_p99_ns": Measure(_answered_p99_ns, duration),
+    "answered_p90_ns": Measure(_of_answered("p90"), duration),
+    "answered_p99_ns": Measure(_of_answered("p99"), duration),
     "cpu_per_call_ns": Measure(_cpu_per_call_ns, duration),
     "cpus_used": Measure(measures.cpus_used, _with("CPUs")),
     "switches_per_call": Measure(
