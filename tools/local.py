@@ -5,6 +5,7 @@ Must not know what is measured, nor import what it starts: processes take flags,
 """
 
 import errno
+import json
 import os
 import queue
 import resource
@@ -20,7 +21,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from tools.status import PlainError
 
@@ -59,6 +60,7 @@ class Programs:
     merge: Sequence[str] = (sys.executable, "-m", "services.driver.merge")
     order: Sequence[str] = (sys.executable, "-m", "services.driver.order")
     costs: Sequence[str] = (sys.executable, "-m", "services.workload.costs")
+    trust: Sequence[str] = (sys.executable, "-m", "services.workload.trust")
     null_server: Sequence[str] = (sys.executable, "-m", "tools.calibrate.null_server")
 
     def models(self) -> dict[str, str]:
@@ -273,6 +275,16 @@ def started(
         if process is not None:
             with _undisturbed():
                 process.stop()
+
+
+def json_of(name: str, command: Sequence[str], timeout_s: float) -> Any:
+    """Lets it run to its end; what it has printed, as JSON. Raises LocalError."""
+    with started(name, command) as process:
+        lines = process.finish(timeout_s)
+    try:
+        return json.loads("\n".join(lines))
+    except json.JSONDecodeError as error:
+        raise LocalError(f"{name} said what is no JSON: {error}") from error
 
 
 @contextmanager

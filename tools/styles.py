@@ -1,13 +1,12 @@
 """What each style of a handler costs, as tables. The figures are the styles' own; here they only become readable."""
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from tools.local import LocalError, Programs, started
+from tools.local import Programs, json_of
 from tools.units import duration, size
 
 MEASURING_TIMEOUT_S = 120.0
@@ -37,12 +36,7 @@ _WAITING: Sequence[Column] = (
 
 def measure(programs: Programs, *parts: str) -> Costs:
     """Has these parts measured, `code` or `stacks`, which takes some seconds; all without one. Raises LocalError."""
-    with started("styles", [*programs.costs, *parts]) as process:
-        lines = process.finish(MEASURING_TIMEOUT_S)
-    try:
-        costs: Costs = json.loads("\n".join(lines))
-    except json.JSONDecodeError as error:
-        raise LocalError(f"styles said what is no JSON: {error}") from error
+    costs: Costs = json_of("styles", [*programs.costs, *parts], MEASURING_TIMEOUT_S)
     return costs
 
 

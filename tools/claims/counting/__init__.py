@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tools.claims.counting import rates, stages, structure, styles, toggles
+from tools.claims.counting import orders, rates, stages, structure, styles, toggles, trust
 from tools.local import Programs
 
 
@@ -32,6 +32,10 @@ COUNTINGS: dict[str, Counting] = {
     "toggles": Counting("What becomes of calls while stages are switched?", toggles.count, rounds=False, cost_s=14),
     "structure": Counting(
         "What is each model made of, and do all answer alike?", structure.count, rounds=False, cost_s=30
+    ),
+    "orders": Counting("In how many orders do the same calls end?", orders.count, rounds=True, cost_s=8),
+    "trust": Counting(
+        "What becomes of a call if what it waits for breaks its word?", trust.count, rounds=False, cost_s=1
     ),
     "rates": Counting("Does a stage keep to the rate that it is given, alone?", rates.count, rounds=True, cost_s=45),
     "stages": Counting("What does one stage more cost a call?", stages.count, rounds=True, cost_s=30),
