@@ -89,6 +89,7 @@ def _parser() -> _Parser:
     form.add_argument("--csv", type=Path, metavar="DIR", help="trials.csv and slices.csv")
     form.add_argument("--hlog", type=Path, metavar="DIR", help="HdrHistogram logs, one for each arm and point")
     form.add_argument("--junit", type=Path, metavar="FILE", help="JUnit XML, a testcase for each trial")
+    form.add_argument("--verdicts", type=Path, metavar="FILE", help="of claims: all their values as one JSON file")
     form.add_argument("--prometheus", type=Path, metavar="FILE", help="OpenMetrics text")
     kept = commands.add_parser("results", help="results that are kept in a cluster: list or pull them", **_EXACT)
     doing = kept.add_subparsers(dest="doing", required=True, metavar="list|pull")

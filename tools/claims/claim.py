@@ -30,6 +30,11 @@ class Operand(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     per: str = ""
     """Of `events`: the measure that counts the cases."""
 
+    @property
+    def cases(self) -> "Operand":
+        """The cases that `per` counts."""
+        return Operand(arm=self.arm, measure=self.per, of=self.of, at=self.at)
+
 
 Term = Union[str, Operand]  # noqa: UP007  (a name in quotes is no operand of |)
 """As it is written: a text is the name of an arm."""

@@ -9,8 +9,9 @@ from tools.claims import evidence, reading, registered
 from tools.claims.claim import Claim, Statistic
 from tools.claims.counting import COUNTINGS
 from tools.claims.decision import Interval, Verdict, decide, interval
-from tools.claims.evidence import Evidence, Trials
+from tools.claims.evidence import Evidence
 from tools.claims.registered import Registered, Run
+from tools.claims.sample import Source
 from tools.results import read_json
 
 RUNS, COUNTS, MISSING = "runs", "counts", "missing.json"
@@ -25,7 +26,7 @@ class Judged:
 
     claim: Claim
     registered: Registered
-    source: Evidence
+    source: Source
     verdict: Verdict
 
 
@@ -63,7 +64,7 @@ def source(folder: Path, name: str) -> Evidence:
     return evidence.of_trials(folder / RUNS / name)
 
 
-def judge(claim: Claim, found: Evidence, floor: Interval | None, missing: str = "") -> Verdict:
+def judge(claim: Claim, found: Source, floor: Interval | None, missing: str = "") -> Verdict:
     """The verdict of one claim. `missing` is what the machine lacks for it."""
     if missing:
         return Verdict("not here", why=missing)
@@ -71,14 +72,14 @@ def judge(claim: Claim, found: Evidence, floor: Interval | None, missing: str = 
     arms = [leaf.arm for clause in claim.clauses for leaf in clause.statistic.leaves]
     if verdict.word == "void" and (why := found.void(arms)):
         return replace(verdict, why=f"{verdict.why}: {why}")
-    if verdict.word in ("holds", "does not hold") and (why := _too_coarse(claim, found, floor)):
+    if verdict.word in ("holds", "does not hold") and (why := _too_coarse(claim, floor)):
         return Verdict("void", verdict.figures, verdict.rounds, why=why)
     return verdict
 
 
-def _too_coarse(claim: Claim, found: Evidence, floor: Interval | None) -> str:
+def _too_coarse(claim: Claim, floor: Interval | None) -> str:
     """Where a model differs from itself by more than half of the distance between 1 and the claim."""
-    if floor is None or not isinstance(found, Trials) or claim.statistic.form != "ratio":
+    if floor is None or claim.experiment in COUNTINGS or claim.statistic.form != "ratio":
         return ""
     bounds = [end for end in (claim.holds_if.at_least, claim.holds_if.at_most) if end is not None and end > 0]
     apart = max(abs(log(floor.low)), abs(log(floor.high))) if floor.low > 0 else inf

@@ -31,6 +31,9 @@ class Source(Protocol):
     def along(self, operand: Operand, number: int) -> Sequence[tuple[float, Reading]] | None:
         """Its value at each place of the axis `over`; None where one is not known."""
 
+    def void(self, arms: Sequence[str]) -> str:
+        """Why trials of those arms are void, each reason once; empty where none is."""
+
 
 def sample(statistic: Statistic, source: Source, number: int) -> Reading | None:
     """The figure of that round; None where an operand has no value, or two bounds point to no side."""
@@ -51,7 +54,7 @@ def counts(statistic: Statistic, source: Source, number: int) -> tuple[int, int]
     """Events and cases of that round."""
     (operand,) = statistic.operands
     events = source.reading(operand, number)
-    cases = source.reading(Operand(arm=operand.arm, measure=operand.per, of=operand.of, at=operand.at), number)
+    cases = source.reading(operand.cases, number)
     return None if events is None or cases is None else (round(events.value), round(cases.value))
 
 

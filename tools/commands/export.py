@@ -13,6 +13,13 @@ from tools.status import PlainError
 
 def execute(args: argparse.Namespace, console: Console, _programs: Programs) -> int:
     """Prints what was written where."""
+    if args.verdicts:
+        from tools.claims import judged, published  # noqa: PLC0415  (scipy)
+
+        claims = judged.read(args.folder)
+        published.write(args.verdicts, claims)
+        console.print(f"{len(claims.judged)} claims: {args.verdicts}", markup=False, soft_wrap=True)
+        return 0
     found = closed.read(args.folder)
     path: Path = args.csv or args.hlog or args.junit or args.prometheus
     if args.folder.resolve() in (path.resolve(), *path.resolve().parents):

@@ -45,6 +45,9 @@ class Values:
         value = values[number - 1] if number <= len(values) else None
         return None if value is None else Reading(value, self.bounds.get(operand.arm, 0))
 
+    def void(self, _arms: Sequence[str]) -> str:
+        return ""
+
     def along(self, operand: Operand, number: int) -> Sequence[tuple[float, Reading]] | None:
         slope = self.reading(operand, number)
         return None if slope is None else [(place, Reading(7 + place * slope.value)) for place in (0, 10, 20)]

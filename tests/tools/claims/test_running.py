@@ -11,7 +11,7 @@ import yaml
 
 from tests.tools import driven
 from tests.tools.claims.made import LEAST
-from tools.claims import judged, reading, registered, running
+from tools.claims import judged, published, reading, registered, running
 from tools.claims.claim import Claim
 from tools.claims.decision import Verdict
 from tools.experiment import Experiment
@@ -123,6 +123,15 @@ def test_a_run_goes_on_where_it_stopped(folder: Path) -> None:
 def test_verdicts_are_derived_from_the_trials_alone(folder: Path) -> None:
     words = run(folder, Bench(hare=3.0))
     assert {each.claim.claim: each.verdict.word for each in judged.read(folder).judged} == words
+
+
+def test_a_run_that_is_published_has_the_same_verdicts(folder: Path, tmp_path: Path) -> None:
+    words = run(folder, Bench(hare=3.0))
+    published.write(tmp_path / "claims.json", judged.read(folder))
+    assert '"holds"' not in (tmp_path / "claims.json").read_text().replace('"verdict": "holds"', "")
+    _, claims = published.read(tmp_path / "claims.json")
+    assert {each.claim.claim: each.verdict.word for each in claims.judged} == words
+    assert claims.judged[0].verdict.figures == judged.read(folder).judged[0].verdict.figures
 
 
 def test_swapped_arms_turn_the_verdict_round(folder: Path) -> None:

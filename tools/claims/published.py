@@ -1,0 +1,131 @@
+"""A run of claims as one file that can be committed: the values of every operand, and no verdict.
+
+Who reads it derives the verdicts again, by the rule and the claims as they were. Must not know how anything is shown.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from tools.claims import judged, registered
+from tools.claims.claim import Claim, Operand
+from tools.claims.decision import Interval
+from tools.claims.judged import Claims, Judged
+from tools.claims.registered import Registered, Run
+from tools.claims.sample import Reading
+from tools.results import BadResultsError, read_json, write_whole
+
+VERSION = 1
+PATH = Path(__file__).parent.parent.parent / "docs" / "claims.json"
+"""The run that the README shows."""
+
+Place = tuple[float, Reading]
+
+
+class Kept(Struct, frozen=True, kw_only=True):
+    """A claim with its values, as a Source has them."""
+
+    claim: Claim
+    registered: Registered
+    rounds: int
+    missing: str
+    """What was not here; empty where all was."""
+    reasons: str
+    """Why trials are void."""
+    readings: Mapping[str, tuple[Reading | None, ...]]
+    """Operand -> its value in each round."""
+    places: Mapping[str, tuple[tuple[Place, ...] | None, ...]]
+    """Operand with `over` -> its values along the axis in each round."""
+
+    def reading(self, operand: Operand, number: int) -> Reading | None:
+        """As Source has it."""
+        return self.readings[_key(operand)][number - 1]
+
+    def along(self, operand: Operand, number: int) -> Sequence[Place] | None:
+        """As Source has it."""
+        return self.places[_key(operand)][number - 1]
+
+    def void(self, _arms: Sequence[str]) -> str:
+        """As Evidence has it."""
+        return self.reasons
+
+
+class Published(Struct, frozen=True, kw_only=True):
+    """The whole run."""
+
+    version: int
+    began: str
+    """ISO 8601, UTC."""
+    environment: Mapping[str, Any]
+    """As environment.json of one of its experiments."""
+    floor: Interval | None
+    claims: tuple[Kept, ...]
+
+
+def write(path: Path, found: Claims) -> None:
+    """Raises BadResultsError."""
+    environments = sorted((found.folder / judged.RUNS).glob("*/environment.json"))
+    content = Published(
+        version=VERSION,
+        began=found.run.began,
+        environment=read_json(environments[0]) if environments else {},
+        floor=found.floor,
+        claims=tuple(_kept(each) for each in found.judged),
+    )
+    write_whole(path, msgspec.json.format(msgspec.json.encode(content), indent=1).decode() + "\n")
+
+
+def read(path: Path = PATH) -> tuple[Published, Claims]:
+    """The file, and its claims with their verdicts derived anew. Raises BadResultsError."""
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=Published)
+    except OSError as error:
+        raise BadResultsError(f"{path}: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise BadResultsError(f"{path}: {error}") from error
+    judgements = tuple(
+        Judged(each.claim, each.registered, each, judged.judge(each.claim, each, found.floor, each.missing))
+        for each in found.claims
+    )
+    claims = {each.claim.claim: each.registered for each in found.claims}
+    run = Run(version=registered.VERSION, began=found.began, claims=claims)
+    return found, Claims(path, run, judgements, found.floor)
+
+
+def _kept(each: Judged) -> Kept:
+    source, readings, places = each.source, {}, {}
+    numbers = range(1, source.rounds + 1)
+    for operand in _operands(each.claim):
+        if operand.over:
+            along = [source.along(operand, number) for number in numbers]
+            places[_key(operand)] = tuple(None if one is None else tuple(one) for one in along)
+        else:
+            readings[_key(operand)] = tuple(source.reading(operand, number) for number in numbers)
+    arms = [leaf.arm for clause in each.claim.clauses for leaf in clause.statistic.leaves]
+    return Kept(
+        claim=each.claim,
+        registered=each.registered,
+        rounds=source.rounds,
+        missing=each.verdict.why if each.verdict.word == "not here" else "",
+        reasons=source.void(arms),
+        readings=readings,
+        places=places,
+    )
+
+
+def _operands(claim: Claim) -> Sequence[Operand]:
+    """Each that has a value of its own, the cases of events among them."""
+    found = []
+    for clause in claim.clauses:
+        for leaf in clause.statistic.leaves:
+            found.append(leaf)
+            if leaf.per:
+                found.append(leaf.cases)
+    return found
+
+
+def _key(operand: Operand) -> str:
+    return msgspec.json.encode(operand, order="sorted").decode()
