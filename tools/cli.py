@@ -83,14 +83,7 @@ def _parser() -> _Parser:
     verifying = commands.add_parser("verify", help="check every file and number of a results folder", **_EXACT)
     verifying.add_argument("folder", type=Path, metavar="DIR", help="as results/default-20260131T120000Z")
     _add_compare(commands)
-    exporting = commands.add_parser("export", help="write results for other tools", **_EXACT)
-    exporting.add_argument("folder", type=Path, metavar="RESULT", help="as results/default-20260131T120000Z")
-    form = exporting.add_mutually_exclusive_group(required=True)
-    form.add_argument("--csv", type=Path, metavar="DIR", help="trials.csv and slices.csv")
-    form.add_argument("--hlog", type=Path, metavar="DIR", help="HdrHistogram logs, one for each arm and point")
-    form.add_argument("--junit", type=Path, metavar="FILE", help="JUnit XML, a testcase for each trial")
-    form.add_argument("--verdicts", type=Path, metavar="FILE", help="of claims: all their values as one JSON file")
-    form.add_argument("--prometheus", type=Path, metavar="FILE", help="OpenMetrics text")
+    _add_export(commands)
     kept = commands.add_parser("results", help="results that are kept in a cluster: list or pull them", **_EXACT)
     doing = kept.add_subparsers(dest="doing", required=True, metavar="list|pull")
     _of_release(doing.add_parser("list", help="the runs there are", **_EXACT))
@@ -150,6 +143,17 @@ def _add_compare(commands: Any) -> None:
     comparing.add_argument("--baseline", type=Path, metavar="FILE", help="exit with 1 where RESULT is worse than this")
     comparing.add_argument("--tolerance", type=_tolerance, metavar="5%", help="by how much it may be worse (0%%)")
     comparing.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML for the CI system")
+
+
+def _add_export(commands: Any) -> None:
+    exporting = commands.add_parser("export", help="write results for other tools", **_EXACT)
+    exporting.add_argument("folder", type=Path, metavar="RESULT", help="as results/default-20260131T120000Z")
+    form = exporting.add_mutually_exclusive_group(required=True)
+    form.add_argument("--csv", type=Path, metavar="DIR", help="trials.csv and slices.csv")
+    form.add_argument("--hlog", type=Path, metavar="DIR", help="HdrHistogram logs, one for each arm and point")
+    form.add_argument("--junit", type=Path, metavar="FILE", help="JUnit XML, a testcase for each trial")
+    form.add_argument("--verdicts", type=Path, metavar="FILE", help="of claims: all their values as one JSON file")
+    form.add_argument("--prometheus", type=Path, metavar="FILE", help="OpenMetrics text")
 
 
 def _of_this_machine(commands: Any) -> None:
