@@ -1,15 +1,20 @@
 """A claim of the source as data: what it says, what is measured, and what decides it. Must not know any figure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Annotated, Literal, Union
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 Id = Annotated[str, Meta(pattern=r"^[CT][1-9][0-9]?[a-z]?$")]
 Text = Annotated[str, Meta(min_length=1)]
 Word = Literal["holds", "does not hold", "not distinguishable", "void", "not here"]
 """Of a verdict."""
+
+
+Form = Literal["ratio", "difference", "greatest", "least"]
+FORMS: tuple[Form, ...] = ("ratio", "difference", "greatest", "least")
+"""Of an operand that is made of others."""
 
 
 class Operand(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -19,6 +24,12 @@ class Operand(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of the experiment; in a counting the path of a number, as `styles.coroutine.bytes`."""
     ratio: tuple["Term", "Term"] | None = None
     """Instead of an arm: the first of two divided by the second."""
+    difference: tuple["Term", "Term"] | None = None
+    """The same: the first of two less the second."""
+    greatest: Annotated[tuple["Term", ...], Meta(min_length=1)] | None = None
+    """The same: the greatest of some."""
+    least: Annotated[tuple["Term", ...], Meta(min_length=1)] | None = None
+    """The same: the least of some."""
     measure: str = ""
     """A name in tools/claims/measures.py."""
     of: str = ""
@@ -34,6 +45,22 @@ class Operand(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def cases(self) -> "Operand":
         """The cases that `per` counts."""
         return Operand(arm=self.arm, measure=self.per, of=self.of, at=self.at)
+
+    @property
+    def forms(self) -> tuple[Form, ...]:
+        """Which are set; one is in a valid claim, and none beside an arm."""
+        return tuple(form for form in FORMS if getattr(self, form) is not None)
+
+    @property
+    def parts(self) -> tuple["Operand", ...]:
+        """What it is made of; none of an arm."""
+        terms: Sequence[Term] = getattr(self, self.forms[0]) if self.forms else ()
+        return tuple(Operand(arm=term) if isinstance(term, str) else term for term in terms)
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether its value has no unit."""
+        return self.forms == ("ratio",) or any(part.is_ratio for part in self.parts)
 
 
 Term = Union[str, Operand]  # noqa: UP007  (a name in quotes is no operand of |)
@@ -76,9 +103,10 @@ class Statistic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def _whole(self, term: Term) -> Operand:
         operand = Operand(arm=term) if isinstance(term, str) else term
-        return Operand(
-            arm=operand.arm,
-            ratio=operand.ratio and (self._whole(operand.ratio[0]), self._whole(operand.ratio[1])),
+        made_of = {form: tuple(map(self._whole, operand.parts)) for form in operand.forms}
+        return structs.replace(
+            operand,
+            **made_of,
             measure=operand.measure or self.measure,
             of=operand.of or self.of,
             at={**self.at, **operand.at},
@@ -88,12 +116,10 @@ class Statistic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def _leaves(operand: Operand) -> Iterator[Operand]:
-    if operand.ratio is None:
+    if not operand.parts:
         yield operand
-        return
-    for each in operand.ratio:
-        assert isinstance(each, Operand)  # `_whole` has made it one
-        yield from _leaves(each)
+    for part in operand.parts:
+        yield from _leaves(part)
 
 
 class Bound(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

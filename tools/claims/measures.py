@@ -1,7 +1,10 @@
 """What a claim can ask of a trial, by name: a figure, its unit, and how it is written."""
 
-from collections.abc import Callable
+import statistics
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tools import measures
 from tools.measures import Latency
@@ -61,6 +64,44 @@ def _of_answered(percentile: str) -> Callable[[Trial], float | None]:
     return read
 
 
+def _aborted(trial: Trial) -> int:
+    """Calls that were aborted because a lock was not free in time."""
+    aborted: int = trial.result["calls"]["by_status"].get("ABORTED", 0)
+    return aborted
+
+
+def _updates(trial: Trial) -> int:
+    """Updates of accounts by the calls that `lost_updates` counts: two for each transfer of a call answered OK."""
+    plan, kinds = trial.result["plan"], trial.result.get("kinds") or {}
+    if not kinds:
+        answered: int = trial.result["got"]["answered"] if trial.counted is None else trial.counted
+        return 2 * _transfers(plan) * answered
+    answers: dict[str, int] = {name: kind["calls"]["ok"] for name, kind in kinds.items()}
+    return 2 * sum(_transfers(plan["mix"][name]) * number_of for name, number_of in answers.items())
+
+
+def _transfers(plan: Mapping[str, Any]) -> int:
+    return sum("transfer" in step for step in plan.get("steps", ()))
+
+
+def _first_answer_p50_ns(trial: Trial) -> float | None:
+    """From the opening of a new connection to its first answer, without the time in which no call was due."""
+    times = trial.result.get("first_answer_ns") or {}
+    return times.get("p50")
+
+
+def _worker_share_cov(trial: Trial) -> float | None:
+    """Coefficient of variation of the answers over the processes that gave one, from a sample of the replies.
+
+    0 where all gave the same; None where there is one process.
+    """
+    answers: Counter[str] = Counter()
+    for server, number_of in trial.result["served_by"].items():
+        host, process, _ = server.split("/", 2)
+        answers[f"{host}/{process}"] += number_of
+    return statistics.pstdev(answers.values()) / statistics.fmean(answers.values()) if len(answers) > 1 else None
+
+
 MEASURES = {
     "rate_rps": Measure(measures.rate_rps, _with("calls/s")),
     "goodput_rps": Measure(measures.goodput_rps, _with("calls/s")),
@@ -85,6 +126,10 @@ MEASURES = {
     "lost_updates": Measure(measures.lost_updates, number),
     "aborted_transfers": Measure(lambda trial: trial.after.aborted_transfers - trial.before.aborted_transfers, number),
     "rejected_calls": Measure(lambda trial: sum(trial.result["calls"]["by_status"].values()), number),
+    "aborted_calls": Measure(_aborted, number),
+    "updates": Measure(_updates, number),
+    "first_answer_p50_ns": Measure(_first_answer_p50_ns, duration),
+    "worker_share_cov": Measure(_worker_share_cov, number),
     "calls_planned": Measure(_planned, number),
     "calls_ok": Measure(_ok, number),
 }

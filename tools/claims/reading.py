@@ -12,7 +12,7 @@ import yaml
 
 from tools import experiment, strict_yaml
 from tools.claims import counting
-from tools.claims.claim import Bound, Claim, Operand, Statistic
+from tools.claims.claim import FORMS, Bound, Claim, Operand, Statistic
 from tools.claims.measures import MEASURES
 from tools.experiment import AXES, BadExperimentError, Experiment
 from tools.status import PlainError
@@ -113,8 +113,10 @@ def _check_statistic(statistic: Statistic, source: Experiment | None, key: str) 
 
 
 def _check_form(operand: Operand, key: str) -> None:
-    if bool(operand.arm) == bool(operand.ratio):
-        raise _WrongError(f"an operand is either an arm or a ratio - at `{key}`")
+    if len(operand.forms) + bool(operand.arm) != 1:
+        raise _WrongError(f"an operand is either an arm or one of {', '.join(FORMS)} - at `{key}`")
+    for part in operand.parts:
+        _check_form(part, key)
 
 
 def _check_operand(operand: Operand, source: Experiment, key: str) -> None:

@@ -37,17 +37,8 @@ class Source(Protocol):
 
 def sample(statistic: Statistic, source: Source, number: int) -> Reading | None:
     """The figure of that round; None where an operand has no value, or two bounds point to no side."""
-    found = [_value(operand, source, number) for operand in statistic.operands]
-    if any(each is None for each in found):
-        return None
-    known = [each for each in found if each is not None]
-    if statistic.form == "ratio":
-        return _divided(*known)
-    if statistic.form == "difference":
-        first, second = known
-        bound = _side(first.bound, -second.bound)
-        return None if bound is None else Reading(first.value - second.value, bound)
-    return known[0]
+    found = _values(statistic.operands, source, number)
+    return None if found is None else _combined(statistic.form, found)
 
 
 def counts(statistic: Statistic, source: Source, number: int) -> tuple[int, int] | None:
@@ -59,9 +50,9 @@ def counts(statistic: Statistic, source: Source, number: int) -> tuple[int, int]
 
 
 def _value(operand: Operand, source: Source, number: int) -> Reading | None:
-    if operand.ratio is not None:
-        first, second = (_value(each, source, number) for each in operand.ratio if isinstance(each, Operand))
-        return None if first is None or second is None else _divided(first, second)
+    if operand.forms:
+        found = _values(operand.parts, source, number)
+        return None if found is None else _combined(operand.forms[0], found)
     if not operand.over:
         return source.reading(operand, number)
     along = source.along(operand, number)
@@ -71,13 +62,28 @@ def _value(operand: Operand, source: Source, number: int) -> Reading | None:
     return Reading(float(slope))
 
 
-def _divided(first: Reading, second: Reading) -> Reading | None:
-    bound = _side(first.bound, -second.bound)
-    if bound is None or second.value == 0:
+def _values(operands: Sequence[Operand], source: Source, number: int) -> list[Reading] | None:
+    """None where one is not known."""
+    found = [_value(each, source, number) for each in operands]
+    known = [each for each in found if each is not None]
+    return known if len(known) == len(found) else None
+
+
+def _combined(form: str, of: Sequence[Reading]) -> Reading | None:
+    """None where two bounds point to no side, or a divisor is 0."""
+    if form in ("value", "events"):
+        return of[0]
+    values = [each.value for each in of]
+    if form in ("greatest", "least"):
+        bound = _side(*(each.bound for each in of))
+        return None if bound is None else Reading(max(values) if form == "greatest" else min(values), bound)
+    bound = _side(of[0].bound, -of[1].bound)
+    if bound is None or (form == "ratio" and values[1] == 0):
         return None
-    return Reading(first.value / second.value, bound)
+    return Reading(values[0] / values[1] if form == "ratio" else values[0] - values[1], bound)
 
 
-def _side(first: int, second: int) -> int | None:
-    """Of two bounds that work together; None where they contradict."""
-    return None if first * second < 0 else first or second
+def _side(*bounds: int) -> int | None:
+    """Of bounds that work together; None where two contradict."""
+    sides = {bound for bound in bounds if bound}
+    return None if len(sides) > 1 else sides.pop() if sides else 0

@@ -27,7 +27,7 @@ def text(statistic: Statistic, value: float) -> str:
     operand = statistic.operands[0]
     if statistic.form == "events":
         return f"{number(100_000 * value)} in 100,000"
-    if operand.ratio is not None:
+    if operand.is_ratio:
         return f"{number(value)}x"
     if operand.measure not in MEASURES:
         return number(value)

@@ -50,6 +50,17 @@ def test_a_claim_is_read(folder: Path) -> None:
         ({"ratio": ["loop", "pool"]}, {}, "at $.statistic: the experiment has no arm pool; it has loop, threads"),
         ({"of": "guilty"}, {}, "at $.statistic.of: arm loop has no calls of kind guilty"),
         ({"value": "loop"}, {}, "at $.statistic: exactly one of value, ratio, difference and events is needed"),
+        (
+            {"ratio": ["loop", {"least": ["threads"], "arm": "loop"}]},
+            {},
+            "at $.statistic: an operand is either an arm or",
+        ),
+        ({"ratio": ["loop", {"least": ["loop", "pool"]}]}, {}, "at $.statistic: the experiment has no arm pool"),
+        (
+            {"ratio": ["loop", {"greatest": []}]},
+            {},
+            "at $.statistic.ratio[1].greatest: Expected `array` of length >= 1",
+        ),
         ({"at": {}}, {}, "at $.statistic.at: `at` leaves 2 of 2 points, not 1"),
         ({"at": {"size": 3}}, {}, "at $.statistic: unknown axis size"),
         ({"over": "rate_rps"}, {}, "at $.statistic: `at` must leave one point for each value of rate_rps"),
