@@ -1,6 +1,6 @@
 """An operand may be made of others: a statistic then compares growths, spreads and the best of several."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import pytest
@@ -25,6 +25,9 @@ class Round:
 
     def along(self, _operand: Operand, _number: int) -> None:
         return
+
+    def void(self, _arms: Sequence[str]) -> str:
+        return ""
 
 
 def figure(written: Mapping[str, object]) -> Reading | None:
