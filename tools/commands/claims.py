@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tools import bundle, junit
-from tools.claims import judged, reading, registered, running, table
+from tools.claims import floor, judged, reading, registered, running, table
 from tools.claims.chosen import choose
 from tools.claims.compared import compare
 from tools.claims.decision import FEWEST, LOOKS
@@ -52,7 +52,7 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     rounds = CORE_ROUNDS if all(claim.core for claim in chosen) else max(LOOKS)
     with locked(folder):
         if args.resume is None:
-            registered.register(folder, chosen, [judged.FLOOR])
+            registered.register(folder, chosen, [floor.EXPERIMENT])
         parts, each_s = running.expected(chosen, rounds)
         console.print(f"{len(chosen)} claims, kept in {folder}", markup=False, soft_wrap=True)
         with Progress(console, parts, each_s) as bar:
