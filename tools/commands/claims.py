@@ -27,8 +27,8 @@ from tools.status import FAILED, INTERRUPTED, PlainError
 from tools.venue import ThisMachine, Venue
 from tools.wanted import Wanted
 
-CORE_ROUNDS = 5
-"""Of the core, at most: all of it is to end within 10 minutes."""
+FEW, MANY_ROUNDS = 10, 5
+"""More claims than that have so many rounds at most: the core is to end within 10 minutes, and all within 75."""
 
 
 def execute(args: argparse.Namespace, console: Console, programs: Programs) -> int:
@@ -49,7 +49,7 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
         if problems := registered.edited(folder, run):
             raise PlainError(f"{problems[0]}: restore the file, or begin another run")
         chosen = [every[name] for name in run.claims]
-    rounds = CORE_ROUNDS if all(claim.core for claim in chosen) else max(LOOKS)
+    rounds = args.rounds or (MANY_ROUNDS if len(chosen) > FEW else max(LOOKS))
     with locked(folder):
         if args.resume is None:
             registered.register(folder, chosen, [floor.EXPERIMENT])
