@@ -131,6 +131,7 @@ def _add_claims(commands: Any) -> None:
     claiming.add_argument(
         "--baseline", type=Path, metavar="DIR", help="exit with 1 where it had a verdict that is lost"
     )
+    claiming.add_argument("--rounds", type=_count, metavar="N", help="at most so many (5; of up to 10 claims, 8)")
     claiming.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML for the CI system")
     claiming.add_argument("--despite-noise", action="store_true", help="use trials that a busy machine makes void too")
 
