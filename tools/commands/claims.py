@@ -9,12 +9,11 @@ from pathlib import Path
 from rich.console import Console
 
 from tools import bundle, junit
-from tools.claims import floor, judged, reading, registered, running, table
+from tools.claims import judged, reading, registered, running, table
 from tools.claims.chosen import choose
 from tools.claims.compared import compare
 from tools.claims.decision import FEWEST, LOOKS
 from tools.claims.progress import ClaimsProgress
-from tools.commands import registering
 from tools.commands.ending import to_its_end
 from tools.commands.page import write_page
 from tools.commands.prepared import prepare
@@ -33,8 +32,6 @@ FEW, MANY_ROUNDS = 10, 5
 
 def execute(args: argparse.Namespace, console: Console, programs: Programs) -> int:
     """Status 1 where a verdict of the baseline is lost, 130 where a signal came."""
-    if args.check or args.register:
-        return registering.execute(args, console)
     every = reading.claims()
     baseline = judged.read(args.baseline) if args.baseline is not None else None
     results: Path = args.results or Path("results")
@@ -52,7 +49,7 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     rounds = args.rounds or (MANY_ROUNDS if len(chosen) > FEW else max(LOOKS))
     with locked(folder):
         if args.resume is None:
-            registered.register(folder, chosen, [floor.EXPERIMENT])
+            registered.register(folder, chosen, [judged.FLOOR])
         parts, each_s = running.expected(chosen, rounds)
         console.print(f"{len(chosen)} claims, kept in {folder}", markup=False, soft_wrap=True)
         with Progress(console, parts, each_s) as bar:

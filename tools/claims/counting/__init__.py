@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tools.claims.counting import orders, rates, stages, structure, styles, toggles, trust
+from tools.claims.counting import graphs, life, orders, rates, stages, structure, styles, toggles, trust
 from tools.local import Programs
 
 
@@ -33,6 +33,8 @@ COUNTINGS: dict[str, Counting] = {
     "structure": Counting(
         "What is each model made of, and do all answer alike?", structure.count, rounds=False, cost_s=30
     ),
+    "life": Counting("Whose calls die with the process that runs one?", life.count, rounds=True, cost_s=20),
+    "graphs": Counting("Do calls wait at the same points in every model?", graphs.count, rounds=False, cost_s=25),
     "orders": Counting("In how many orders do the same calls end?", orders.count, rounds=True, cost_s=8),
     "trust": Counting(
         "What becomes of a call if what it waits for breaks its word?", trust.count, rounds=False, cost_s=1

@@ -53,18 +53,25 @@ def plan_file(plan: Plan) -> Iterator[Path]:
 
 
 @contextmanager
-def loaded(programs: Programs, service: Service, plan: Plan, **flags: float) -> Iterator[None]:
-    """Load without end, which the block may disturb; its result is not looked at. Flags as in `ordering`."""
+def loading(programs: Programs, service: Service, plan: Plan, **flags: float) -> Iterator[tuple[Process, Path]]:
+    """A driver, and the file for its result. `connections=8` is its `--connections=8`. Raises LocalError."""
     with plan_file(plan) as path:
-        asked = [*_flags(service, path, flags), f"--out={path.with_name('result.json')}", "--warmup=0"]
-        with started("driver", [*programs.driver, *asked, f"--duration={FOR_EVER_S}"]) as driver:
-            driver.expect("measuring", OPENING_TIMEOUT_S)
-            yield
+        out = path.with_name("result.json")
+        with started("driver", [*programs.driver, *_flags(service, path, flags), f"--out={out}"]) as driver:
+            yield driver, out
+
+
+@contextmanager
+def loaded(programs: Programs, service: Service, plan: Plan, **flags: float) -> Iterator[None]:
+    """Load without end, whose result is not looked at. Flags as in `loading`. Raises LocalError."""
+    with loading(programs, service, plan, warmup=0, duration=FOR_EVER_S, **flags) as (driver, _):
+        driver.expect("measuring", OPENING_TIMEOUT_S)
+        yield
 
 
 @contextmanager
 def sliced(driver: SliceDriver, name: str, service: Service, plan: Plan, **flags: float) -> Iterator[None]:
-    """Connections of that name, which the driver loads slice by slice. Flags as in `ordering`. Raises LocalError."""
+    """Connections of that name, which the driver loads slice by slice. Flags as in `loading`. Raises LocalError."""
     with plan_file(plan) as path:
         driver.open(name, _flags(service, path, flags))
         try:
@@ -75,7 +82,7 @@ def sliced(driver: SliceDriver, name: str, service: Service, plan: Plan, **flags
 
 @contextmanager
 def ordering(programs: Programs, service: Service, plan: Plan, **flags: int) -> Iterator[Process]:
-    """The driver of one connection (services/driver/order.py), with `calls=20` as `--calls=20`. Raises LocalError."""
+    """The driver of one connection (services/driver/order.py), whose flags are as in `loading`. Raises LocalError."""
     with (
         plan_file(plan) as path,
         started("driver", [*programs.order, *_flags(service, path, flags)], answers=True) as process,

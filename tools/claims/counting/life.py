@@ -1,0 +1,103 @@
+"""The process that runs a call is killed: how many calls of other connections die with it?
+
+The name is Erb's: processes isolate what runs in them. Must not know which process a model runs a call in: the reply to
+an earlier call of the same connection names it.
+"""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from sweetspot.v1.workload_pb2 import RunReply, RunRequest, Sleep, Step
+
+from tools.claims.counting.at_work import loading, serving
+from tools.claims.counting.toggles import most_share
+from tools.control import open_channel
+from tools.local import LocalError, Programs
+from tools.serving import Service
+
+if TYPE_CHECKING:
+    import grpc
+
+MODELS = ("process_per_connection", "process_pool", "thread_pool", "reactor", "seda")
+CONNECTIONS = 8
+RATE_RPS = 200
+PLAN = {"steps": [{"sleep": {"duration_us": 20_000}}]}
+"""4 calls are in flight when the process dies."""
+LONG = RunRequest(steps=[Step(sleep=Sleep(duration_us=60_000_000))])
+CALM_S = 0.3
+"""Calls are counted for so long before the process dies."""
+COUNTED_S = 1.5
+TIMEOUT_S = 1.0
+FINISH_S = 20.0
+
+
+def count(programs: Programs) -> dict[str, Any]:
+    """Model -> calls `exposed` and `failed` on other connections, and their share. Raises LocalError."""
+    return {model: _killed(programs, model) for model in MODELS}
+
+
+def _killed(programs: Programs, model: str) -> dict[str, float]:
+    with (
+        serving(programs, model) as service,
+        _running(service) as process,
+        loading(
+            programs,
+            service,
+            PLAN,
+            connections=CONNECTIONS,
+            rate=RATE_RPS,
+            warmup=CALM_S,
+            duration=COUNTED_S,
+            timeout=TIMEOUT_S,
+        ) as (driver, out),
+    ):
+        driver.expect("measuring", FINISH_S)
+        time.sleep(CALM_S)
+        killed_ns = time.monotonic_ns()
+        _kill(process, service)
+        driver.finish(FINISH_S)
+        return figures(json.loads(out.read_text(encoding="utf-8")), killed_ns)
+
+
+def figures(result: Mapping[str, Any], killed_ns: int) -> dict[str, float]:
+    """What the driver's result says of a death at that time of CLOCK_MONOTONIC.
+
+    Exposed are the calls that were due from then on; those that were in flight may fail beside them.
+    """
+    calls = result["calls"]
+    due_s = (result["marks"]["ended_monotonic_ns"] - killed_ns) / 1e9
+    exposed = round(RATE_RPS * due_s)
+    failed = calls["planned"] - calls["ok"]
+    return {
+        "exposed": exposed,
+        "failed": failed,
+        "failed_share": min(failed / exposed, 1.0),
+        "failed_share_at_most": most_share(failed, exposed),
+    }
+
+
+@contextmanager
+def _running(service: Service) -> Iterator[int]:
+    """A call that goes on as long as the block lasts, on a connection of its own; the process that runs it."""
+    with open_channel(service.address) as channel:
+        run: grpc.UnaryUnaryMultiCallable = channel.unary_unary(
+            "/sweetspot.v1.Workload/Run",
+            request_serializer=RunRequest.SerializeToString,
+            response_deserializer=RunReply.FromString,
+        )
+        process: int = run(RunRequest(), timeout=FINISH_S).process
+        going_on = run.future(LONG, timeout=FINISH_S)
+        yield process
+        going_on.cancel()
+
+
+def _kill(process: int, service: Service) -> None:
+    """Only what this service has started: each leads a session of its own."""
+    if os.getsid(process) != service.process.pid:
+        raise LocalError(f"process {process} is none of the service's")
+    os.kill(process, signal.SIGKILL)
