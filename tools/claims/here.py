@@ -50,7 +50,7 @@ def free_threaded() -> str | None:
 def with_interpreters(asked: Experiment) -> Experiment:
     """The experiment with the path of an interpreter in the place of `free_threaded`."""
     arms: Mapping[str, Arm] = {
-        name: replace(arm, python=free_threaded()) if arm.python == "free_threaded" else arm
+        name: replace(arm, python=free_threaded() or arm.python) if arm.python == "free_threaded" else arm
         for name, arm in asked.arms.items()
     }
     return replace(asked, arms=arms)

@@ -84,6 +84,11 @@ def _check(claim: Claim, path: Path, experiments: Path) -> None:
         key = f"$.and[{number - 1}]" if number else "$"
         _check_bound(clause.holds_if, f"{key}.holds_if")
         _check_statistic(clause.statistic, source, f"{key}.statistic")
+    arms = source.arms if source is not None else {}
+    free = {name for name, arm in arms.items() if arm.python == "free_threaded"}
+    leaves = {leaf.arm for clause in claim.clauses for leaf in clause.statistic.leaves}
+    if claim.needs.python is None and (found := min(free & leaves, default="")):
+        raise _WrongError(f"arm {found} needs an interpreter without the lock: set python - at `$.needs`")
     if claim.kind == "counted" and (source is not None or counting.COUNTINGS[claim.experiment].rounds):
         raise _WrongError(f"{claim.experiment} is measured in rounds: set kind to measured - at `$.kind`")
 
