@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tools import measures
+from tools import bundle, measures
 from tools.claims.claim import Operand
 from tools.claims.measures import MEASURES
 from tools.claims.reading import matches
@@ -106,5 +106,6 @@ def of_counts(folder: Path, name: str) -> Counts:
 
 
 def keep_counts(folder: Path, name: str, number: int, counted: Mapping[str, Any]) -> None:
-    """Those of a round. Raises BadResultsError."""
+    """Those of a round, and their hash: what is counted has no raw data. Raises BadResultsError."""
     write_whole(folder / f"{name}-{number}.json", json.dumps(counted, indent=1) + "\n")
+    bundle.close(folder, 0)

@@ -56,7 +56,7 @@ def register(folder: Path, chosen: Sequence[Claim], experiments: Sequence[str]) 
         _copy(path, folder)
     found = {}
     for claim in chosen:
-        files = _files(claim)
+        files = _files(claim, reading.STATEMENTS.parent)
         for path in files:
             _copy(path, folder)
         found[claim.claim] = _registered(files)
@@ -84,10 +84,20 @@ def edited(folder: Path, run: Run) -> list[str]:
     found = []
     for name, before in run.claims.items():
         path = reading.STATEMENTS / f"{name}.yaml"
-        now = [path] if not path.is_file() else _files(reading.claims()[name])
+        now = [path] if not path.is_file() else _files(reading.claims()[name], reading.STATEMENTS.parent)
         if not all(each.is_file() for each in now) or _hash(now) != before.sha256:
             found.append(f"{path}: the claim or its experiment was edited since the run in {folder} began")
     return found
+
+
+def edited_copies(folder: Path, run: Run) -> list[str]:
+    """The claims whose files within the folder are not as they were when the run began: a line for each."""
+    every = reading.claims(folder / reading.STATEMENTS.name, folder / reading.EXPERIMENTS.name)
+    return [
+        f"{reading.STATEMENTS.name}/{name}.yaml, or the experiment {every[name].experiment}, was changed"
+        for name, before in run.claims.items()
+        if _hash(_files(every[name], folder)) != before.sha256
+    ]
 
 
 def _copy(path: Path, folder: Path) -> None:
@@ -99,15 +109,13 @@ def _copy(path: Path, folder: Path) -> None:
         raise BadResultsError(f"{kept}: cannot be written: {error.strerror}") from error
 
 
-def _files(claim: Claim) -> list[Path]:
-    return [
-        path
-        for path in (
-            reading.STATEMENTS / f"{claim.claim}.yaml",
-            reading.EXPERIMENTS / f"{claim.experiment}.yaml",
-        )
-        if path.is_file()
-    ]
+def _files(claim: Claim, folder: Path) -> list[Path]:
+    """Of the claim and its experiment, in a folder of both."""
+    paths = (
+        folder / reading.STATEMENTS.name / f"{claim.claim}.yaml",
+        folder / reading.EXPERIMENTS.name / f"{claim.experiment}.yaml",
+    )
+    return [path for path in paths if path.is_file()]
 
 
 def _hash(files: Sequence[Path]) -> str:

@@ -44,7 +44,7 @@ def _trials(folder: Path) -> tuple[str, list[str]]:
         problems += (f"{where}: {line}" for line in _wrong(trial))
         if asked is not None:
             problems += (f"{where}: {line}" for line in trials.wrong(trial, asked))
-    return _counted(len(paths), "trial"), problems
+    return counted(len(paths), "trial"), problems
 
 
 def _asked(folder: Path, problems: list[str]) -> Experiment | None:
@@ -62,7 +62,7 @@ def _cells(folder: Path) -> tuple[str, list[str]]:
     for one in kept.searched:
         for number, each in enumerate(one.tries):
             problems += (f"{FOLDER}/{one.cell.key}.json: tries[{number}]: {line}" for line in _wrong(each.trial))
-    return _counted(len(kept.cells), "cell"), problems
+    return counted(len(kept.cells), "cell"), problems
 
 
 def _wrong(trial: Trial) -> Iterator[str]:
@@ -87,5 +87,6 @@ def _rendered(folder: Path) -> bytes:
     return text.encode(errors="surrogateescape")
 
 
-def _counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """As `1 trial`, `27 trials`."""
     return f"{count(number)} {noun}{'' if number == 1 else 's'}"
