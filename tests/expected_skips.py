@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.go_tools import FOLDER
-from tests.seccomp import IO_URING_SETUP, RECEIVING_AND_SENDING
+from tools.seccomp import IO_URING_SETUP, RECEIVING_AND_SENDING
 
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
@@ -35,7 +35,7 @@ def without_go_tools() -> bool:
 def without_io_uring() -> bool:
     """io_uring_setup(2) with no memory to read: EFAULT where the kernel has it and allows it."""
     libc = ctypes.CDLL(None, use_errno=True)
-    libc.syscall(*IO_URING_SETUP, 1, None)
+    libc.syscall(IO_URING_SETUP, 1, None)
     return ctypes.get_errno() in (errno.ENOSYS, errno.EPERM)
 
 

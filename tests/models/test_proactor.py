@@ -11,9 +11,10 @@ from sweetspot.v1 import workload_pb2
 
 from tests.conformance.conftest import Workload
 from tests.conformance.test_workload import CHECKSUMS
-from tests.seccomp import IO_URING_SETUP, RECEIVING_AND_SENDING, forbidding
+from tests.seccomp import IO_URING_SETUP, forbidding
 from tests.serving import serving
 from tools.claims.counting.answers import EVERY_KIND
+from tools.seccomp import RECEIVING_AND_SENDING
 
 TIMEOUT_S = 20
 ECHO = workload_pb2.RunRequest()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tools.claims.counting import graphs, life, orders, rates, stages, structure, styles, toggles, trust
+from tools.claims.counting import graphs, kernel, life, orders, rates, stages, structure, styles, toggles, trust
 from tools.local import Programs
 
 
@@ -41,4 +41,5 @@ COUNTINGS: dict[str, Counting] = {
     ),
     "rates": Counting("Does a stage keep to the rate that it is given, alone?", rates.count, rounds=True, cost_s=45),
     "stages": Counting("What does one stage more cost a call?", stages.count, rounds=True, cost_s=30),
+    "kernel": Counting("Which system calls does a call take?", kernel.count, rounds=False, cost_s=6),
 }
