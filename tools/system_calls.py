@@ -129,10 +129,10 @@ def _supervise(listener: int, ended: int, counts: Counts) -> None:
     waiting = [listener, ended, sys.stdin.fileno()]
     while True:
         ready, _, _ = select.select(waiting, [], [])
+        if ended in ready:  # then the listener is ready for ever
+            return
         if listener in ready:
             _let_through(listener, counts)
-        elif ended in ready:
-            return
         elif sys.stdin.readline():
             print(counts.as_json(), flush=True)
         else:
