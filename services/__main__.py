@@ -35,7 +35,9 @@ def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
     if arguments[:1] == ("--list",):
         for model in MODELS.values():
             variants = "; ".join(map(" ".join, model.variants))
-            print(model.name, model.caption, " ".join(model.needs), variants, sep="\t")
+            configs = [parse_config("", model.name, options, {}) for options in ((), *model.variants)]
+            kinds = "; ".join(f"{model.tasks(config)} {model.taxonomy.io}" for config in configs)
+            print(model.name, model.caption, " ".join(model.needs), variants, kinds, sep="\t")
         return 0
     name, config = parse([each for each in arguments if each != CHECK], os.environ)
     if CHECK in arguments:

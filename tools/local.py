@@ -69,11 +69,15 @@ class Programs:
 
     def starts(self) -> list[tuple[str, ...]]:
         """Each model, and each variant of it, as a name and options. Raises LocalError."""
-        return [
-            (name, *variant.split())
-            for name, _caption, _needs, variants in self._list()
-            for variant in ("", *filter(None, variants.split("; ")))
-        ]
+        return list(self.kinds())
+
+    def kinds(self) -> dict[tuple[str, ...], tuple[str, ...]]:
+        """Start -> what switches between its calls, and what a read does when there is nothing. Raises LocalError."""
+        return {
+            (name, *variant.split()): tuple(kind.split())
+            for name, _caption, _needs, variants, kinds in self._list()
+            for variant, kind in zip(("", *filter(None, variants.split("; "))), kinds.split("; "), strict=True)
+        }
 
     def _list(self) -> list[list[str]]:
         with started("services --list", [*self.services, "--list"]) as process:

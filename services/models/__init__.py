@@ -12,12 +12,14 @@ from services.runtime.config import Config
 from services.runtime.service import Service
 from services.workload.ledger import Sharing
 
+Tasks = Literal["serial", "cooperative", "preemptive"]
+
 
 @dataclass(frozen=True, slots=True)
 class Taxonomy:
     """Where a model stands in the five dimensions of Adya et al., USENIX 2002 (and Erb, chapter 4.3)."""
 
-    tasks: Literal["serial", "cooperative", "preemptive"]
+    tasks: Tasks
     """What switches from one call to another: nothing, the call itself, or the scheduler."""
     stack: Literal["automatic", "manual"]
     """Who keeps a call's state while it waits: the language, or the handler."""
@@ -76,6 +78,12 @@ class Model:
             return Sharing.PROCESSES if preemptive else Sharing.LOOPS
         return Sharing.THREADS if preemptive else Sharing.LOOP
 
+    def tasks(self, config: Config) -> Tasks:
+        """What switches from one call to another with these options: a hand-off to threads makes it the scheduler."""
+        if self.taxonomy.tasks == "serial":
+            return "serial"
+        return _SWITCHED_BY.get(self.sharing(config), self.taxonomy.tasks)
+
     @property
     def serve(self) -> Callable[[Service], None]:
         """The model itself; imported only now, so that a process loads no other model's needs."""
@@ -87,6 +95,7 @@ _LOCKS = "locks"
 _APART = "separate memory; a lock across processes"
 _ONE_OWNER = "one owner"
 _PROACTOR_SHARING = {"inline": Sharing.LOOP, "threads": Sharing.THREADS, "processes": Sharing.LOOPS}
+_SWITCHED_BY: dict[Sharing, Tasks] = {Sharing.LOOP: "cooperative", Sharing.THREADS: "preemptive"}
 _NO_YIELD = "no yield between read and write"
 
 MODELS = {

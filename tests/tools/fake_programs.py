@@ -141,7 +141,7 @@ def main(role: str, *arguments: str) -> int:
     elif role == "driver":
         driver(dict(zip(arguments[::2], arguments[1::2], strict=True)))
     elif arguments == ("--list",):
-        print("\n".join(f"{model}\tpretends\t\t" for model in MODELS))
+        print("\n".join(f"{model}\tpretends\t\t\tcooperative non-blocking" for model in MODELS))
     elif "--check" in arguments:
         print("{}")
     else:

@@ -95,7 +95,7 @@ def find_builder() -> Builder:
 def models() -> dict[str, str]:
     """Model -> the extras that it needs, as the services themselves say."""
     lines = ask(sys.executable, "-m", "services", "--list").splitlines()
-    return {name: needs for name, _caption, needs, _variants in (line.split("\t") for line in lines)}
+    return {name: needs for name, _caption, needs, *_ in (line.split("\t") for line in lines)}
 
 
 def images(wanted: Collection[str]) -> Iterator[Image]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.claims.counting.answers import Answer, answers
+from tools.claims.counting.matrix import matrix
 from tools.claims.counting.parts import clients, made_of
 from tools.claims.counting.starts import key, serving_each
 from tools.control import Control
@@ -21,15 +22,22 @@ PATIENCE_S = 1.0
 
 
 def count(programs: Programs) -> dict[str, Any]:
-    """Start -> its parts and its stages; and the answers of all of them. Raises LocalError."""
+    """Start -> its parts and its stages; the answers of all; and the combinations that they are. Raises LocalError."""
     counted: dict[str, Any] = {}
     given: list[dict[str, Answer]] = []
+    found: list[tuple[str, ...]] = []
+    kinds = programs.kinds()
     with serving_backend(Place(Path(), programs, None, traced=False)) as backend:
-        starts = programs.starts()
-        for start, service in serving_each(programs, starts, "--backend", backend.address):
+        for start, service in serving_each(programs, list(kinds), "--backend", backend.address):
             counted[key(start)] = _parts(service)
             given.append(_answers(service))
-    return {"starts": counted, "answers": compared(given), "not_here": len(starts) - len(counted)}
+            found.append(kinds[start])
+    return {
+        "starts": counted,
+        "answers": compared(given),
+        "matrix": matrix(found),
+        "not_here": len(kinds) - len(counted),
+    }
 
 
 def compared(given: list[dict[str, Answer]]) -> dict[str, int]:

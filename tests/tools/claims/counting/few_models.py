@@ -6,11 +6,15 @@ import sys
 from tools.local import Programs
 
 ABSENT = "absent"
-LISTED = ("reactor", "thread_per_connection", ABSENT)
+LISTED = {
+    "reactor": "cooperative non-blocking",
+    "thread_per_connection": "preemptive blocking",
+    ABSENT: "cooperative completion",
+}
 
 if __name__ == "__main__":
     if sys.argv[1:] == ["--list"]:
-        print("\n".join(f"{name}\tis listed\t\t" for name in LISTED))
+        print("\n".join(f"{name}\tis listed\t\t\t{kind}" for name, kind in LISTED.items()))
     elif sys.argv[1] == ABSENT:
         print("absent: no such machine", file=sys.stderr)
         sys.exit(3)

@@ -13,6 +13,8 @@ def test_each_model_that_this_machine_can_start_is_counted() -> None:
         "thread_per_connection": {"processes": 1, "threads": 1 + CLIENTS, "connections": CLIENTS, "stages": 0},
     }
     assert counted["not_here"] == 1
+    assert counted["matrix"]["notes"]["preemptive_synchronous"] == 1
+    assert counted["matrix"]["notes"]["cooperative_asynchronous"] == 0
     assert (counted["answers"]["starts"], counted["answers"]["sets"], counted["answers"]["others"]) == (2, 1, 0)
 
 
