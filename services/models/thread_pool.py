@@ -11,7 +11,7 @@ Who waits      A reader, for its connection; a worker, for the next call and the
 What bounds it Calls that run at once: the pool. Its size comes from the CPU quota, not from the number of clients;
                memory still grows with them, by a reader each.
 When full      The queue takes `queue_bound` calls; a further one is answered RESOURCE_EXHAUSTED by its reader.
-               Connections take turns in the queue.
+               Connections take turns in the queue, unless `--policy` says which call is taken next.
                Where the kernel refuses a reader (EAGAIN), that connection is closed and counted.
 After          Schmidt et al., Pattern-Oriented Software Architecture 2: Active Object, whose scheduler is a pool.
 """
@@ -24,18 +24,21 @@ from socket import socket
 
 from services.runtime.accept import accept_until_drained
 from services.runtime.blocking import BlockingWaits, Connection, Connections
-from services.runtime.fair import SharedFairQueue
+from services.runtime.fair import Ordered, SharedFairQueue
+from services.runtime.policy import ordered
 from services.runtime.pool import FULL, room_waiters
 from services.runtime.service import Service
 from services.wire import CallReceived, ServerCall
 
-Queue = SharedFairQueue[tuple[Connection, ServerCall]]
+Waiting = tuple[Connection, ServerCall]
+Queue = SharedFairQueue[Waiting]
 
 
 def serve(service: Service) -> None:
     """Serves until drained."""
     connections = Connections()
-    calls = Queue(service.config.queue_bound, itemgetter(0))
+    items: Ordered[Waiting] = ordered(service.config.policy, itemgetter(0), request_of)
+    calls = Queue(service.config.queue_bound, itemgetter(0), items)
     waiters = room_waiters(service.config)
     service.queue.set(0)
     for number in range(service.config.pool_threads):
@@ -48,6 +51,12 @@ def serve(service: Service) -> None:
             service.shortage.of_threads()
             sock.close()
     connections.drain(service)
+
+
+def request_of(item: Waiting) -> bytes:
+    """What a call that waits asks for."""
+    _, call = item
+    return call.request
 
 
 def read_connection(

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from services.network.address import Address
 from services.runtime.demultiplexer import DEMULTIPLEXERS
+from services.runtime.policy import POLICIES
 from services.runtime.quota import usable_cpus
 from services.workload.callback_styles import CALLBACK_STYLES
 from services.workload.ledger import STRATEGIES
@@ -155,6 +156,9 @@ class Config:
     colour: str = _choice(
         "what keeps two callbacks from running at the same time, where they share it",
         callback_pool=("none", "connection", "key"),
+    )
+    policy: str = _choice(
+        "which waiting call a thread of the pool takes next", thread_pool=POLICIES, half_sync_half_async=POLICIES
     )
     balance: str = _choice("who deals connections to the processes", multi_reactor=BALANCES)
     style: str = _choice("how the handler keeps its state while it waits", reactor=CALLBACK_STYLES)

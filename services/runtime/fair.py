@@ -7,9 +7,17 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 Item = TypeVar("Item")
+
+
+class Ordered(Protocol[Item]):
+    """A queue whose order is its own affair."""
+
+    def __len__(self) -> int: ...
+    def append(self, item: Item, /) -> None: ...
+    def popleft(self) -> Item: ...
 
 
 class FairQueue(Generic[Item]):
@@ -49,7 +57,7 @@ class FairQueue(Generic[Item]):
 
 
 class SharedFairQueue(Generic[Item]):
-    """The same for threads, bounded.
+    """The same for threads, bounded; in another order where one is given.
 
     A thread waits for a token, of which there is one for each item. `queue.Queue` makes a lock for each wait: 20 us of
     CPU for a call, as callback_pool showed.
@@ -57,9 +65,11 @@ class SharedFairQueue(Generic[Item]):
 
     __slots__ = ("_items", "_lock", "_most", "_tokens")
 
-    def __init__(self, most: int | None, owner_of: Callable[[Item], object]) -> None:
-        """`most`: items that it takes; None for any number."""
-        self._items = FairQueue(owner_of)
+    def __init__(
+        self, most: int | None, owner_of: Callable[[Item], object], items: Ordered[Item] | None = None
+    ) -> None:
+        """`most`: items that it takes; None for any number. `items`: an empty queue, where owners take no turns."""
+        self._items = FairQueue(owner_of) if items is None else items
         self._most = most
         self._lock = threading.Lock()
         self._tokens: queue.SimpleQueue[None] = queue.SimpleQueue()

@@ -10,7 +10,8 @@ from operator import itemgetter
 
 from services.runtime.calls import Caller
 from services.runtime.config import Config
-from services.runtime.fair import SharedFairQueue
+from services.runtime.fair import Ordered, SharedFairQueue
+from services.runtime.policy import ordered
 from services.runtime.service import Service
 from services.runtime.wakeup import Wakeup
 from services.wire import Code, RpcError, ServerCall
@@ -21,6 +22,8 @@ FULL = Code.RESOURCE_EXHAUSTED, "queue is full"
 """How a call ends that finds no room."""
 Task = Callable[[linear.Waits, bytes], None]
 """What a thread of the pool does, with its own way to wait and its own identity."""
+Waiting = tuple[object, bytes, Task]
+"""A task with its owner and the request of its call, for who orders them by these."""
 
 
 def room_waiters(config: Config) -> threading.Semaphore:
@@ -38,7 +41,8 @@ class Pool:
         """`waits` gives each thread its way to wait."""
         self._service = service
         self._waits = waits
-        self._tasks = SharedFairQueue[tuple[object, Task]](service.config.queue_bound, itemgetter(0))
+        items: Ordered[Waiting] = ordered(service.config.policy, itemgetter(0), itemgetter(1))
+        self._tasks = SharedFairQueue[Waiting](service.config.queue_bound, itemgetter(0), items)
         service.queue.set(0)
         for number in range(service.config.pool_threads):
             threading.Thread(target=self._work, name=f"worker-{number}", daemon=True).start()
@@ -48,18 +52,18 @@ class Pool:
         """`put` would refuse."""
         return self._tasks.full()
 
-    def put(self, task: Task, owner: object = None) -> None:
-        """By one thread, the loop's; owners take turns. Raises RpcError RESOURCE_EXHAUSTED when the queue is full."""
+    def put(self, task: Task, owner: object = None, request: bytes = b"") -> None:
+        """By one thread, the loop's. Raises RpcError RESOURCE_EXHAUSTED when the queue is full."""
         if self.is_full:
             raise RpcError(*FULL)
         self._service.queue.add(1)  # before a worker can take it, lest the count falls below 0
-        self._tasks.put((owner, task))
+        self._tasks.put((owner, request, task))
 
     def _work(self) -> None:
         waits = self._waits()
         identity = self._service.identity()
         while True:
-            _, task = self._tasks.get()
+            *_, task = self._tasks.get()
             self._service.queue.add(-1)
             task(waits, identity)
             del _, task  # else a thread that waits for the next one holds this call, and a connection that has closed
@@ -78,7 +82,7 @@ class PooledCalls:
 
     def received(self, connection: Caller, call: ServerCall) -> None:
         try:
-            self._pool.put(partial(self._run, connection, call), connection)
+            self._pool.put(partial(self._run, connection, call), connection, call.request)
         except RpcError as full:
             connection.finish(call, full.code, full.message)
 

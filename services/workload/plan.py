@@ -90,6 +90,23 @@ def will_block(request: bytes) -> bool:
         return False
 
 
+ROUND_NS = {workload_pb2.Compute.ENGINE_PYTHON: 40, workload_pb2.Compute.ENGINE_NATIVE: 300}
+"""Of each engine, as workload.proto has it."""
+
+
+def read_duration_ns(request: bytes) -> int:
+    """About how long the plan in `request` takes where nothing else runs, for who has to order calls; 0 for no plan."""
+    try:
+        steps = workload_pb2.RunRequest.FromString(request).steps
+    except DecodeError:
+        return 0
+    return sum(
+        step.compute.rounds * ROUND_NS.get(step.compute.engine, 0)
+        + 1000 * (step.call.delay_us + step.sleep.duration_us + step.block.duration_us)
+        for step in steps
+    )
+
+
 def read_key(request: bytes) -> int:
     """The key of the plan in `request`, for who has to place a call before it is run; 0 for what is no plan."""
     try:
