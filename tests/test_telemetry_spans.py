@@ -240,6 +240,14 @@ def test_a_call_that_was_never_sent_has_no_lateness(recorded: Recorded) -> None:
     assert "sweetspot.lateness_ns" not in _attributes(span)
 
 
+def test_a_call_of_a_mix_names_its_kind(recorded: Recorded) -> None:
+    recorded.tracing.end_client_call(
+        TraceContext.root(), RUN, intended_ns=1, sent_ns=1, ended_ns=2, code=OK, kind="seldom"
+    )
+
+    assert _attributes(recorded.span("sweetspot.v1.Workload/Run"))["sweetspot.kind"] == "seldom"
+
+
 def test_the_process_is_named_once_for_all_its_spans(recorded: Recorded) -> None:
     serve(recorded)
 

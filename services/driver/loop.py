@@ -332,9 +332,9 @@ class Loop:
 
     def _trace(self, flight: _Flight, ended_ns: int, code: Code | None, *, measured: bool) -> None:
         """Notes the end of a call that is traced."""
-        connection, _, intended_ns, sent_ns, trace, _ = flight
+        connection, request, intended_ns, sent_ns, trace, _ = flight
         if trace is not None:
-            traced = TracedCall(trace, connection.target, intended_ns, sent_ns, ended_ns, code, measured)
+            traced = TracedCall(trace, connection.target, intended_ns, sent_ns, ended_ns, code, measured, request.kind)
             self.outcome.traced.append(traced)
 
     def _counts(self, intended_ns: int) -> bool:

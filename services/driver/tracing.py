@@ -40,6 +40,8 @@ class TracedCall:
     """None for a call that was unfinished when the run ended, which is then its end."""
     measured: bool
     """It is in the books."""
+    kind: str = ""
+    """Of the mix; empty where all calls are alike."""
 
     @property
     def latency_ns(self) -> int:
@@ -89,6 +91,7 @@ def record_spans(tracing: Tracing, method: str, calls: Iterable[TracedCall]) -> 
             # The connection is closed: the service sees that its caller has left.
             code=Code.CANCELLED if call.code is None else call.code,
             measured=call.measured,
+            kind=call.kind,
             server=(call.target.host, call.target.port),
         )
 

@@ -189,18 +189,21 @@ class Tracing:
         ended_ns: int,
         code: int,
         measured: bool = True,
+        kind: str = "",
         server: tuple[str, int] | None = None,
     ) -> None:
         """Records `root`, the first span of a trace: a call from its intended send to its end.
 
         Times are CLOCK_MONOTONIC nanoseconds; sent_ns is None when it was never sent. code: the gRPC status code.
-        measured: whether the call counts in the result. server: host and port.
+        measured: whether the call counts in the result. kind: of the mix, if there is one. server: host and port.
         """
         attributes = {
             **from_baggage(root.baggage),
             **_client_attributes(method, code, server),
             "sweetspot.measured": measured,
         }
+        if kind:
+            attributes["sweetspot.kind"] = kind
         if sent_ns is not None:
             attributes["sweetspot.lateness_ns"] = sent_ns - intended_ns
         self._pipeline.record(

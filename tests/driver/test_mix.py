@@ -15,7 +15,7 @@ from services.driver.shard import Shard
 from services.driver.summary import summary
 from services.wire import Limits
 from tests.driver.fake_service import Act, FakeService
-from tests.driver.runs import options, result_of
+from tests.driver.runs import options, result_of, run
 
 PLAN = make_plan({"mix": {"often": {"share": 9, "payload_bytes": 8}, "seldom": {"share": 1}}})
 COUNTS = ("planned", "ok", "timed_out", "not_sent", "unfinished")
@@ -52,6 +52,13 @@ def test_what_becomes_of_one_kind_is_not_booked_to_another() -> None:
     assert often["calls"]["planned"] == often["calls"]["ok"] == often["latency_ns"]["count"] > 0
     assert seldom["calls"]["by_status"] == {"RESOURCE_EXHAUSTED": seldom["calls"]["planned"]}
     assert f"{seldom['calls']['planned']:,} seldom: 0 ok, " in summary(result)
+
+
+def test_a_traced_call_has_its_kind() -> None:
+    with FakeService(lambda _: Act.REPLY).running() as target:
+        outcome = run(options(target, connections=1, streams=1, trace_ratio=1.0), PLAN)
+    named = Counter(call.kind for call in outcome.traced if call.measured)
+    assert named == {name: book.accounts.planned for name, book in outcome.books.items()}
 
 
 @pytest.mark.parametrize("act", [Act.REPLY, Act.REFUSE, Act.IGNORE, Act.DROP])
