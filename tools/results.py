@@ -75,6 +75,8 @@ class Trial:
     """Calls answered OK from `before` to `after`; None: those answered while measuring."""
     slices_cpu_ns: Sequence[int] = ()
     """CPU time of the service in each slice, from the first send until nothing was in flight; empty: not known."""
+    capacity_rps: float | None = None
+    """What the arm answered in a closed loop just before, where its rate is a multiple of that. Calls/s."""
 
     @property
     def arm(self) -> str:
@@ -146,6 +148,7 @@ def to_json(trial: Trial, where: str) -> dict[str, Any]:
         "waived": trial.waived,
         "counted": trial.counted,
         "slices_cpu_ns": list(trial.slices_cpu_ns),
+        "capacity_rps": trial.capacity_rps,
     }
     _check(content, where)
     return content
@@ -192,6 +195,7 @@ def from_json(content: Any, where: str) -> Trial:
         content.get("waived", ""),
         content.get("counted"),
         tuple(content.get("slices_cpu_ns", ())),
+        content.get("capacity_rps"),
     )
 
 

@@ -220,13 +220,18 @@ class _Stand:
     @contextmanager
     def loading(self, wanted: Wanted) -> Iterator[Loading]:
         """The arm's connections, open for as long as the block lasts. Raises LocalError."""
-        service, driver, point = self.service(wanted), self.driver(), wanted.point
+        service, driver, point, capacity_rps = self.service(wanted), self.driver(), wanted.point, None
         if point.rate_of_capacity is not None:
-            point = replace(point, rate_rps=point.rate_of_capacity * self._capacity_rps(wanted, service))
-        others = others_of(self.place, [service], wanted.arm.cpus)
-        flags = self._flags(wanted, service, point)
+            capacity_rps = self._capacity_rps(wanted, service)
+            point = replace(point, rate_rps=point.rate_of_capacity * capacity_rps)
         with loading(
-            self.experiment.at(wanted.point), wanted, [service], driver=driver, flags=flags, others=others
+            self.experiment.at(wanted.point),
+            wanted,
+            [service],
+            driver=driver,
+            flags=self._flags(wanted, service, point),
+            others=others_of(self.place, [service], wanted.arm.cpus),
+            capacity_rps=capacity_rps,
         ) as load:
             yield load
 

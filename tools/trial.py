@@ -42,6 +42,8 @@ class Loading:
     """CPU time of the services so far, read from outside: it costs them nothing."""
     before: SnapshotReply
     others: Others
+    capacity_rps: float | None = None
+    """Measured just before, where the rate follows from it. Calls/s."""
     slices_cpu_ns: list[int] = field(default_factory=list)
 
     def slice(self, block: int = 0) -> None:
@@ -74,6 +76,7 @@ class Loading:
             others_share=self.others.share,
             counted=result["got"]["counted"],
             slices_cpu_ns=tuple(self.slices_cpu_ns),
+            capacity_rps=self.capacity_rps,
         )
 
 
@@ -86,6 +89,7 @@ def loading(
     driver: SliceDriver,
     flags: Sequence[str],
     others: Others,
+    capacity_rps: float | None = None,
 ) -> Iterator[Loading]:
     """Opens the trial's connections. `flags` are the driver's. Raises LocalError."""
     driver.open(str(wanted.id), flags)
@@ -99,7 +103,7 @@ def loading(
             return sum(tree_ns(service.process.pid) for service in services)
 
         stack.callback(driver.drop, str(wanted.id))
-        yield Loading(experiment, wanted, driver, read, cpu_ns, read(), others)
+        yield Loading(experiment, wanted, driver, read, cpu_ns, read(), others, capacity_rps)
 
 
 def slice_of(driver: SliceDriver, experiment: Experiment, name: str, number: int) -> Any:

@@ -203,6 +203,16 @@ def test_an_arm_is_loaded_with_its_own_calls(tmp_path: Path) -> None:
     assert sent == {"own": {"payload_bytes": 3}, "shared": smoke.plan}
 
 
+def test_a_trial_has_the_capacity_that_its_rate_is_a_multiple_of(tmp_path: Path) -> None:
+    smoke = experiment.read(experiment.find("smoke")).of(["reactor"])
+    half = replace(smoke, load=Load(connections=(1,), rate_of_capacity=(0.5,)), rounds=1, trace_ratio=0)
+    notes = Notes()
+    run(half, trials(half), Place(tmp_path, Programs(), None, traced=False), notes)
+    (trial,) = read_trials(tmp_path).trials
+    assert trial.capacity_rps
+    assert trial.result["asked"]["rate_rps"] == 0.5 * trial.capacity_rps
+
+
 def test_a_service_that_takes_no_connection_is_void_and_no_failure_of_the_command(tmp_path: Path) -> None:
     notes = run_fakes(tmp_path, (GOOD, REFUSED), (GOOD, 1))
     assert notes.voids == {(GOOD, REFUSED): "driver: good.1:1: Connection refused"}

@@ -15,10 +15,6 @@ from tools.experiment import Arm, Experiment
 
 def check(release: Release, asked: Experiment) -> None:
     """Raises ClusterError, which names the arm or the key, and what to do."""
-    if asked.load.rate_of_capacity is not None:
-        raise ClusterError(
-            "load.rate_of_capacity is not known in a cluster: set rate_rps instead, or run without --cluster"
-        )
     if (asked.load.schedule or "").startswith("replay:"):
         raise ClusterError(
             f"load.schedule {asked.load.schedule!r} is a file, which a driver's pod does not have: "

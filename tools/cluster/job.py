@@ -80,7 +80,8 @@ def manifest(load: Load, asked: Experiment, wanted: Wanted) -> Object:
     # A shard without a connection would have nothing to do.
     shards = min(load.shards, wanted.point.connections)
     asked = asked.at(wanted.point)
-    planned_s = asked.warmup_s + asked.duration_s + asked.load.timeout_s
+    loads = 1 if wanted.point.rate_of_capacity is None else 2
+    planned_s = loads * (asked.warmup_s + asked.duration_s + asked.load.timeout_s)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",

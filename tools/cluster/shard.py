@@ -1,6 +1,7 @@
 """What runs in a driver's pod: one shard of one trial, from the service's name to a result that outlives the pod.
 
     all shards   wait until the name stands for the pods that are ready, then run the driver
+                 (where the rate follows from the capacity, they measure that before: tools/cluster/capacity.py)
     shard 0      also watches the pods of service and backend, and reads their counters at the driver's marks
     all shards   keep what they got in a ConfigMap, print the driver's table, and end as the driver ended
 
@@ -29,6 +30,7 @@ from typing import Any
 
 import yaml
 from google.protobuf import json_format
+from msgspec.structs import replace
 from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tools import experiment, local
@@ -36,16 +38,17 @@ from tools.address import Address
 from tools.busy import taken_share
 from tools.cluster import store
 from tools.cluster.api import Api, ClusterError, Object
+from tools.cluster.capacity import closed_loop_rps, total
 from tools.cluster.pods import how_it_ended, ready
 from tools.cluster.release import BARRIER_PORT, CONTROL_PORT, Release, dns, target
 from tools.control import Control
-from tools.experiment import BadExperimentError, Experiment
+from tools.experiment import BadExperimentError, Experiment, Point
 from tools.local import LocalError, Programs, started
 from tools.results import TrialId
 from tools.slices import GRACE_S, OPENING_TIMEOUT_S
 from tools.snapshots import together
 from tools.trial import label_flags, load_flags
-from tools.wanted import find
+from tools.wanted import Wanted, find
 
 NAMES_TIMEOUT_S = 45.0
 """For DNS and the network to follow the pods; CoreDNS keeps an answer for 5 s."""
@@ -240,16 +243,22 @@ def _run(
     # One shard is enough to know how they fare. The service comes first.
     answering = (selector, release.labels("backend")) if index == 0 else ()
     watches = [Watch(release.api, each) for each in answering]
-    barrier = f"{environ['JOB']}-0.{args.first}-driver:{BARRIER_PORT}"
+    barrier = Address(f"{environ['JOB']}-0.{args.first}-driver", BARRIER_PORT)
     with TemporaryDirectory(prefix="sweetspot-") as scratch:
         plan, out = Path(scratch, "plan.yaml"), Path(scratch, "result.json")
         plan.write_text(yaml.safe_dump(asked.calls_of(wanted.arm)), encoding="utf-8")
-        command = [*programs.driver, "--target", address, "--balance", args.balance, *load_flags(asked, wanted.point)]
-        command += ["--plan", str(plan), "--out", str(out), *label_flags(environ["RUN"], wanted)]
+        driving = [*programs.driver, "--target", address, "--balance", args.balance, "--plan", str(plan)]
+        driving += ["--out", str(out), *label_flags(environ["RUN"], wanted)]
         if args.shards > 1:
-            command += ["--shard", f"{index}/{args.shards}", "--barrier", barrier]
-            command += ["--barrier-timeout", str(BARRIER_TIMEOUT_S)]
-        with started("driver", command) as driver:
+            driving += ["--shard", f"{index}/{args.shards}", "--barrier", str(barrier)]
+            driving += ["--barrier-timeout", str(BARRIER_TIMEOUT_S)]
+        capacity_rps = None
+        if wanted.point.rate_of_capacity is not None:
+            closed = [*driving, *_closed_loop(asked, wanted.point)]
+            own_rps = closed_loop_rps(closed, out, _longest_s(asked.at(wanted.point)))
+            capacity_rps = total(own_rps, index, args.shards, barrier, BARRIER_TIMEOUT_S)
+            print(f"capacity: {capacity_rps:.1f} calls/s", flush=True)
+        with started("driver", [*driving, *load_flags(asked, _at_rate(wanted, capacity_rps))]) as driver:
             tallies = [SpanTally(release.api, each) for each in answering]
             counted = _counted(driver, asked, watches)
             driver.expect("answered", asked.load.timeout_s + GRACE_S)
@@ -265,6 +274,7 @@ def _run(
         "experiment": environ["EXPERIMENT"],
         "result": result,
         "driver_cpus": int(environ["CPU_MILLIS"]) / 1000,
+        "capacity_rps": capacity_rps,
         "spans": spans,
         **counted,
     }
@@ -277,6 +287,25 @@ def _run(
     for why in part["void"]:
         print(f"void: {why}", flush=True)
     return 0
+
+
+def _closed_loop(asked: Experiment, point: Point) -> list[str]:
+    """The driver's flags for the same load as fast as it is answered. No call of it leaves spans."""
+    return load_flags(replace(asked, trace_ratio=0.0), replace(point, rate_of_capacity=None, streams=1))
+
+
+def _longest_s(asked: Experiment) -> float:
+    """What the driver needs at most for a load."""
+    load_s = asked.warmup_s + asked.duration_s + asked.load.timeout_s
+    return BARRIER_TIMEOUT_S + OPENING_TIMEOUT_S + load_s + GRACE_S
+
+
+def _at_rate(wanted: Wanted, capacity_rps: float | None) -> Point:
+    """The point, with the rate that follows from the capacity where it has no other."""
+    point = wanted.point
+    if point.rate_of_capacity is None or capacity_rps is None:
+        return point
+    return replace(point, rate_rps=point.rate_of_capacity * capacity_rps)
 
 
 def _counted(driver: local.Process, asked: Experiment, watches: Sequence[Watch]) -> dict[str, Any]:

@@ -259,6 +259,7 @@ def assemble(found: Sequence[Part], programs: Programs) -> Trial:
         driver_cpus=min(part["driver_cpus"] for part in found),
         spans=({"driver": result["spans"]} if result["spans"] else {}) | first["spans"],
         others_share=first.get("others_share"),
+        capacity_rps=first.get("capacity_rps"),
     )
     try:
         trial_to_json(trial, "the trial")

@@ -25,3 +25,7 @@ def wrong(trial: Trial, asked: Experiment) -> Iterator[str]:
     yield from differs("asked.streams", result["asked"]["streams"], "the experiment", point.streams)
     if point.rate_rps is not None:
         yield from differs("asked.rate_rps", result["asked"]["rate_rps"], "the experiment", point.rate_rps)
+    if point.rate_of_capacity is not None and trial.capacity_rps is not None:
+        rate_rps = point.rate_of_capacity * trial.capacity_rps
+        of = "rate_of_capacity x capacity_rps"
+        yield from differs("asked.rate_rps", result["asked"]["rate_rps"], of, rate_rps)

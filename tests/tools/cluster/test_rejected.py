@@ -88,10 +88,6 @@ AS_DEPLOYED = {
         "arm free: reactor runs with PYTHON_GIL not set, not 0; set models.reactor.extraEnv to "
         '[{name: PYTHON_GIL, value: "0"}] in the values of the release',
     ),
-    "capacity": (
-        "models: [reactor]\nrate_of_capacity: 0.5",
-        "load.rate_of_capacity is not known in a cluster: set rate_rps instead, or run without --cluster",
-    ),
     "a file of times": (
         "models: [reactor]\nschedule: replay:times.txt",
         "load.schedule 'replay:times.txt' is a file, which a driver's pod does not have: set another schedule",

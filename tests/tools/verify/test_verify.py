@@ -1,7 +1,9 @@
 """A results folder is a closed bundle: whatever was changed in it is named, and its page can be made again anywhere."""
 
+import dataclasses
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -9,13 +11,16 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.tools import driven
 from tests.tools.fake_programs import PROGRAMS
 from tests.tools.scale import sample as grid_sample
-from tools import bundle, cli, report
+from tools import bundle, cli, experiment, report
 from tools.scale import page as scale_page
+from tools.verify import trials
+from tools.wanted import trials as wanted_trials
 
 TRIAL = "trials/reactor-10-2.json"
 
@@ -118,6 +123,17 @@ def test_a_trial_under_another_name_or_of_another_experiment_is_found(
     assert status == 1
     assert f"{other}: holds the trial reactor-10-2" in lines
     assert "trials/thread_pool-10-1.json: the experiment has no such trial" in lines
+
+
+@pytest.mark.parametrize(("capacity_rps", "lines"), [(800.0, 0), (900.0, 1), (None, 0)])
+def test_a_rate_that_does_not_follow_from_the_capacity_is_found(capacity_rps: float | None, lines: int) -> None:
+    asked = experiment.parse(driven.STREAMED, "test")
+    (wanted, *_) = wanted_trials(asked)
+    made = driven.trial(asked, wanted, 1.0, random.Random(1))
+    of_capacity = msgspec.structs.replace(asked.load, rate_rps=None, rate_of_capacity=(0.5,))
+    trial = dataclasses.replace(made, load={"connections": 3, "rate_of_capacity": 0.5}, capacity_rps=capacity_rps)
+    found = list(trials.wrong(trial, msgspec.structs.replace(asked, load=of_capacity)))
+    assert found == ["asked.rate_rps is 400.0, and rate_of_capacity x capacity_rps give 450.0"][:lines]
 
 
 def test_the_page_is_the_same_at_another_path_in_another_time_zone_and_locale(whole: Path, tmp_path: Path) -> None:
