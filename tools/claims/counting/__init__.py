@@ -8,7 +8,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tools.claims.counting import graphs, kernel, life, orders, rates, stages, structure, styles, toggles, trust
+from tools.claims.counting import (
+    dispatch,
+    graphs,
+    kernel,
+    life,
+    orders,
+    rates,
+    stages,
+    structure,
+    styles,
+    toggles,
+    trust,
+)
 from tools.local import Programs
 
 
@@ -42,4 +54,5 @@ COUNTINGS: dict[str, Counting] = {
     "rates": Counting("Does a stage keep to the rate that it is given, alone?", rates.count, rounds=True, cost_s=45),
     "stages": Counting("What does one stage more cost a call?", stages.count, rounds=True, cost_s=30),
     "kernel": Counting("Which system calls does a call take?", kernel.count, rounds=False, cost_s=6),
+    "dispatch": Counting("Does a handler depend on who dispatches it?", dispatch.count, rounds=False, cost_s=6),
 }
