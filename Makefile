@@ -46,11 +46,12 @@ testers: ## install gRPC's and HTTP/2's testers that are written in Go, for the 
 
 check: lint test ## run all that must pass before a change is merged
 
-lint: setup ## run the checks that start nothing: style, types, import layers, generated code
+lint: setup ## run the checks that start nothing: style, types, import layers, claims, generated code
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/sweetspot claims --check
 	@$(MAKE) --no-print-directory proto OUT=build/protos && for file in $(GENERATED); do cmp "build/$$file" "$$file" || exit 1; done
 
 bench: setup ## compare the models with nghttpd and grpcio under h2load

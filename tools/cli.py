@@ -124,6 +124,8 @@ def _add_claims(commands: Any) -> None:
     claiming = commands.add_parser("claims", help="measure the claims of the notes: a verdict on each", **_EXACT)
     claiming.add_argument("claims", nargs="*", metavar="CLAIM", help="as C12 or L49, or all (a core of some twelve)")
     claiming.add_argument("--list", action="store_true", help="show each claim, its needs and its last verdict here")
+    claiming.add_argument("--check", action="store_true", help="exit with 1 where a claim changed without a note")
+    claiming.add_argument("--register", action="store_true", help="register each claim as it is now, for --check")
     claiming.add_argument("--results", type=Path, metavar="DIR", help="where to keep it (results)")
     claiming.add_argument("--resume", type=Path, metavar="DIR", help="go on with an interrupted run")
     claiming.add_argument(

@@ -37,6 +37,17 @@ def claims(folder: Path | None = None, experiments: Path | None = None) -> dict[
     return {claim.claim: claim for claim in sorted(read, key=lambda claim: claim.order)}
 
 
+def unreadable() -> list[str]:
+    """A line for each claim that cannot be read."""
+    problems = []
+    for path in sorted(STATEMENTS.glob("*.yaml")):
+        try:
+            _read(path, EXPERIMENTS)
+        except BadClaimError as error:
+            problems.append(str(error))
+    return problems
+
+
 def asked(name: str, experiments: Path | None = None) -> Experiment | None:
     """The experiment of that name; None for a counting. Raises BadExperimentError, or BadClaimError for neither."""
     experiments = experiments or EXPERIMENTS

@@ -14,6 +14,7 @@ from tools.claims.chosen import choose
 from tools.claims.compared import compare
 from tools.claims.decision import FEWEST, LOOKS
 from tools.claims.progress import ClaimsProgress
+from tools.commands import registering
 from tools.commands.ending import to_its_end
 from tools.commands.page import write_page
 from tools.commands.prepared import prepare
@@ -32,6 +33,8 @@ FEW, MANY_ROUNDS = 10, 5
 
 def execute(args: argparse.Namespace, console: Console, programs: Programs) -> int:
     """Status 1 where a verdict of the baseline is lost, 130 where a signal came."""
+    if args.check or args.register:
+        return registering.execute(args, console)
     every = reading.claims()
     baseline = judged.read(args.baseline) if args.baseline is not None else None
     results: Path = args.results or Path("results")

@@ -1,0 +1,107 @@
+"""Whether each claim is decided by what it was registered with. Must not know a run, nor what was measured.
+
+registered.json has for each claim a hash of what decides it, and how many changes its file names. Who changes a
+statistic, a threshold or an experiment says why under `changed`, and registers the claim anew: the commit shows both.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from tools.claims import reading
+from tools.claims.claim import Claim
+from tools.results import BadResultsError, write_whole
+from tools.status import PlainError
+
+PATH = Path(__file__).with_name("registered.json")
+HOW = "sweetspot claims --register"
+
+
+class Entry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A claim when it was last registered."""
+
+    sha256: str
+    """Of its experiment, its statistics and its thresholds."""
+    changed: int
+    """Changes that its file named."""
+
+
+Register = Mapping[str, Entry]
+"""Id of a claim -> its entry."""
+
+
+def read(path: Path) -> Register:
+    """Empty where there is none. Raises BadResultsError."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Entry])
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise BadResultsError(f"{path}: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise BadResultsError(f"{path}: {error}") from error
+
+
+def write(register: Register, path: Path) -> None:
+    """Raises BadResultsError."""
+    write_whole(path, msgspec.json.format(msgspec.json.encode(register), indent=1).decode() + "\n")
+
+
+def check(every: Mapping[str, Claim], register: Register, experiments: Path) -> list[str]:
+    """A line for each claim that is not as it was registered, which ends with what to do."""
+    problems = []
+    for name, claim in every.items():
+        kept, now = register.get(name), entry(claim, experiments)
+        if kept is None:
+            problems.append(f"{name} is not registered: {HOW}")
+        elif why := _unnoted(kept, now):
+            problems.append(f"{name}: {why}")
+        elif kept != now:
+            problems.append(f"{name}: a change of it is noted and not registered: {HOW}")
+    return [*problems, *_gone(every, register)]
+
+
+def registered(every: Mapping[str, Claim], register: Register, experiments: Path) -> dict[str, Entry]:
+    """The register with each claim as it is now. Raises PlainError where a claim changed without a note."""
+    made = {name: entry(claim, experiments) for name, claim in every.items()}
+    problems = [
+        f"{name}: {why}" for name, now in made.items() if name in register and (why := _unnoted(register[name], now))
+    ]
+    if lines := [*problems, *_gone(every, register)]:
+        raise PlainError("\nsweetspot: ".join(lines))
+    return made
+
+
+def entry(claim: Claim, experiments: Path) -> Entry:
+    """Of the claim as it is now. Of a counting, whose code may be written anew, the hash has the name alone."""
+    asked = reading.asked(claim.experiment, experiments)
+    decides = {
+        "kind": claim.kind,
+        "experiment": claim.experiment,
+        "clauses": [_set(msgspec.to_builtins(clause)) for clause in claim.clauses],
+        "asked": None if asked is None else _set(msgspec.to_builtins(asked)),
+    }
+    digest = hashlib.sha256(msgspec.json.encode(decides, order="deterministic")).hexdigest()
+    return Entry(sha256=digest, changed=len(claim.changed))
+
+
+def _set(value: object) -> object:
+    """Without keys that are empty: a key that claims or experiments get later changes no hash."""
+    if isinstance(value, Mapping):
+        return {str(key): _set(one) for key, one in value.items() if one not in (None, "", {}, [], ())}
+    return [_set(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _unnoted(kept: Entry, now: Entry) -> str:
+    if now.changed < kept.changed:
+        return f"its file names {now.changed} changes, and {kept.changed} were registered: restore them"
+    if now.sha256 != kept.sha256 and now.changed == kept.changed:
+        return f"its statistic, threshold or experiment changed: say why under `changed` in its file, then {HOW}"
+    return ""
+
+
+def _gone(every: Mapping[str, Claim], register: Register) -> Sequence[str]:
+    return [f"{name} is registered and has no file: restore it" for name in register if name not in every]
