@@ -1,18 +1,16 @@
 """The report in a real browser: it draws, it fits, and it complains of nothing."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from tests.tools import sample
+from tests.tools.browser import HEIGHT, NEEDED, OVERLAPPING, WIDTHS, assert_it_fits, opened, show
 from tests.tools.scale import sample as grid_sample
 from tools import report
 from tools.experiment import Load
@@ -20,30 +18,13 @@ from tools.families import FAMILIES
 from tools.results import write_trial
 from tools.scale import page
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
-    "--disable-sync --no-first-run --disable-quic"
-)
-WIDTHS = (1280, 400)
-HEIGHT = 800
-
-pytestmark = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="no chromium and chromedriver on PATH (Debian: chromium, chromium-driver)"
-)
+pytestmark = NEEDED
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    options = Options()
-    options.binary_location = str(CHROMIUM)
-    for flag in [*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"]:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    # With a path given, Selenium looks for no driver to download.
-    browser = webdriver.Chrome(options=options, service=Service(executable_path=DRIVER))
-    yield browser
-    browser.quit()
+    with opened(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -87,23 +68,12 @@ def grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return page.write(grid_sample.make(tmp_path_factory.mktemp("grid")))
 
 
-def show(browser: webdriver.Chrome, page: Path, width: int) -> None:
-    """Opens the page with a viewport of that width in CSS pixels."""
-    metrics = {"width": width, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    browser.get(page.as_uri())
-
-
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("shown", ["whole", "crowded", "sparse", "axes", "point", "grid"])
 def test_the_page_fits_its_window_and_the_console_is_silent(
     browser: webdriver.Chrome, shown: str, width: int, request: pytest.FixtureRequest
 ) -> None:
-    show(browser, request.getfixturevalue(shown), width)
-    assert browser.get_log("browser") == []
-    assert browser.execute_script("return innerWidth") == width
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-    assert browser.execute_script("return document.body.scrollWidth") <= width
+    assert_it_fits(browser, request.getfixturevalue(shown), width)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -112,15 +82,6 @@ def test_the_answer_is_read_without_scrolling(browser: webdriver.Chrome, whole: 
     box = browser.find_element(By.ID, "answer").rect
     assert box["width"] > 0
     assert box["y"] + box["height"] < HEIGHT
-
-
-OVERLAPPING = """
-const texts = [...document.querySelectorAll(arguments[0])];
-const boxes = texts.map(text => [text.textContent, text.getBoundingClientRect()]);
-return boxes.flatMap(([name, one], index) => boxes.slice(index + 1).filter(([_, other]) =>
-  one.width && other.width && one.left < other.right && other.left < one.right &&
-  one.top + 2 < other.bottom && other.top + 2 < one.bottom).map(([other]) => `${name} and ${other}`));
-"""
 
 
 @pytest.mark.parametrize("width", WIDTHS)

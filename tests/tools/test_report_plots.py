@@ -146,8 +146,16 @@ def test_an_arm_without_a_value_shows_the_reason() -> None:
 def drawn_curves(*lines: Line, proportional: bool = False) -> Element:
     x = marked([(1, "1"), (10, "10"), (100, "100")], log=True)
     y = linear(point.y for line in lines for point in line.points if point.y is not None)
-    titles = {"title": "Throughput", "x_title": "connections", "y_title": "calls/s, higher is better"}
-    return tree(curves.draw(lines, x=x, y=y, proportional=proportional, **titles))
+    plot = curves.draw(
+        lines,
+        x=x,
+        y=y,
+        title="Throughput",
+        x_title="connections",
+        y_title="calls/s, higher is better",
+        proportional=proportional,
+    )
+    return tree(plot)
 
 
 def test_ticks_without_room_for_their_text_are_marks_only() -> None:

@@ -54,9 +54,9 @@ def outcome(verdict: Verdict) -> str:
 def row(claim: Claim, verdict: Verdict) -> tuple[str, str, str, str]:
     """Outcome, figure, threshold and rounds."""
     # What decided it: a further clause may have, while the primary one is inside.
-    deciding = _deciding(claim, verdict)
-    clause = claim.clauses[deciding]
-    shown = verdict.figures[deciding] if deciding < len(verdict.figures) else None
+    place = deciding(claim, verdict)
+    clause = claim.clauses[place]
+    shown = verdict.figures[place] if place < len(verdict.figures) else None
     return (
         outcome(verdict),
         figure(clause.statistic, shown) if shown else "",
@@ -65,7 +65,7 @@ def row(claim: Claim, verdict: Verdict) -> tuple[str, str, str, str]:
     )
 
 
-def _deciding(claim: Claim, verdict: Verdict) -> int:
+def deciding(claim: Claim, verdict: Verdict) -> int:
     """The first clause that is outside of its bound, or across it; else the primary one."""
     for wanted in ("outside", "across") if verdict.word in ("does not hold", "not distinguishable") else ():
         for place, (clause, found) in enumerate(zip(claim.clauses, verdict.figures, strict=False)):

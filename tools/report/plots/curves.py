@@ -11,7 +11,7 @@ from tools.report.plots.axis import Axis
 from tools.report.plots.labels import spread
 
 HEIGHT = 300.0
-"""Of the area between the axes, in pixels; more where the labels need it."""
+"""Of the area between the axes, in pixels, where no other is given; more where the labels need it."""
 LINE_OF_TEXT = 14.0
 """Of a label, in pixels."""
 CHARACTER = 6.6
@@ -77,11 +77,12 @@ def draw(
     x_title: str,
     y_title: str,
     proportional: bool = False,
+    least_height: float = HEIGHT,
 ) -> Markup:
     """An SVG; `proportional` adds the line y = x."""
     words = [line.label.split() for line in lines]
     gap = LINE_OF_TEXT * max(map(len, words), default=1)
-    height = max(HEIGHT, gap * len(lines))
+    height = max(least_height, gap * len(lines))
 
     def place(x_value: float, y_value: float) -> tuple[float, float]:
         return 100 * x.place(x_value), height * (1 - y.place(y_value))

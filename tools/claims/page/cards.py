@@ -1,0 +1,167 @@
+"""What a reader finds of one claim. Must not know HTML, nor how a verdict is derived."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from tools.claims import described, notes, reading, words
+from tools.claims.claim import Claim
+from tools.claims.counting import COUNTINGS
+from tools.claims.decision import Verdict
+from tools.claims.evidence import Trials
+from tools.claims.judged import RUNS, Claims, Judged
+from tools.claims.notes import Line
+from tools.claims.page import pictures, tables
+from tools.claims.page.registration import Registration, registration
+from tools.claims.page.tables import Table
+from tools.experiment import Experiment
+from tools.families import family
+from tools.serving import flags_of
+from tools.words import rounds
+
+READINGS = {"notes": "as the notes have it", "thesis": "as the thesis has it", None: ""}
+SIDES = {"inside": "holds", "outside": "does not hold", "across": "not distinguishable"}
+LONGEST_REASON = 6
+"""Void trials that are named; of more there is the number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One thing that the claim asks."""
+
+    what: str
+    figure: str
+    asked: str
+    side: str
+    """The word of this clause alone; empty where it has no figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One claim."""
+
+    claim: Claim
+    verdict: Verdict
+    outcome: str
+    reading: str
+    lines: Mapping[str, Line]
+    clauses: Sequence[Clause]
+    deciding: int
+    """The clause whose figure is shown first."""
+    rounds: str
+    predicted: str
+    proved: str
+    """What became of the prediction."""
+    registration: Registration
+    question: str
+    """Of the experiment."""
+    arms: Mapping[str, tuple[str, str]]
+    """Arm -> its family, and how its model was started."""
+    report: str
+    """The path of the experiment's own page within the folder; empty where there is none."""
+    void: Sequence[str]
+    code: Sequence[str]
+    figures: Sequence[Markup]
+    operands: Sequence[Markup]
+    tables: Sequence[Table]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The readings and parts of one claim: C17, C17b."""
+
+    name: str
+    cards: Sequence[Card]
+
+
+def groups(claims: Claims) -> list[Group]:
+    """Every card, in the order of ids."""
+    found: dict[str, list[Card]] = {}
+    for judged in claims.judged:
+        kind, number, _ = judged.claim.order
+        found.setdefault(f"{kind}{number}", []).append(_card(claims, judged))
+    return [Group(name, cards) for name, cards in found.items()]
+
+
+def _card(claims: Claims, judged: Judged) -> Card:
+    claim, verdict = judged.claim, judged.verdict
+    asked = reading.asked(claim.experiment, claims.folder / reading.EXPERIMENTS.name)
+    arms = _arms(claim, asked)
+    report = f"{RUNS}/{claim.experiment}/report.html"
+    every = notes.read()
+    return Card(
+        claim=claim,
+        verdict=verdict,
+        outcome=words.outcome(verdict),
+        reading=READINGS[claim.reading],
+        lines={name: every[name] for name in claim.lines if name in every},
+        clauses=_clauses(judged),
+        deciding=words.deciding(claim, verdict),
+        rounds="counted once" if claim.kind == "counted" else rounds(verdict.rounds) if verdict.rounds else "",
+        predicted=_predicted(claim),
+        proved=_proved(claim, verdict),
+        registration=registration(judged.registered),
+        question=asked.title if asked else COUNTINGS[claim.experiment].title,
+        arms=arms,
+        report=report if (claims.folder / report).is_file() else "",
+        void=_void(judged),
+        code=[*(f"services/models/{model}.py" for model in claim.models), *claim.code],
+        figures=list(pictures.of_figures(judged)),
+        operands=list(pictures.of_operands(judged, {arm: of for arm, (of, _) in arms.items()})),
+        tables=tables.of_rounds(judged),
+    )
+
+
+def _clauses(judged: Judged) -> list[Clause]:
+    found = []
+    for place, clause in enumerate(judged.claim.clauses):
+        shown = judged.verdict.figures[place] if place < len(judged.verdict.figures) else None
+        found.append(
+            Clause(
+                what=described.statistic(clause.statistic),
+                figure=words.figure(clause.statistic, shown) if shown else "",
+                asked=words.asked(clause.statistic, clause.holds_if),
+                side=SIDES[clause.holds_if.side(shown.low, shown.high)] if shown else "",
+            )
+        )
+    return found
+
+
+def _predicted(claim: Claim) -> str:
+    """As `holds, about 20x`."""
+    about = claim.predicts.about
+    return claim.predicts.verdict + ("" if about is None else f", about {words.text(claim.statistic, about)}")
+
+
+def _proved(claim: Claim, verdict: Verdict) -> str:
+    if verdict.word in ("void", "not here"):
+        return "open"
+    return "right" if verdict.word == claim.predicts.verdict else "wrong" if verdict.word in SIDES.values() else "open"
+
+
+def _arms(claim: Claim, asked: Experiment | None) -> dict[str, tuple[str, str]]:
+    """Those that the claim compares."""
+    if asked is None:
+        return {}
+    used = dict.fromkeys(leaf.arm for clause in claim.clauses for leaf in clause.statistic.leaves)
+    found = {}
+    for name in used:
+        arm = asked.arms[name]
+        more = [f"on {arm.cpus} CPUs" if arm.cpus > 1 else "", "without the interpreter lock" if arm.python else ""]
+        found[name] = family(arm.model), " ".join(filter(None, [arm.model, *flags_of(arm.options.items()), *more]))
+    return found
+
+
+def _void(judged: Judged) -> list[str]:
+    """As `loop at point 20, round 2: other processes took 30 % of the CPU`."""
+    if not isinstance(judged.source, Trials):
+        return []
+    arms = {leaf.arm for clause in judged.claim.clauses for leaf in clause.statistic.leaves}
+    found = [
+        f"{trial.arm} at point {trial.point}, round {trial.round}: {why}"
+        for trial, why in judged.source.found.void
+        if trial.arm in arms
+    ]
+    more = len(found) - LONGEST_REASON
+    return [*found[:LONGEST_REASON], *([f"{more} more"] if more > 0 else [])]

@@ -1,0 +1,71 @@
+"""What the verdicts of a run leave open. Must not know how a verdict is derived."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tools.claims.compared import DECIDED
+from tools.claims.judged import Claims
+from tools.claims.measures import number
+from tools.units import count
+
+ERROR = 0.05
+"""Of a measured verdict, over all looks (tools/claims/decision.py)."""
+
+
+def limits(claims: Claims, environment: Mapping[str, Any]) -> dict[str, str]:
+    """What leaves something open -> what it leaves open."""
+    return {
+        "Cores": _cores(environment),
+        "One machine": (
+            "Every figure is of one machine with one kernel. On other hardware a ratio of two models may differ, and a "
+            "figure in seconds or bytes will. `sweetspot claims` asks for each verdict anew."
+        ),
+        "One language": (
+            "Every model is written in Python. A call takes tens of microseconds of CPU time there, so what costs one "
+            "microsecond is hard to see. Under the interpreter lock one thread of a process computes at a time. What "
+            "holds for threads here need not hold for threads in C, Go or Java."
+        ),
+        "One network": (
+            "Unless a claim needs a cluster, its load goes through the loopback device: no packet is lost, and none "
+            "takes long. What depends on slow or distant clients does not show."
+        ),
+        "Many verdicts": _many(claims),
+        "Noise": _noise(claims),
+        "Counted claims": (
+            "A count is exact, and says what the code of this product does. It cannot show that no other code would do "
+            "better."
+        ),
+    }
+
+
+def _cores(environment: Mapping[str, Any]) -> str:
+    cpus = environment.get("cpus")
+    had = f"The machine had {count(cpus)} CPUs for services, driver and backend together. " if cpus else ""
+    return (
+        f"{had}A service has one CPU where its experiment does not give it more. So a claim on several cores is asked "
+        "of few. That says nothing of 16 or 64, where locks and caches cost more."
+    )
+
+
+def _many(claims: Claims) -> str:
+    decided = [each for each in claims.judged if each.verdict.word in DECIDED and each.claim.kind == "measured"]
+    all_of = f"{count(len(claims.judged))} claim{'' if len(claims.judged) == 1 else 's'}"
+    if not decided:
+        return f"The run has {all_of}, and no measured one is decided."
+    wrong = ERROR * len(decided)
+    return (
+        f"The run has {all_of}, of which {count(len(decided))} are measured and decided. Each of these words is wrong "
+        f"in at most 5 % of runs, so up to {number(wrong)} wrong words are to be expected in this one. A second run "
+        "shows which they may be."
+    )
+
+
+def _noise(claims: Claims) -> str:
+    if claims.floor is None or claims.floor.low <= 0:
+        return "How far one model differs from itself was not measured in enough rounds."
+    apart = max(claims.floor.high, 1 / claims.floor.low) - 1
+    return (
+        f"One model, measured against itself, differs by at most {number(100 * apart)} % in this run. A difference "
+        "that is no larger is not seen. A ratio is void where this noise is more than half of the way from 1 to its "
+        "threshold."
+    )

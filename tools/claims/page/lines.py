@@ -1,0 +1,26 @@
+"""The notes from top to bottom, with the verdicts on each line. Must not know HTML."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tools.claims import notes
+from tools.claims.judged import Claims, Judged
+from tools.claims.notes import Line
+
+
+@dataclass(frozen=True, slots=True)
+class NoteLine:
+    """One line."""
+
+    name: str
+    line: Line
+    judged: Sequence[Judged]
+    """The claims of this run that are about it."""
+
+
+def lines(claims: Claims) -> list[NoteLine]:
+    """Every line, in the order of the notes."""
+    return [
+        NoteLine(name, line, [each for each in claims.judged if name in each.claim.lines])
+        for name, line in notes.read().items()
+    ]

@@ -1,0 +1,33 @@
+"""What a reader must know before believing the verdicts of a run. Must not know HTML."""
+
+from collections.abc import Sequence
+
+from tools.claims.evidence import Trials
+from tools.claims.judged import Claims, Judged
+from tools.claims.page.machine import Machine
+from tools.units import count
+
+
+def notices(claims: Claims, machine: Machine) -> list[str]:
+    """One line for each thing that casts a doubt."""
+    late = [each for each in claims.judged if not each.registered.before_measured]
+    changed = [each for each in claims.judged if each.claim.changed]
+    sources = {id(each.source): each.source for each in claims.judged if isinstance(each.source, Trials)}.values()
+    waived = sum(bool(trial.waived) for source in sources for trial in source.found.trials)
+    problems = [problem for source in sources for problem in source.found.problems]
+    return [
+        *(
+            [f"Not committed before the run: {_names(late)}. Nothing shows that they were written first."]
+            if late
+            else []
+        ),
+        *([f"Changed since they were first written, each with its reason: {_names(changed)}."] if changed else []),
+        *([f"{count(waived)} trials count although the machine was noisy (--despite-noise)."] if waived else []),
+        *([f"Not the same for all experiments of this run: {', '.join(machine.differs)}."] if machine.differs else []),
+        *([] if claims.floor else ["How far one model differs from itself was not measured in enough rounds."]),
+        *problems,
+    ]
+
+
+def _names(judged: Sequence[Judged]) -> str:
+    return ", ".join(each.claim.claim for each in judged)

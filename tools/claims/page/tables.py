@@ -1,0 +1,70 @@
+"""The values of each round of one claim, as they were read. Must not know HTML."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tools.claims import described, words
+from tools.claims.claim import Operand, Statistic
+from tools.claims.judged import Judged
+from tools.claims.page.pictures import figures, value_text
+from tools.claims.sample import Reading
+from tools.report.axes import WORDS
+from tools.units import count
+
+NOT_KNOWN = "not known"
+BOUNDS = {-1: "< ", 0: "", 1: "> "}
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Of one clause."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    """The number of the round first."""
+
+
+def of_rounds(judged: Judged) -> list[Table]:
+    """One for each clause of a measured claim; all rounds that were made, whether or not they were looked at."""
+    if judged.claim.kind == "counted" or not judged.source.rounds:
+        return []
+    return [_table(judged, clause.statistic) for clause in judged.claim.clauses]
+
+
+def _table(judged: Judged, statistic: Statistic) -> Table:
+    made = judged.source.rounds
+    leaves = list(statistic.leaves)
+    known = figures(judged, statistic, made)
+    same = len({described.title(leaf) for leaf in leaves}) == 1
+    return Table(
+        title=described.statistic(statistic),
+        columns=["figure", *((described.label(leaf) if same else described.operand(leaf)) for leaf in leaves)],
+        rows=[
+            [
+                count(number),
+                words.text(statistic, known[number]) if number in known else NOT_KNOWN,
+                *(_value(judged, leaf, number) for leaf in leaves),
+            ]
+            for number in range(1, made + 1)
+        ],
+    )
+
+
+def _value(judged: Judged, leaf: Operand, number: int) -> str:
+    if leaf.over:
+        along = judged.source.along(leaf, number) or ()
+        axis = WORDS.get(leaf.over)
+        parts = (f"{axis.value(at) if axis else at}: {_text(leaf, reading)}" for at, reading in along)
+        return "; ".join(parts) or NOT_KNOWN
+    reading = judged.source.reading(leaf, number)
+    if reading is None:
+        return NOT_KNOWN
+    if not leaf.per:
+        return _text(leaf, reading)
+    cases = judged.source.reading(Operand(arm=leaf.arm, measure=leaf.per, of=leaf.of, at=leaf.at), number)
+    return f"{_text(leaf, reading)} of {count(cases.value)}" if cases else _text(leaf, reading)
+
+
+def _text(leaf: Operand, reading: Reading) -> str:
+    return f"{BOUNDS[reading.bound]}{value_text(leaf, reading.value)}"
