@@ -1,7 +1,7 @@
 """What a claim measures, in words. Must not know any figure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from tools.claims.claim import Operand, Statistic
 from tools.claims.measures import MEASURES
@@ -9,11 +9,12 @@ from tools.report.axes import WORDS
 from tools.units import count
 
 MEASURED: Mapping[str, str] = {
-    "rate_rps": "calls answered OK in a second",
-    "goodput_rps": "calls answered in time in a second",
+    "rate_rps": "calls/s",
+    "goodput_rps": "calls/s in time",
     "latency_p50_ns": "p50 latency",
     "latency_p90_ns": "p90 latency",
     "latency_p99_ns": "p99 latency",
+    "answered_p90_ns": "p90 latency of answered calls",
     "answered_p99_ns": "p99 latency of answered calls",
     "longest_wait_ns": "longest wait of a client",
     "cpu_per_call_ns": "CPU time of a call",
@@ -32,26 +33,37 @@ MEASURED: Mapping[str, str] = {
 """Those whose names need other words than they have: `lost_updates` reads as lost updates."""
 
 
+JOINED = {"ratio": " divided by ", "difference": " less "}
+WITHIN = {"ratio": " / ", "difference": " - "}
+
+
 def statistic(of: Statistic) -> str:
     """As `p99 latency of innocent calls: loop divided by threads`."""
     first, *others = of.operands
+    titles = {title(leaf) for leaf in of.leaves}
+    if len(titles) == 1 and others:
+        return f"{titles.pop()}: {JOINED[of.form].join(_within(each, label) for each in of.operands)}"
+    if others:
+        return JOINED[of.form].join(_within(each, operand) for each in of.operands)
     if of.form == "events":
-        return f"{operand(first)}, for each of the {MEASURED.get(first.per, _plain(first.per))}"
-    if not others:
-        return operand(first)
-    (second,) = others
-    joined = "divided by" if of.form == "ratio" else "less"
-    if first.ratio is None and second.ratio is None and title(first) == title(second):
-        return f"{title(first)}: {label(first)} {joined} {label(second)}"
-    return f"{operand(first)} {joined} {operand(second)}"
+        return f"{operand(first)}, for each of the {_measured(first.per)}"
+    return operand(first)
 
 
 def operand(of: Operand) -> str:
-    """As `p99 latency of innocent calls, loop at 100 connections`."""
-    if of.ratio is None:
-        return f"{title(of)} ({label(of)})" if label(of) else title(of)
-    first, second = (operand(each) for each in of.ratio if isinstance(each, Operand))
-    return f"({first} divided by {second})"
+    """As `p99 latency of innocent calls (loop at 100 conn.)`."""
+    if of.parts:
+        return _within(of, operand)
+    return f"{title(of)} ({label(of)})" if label(of) else title(of)
+
+
+def _within(of: Operand, named: Callable[[Operand], str]) -> str:
+    """An operand as a part of others."""
+    if not of.parts:
+        return named(of)
+    parts = [_within(part, named) for part in of.parts]
+    (form,) = of.forms
+    return f"({WITHIN[form].join(parts)})" if form in WITHIN else f"the {form} of {', '.join(parts)}"
 
 
 def title(of: Operand) -> str:
@@ -59,9 +71,11 @@ def title(of: Operand) -> str:
     if of.measure not in MEASURES:
         return _counted(of)[1]
     kind = f" of {of.of} calls" if of.of else ""
-    if not of.over:
-        return f"{MEASURED.get(of.measure, _plain(of.measure))}{kind}"
-    return f"slope of {MEASURED.get(of.measure, _plain(of.measure))}{kind} over {WORDS[of.over].over}"
+    return (
+        f"slope of {_measured(of.measure)}{kind} over {WORDS[of.over].over}"
+        if of.over
+        else _measured(of.measure) + kind
+    )
 
 
 def label(of: Operand) -> str:
@@ -77,10 +91,14 @@ def label(of: Operand) -> str:
 def _counted(of: Operand) -> tuple[str, str]:
     """The two parts of a path: `ripped.code.saved_by_hand` is `ripped code` and `saved by hand`."""
     path = of.measure or of.arm
-    found = re.fullmatch(r"(?:(.+)\.)?([^.]+?)((?:\.\d+)*)", path)
-    assert found  # any text without a line break matches
+    found = re.fullmatch(r"(?:(.+)\.)?([^.]*[^.\d][^.]*)((?:\.\d+)*)", path)
+    assert found  # each path has a name
     owner, what, places = found.groups()
-    return _plain(owner or ""), " ".join(filter(None, (_plain(what), places.replace(".", " "))))
+    return _plain(owner or ""), _plain(f"{what}{places}")
+
+
+def _measured(name: str) -> str:
+    return MEASURED.get(name, _plain(name))
 
 
 def _plain(name: str) -> str:

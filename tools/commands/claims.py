@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tools import bundle, junit
-from tools.claims import judged, reading, registered, running, table
+from tools.claims import judged, page, reading, registered, running, table
 from tools.claims.chosen import choose
 from tools.claims.compared import compare
 from tools.claims.decision import FEWEST, LOOKS
@@ -67,9 +67,11 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
         table.show(console, found)
         if args.junit is not None:
             junit.write(args.junit, "claims", table.cases(found))
-    if interrupted:
-        return INTERRUPTED
-    return FAILED if baseline is not None and table.show_compared(console, compare(baseline, found)) else 0
+        path = page.write(folder)
+    lost = baseline is not None and table.show_compared(console, compare(baseline, found))
+    # Unwrapped, so that it can be copied.
+    console.print(str(path), markup=False, highlight=False, soft_wrap=True)
+    return INTERRUPTED if interrupted else FAILED if lost else 0
 
 
 def _venue(programs: Programs, *, despite_noise: bool) -> Venue:

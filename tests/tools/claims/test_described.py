@@ -23,8 +23,11 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"measure": "rate_rps", "ratio": [{"ratio": ["two", "one"]}, {"ratio": ["four", "two"]}]},
-        "(calls answered OK in a second (two) divided by calls answered OK in a second (one)) divided by "
-        "(calls answered OK in a second (four) divided by calls answered OK in a second (two))",
+        "calls/s: (two / one) divided by (four / two)",
+    ),
+    (
+        {"measure": "rate_rps", "ratio": [{"greatest": ["loop", "seda"]}, "threads"]},
+        "calls/s: the greatest of loop, seda divided by threads",
     ),
     (
         {"measure": "lost_updates", "per": "calls_ok", "events": "threads"},

@@ -62,7 +62,7 @@ def _value(judged: Judged, leaf: Operand, number: int) -> str:
         return NOT_KNOWN
     if not leaf.per:
         return _text(leaf, reading)
-    cases = judged.source.reading(Operand(arm=leaf.arm, measure=leaf.per, of=leaf.of, at=leaf.at), number)
+    cases = judged.source.reading(leaf.cases, number)
     return f"{_text(leaf, reading)} of {count(cases.value)}" if cases else _text(leaf, reading)
 
 
