@@ -9,6 +9,8 @@ from sweetspot.v1 import workload_pb2
 
 CACHE_LINE_BYTES = 64
 WORKING_SETS_BYTES = 256 * 1024 * 1024
+_REPEATED_LINES = 256 // CACHE_LINE_BYTES
+"""A working set has the bytes 0 to 255 again and again."""
 _MASK_32 = 0xFFFF_FFFF
 
 
@@ -34,10 +36,15 @@ def block(step: workload_pb2.Block) -> int:
 
 
 def touch(step: workload_pb2.Touch, key: int) -> int:
-    """Reads one byte of each cache line in the working set of `key`."""
+    """Reads one byte of each cache line in the working set of `key`.
+
+    The slice reads them. What they add up to follows from the first ones, as they repeat: to add each one takes CPython
+    12 ns, which would hide the 2 to 5 ns of a line that is no longer in the cache of the core.
+    """
     if not step.working_set_kib:
         return 0
-    return sum(_working_set(key, step.working_set_kib)[::CACHE_LINE_BYTES]) & _MASK_32
+    read = _working_set(key, step.working_set_kib)[::CACHE_LINE_BYTES]
+    return sum(read[:_REPEATED_LINES]) * (len(read) // _REPEATED_LINES) & _MASK_32
 
 
 _working_sets: OrderedDict[tuple[int, int], bytes] = OrderedDict()
