@@ -174,7 +174,7 @@ class Needs(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 class Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Why a statistic or a threshold is not as it was first written."""
 
-    on: date
+    day: date
     why: Text
 
 

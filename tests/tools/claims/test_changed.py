@@ -16,7 +16,7 @@ arms: {loop: {model: reactor}, threads: {model: thread_pool}}
 load: {connections: 20, rate_rps: 400}
 mix: {innocent: {share: 9}, blocking: {share: 1, steps: [{block: {duration_us: 9}}]}}
 """
-NOTE = {"on": "2026-12-01", "why": "Two runs of one model differed by more."}
+NOTE = {"day": "2026-12-01", "why": "Two runs of one model differed by more."}
 UNNOTED = "its statistic, threshold or experiment changed: say why under `changed` in its file, then"
 
 

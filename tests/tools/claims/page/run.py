@@ -99,7 +99,7 @@ CLAIMS: Sequence[Mapping[str, Any]] = (
         "lines": ["L86"],
         "statistic": {"measure": "switches_per_call", "value": "threads"},
         "holds_if": {"at_least": 40},
-        "changed": [{"on": "2026-11-28", "why": "The first threshold could not be reached."}],
+        "changed": [{"day": "2026-11-28", "why": "The first threshold could not be reached."}],
     },
     {
         "claim": "C15",
