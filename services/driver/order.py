@@ -6,7 +6,7 @@ each connection, of which `--times` follow one another, it prints one line of JS
 {"order": [numbers as they ended], "codes": {"OK": 20}, "workers": {"worker-0": 20}}. A call that has not ended when the
 service was silent for `--timeout` seconds is not in `order`.
 Exit status: 0; 2 for what a person can put right, in one line on stderr.
-Must not know what is done to the service meanwhile, nor what its answers are worth.
+Must not know what else happens to the service, nor what its answers are worth.
 """
 
 import argparse
@@ -91,7 +91,7 @@ def _ended(calls: Sequence[ClientCall]) -> dict[str, Any]:
 
 
 def _worker(call: ClientCall) -> str:
-    """Who ran it; empty where the reply does not say so."""
+    """Who ran it; empty where the reply does not name one."""
     try:
         return RunReply.FromString(call.reply or b"").worker
     except DecodeError:

@@ -1,7 +1,8 @@
-"""Which of the calls that wait is taken next: the order of a queue, where that is the model's own to choose.
+"""Which of the calls that wait is taken next: the orders that a queue of calls may have.
 
-The kernel's scheduler orders threads and asks nobody. A queue of calls is a few lines, and so is another order
-(Schrage, A Proof of the Optimality of the Shortest Remaining Processing Time Discipline, 1968). Knows no thread.
+The kernel orders threads, and a program has little part in that. A queue of calls is the program's own, and another
+order takes a few lines (Schrage, A Proof of the Optimality of the Shortest Remaining Processing Time Discipline, 1968).
+Knows no thread.
 """
 
 import heapq

@@ -1,10 +1,10 @@
-"""What becomes of a call in each style if what it waits for breaks its word. `python -m services.workload.trust`.
+"""What becomes of a call in each style if its backend misbehaves. `python -m services.workload.trust` prints JSON.
 
-A callback is handed over, and with it what the caller goes on with: whoever has it may call it twice, never, at once,
-or drop what it raises ("inversion of control"; Simpson, You Don't Know JS: Async & Performance, chapter 2, "Trust
-Issues"). A straight line hands over a place for one answer, and goes on by itself. Prints JSON, for each style and
-fault: {"hands_over": false, "faults": {"twice": {"right": 1, "ended": 1, "sent": 1, "thrown": 0}}}. `thrown` is what
-the faulty party itself had to catch. Nothing of it is part of a service.
+A callback hands over the rest of the call. The callee may call it twice, never or at once, and may drop what it raises
+("inversion of control"; Simpson, You Don't Know JS: Async & Performance, chapter 2, "Trust Issues"). A straight line
+hands over a place for one answer, and goes on by itself. The JSON has for each style:
+{"hands_over": false, "faults": {"twice": {"right": 1, "ended": 1, "sent": 1, "thrown": 0}}}, where `thrown` counts the
+errors that the callee had to catch. No service uses this module.
 """
 
 import json
@@ -30,7 +30,7 @@ STEPS = (
     workload_pb2.Step(sleep=workload_pb2.Sleep()),
     workload_pb2.Step(compute=workload_pb2.Compute(rounds=1)),
 )
-"""The backend call goes wrong. The sleep keeps its word: a second answer of the first finds the call there."""
+"""The backend call goes wrong. The sleep does not, and a second answer of the backend comes while the call sleeps."""
 NO_REPLY = b"\xff"
 """What raises an error where it is read, in the code that goes on."""
 
@@ -74,7 +74,7 @@ FAULTS = {"none": as_promised, "at_once": at_once, "twice": twice, "never": neve
 
 
 class Observed:
-    """What a call did, as whoever serves it sees it."""
+    """What a call did, as its server sees it."""
 
     def __init__(self) -> None:
         self.sent: list[bytes] = []
@@ -82,7 +82,7 @@ class Observed:
         self.thrown = 0
 
     def done(self, code: Code, _why: str = "") -> None:
-        """The call says that it has ended."""
+        """Notes that the call has ended."""
         self.ended.append(code)
 
     def is_right(self, fault: str) -> bool:
@@ -147,7 +147,7 @@ class Awaiting:
 
 
 class HandingOver(Parked):
-    """How callbacks wait: what comes next is in the hands of whoever is asked."""
+    """How callbacks wait: the backend gets what comes next."""
 
     def __init__(self, ask: Callable[[Back], None], due: Due) -> None:
         super().__init__(due.append)
@@ -162,7 +162,7 @@ Resume = Callable[[], None]
 
 
 def linear(ask: Callable[[Back], None], due: Due, seen: Observed) -> Resume:
-    """A thread. It and whoever resumes it take turns."""
+    """A thread, which takes turns with the one that resumes it."""
     go, back = threading.Semaphore(0), threading.Semaphore(0)
 
     def wait() -> None:
@@ -254,7 +254,7 @@ def _run() -> Run:
 
 def main() -> None:
     """Prints it."""
-    logging.disable()  # a style that fails says so in its figures
+    logging.disable()  # the figures show what fails
     print(json.dumps({style: _of(style) for style in STYLES}))
 
 

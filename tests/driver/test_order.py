@@ -1,4 +1,4 @@
-"""The driver of one connection: what it says of the order in which calls end, and of those that do not."""
+"""The driver of one connection: the order in which calls end, and those that do not."""
 
 import io
 import json
@@ -11,7 +11,7 @@ from services.driver import order
 from tests.driver.fake_service import Act, FakeService, Script
 
 
-def said(capsys: pytest.CaptureFixture[str], tmp_path: Path, script: Script, *flags: str) -> list[str]:
+def printed(capsys: pytest.CaptureFixture[str], tmp_path: Path, script: Script, *flags: str) -> list[str]:
     plan = tmp_path / "plan.yaml"
     plan.write_text("payload_bytes: 8")
     with FakeService(script).running() as target:
@@ -19,11 +19,11 @@ def said(capsys: pytest.CaptureFixture[str], tmp_path: Path, script: Script, *fl
     return capsys.readouterr().out.splitlines()
 
 
-def test_each_connection_says_in_which_order_its_calls_ended(
+def test_each_connection_prints_in_which_order_its_calls_ended(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("go on\ngo on\n"))
-    lines = said(capsys, tmp_path, lambda _: Act.REPLY, "--calls=4", "--window=2", "--times=2", "--every=3")
+    lines = printed(capsys, tmp_path, lambda _: Act.REPLY, "--calls=4", "--window=2", "--times=2", "--every=3")
     of_one = [{"order": [0, 1, 2, 3], "codes": {"OK": 4}, "workers": {"w": 4}}]
     assert [json.loads(line) for line in lines if line != "ended 3"] == 2 * of_one
     assert lines.index("ended 3") == 0
@@ -40,13 +40,13 @@ NOT_ANSWERED: list[tuple[Act, dict[str, Any]]] = [
 def test_a_call_that_is_not_answered_well_shows(
     act: Act, ended: dict[str, Any], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    (line,) = said(capsys, tmp_path, lambda call: act if call == 1 else Act.REPLY, "--calls=3", "--window=3")
+    (line,) = printed(capsys, tmp_path, lambda call: act if call == 1 else Act.REPLY, "--calls=3", "--window=3")
     found = json.loads(line)
     assert {**found, "order": sorted(found["order"])} == ended
 
 
 def test_a_connection_that_is_lost_ends_its_calls(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    (line,) = said(capsys, tmp_path, lambda call: Act.DROP if call == 2 else Act.REPLY, "--calls=9", "--window=1")
+    (line,) = printed(capsys, tmp_path, lambda call: Act.DROP if call == 2 else Act.REPLY, "--calls=9", "--window=1")
     assert json.loads(line)["codes"] == {"OK": 2, "UNAVAILABLE": 1}
 
 

@@ -1,4 +1,4 @@
-"""Which call is taken next is what the policy says, in a queue by itself and in a pool that serves."""
+"""The policy decides which call is taken next, in a queue by itself and in a pool that serves."""
 
 import os
 from operator import itemgetter

@@ -1,4 +1,4 @@
-"""What a style makes of a backend that breaks its word."""
+"""What becomes of a call in each style if its backend misbehaves."""
 
 import pytest
 
@@ -11,10 +11,10 @@ of_every_style = pytest.mark.parametrize("style", STYLES)
 
 
 @of_every_style
-@pytest.mark.parametrize("kept", ["none", "at_once"])
-def test_a_call_that_is_answered_once_ends_once(style: str, kept: str) -> None:
-    seen = observe(style, kept)
-    assert seen.is_right(kept)
+@pytest.mark.parametrize("fault", ["none", "at_once"])
+def test_a_call_that_is_answered_once_ends_once(style: str, fault: str) -> None:
+    seen = observe(style, fault)
+    assert seen.is_right(fault)
     assert (seen.ended, len(seen.sent)) == ([Code.OK], 1)
 
 

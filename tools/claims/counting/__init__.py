@@ -48,10 +48,8 @@ COUNTINGS: dict[str, Counting] = {
     "life": Counting("Whose calls die with the process that runs one?", life.count, rounds=True, cost_s=20),
     "graphs": Counting("Do calls wait at the same points in every model?", graphs.count, rounds=False, cost_s=25),
     "orders": Counting("In how many orders do the same calls end?", orders.count, rounds=True, cost_s=8),
-    "trust": Counting(
-        "What becomes of a call if what it waits for breaks its word?", trust.count, rounds=False, cost_s=1
-    ),
-    "rates": Counting("Does a stage keep to the rate that it is given, alone?", rates.count, rounds=True, cost_s=45),
+    "trust": Counting("What becomes of a call if its backend misbehaves?", trust.count, rounds=False, cost_s=1),
+    "rates": Counting("Does a stage serve at its own rate, and slow no other?", rates.count, rounds=True, cost_s=45),
     "stages": Counting("What does one stage more cost a call?", stages.count, rounds=True, cost_s=30),
     "kernel": Counting("Which system calls does a call take?", kernel.count, rounds=False, cost_s=6),
     "dispatch": Counting("Does a handler depend on who dispatches it?", dispatch.count, rounds=False, cost_s=6),

@@ -1,7 +1,7 @@
-"""The process that runs a call is killed: how many calls of other connections die with it?
+"""The process that runs a call is killed: how many calls of other connections fail?
 
-The name is Erb's: processes isolate what runs in them. Must not know which process a model runs a call in: the reply to
-an earlier call of the same connection names it.
+The reply to an earlier call on the same connection names that process. Must not know in which process a model runs a
+call.
 """
 
 import json
@@ -65,9 +65,9 @@ def _killed(programs: Programs, model: str) -> dict[str, float]:
 
 
 def figures(result: Mapping[str, Any], killed_ns: int) -> dict[str, float]:
-    """What the driver's result says of a death at that time of CLOCK_MONOTONIC.
+    """Calls that were exposed to a death at that time of CLOCK_MONOTONIC, and those that failed.
 
-    Exposed are the calls that were due from then on; those that were in flight may fail beside them.
+    Exposed are the calls that were due from then on. Calls that were in flight may fail as well.
     """
     calls = result["calls"]
     due_s = (result["marks"]["ended_monotonic_ns"] - killed_ns) / 1e9

@@ -1,6 +1,6 @@
-"""Each stage of seda is given a rate below the load, one after the other: does it keep to it, and is it alone in that?
+"""Each stage of seda in turn gets a rate below the load: does it serve at that rate, and does no other stage slow down?
 
-Must not know how a stage keeps to a rate.
+Must not know how a stage limits its rate.
 """
 
 import time
@@ -53,9 +53,8 @@ def _at(control: Control, name: str, rate_per_s: int) -> dict[str, float]:
 def seen(name: str, rate_per_s: float, before: SnapshotReply, after: SnapshotReply) -> dict[str, float]:
     """What two snapshots show of a stage with that rate.
 
-    `tracking_error`: by which share of the rate the stage was off. `cross_talk`: of what reached another stage
-    meanwhile, the share that it left waiting, for the stage where that is largest. What a stage refuses it has not
-    passed on.
+    `tracking_error`: how far the stage was off its rate, as a share of it; what a stage refuses does not count as
+    served. `cross_talk`: the share that another stage left waiting of what reached it, for the worst of them.
     """
     passed_s = (after.monotonic_ns - before.monotonic_ns) / 1e9
     passed_on = _grown(name, before, after, "served") - _grown(name, before, after, "shed")

@@ -102,7 +102,7 @@ def most_share(events: int, of: int) -> float:
 
 
 def switch_under_load(programs: Programs, form: str, calls: int = CALLS, switches: int = SWITCHES) -> Switched:
-    """Has calls made, and stages switched so often meanwhile. Raises LocalError, also where a call is left over."""
+    """Makes so many calls, and switches stages so often between them. Raises LocalError, also for a call left over."""
     with (
         asked_backend() as backend,
         serving(programs, "seda", {"stages_in": form, "threads_per_cpu": 1, "backend": backend.address}) as service,

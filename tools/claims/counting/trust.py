@@ -1,4 +1,4 @@
-"""What becomes of a call if what it waits for breaks its word: in how many styles does it go wrong?
+"""What becomes of a call if its backend misbehaves: in how many styles does it go wrong?
 
 Must not know a style's name.
 """

@@ -1,4 +1,4 @@
-"""The counting of blocking graphs: the same operations in the same order are one graph, whoever runs them."""
+"""The counting of blocking graphs: the same operations in the same order are one graph."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The counting of rates: what two looks at the stages say of the one that has a rate, and of the others."""
+"""The counting of rates: what two looks at the stages show of the one that has a rate, and of the others."""
 
 from typing import Any
 
