@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tools.claims.counting import (
+    cancels,
     dispatch,
     graphs,
     kernel,
@@ -53,4 +54,5 @@ COUNTINGS: dict[str, Counting] = {
     "stages": Counting("What does one stage more cost a call?", stages.count, rounds=True, cost_s=30),
     "kernel": Counting("Which system calls does a call take?", kernel.count, rounds=False, cost_s=6),
     "dispatch": Counting("Does a handler depend on who dispatches it?", dispatch.count, rounds=False, cost_s=6),
+    "cancels": Counting("What remains of calls that are cancelled?", cancels.count, rounds=True, cost_s=25),
 }
