@@ -77,6 +77,7 @@ def _parser() -> _Parser:
         "--keep-pods", action="store_true", default=None, help="do not start services anew in each round"
     )
     _add_claims(commands)
+    _add_explain(commands)
     _of_this_machine(commands)
     reporting = commands.add_parser("report", help="write the report of a results folder again", **_EXACT)
     reporting.add_argument("folder", type=Path, metavar="DIR", help="as results/default-20260131T120000Z")
@@ -134,6 +135,13 @@ def _add_claims(commands: Any) -> None:
     claiming.add_argument("--rounds", type=_count, metavar="N", help="at most so many (5; of up to 10 claims, 8)")
     claiming.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML for the CI system")
     claiming.add_argument("--despite-noise", action="store_true", help="use trials that a busy machine makes void too")
+
+
+def _add_explain(commands: Any) -> None:
+    explaining = commands.add_parser("explain", help="show a claim, its experiment and its verdict here", **_EXACT)
+    explaining.add_argument("claim", metavar="CLAIM", help="as C12")
+    explaining.add_argument("--trace", action="store_true", help="make a short trial, and show the slowest call of it")
+    explaining.add_argument("--results", type=Path, metavar="DIR", help="where runs are kept (results)")
 
 
 def _add_compare(commands: Any) -> None:

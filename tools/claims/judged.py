@@ -1,6 +1,6 @@
 """The verdict of each claim of a run, derived from what is in its folder. Must not know how anything is shown."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from math import exp, inf, log
 from pathlib import Path
@@ -42,10 +42,11 @@ class Claims:
     """The ratio of one model to itself; None where it was not measured in enough rounds."""
 
 
-def read(folder: Path) -> Claims:
-    """Derives every verdict anew. Raises BadResultsError, BadClaimError."""
+def read(folder: Path, only: Collection[str] | None = None) -> Claims:
+    """Derives every verdict anew, or only those of claims with these ids. Raises BadResultsError, BadClaimError."""
     run = registered.read(folder)
-    every = reading.claims(folder / reading.STATEMENTS.name, folder / reading.EXPERIMENTS.name)
+    there = reading.claims(folder / reading.STATEMENTS.name, folder / reading.EXPERIMENTS.name)
+    every = {name: claim for name, claim in there.items() if only is None or name in only}
     of_run = floor(folder)
     missing = not_here(folder)
     sources = {name: source(folder, name) for name in dict.fromkeys(claim.experiment for claim in every.values())}
@@ -107,3 +108,11 @@ def latest(results: Path) -> dict[str, tuple[Judged, str]]:
         claims = read(path.parent)
         found |= {each.claim.claim: (each, claims.run.began[:10]) for each in claims.judged}
     return found
+
+
+def last(results: Path, name: str) -> Claims | None:
+    """The last run in that folder which has the claim of that id, with that claim alone. Raises as `read` does."""
+    for path in sorted(results.glob(f"*/{registered.NAME}"), reverse=True):
+        if name in registered.read(path.parent).claims:
+            return read(path.parent, [name])
+    return None

@@ -1,0 +1,38 @@
+"""`sweetspot explain`: one claim on one screen, and one call that shows it."""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from tools.claims import explained, judged, reading, screen, timeline, tracing
+from tools.claims.chosen import choose
+from tools.claims.claim import Claim
+from tools.local import Programs
+from tools.status import PlainError
+
+
+def execute(args: argparse.Namespace, console: Console, programs: Programs) -> int:
+    """Raises PlainError for a claim that there is not, or that no single call can show."""
+    results: Path = args.results or Path("results")
+    claim = _one(reading.claims(), args.claim)
+    last = judged.last(results, claim.claim)
+    for line in screen.lines(console, list(explained.rows(claim, results, last))):
+        console.print(line, soft_wrap=True)
+    if args.trace:
+        console.print(Text("\none trial with every call traced follows", style="dim"))
+        timeline.show(console, tracing.make(claim, programs), tracing.arm(claim))
+    elif last is not None and (found := tracing.of_run(last)) is not None:
+        timeline.show(console, found, tracing.arm(claim))
+    return 0
+
+
+def _one(every: Mapping[str, Claim], name: str) -> Claim:
+    if name in every:
+        return every[name]
+    found = choose(every, [name])
+    if len(found) > 1:
+        raise PlainError(f"{name} is several claims: give one of {', '.join(claim.claim for claim in found)}")
+    return found[0]
