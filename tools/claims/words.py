@@ -4,8 +4,12 @@ from math import inf
 
 from tools.claims.claim import Bound, Claim, Statistic
 from tools.claims.decision import Interval, Verdict
+from tools.claims.described import label
 from tools.claims.measures import MEASURES, number
 from tools.units import count
+
+PER = 100_000
+"""Cases that events are counted in."""
 
 
 def figure(statistic: Statistic, found: Interval) -> str:
@@ -17,6 +21,9 @@ def figure(statistic: Statistic, found: Interval) -> str:
         return f"more than {text(statistic, found.low)}"
     if found.low in (-inf, 0) and found.value:
         return f"less than {text(statistic, found.high)}"
+    if statistic.form == "events":
+        value, low, high = (number(PER * each) for each in (found.value, found.low, found.high))
+        return f"{value} ({low} to {high}) in {count(PER)}"
     return f"{value} ({text(statistic, found.low)} to {text(statistic, found.high)})"
 
 
@@ -26,7 +33,7 @@ def text(statistic: Statistic, value: float) -> str:
         return f"{number(value)}x"
     operand = statistic.operands[0]
     if statistic.form == "events":
-        return f"{number(100_000 * value)} in 100,000"
+        return f"{number(PER * value)} in {count(PER)}"
     if operand.is_ratio:
         return f"{number(value)}x"
     if operand.measure not in MEASURES:
@@ -57,9 +64,11 @@ def row(claim: Claim, verdict: Verdict) -> tuple[str, str, str, str]:
     place = deciding(claim, verdict)
     clause = claim.clauses[place]
     shown = verdict.figures[place] if place < len(verdict.figures) else None
+    # A reader takes a figure without a name for that of the claim's own statistic.
+    named = f"{' / '.join(map(label, clause.statistic.operands))}: " if place else ""
     return (
         outcome(verdict),
-        figure(clause.statistic, shown) if shown else "",
+        f"{named}{figure(clause.statistic, shown)}" if shown else "",
         asked(clause.statistic, clause.holds_if),
         "counted" if claim.kind == "counted" else count(verdict.rounds) if verdict.rounds else "",
     )
