@@ -10,7 +10,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from tools import bundle, experiment, verify
-from tools.claims import judged, reading, registered
+from tools.claims import judged, page, reading, registered
+from tools.claims.page import whole
 from tools.claims.reading import BadClaimError
 from tools.claims.registered import Run
 from tools.experiment import Arm, BadExperimentError, Experiment
@@ -29,7 +30,7 @@ def verify_claims(folder: Path) -> tuple[str, list[str]]:
     measured = [line for path in runs for line in _measured(path)]
     problems = [*measured, *_counted(folder / judged.COUNTS), *_copies(folder, run)]
     if not problems:
-        problems += _judged(folder)
+        problems += _page(folder)
     what = f"{verify.counted(len(run.claims), 'claim')} in {verify.counted(len(runs), 'experiment')}"
     return what, problems
 
@@ -80,9 +81,16 @@ def _copies(folder: Path, run: Run) -> Iterator[str]:
             yield str(error).removeprefix(f"{folder}/")
 
 
-def _judged(folder: Path) -> Iterator[str]:
-    """Whether every verdict can be derived from what is there."""
+def _page(folder: Path) -> Iterator[str]:
+    """Whether every verdict can be derived from what is there, and the page shows these."""
+    path = folder / page.NAME
+    again = f"sweetspot claims --resume {folder}"
     try:
-        judged.read(folder)
+        rendered = whole.render(judged.read(folder)).encode(errors="surrogateescape")
     except PlainError as error:
         yield str(error).removeprefix(f"{folder}/")
+        return
+    if not path.exists():
+        yield f"{page.NAME} is missing: {again}"
+    elif path.read_bytes() != rendered:
+        yield f"{page.NAME} is not what `{again}` makes of the other files"

@@ -14,7 +14,7 @@ import yaml
 from tests.tools import driven
 from tests.tools.claims.made import LEAST
 from tools import bundle, cli, experiment, report
-from tools.claims import evidence, judged, reading, registered
+from tools.claims import evidence, judged, page, reading, registered
 from tools.claims.claim import Claim
 from tools.experiment import Experiment
 from tools.results import write_trial
@@ -55,6 +55,7 @@ def _make(folder: Path, patch: pytest.MonkeyPatch) -> Path:
     asked = experiment.parse(RACE, "race.yaml").of(["hare", "tortoise"])
     _measure(asked, run / judged.RUNS / "race")
     evidence.keep_counts(run / judged.COUNTS, "toggles", 1, {"faults": 7})
+    page.write(run)
     return run
 
 
@@ -138,8 +139,22 @@ def test_a_folder_as_its_run_left_it_is_unchanged(folder: Path, capsys: pytest.C
             [r"runs/race/experiment\.yaml is not what experiments/race\.yaml asks", ".*"],
         ),
         (replace("counts/toggles-1.json", "7", "0"), [r"counts/toggles-1\.json was changed"]),
+        (replace("claims.html", "holds", "hold"), [r"claims\.html is not what `sweetspot claims --resume .*"]),
+        (lambda folder: (folder / "claims.html").unlink(), [r"claims\.html is missing: sweetspot claims --resume .*"]),
     ],
-    ids=["threshold", "asked", "bad", "missing", "extra", "trial", "closed trial", "closed asked", "count"],
+    ids=[
+        "threshold",
+        "asked",
+        "bad",
+        "missing",
+        "extra",
+        "trial",
+        "closed trial",
+        "closed asked",
+        "count",
+        "page",
+        "no page",
+    ],
 )
 def test_whatever_was_edited_is_named(
     folder: Path, capsys: pytest.CaptureFixture[str], spoil: Callable[[Path], object], lines: list[str]
