@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.tools.claims.made import LEAST
-from tools.claims import reading
+from tools.claims import notes, reading
 from tools.claims.chosen import choose
 from tools.claims.reading import BadClaimError, claims
 from tools.status import PlainError
@@ -41,6 +41,14 @@ def read(folder: Path, statistic: Mapping[str, Any] | None = None, **changes: An
 
 def test_a_claim_is_read(folder: Path) -> None:
     assert list(read(folder)) == ["C12"]
+
+
+def test_every_claim_that_is_here_is_valid_and_every_line_of_the_notes_has_one() -> None:
+    every = claims()
+    without = [line for line in notes.read() if not any(line in claim.lines for claim in every.values())]
+    assert not without
+    unknown = {claim.claim: line for claim in every.values() for line in claim.lines if line not in notes.read()}
+    assert not unknown
 
 
 @pytest.mark.parametrize(
