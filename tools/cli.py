@@ -62,17 +62,7 @@ def _parser() -> _Parser:
     running.add_argument("--results", type=Path, metavar="DIR", help="where to keep it (results)")
     running.add_argument("--resume", type=Path, metavar="DIR", help="go on with an interrupted run: do what is missing")
     _of_void(running)
-    running.add_argument(
-        "--cluster", action="store_true", default=None, help="in the cluster of the current kubectl context"
-    )
-    clustered = running.add_argument_group("with --cluster")
-    _of_release(clustered)
-    clustered.add_argument("--shards", type=_shards, metavar="N", help="driver pods that share the load (1)")
-    clustered.add_argument(
-        "--balance", choices=BALANCES, help="how calls find pods (cluster-ip; in a `scale`: per-connection)"
-    )
-    clustered.add_argument("--driver-cpu", type=_quantity, metavar="CPU", help="of each driver pod (500m)")
-    clustered.add_argument("--driver-memory", type=_quantity, metavar="MEM", help="of each driver pod (512Mi)")
+    clustered = _of_cluster(running)
     clustered.add_argument(
         "--keep-pods", action="store_true", default=None, help="do not start services anew in each round"
     )
@@ -121,6 +111,22 @@ def _of_void(parser: Any) -> None:
     parser.add_argument("--strict", action="store_true", help="exit with status 42 where a trial is void")
 
 
+def _of_cluster(parser: Any) -> Any:
+    """Adds where to run; the group of flags that --cluster takes."""
+    parser.add_argument(
+        "--cluster", action="store_true", default=None, help="in the cluster of the current kubectl context"
+    )
+    group = parser.add_argument_group("with --cluster")
+    _of_release(group)
+    group.add_argument("--shards", type=_shards, metavar="N", help="driver pods that share the load (1)")
+    group.add_argument(
+        "--balance", choices=BALANCES, help="how calls find pods (cluster-ip; in a `scale`: per-connection)"
+    )
+    group.add_argument("--driver-cpu", type=_quantity, metavar="CPU", help="of each driver pod (500m)")
+    group.add_argument("--driver-memory", type=_quantity, metavar="MEM", help="of each driver pod (512Mi)")
+    return group
+
+
 def _add_claims(commands: Any) -> None:
     claiming = commands.add_parser("claims", help="measure the claims of the notes: a verdict on each", **_EXACT)
     claiming.add_argument("claims", nargs="*", metavar="CLAIM", help="as C12 or L49, or all (a core of some twelve)")
@@ -135,6 +141,7 @@ def _add_claims(commands: Any) -> None:
     claiming.add_argument("--rounds", type=_count, metavar="N", help="at most so many (5; of up to 10 claims, 8)")
     claiming.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML for the CI system")
     claiming.add_argument("--despite-noise", action="store_true", help="use trials that a busy machine makes void too")
+    _of_cluster(claiming)
 
 
 def _add_explain(commands: Any) -> None:

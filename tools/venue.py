@@ -18,6 +18,13 @@ from tools.wanted import Wanted
 class Venue(Protocol):
     """Where trials run: this machine, or a cluster."""
 
+    @property
+    def alternates(self) -> bool:
+        """Whether slices of arms follow one another within a second, so that what they have in pairs compares."""
+
+    def of_run(self, stem: str, when: str) -> "Venue":
+        """The same for another run, which is named by those where names are needed."""
+
     def models(self) -> Collection[str]:
         """What can be measured there."""
 
@@ -43,12 +50,18 @@ class Venue(Protocol):
 class ThisMachine:
     """Trials as processes, side by side."""
 
+    alternates = True
+
     def __init__(self, programs: Programs, pinning: Pinning | None, *, despite_noise: bool = False) -> None:
         self._programs = programs
         self._pinning = pinning
         self._despite_noise = despite_noise
         self._interpreters: dict[str, Any] = {}
         """Arm -> what `check` found of its interpreter, where it has one of its own."""
+
+    def of_run(self, stem: str, when: str) -> "ThisMachine":
+        del stem, when  # the folder is all that has a name
+        return self
 
     def models(self) -> Collection[str]:
         return self._programs.models()

@@ -1,4 +1,4 @@
-"""What this machine has of what a claim needs. Must not know what a claim says."""
+"""What this machine, or a cluster, has of what a claim needs. Must not know what a claim says."""
 
 import os
 import shutil
@@ -9,6 +9,7 @@ from functools import cache
 from msgspec.structs import replace
 
 from tools.claims.claim import Claim
+from tools.claims.counting import COUNTINGS
 from tools.experiment import Arm, Experiment
 from tools.local import LocalError, Programs, started
 
@@ -20,11 +21,13 @@ CHECK_TIMEOUT_S = 30.0
 
 def missing(claim: Claim, programs: Programs, *, in_cluster: bool = False) -> str:
     """What is not here, with how to get it; empty where all is."""
+    if in_cluster:  # what arms need is there or not as it was deployed, which the cluster is asked (tools/cluster)
+        return "counted on one machine: run it without --cluster" if claim.experiment in COUNTINGS else ""
     needs = claim.needs
     cpus = len(os.sched_getaffinity(0))
-    if needs.cluster and not in_cluster:
+    if needs.cluster:
         return "a cluster: run it with --cluster"
-    if not in_cluster and cpus < needs.cpus:
+    if cpus < needs.cpus:
         return f"{needs.cpus} CPUs: this process may use {cpus}"
     if needs.python and free_threaded() is None:
         return f"an interpreter without the lock: set {FREE_THREADED}, or install one (uv python install 3.14t)"

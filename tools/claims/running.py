@@ -27,6 +27,10 @@ OPEN = ("not distinguishable", "void")
 class Bench(Protocol):
     """Where experiments run."""
 
+    @property
+    def alternates(self) -> bool:
+        """Whether slices of arms follow one another within a second; else a model is not compared with itself."""
+
     def lacks(self, asked: Experiment) -> str:
         """What of the experiment cannot be had there, in one line; empty where all can."""
 
@@ -54,7 +58,7 @@ def run(folder: Path, chosen: Sequence[Claim], *, bench: Bench, notes: Notes, pr
     """Goes on with what the folder has, to so many rounds at most. Raises LocalError, BadResultsError."""
     missing = dict(judged.not_here(folder))
     asked = reading.asked(FLOOR, folder / reading.EXPERIMENTS.name)
-    if asked is not None:
+    if asked is not None and bench.alternates:
         _rounds(folder, FLOOR, asked, min(rounds, FEWEST), bench)
     floor = judged.floor(folder)
     for name, claims in reading.of_experiment({claim.claim: claim for claim in chosen}):

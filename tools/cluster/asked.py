@@ -4,6 +4,9 @@ A run changes no Deployment. So what an arm asks beside its model has to be ther
 name.
 """
 
+from collections.abc import Mapping
+from itertools import combinations
+
 from msgspec.structs import replace
 
 from tools.cluster.api import ClusterError
@@ -12,9 +15,15 @@ from tools.cluster.room import amount
 from tools.cluster.searched import keep_off
 from tools.experiment import Arm, Experiment
 
+OF_CHART = ("SWEETSPOT_BACKEND", "SWEETSPOT_METRICS_PORT")
+"""Options that the chart sets by itself."""
 
-def check(release: Release, asked: Experiment) -> None:
-    """Raises ClusterError, which names the arm or the key, and what to do."""
+
+def check(release: Release, asked: Experiment, *, exactly: bool = False) -> None:
+    """Raises ClusterError, which names the arm or the key, and what to do.
+
+    `exactly`: what an arm does not ask for, options, pods and CPUs, has to be at its default: no option, one of each.
+    """
     if (asked.load.schedule or "").startswith("replay:"):
         raise ClusterError(
             f"load.schedule {asked.load.schedule!r} is a file, which a driver's pod does not have: "
@@ -22,9 +31,12 @@ def check(release: Release, asked: Experiment) -> None:
         )
     if asked.until is not None:
         raise ClusterError("until is not known in a cluster: set rounds instead, or run without --cluster")
+    _check_one_of_each(asked)
     for name, arm in asked.arms.items():
         try:
-            _check_arm(release, arm)
+            _check_arm(release, arm, exactly=exactly)
+            if exactly:
+                _check_no_more(release, arm.model, asked.options(name))
             if asked.scale is None:  # a search sets the options itself, and goes on with what an earlier one has left
                 keep_off(release, arm.model)
                 release.check_options(arm.model, asked.options(name))
@@ -40,13 +52,38 @@ def in_one_slice(asked: Experiment) -> Experiment:
     return replace(asked, blocks=1, duration_s=asked.blocks * asked.duration_s, windows=windows)
 
 
-def _check_arm(release: Release, arm: Arm) -> None:
+def _check_one_of_each(asked: Experiment) -> None:
+    """Raises ClusterError for two arms that need the same model in two ways."""
+    for (first, one), (second, other) in combinations(asked.arms.items(), 2):
+        ways = [(arm.cpus, arm.environment, asked.options(name)) for name, arm in ((first, one), (second, other))]
+        if one.model == other.model and ways[0] != ways[1]:
+            raise ClusterError(
+                f"arms {first} and {second} are {one.model} in two ways, and a release has it in one: "
+                "run one of them, or run without --cluster"
+            )
+
+
+def _check_no_more(release: Release, model: str, options: Mapping[str, object]) -> None:
+    """Raises ClusterError for pods and options that are not asked for."""
+    replicas = release.deployment(model)["spec"].get("replicas", 1)
+    if replicas != 1:
+        raise ClusterError(f"{model} has {replicas} pods, not 1; try: {release.upgrade(f'models.{model}.replicas=1')}")
+    for variable, value in release.options(model).items():
+        option = variable.removeprefix("SWEETSPOT_").lower()
+        if variable not in OF_CHART and option not in options:
+            raise ClusterError(
+                f"{model} runs with {option} {value}, not at its default; "
+                f"try: {release.upgrade(f'models.{model}.options.{option}=null')}"
+            )
+
+
+def _check_arm(release: Release, arm: Arm, *, exactly: bool) -> None:
     model = arm.model
     if arm.python is not None:
         raise ClusterError(f"{model} runs with the interpreter of its image, not {arm.python}: remove `python`")
     limit = release.container(model).get("resources", {}).get("limits", {}).get("cpu")
     # One is what an arm has that asks for nothing.
-    if arm.cpus != 1 and (limit is None or amount(limit) != arm.cpus):
+    if (exactly or arm.cpus != 1) and (limit is None or amount(limit) != arm.cpus):
         has = "no CPU limit" if limit is None else f"a CPU limit of {limit}"
         raise ClusterError(
             f"{model} has {has}, not {arm.cpus}; try: {release.upgrade(f'models.{model}.cpu={arm.cpus}')}"

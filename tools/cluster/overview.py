@@ -52,4 +52,5 @@ def _of(run: Kept, done: int) -> Overview:
     models = asked.models
     if asked.scale is not None:
         return Overview(run.name, run.began, asked.title, "cells", done, len(cells(asked, models)))
-    return Overview(run.name, run.began, asked.title, "trials", done, len(trials(asked)))
+    # An experiment of claims has more rounds than it began with, where claims are still open.
+    return Overview(run.name, run.began, asked.title, "trials", done, max(len(trials(asked)), done))

@@ -52,6 +52,8 @@ class Cluster:
     keep_pods: bool = False
     despite_noise: bool = False
     """No trial is void for what tools/checks.py finds."""
+    exactly: bool = False
+    """What an arm does not ask for has to be at its default (tools/cluster/asked.py)."""
 
     @classmethod
     def resumed(cls, described: dict[str, Any], programs: Programs, *, despite_noise: bool = False) -> "Cluster":
@@ -60,13 +62,22 @@ class Cluster:
         release = Release(Api.connect(settings.pop("namespace")), settings.pop("release"))
         return cls(release, programs=programs, despite_noise=despite_noise, **settings)
 
+    @property
+    def alternates(self) -> bool:
+        """A Job loads one arm alone."""
+        return False
+
+    def of_run(self, stem: str, when: str) -> "Cluster":
+        """The same for another run."""
+        return dataclasses.replace(self, run=run_name(stem, when))
+
     def models(self) -> Collection[str]:
         """Those that are deployed. Raises ClusterError."""
         return list(self.release.models)
 
     def check(self, asked: Experiment) -> None:
         """Raises ClusterError, which names what is asked that cannot be had there."""
-        check(self.release, asked)
+        check(self.release, asked, exactly=self.exactly)
 
     def describe(self) -> dict[str, Any]:
         """What a reader needs to doubt a number, or to get it again. Raises ClusterError."""

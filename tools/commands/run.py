@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,30 +16,25 @@ from tools.commands.ending import Tally, exit_status, to_its_end
 from tools.commands.grid import STARTING_S, run_grid
 from tools.commands.page import write_page
 from tools.commands.prepared import prepare
+from tools.commands.venues import check_flags, cluster, this_machine
 from tools.experiment import BadExperimentError, Experiment
-from tools.local import Pinning, Programs
+from tools.local import Programs
 from tools.lock import locked
-from tools.named import RELEASE
 from tools.progress import Progress
 from tools.results import read_trials
-from tools.scale.local import pinning_over
 from tools.scale.terminal import show as show_cells
 from tools.status import VOID, PlainError
 from tools.terminal import RunProgress
 from tools.units import count
-from tools.venue import ThisMachine, Venue
+from tools.venue import Venue
 from tools.wanted import still_to_make
-
-_OF_LOAD = ("shards", "balance", "driver_cpu", "driver_memory", "keep_pods")
-_OF_CLUSTER = ("namespace", "release", *_OF_LOAD)
-"""What `run` has use for with --cluster alone; None where it is not given, as the fields of Cluster have defaults."""
 
 
 def execute(args: argparse.Namespace, console: Console, programs: Programs) -> int:
     """Status 1 where a trial failed, 42 with --strict where one is void, 130 where a signal came."""
     if (args.experiment is None) == (args.resume is None):
         raise PlainError("say either which EXPERIMENT to run or which folder to --resume")
-    _check_flags(args)
+    check_flags(args)
     path, folder = _paths(args)
     asked = experiment.read(path)
     console.print(asked.title, markup=False, soft_wrap=True)
@@ -92,20 +86,6 @@ def _trial_s(asked: Experiment) -> float:
     return asked.blocks * sum(each.warmup_s + each.duration_s for each in windows) / len(windows) + STARTING_S
 
 
-def _check_flags(args: argparse.Namespace) -> None:
-    """Raises PlainError for one that would change nothing."""
-    idle: tuple[str, ...]
-    if args.resume is not None:
-        idle, why = ("results", "cluster", *_OF_CLUSTER), "with --resume: a run goes on as and where it began"
-    elif not args.cluster:
-        idle, why = _OF_CLUSTER, "without --cluster"
-    else:
-        return
-    for name in idle:
-        if getattr(args, name) is not None:
-            raise PlainError(f"--{name.replace('_', '-')} has no effect {why}")
-
-
 def _paths(args: argparse.Namespace) -> tuple[Path, Path]:
     """The file of the experiment, and the folder of the run."""
     if args.resume is not None:
@@ -130,20 +110,9 @@ def _venue(args: argparse.Namespace, asked: Experiment, folder: Path, programs: 
 
         return cluster_of(folder, programs, despite_noise=args.despite_noise)
     if not args.cluster:
-        return ThisMachine(
-            programs,
-            (pinning_over if asked.scale else Pinning.over)(os.sched_getaffinity(0)),
-            despite_noise=args.despite_noise,
-        )
-    from tools.cluster.api import Api  # noqa: PLC0415
-    from tools.cluster.release import Release  # noqa: PLC0415
-    from tools.cluster.run import Cluster  # noqa: PLC0415
-
-    settings = {name: getattr(args, name) for name in _OF_LOAD if getattr(args, name) is not None}
-    if asked.scale is not None:
-        settings.setdefault("balance", "per-connection")
-    release = Release(Api.connect(args.namespace), args.release or RELEASE)
-    return Cluster(release, run=folder.name, programs=programs, despite_noise=args.despite_noise, **settings)
+        return this_machine(programs, despite_noise=args.despite_noise, for_grid=asked.scale is not None)
+    balanced = {} if asked.scale is None else {"balance": "per-connection"}
+    return cluster(args, folder.name, programs, **balanced)
 
 
 def _choose(asked: Experiment, models: Sequence[str] | None, venue: Venue) -> Experiment:

@@ -33,6 +33,8 @@ TWICE = {"experiment": "race", "statistic": {"measure": "rate_rps", "ratio": ["h
 class Bench:
     """Makes trials of drawn calls, at these speeds."""
 
+    alternates = True
+
     def __init__(self, noise: float = 0.01, **speeds: float) -> None:
         self.noise = noise
         self.speeds = speeds

@@ -79,6 +79,10 @@ AS_DEPLOYED = {
         "arm wide: reactor has a CPU limit of 500m, not 2; try: helm upgrade sweetspot helm/sweetspot -n lab "
         "--reset-then-reuse-values --set models.reactor.cpu=2",
     ),
+    "a model in two ways": (
+        "arms: {plain: {model: reactor}, poll: {model: reactor, options: {demultiplexer: poll}}}",
+        "arms plain and poll are reactor in two ways, and a release has it in one: run one of them, or run without",
+    ),
     "interpreter": (
         "arms: {new: {model: reactor, python: /opt/python}}",
         "arm new: reactor runs with the interpreter of its image, not /opt/python: remove `python`",

@@ -1,0 +1,52 @@
+"""Where the trials of a command run, as its flags say. Must not know what is measured there."""
+
+import argparse
+import os
+from typing import TYPE_CHECKING, Any
+
+from tools.local import Pinning, Programs
+from tools.named import RELEASE
+from tools.scale.local import pinning_over
+from tools.status import PlainError
+from tools.venue import ThisMachine
+
+if TYPE_CHECKING:
+    from tools.cluster.run import Cluster
+
+_OF_LOAD = ("shards", "balance", "driver_cpu", "driver_memory", "keep_pods")
+_OF_CLUSTER = ("namespace", "release", *_OF_LOAD)
+"""Flags that have an effect with --cluster alone; None where one is not given: the fields of Cluster have defaults."""
+
+
+def check_flags(args: argparse.Namespace) -> None:
+    """Raises PlainError for one that would change nothing."""
+    idle: tuple[str, ...]
+    if args.resume is not None:
+        idle, why = ("results", "cluster", *_OF_CLUSTER), "with --resume: a run goes on as and where it began"
+    elif not args.cluster:
+        idle, why = _OF_CLUSTER, "without --cluster"
+    else:
+        return
+    for name in idle:
+        if getattr(args, name, None) is not None:
+            raise PlainError(f"--{name.replace('_', '-')} has no effect {why}")
+
+
+def this_machine(programs: Programs, *, despite_noise: bool, for_grid: bool = False) -> ThisMachine:
+    """With a processor for the service; of a grid, with as many as there are."""
+    pinning = (pinning_over if for_grid else Pinning.over)(os.sched_getaffinity(0))
+    return ThisMachine(programs, pinning, despite_noise=despite_noise)
+
+
+def cluster(args: argparse.Namespace, run: str, programs: Programs, **defaults: Any) -> "Cluster":
+    """The one of kubectl's context, for a run of that name. `defaults`: of flags that are not given.
+
+    Raises ClusterError."""
+    from tools.cluster.api import Api  # noqa: PLC0415  (kubernetes)
+    from tools.cluster.release import Release  # noqa: PLC0415
+    from tools.cluster.run import Cluster  # noqa: PLC0415
+
+    given = {name: getattr(args, name, None) for name in _OF_LOAD}
+    settings = {**defaults, **{name: value for name, value in given.items() if value is not None}}
+    release = Release(Api.connect(args.namespace), args.release or RELEASE)
+    return Cluster(release, run=run, programs=programs, despite_noise=args.despite_noise, **settings)
