@@ -107,7 +107,7 @@ def _become(command: list[str]) -> None:
         os.close(listener)  # waits until the other process has it
         os.execvp(command[0], command)
     except OSError as error:
-        print(f"{command[0]}: {error.strerror}", file=sys.stderr)
+        print(f"{command[0]}: {error.strerror or error}", file=sys.stderr)
     os._exit(1)
 
 
