@@ -33,6 +33,8 @@ MEASURED: Mapping[str, str] = {
 """Those whose names need other words than they have: `lost_updates` reads as lost updates."""
 
 
+MOST_ARMS = 10
+"""A sentence with more names would say nothing."""
 JOINED = {"ratio": " divided by ", "difference": " less "}
 WITHIN = {"ratio": " / ", "difference": " - "}
 
@@ -41,6 +43,9 @@ def statistic(of: Statistic) -> str:
     """As `p99 latency of innocent calls: loop divided by threads`."""
     first, *others = of.operands
     titles = {title(leaf) for leaf in of.leaves}
+    arms = {leaf.arm for leaf in of.leaves}
+    if len(arms) > MOST_ARMS:
+        return f"{', '.join(sorted(titles))} of {count(len(arms))} arms, combined as the claim's file has it"
     if len(titles) == 1 and others:
         return f"{titles.pop()}: {JOINED[of.form].join(_within(each, label) for each in of.operands)}"
     if others:
@@ -63,7 +68,7 @@ def _within(of: Operand, named: Callable[[Operand], str]) -> str:
         return named(of)
     parts = [_within(part, named) for part in of.parts]
     (form,) = of.forms
-    return f"({WITHIN[form].join(parts)})" if form in WITHIN else f"the {form} of {', '.join(parts)}"
+    return f"({WITHIN[form].join(parts)})" if form in WITHIN else f"{form} of ({', '.join(parts)})"
 
 
 def title(of: Operand) -> str:

@@ -1,5 +1,6 @@
 """Figures and verdicts of claims as text, the same in terminal, page and export. Must not know where they come from."""
 
+import re
 from math import inf
 
 from tools.claims.claim import Bound, Claim, Statistic
@@ -24,7 +25,20 @@ def figure(statistic: Statistic, found: Interval) -> str:
     if statistic.form == "events":
         value, low, high = (number(PER * each) for each in (found.value, found.low, found.high))
         return f"{value} ({low} to {high}) in {count(PER)}"
-    return f"{value} ({text(statistic, found.low)} to {text(statistic, found.high)})"
+    low, high = text(statistic, found.low), text(statistic, found.high)
+    if _unit(low) == _unit(high) == _unit(value):
+        return f"{value} ({low.removesuffix(_unit(low))} to {high.removesuffix(_unit(high))})"
+    return f"{value} ({low} to {high})"
+
+
+def span(low: str, high: str) -> str:
+    """As `8 to 11 ms`: the unit once, where both have the same one."""
+    return f"{low.removesuffix(_unit(low)) if _unit(low) == _unit(high) else low} to {high}"
+
+
+def _unit(of: str) -> str:
+    """What follows the number, as ` ms`, `x`, ` in 100,000`."""
+    return re.sub(r"^-?[\d,.]+(e[-+]\d+)?", "", of)
 
 
 def text(statistic: Statistic, value: float) -> str:
@@ -44,8 +58,10 @@ def text(statistic: Statistic, value: float) -> str:
 
 def asked(statistic: Statistic, bound: Bound) -> str:
     """As `at least 5x`."""
+    if bound.low == bound.high:
+        return f"exactly {text(statistic, bound.low)}"
     if bound.within is not None:
-        return f"{text(statistic, bound.low)} to {text(statistic, bound.high)}"
+        return span(text(statistic, bound.low), text(statistic, bound.high))
     if bound.at_least is not None:
         return f"at least {text(statistic, bound.at_least)}"
     return f"at most {text(statistic, bound.high)}"

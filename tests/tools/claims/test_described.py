@@ -27,7 +27,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"measure": "rate_rps", "ratio": [{"greatest": ["loop", "seda"]}, "threads"]},
-        "calls/s: the greatest of loop, seda divided by threads",
+        "calls/s: greatest of (loop, seda) divided by threads",
     ),
     (
         {"measure": "lost_updates", "per": "calls_ok", "events": "threads"},
@@ -36,6 +36,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"value": "ripped.code.saved_by_hand"}, "saved by hand (ripped code)"),
     ({"ratio": ["green.resume_ns.64", "green.resume_ns.1"]}, "resume ns 64 (green) divided by resume ns 1 (green)"),
     ({"value": "faults"}, "faults"),
+    (
+        {"measure": "rate_rps", "value": {"least": [f"arm_{number}" for number in range(12)]}},
+        "calls/s of 12 arms, combined as the claim's file has it",
+    ),
 ]
 
 

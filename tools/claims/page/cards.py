@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from tools.claims import described, notes, reading, words
 from tools.claims.claim import Claim
+from tools.claims.compared import DECIDED
 from tools.claims.counting import COUNTINGS
 from tools.claims.decision import Verdict
 from tools.claims.evidence import Trials
@@ -51,8 +52,9 @@ class Card:
     """The clause whose figure is shown first."""
     rounds: str
     predicted: str
+    because: str
     proved: str
-    """What became of the prediction."""
+    """What became of the prediction: right, wrong or open."""
     registration: Registration
     question: str
     """Of the experiment."""
@@ -62,8 +64,7 @@ class Card:
     """The path of the experiment's own page within the folder; empty where there is none."""
     void: Sequence[str]
     code: Sequence[str]
-    figures: Sequence[Markup]
-    operands: Sequence[Markup]
+    pictures: Sequence[Markup]
     tables: Sequence[Table]
 
 
@@ -89,7 +90,7 @@ def _card(claims: Claims, judged: Judged) -> Card:
     asked = reading.asked(claim.experiment, claims.folder / reading.EXPERIMENTS.name)
     arms = _arms(claim, asked)
     report = f"{RUNS}/{claim.experiment}/report.html"
-    every = notes.read()
+    every, is_here = notes.read(), verdict.word != "not here"
     return Card(
         claim=claim,
         verdict=verdict,
@@ -100,6 +101,7 @@ def _card(claims: Claims, judged: Judged) -> Card:
         deciding=words.deciding(claim, verdict),
         rounds="counted once" if claim.kind == "counted" else rounds(verdict.rounds) if verdict.rounds else "",
         predicted=_predicted(claim),
+        because=_sentence(claim.predicts.because),
         proved=_proved(claim, verdict),
         registration=registration(judged.registered),
         question=asked.title if asked else COUNTINGS[claim.experiment].title,
@@ -107,9 +109,13 @@ def _card(claims: Claims, judged: Judged) -> Card:
         report=report if (claims.folder / report).is_file() else "",
         void=_void(judged),
         code=[*(f"services/models/{model}.py" for model in claim.models), *claim.code],
-        figures=list(pictures.of_figures(judged)),
-        operands=list(pictures.of_operands(judged, {arm: of for arm, (of, _) in arms.items()})),
-        tables=tables.of_rounds(judged),
+        pictures=[
+            *pictures.of_figures(judged),
+            *pictures.of_operands(judged, {arm: of for arm, (of, _) in arms.items()}),
+        ]
+        if is_here
+        else [],
+        tables=tables.of_rounds(judged) if is_here else [],
     )
 
 
@@ -134,10 +140,14 @@ def _predicted(claim: Claim) -> str:
     return claim.predicts.verdict + ("" if about is None else f", about {words.text(claim.statistic, about)}")
 
 
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
 def _proved(claim: Claim, verdict: Verdict) -> str:
-    if verdict.word in ("void", "not here"):
-        return "open"
-    return "right" if verdict.word == claim.predicts.verdict else "wrong" if verdict.word in SIDES.values() else "open"
+    if verdict.word == claim.predicts.verdict:
+        return "right"
+    return "wrong" if verdict.word in DECIDED else "open"
 
 
 def _arms(claim: Claim, asked: Experiment | None) -> dict[str, tuple[str, str]]:

@@ -107,11 +107,11 @@ def _dots(judged: Judged, title: str, leaves: Sequence[Operand], families: Famil
 
 
 def _range(leaf: Operand, values: Sequence[float], *, is_bound: bool) -> str:
-    """As `48 ms to 51 ms`."""
+    """As `48 to 51 ms`."""
     if not values:
         return "not known"
     ends = [value_text(leaf, end) for end in (min(values), max(values))]
-    shown = ends[0] if ends[0] == ends[1] else " to ".join(ends)
+    shown = ends[0] if ends[0] == ends[1] else words.span(*ends)
     return f"> {shown}" if is_bound else shown
 
 

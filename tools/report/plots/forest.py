@@ -22,9 +22,9 @@ LEAST = 2.0
 WIDTH = 820
 """Of a file of its own, in pixels."""
 PLOT_LEFT, PLOT_WIDTH = 396, 214
-HEAD, FOOT, LINE, GAP = 84, 52, 15, 9
+HEAD, FOOT, LINE, GAP = 88, 52, 15, 12
 """Above the rows, below them, of a line of text, and between rows. Pixels."""
-TEXT_CHARACTERS, NOTE_CHARACTERS, TITLE_CHARACTERS = 54, 32, 92
+TEXT_CHARACTERS, NOTE_CHARACTERS, TITLE_CHARACTERS = 52, 29, 92
 """What has room in a line."""
 
 
@@ -72,7 +72,7 @@ class Line:
     text: Sequence[str]
     note: Sequence[str]
     top: float
-    middle: float
+    """In pixels."""
 
 
 def placed(rows: Sequence[Row]) -> tuple[Axis, list[Placed]]:
@@ -117,7 +117,7 @@ def standalone(rows: Sequence[Row], *, title: str) -> str:
     for one in every:
         text, note = wrap(one.row.text, TEXT_CHARACTERS), wrap(one.row.note, NOTE_CHARACTERS)
         height = LINE * max(len(text), 1 + len(note)) + GAP
-        lines.append(Line(one, text, note, top, top + height / 2))
+        lines.append(Line(one, text, note, top))
         top += height
     template = TEMPLATES.get_template("forest.svg.j2")
     return template.render(
@@ -131,6 +131,7 @@ def standalone(rows: Sequence[Row], *, title: str) -> str:
         left=PLOT_LEFT,
         across=PLOT_WIDTH,
         line=LINE,
+        gap=GAP,
     )
 
 

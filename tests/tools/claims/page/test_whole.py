@@ -80,7 +80,7 @@ def test_every_line_of_the_notes_has_verdicts_or_says_that_none_was_asked(words:
 
 
 CARDS = [
-    ("C12", "34.2x (30.1x to 38.8x) asked: at least 5x · 3 rounds"),
+    ("C12", "34.2x (30.1 to 38.8) asked: at least 5x · 3 rounds"),
     ("C12", "p99 latency of innocent calls: loop divided by threads"),
     ("C12", "holds, about 30x : A loop is blocked for 30 % of the time. The prediction was right."),
     ("C12", "Committed 2026-11-27 09:53 as 4315dd8ef849, before the run began. 5dd1e4c726ebdaca"),
