@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from tools import junit
@@ -28,16 +27,30 @@ def line(claim: Claim, verdict: Verdict) -> str:
 
 
 def show(console: Console, found: Claims) -> None:
-    """The answer in one sentence, and a row for each claim."""
-    heading = ("claim", "verdict", "figure", "asked", "rounds")
+    """A row for each claim, and the answer in one sentence."""
     rows = [(each.claim.claim, *words.row(each.claim, each.verdict)) for each in found.judged]
-    widths = [min(max(map(len, column)), WIDEST) for column in zip(heading, *rows, strict=True)]
-    console.print(f"\n[bold]{_columns(heading, widths)}[/]", soft_wrap=True)
-    for each, row in zip(found.judged, rows, strict=True):
-        console.print(Text(_columns(row, widths), STYLES[each.verdict.word]), soft_wrap=True)
-        console.print(Padding(Text(each.claim.says), (0, 0, 0, widths[0] + 2)))
+    styles = [STYLES[each.verdict.word] for each in found.judged]
+    console.print()
+    _show(
+        console, ("claim", "verdict", "figure", "asked", "rounds"), rows, [each.claim for each in found.judged], styles
+    )
     console.print()
     console.print(words.tally([each.verdict.word for each in found.judged], found.floor), markup=False)
+
+
+def _show(
+    console: Console,
+    heading: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    claims: Sequence[Claim],
+    styles: Sequence[str] | None = None,
+) -> None:
+    """Two lines for each claim: what it says needs more room than a column has."""
+    widths = [min(max(map(len, column)), WIDEST) for column in zip(heading, *rows, strict=True)]
+    console.print(f"[bold]{_columns(heading, widths)}[/]", soft_wrap=True)
+    for number, (claim, row) in enumerate(zip(claims, rows, strict=True)):
+        console.print(Text(_columns(row, widths), styles[number] if styles else ""), soft_wrap=True)
+        console.print(Padding(Text(claim.says), (0, 0, 0, widths[0] + 2)))
 
 
 def _columns(texts: Sequence[str], widths: Sequence[int]) -> str:
@@ -55,18 +68,13 @@ def show_compared(console: Console, rows: Sequence[Compared]) -> bool:
 
 def show_list(console: Console, every: Mapping[str, Claim], last: Mapping[str, tuple[Judged, str]]) -> None:
     """Every claim: what it says and needs, and its last verdict here. `last`: id -> the claim in a run, and its day."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("claim", "lines"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("says", ratio=1)
-    for heading in ("needs", "a round", "last verdict here"):
-        table.add_column(heading)
+    rows = []
     for name, claim in every.items():
-        verdict = f"{words.outcome(last[name][0].verdict)} ({last[name][1]})" if name in last else ""
+        verdict = f"{words.outcome(last[name][0].verdict)} ({last[name][1]})" if name in last else "not measured here"
         mark = f"{name} *" if claim.core else name
-        table.add_row(mark, ", ".join(claim.lines), claim.says, needs(claim), rest(claim.cost_s), verdict)
-    console.print(table)
-    console.print("* in the core, which `sweetspot claims` runs", style="dim")
+        rows.append((mark, ", ".join(claim.lines), rest(claim.cost_s), needs(claim) or "nothing", verdict))
+    _show(console, ("claim", "lines", "a round", "needs", "last verdict here"), rows, list(every.values()))
+    console.print("\n* in the core, which `sweetspot claims` runs", style="dim")
 
 
 def needs(claim: Claim) -> str:
