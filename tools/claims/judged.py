@@ -2,22 +2,19 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from math import exp, inf, log
 from pathlib import Path
 
-from tools.claims import evidence, reading, registered
-from tools.claims.claim import Claim, Statistic
+from tools.claims import evidence, floor, reading, registered
+from tools.claims.claim import Claim
 from tools.claims.counting import COUNTINGS
-from tools.claims.decision import Interval, Verdict, decide, interval
+from tools.claims.decision import Interval, Verdict, decide
 from tools.claims.evidence import Evidence
+from tools.claims.floor import Floors
 from tools.claims.registered import Registered, Run
 from tools.claims.sample import Source
 from tools.results import read_json
 
 RUNS, COUNTS, MISSING = "runs", "counts", "missing.json"
-FLOOR = "aa"
-"""The experiment that compares a model with itself."""
-FLOOR_STATISTIC = Statistic(measure="rate_rps", ratio=("first", "second"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +35,12 @@ class Claims:
     run: Run
     judged: tuple[Judged, ...]
     """In the order of their ids."""
-    floor: Interval | None
-    """The ratio of one model to itself; None where it was not measured in enough rounds."""
+    floors: Floors
+
+    @property
+    def floor(self) -> Interval | None:
+        """The ratio of the rates of one model to itself; None where it was not measured."""
+        return self.floors.get("rate")
 
 
 def read(folder: Path, only: Collection[str] | None = None) -> Claims:
@@ -47,7 +48,7 @@ def read(folder: Path, only: Collection[str] | None = None) -> Claims:
     run = registered.read(folder)
     there = reading.claims(folder / reading.STATEMENTS.name, folder / reading.EXPERIMENTS.name)
     every = {name: claim for name, claim in there.items() if only is None or name in only}
-    of_run = floor(folder)
+    of_run = floors(folder)
     missing = not_here(folder)
     sources = {name: source(folder, name) for name in dict.fromkeys(claim.experiment for claim in every.values())}
     judged = tuple(
@@ -65,7 +66,7 @@ def source(folder: Path, name: str) -> Evidence:
     return evidence.of_trials(folder / RUNS / name)
 
 
-def judge(claim: Claim, found: Source, floor: Interval | None, missing: str = "") -> Verdict:
+def judge(claim: Claim, found: Source, pair: Floors, missing: str = "") -> Verdict:
     """The verdict of one claim. `missing` is what the machine lacks for it."""
     if missing:
         return Verdict("not here", why=missing)
@@ -73,26 +74,14 @@ def judge(claim: Claim, found: Source, floor: Interval | None, missing: str = ""
     arms = [leaf.arm for clause in claim.clauses for leaf in clause.statistic.leaves]
     if verdict.word == "void" and (why := found.void(arms)):
         return replace(verdict, why=f"{verdict.why}: {why}")
-    if verdict.word in ("holds", "does not hold") and (why := _too_coarse(claim, floor)):
+    if verdict.word in ("holds", "does not hold") and (why := floor.too_coarse(claim, pair)):
         return Verdict("void", verdict.figures, verdict.rounds, why=why)
     return verdict
 
 
-def _too_coarse(claim: Claim, floor: Interval | None) -> str:
-    """Where a model differs from itself by more than half of the distance between 1 and the claim."""
-    if floor is None or claim.experiment in COUNTINGS or claim.statistic.form != "ratio":
-        return ""
-    bounds = [end for end in (claim.holds_if.at_least, claim.holds_if.at_most) if end is not None and end > 0]
-    apart = max(abs(log(floor.low)), abs(log(floor.high))) if floor.low > 0 else inf
-    if floor.low <= 1 <= floor.high and all(apart <= abs(log(end)) / 2 or end == 1 for end in bounds):
-        return ""
-    by = f"up to {100 * (exp(apart) - 1):.0f} %" if apart < inf else "any amount"
-    return f"one model beside itself differed by {by}: repeat it on a quiet machine"
-
-
-def floor(folder: Path) -> Interval | None:
-    found = source(folder, FLOOR)
-    return interval(FLOOR_STATISTIC, found, found.rounds, 0.99) if found.rounds else None
+def floors(folder: Path) -> Floors:
+    """Of the pair that the run has measured; empty where it has none."""
+    return floor.floors(evidence.of_trials(folder / RUNS / floor.EXPERIMENT).found.trials)
 
 
 def not_here(folder: Path) -> Mapping[str, str]:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from tools.claims import judged, registered
 from tools.claims.claim import Claim, Operand
-from tools.claims.decision import Interval
+from tools.claims.floor import Floors
 from tools.claims.judged import Claims, Judged
 from tools.claims.registered import Registered, Run
 from tools.claims.sample import Reading
@@ -61,7 +61,7 @@ class Published(Struct, frozen=True, kw_only=True):
     """ISO 8601, UTC."""
     environment: Mapping[str, Any]
     """As environment.json of one of its experiments."""
-    floor: Interval | None
+    floors: Floors
     claims: tuple[Kept, ...]
 
 
@@ -72,7 +72,7 @@ def write(path: Path, found: Claims) -> None:
         version=VERSION,
         began=found.run.began,
         environment=read_json(environments[0]) if environments else {},
-        floor=found.floor,
+        floors=found.floors,
         claims=tuple(_kept(each) for each in found.judged),
     )
     write_whole(path, msgspec.json.format(msgspec.json.encode(content), indent=1).decode() + "\n")
@@ -87,12 +87,12 @@ def read(path: Path = PATH) -> tuple[Published, Claims]:
     except msgspec.DecodeError as error:
         raise BadResultsError(f"{path}: {error}") from error
     judgements = tuple(
-        Judged(each.claim, each.registered, each, judged.judge(each.claim, each, found.floor, each.missing))
+        Judged(each.claim, each.registered, each, judged.judge(each.claim, each, found.floors, each.missing))
         for each in found.claims
     )
     claims = {each.claim.claim: each.registered for each in found.claims}
     run = Run(version=registered.VERSION, began=found.began, claims=claims)
-    return found, Claims(path, run, judgements, found.floor)
+    return found, Claims(path, run, judgements, found.floors)
 
 
 def _kept(each: Judged) -> Kept:

@@ -10,11 +10,11 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from tools.claims import evidence, here, judged, reading
+from tools.claims import evidence, floor, here, judged, reading
 from tools.claims.claim import Claim
 from tools.claims.counting import COUNTINGS
 from tools.claims.decision import FEWEST, LOOKS, Verdict, decide
-from tools.claims.judged import COUNTS, FLOOR, MISSING, RUNS
+from tools.claims.judged import COUNTS, MISSING, RUNS
 from tools.experiment import Experiment
 from tools.local import LocalError, Programs
 from tools.results import read_trials, write_whole
@@ -57,10 +57,10 @@ class Notes(Protocol):
 def run(folder: Path, chosen: Sequence[Claim], *, bench: Bench, notes: Notes, programs: Programs, rounds: int) -> None:
     """Goes on with what the folder has, to so many rounds at most. Raises LocalError, BadResultsError."""
     missing = dict(judged.not_here(folder))
-    asked = reading.asked(FLOOR, folder / reading.EXPERIMENTS.name)
+    asked = reading.asked(floor.EXPERIMENT, folder / reading.EXPERIMENTS.name)
     if asked is not None and bench.alternates:
-        _rounds(folder, FLOOR, asked, min(rounds, FEWEST), bench)
-    floor = judged.floor(folder)
+        _rounds(folder, floor.EXPERIMENT, asked, min(rounds, FEWEST), bench)
+    pair = judged.floors(folder)
     for name, claims in reading.of_experiment({claim.claim: claim for claim in chosen}):
         possible = [claim for claim in claims if claim.claim not in missing]
         if possible:
@@ -72,7 +72,7 @@ def run(folder: Path, chosen: Sequence[Claim], *, bench: Bench, notes: Notes, pr
             _until_decided(folder, name, possible, grow, rounds)
         found = judged.source(folder, name)
         for claim in claims:
-            notes.decided(claim, judged.judge(claim, found, floor, missing.get(claim.claim, "")))
+            notes.decided(claim, judged.judge(claim, found, pair, missing.get(claim.claim, "")))
 
 
 def find_missing(folder: Path, chosen: Sequence[Claim], bench: Bench, programs: Programs, *, in_cluster: bool) -> None:

@@ -6,6 +6,7 @@ from math import inf
 from tools.claims.claim import Bound, Claim, Statistic
 from tools.claims.decision import Interval, Verdict
 from tools.claims.described import label
+from tools.claims.floor import apart
 from tools.claims.measures import MEASURES, number
 from tools.units import count
 
@@ -113,7 +114,6 @@ def tally(words: list[str], floor: Interval | None) -> str:
         if (found := words.count(word))
     ]
     noise = ""
-    if floor is not None and floor.low > 0:
-        apart = max(floor.high, 1 / floor.low) - 1
-        noise = f" One model beside itself differs by at most {number(100 * apart)} %."
+    if floor is not None:
+        noise = f" One model beside itself differs by at most {number(100 * apart(floor))} %."
     return f"Of {count(len(words))} claim{'' if len(words) == 1 else 's'} {', '.join(parts)}.{noise}"

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tools import junit
-from tools.claims import judged, page, reading, registered, running, table
+from tools.claims import floor, judged, page, reading, registered, running, table
 from tools.claims.chosen import choose
 from tools.claims.compared import compare
 from tools.claims.decision import LOOKS
@@ -53,7 +53,7 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     venue = _venue(args, programs)
     with locked(folder):
         if args.resume is None:
-            registered.register(folder, chosen, [judged.FLOOR])
+            registered.register(folder, chosen, [floor.EXPERIMENT])
         parts, each_s = running.expected(chosen, rounds)
         console.print(f"{len(chosen)} claims, kept in {folder}", markup=False, soft_wrap=True)
         with Progress(console, parts, each_s + (0 if venue.alternates else JOB_S)) as bar:

@@ -19,7 +19,7 @@ def run(**words: Word) -> Claims:
     """A run with those verdicts."""
     judged = tuple(Judged(_claim(name), REGISTERED, Counts({}), Verdict(word)) for name, word in words.items())
     known = dict.fromkeys(words, REGISTERED)
-    return Claims(Path(), Run(version=1, began="2026-11-27T10:00:00Z", claims=known), judged, None)
+    return Claims(Path(), Run(version=1, began="2026-11-27T10:00:00Z", claims=known), judged, {})
 
 
 def _claim(name: str) -> Claim:

@@ -11,7 +11,7 @@ import yaml
 
 from tests.tools import driven
 from tests.tools.claims.made import LEAST
-from tools.claims import judged, published, reading, registered, running
+from tools.claims import floor, judged, published, reading, registered, running
 from tools.claims.claim import Claim
 from tools.claims.decision import Verdict
 from tools.experiment import Experiment
@@ -96,7 +96,7 @@ def run(folder: Path, bench: Bench, names: Sequence[str] = ("C12", "C13"), round
     every = reading.claims(folder.parent / "statements", folder.parent / "experiments")
     chosen = [every[name] for name in names]
     if not folder.exists():
-        registered.register(folder, chosen, [judged.FLOOR])
+        registered.register(folder, chosen, [floor.EXPERIMENT])
         running.find_missing(folder, chosen, bench, Programs(), in_cluster=False)
     notes = Notes()
     running.run(folder, chosen, bench=bench, notes=notes, programs=Programs(), rounds=rounds)
