@@ -46,8 +46,8 @@ def statistic(of: Statistic) -> str:
     arms = {leaf.arm for leaf in of.leaves}
     if len(arms) > MOST_ARMS:
         return f"{', '.join(sorted(titles))} of {count(len(arms))} arms, combined as the claim's file has it"
-    if len(titles) == 1 and others:
-        return f"{titles.pop()}: {JOINED[of.form].join(_within(each, label) for each in of.operands)}"
+    if len(titles) == 1 and (others or first.parts):
+        return f"{titles.pop()}: {JOINED.get(of.form, '').join(map(label, of.operands))}"
     if others:
         return JOINED[of.form].join(_within(each, operand) for each in of.operands)
     if of.form == "events":
@@ -84,7 +84,9 @@ def title(of: Operand) -> str:
 
 
 def label(of: Operand) -> str:
-    """What it is measured of: `loop at 3x capacity`, `ripped code`."""
+    """What it is measured of: `loop at 3x capacity`, `ripped code`, `(one / two)`."""
+    if of.parts:
+        return _within(of, label)
     if of.measure not in MEASURES:
         return _counted(of)[0]
     at = ", ".join(

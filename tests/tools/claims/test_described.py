@@ -36,6 +36,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"value": "ripped.code.saved_by_hand"}, "saved by hand (ripped code)"),
     ({"ratio": ["green.resume_ns.64", "green.resume_ns.1"]}, "resume ns 64 (green) divided by resume ns 1 (green)"),
     ({"value": "faults"}, "faults"),
+    ({"value": {"ratio": ["ripped.bytes", "closures.bytes"]}}, "bytes: (ripped / closures)"),
     (
         {"measure": "rate_rps", "value": {"least": [f"arm_{number}" for number in range(12)]}},
         "calls/s of 12 arms, combined as the claim's file has it",
