@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from tools.claims import described, notes, reading, words
+from tools.claims import described, notes, phrases, reading, words
 from tools.claims.claim import Claim
 from tools.claims.compared import DECIDED
 from tools.claims.counting import COUNTINGS
@@ -18,7 +18,6 @@ from tools.claims.page.registration import Registration, registration
 from tools.claims.page.tables import Table
 from tools.experiment import Experiment
 from tools.families import family
-from tools.serving import flags_of
 from tools.words import rounds
 
 READINGS = {"notes": "as the notes have it", "thesis": "as the thesis has it", None: ""}
@@ -58,6 +57,8 @@ class Card:
     registration: Registration
     question: str
     """Of the experiment."""
+    load: Sequence[str]
+    """What clients do, and what each call does; empty where it is a counting."""
     arms: Mapping[str, tuple[str, str]]
     """Arm -> its family, and how its model was started."""
     report: str
@@ -105,6 +106,7 @@ def _card(claims: Claims, judged: Judged) -> Card:
         proved=_proved(claim, verdict),
         registration=registration(judged.registered),
         question=asked.title if asked else COUNTINGS[claim.experiment].title,
+        load=[phrases.load(asked), phrases.calls(asked)] if asked else [],
         arms=arms,
         report=report if (claims.folder / report).is_file() else "",
         void=_void(judged),
@@ -155,12 +157,7 @@ def _arms(claim: Claim, asked: Experiment | None) -> dict[str, tuple[str, str]]:
     if asked is None:
         return {}
     used = dict.fromkeys(leaf.arm for clause in claim.clauses for leaf in clause.statistic.leaves)
-    found = {}
-    for name in used:
-        arm = asked.arms[name]
-        more = [f"on {arm.cpus} CPUs" if arm.cpus > 1 else "", "without the interpreter lock" if arm.python else ""]
-        found[name] = family(arm.model), " ".join(filter(None, [arm.model, *flags_of(arm.options.items()), *more]))
-    return found
+    return {name: (family(asked.arms[name].model), phrases.arm(asked, name)) for name in used}
 
 
 def _void(judged: Judged) -> list[str]:

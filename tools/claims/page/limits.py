@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from tools.claims import floor
 from tools.claims.compared import DECIDED
 from tools.claims.judged import Claims
 from tools.claims.measures import number
@@ -10,6 +11,7 @@ from tools.units import count
 
 ERROR = 0.05
 """Of a measured verdict, over all looks (tools/claims/decision.py)."""
+NOISE = {"rate": "calls/s", "CPU": "CPU time"}
 
 
 def limits(claims: Claims, environment: Mapping[str, Any]) -> dict[str, str]:
@@ -61,11 +63,11 @@ def _many(claims: Claims) -> str:
 
 
 def _noise(claims: Claims) -> str:
-    if claims.floor is None or claims.floor.low <= 0:
-        return "How far one model differs from itself was not measured in enough rounds."
-    apart = max(claims.floor.high, 1 / claims.floor.low) - 1
+    apart = [f"{number(100 * floor.apart(found))} % in {NOISE[name]}" for name, found in claims.floors.items()]
+    if not apart:
+        return "How far one model differs from itself was not measured in this run."
     return (
-        f"One model, measured against itself, differs by at most {number(100 * apart)} % in this run. A difference "
-        "that is no larger is not seen. A ratio is void where this noise is more than half of the way from 1 to its "
+        f"One model, measured against itself, differs by at most {' and '.join(apart)} in this run. A difference that "
+        "is no larger is not seen. A ratio is void where this noise is more than half of the way from 1 to its "
         "threshold."
     )

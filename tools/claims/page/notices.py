@@ -24,7 +24,7 @@ def notices(claims: Claims, machine: Machine) -> list[str]:
         *([f"Changed since they were first written, each with its reason: {_names(changed)}."] if changed else []),
         *([f"{count(waived)} trials count although the machine was noisy (--despite-noise)."] if waived else []),
         *([f"Not the same for all experiments of this run: {', '.join(machine.differs)}."] if machine.differs else []),
-        *([] if claims.floor else ["How far one model differs from itself was not measured in enough rounds."]),
+        *([] if claims.floors else ["How far one model differs from itself was not measured in this run."]),
         *problems,
     ]
 

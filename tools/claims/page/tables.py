@@ -26,10 +26,11 @@ class Table:
 
 
 def of_rounds(judged: Judged) -> list[Table]:
-    """One for each clause of a measured claim; all rounds that were made, whether or not they were looked at."""
+    """For each clause of a measured claim all rounds that were made, looked at or not; none without any value."""
     if judged.claim.kind == "counted" or not judged.source.rounds:
         return []
-    return [_table(judged, clause.statistic) for clause in judged.claim.clauses]
+    tables = [_table(judged, clause.statistic) for clause in judged.claim.clauses]
+    return [table for table in tables if any(cell != NOT_KNOWN for _, *cells in table.rows for cell in cells)]
 
 
 def _table(judged: Judged, statistic: Statistic) -> Table:
