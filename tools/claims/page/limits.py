@@ -55,10 +55,10 @@ def _many(claims: Claims) -> str:
     if not decided:
         return f"The run has {all_of}, and no measured one is decided."
     wrong = ERROR * len(decided)
+    expected = f"up to {number(wrong)} wrong words are" if wrong > 1 else "less than one wrong word is"
     return (
         f"The run has {all_of}, of which {count(len(decided))} are measured and decided. Each of these words is wrong "
-        f"in at most 5 % of runs, so up to {number(wrong)} wrong words are to be expected in this one. A second run "
-        "shows which they may be."
+        f"in at most 5 % of runs, so {expected} to be expected in this one. A second run shows which they may be."
     )
 
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.tools.claims.page import run
-from tools.claims import judged, notes, page
+from tools.claims import judged, notes, page, published
 from tools.claims.page import forest
 
 
@@ -123,12 +123,20 @@ def test_what_the_run_cannot_show_has_its_own_numbers(words: dict[str, str]) -> 
     limits = words[""].split("What this cannot show")[1]
     assert "The machine had 2 CPUs" in limits
     assert "10 claims, of which 5 are measured and decided" in limits
+    assert "less than one wrong word" in limits
     assert "One model, measured against itself, differs by at most" in limits
 
 
 def test_the_page_and_the_plot_load_nothing(folder: Path) -> None:
     for text in (page.write(folder).read_text(encoding="utf-8"), forest.svg(judged.read(folder))):
         assert not re.search(r"(src|href|url\()=?\"?https?://", text)
+
+
+def test_the_plot_of_a_run_that_was_exported_is_that_of_the_run(folder: Path, tmp_path: Path) -> None:
+    claims = judged.read(folder)
+    published.write(tmp_path / "claims.json", claims)
+    _, again = published.read(tmp_path / "claims.json")
+    assert forest.svg(again) == forest.svg(claims)
 
 
 def test_the_plot_alone_has_every_claim_with_its_word(folder: Path) -> None:
