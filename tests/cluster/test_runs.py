@@ -131,6 +131,17 @@ def test_each_round_loads_pods_of_its_own_at_all_points(release: Release, tmp_pa
 
 
 @pytest.mark.timeout(RUN_TIMEOUT_S)
+def test_two_drivers_send_half_of_what_they_find_that_the_model_answers(release: Release, tmp_path: Path) -> None:
+    text = OPEN_LOOP.replace("rate_rps: 100", "rate_of_capacity: 0.5")
+    done = run(release, tmp_path, "--models", "reactor", "--shards", "2", text=text)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (trial,) = trials(only(tmp_path))
+    assert trial.capacity_rps
+    assert trial.result["asked"]["rate_rps"] == 0.5 * trial.capacity_rps
+    assert [shard["connections"] for shard in trial.result["shards"]] == [2, 2]
+
+
+@pytest.mark.timeout(RUN_TIMEOUT_S)
 def test_calls_that_are_dealt_are_spread_evenly_and_one_connection_leads_to_one_pod(
     release: Release, tmp_path: Path
 ) -> None:
