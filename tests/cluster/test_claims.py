@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cluster.conftest import SMALL, Release
+from tests.cluster.conftest import DEPLOY_TIMEOUT_S, SMALL, Release
 from tests.cluster.runs import trials
 from tests.tools.claims.made import LEAST
 from tools import cli
@@ -28,8 +28,6 @@ duration_s: 3
 rounds: 8
 trace_ratio: 0
 """
-TIMEOUT_S = 400
-"""Of which 60 to 120 s are for six trials, and the others for pods that start on a busy machine."""
 CLAIMS = {"C12": ["loop", "threads"], "C13": ["loop", "stages"]}
 
 
@@ -65,7 +63,7 @@ def claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.timeout(TIMEOUT_S)
+@pytest.mark.timeout(DEPLOY_TIMEOUT_S)
 def test_a_claim_has_its_verdict_from_what_is_deployed_and_one_of_other_models_says_what_is_missing(
     deployed: Release, claims: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
