@@ -117,6 +117,13 @@ def test_each_experiment_is_a_run_in_the_cluster_named_by_it(cluster: FakeCluste
     }
 
 
+def test_the_page_of_a_run_says_which_cpus_the_nodes_had(cluster: FakeCluster, claims: Path) -> None:
+    cluster.nodes = ("2", "4")
+    page = (begin(claims, "C12") / "claims.html").read_text(encoding="utf-8")
+    assert "The nodes had 2, 4 CPUs for services, driver and backend together." in page
+    assert "The load goes through the network of one cluster" in page
+
+
 def test_no_model_is_compared_with_itself_as_arms_do_not_alternate_there(cluster: FakeCluster, claims: Path) -> None:
     found = begin(claims, "C12")
     assert {path.name for path in (found / "runs").iterdir()} == {"race"}

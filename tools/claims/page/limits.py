@@ -28,8 +28,8 @@ def limits(claims: Claims, environment: Mapping[str, Any]) -> dict[str, str]:
             "holds for threads here need not hold for threads in C, Go or Java."
         ),
         "One network": (
-            "Unless a claim needs a cluster, its load goes through the loopback device: no packet is lost, and none "
-            "takes long. What depends on slow or distant clients does not show."
+            f"The load goes through the {'network of one cluster' if 'cluster' in environment else 'loopback device'}: "
+            "hardly a packet is lost, and none takes long. What depends on slow or distant clients does not show."
         ),
         "Many verdicts": _many(claims),
         "Noise": _noise(claims),
@@ -42,7 +42,11 @@ def limits(claims: Claims, environment: Mapping[str, Any]) -> dict[str, str]:
 
 def _cores(environment: Mapping[str, Any]) -> str:
     cpus = environment.get("cpus")
-    had = f"The machine had {count(cpus)} CPUs for services, driver and backend together. " if cpus else ""
+    if isinstance(cpus, Mapping):  # of each node of a cluster
+        cpus = ", ".join(map(str, cpus.values()))
+        had = f"The nodes had {cpus} CPUs for services, driver and backend together. " if cpus else ""
+    else:
+        had = f"The machine had {count(cpus)} CPUs for services, driver and backend together. " if cpus else ""
     return (
         f"{had}A service has one CPU where its experiment does not give it more. So a claim on several cores is asked "
         "of few. That says nothing of 16 or 64, where locks and caches cost more."

@@ -33,4 +33,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     content = read_json(path)
     if not isinstance(content, dict):
         raise BadResultsError(f"{path}: not a mapping")
+    if isinstance(cluster := content.get("cluster"), dict):
+        # Each experiment is a run of its own there.
+        content["cluster"] = {name: value for name, value in cluster.items() if name != "run"}
     return content
