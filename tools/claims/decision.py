@@ -47,8 +47,10 @@ class Verdict:
 
 def decide(claim: Claim, source: Source) -> Verdict:
     """At the first look that decides it; else at the last one that was reached."""
+    if not source.rounds:
+        return Verdict("void", why=f"nothing was {claim.kind}")
     if claim.kind == "counted":
-        return _decided(claim, source, 1, 1.0) if source.rounds else Verdict("void", why="nothing was counted")
+        return _decided(claim, source, 1, 1.0)
     found = Verdict("not distinguishable", (None,), source.rounds, FEWEST - source.rounds)
     for rounds, confidence in LOOKS.items():
         if rounds > source.rounds:
@@ -117,19 +119,26 @@ def _opened(found: Interval, readings: Sequence[Reading]) -> Interval:
 
 
 def _of_counts(statistic: Statistic, source: Source, rounds: int, confidence: float) -> Interval | None:
-    """Clopper and Pearson, Biometrika 26, 1934."""
+    """Of the share of cases with an event: its geometric mean over the rounds.
+
+    Events of one start come together, so that only the rounds say how much the share varies. Where no round has an
+    event, the end is that of Clopper and Pearson (Biometrika 26, 1934): of 0 in n, some 3/n.
+    """
     found = [counts(statistic, source, number) for number in range(1, rounds + 1)]
-    known = [each for each in found if each is not None]
-    events, cases = sum(each for each, _ in known), sum(each for _, each in known)
-    if not cases:
+    known = [(events, cases) for events, cases in filter(None, found) if cases]
+    if len(known) < (1 if confidence == 1 else FEWEST):
         return None
+    shares = [events / cases for events, cases in known]
     if confidence == 1:
-        return Interval(events / cases, events / cases, events / cases, len(known))
-    events = min(events, cases)  # several updates of one transfer may be lost
-    half = (1 - confidence) / 2
-    low = float(special.betaincinv(events, cases - events + 1, half)) if events else 0.0
-    high = float(special.betaincinv(events + 1, cases - events, 1 - half)) if events < cases else 1.0
-    return Interval(events / cases, low, high, len(known))
+        return Interval(shares[0], shares[0], shares[0], 1)
+    if not any(shares):
+        cases = sum(each for _, each in known)
+        return Interval(0.0, 0.0, float(special.betaincinv(1, cases, (1 + confidence) / 2)), len(known))
+    if all(shares):
+        value, low, high = map(exp, _student([log(share) for share in shares], confidence))
+        return Interval(value, low, high, len(known))
+    value, low, high = _student(shares, confidence)
+    return Interval(value, max(low, 0.0), high, len(known))
 
 
 def _more(figure: Interval, bound: Bound, *, log_scale: bool) -> int | None:

@@ -60,12 +60,18 @@ def _reading(operand: Operand, trial: Trial) -> Reading | None:
     return None if value is None else Reading(float(value))
 
 
+FAILED = "failed"
+"""Instead of numbers: why there are none."""
+
+
 class Counts:
     """Those of a counting, one mapping for each round."""
 
     def __init__(self, counted: Mapping[int, Mapping[str, Any]]) -> None:
         self.counted = counted
         self.rounds = max(counted, default=0)
+        self.made = max((number for number, each in counted.items() if FAILED not in each), default=0)
+        """Of the rounds, those up to the last one that did not fail."""
 
     def reading(self, operand: Operand, number: int) -> Reading | None:
         """As Source has it."""
@@ -79,8 +85,8 @@ class Counts:
         return
 
     def void(self, _arms: Sequence[str]) -> str:
-        """Of a counting that failed there is no file."""
-        return ""
+        """Why it failed, each reason once."""
+        return "; ".join(dict.fromkeys(str(each[FAILED]) for each in self.counted.values() if FAILED in each))
 
 
 Evidence = Trials | Counts
@@ -109,3 +115,8 @@ def keep_counts(folder: Path, name: str, number: int, counted: Mapping[str, Any]
     """Those of a round, and their hash: what is counted has no raw data. Raises BadResultsError."""
     write_whole(folder / f"{name}-{number}.json", json.dumps(counted, indent=1) + "\n")
     bundle.close(folder, 0)
+
+
+def keep_failure(folder: Path, name: str, number: int, why: str) -> None:
+    """Why that round has no numbers. Raises BadResultsError."""
+    keep_counts(folder, name, number, {FAILED: why})

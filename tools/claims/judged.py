@@ -72,8 +72,11 @@ def judge(claim: Claim, found: Source, pair: Floors, missing: str = "") -> Verdi
         return Verdict("not here", why=missing)
     verdict = decide(claim, found)
     arms = [leaf.arm for clause in claim.clauses for leaf in clause.statistic.leaves]
-    if verdict.word == "void" and (why := found.void(arms)):
-        return replace(verdict, why=f"{verdict.why}: {why}")
+    if why := found.void(arms):
+        if verdict.word == "void":
+            return replace(verdict, why=f"{verdict.why}: {why}")
+        if verdict.figures == (None,):  # it ended before the first look
+            return Verdict("void", verdict.figures, verdict.rounds, why=why)
     if verdict.word in ("holds", "does not hold") and (why := floor.too_coarse(claim, pair)):
         return Verdict("void", verdict.figures, verdict.rounds, why=why)
     return verdict

@@ -4,7 +4,7 @@ from tools.claims.claim import Claim
 from tools.claims.decision import FEWEST, Verdict
 from tools.claims.table import line
 from tools.progress import Progress
-from tools.results import Trial
+from tools.results import Trial, TrialId
 from tools.wanted import Wanted
 
 
@@ -14,6 +14,7 @@ class ClaimsProgress:
     def __init__(self, bar: Progress) -> None:
         self._bar = bar
         self._experiment = ""
+        self._failures: list[tuple[TrialId, str]] = []
 
     def measures(self, experiment: str, further: int) -> None:
         """Trials of it follow, of which so many are beyond the first look."""
@@ -42,6 +43,12 @@ class ClaimsProgress:
         """As Watcher has it."""
         self._bar.part_ended()
         self._bar.note(f"      {self._experiment}, round {trial.id.round}: {trial.described} failed: {why}")
+        self._failures.append((trial.id, why))
+
+    def take_failures(self) -> list[tuple[TrialId, str]]:
+        """The trials that have failed since this was last asked, and why."""
+        taken, self._failures = self._failures, []
+        return taken
 
     def counts(self, name: str, number: int) -> None:
         """As Notes has it."""

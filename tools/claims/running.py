@@ -17,8 +17,8 @@ from tools.claims.decision import FEWEST, LOOKS, Verdict, decide
 from tools.claims.judged import COUNTS, MISSING, RUNS
 from tools.experiment import Experiment
 from tools.local import LocalError, Programs
-from tools.results import read_trials, write_whole
-from tools.wanted import Wanted, still_to_make
+from tools.results import Found, read_trials, write_whole
+from tools.wanted import Wanted, trials
 
 OPEN = ("not distinguishable", "void")
 """Words that further rounds may change."""
@@ -35,7 +35,7 @@ class Bench(Protocol):
         """What of the experiment cannot be had there, in one line; empty where all can."""
 
     def measure(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path) -> None:
-        """Makes those trials, and keeps them in the folder, which has the name of the experiment."""
+        """Makes those trials, and keeps them in the folder, which has the experiment's name. What fails is void."""
 
 
 class Notes(Protocol):
@@ -126,11 +126,17 @@ def _measurer(folder: Path, name: str, bench: Bench, claims: Sequence[Claim]) ->
 
 
 def _rounds(folder: Path, name: str, asked: Experiment, rounds: int, bench: Bench) -> None:
-    """Makes the trials that are missing of the first so many rounds."""
+    """Makes those of the first so many rounds that are not whole.
+
+    What is compared is measured in one round. So a round that was interrupted is made again with all arms, and a trial
+    that is void stays void: a look has seen it.
+    """
     asked = replace(asked, rounds=rounds)
     target = folder / RUNS / name
-    kept = {trial.id for trial in read_trials(target).trials} if target.is_dir() else set()
-    if wanted := still_to_make(asked, kept):
+    found = read_trials(target) if target.is_dir() else Found((), ())
+    made = {trial.id for trial in found.trials} | {trial for trial, _ in found.void}
+    lacking = {each.id.round for each in trials(asked) if each.id not in made}
+    if wanted := [each for each in trials(asked) if each.id.round in lacking]:
         bench.measure(asked, wanted, target)
 
 
@@ -139,12 +145,13 @@ def _counter(folder: Path, name: str, notes: Notes, programs: Programs) -> Calla
 
     def grown(rounds: int) -> bool:
         """Whether all could be made."""
-        made = evidence.of_counts(folder / COUNTS, name).rounds
+        made = evidence.of_counts(folder / COUNTS, name).made
         for number in range(made + 1, (rounds if counting.rounds else 1) + 1):
             notes.counts(name, number)
             try:
                 evidence.keep_counts(folder / COUNTS, name, number, counting.count(programs))
             except LocalError as error:
+                evidence.keep_failure(folder / COUNTS, name, number, str(error))
                 notes.counting_failed(name, str(error))
                 return False
             notes.counted()
