@@ -2,6 +2,7 @@
 
 registered.json has for each claim a hash of what decides it, and how many changes its file names. Who changes a
 statistic, a threshold or an experiment says why under `changed`, and registers the claim anew: the commit shows both.
+Code that counts may be written anew without a note; each run has a copy of it, and its hash (registered.py).
 """
 
 import hashlib

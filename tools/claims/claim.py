@@ -10,6 +10,8 @@ Id = Annotated[str, Meta(pattern=r"^[CT][1-9][0-9]?[a-z]?$")]
 Text = Annotated[str, Meta(min_length=1)]
 Word = Literal["holds", "does not hold", "not distinguishable", "void", "not here"]
 """Of a verdict."""
+DECIDED: tuple[Word, ...] = ("holds", "does not hold")
+"""Those that answer whether the claim holds."""
 
 
 Form = Literal["ratio", "difference", "greatest", "least"]

@@ -1,8 +1,11 @@
 """What a run keeps of its claims, so that a reader can see that they were written before it.
 
-claims.json          id -> hash of the claim's file, the commit that last changed it, and whether that was all
+run.json             id -> hash of the claim's files, the commit that last changed one, and whether that was all
 statements/C12.yaml  the files as they were
 experiments/         those of the engine, likewise
+counting/            modules that count, likewise
+
+Must not know what decides a claim: tools/claims/registered.json has that of the claims as they are now (changed.py).
 """
 
 import hashlib
@@ -17,9 +20,10 @@ from msgspec import Struct
 
 from tools.claims import reading
 from tools.claims.claim import Claim
+from tools.claims.counting import COUNTINGS
 from tools.results import BadResultsError, write_whole
 
-NAME = "claims.json"
+NAME = "run.json"
 VERSION = 1
 
 
@@ -27,7 +31,7 @@ class Registered(Struct, frozen=True, kw_only=True):
     """One claim as it was when the run began."""
 
     sha256: str
-    """Of the claim's file and of its experiment's, one after the other."""
+    """Of the claim's file and of its experiment's, or of the module that counts, one after the other."""
     commit: str | None
     """The last one that changed either; None: the code is in no repository."""
     committed_at: str | None
@@ -56,7 +60,7 @@ def register(folder: Path, chosen: Sequence[Claim], experiments: Sequence[str]) 
         _copy(path, folder)
     found = {}
     for claim in chosen:
-        files = _files(claim, reading.STATEMENTS.parent)
+        files = _files(claim)
         for path in files:
             _copy(path, folder)
         found[claim.claim] = _registered(files)
@@ -81,27 +85,27 @@ def read(folder: Path) -> Run:
 
 def edited(folder: Path, run: Run) -> list[str]:
     """The files that are now other ones than when the run began: a line for each claim concerned."""
-    found = []
+    every, found = reading.claims(), []
     for name, before in run.claims.items():
-        path = reading.STATEMENTS / f"{name}.yaml"
-        now = [path] if not path.is_file() else _files(reading.claims()[name], reading.STATEMENTS.parent)
-        if not all(each.is_file() for each in now) or _hash(now) != before.sha256:
-            found.append(f"{path}: the claim or its experiment was edited since the run in {folder} began")
+        if name not in every or _hash(_files(every[name])) != before.sha256:
+            path = reading.STATEMENTS / f"{name}.yaml"
+            found.append(f"{path}: the claim or what it asks was edited since the run in {folder} began")
     return found
 
 
 def edited_copies(folder: Path, run: Run) -> list[str]:
     """The claims whose files within the folder are not as they were when the run began: a line for each."""
     every = reading.claims(folder / reading.STATEMENTS.name, folder / reading.EXPERIMENTS.name)
-    return [
-        f"{reading.STATEMENTS.name}/{name}.yaml, or the experiment {every[name].experiment}, was changed"
-        for name, before in run.claims.items()
-        if _hash(_files(every[name], folder)) != before.sha256
-    ]
+    found = []
+    for name, before in run.claims.items():
+        statement, asked = (_kept(path, folder) for path in _files(every[name]))
+        if not asked.is_file() or _hash([statement, asked]) != before.sha256:
+            found.append(f"{_within(statement, folder)}, or {_within(asked, folder)}, was changed")
+    return found
 
 
 def _copy(path: Path, folder: Path) -> None:
-    kept = folder / path.parent.name / path.name
+    kept = _kept(path, folder)
     try:
         kept.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, kept)
@@ -109,13 +113,20 @@ def _copy(path: Path, folder: Path) -> None:
         raise BadResultsError(f"{kept}: cannot be written: {error.strerror}") from error
 
 
-def _files(claim: Claim, folder: Path) -> list[Path]:
-    """Of the claim and its experiment, in a folder of both."""
-    paths = (
-        folder / reading.STATEMENTS.name / f"{claim.claim}.yaml",
-        folder / reading.EXPERIMENTS.name / f"{claim.experiment}.yaml",
-    )
-    return [path for path in paths if path.is_file()]
+def _kept(path: Path, folder: Path) -> Path:
+    """Where a run has its copy."""
+    return folder / path.parent.name / path.name
+
+
+def _within(path: Path, folder: Path) -> str:
+    return str(path.relative_to(folder))
+
+
+def _files(claim: Claim) -> tuple[Path, Path]:
+    """Of the claim, and of what it asks."""
+    name = claim.experiment
+    asked = COUNTINGS[name].code if name in COUNTINGS else reading.EXPERIMENTS / f"{name}.yaml"
+    return reading.STATEMENTS / f"{claim.claim}.yaml", asked
 
 
 def _hash(files: Sequence[Path]) -> str:

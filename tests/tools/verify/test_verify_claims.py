@@ -111,20 +111,28 @@ def test_a_folder_as_its_run_left_it_is_unchanged(folder: Path, capsys: pytest.C
     [
         (
             replace("statements/C12.yaml", r"at_least: 5", "at_least: 2"),
-            [r"statements/C12\.yaml, or the experiment race, was changed"],
+            [r"statements/C12\.yaml, or experiments/race\.yaml, was changed"],
         ),
         (
             replace("experiments/race.yaml", r"duration_s: 0\.5", "duration_s: 0.6"),
             [
                 r"runs/race/experiment\.yaml is not what experiments/race\.yaml asks",
-                r"statements/C12\.yaml, or the experiment race, was changed",
+                r"statements/C12\.yaml, or experiments/race\.yaml, was changed",
             ],
         ),
         (replace("statements/C12.yaml", "at_least: 5", "{}"), [r"statements/C12\.yaml: at \$\.holds_if: .*"]),
+        (
+            replace("counting/toggles.py", "CALLS = 6000", "CALLS = 60"),
+            [r"statements/C24\.yaml, or counting/toggles\.py, was changed"],
+        ),
+        (
+            lambda folder: (folder / "counting" / "toggles.py").unlink(),
+            [r"statements/C24\.yaml, or counting/toggles\.py, was changed"],
+        ),
         (lambda folder: (folder / "statements" / "C24.yaml").unlink(), [r"statements/C24\.yaml is missing"]),
         (
             lambda folder: shutil.copy(folder / "statements" / "C24.yaml", folder / "statements" / "C25.yaml"),
-            [r"statements/C25\.yaml is extra: claims\.json does not name it"],
+            [r"statements/C25\.yaml is extra: run\.json does not name it"],
         ),
         (
             replace("runs/race/trials/hare-10-2.json", r'"round": 2', '"round": 3'),
@@ -146,6 +154,8 @@ def test_a_folder_as_its_run_left_it_is_unchanged(folder: Path, capsys: pytest.C
         "threshold",
         "asked",
         "bad",
+        "code",
+        "no code",
         "missing",
         "extra",
         "trial",

@@ -4,8 +4,10 @@ A counting asks the programs themselves, and the tests call the same functions: 
 numbers. Must not know claims, thresholds, verdicts, or how anything is shown.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tools.claims.counting import (
@@ -37,6 +39,11 @@ class Counting:
     """Measured anew in each round; else it is exact, and counted once."""
     cost_s: float
     """Of one count, on two quiet CPUs."""
+
+    @property
+    def code(self) -> Path:
+        """The module that counts."""
+        return Path(inspect.getfile(self.count))
 
 
 COUNTINGS: dict[str, Counting] = {

@@ -1,0 +1,80 @@
+"""What a run keeps of its claims: copies and hashes of all that was written before it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.tools.claims.made import LEAST
+from tools.claims import counting, reading, registered
+from tools.claims.claim import Claim
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """In the place of that of the claims. It has C24 and C25, which count code."""
+    (tmp_path / "statements").mkdir()
+    monkeypatch.setattr(reading, "STATEMENTS", tmp_path / "statements")
+    for name in ("C24", "C25"):
+        content = {**LEAST, "claim": name, "kind": "counted", "experiment": "styles", "statistic": {"value": "faults"}}
+        (tmp_path / "statements" / f"{name}.yaml").write_text(yaml.safe_dump(content))
+    return tmp_path
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """That counts the styles in the place of the usual one."""
+    path = tmp_path / "counted.py"
+    path.write_text("def count(programs):\n    return {'faults': 7}\n")
+    names: dict[str, Any] = {}
+    exec(compile(path.read_text(), path, "exec"), names)
+    counted = replace(counting.COUNTINGS["styles"], count=names["count"])
+    monkeypatch.setitem(counting.COUNTINGS, "styles", counted)
+    return path
+
+
+def register(folder: Path) -> Path:
+    registered.register(folder / "run", list(reading.claims().values()), [])
+    return folder / "run"
+
+
+def test_code_that_counts_is_a_part_of_what_is_registered(folder: Path, module: Path) -> None:
+    run = register(folder)
+    assert (run / module.parent.name / module.name).read_text() == module.read_text()
+    assert registered.edited(run, registered.read(run)) == []
+    module.write_text(module.read_text().replace("7", "0"))
+    first, second = registered.edited(run, registered.read(run))
+    assert first == f"{folder}/statements/C24.yaml: the claim or what it asks was edited since the run in {run} began"
+    assert second.startswith(f"{folder}/statements/C25.yaml: ")
+
+
+def test_a_claim_whose_file_is_gone_was_edited(folder: Path, module: Path) -> None:
+    run = register(folder)
+    (folder / "statements" / "C24.yaml").unlink()
+    (line,) = registered.edited(run, registered.read(run))
+    assert line.startswith(f"{folder}/statements/C24.yaml: ")
+
+
+def test_claims_are_read_once_to_see_which_were_edited(
+    folder: Path, module: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To read all of them takes more than a second."""
+    run = register(folder)
+    reads: list[None] = []
+    read: Callable[[], dict[str, Claim]] = reading.claims
+
+    def counted() -> dict[str, Claim]:
+        reads.append(None)
+        return read()
+
+    monkeypatch.setattr(reading, "claims", counted)
+    registered.edited(run, registered.read(run))
+    assert len(reads) == 1
+
+
+def test_every_counting_has_a_module_of_its_package() -> None:
+    package = Path(counting.__file__).parent
+    assert {each.code.parent for each in counting.COUNTINGS.values()} == {package}
