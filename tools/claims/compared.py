@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from tools.claims.claim import Word
-from tools.claims.judged import Claims
+from tools.claims.claim import DECIDED, Word
+from tools.claims.judged import Claims, Judged
 
-What = Literal["held", "moved", "regressed", "now decided", "undecided", "new", "gone"]
+What = Literal["held", "moved", "regressed", "now decided", "undecided", "asked otherwise", "new", "gone"]
 """`held`: the same word. `moved`: it holds in one run only. `regressed`: the second run does not decide it.
-`undecided`: neither run does, each for a reason of its own."""
-DECIDED: tuple[Word, ...] = ("holds", "does not hold")
+`undecided`: neither run does, each for a reason of its own. `asked otherwise`: the files of the claim differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +36,23 @@ def compare(old: Claims, new: Claims) -> list[Compared]:
     every = sorted((before | after).values(), key=lambda each: each.claim.order)
     rows = []
     for name in (each.claim.claim for each in every):
-        first = before[name].verdict.word if name in before else None
-        second = after[name].verdict.word if name in after else None
-        rows.append(Compared(name, _what(first, second), first, second))
+        first, second = before.get(name), after.get(name)
+        rows.append(Compared(name, _what(first, second), _word(first), _word(second)))
     return rows
 
 
-def _what(old: Word | None, new: Word | None) -> What:
+def _word(of: Judged | None) -> Word | None:
+    return None if of is None else of.verdict.word
+
+
+def _what(old: Judged | None, new: Judged | None) -> What:
     if old is None or new is None:
         return "gone" if old else "new"
-    if old == new:
+    if old.registered.sha256 != new.registered.sha256:
+        return "asked otherwise"
+    first, second = old.verdict.word, new.verdict.word
+    if first == second:
         return "held"
-    if old in DECIDED:
-        return "moved" if new in DECIDED else "regressed"
-    return "now decided" if new in DECIDED else "undecided"
+    if first in DECIDED:
+        return "moved" if second in DECIDED else "regressed"
+    return "now decided" if second in DECIDED else "undecided"

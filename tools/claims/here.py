@@ -45,7 +45,7 @@ def free_threaded() -> str | None:
         try:
             if subprocess.run(command, check=False, capture_output=True, timeout=CHECK_TIMEOUT_S).returncode == 0:
                 return path
-        except OSError:
+        except (OSError, subprocess.TimeoutExpired):
             continue
     return None
 

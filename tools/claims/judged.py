@@ -4,15 +4,18 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
+
 from tools.claims import evidence, floor, reading, registered
-from tools.claims.claim import Claim
+from tools.claims.claim import DECIDED, Claim
 from tools.claims.counting import COUNTINGS
 from tools.claims.decision import Interval, Verdict, decide
 from tools.claims.evidence import Evidence
 from tools.claims.floor import Floors
 from tools.claims.registered import Registered, Run
 from tools.claims.sample import Source
-from tools.results import read_json
+from tools.results import BadResultsError, read_json
+from tools.status import PlainError
 
 RUNS, COUNTS, MISSING = "runs", "counts", "missing.json"
 
@@ -47,6 +50,9 @@ def read(folder: Path, only: Collection[str] | None = None) -> Claims:
     """Derives every verdict anew, or only those of claims with these ids. Raises BadResultsError, BadClaimError."""
     run = registered.read(folder)
     there = reading.claims(folder / reading.STATEMENTS.name, folder / reading.EXPERIMENTS.name)
+    for name in sorted(there.keys() ^ run.claims.keys()):
+        problem = f"is extra: {registered.NAME} does not name it" if name in there else "is missing: restore it"
+        raise BadResultsError(f"{folder / reading.STATEMENTS.name / name}.yaml {problem}")
     every = {name: claim for name, claim in there.items() if only is None or name in only}
     of_run = floors(folder)
     missing = not_here(folder)
@@ -90,16 +96,33 @@ def floors(folder: Path) -> Floors:
 def not_here(folder: Path) -> Mapping[str, str]:
     """Claim -> what the machine lacked for it when it was to run."""
     path = folder / MISSING
-    return dict(read_json(path)) if path.exists() else {}
+    try:
+        return msgspec.convert(read_json(path), dict[str, str]) if path.exists() else {}
+    except msgspec.ValidationError as error:
+        raise BadResultsError(f"{path}: {error}") from error
 
 
-def latest(results: Path) -> dict[str, tuple[Judged, str]]:
-    """Claim -> how the last run in that folder with a verdict on it judged it, and the day of that run."""
+def latest(results: Path) -> tuple[dict[str, tuple[Judged, str]], list[str]]:
+    """Claim -> how the last run in that folder that decided it judged it, and the day of that run.
+
+    Of a claim that none decided, it is the last run that has it. Beside it why runs cannot be read, a line each.
+    """
     found: dict[str, tuple[Judged, str]] = {}
-    for path in sorted(results.glob(f"*/{registered.NAME}")):
-        claims = read(path.parent)
-        found |= {each.claim.claim: (each, claims.run.began[:10]) for each in claims.judged}
-    return found
+    unreadable = []
+    for path in sorted(results.glob(f"*/{registered.NAME}"), reverse=True):
+        try:
+            run = registered.read(path.parent)
+            if open_ := {name for name in run.claims if name not in found or not _decided(found[name][0])}:
+                for each in read(path.parent, open_).judged:
+                    if each.claim.claim not in found or _decided(each):
+                        found[each.claim.claim] = (each, run.began[:10])
+        except PlainError as error:
+            unreadable.append(str(error))
+    return found, unreadable
+
+
+def _decided(each: Judged) -> bool:
+    return each.verdict.word in DECIDED
 
 
 def last(results: Path, name: str) -> Claims | None:

@@ -5,6 +5,7 @@ Every error is one line that begins with the file and the key. Must not know how
 
 from collections.abc import Iterator, Mapping
 from functools import cache
+from math import isfinite
 from pathlib import Path
 
 import msgspec
@@ -108,6 +109,9 @@ def _check_bound(bound: Bound, key: str) -> None:
     given = [name for name in ("at_least", "at_most", "within") if getattr(bound, name) is not None]
     if len(given) != 1:
         raise _WrongError(f"exactly one of at_least, at_most and within is needed - at `{key}`")
+    value = getattr(bound, given[0])
+    if not all(map(isfinite, value if isinstance(value, tuple) else (value,))):
+        raise _WrongError(f"a threshold is a finite number - at `{key}.{given[0]}`")
     if bound.low > bound.high:
         raise _WrongError(f"the first number is above the second - at `{key}.within`")
 

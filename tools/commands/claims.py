@@ -1,6 +1,7 @@
 """`sweetspot claims`: measures what the claims of the notes ask, and shows the verdict on each."""
 
 import argparse
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,7 +40,10 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     baseline = judged.read(args.baseline) if args.baseline is not None else None
     results: Path = args.results or Path("results")
     if args.list:
-        table.show_list(console, every, judged.latest(results))
+        last, unreadable = judged.latest(results)
+        table.show_list(console, every, last)
+        if unreadable:
+            print(f"sweetspot: skipped, as it cannot be read: {'; '.join(unreadable)}", file=sys.stderr)
         return 0
     if args.resume is None:
         folder = results / f"claims-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
@@ -59,11 +63,13 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
         with Progress(console, parts, each_s + (0 if venue.alternates else JOB_S)) as bar:
             notes = ClaimsProgress(bar)
             bench = Bench(venue, notes, registered.read(folder).began)
-            if args.resume is None:
-                running.find_missing(folder, chosen, bench, programs, in_cluster=bool(args.cluster))
-            interrupted = to_its_end(
-                lambda: running.run(folder, chosen, bench=bench, notes=notes, programs=programs, rounds=rounds)
-            )
+
+            def measure() -> None:
+                if not (folder / judged.MISSING).exists():
+                    running.find_missing(folder, chosen, bench, programs, in_cluster=not bench.alternates)
+                running.run(folder, chosen, bench=bench, notes=notes, programs=programs, rounds=rounds)
+
+            interrupted = to_its_end(measure)
         found = judged.read(folder)
         table.show(console, found)
         if args.junit is not None:

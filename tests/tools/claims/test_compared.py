@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from tools.claims.claim import Claim, Word
 from tools.claims.compared import What, compare
@@ -15,10 +16,10 @@ from tools.claims.registered import Registered, Run
 REGISTERED = Registered(sha256="0", commit=None, committed_at=None, clean=False)
 
 
-def run(**words: Word) -> Claims:
+def run(registered: Registered = REGISTERED, **words: Word) -> Claims:
     """A run with those verdicts."""
-    judged = tuple(Judged(_claim(name), REGISTERED, Counts({}), Verdict(word)) for name, word in words.items())
-    known = dict.fromkeys(words, REGISTERED)
+    judged = tuple(Judged(_claim(name), registered, Counts({}), Verdict(word)) for name, word in words.items())
+    known = dict.fromkeys(words, registered)
     return Claims(Path(), Run(version=1, began="2026-11-27T10:00:00Z", claims=known), judged, {})
 
 
@@ -57,6 +58,12 @@ CASES: list[tuple[Word, Word, What, bool]] = [
 def test_a_verdict_is_lost_where_it_is_another_one_or_none(old: Word, new: Word, what: What, lost: bool) -> None:
     (row,) = compare(run(C12=old), run(C12=new))
     assert (row.claim, row.what, row.old, row.new, row.lost) == ("C12", what, old, new, lost)
+
+
+@pytest.mark.parametrize("new", ["holds", "does not hold", "void"])
+def test_a_claim_that_was_asked_otherwise_is_never_lost(new: Word) -> None:
+    (row,) = compare(run(C12="holds"), run(replace(REGISTERED, sha256="1"), C12=new))
+    assert (row.what, row.old, row.new, row.lost) == ("asked otherwise", "holds", new, False)
 
 
 def test_claims_of_one_run_alone_are_new_or_gone_in_the_order_of_ids() -> None:

@@ -17,7 +17,7 @@ from tools.claims.counting import COUNTINGS, Counting
 from tools.claims.decision import Verdict
 from tools.experiment import Experiment
 from tools.local import LocalError, Programs
-from tools.results import write_trial, write_void
+from tools.results import BadResultsError, write_trial, write_void
 from tools.wanted import Wanted
 
 RACE = """
@@ -220,6 +220,31 @@ def test_what_cannot_be_had_is_not_here_and_is_not_measured(folder: Path) -> Non
     assert not any("tortoise" in name for name in bench.measured)
     (found,) = judged.read(folder).judged
     assert found.verdict.why == "there is no tortoise"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "complaint"),
+    [
+        ("statements/C14.yaml", "", "statements/C14.yaml is extra: run.json does not name it"),
+        ("missing.json", "[]", "missing.json: Expected `object`, got `array`"),
+        ("missing.json", '{"C12": 2}', "missing.json: Expected `str`, got `int` - at `$[...]`"),
+    ],
+    ids=["extra", "list", "number"],
+)
+def test_a_file_that_a_run_does_not_leave_is_one_line(folder: Path, name: str, content: str, complaint: str) -> None:
+    run(folder, Bench(hare=3.0), ["C12"], rounds=1)
+    claim = (folder / "statements" / "C12.yaml").read_text().replace("claim: C12", "claim: C14")
+    (folder / name).write_text(content or claim)
+    with pytest.raises(BadResultsError) as raised:
+        judged.read(folder)
+    assert str(raised.value) == f"{folder}/{complaint}"
+
+
+def test_a_copy_that_is_gone_is_named(folder: Path) -> None:
+    run(folder, Bench(hare=3.0), ["C12"], rounds=1)
+    (folder / "statements" / "C12.yaml").unlink()
+    with pytest.raises(BadResultsError, match=r"statements/C12\.yaml is missing: restore it$"):
+        judged.read(folder)
 
 
 def test_a_claim_that_was_edited_since_is_named(folder: Path) -> None:

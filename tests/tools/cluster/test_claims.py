@@ -2,6 +2,8 @@
 
 import itertools
 import json
+import os
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from tests.tools.claims.made import LEAST
 from tests.tools.cluster.runs import parts
 from tests.tools.fake_cluster import FakeCluster, Object
 from tools import cli
-from tools.claims import judged, reading
+from tools.claims import judged, reading, running
 from tools.cluster.job import named_by
 from tools.results import TrialId, read_trials
 
@@ -172,6 +174,26 @@ def test_a_run_goes_on_in_the_cluster_where_it_began(cluster: FakeCluster, claim
     assert runs(cluster) == before
     (driver,) = newest(cluster)["spec"]["template"]["spec"]["containers"]
     assert driver["resources"]["limits"]["cpu"] == "200m"
+
+
+def test_what_is_not_here_is_found_again_where_it_was_not_kept(cluster: FakeCluster, claims: Path) -> None:
+    found = begin(claims, "C12", "C47", flags=["--rounds", "1"])
+    (found / judged.MISSING).unlink()
+    assert cli.main(["claims", "--resume", str(found), "--despite-noise"]) == 0
+    assert words(found) == {"C12": "holds", "C47": "not here"}
+
+
+def test_a_signal_before_the_first_trial_ends_the_run(
+    cluster: FakeCluster, claims: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(running, "find_missing", interrupted)
+    assert cli.main(["claims", "C12", "--cluster", "--despite-noise", "--results", str(claims / "results")]) == 130
+    (found,) = (claims / "results").iterdir()
+    assert not (found / "runs").exists()
+    assert (found / "claims.html").exists()
 
 
 def newest(cluster: FakeCluster) -> Object:

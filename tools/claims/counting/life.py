@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sweetspot.v1.workload_pb2 import RunReply, RunRequest, Sleep, Step
 
@@ -19,9 +19,6 @@ from tools.claims.counting.toggles import most_share
 from tools.control import open_channel
 from tools.local import LocalError, Programs
 from tools.serving import Service
-
-if TYPE_CHECKING:
-    import grpc
 
 MODELS = ("process_per_connection", "process_pool", "thread_pool", "reactor", "seda")
 CONNECTIONS = 8
@@ -67,11 +64,13 @@ def _killed(programs: Programs, model: str) -> dict[str, float]:
 def figures(result: Mapping[str, Any], killed_ns: int) -> dict[str, float]:
     """Calls that were exposed to a death at that time of CLOCK_MONOTONIC, and those that failed.
 
-    Exposed are the calls that were due from then on. Calls that were in flight may fail as well.
+    Exposed are the calls that were due from then on. Calls that were in flight may fail as well. Raises LocalError.
     """
     calls = result["calls"]
     due_s = (result["marks"]["ended_monotonic_ns"] - killed_ns) / 1e9
     exposed = round(RATE_RPS * due_s)
+    if exposed <= 0:
+        raise LocalError("the load ended before the process was killed: no call was exposed")
     failed = calls["planned"] - calls["ok"]
     return {
         "exposed": exposed,
@@ -83,14 +82,22 @@ def figures(result: Mapping[str, Any], killed_ns: int) -> dict[str, float]:
 
 @contextmanager
 def _running(service: Service) -> Iterator[int]:
-    """A call that goes on as long as the block lasts, on a connection of its own; the process that runs it."""
+    """A call that goes on as long as the block lasts, on a connection of its own; the process that runs it.
+
+    Raises LocalError.
+    """
+    import grpc  # noqa: PLC0415  (0.1 s)
+
     with open_channel(service.address) as channel:
         run: grpc.UnaryUnaryMultiCallable = channel.unary_unary(
             "/sweetspot.v1.Workload/Run",
             request_serializer=RunRequest.SerializeToString,
             response_deserializer=RunReply.FromString,
         )
-        process: int = run(RunRequest(), timeout=FINISH_S).process
+        try:
+            process: int = run(RunRequest(), timeout=FINISH_S).process
+        except grpc.RpcError as error:
+            raise LocalError(f"{service.process.name}: which process runs a call? {error.code().name}") from error
         going_on = run.future(LONG, timeout=FINISH_S)
         yield process
         going_on.cancel()

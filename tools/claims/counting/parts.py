@@ -68,7 +68,7 @@ def is_served(channel: "grpc.Channel", patience_s: float) -> bool:
                 continue
             if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
                 break
-            raise
+            raise LocalError(f"a call was answered {error.code().name}: {error.details()}") from error
         return reply.payload == b"echo"
     return False
 

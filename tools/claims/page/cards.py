@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from tools.claims import described, notes, phrases, reading, words
-from tools.claims.claim import Claim
-from tools.claims.compared import DECIDED
+from tools.claims.claim import DECIDED, Claim
 from tools.claims.counting import COUNTINGS
 from tools.claims.decision import Verdict
 from tools.claims.evidence import Trials

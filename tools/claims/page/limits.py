@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tools.claims import floor
-from tools.claims.compared import DECIDED
+from tools.claims.claim import DECIDED
 from tools.claims.judged import Claims
 from tools.claims.measures import number
 from tools.units import count

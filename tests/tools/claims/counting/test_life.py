@@ -23,6 +23,20 @@ def test_a_call_that_is_not_answered_has_failed(ok: int, failed: int, share: flo
     assert found["failed_share_at_most"] > share or share == 1
 
 
+@pytest.mark.parametrize("ended_ns", [KILLED_NS, KILLED_NS - 10**9])
+def test_a_load_that_ended_before_the_death_shows_nothing(ended_ns: int) -> None:
+    late = {**result(300, 300), "marks": {"ended_monotonic_ns": ended_ns}}
+    with pytest.raises(LocalError, match=r"^the load ended before the process was killed"):
+        life.figures(late, KILLED_NS)
+
+
+def test_a_service_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(life, "MODELS", ("reactor",))
+    monkeypatch.setattr(life, "FINISH_S", 0.0)
+    with pytest.raises(LocalError, match=r"^reactor: which process runs a call\? DEADLINE_EXCEEDED$"):
+        life.count(Programs())
+
+
 def test_a_process_of_threads_takes_the_calls_of_others_along_and_one_of_a_connection_does_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

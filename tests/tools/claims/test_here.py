@@ -1,0 +1,32 @@
+"""What this machine has: an interpreter without the lock is one that says so in time."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tools.claims import here
+
+
+@pytest.fixture(autouse=True)
+def asked_anew() -> Iterator[None]:
+    here.free_threaded.cache_clear()
+    yield
+    here.free_threaded.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [("exit 0", True), ("exit 1", False), ("exec sleep 60", False)],
+    ids=["free", "locked", "hangs"],
+)
+def test_an_interpreter_that_does_not_say_that_it_is_free_is_not_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, found: bool
+) -> None:
+    python = tmp_path / "python3.14t"
+    python.write_text(f"#!/bin/sh\n{answer}\n")
+    python.chmod(0o755)
+    monkeypatch.setenv(here.FREE_THREADED, str(python))
+    if "sleep" in answer:
+        monkeypatch.setattr(here, "CHECK_TIMEOUT_S", 0.2)
+    assert here.free_threaded() == (str(python) if found else None)
