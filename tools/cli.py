@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 BALANCES = ("cluster-ip", "headless", "per-connection")
 MAX_SHARDS = 100
 MAX_COUNT = 100_000
+MAX_ROUNDS = 8
+"""Of claims: the last look (tools/claims/decision.py)."""
 _EXACT: dict[str, Any] = {"allow_abbrev": False}
 
 
@@ -129,7 +131,7 @@ def _of_cluster(parser: Any) -> Any:
 
 def _add_claims(commands: Any) -> None:
     claiming = commands.add_parser("claims", help="measure the claims of the notes: a verdict on each", **_EXACT)
-    claiming.add_argument("claims", nargs="*", metavar="CLAIM", help="as C12 or L49, or all (a core of some twelve)")
+    claiming.add_argument("claims", nargs="*", metavar="CLAIM", help="as C12 or L49, or all (a core)")
     claiming.add_argument("--list", action="store_true", help="show each claim, its needs and its last verdict here")
     claiming.add_argument("--check", action="store_true", help="exit with 1 where a claim changed without a note")
     claiming.add_argument("--register", action="store_true", help="register each claim as it is now, for --check")
@@ -138,7 +140,9 @@ def _add_claims(commands: Any) -> None:
     claiming.add_argument(
         "--baseline", type=Path, metavar="DIR", help="exit with 1 where it had a verdict that is lost"
     )
-    claiming.add_argument("--rounds", type=_count, metavar="N", help="at most so many (5; of up to 10 claims, 8)")
+    claiming.add_argument(
+        "--rounds", type=_rounds, metavar="N", help="at most so many: 3, 5 or 8 make a look (5; of up to 10 claims, 8)"
+    )
     claiming.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML for the CI system")
     claiming.add_argument("--despite-noise", action="store_true", help="use trials that a busy machine makes void too")
     _of_cluster(claiming)
@@ -227,6 +231,12 @@ def _tolerance(text: str) -> float:
 def _count(text: str) -> int:
     if not (text.isdecimal() and 1 <= int(text) <= MAX_COUNT):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number within 1 to {MAX_COUNT:,}")
+    return int(text)
+
+
+def _rounds(text: str) -> int:
+    if not (text.isdecimal() and 1 <= int(text) <= MAX_ROUNDS):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number within 1 to {MAX_ROUNDS}, the last look")
     return int(text)
 
 

@@ -1,13 +1,11 @@
-"""A traced call that shows a claim: of its last run, or of a trial made for it. Must not know how it is drawn."""
+"""A traced call that shows a claim: of a trial made for it. Must not know how it is drawn."""
 
 import os
 
 from msgspec.structs import replace
 
-from tools.claims import here, judged, reading
+from tools.claims import here, reading
 from tools.claims.claim import Claim, Operand
-from tools.claims.evidence import Trials
-from tools.claims.judged import Claims
 from tools.claims.reading import matches
 from tools.claims.slowest import Slowest, slowest
 from tools.experiment import Experiment
@@ -15,7 +13,6 @@ from tools.local import Pinning, Programs
 from tools.results import Trial, read_trials
 from tools.scratch import scratch_folder
 from tools.status import PlainError
-from tools.traces import traced
 from tools.venue import ThisMachine
 from tools.wanted import Wanted, trials
 
@@ -26,19 +23,6 @@ LONGEST_S = 4.0
 def arm(claim: Claim) -> str:
     """The one that shows it: the first of the primary statistic."""
     return _operand(claim).arm
-
-
-def of_run(last: Claims) -> Slowest | None:
-    """Of a run that has this claim alone; None where it left no spans of such a call."""
-    (found,) = last.judged
-    operand = _operand(found.claim)
-    if not isinstance(found.source, Trials):
-        return None
-    folder = last.folder / judged.RUNS / found.claim.experiment
-    for trial in found.source.found.trials:
-        if trial.arm == operand.arm and matches(operand.at, trial.load) and traced(trial):
-            return slowest(folder, trial, operand.of)
-    return None
 
 
 def make(claim: Claim, programs: Programs) -> Slowest:

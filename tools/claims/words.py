@@ -4,7 +4,7 @@ import re
 from math import inf
 
 from tools.claims.claim import Bound, Claim, Statistic
-from tools.claims.decision import Interval, Verdict
+from tools.claims.decision import LOOKS, Interval, Verdict
 from tools.claims.described import label
 from tools.claims.floor import apart
 from tools.claims.measures import MEASURES, number
@@ -71,7 +71,10 @@ def asked(statistic: Statistic, bound: Bound) -> str:
 def outcome(verdict: Verdict) -> str:
     """The word, with what a reader needs beside it."""
     if verdict.word == "not distinguishable" and verdict.more_rounds:
-        return f"{verdict.word} ({count(verdict.more_rounds)} more round{'' if verdict.more_rounds == 1 else 's'})"
+        more = f"{count(verdict.more_rounds)} more round{'' if verdict.more_rounds == 1 else 's'}"
+        if verdict.rounds + verdict.more_rounds > max(LOOKS):
+            more = f"about {more}, more than this command makes"
+        return f"{verdict.word} ({more})"
     return f"{verdict.word}: {verdict.why}" if verdict.why else verdict.word
 
 

@@ -24,8 +24,6 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     if args.trace:
         console.print(Text("\none trial with every call traced follows", style="dim"))
         timeline.show(console, tracing.make(claim, programs), tracing.arm(claim))
-    elif last is not None and (found := tracing.of_run(last)) is not None:
-        timeline.show(console, found, tracing.arm(claim))
     return 0
 
 

@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from tools import cli
 from tools.claims import words
 from tools.claims.claim import Bound, Statistic
-from tools.claims.decision import Interval
+from tools.claims.decision import LOOKS, Interval, Verdict
 
 RATIO: dict[str, Any] = {"measure": "rate_rps", "ratio": ["loop", "threads"]}
 LATENCY: dict[str, Any] = {"measure": "latency_p99_ns", "value": "loop"}
@@ -41,3 +42,26 @@ BOUNDS = [
 @pytest.mark.parametrize(("statistic", "bound", "text"), BOUNDS)
 def test_a_threshold(statistic: dict[str, Any], bound: Bound, text: str) -> None:
     assert words.asked(msgspec.convert(statistic, Statistic), bound) == text
+
+
+OUTCOMES = [
+    (3, 1, "not distinguishable (1 more round)"),
+    (5, 3, "not distinguishable (3 more rounds)"),
+    (5, 4, "not distinguishable (about 4 more rounds, more than this command makes)"),
+    (8, 1, "not distinguishable (about 1 more round, more than this command makes)"),
+    (8, 1200, "not distinguishable (about 1,200 more rounds, more than this command makes)"),
+    (8, None, "not distinguishable"),
+]
+
+
+@pytest.mark.parametrize(("rounds", "more", "text"), OUTCOMES)
+def test_rounds_that_the_command_does_not_make_are_no_advice(rounds: int, more: int | None, text: str) -> None:
+    assert words.outcome(Verdict("not distinguishable", (), rounds, more)) == text
+
+
+@pytest.mark.parametrize("number", ["0", "9", "some"])
+def test_rounds_beyond_the_last_look_are_refused(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["claims", "--rounds", number])
+    assert f"argument --rounds: '{number}' is not a number within 1 to 8, the last look" in capsys.readouterr().err
+    assert max(LOOKS) == cli.MAX_ROUNDS
