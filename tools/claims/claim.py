@@ -19,7 +19,7 @@ FORMS: tuple[Form, ...] = ("ratio", "difference", "greatest", "least")
 """Of an operand that is made of others."""
 
 
-class Operand(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Operand(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What has one value in each round. What it leaves out, the statistic sets for all."""
 
     arm: str = ""
@@ -69,7 +69,7 @@ Term = Union[str, Operand]  # noqa: UP007  (a name in quotes is no operand of |)
 """As it is written: a text is the name of an arm."""
 
 
-class Statistic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Statistic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One figure for each round. Exactly one of value, ratio, difference and events is set."""
 
     value: Term | None = None
@@ -124,7 +124,7 @@ def _leaves(operand: Operand) -> Iterator[Operand]:
         yield from _leaves(part)
 
 
-class Bound(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Bound(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """The threshold. Exactly one is set."""
 
     at_least: float | None = None

@@ -12,11 +12,13 @@ from msgspec import Struct
 
 from tools.claims import judged, registered
 from tools.claims.claim import Claim, Operand
+from tools.claims.described import label
 from tools.claims.floor import Floors
 from tools.claims.judged import Claims, Judged
 from tools.claims.registered import Registered, Run
 from tools.claims.sample import Reading
 from tools.results import BadResultsError, read_json, write_whole
+from tools.units import count
 
 VERSION = 1
 PATH = Path(__file__).parent.parent.parent / "docs" / "claims.json"
@@ -86,6 +88,10 @@ def read(path: Path = PATH) -> tuple[Published, Claims]:
         raise BadResultsError(f"{path}: {error.strerror}") from error
     except msgspec.DecodeError as error:
         raise BadResultsError(f"{path}: {error}") from error
+    if found.version != VERSION:
+        raise BadResultsError(f"{path}: written by another version ({found.version}, not {VERSION}): export it again")
+    for each in found.claims:
+        _check(each, path)
     judgements = tuple(
         Judged(each.claim, each.registered, each, judged.judge(each.claim, each, found.floors, each.missing))
         for each in found.claims
@@ -93,6 +99,15 @@ def read(path: Path = PATH) -> tuple[Published, Claims]:
     claims = {each.claim.claim: each.registered for each in found.claims}
     run = Run(version=registered.VERSION, began=found.began, claims=claims)
     return found, Claims(path, run, judgements, found.floors)
+
+
+def _check(kept: Kept, path: Path) -> None:
+    """Raises BadResultsError where an operand has not a value in each round, or None in its place."""
+    for operand in _operands(kept.claim):
+        values = (kept.places if operand.over else kept.readings).get(_key(operand), ())
+        if len(values) != kept.rounds:
+            what = f"the {count(kept.rounds)} values of {label(operand)}"
+            raise BadResultsError(f"{path}: {kept.claim.claim} has not {what}")
 
 
 def _kept(each: Judged) -> Kept:
