@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sweetspot.v1.control_pb2 import SnapshotReply, Stage
+from sweetspot.v1.control_pb2 import SnapshotReply, Stage, StageSettings
 
 from tools.claims.counting import rates
 from tools.claims.counting.staged import STAGES
@@ -43,3 +43,15 @@ def test_the_worst_of_all_stages_counts(monkeypatch: pytest.MonkeyPatch) -> None
     assert list(found["stages"]) == list(STAGES)
     for key in ("tracking_error", "cross_talk"):
         assert found[key] == max(stage[key] for stage in found["stages"].values())
+
+
+def test_a_stage_that_serves_at_half_of_its_rate_is_off_by_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    def halved(rate_per_s: int) -> StageSettings:
+        return StageSettings(rate_per_s=rate_per_s // 2)
+
+    monkeypatch.setattr(rates, "STAGES", ("compute", "call"))
+    monkeypatch.setattr(rates, "RATES_PER_S", (200,))
+    monkeypatch.setattr(rates, "LOOKED_AT_S", 0.5)
+    monkeypatch.setattr(rates, "StageSettings", halved)
+    found = rates.count(Programs())
+    assert found["tracking_error"] == pytest.approx(0.5, abs=0.15)
