@@ -15,22 +15,26 @@ from tools.results import BadResultsError, Found, Trial, read_json, read_trials,
 
 
 class Trials:
-    """Those of an experiment."""
+    """Those of an experiment.
 
-    def __init__(self, found: Found) -> None:
+    A noisy machine makes figures void that depend on its speed, and no others. `despite_noise`: it makes none void.
+    """
+
+    def __init__(self, found: Found, *, despite_noise: bool = False) -> None:
         self.found = found
+        self._despite_noise = despite_noise
         made = [trial.id for trial in found.trials] + [each for each, _ in found.void]
         self.rounds = max((each.round for each in made), default=0)
 
     def reading(self, operand: Operand, number: int) -> Reading | None:
         """As Source has it."""
         trials = self._trials(operand, number)
-        return _reading(operand, trials[0]) if trials else None
+        return self._reading(operand, trials[0]) if trials else None
 
     def along(self, operand: Operand, number: int) -> Sequence[tuple[float, Reading]] | None:
         """As Source has it."""
         places = {trial.load[operand.over] for trial in self.found.trials if matches(operand.at, trial.load)}
-        found = {trial.load[operand.over]: _reading(operand, trial) for trial in self._trials(operand, number)}
+        found = {trial.load[operand.over]: self._reading(operand, trial) for trial in self._trials(operand, number)}
         known = [(place, found.get(place)) for place in sorted(places)]
         if len(known) < 2 or any(reading is None for _, reading in known):
             return None
@@ -38,7 +42,14 @@ class Trials:
 
     def void(self, arms: Sequence[str]) -> str:
         """Why trials of those arms are void, each reason once."""
-        return "; ".join(dict.fromkeys(why for trial, why in self.found.void if trial.arm in arms))
+        void = [why for trial, why in self.found.void if trial.arm in arms]
+        noisy = [] if self._despite_noise else [trial.waived for trial in self.found.trials if trial.arm in arms]
+        return "; ".join(dict.fromkeys(filter(None, [*void, *noisy])))
+
+    def _reading(self, operand: Operand, trial: Trial) -> Reading | None:
+        if trial.waived and not self._despite_noise and not MEASURES[operand.measure].steady:
+            return None
+        return _reading(operand, trial)
 
     def _trials(self, operand: Operand, number: int) -> list[Trial]:
         return [
@@ -92,9 +103,9 @@ class Counts:
 Evidence = Trials | Counts
 
 
-def of_trials(folder: Path) -> Trials:
+def of_trials(folder: Path, *, despite_noise: bool) -> Trials:
     """Those that are kept in the folder of an experiment, which need not be there. Raises BadResultsError."""
-    return Trials(read_trials(folder) if folder.is_dir() else Found((), ()))
+    return Trials(read_trials(folder) if folder.is_dir() else Found((), ()), despite_noise=despite_noise)
 
 
 def of_counts(folder: Path, name: str) -> Counts:

@@ -69,7 +69,7 @@ def source(folder: Path, name: str) -> Evidence:
     """What a run has of that experiment, or counting."""
     if name in COUNTINGS:
         return evidence.of_counts(folder / COUNTS, name)
-    return evidence.of_trials(folder / RUNS / name)
+    return evidence.of_trials(folder / RUNS / name, despite_noise=registered.read(folder).despite_noise)
 
 
 def judge(claim: Claim, found: Source, pair: Floors, missing: str = "") -> Verdict:
@@ -90,7 +90,7 @@ def judge(claim: Claim, found: Source, pair: Floors, missing: str = "") -> Verdi
 
 def floors(folder: Path) -> Floors:
     """Of the pair that the run has measured; empty where it has none."""
-    return floor.floors(evidence.of_trials(folder / RUNS / floor.EXPERIMENT).found.trials)
+    return floor.floors(evidence.of_trials(folder / RUNS / floor.EXPERIMENT, despite_noise=True).found.trials)
 
 
 def not_here(folder: Path) -> Mapping[str, str]:

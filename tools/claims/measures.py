@@ -20,6 +20,8 @@ class Measure:
     """None: not known. A bound of a latency is one."""
     text: Callable[[float], str]
     """With its unit."""
+    steady: bool = False
+    """Whether it is the same on a machine whose CPUs others use: memory, and what is counted for each call."""
 
 
 def number(value: float) -> str:
@@ -114,23 +116,25 @@ MEASURES = {
     "cpu_per_call_ns": Measure(_cpu_per_call_ns, duration),
     "cpus_used": Measure(measures.cpus_used, _with("CPUs")),
     "switches_per_call": Measure(
-        lambda trial: measures.per_call(trial, "voluntary_switches", "involuntary_switches"), number
+        lambda trial: measures.per_call(trial, "voluntary_switches", "involuntary_switches"), number, steady=True
     ),
     "involuntary_per_call": Measure(lambda trial: measures.per_call(trial, "involuntary_switches"), number),
-    "pss_bytes": Measure(measures.pss_bytes, size),
-    "vsz_bytes": Measure(lambda trial: trial.after.vsz_bytes or None, size),
+    "pss_bytes": Measure(measures.pss_bytes, size, steady=True),
+    "vsz_bytes": Measure(lambda trial: trial.after.vsz_bytes or None, size, steady=True),
     "loop_lag_max_ns": Measure(measures.loop_lag_max_ns, duration),
     "served_share": Measure(measures.served_share, _share),
     "failed_share": Measure(measures.failed_share, _share),
     "jain": Measure(measures.jain, number),
-    "lost_updates": Measure(measures.lost_updates, number),
-    "aborted_transfers": Measure(lambda trial: trial.after.aborted_transfers - trial.before.aborted_transfers, number),
-    "rejected_calls": Measure(lambda trial: sum(trial.result["calls"]["by_status"].values()), number),
-    "aborted_calls": Measure(_aborted, number),
-    "updates": Measure(_updates, number),
+    "lost_updates": Measure(measures.lost_updates, number, steady=True),
+    "aborted_transfers": Measure(
+        lambda trial: trial.after.aborted_transfers - trial.before.aborted_transfers, number, steady=True
+    ),
+    "rejected_calls": Measure(lambda trial: sum(trial.result["calls"]["by_status"].values()), number, steady=True),
+    "aborted_calls": Measure(_aborted, number, steady=True),
+    "updates": Measure(_updates, number, steady=True),
     "first_answer_p50_ns": Measure(_first_answer_p50_ns, duration),
-    "worker_share_cov": Measure(_worker_share_cov, number),
-    "calls_planned": Measure(_planned, number),
-    "calls_ok": Measure(_ok, number),
+    "worker_share_cov": Measure(_worker_share_cov, number, steady=True),
+    "calls_planned": Measure(_planned, number, steady=True),
+    "calls_ok": Measure(_ok, number, steady=True),
 }
 """Rates are calls answered OK while measuring. "Per call" is per call answered OK (tools/measures.py)."""

@@ -61,6 +61,7 @@ class Published(Struct, frozen=True, kw_only=True):
     version: int
     began: str
     """ISO 8601, UTC."""
+    despite_noise: bool
     environment: Mapping[str, Any]
     """As environment.json of one of its experiments."""
     floors: Floors
@@ -73,6 +74,7 @@ def write(path: Path, found: Claims) -> None:
     content = Published(
         version=VERSION,
         began=found.run.began,
+        despite_noise=found.run.despite_noise,
         environment=read_json(environments[0]) if environments else {},
         floors=found.floors,
         claims=tuple(_kept(each) for each in found.judged),
@@ -97,7 +99,7 @@ def read(path: Path = PATH) -> tuple[Published, Claims]:
         for each in found.claims
     )
     claims = {each.claim.claim: each.registered for each in found.claims}
-    run = Run(version=registered.VERSION, began=found.began, claims=claims)
+    run = Run(version=registered.VERSION, began=found.began, despite_noise=found.despite_noise, claims=claims)
     return found, Claims(path, run, judgements, found.floors)
 
 

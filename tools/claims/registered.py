@@ -51,10 +51,12 @@ class Run(Struct, frozen=True, kw_only=True):
     version: int
     began: str
     """ISO 8601, UTC."""
+    despite_noise: bool
+    """Whether figures that depend on the machine's speed count where it was noisy."""
     claims: Mapping[str, Registered]
 
 
-def register(folder: Path, chosen: Sequence[Claim], experiments: Sequence[str]) -> None:
+def register(folder: Path, chosen: Sequence[Claim], experiments: Sequence[str], *, despite_noise: bool = False) -> None:
     """Keeps the claims of a run that begins, and those experiments beside theirs. Raises BadResultsError."""
     for path in (reading.EXPERIMENTS / f"{name}.yaml" for name in experiments):
         _copy(path, folder)
@@ -65,7 +67,8 @@ def register(folder: Path, chosen: Sequence[Claim], experiments: Sequence[str]) 
             _copy(path, folder)
         found[claim.claim] = _registered(files)
     began = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    text = msgspec.json.format(msgspec.json.encode(Run(version=VERSION, began=began, claims=found)), indent=1)
+    run = Run(version=VERSION, began=began, despite_noise=despite_noise, claims=found)
+    text = msgspec.json.format(msgspec.json.encode(run), indent=1)
     write_whole(folder / NAME, text.decode() + "\n")
 
 

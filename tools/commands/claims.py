@@ -57,7 +57,7 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     venue = _venue(args, programs)
     with locked(folder):
         if args.resume is None:
-            registered.register(folder, chosen, [floor.EXPERIMENT])
+            registered.register(folder, chosen, [floor.EXPERIMENT], despite_noise=args.despite_noise)
         parts, each_s = running.expected(chosen, rounds)
         console.print(f"{len(chosen)} claims, kept in {folder}", markup=False, soft_wrap=True)
         with Progress(console, parts, each_s + (0 if venue.alternates else JOB_S)) as bar:
@@ -82,17 +82,20 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
 
 
 def _venue(args: argparse.Namespace, programs: Programs) -> Venue:
-    """Where a run begins; one that goes on does so where its experiments were measured. Raises PlainError."""
+    """Where a run begins; one that goes on does so where its experiments were measured. Raises PlainError.
+
+    Trials are kept with what a noisy machine did to them: it is known for each figure whether that matters.
+    """
     if args.resume is None:
         if args.cluster:
-            found = cluster(args, "claims", programs, exactly=True)
+            found = replace(cluster(args, "claims", programs, exactly=True), despite_noise=True)
             found.models()  # without any, no claim can be decided there
             return found
-        return this_machine(programs, despite_noise=args.despite_noise)
+        return this_machine(programs, despite_noise=True)
     for path in sorted((args.resume / judged.RUNS).glob("*/environment.json")):
         if "cluster" not in read_json(path):
-            return this_machine(programs, despite_noise=args.despite_noise)
+            return this_machine(programs, despite_noise=True)
         from tools.commands.clusters import cluster_of  # noqa: PLC0415  (kubernetes)
 
-        return replace(cluster_of(path.parent, programs, despite_noise=args.despite_noise), exactly=True)
+        return replace(cluster_of(path.parent, programs, despite_noise=True), exactly=True)
     raise PlainError(f"{args.resume}: nothing was measured there: begin another run")

@@ -20,7 +20,7 @@ def run(registered: Registered = REGISTERED, **words: Word) -> Claims:
     """A run with those verdicts."""
     judged = tuple(Judged(_claim(name), registered, Counts({}), Verdict(word)) for name, word in words.items())
     known = dict.fromkeys(words, registered)
-    return Claims(Path(), Run(version=1, began="2026-11-27T10:00:00Z", claims=known), judged, {})
+    return Claims(Path(), Run(version=1, began="2026-11-27T10:00:00Z", despite_noise=False, claims=known), judged, {})
 
 
 def _claim(name: str) -> Claim:

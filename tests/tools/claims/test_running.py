@@ -1,5 +1,6 @@
 """A run of claims: rounds until each claim is decided, kept so that every verdict can be derived again."""
 
+import dataclasses
 import json
 import random
 import shutil
@@ -41,6 +42,7 @@ class Bench:
         self.speeds = speeds
         self.void: set[int] = set()
         self.lost = False
+        self.waived = ""
         self.measured: list[str] = []
 
     def lacks(self, asked: Experiment) -> str:
@@ -55,7 +57,8 @@ class Bench:
                 write_void(folder, each.id, "other processes took 40 %")
                 continue
             speed = self.speeds.get(each.id.arm, 1.0)
-            write_trial(folder, driven.trial(asked, each, speed, random.Random(str(each.id)), self.noise))
+            trial = driven.trial(asked, each, speed, random.Random(str(each.id)), self.noise)
+            write_trial(folder, dataclasses.replace(trial, waived=self.waived))
 
 
 class Notes:
@@ -161,6 +164,24 @@ def test_a_claim_whose_trials_are_void_says_why(folder: Path) -> None:
     (found,) = judged.read(folder).judged
     assert found.verdict.word == "void"
     assert found.verdict.why == "too few rounds have a figure: other processes took 40 %"
+
+
+def test_a_noisy_machine_makes_rates_void_and_no_count(folder: Path) -> None:
+    pages = {"statistic": {"measure": "calls_ok", "ratio": ["hare", "tortoise"]}, "holds_if": {"at_least": 2}}
+    (folder.parent / "statements" / "C13.yaml").write_text(yaml.safe_dump({**LEAST, **TWICE, "claim": "C13", **pages}))
+    bench = Bench(hare=3.0)
+    bench.waived = "other processes took 9 %"
+    assert run(folder, bench, rounds=3) == {"C12": "void", "C13": "holds"}
+    (noisy, _) = judged.read(folder).judged
+    assert noisy.verdict.why == "too few rounds have a figure: other processes took 9 %"
+
+
+def test_with_despite_noise_no_figure_is_void(folder: Path) -> None:
+    every = reading.claims(folder.parent / "statements", folder.parent / "experiments")
+    registered.register(folder, [every["C12"]], [floor.EXPERIMENT], despite_noise=True)
+    bench = Bench(hare=3.0)
+    bench.waived = "other processes took 9 %"
+    assert run(folder, bench, ["C12"], rounds=3) == {"C12": "holds"}
 
 
 def test_a_model_that_differs_from_itself_makes_comparisons_void(folder: Path) -> None:

@@ -22,11 +22,18 @@ def notices(claims: Claims, machine: Machine) -> list[str]:
             else []
         ),
         *([f"Changed since they were first written, each with its reason: {_names(changed)}."] if changed else []),
-        *([f"{count(waived)} trials count although the machine was noisy (--despite-noise)."] if waived else []),
+        *([_noisy(waived, despite_noise=claims.run.despite_noise)] if waived else []),
         *([f"Not the same for all experiments of this run: {', '.join(machine.differs)}."] if machine.differs else []),
         *([] if claims.floors else ["How far one model differs from itself was not measured in this run."]),
         *problems,
     ]
+
+
+def _noisy(waived: int, *, despite_noise: bool) -> str:
+    trials = f"{count(waived)} trial{'' if waived == 1 else 's'}"
+    if despite_noise:
+        return f"{trials} count although the machine was noisy (--despite-noise)."
+    return f"The machine was noisy in {trials}: of these, memory and counts are used, and no rate, latency or CPU time."
 
 
 def _names(judged: Sequence[Judged]) -> str:
