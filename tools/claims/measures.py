@@ -21,7 +21,7 @@ class Measure:
     text: Callable[[float], str]
     """With its unit."""
     steady: bool = False
-    """Whether it is the same on a machine whose CPUs others use: memory, and what is counted for each call."""
+    """Whether what others take of the CPUs is not in it: memory, counts, and CPU time by the service's own clock."""
 
 
 def number(value: float) -> str:
@@ -113,7 +113,7 @@ MEASURES = {
     "longest_wait_ns": Measure(measures.longest_wait_ns, duration),
     "answered_p90_ns": Measure(_of_answered("p90"), duration),
     "answered_p99_ns": Measure(_of_answered("p99"), duration),
-    "cpu_per_call_ns": Measure(_cpu_per_call_ns, duration),
+    "cpu_per_call_ns": Measure(_cpu_per_call_ns, duration, steady=True),
     "cpus_used": Measure(measures.cpus_used, _with("CPUs")),
     "switches_per_call": Measure(
         lambda trial: measures.per_call(trial, "voluntary_switches", "involuntary_switches"), number, steady=True

@@ -33,7 +33,7 @@ def _noisy(waived: int, *, despite_noise: bool) -> str:
     trials = f"{count(waived)} trial{'' if waived == 1 else 's'}"
     if despite_noise:
         return f"{trials} count although the machine was noisy (--despite-noise)."
-    return f"The machine was noisy in {trials}: of these, memory and counts are used, and no rate, latency or CPU time."
+    return f"The machine was noisy in {trials}: their rates and latencies are left out, and the rest is used."
 
 
 def _names(judged: Sequence[Judged]) -> str:
