@@ -69,11 +69,11 @@ def asked(statistic: Statistic, bound: Bound) -> str:
 
 
 def outcome(verdict: Verdict) -> str:
-    """The word, with what a reader needs beside it."""
+    """The word, with what a reader needs beside it: `about n more rounds` are more than the command makes."""
     if verdict.word == "not distinguishable" and verdict.more_rounds:
         more = f"{count(verdict.more_rounds)} more round{'' if verdict.more_rounds == 1 else 's'}"
         if verdict.rounds + verdict.more_rounds > max(LOOKS):
-            more = f"about {more}, more than this command makes"
+            more = f"about {more}"
         return f"{verdict.word} ({more})"
     return f"{verdict.word}: {verdict.why}" if verdict.why else verdict.word
 

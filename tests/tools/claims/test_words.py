@@ -47,9 +47,9 @@ def test_a_threshold(statistic: dict[str, Any], bound: Bound, text: str) -> None
 OUTCOMES = [
     (3, 1, "not distinguishable (1 more round)"),
     (5, 3, "not distinguishable (3 more rounds)"),
-    (5, 4, "not distinguishable (about 4 more rounds, more than this command makes)"),
-    (8, 1, "not distinguishable (about 1 more round, more than this command makes)"),
-    (8, 1200, "not distinguishable (about 1,200 more rounds, more than this command makes)"),
+    (5, 4, "not distinguishable (about 4 more rounds)"),
+    (8, 1, "not distinguishable (about 1 more round)"),
+    (8, 1200, "not distinguishable (about 1,200 more rounds)"),
     (8, None, "not distinguishable"),
 ]
 
