@@ -14,9 +14,12 @@ from services.models import MODELS, Model
 from services.workload.costs import STYLES, chain, edits, source
 from tests.chart import generated as chart
 from tools import experiment
+from tools.claims import markdown, published, reading
+from tools.claims.page import forest
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")
+PICTURE = ROOT / "docs" / "claims.svg"
 START, END = "<!-- models:start -->\n", "<!-- models:end -->"
 # Where a file lies; that of a command, a result or a metadata key is none.
 PATHS = re.compile(r"(?:services|tools|tests|protos|\.ci)/[\w./*-]*")
@@ -55,6 +58,29 @@ OF_OTHERS = {"SSLSocket", "SSLObject", "WANT_READ", "liburing", "pyuring"}
 
 def read(document: str) -> str:
     return (ROOT / document).read_text(encoding="utf-8")
+
+
+def test_the_verdicts_are_those_of_the_committed_run() -> None:
+    text, (run, claims) = read("README.md"), published.read()
+    assert markdown.with_part(text, markdown.part(run, claims)) == text, "stale: run `python -m tests.test_readme`"
+    assert PICTURE.read_text(encoding="utf-8") == forest.svg(claims), "stale: run `python -m tests.test_readme`"
+
+
+def test_every_finding_rests_on_a_claim_that_the_committed_run_decides() -> None:
+    _, claims = published.read()
+    assert list(markdown.unfounded(read("README.md"), claims)) == []
+
+
+def test_the_committed_run_is_of_the_claims_as_they_are() -> None:
+    _, claims = published.read()
+    every = reading.claims()
+    decided_by = ("experiment", "kind", "statistic", "holds_if", "also")
+    stale = [
+        each.claim.claim
+        for each in claims.judged
+        if any(getattr(each.claim, key) != getattr(every[each.claim.claim], key) for key in decided_by)
+    ]
+    assert stale == [], "run `sweetspot claims` again, and export its verdicts to docs/claims.json"
 
 
 def commands() -> list[list[str]]:
@@ -152,5 +178,7 @@ def test_every_flag_in_a_command_is_one_of_the_program(program: str) -> None:
 
 if __name__ == "__main__":
     readme = ROOT / "README.md"
-    readme.write_text(with_tables(read("README.md")), encoding="utf-8")
+    text, (run, claims) = with_tables(read("README.md")), published.read()
+    readme.write_text(markdown.with_part(text, markdown.part(run, claims)), encoding="utf-8")
+    PICTURE.write_text(forest.svg(claims), encoding="utf-8")
     chart.write()
