@@ -69,6 +69,10 @@ Term = Union[str, Operand]  # noqa: UP007  (a name in quotes is no operand of |)
 """As it is written: a text is the name of an arm."""
 
 
+STATISTICS: tuple[Literal["value", "ratio", "difference", "events"], ...] = ("value", "ratio", "difference", "events")
+"""The forms of a statistic."""
+
+
 class Statistic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One figure for each round. Exactly one of value, ratio, difference and events is set."""
 
@@ -78,7 +82,7 @@ class Statistic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     difference: tuple[Term, Term] | None = None
     """The first less the second."""
     events: Term | None = None
-    """A count of events in a number of cases, each added up over all rounds."""
+    """The share of cases with an event: the geometric mean over the rounds."""
     measure: str = ""
     of: str = ""
     at: Mapping[str, float] = {}
@@ -88,7 +92,7 @@ class Statistic(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     @property
     def form(self) -> Literal["value", "ratio", "difference", "events"]:
         """Which one is set."""
-        return next(name for name in ("value", "ratio", "difference", "events") if getattr(self, name) is not None)
+        return next(name for name in STATISTICS if getattr(self, name) is not None)
 
     @property
     def operands(self) -> tuple[Operand, ...]:
@@ -221,6 +225,11 @@ class Claim(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, renam
     def clauses(self) -> tuple[Clause, ...]:
         """The primary one first."""
         return (Clause(statistic=self.statistic, holds_if=self.holds_if), *self.also)
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """Of all clauses, each once; of a counting the paths."""
+        return tuple(dict.fromkeys(leaf.arm for clause in self.clauses for leaf in clause.statistic.leaves))
 
     @property
     def order(self) -> tuple[str, int, str]:

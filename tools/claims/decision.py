@@ -65,17 +65,17 @@ def _decided(claim: Claim, source: Source, rounds: int, confidence: float) -> Ve
     # Each clause may refute the claim, so that each has its part of the error.
     confidence = 1 - (1 - confidence) / len(claim.clauses)
     figures = tuple(interval(clause.statistic, source, rounds, confidence) for clause in claim.clauses)
-    known = [figure for figure in figures if figure is not None]
-    if len(known) < len(figures):
-        return Verdict("void", figures, rounds, why="too few rounds have a figure")
-    sides = [clause.holds_if.side(each.low, each.high) for each, clause in zip(known, claim.clauses, strict=True)]
+    known = [(each, clause) for each, clause in zip(figures, claim.clauses, strict=True) if each is not None]
+    sides = [clause.holds_if.side(each.low, each.high) for each, clause in known]
     if "outside" in sides:
         return Verdict("does not hold", figures, rounds)
+    if len(known) < len(figures):
+        return Verdict("void", figures, rounds, why="too few rounds have a figure")
     if "across" not in sides:
         return Verdict("holds", figures, rounds)
     more = [
         _more(each, clause.holds_if, log_scale=clause.statistic.form == "ratio")
-        for each, clause, side in zip(known, claim.clauses, sides, strict=True)
+        for (each, clause), side in zip(known, sides, strict=True)
         if side == "across"
     ]
     needed = [each for each in more if each is not None]
@@ -119,7 +119,7 @@ def _opened(found: Interval, readings: Sequence[Reading]) -> Interval:
 
 
 def _of_counts(statistic: Statistic, source: Source, rounds: int, confidence: float) -> Interval | None:
-    """Of the share of cases with an event: its geometric mean over the rounds.
+    """Of the share of cases with an event: its geometric mean over the rounds, or the mean where one has no event.
 
     Events of one start come together, so that only the rounds say how much the share varies. Where no round has an
     event, the end is that of Clopper and Pearson (Biometrika 26, 1934): of 0 in n, some 3/n.

@@ -47,7 +47,7 @@ class Trials:
         return "; ".join(dict.fromkeys(filter(None, [*void, *noisy])))
 
     def _reading(self, operand: Operand, trial: Trial) -> Reading | None:
-        if trial.waived and not self._despite_noise and not MEASURES[operand.measure].steady:
+        if trial.waived and not self._despite_noise and MEASURES[operand.measure].speed == "rate":
             return None
         return _reading(operand, trial)
 

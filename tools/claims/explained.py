@@ -58,8 +58,7 @@ def _experiment(claim: Claim) -> Iterator[Row]:
         yield "counting", f"{COUNTINGS[claim.experiment].title} ({claim.experiment})"
         return
     yield "experiment", f"{asked.title} ({claim.experiment})"
-    arms = dict.fromkeys(leaf.arm for clause in claim.clauses for leaf in clause.statistic.leaves)
-    yield from _first("arms", [f"{arm}: {phrases.arm(asked, arm)}" for arm in arms], ARMS)
+    yield from _first("arms", [f"{arm}: {phrases.arm(asked, arm)}" for arm in claim.arms], ARMS)
     yield "load", phrases.load(asked)
     yield "calls", phrases.calls(asked)
 

@@ -6,9 +6,9 @@ Must not know how a trial is made, nor what a claim says.
 from collections.abc import Mapping, Sequence
 from math import exp, inf, log
 
-from tools.claims.claim import Claim, Clause
+from tools.claims.claim import Claim
 from tools.claims.decision import Interval
-from tools.claims.measures import number
+from tools.claims.measures import MEASURES, Speed, number
 from tools.results import Trial
 from tools.stats.interval import ratio
 from tools.values import Values, cpus_ns, rates_rps, series
@@ -16,24 +16,14 @@ from tools.values import Values, cpus_ns, rates_rps, series
 EXPERIMENT = "aa"
 ARMS = ("first", "second")
 CONFIDENCE = 0.99
-VALUES: Mapping[str, Values] = {"rate": rates_rps, "CPU": cpus_ns}
-OF_MEASURE = {
-    "rate_rps": "rate",
-    "goodput_rps": "rate",
-    "latency_p50_ns": "rate",
-    "latency_p90_ns": "rate",
-    "latency_p99_ns": "rate",
-    "cpu_per_call_ns": "CPU",
-}
-"""Measure of a claim -> what of the pair bounds it; others are not bounded by the machine's speed."""
-
+VALUES: Mapping[Speed, Values] = {"rate": rates_rps, "CPU": cpus_ns}
 Floors = Mapping[str, Interval]
 """`rate` and `CPU`: the ratio of the model to itself; empty where it was not measured."""
 
 
 def floors(trials: Sequence[Trial]) -> Floors:
     """Over the pairs of slices of all rounds."""
-    found = {}
+    found: dict[str, Interval] = {}
     for name, values in VALUES.items():
         first, second = (series(arm, [each for each in trials if each.arm == arm], values) for arm in ARMS)
         if not first.values.keys() & second.values.keys():
@@ -55,13 +45,10 @@ def too_coarse(claim: Claim, found: Floors) -> str:
     A pair that does not contain 1 shows a bias, which no number of rounds takes away. Noise is no bias, and does not
     count here: it widens the claim's own interval.
     """
-    of = {OF_MEASURE.get(leaf.measure) for clause in _ratios(claim) for leaf in clause.statistic.leaves}
+    ratios = [clause.statistic for clause in claim.clauses if clause.statistic.form == "ratio"]
+    speeds = {MEASURES[leaf.measure].speed for one in ratios for leaf in one.leaves if leaf.measure in MEASURES}
     for name, pair in found.items():
-        if name in of and not pair.low <= 1 <= pair.high:
+        if name in speeds and not pair.low <= 1 <= pair.high:
             low, high = (number(100 * (end - 1)) for end in (pair.low, pair.high))
             return f"the {name} of one model beside itself differed by {low} to {high} %: repeat it on a quiet machine"
     return ""
-
-
-def _ratios(claim: Claim) -> list[Clause]:
-    return [clause for clause in claim.clauses if clause.statistic.form == "ratio"]

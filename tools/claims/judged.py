@@ -77,8 +77,7 @@ def judge(claim: Claim, found: Source, pair: Floors, missing: str = "") -> Verdi
     if missing:
         return Verdict("not here", why=missing)
     verdict = decide(claim, found)
-    arms = [leaf.arm for clause in claim.clauses for leaf in clause.statistic.leaves]
-    if why := found.void(arms):
+    if why := found.void(claim.arms):
         if verdict.word == "void":
             return replace(verdict, why=f"{verdict.why}: {why}")
         if verdict.figures == (None,):  # it ended before the first look

@@ -4,12 +4,15 @@ import statistics
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from tools import measures
 from tools.measures import Latency
 from tools.results import Trial
 from tools.units import duration, size
+
+Speed = Literal["rate", "CPU", "none"]
+"""Of calls and answers; of the service by its own clock; none in memory and counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +23,8 @@ class Measure:
     """None: not known. A bound of a latency is one."""
     text: Callable[[float], str]
     """With its unit."""
-    steady: bool = False
-    """Whether what others take of the CPUs is not in it: memory, counts, and CPU time by the service's own clock."""
+    speed: Speed = "rate"
+    """Which speed of the machine is in it. What other processes take of the CPUs is in `rate` alone."""
 
 
 def number(value: float) -> str:
@@ -113,28 +116,28 @@ MEASURES = {
     "longest_wait_ns": Measure(measures.longest_wait_ns, duration),
     "answered_p90_ns": Measure(_of_answered("p90"), duration),
     "answered_p99_ns": Measure(_of_answered("p99"), duration),
-    "cpu_per_call_ns": Measure(_cpu_per_call_ns, duration, steady=True),
+    "cpu_per_call_ns": Measure(_cpu_per_call_ns, duration, speed="CPU"),
     "cpus_used": Measure(measures.cpus_used, _with("CPUs")),
     "switches_per_call": Measure(
-        lambda trial: measures.per_call(trial, "voluntary_switches", "involuntary_switches"), number, steady=True
+        lambda trial: measures.per_call(trial, "voluntary_switches", "involuntary_switches"), number, speed="none"
     ),
     "involuntary_per_call": Measure(lambda trial: measures.per_call(trial, "involuntary_switches"), number),
-    "pss_bytes": Measure(measures.pss_bytes, size, steady=True),
-    "vsz_bytes": Measure(lambda trial: trial.after.vsz_bytes or None, size, steady=True),
+    "pss_bytes": Measure(measures.pss_bytes, size, speed="none"),
+    "vsz_bytes": Measure(lambda trial: trial.after.vsz_bytes or None, size, speed="none"),
     "loop_lag_max_ns": Measure(measures.loop_lag_max_ns, duration),
     "served_share": Measure(measures.served_share, _share),
     "failed_share": Measure(measures.failed_share, _share),
     "jain": Measure(measures.jain, number),
-    "lost_updates": Measure(measures.lost_updates, number, steady=True),
+    "lost_updates": Measure(measures.lost_updates, number, speed="none"),
     "aborted_transfers": Measure(
-        lambda trial: trial.after.aborted_transfers - trial.before.aborted_transfers, number, steady=True
+        lambda trial: trial.after.aborted_transfers - trial.before.aborted_transfers, number, speed="none"
     ),
-    "rejected_calls": Measure(lambda trial: sum(trial.result["calls"]["by_status"].values()), number, steady=True),
-    "aborted_calls": Measure(_aborted, number, steady=True),
-    "updates": Measure(_updates, number, steady=True),
+    "rejected_calls": Measure(lambda trial: sum(trial.result["calls"]["by_status"].values()), number, speed="none"),
+    "aborted_calls": Measure(_aborted, number, speed="none"),
+    "updates": Measure(_updates, number, speed="none"),
     "first_answer_p50_ns": Measure(_first_answer_p50_ns, duration),
-    "worker_share_cov": Measure(_worker_share_cov, number, steady=True),
-    "calls_planned": Measure(_planned, number, steady=True),
-    "calls_ok": Measure(_ok, number, steady=True),
+    "worker_share_cov": Measure(_worker_share_cov, number, speed="none"),
+    "calls_planned": Measure(_planned, number, speed="none"),
+    "calls_ok": Measure(_ok, number, speed="none"),
 }
 """Rates are calls answered OK while measuring. "Per call" is per call answered OK (tools/measures.py)."""

@@ -121,13 +121,12 @@ def _kept(each: Judged) -> Kept:
             places[_key(operand)] = tuple(None if one is None else tuple(one) for one in along)
         else:
             readings[_key(operand)] = tuple(source.reading(operand, number) for number in numbers)
-    arms = [leaf.arm for clause in each.claim.clauses for leaf in clause.statistic.leaves]
     return Kept(
         claim=each.claim,
         registered=each.registered,
         rounds=source.rounds,
         missing=each.verdict.why if each.verdict.word == "not here" else "",
-        reasons=source.void(arms),
+        reasons=source.void(each.claim.arms),
         readings=readings,
         places=places,
     )

@@ -13,7 +13,7 @@ import yaml
 
 from tools import experiment, strict_yaml
 from tools.claims import counting
-from tools.claims.claim import FORMS, Bound, Claim, Operand, Statistic
+from tools.claims.claim import FORMS, STATISTICS, Bound, Claim, Operand, Statistic
 from tools.claims.measures import MEASURES
 from tools.experiment import AXES, BadExperimentError, Experiment
 from tools.status import PlainError
@@ -96,11 +96,10 @@ def _check(claim: Claim, path: Path, experiments: Path) -> None:
         key = f"$.and[{number - 1}]" if number else "$"
         _check_bound(clause.holds_if, f"{key}.holds_if")
         _check_statistic(clause.statistic, source, f"{key}.statistic")
-    arms = source.arms if source is not None else {}
-    free = {name for name, arm in arms.items() if arm.python == "free_threaded"}
-    leaves = {leaf.arm for clause in claim.clauses for leaf in clause.statistic.leaves}
-    if claim.needs.python is None and (found := min(free & leaves, default="")):
-        raise _WrongError(f"arm {found} needs an interpreter without the lock: set python - at `$.needs`")
+    if source is not None and claim.needs.python is None:
+        free = [arm for arm in claim.arms if source.arms[arm].python == "free_threaded"]
+        if free:
+            raise _WrongError(f"arm {free[0]} needs an interpreter without the lock: set python - at `$.needs`")
     if claim.kind == "counted" and (source is not None or counting.COUNTINGS[claim.experiment].rounds):
         raise _WrongError(f"{claim.experiment} is measured in rounds: set kind to measured - at `$.kind`")
 
@@ -117,8 +116,7 @@ def _check_bound(bound: Bound, key: str) -> None:
 
 
 def _check_statistic(statistic: Statistic, source: Experiment | None, key: str) -> None:
-    given = [name for name in ("value", "ratio", "difference", "events") if getattr(statistic, name) is not None]
-    if len(given) != 1:
+    if sum(getattr(statistic, name) is not None for name in STATISTICS) != 1:
         raise _WrongError(f"exactly one of value, ratio, difference and events is needed - at `{key}`")
     for operand in statistic.operands:
         _check_form(operand, key)
@@ -154,9 +152,8 @@ def _check_operand(operand: Operand, source: Experiment, key: str) -> None:
             raise _WrongError(f"unknown axis {axis}; there are {', '.join(AXES)} - at `{key}`")
     points = [point for point in source.points if matches(operand.at, point.values)]
     if operand.over:
-        if len({point.values.get(operand.over) for point in points}) < 2 or len(points) > len(
-            {point.values.get(operand.over) for point in points}
-        ):
+        places = {point.values.get(operand.over) for point in points}
+        if not 2 <= len(places) == len(points):
             raise _WrongError(f"`at` must leave one point for each value of {operand.over} - at `{key}`")
     elif len(points) != 1:
         raise _WrongError(f"`at` leaves {len(points)} of {len(source.points)} points, not 1 - at `{key}.at`")

@@ -92,7 +92,7 @@ def expected(chosen: Sequence[Claim], rounds: int) -> tuple[int, float]:
     parts, total_s = 0, 0.0
     for name, claims in reading.of_experiment({claim.claim: claim for claim in chosen}):
         asked = reading.asked(name)
-        each = 1 if asked is None else len(asked.arms) * len(asked.points)
+        each = 1 if asked is None else len(_arms_of(claims)) * len(asked.points)
         looked = 1 if asked is None and not COUNTINGS[name].rounds else min(rounds, FEWEST)
         parts += each * looked
         total_s += max(claim.cost_s for claim in claims) * looked
@@ -101,9 +101,12 @@ def expected(chosen: Sequence[Claim], rounds: int) -> tuple[int, float]:
 
 def _with_arms_of(claims: Sequence[Claim], asked: Experiment) -> Experiment:
     """The experiment with the arms that those claims need."""
-    arms = {leaf.arm for claim in claims for clause in claim.clauses for leaf in clause.statistic.leaves}
-    asked = here.with_interpreters(asked)
-    return replace(asked, arms={name: arm for name, arm in asked.arms.items() if name in arms})
+    needed, asked = _arms_of(claims), here.with_interpreters(asked)
+    return replace(asked, arms={name: arm for name, arm in asked.arms.items() if name in needed})
+
+
+def _arms_of(claims: Sequence[Claim]) -> set[str]:
+    return {arm for claim in claims for arm in claim.arms}
 
 
 def _until_decided(folder: Path, name: str, claims: Sequence[Claim], grown: Callable[[int], bool], rounds: int) -> None:

@@ -58,6 +58,13 @@ def test_every_clause_must_hold() -> None:
         assert decide(claim(**{"and": further}), Values(loop=TEN, threads=STEADY, rate=rate)).word == word
 
 
+def test_a_clause_that_refutes_decides_though_another_has_no_figure() -> None:
+    further = [{"statistic": {"measure": "rate_rps", "value": "rate"}, "holds_if": {"at_least": 100}}]
+    nothing: tuple[None, ...] = (None, None, None)
+    for loop, word in ((STEADY, "does not hold"), (TEN, "void")):
+        assert decide(claim(**{"and": further}), Values(loop=loop, threads=STEADY[::-1], rate=nothing)).word == word
+
+
 def test_a_bound_of_a_latency_can_decide_one_way_only() -> None:
     values = Values(loop=TEN, threads=STEADY)
     values.bounds["loop"] = 1  # the loop took 10, or longer

@@ -155,19 +155,17 @@ def _arms(claim: Claim, asked: Experiment | None) -> dict[str, tuple[str, str]]:
     """Those that the claim compares."""
     if asked is None:
         return {}
-    used = dict.fromkeys(leaf.arm for clause in claim.clauses for leaf in clause.statistic.leaves)
-    return {name: (family(asked.arms[name].model), phrases.arm(asked, name)) for name in used}
+    return {name: (family(asked.arms[name].model), phrases.arm(asked, name)) for name in claim.arms}
 
 
 def _void(judged: Judged) -> list[str]:
     """As `loop at point 20, round 2: other processes took 30 % of the CPU`."""
     if not isinstance(judged.source, Trials):
         return []
-    arms = {leaf.arm for clause in judged.claim.clauses for leaf in clause.statistic.leaves}
     found = [
         f"{trial.arm} at point {trial.point}, round {trial.round}: {why}"
         for trial, why in judged.source.found.void
-        if trial.arm in arms
+        if trial.arm in judged.claim.arms
     ]
     more = len(found) - LONGEST_REASON
     return [*found[:LONGEST_REASON], *([f"{more} more"] if more > 0 else [])]
