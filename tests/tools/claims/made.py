@@ -1,10 +1,14 @@
-"""Claims with values that a test chooses."""
+"""Claims that a test makes: with values that it chooses, or as files in the place of those of the product."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
+import yaml
 
+from tools.claims import reading
 from tools.claims.claim import Claim, Operand
 from tools.claims.sample import Reading
 
@@ -26,6 +30,27 @@ LEAST: Mapping[str, Any] = {
 def claim(**changes: Any) -> Claim:
     """A valid one."""
     return msgspec.convert({**LEAST, **changes}, Claim)
+
+
+def in_place(folder: Path, patch: pytest.MonkeyPatch, **experiments: str) -> None:
+    """Folders for claims and experiments, in the place of those of the product; with these experiments, as YAML."""
+    for name in ("statements", "experiments"):
+        (folder / name).mkdir()
+        patch.setattr(reading, name.upper(), folder / name)
+    for name, text in experiments.items():
+        ask(folder, name, text)
+
+
+def ask(folder: Path, name: str, text: str) -> None:
+    """Writes an experiment into such a folder, in the place of an earlier one."""
+    (folder / "experiments" / f"{name}.yaml").write_text(text)
+    reading._experiment.cache_clear()
+
+
+def state(folder: Path, **changes: Any) -> None:
+    """Writes a claim into such a folder."""
+    content = {**LEAST, **changes}
+    (folder / "statements" / f"{content['claim']}.yaml").write_text(yaml.safe_dump(content))
 
 
 class Values:

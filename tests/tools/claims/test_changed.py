@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.tools.claims.made import LEAST
+from tests.tools.claims.made import ask, in_place, state
 from tools import cli
-from tools.claims import changed, reading
+from tools.claims import changed
 
 BLOCK = """
 title: Who waits?
@@ -23,24 +22,11 @@ UNNOTED = "its statistic, threshold or experiment changed: say why under `change
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """In the place of that of the claims. It has one claim, which is registered."""
-    for name in ("statements", "experiments"):
-        (tmp_path / name).mkdir()
-        monkeypatch.setattr(reading, name.upper(), tmp_path / name)
+    in_place(tmp_path, monkeypatch, block=BLOCK)
     monkeypatch.setattr(changed, "PATH", tmp_path / "registered.json")
-    ask(tmp_path, BLOCK)
     state(tmp_path)
     assert cli.main(["claims", "--register"]) == 0
     return tmp_path
-
-
-def state(folder: Path, **changes: Any) -> None:
-    content = {**LEAST, **changes}
-    (folder / "statements" / f"{content['claim']}.yaml").write_text(yaml.safe_dump(content))
-
-
-def ask(folder: Path, text: str) -> None:
-    (folder / "experiments" / "block.yaml").write_text(text)
-    reading._experiment.cache_clear()
 
 
 def check(capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
@@ -60,7 +46,7 @@ def register(capsys: pytest.CaptureFixture[str]) -> str:
 
 def test_a_claim_is_as_it_was_registered(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     state(folder, says="A handler that blocks stalls all.", scope="Two CPUs.", needs={"cpus": 2})
-    ask(folder, f"# Who waits for whom.\n{BLOCK}")
+    ask(folder, "block", f"# Who waits for whom.\n{BLOCK}")
     assert check(capsys) == (0, "1 claims, each as it was registered")
 
 
@@ -88,7 +74,7 @@ def test_what_decides_a_claim_changes_with_a_note_alone(
 
 
 def test_so_does_the_experiment_that_it_names(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    ask(folder, BLOCK.replace("400", "300"))
+    ask(folder, "block", BLOCK.replace("400", "300"))
     assert check(capsys)[0] == 1
     state(folder, changed=[NOTE])
     assert register(capsys) == ""

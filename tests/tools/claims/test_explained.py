@@ -2,15 +2,13 @@
 
 import random
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 from rich.cells import cell_len
 from rich.console import Console
 
 from tests.tools import driven
-from tests.tools.claims.made import LEAST
+from tests.tools.claims.made import in_place, state
 from tests.tools.fake_programs import PROGRAMS
 from tools import cli, experiment
 from tools.claims import explained, judged, reading, registered, screen
@@ -34,20 +32,11 @@ trace_ratio: 0
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """In the place of that of the claims. It has C12, which compares rates, and C24, which is counted."""
-    for name in ("statements", "experiments"):
-        (tmp_path / name).mkdir()
-        monkeypatch.setattr(reading, name.upper(), tmp_path / name)
-    (tmp_path / "experiments" / "block.yaml").write_text(BLOCK)
-    reading._experiment.cache_clear()
+    in_place(tmp_path, monkeypatch, block=BLOCK)
     rates = {"measure": "rate_rps", "ratio": ["loop", "threads"]}
     state(tmp_path, statistic=rates, lines=["L37"], models=["reactor"])
     state(tmp_path, claim="C24", kind="counted", experiment="toggles", statistic={"value": "faults"})
     return tmp_path
-
-
-def state(folder: Path, **changes: Any) -> None:
-    content = {**LEAST, **changes}
-    (folder / "statements" / f"{content['claim']}.yaml").write_text(yaml.safe_dump(content))
 
 
 def explain(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

@@ -4,10 +4,9 @@ import random
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.tools import driven
-from tests.tools.claims.made import LEAST
+from tests.tools.claims.made import in_place, state
 from tools import cli, experiment
 from tools.claims import judged, reading, registered
 from tools.results import write_trial
@@ -26,14 +25,10 @@ rounds: 3
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """In the place of that of the claims. It has C12 and C13, which compare rates."""
-    for name in ("statements", "experiments"):
-        (tmp_path / name).mkdir()
-        monkeypatch.setattr(reading, name.upper(), tmp_path / name)
-    (tmp_path / "experiments" / "race.yaml").write_text(RACE)
+    in_place(tmp_path, monkeypatch, race=RACE)
     for name in ("C12", "C13"):
         statistic = {"measure": "rate_rps", "ratio": ["hare", "tortoise"]}
-        content = {**LEAST, "claim": name, "experiment": "race", "statistic": statistic, "holds_if": {"at_least": 2}}
-        (tmp_path / "statements" / f"{name}.yaml").write_text(yaml.safe_dump(content))
+        state(tmp_path, claim=name, experiment="race", statistic=statistic, holds_if={"at_least": 2})
     return tmp_path
 
 

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.tools import driven
-from tests.tools.claims.made import LEAST
+from tests.tools.claims.made import in_place, state
 from tools import experiment
 from tools.claims import judged, published, reading, registered
 from tools.results import BadResultsError, write_trial
@@ -52,13 +51,9 @@ def claims(tmp_path_factory: pytest.TempPathFactory) -> judged.Claims:
     """A run with a claim of each form."""
     folder = tmp_path_factory.mktemp("claims")
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("statements", "experiments"):
-            (folder / name).mkdir()
-            patch.setattr(reading, name.upper(), folder / name)
-        (folder / "experiments" / "race.yaml").write_text(RACE)
+        in_place(folder, patch, race=RACE)
         for number, statistic in enumerate(FORMS.values(), 1):
-            content = {**LEAST, "claim": f"C{number}", "experiment": "race", "statistic": statistic}
-            (folder / "statements" / f"C{number}.yaml").write_text(yaml.safe_dump(content))
+            state(folder, claim=f"C{number}", experiment="race", statistic=statistic)
         registered.register(folder / "run", list(reading.claims().values()), [])
     asked = experiment.parse(RACE, "race.yaml")
     for each in trials(asked):

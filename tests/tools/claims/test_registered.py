@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.tools.claims.made import LEAST
+from tests.tools.claims.made import in_place, state
 from tools.claims import counting, reading, registered
 from tools.claims.claim import Claim
 
@@ -16,11 +15,9 @@ from tools.claims.claim import Claim
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """In the place of that of the claims. It has C24 and C25, which count code."""
-    (tmp_path / "statements").mkdir()
-    monkeypatch.setattr(reading, "STATEMENTS", tmp_path / "statements")
+    in_place(tmp_path, monkeypatch)
     for name in ("C24", "C25"):
-        content = {**LEAST, "claim": name, "kind": "counted", "experiment": "styles", "statistic": {"value": "faults"}}
-        (tmp_path / "statements" / f"{name}.yaml").write_text(yaml.safe_dump(content))
+        state(tmp_path, claim=name, kind="counted", experiment="styles", statistic={"value": "faults"})
     return tmp_path
 
 

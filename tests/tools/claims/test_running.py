@@ -3,15 +3,13 @@
 import dataclasses
 import json
 import random
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.tools import driven
-from tests.tools.claims.made import LEAST
+from tests.tools.claims.made import in_place, state
 from tools.claims import floor, judged, published, reading, registered, running
 from tools.claims.claim import Claim
 from tools.claims.counting import COUNTINGS, Counting
@@ -83,19 +81,11 @@ class Notes:
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Beside it are the claims: C12 says that the hare is at least twice as fast, C13 that it is as fast."""
-    for name in ("statements", "experiments"):
-        (tmp_path / name).mkdir()
-        monkeypatch.setattr(reading, name.upper(), tmp_path / name)
-    (tmp_path / "experiments" / "race.yaml").write_text(RACE)
-    shutil.copy(reading.HERE / "experiments" / "aa.yaml", tmp_path / "experiments")
-    state(tmp_path, "C12", {"at_least": 2})
-    state(tmp_path, "C13", {"within": [0.8, 1.25]})
+    aa = (reading.EXPERIMENTS / "aa.yaml").read_text()
+    in_place(tmp_path, monkeypatch, race=RACE, aa=aa)
+    state(tmp_path, **TWICE, holds_if={"at_least": 2})
+    state(tmp_path, **TWICE, claim="C13", holds_if={"within": [0.8, 1.25]})
     return tmp_path / "run"
-
-
-def state(folder: Path, name: str, bound: Mapping[str, object]) -> None:
-    content = {**LEAST, **TWICE, "claim": name, "holds_if": bound}
-    (folder / "statements" / f"{name}.yaml").write_text(yaml.safe_dump(content))
 
 
 def run(folder: Path, bench: Bench, names: Sequence[str] = ("C12", "C13"), rounds: int = 8) -> dict[str, str]:
@@ -168,7 +158,7 @@ def test_a_claim_whose_trials_are_void_says_why(folder: Path) -> None:
 
 def test_a_noisy_machine_makes_rates_void_and_no_count(folder: Path) -> None:
     pages = {"statistic": {"measure": "calls_ok", "ratio": ["hare", "tortoise"]}, "holds_if": {"at_least": 2}}
-    (folder.parent / "statements" / "C13.yaml").write_text(yaml.safe_dump({**LEAST, **TWICE, "claim": "C13", **pages}))
+    state(folder.parent, **{**TWICE, "claim": "C13", **pages})
     bench = Bench(hare=3.0)
     bench.waived = "other processes took 9 %"
     assert run(folder, bench, rounds=3) == {"C12": "void", "C13": "holds"}
@@ -228,7 +218,7 @@ def test_a_counting_that_fails_is_void_with_its_reason_and_is_made_again_when_th
 
     monkeypatch.setitem(COUNTINGS, "book", Counting("How many pages?", count, rounds=False, cost_s=1))
     pages = {"experiment": "book", "kind": "counted", "statistic": {"value": "pages"}, "holds_if": {"at_least": 5}}
-    (folder.parent / "statements" / "C12.yaml").write_text(yaml.safe_dump({**LEAST, **pages}))
+    state(folder.parent, **pages)
     run(folder, Bench(), ["C12"])
     (found,) = judged.read(folder).judged
     assert (found.verdict.word, found.verdict.why) == ("void", "too few rounds have a figure: no room")
@@ -272,13 +262,13 @@ def test_a_claim_that_was_edited_since_is_named(folder: Path) -> None:
     run(folder, Bench(hare=3.0), ["C12"])
     kept = registered.read(folder)
     assert registered.edited(folder, kept) == []
-    state(folder.parent, "C12", {"at_least": 1.5})
+    state(folder.parent, **TWICE, holds_if={"at_least": 1.5})
     (problem,) = registered.edited(folder, kept)
     assert problem.startswith(f"{folder.parent}/statements/C12.yaml: the claim or what it asks was edited")
 
 
 def test_an_edited_claim_does_not_change_what_an_earlier_run_says(folder: Path) -> None:
     run(folder, Bench(hare=3.0), ["C12"])
-    state(folder.parent, "C12", {"at_least": 10})
+    state(folder.parent, **TWICE, holds_if={"at_least": 10})
     (found,) = judged.read(folder).judged
     assert found.verdict.word == "holds"

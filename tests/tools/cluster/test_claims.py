@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.tools.claims.made import LEAST
+from tests.tools.claims.made import in_place, state
 from tests.tools.cluster.runs import parts
 from tests.tools.fake_cluster import FakeCluster, Object
 from tools import cli
@@ -36,14 +35,9 @@ SPEEDS = {"hare": 3.0, "tortoise": 1.0}
 @pytest.fixture
 def claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: FakeCluster) -> Path:
     """A folder of claims about a race: C12 of hare and tortoise, C13 of hare and rival, C47 of a handler's code."""
-    for name in ("statements", "experiments"):
-        (tmp_path / name).mkdir()
-        monkeypatch.setattr(reading, name.upper(), tmp_path / name)
-    (tmp_path / "experiments" / "race.yaml").write_text(RACE)
-    aa = (reading.HERE / "experiments" / "aa.yaml").read_text()
-    (tmp_path / "experiments" / "aa.yaml").write_text(aa)
+    in_place(tmp_path, monkeypatch, race=RACE, aa=(reading.EXPERIMENTS / "aa.yaml").read_text())
     for name, content in CLAIMS.items():
-        (tmp_path / "statements" / f"{name}.yaml").write_text(yaml.safe_dump({**LEAST, **content, "claim": name}))
+        state(tmp_path, claim=name, **content)
     for model in ("reactor", "thread_pool"):
         limit(cluster, model, "1")
     cluster.on_job = run_the_race

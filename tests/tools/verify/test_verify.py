@@ -17,6 +17,7 @@ import pytest
 from tests.tools import driven
 from tests.tools.fake_programs import PROGRAMS
 from tests.tools.scale import sample as grid_sample
+from tests.tools.verify.spoilt import replace, verify
 from tools import bundle, cli, experiment, report
 from tools.scale import page as scale_page
 from tools.verify import trials
@@ -34,23 +35,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(whole: Path, tmp_path: Path) -> Path:
     """One that a test may spoil."""
     return shutil.copytree(whole, tmp_path / "copy")
-
-
-def verify(folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
-    status = cli.main(["verify", str(folder)])
-    said = capsys.readouterr()
-    assert said.err == ""
-    return status, said.out.splitlines()
-
-
-def replace(name: str, old: str, new: str) -> Callable[[Path], None]:
-    def spoil(folder: Path) -> None:
-        text = (folder / name).read_text()
-        changed = re.sub(old, new, text, count=1)
-        assert changed != text
-        (folder / name).write_text(changed)
-
-    return spoil
 
 
 def cut(folder: Path) -> None:

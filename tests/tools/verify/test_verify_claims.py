@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.tools import driven
-from tests.tools.claims.made import LEAST
+from tests.tools.claims.made import in_place, state
+from tests.tools.verify.spoilt import replace, verify
 from tools import bundle, cli, experiment, report
 from tools.claims import evidence, judged, page, reading, registered
 from tools.claims.claim import Claim
@@ -42,13 +42,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _make(folder: Path, patch: pytest.MonkeyPatch) -> Path:
-    for name in ("statements", "experiments"):
-        (folder / name).mkdir()
-        patch.setattr(reading, name.upper(), folder / name)
-    (folder / "experiments" / "race.yaml").write_text(RACE)
+    in_place(folder, patch, race=RACE)
     for one in CLAIMS:
-        content = {**LEAST, **one}
-        (folder / "statements" / f"{content['claim']}.yaml").write_text(yaml.safe_dump(content))
+        state(folder, **one)
     run = folder / "run"
     claims: Sequence[Claim] = list(reading.claims().values())
     registered.register(run, claims, [])
@@ -72,23 +68,6 @@ def _measure(asked: Experiment, folder: Path) -> None:
 def folder(whole: Path, tmp_path: Path) -> Path:
     """One that a test may spoil."""
     return shutil.copytree(whole, tmp_path / "copy")
-
-
-def verify(folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, list[str]]:
-    status = cli.main(["verify", str(folder)])
-    shown = capsys.readouterr()
-    assert shown.err == ""
-    return status, shown.out.splitlines()
-
-
-def replace(name: str, old: str, new: str) -> Callable[[Path], None]:
-    def spoil(folder: Path) -> None:
-        text = (folder / name).read_text()
-        changed = re.sub(old, new, text, count=1)
-        assert changed != text
-        (folder / name).write_text(changed)
-
-    return spoil
 
 
 def close_after(spoil: Callable[[Path], None]) -> Callable[[Path], None]:
