@@ -106,7 +106,7 @@ def _check_load(asked: Experiment, programs: Programs) -> None:
             for point in asked.points:
                 try:
                     # Of a multiple of the capacity the rate is known in the run alone.
-                    at = replace(point, rate_rps=1.0) if point.rate_of_capacity else point
+                    at = point.at_capacity(1.0)
                     driver.check([*load_flags(asked, at), "--target=127.0.0.1:1", f"--plan={plan}"])
                 except LocalError as error:
                     line = str(error).removeprefix("driver: ").replace(f"{plan}: ", "")

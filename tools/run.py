@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Protocol, Self
 
 import yaml
-from msgspec.structs import replace
 
 from tools import local
 from tools.checks import checked, void
@@ -220,16 +219,14 @@ class _Stand:
     @contextmanager
     def loading(self, wanted: Wanted) -> Iterator[Loading]:
         """The arm's connections, open for as long as the block lasts. Raises LocalError."""
-        service, driver, point, capacity_rps = self.service(wanted), self.driver(), wanted.point, None
-        if point.rate_of_capacity is not None:
-            capacity_rps = self._capacity_rps(wanted, service)
-            point = replace(point, rate_rps=point.rate_of_capacity * capacity_rps)
+        service, driver = self.service(wanted), self.driver()
+        capacity_rps = self._capacity_rps(wanted, service) if wanted.point.rate_of_capacity is not None else None
         with loading(
             self.experiment.at(wanted.point),
             wanted,
             [service],
             driver=driver,
-            flags=self._flags(wanted, service, point),
+            flags=self._flags(wanted, service, wanted.point.at_capacity(capacity_rps)),
             others=others_of(self.place, [service], wanted.arm.cpus),
             capacity_rps=capacity_rps,
         ) as load:
@@ -238,7 +235,7 @@ class _Stand:
     def _capacity_rps(self, wanted: Wanted, service: Service) -> float:
         """What the arm answers in a closed loop, now. Raises LocalError where it answers nothing."""
         driver, experiment, name = self.driver(), self.experiment.at(wanted.point), f"capacity of {wanted.id}"
-        driver.open(name, self._flags(wanted, service, replace(wanted.point, streams=1)))
+        driver.open(name, self._flags(wanted, service, wanted.point.closed))
         try:
             answered: int = slice_of(driver, experiment, name, 0)["answered"]
         finally:

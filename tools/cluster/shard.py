@@ -48,7 +48,7 @@ from tools.results import TrialId
 from tools.slices import GRACE_S, OPENING_TIMEOUT_S
 from tools.snapshots import together
 from tools.trial import label_flags, load_flags
-from tools.wanted import Wanted, find
+from tools.wanted import find
 
 NAMES_TIMEOUT_S = 45.0
 """For DNS and the network to follow the pods; CoreDNS keeps an answer for 5 s."""
@@ -258,7 +258,7 @@ def _run(
             own_rps = closed_loop_rps(closed, out, _longest_s(asked.at(wanted.point)))
             capacity_rps = total(own_rps, index, args.shards, barrier, BARRIER_TIMEOUT_S)
             print(f"capacity: {capacity_rps:.1f} calls/s", flush=True)
-        with started("driver", [*driving, *load_flags(asked, _at_rate(wanted, capacity_rps))]) as driver:
+        with started("driver", [*driving, *load_flags(asked, wanted.point.at_capacity(capacity_rps))]) as driver:
             tallies = [SpanTally(release.api, each) for each in answering]
             counted = _counted(driver, asked, watches)
             driver.expect("answered", asked.load.timeout_s + GRACE_S)
@@ -291,21 +291,13 @@ def _run(
 
 def _closed_loop(asked: Experiment, point: Point) -> list[str]:
     """The driver's flags for the same load as fast as it is answered. No call of it leaves spans."""
-    return load_flags(replace(asked, trace_ratio=0.0), replace(point, rate_of_capacity=None, streams=1))
+    return load_flags(replace(asked, trace_ratio=0.0), point.closed)
 
 
 def _longest_s(asked: Experiment) -> float:
     """What the driver needs at most for a load."""
     load_s = asked.warmup_s + asked.duration_s + asked.load.timeout_s
     return BARRIER_TIMEOUT_S + OPENING_TIMEOUT_S + load_s + GRACE_S
-
-
-def _at_rate(wanted: Wanted, capacity_rps: float | None) -> Point:
-    """The point, with the rate that follows from the capacity where it has no other."""
-    point = wanted.point
-    if point.rate_of_capacity is None or capacity_rps is None:
-        return point
-    return replace(point, rate_rps=point.rate_of_capacity * capacity_rps)
 
 
 def _counted(driver: local.Process, asked: Experiment, watches: Sequence[Watch]) -> dict[str, Any]:

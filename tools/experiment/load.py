@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from itertools import product
 from typing import Annotated, Any, Literal, TypeVar
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, structs
 
 T = TypeVar("T")
 Axis = Annotated[tuple[T, ...], Meta(min_length=1)]
@@ -59,6 +59,17 @@ class Point(Struct, frozen=True, kw_only=True, omit_defaults=True):
     rate_rps: float | None = None
     rate_of_capacity: float | None = None
     idle: int = 0
+
+    @property
+    def closed(self) -> "Point":
+        """The same as a closed loop: what its arm answers there is the capacity."""
+        return structs.replace(self, rate_of_capacity=None, streams=1)
+
+    def at_capacity(self, capacity_rps: float | None) -> "Point":
+        """The same, with the rate that follows from the capacity, where it has none of its own."""
+        if self.rate_of_capacity is None or capacity_rps is None:
+            return self
+        return structs.replace(self, rate_rps=self.rate_of_capacity * capacity_rps)
 
     @property
     def values(self) -> dict[str, float]:
