@@ -5,11 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.cluster.conftest import DEPLOY_TIMEOUT_S, SMALL, Release
 from tests.cluster.runs import trials
-from tests.tools.claims.made import LEAST
+from tests.tools.claims.made import in_place, state
 from tools import cli
 from tools.claims import judged, reading
 
@@ -50,16 +49,10 @@ def deployed(another: Callable[[str], Release]) -> Release:
 @pytest.fixture
 def claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """C12 and C13 of two arms each, in the place of those of the product."""
-    for name in ("statements", "experiments"):
-        (tmp_path / name).mkdir()
-        monkeypatch.setattr(reading, name.upper(), tmp_path / name)
-    (tmp_path / "experiments" / "block.yaml").write_text(BLOCK)
-    aa = (reading.HERE / "experiments" / "aa.yaml").read_text()
-    (tmp_path / "experiments" / "aa.yaml").write_text(aa)
+    in_place(tmp_path, monkeypatch, block=BLOCK, aa=(reading.EXPERIMENTS / "aa.yaml").read_text())
     for name, arms in CLAIMS.items():
         statistic = {"measure": "latency_p99_ns", "of": "innocent", "ratio": arms}
-        content = {**LEAST, "claim": name, "statistic": statistic, "holds_if": {"at_least": 2}}
-        (tmp_path / "statements" / f"{name}.yaml").write_text(yaml.safe_dump(content))
+        state(tmp_path, claim=name, statistic=statistic, holds_if={"at_least": 2})
     return tmp_path
 
 
