@@ -7,9 +7,11 @@ standard library alone: the libraries of the commands need up to 2 s, and an int
 
 import argparse
 import atexit
+import math
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -140,8 +142,9 @@ def _add_claims(commands: Any) -> None:
     claiming.add_argument(
         "--baseline", type=Path, metavar="DIR", help="exit with 1 where it had a verdict that is lost"
     )
+    claiming.add_argument("--rounds", type=_rounds, metavar="N", help="at most so many: 3, 5 or 8 make a look (8)")
     claiming.add_argument(
-        "--rounds", type=_rounds, metavar="N", help="at most so many: 3, 5 or 8 make a look (5; of up to 10 claims, 8)"
+        "--minutes", type=_minutes, metavar="N", help="look no further than in so long (70; of up to 20 claims, 9)"
     )
     claiming.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML for the CI system")
     claiming.add_argument("--despite-noise", action="store_true", help="use trials that a busy machine makes void too")
@@ -238,6 +241,13 @@ def _rounds(text: str) -> int:
     if not (text.isdecimal() and 1 <= int(text) <= MAX_ROUNDS):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number within 1 to {MAX_ROUNDS}, the last look")
     return int(text)
+
+
+def _minutes(text: str) -> float:
+    with suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of minutes above 0")
 
 
 def _name(text: str) -> str:

@@ -3,19 +3,22 @@
 A verdict is derived from values each time it is shown, and stored nowhere. Must not know where values come from.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, exp, inf, log, sqrt
+from math import exp, inf, log, sqrt
 
 import numpy as np
 from scipy import special
 
-from tools.claims.claim import Bound, Claim, Statistic, Word
+from tools.claims.claim import Claim, Clause, Statistic, Word
 from tools.claims.sample import Reading, Source, counts, sample
 
 LOOKS = {3: 0.99, 5: 0.985, 8: 0.975}
 """Rounds -> confidence of the intervals at that look. Together they err for at most 5 % of claims (Bonferroni)."""
 FEWEST = min(LOOKS)
+MOST = 100_000
+"""Rounds. A claim that needs more shows no number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,8 @@ class Verdict:
     """What is missing, where it is `void` or `not here`."""
 
 
-def decide(claim: Claim, source: Source) -> Verdict:
-    """At the first look that decides it; else at the last one that was reached."""
+def decide(claim: Claim, source: Source, claims: int = 1) -> Verdict:
+    """At the first look that decides it; else at the last one that was reached. So many claims share the error."""
     if not source.rounds:
         return Verdict("void", why=f"nothing was {claim.kind}")
     if claim.kind == "counted":
@@ -55,7 +58,7 @@ def decide(claim: Claim, source: Source) -> Verdict:
     for rounds, confidence in LOOKS.items():
         if rounds > source.rounds:
             break
-        found = _decided(claim, source, rounds, confidence)
+        found = _decided(claim, source, rounds, 1 - (1 - confidence) / claims)
         if found.word in ("holds", "does not hold"):
             break
     return found
@@ -74,7 +77,7 @@ def _decided(claim: Claim, source: Source, rounds: int, confidence: float) -> Ve
     if "across" not in sides:
         return Verdict("holds", figures, rounds)
     more = [
-        _more(each, clause.holds_if, log_scale=clause.statistic.form == "ratio")
+        _more(each, clause, parts=len(claim.clauses))
         for (each, clause), side in zip(known, sides, strict=True)
         if side == "across"
     ]
@@ -141,12 +144,26 @@ def _of_counts(statistic: Statistic, source: Source, rounds: int, confidence: fl
     return Interval(value, max(low, 0.0), high, len(known))
 
 
-def _more(figure: Interval, bound: Bound, *, log_scale: bool) -> int | None:
-    """Half-widths shrink with the square root of the rounds: rounds x (half-width / distance)^2 are needed."""
-    scale = log if log_scale and figure.value > 0 and figure.low > 0 else float
+def _more(figure: Interval, clause: Clause, parts: int) -> int | None:
+    """So many further rounds make the interval shorter than the distance to the threshold, if readings vary as before.
+
+    `parts` is how many clauses share the error. None where MOST rounds do not.
+    """
+    bound = clause.holds_if
+    scale = log if clause.statistic.form == "ratio" and figure.value > 0 and figure.low > 0 else float
     ends = [end for end in (bound.low, bound.high) if abs(end) < inf and not (scale is log and end <= 0)]
     if not ends or figure.high == inf or figure.low == -inf:
         return None
     distance = min(abs(scale(figure.value) - scale(end)) for end in ends)
-    half = (scale(figure.high) - scale(figure.low)) / 2
-    return max(1, ceil(figure.rounds * (half / distance) ** 2) - figure.rounds) if distance else None
+    if not distance:
+        return None
+    spread = (scale(figure.high) - scale(figure.low)) / 2 / _reach(figure.rounds, parts)
+    further = range(1, MOST)
+    at = bisect_left(further, -distance, key=lambda more: -spread * _reach(figure.rounds + more, parts))
+    return further[at] if at < len(further) else None
+
+
+def _reach(rounds: int, parts: int) -> float:
+    """Half of an interval over so many rounds, in standard deviations of a reading."""
+    confidence = LOOKS[max(look for look in LOOKS if look <= max(rounds, FEWEST))]
+    return float(special.stdtrit(rounds - 1, 1 - (1 - confidence) / parts / 2)) / sqrt(rounds)

@@ -25,8 +25,8 @@ from tools.results import read_json
 from tools.status import FAILED, INTERRUPTED, PlainError
 from tools.venue import Venue
 
-FEW, MANY_ROUNDS = 10, 5
-"""More claims than that have so many rounds at most: the core is to end within 10 minutes, and all within 75."""
+FEW, MINUTES_OF_FEW, MINUTES = 20, 9.0, 70.0
+"""After so long no later look begins that would end even later: the core ends within 10 minutes, and all within 75."""
 JOB_S = 7.0
 """That a trial takes longer as a Job: other pods, a driver that is placed and starts, and a result that is kept."""
 
@@ -53,7 +53,8 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
         if problems := registered.edited(folder, run):
             raise PlainError(f"{problems[0]}: restore the file, or begin another run")
         chosen = [every[name] for name in run.claims]
-    rounds = args.rounds or (MANY_ROUNDS if len(chosen) > FEW else max(LOOKS))
+    rounds = args.rounds or max(LOOKS)
+    within_s = 60 * (args.minutes or (MINUTES if len(chosen) > FEW else MINUTES_OF_FEW))
     venue = _venue(args, programs)
     with locked(folder):
         if args.resume is None:
@@ -67,7 +68,9 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
             def measure() -> None:
                 if not (folder / judged.MISSING).exists():
                     running.find_missing(folder, chosen, bench, programs, in_cluster=not bench.alternates)
-                running.run(folder, chosen, bench=bench, notes=notes, programs=programs, rounds=rounds)
+                running.run(
+                    folder, chosen, bench=bench, notes=notes, programs=programs, rounds=rounds, within_s=within_s
+                )
 
             interrupted = to_its_end(measure)
         found = judged.read(folder)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.tools import driven
-from tests.tools.claims.made import in_place, state
+from tests.tools.claims.made import ask, in_place, state
 from tools.claims import floor, judged, published, reading, registered, running
 from tools.claims.claim import Claim
 from tools.claims.counting import COUNTINGS, Counting
@@ -42,11 +42,13 @@ class Bench:
         self.lost = False
         self.waived = ""
         self.measured: list[str] = []
+        self.folders: list[str] = []
 
     def lacks(self, asked: Experiment) -> str:
         return "there is no tortoise" if "tortoise" in self.speeds and not self.speeds["tortoise"] else ""
 
     def measure(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path) -> None:
+        self.folders.append(folder.name)
         for each in wanted:
             if self.lost and folder.name == "race":
                 continue
@@ -88,7 +90,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "run"
 
 
-def run(folder: Path, bench: Bench, names: Sequence[str] = ("C12", "C13"), rounds: int = 8) -> dict[str, str]:
+def run(
+    folder: Path, bench: Bench, names: Sequence[str] = ("C12", "C13"), rounds: int = 8, within_s: float = 600
+) -> dict[str, str]:
     """The word for each claim."""
     every = reading.claims(folder.parent / "statements", folder.parent / "experiments")
     chosen = [every[name] for name in names]
@@ -96,7 +100,7 @@ def run(folder: Path, bench: Bench, names: Sequence[str] = ("C12", "C13"), round
         registered.register(folder, chosen, [floor.EXPERIMENT])
         running.find_missing(folder, chosen, bench, Programs(), in_cluster=False)
     notes = Notes()
-    running.run(folder, chosen, bench=bench, notes=notes, programs=Programs(), rounds=rounds)
+    running.run(folder, chosen, bench=bench, notes=notes, programs=Programs(), rounds=rounds, within_s=within_s)
     return notes.words
 
 
@@ -106,10 +110,27 @@ def test_rounds_end_when_every_claim_is_decided(folder: Path) -> None:
     assert {name for name in bench.measured if "hare" in name} == {f"hare-10-{number}" for number in (1, 2, 3)}
 
 
-def test_a_claim_that_is_open_has_more_rounds_to_the_last_look(folder: Path) -> None:
-    bench = Bench(noise=0.2, hare=2.0)
-    assert run(folder, bench, ["C12"]) == {"C12": "not distinguishable"}
-    assert "hare-10-8" in bench.measured
+@pytest.mark.parametrize(("speed", "last"), [(2.4, 8), (2.0, 3)], ids=["near a decision", "at the threshold"])
+def test_an_open_claim_has_more_rounds_where_they_are_expected_to_decide(folder: Path, speed: float, last: int) -> None:
+    bench = Bench(noise=0.2, hare=speed)
+    run(folder, bench, ["C12"])
+    assert max(int(name.rsplit("-", 1)[1]) for name in bench.measured if "hare" in name) == last
+
+
+def test_every_experiment_has_its_first_look_before_one_has_its_second(folder: Path) -> None:
+    ask(folder.parent, "relay", RACE)
+    state(folder.parent, **TWICE | {"experiment": "relay"}, claim="C13", holds_if={"at_least": 2})
+    bench = Bench(noise=0.2, hare=2.4)
+    run(folder, bench)
+    assert [name for name in bench.folders if name != "aa"] == ["race", "relay", "race", "relay", "race", "relay"]
+
+
+def test_no_later_look_begins_that_ends_too_late(folder: Path) -> None:
+    bench = Bench(noise=0.2, hare=2.4)
+    # Two further rounds of 10 s each are expected to take 20 s.
+    assert run(folder, bench, ["C12"], within_s=19) == {"C12": "not distinguishable"}
+    assert "hare-10-3" in bench.measured
+    assert "hare-10-4" not in bench.measured
 
 
 def test_a_run_goes_on_where_it_stopped(folder: Path) -> None:

@@ -1,9 +1,9 @@
 """What the verdicts of a run leave open. Must not know how a verdict is derived."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tools.claims import floor
+from tools.claims import floor, holm
 from tools.claims.claim import DECIDED
 from tools.claims.judged import Claims
 from tools.claims.measures import number
@@ -62,7 +62,17 @@ def _many(claims: Claims) -> str:
     expected = f"up to {number(wrong)} wrong words are" if wrong > 1 else "less than one wrong word is"
     return (
         f"The run has {all_of}, of which {count(len(decided))} are measured and decided. Each of these words is wrong "
-        f"in at most 5 % of runs, so {expected} to be expected in this one. A second run shows which they may be."
+        f"in at most 5 % of runs, so {expected} to be expected in this one. A second run shows which they may be. "
+        f"{_together(holm.lost(claims.judged), len(decided))}"
+    )
+
+
+def _together(lost: Sequence[str], decided: int) -> str:
+    if not lost:
+        return "If all claims together may err in 5 % of runs (Holm's correction), every word stays as it is."
+    return (
+        f"If all claims together may err in 5 % of runs (Holm's correction), {count(decided - len(lost))} words stay. "
+        f"The others are then not distinguishable: {', '.join(lost)}."
     )
 
 
