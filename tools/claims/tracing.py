@@ -1,6 +1,8 @@
-"""A traced call that shows a claim: of a trial made for it. Must not know how it is drawn."""
+"""Traced calls that show a claim: of trials made for it. Must not know how they are drawn."""
 
 import os
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 from msgspec.structs import replace
 
@@ -20,42 +22,54 @@ LONGEST_S = 4.0
 """Of such a trial."""
 
 
-def arm(claim: Claim) -> str:
-    """The one that shows it: the first of the primary statistic."""
-    return _operand(claim).arm
+ARMS = 2
+"""Shown at most: what a claim compares. Each takes a trial."""
 
 
-def make(claim: Claim, programs: Programs) -> Slowest:
-    """Makes one short trial in which every call is traced. Raises PlainError where there is none to make."""
+def make(claim: Claim, programs: Programs) -> Mapping[str, Slowest]:
+    """Arm -> its slowest call, of the arms that the primary statistic compares. Each call of its trial is traced.
+
+    Raises PlainError where no arm has a call to show.
+    """
     whole = reading.asked(claim.experiment)
     if whole is None:
         raise PlainError(f"{claim.claim} is counted: no call of a load shows it")
-    operand = _operand(claim)
-    asked = _traced(whole, operand.arm)
+    operands = dict(islice(((each.arm, each) for each in _first_of_each_arm(claim)), ARMS))
+    asked = _traced(whole, list(operands))
     venue = ThisMachine(programs, Pinning.over(os.sched_getaffinity(0)), despite_noise=True)
     venue.check(asked)
+    every = trials(asked)
     # Along an axis the last place shows the most.
-    wanted = [each for each in trials(asked) if matches(operand.at, each.point.values)][-1]
+    wanted = [[each for each in every if _is_of(each, operand)][-1] for operand in operands.values()]
     watcher = _Watcher()
     with scratch_folder() as folder:
         for name in ("trials", "traces"):
             (folder / name).mkdir()
-        venue.measure_all(asked, [wanted], folder, watcher)
-        found = next((slowest(folder, trial, operand.of) for trial in read_trials(folder).trials), None)
-    if found is None:
-        raise PlainError(f"{claim.claim}: the trial left no traced call: {watcher.why or 'none has all of its spans'}")
+        venue.measure_all(asked, wanted, folder, watcher)
+        made = {trial.id.arm: slowest(folder, trial, operands[trial.id.arm].of) for trial in read_trials(folder).trials}
+    found = {arm: call for arm in operands if (call := made.get(arm)) is not None}
+    if not found:
+        raise PlainError(f"{claim.claim}: no trial left a traced call: {watcher.why or 'none has all of its spans'}")
     return found
 
 
-def _operand(claim: Claim) -> Operand:
-    return next(claim.statistic.leaves)
+def _first_of_each_arm(claim: Claim) -> Iterator[Operand]:
+    seen: set[str] = set()
+    for leaf in claim.statistic.leaves:
+        if leaf.arm not in seen:
+            seen.add(leaf.arm)
+            yield leaf
 
 
-def _traced(whole: Experiment, name: str) -> Experiment:
+def _is_of(trial: Wanted, operand: Operand) -> bool:
+    return trial.id.arm == operand.arm and matches(operand.at, trial.point.values)
+
+
+def _traced(whole: Experiment, names: Sequence[str]) -> Experiment:
     asked = here.with_interpreters(whole)
     return replace(
         asked,
-        arms={name: asked.arms[name]},
+        arms={name: asked.arms[name] for name in names},
         rounds=1,
         blocks=1,
         duration_s=min(asked.duration_s, LONGEST_S),

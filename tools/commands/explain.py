@@ -1,4 +1,4 @@
-"""`sweetspot explain`: one claim on one screen, and one call that shows it."""
+"""`sweetspot explain`: one claim on one screen, and the calls that show it."""
 
 import argparse
 from collections.abc import Mapping
@@ -22,8 +22,9 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     for line in screen.lines(console, list(explained.rows(claim, results, last))):
         console.print(line, soft_wrap=True)
     if args.trace:
-        console.print(Text("\none trial with every call traced follows", style="dim"))
-        timeline.show(console, tracing.make(claim, programs), tracing.arm(claim))
+        console.print(Text("\na trial of each arm follows, with every call traced: some 10 s", style="dim"))
+        for arm, call in tracing.make(claim, programs).items():
+            timeline.show(console, call, arm)
     return 0
 
 

@@ -95,7 +95,7 @@ def test_what_the_last_run_measured_is_shown(folder: Path, capsys: pytest.Captur
         (["C99"], "no claim 'C99': give `all`, an id such as C12, or a line such as L49 (see --list)"),
         (["all"], "all is several claims: give one of C12, C24"),
         (["C24", "--trace"], "C24 is counted: no call of a load shows it"),
-        (["C12", "--trace"], "C12: the trial left no traced call: none has all of its spans"),
+        (["C12", "--trace"], "C12: no trial left a traced call: none has all of its spans"),
     ],
     ids=["unknown", "several", "counted", "no spans"],
 )
@@ -113,3 +113,5 @@ def test_a_call_that_waited_for_others_is_traced(folder: Path, capsys: pytest.Ca
     assert "slowest innocent call of loop: " in shown
     assert "another call: blocking" in shown
     assert "reactor: queue" in shown
+    # Beside it is the arm that it is compared with.
+    assert "slowest innocent call of threads: " in shown
