@@ -28,7 +28,8 @@ def answer(trials: Sequence[Trial], void: Sequence[tuple[TrialId, str]] = ()) ->
         return "Nothing has been measured yet, so there is no answer."
     said = f"At {at.described} {_said(at)}"
     arms = {one.arm for each in points for one in each.standings} | {trial.arm for trial, _ in void}
-    return " ".join([said, *_missing(at, arms), *_unranked(at), *_failures(at), *_busy(at), *_void(void)])
+    further = (*_missing(at, arms), *_unranked(at), *_failures(at), *_busy(at), *_void(void))
+    return " ".join([*_updates(at), said, *further])
 
 
 def value(one: Standing, at: At) -> str:
@@ -64,6 +65,24 @@ def _said(at: At) -> str:
         names = " and ".join(one.arm for one in ranked) if len(ranked) == 2 else f"the {len(ranked)} arms"
         return f"{names} cannot be distinguished: {value(best, at)} to {value(ranked[-1], at)}{basis}."
     return f"{best.arm} serves most: {value(best, at)}{_p99(best)}{_tied(at)}; last is {_last(at)}{basis}."
+
+
+def _updates(at: At) -> list[str]:
+    """Of plans with transfers: 0 is an answer too."""
+    of_arms = {one.arm: (measures.lost_updates(one.trial), made) for one in at.standings if (made := _made(one))}
+    if not of_arms:
+        return []
+    losing = {arm: f"at least {count(lost)} of {count(made)} by {arm}" for arm, (lost, made) in of_arms.items() if lost}
+    whole = [made for arm, (_, made) in of_arms.items() if arm not in losing]
+    names = f"the {count(len(whole))} others" if losing else f"{count(len(whole))} arms"
+    if len(whole) == 1:
+        (names,) = of_arms.keys() - losing.keys()
+    rest = [f"0 of {count(sum(whole))} by {names}"] if whole else []
+    return [f"Lost updates of accounts: {'; '.join([*losing.values(), *rest])}."]
+
+
+def _made(one: Standing) -> int:
+    return measures.updates(one.trial)
 
 
 def _tied(at: At) -> str:

@@ -197,6 +197,20 @@ def lost_updates(trial: Trial) -> int:
     return trial.after.lost_updates - trial.before.lost_updates
 
 
+def updates(trial: Trial) -> int:
+    """Updates of accounts by the calls that `lost_updates` counts: two for each transfer of a call answered OK."""
+    plan, kinds = trial.result["plan"], trial.result.get("kinds") or {}
+    if not kinds:
+        answered: int = trial.result["got"]["answered"] if trial.counted is None else trial.counted
+        return 2 * _transfers(plan) * answered
+    answers: dict[str, int] = {name: kind["calls"]["ok"] for name, kind in kinds.items()}
+    return 2 * sum(_transfers(plan["mix"][name]) * number_of for name, number_of in answers.items())
+
+
+def _transfers(plan: Mapping[str, Any]) -> int:
+    return sum("transfer" in step for step in plan.get("steps", ()))
+
+
 def driver_cpus(trial: Trial) -> float:
     """CPUs that the driver kept busy, the busiest where there are several."""
     duration_s = trial.result["got"]["duration_s"]

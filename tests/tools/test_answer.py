@@ -1,6 +1,6 @@
 """The headline: computed from the trials of all rounds, honest about ties, gaps and failures."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -128,6 +128,27 @@ RISING = [0, 0, 10, 50, 100, 200, 300, 400, 500, 600]
 )  # fmt: skip
 def test_the_answer(trials: list[Trial], sentence: str) -> None:
     assert answer(trials) == sentence
+
+
+def transfers(model: str, lost: int) -> Trial:
+    """One of 400 calls with a transfer each, which is two updates."""
+    (one,) = of(model, 100)
+    one = replace(one, result={**one.result, "plan": {"steps": [{"transfer": {}}]}})
+    one.after.lost_updates = one.before.lost_updates + lost
+    return one
+
+
+@pytest.mark.parametrize(
+    ("lost", "sentence"),
+    [
+        ({"threads": 12, "loop": 0}, "at least 12 of 800 by threads; 0 of 800 by loop."),
+        ({"loop": 0, "locked": 0}, "0 of 1,600 by 2 arms."),
+        ({"loop": 0, "locked": 0, "threads": 1}, "at least 1 of 800 by threads; 0 of 1,600 by the 2 others."),
+    ],
+)
+def test_lost_updates_come_first_and_none_is_an_answer(lost: Mapping[str, int], sentence: str) -> None:
+    made = [transfers(arm, number) for arm, number in lost.items()]
+    assert answer(made).startswith(f"Lost updates of accounts: {sentence} At ")
 
 
 @pytest.mark.parametrize("loop", [{}, {"asked_rps": 300.0}], ids=["closed loop", "open loop"])

@@ -2,9 +2,9 @@
 
 import statistics
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from tools import measures
 from tools.measures import Latency
@@ -75,20 +75,6 @@ def _aborted(trial: Trial) -> int:
     return aborted
 
 
-def _updates(trial: Trial) -> int:
-    """Updates of accounts by the calls that `lost_updates` counts: two for each transfer of a call answered OK."""
-    plan, kinds = trial.result["plan"], trial.result.get("kinds") or {}
-    if not kinds:
-        answered: int = trial.result["got"]["answered"] if trial.counted is None else trial.counted
-        return 2 * _transfers(plan) * answered
-    answers: dict[str, int] = {name: kind["calls"]["ok"] for name, kind in kinds.items()}
-    return 2 * sum(_transfers(plan["mix"][name]) * number_of for name, number_of in answers.items())
-
-
-def _transfers(plan: Mapping[str, Any]) -> int:
-    return sum("transfer" in step for step in plan.get("steps", ()))
-
-
 def _first_answer_p50_ns(trial: Trial) -> float | None:
     """From the opening of a new connection to its first answer, without the time in which no call was due."""
     times = trial.result.get("first_answer_ns") or {}
@@ -134,7 +120,7 @@ MEASURES = {
     ),
     "rejected_calls": Measure(lambda trial: sum(trial.result["calls"]["by_status"].values()), number, speed="none"),
     "aborted_calls": Measure(_aborted, number, speed="none"),
-    "updates": Measure(_updates, number, speed="none"),
+    "updates": Measure(measures.updates, number, speed="none"),
     "first_answer_p50_ns": Measure(_first_answer_p50_ns, duration),
     "worker_share_cov": Measure(_worker_share_cov, number, speed="none"),
     "calls_planned": Measure(_planned, number, speed="none"),
