@@ -64,7 +64,7 @@ def _killed(programs: Programs, model: str) -> dict[str, float]:
 def figures(result: Mapping[str, Any], killed_ns: int) -> dict[str, float]:
     """Calls that were exposed to a death at that time of CLOCK_MONOTONIC, and those that failed.
 
-    Exposed are the calls that were due from then on. Calls that were in flight may fail as well. Raises LocalError.
+    Exposed are the calls that were due from then on, and those in flight that failed. Raises LocalError.
     """
     calls = result["calls"]
     due_s = (result["marks"]["ended_monotonic_ns"] - killed_ns) / 1e9
@@ -72,10 +72,11 @@ def figures(result: Mapping[str, Any], killed_ns: int) -> dict[str, float]:
     if exposed <= 0:
         raise LocalError("the load ended before the process was killed: no call was exposed")
     failed = calls["planned"] - calls["ok"]
+    exposed = max(exposed, failed)
     return {
         "exposed": exposed,
         "failed": failed,
-        "failed_share": min(failed / exposed, 1.0),
+        "failed_share": failed / exposed,
         "failed_share_at_most": most_share(failed, exposed),
     }
 
