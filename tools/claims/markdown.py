@@ -1,10 +1,11 @@
-"""The verdicts of a run as a part of the README. Must not know how a verdict is derived."""
+"""The verdicts of a run in Markdown: a part of the README, and a page. Must not know how a verdict is derived."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from tools.claims import words
-from tools.claims.judged import Claims
+from tools.claims import notes, words
+from tools.claims.judged import Claims, Judged
 from tools.claims.published import Published
 
 START, END = "<!-- claims:start -->\n", "<!-- claims:end -->"
@@ -12,20 +13,64 @@ FINDING = re.compile(r"\[(not )?([CT][1-9][0-9]?[a-z]?)\]")
 """After a sentence that states a finding: the claim that it rests on, or with `not` the claim that it denies."""
 
 
+PAGE = """# The verdicts of one run
+
+{about}
+
+`sweetspot claims all` makes such a run on your machine. [claims.md](claims.md) has the rule of a verdict, and states
+what each word means. `sweetspot explain C12` shows one claim with its experiment and its code.
+
+## Claim by claim
+
+{claims}
+## The notes, line by line
+
+{lines}"""
+"""Shape of docs/verdicts.md."""
+
+
+def core(claims: Claims) -> Claims:
+    """Those that `sweetspot claims` measures without further words."""
+    return replace(claims, judged=tuple(each for each in claims.judged if each.claim.core))
+
+
 def part(published: Published, claims: Claims) -> str:
-    """The answer in one sentence, where and when it was measured, and a row for each claim."""
+    """The answer in one sentence, where and when it was measured, and a row for each claim of the core."""
+    return f"{_about(published, core(claims))}\n\n{_table(core(claims).judged)}"
+
+
+def page(published: Published, claims: Claims) -> str:
+    """Every claim, and every line of the notes with its verdicts."""
+    lines = [
+        f"| {name} | {line.english} | {', '.join(verdicts) or 'no claim in this run'} |\n"
+        for name, line in notes.read().items()
+        for verdicts in [
+            [f"{each.claim.claim} {each.verdict.word}" for each in claims.judged if name in each.claim.lines]
+        ]
+    ]
+    return PAGE.format(
+        about=_about(published, claims),
+        claims=_table(claims.judged),
+        lines=f"| line | what it states | verdicts |\n| --- | --- | --- |\n{''.join(lines)}",
+    )
+
+
+def _about(published: Published, claims: Claims) -> str:
     found = published.environment
     where = ", ".join(
         str(each) for each in (found.get("cpu"), f"{found.get('cpus')} CPUs", found.get("python")) if each
     )
+    tally = words.tally([each.verdict.word for each in claims.judged], claims.floor)
+    return f"{tally} Measured on {published.began[:10]}: {where}."
+
+
+def _table(judged: Sequence[Judged]) -> str:
     rows = [
         f"| {each.claim.claim} | {each.claim.says} | {outcome} | {figure} | {asked} |\n"
-        for each in claims.judged
+        for each in judged
         for outcome, figure, asked, _ in [words.row(each.claim, each.verdict)]
     ]
-    tally = words.tally([each.verdict.word for each in claims.judged], claims.floor)
-    head = "| claim | what it says | verdict | figure, with its interval | asked |\n| --- | --- | --- | --- | --- |\n"
-    return f"{tally} Measured on {published.began[:10]}: {where}.\n\n{head}{''.join(rows)}"
+    return f"| claim | what it says | verdict | figure, with its interval | asked |\n{'| --- ' * 5}|\n{''.join(rows)}"
 
 
 def with_part(text: str, made: str) -> str:

@@ -1,0 +1,65 @@
+"""What a reader of the README learns first: five findings with the figures of the committed run.
+
+Must not know how a verdict is derived.
+"""
+
+import re
+
+from tools.claims import words
+from tools.claims.judged import Claims
+
+START, END = "<!-- findings:start -->\n", "<!-- findings:end -->"
+PICTURE = re.compile(r"!\[[^\]\n]*\]\(docs/claims\.svg\)")
+FIGURE = re.compile(r"\{([CT][1-9][0-9]?[a-z]?)(?:\.([1-9]))?\}")
+FINDINGS = (
+    (
+        "A handler that blocks stalls a whole event loop. In a pool of threads it stalls its own thread. [C12]",
+        "p99 of the calls that do not block, loop divided by pool: {C12}",
+        "sweetspot claims C12",
+    ),
+    (
+        "Threads do not use a second CPU while the interpreter has a lock [not C5]. Processes do [C29p].",
+        "calls/s with two CPUs divided by calls/s with one: threads {C5}, processes {C29p}",
+        "sweetspot claims C5 C29p",
+    ),
+    (
+        "An event loop is not free of context switches. Where calls are rare, it sleeps between them. [not C16]",
+        "context switches of a call at 50 calls/s: {C16}",
+        "sweetspot claims C16",
+    ),
+    (
+        "Beyond its capacity, the throughput of an event loop does not decline. [not C17]",
+        "calls/s at 3 times the capacity divided by calls/s at the capacity: {C17}",
+        "sweetspot claims C17",
+    ),
+    (
+        "Coroutines need no lock for data that they change between two waits [C49]. "
+        "Their p99 and memory are no worse than those of threads [C50].",
+        "lost updates: {C49}; coroutines divided by threads: p99 {C50.2}, memory {C50.3}",
+        "sweetspot claims C49 C50",
+    ),
+)
+"""Sentence, figures, command. `{C12}` is the figure of a claim's row, `{C50.2}` that of its second clause."""
+
+
+def table(claims: Claims) -> str:
+    """A row for each finding, with the figures of the run."""
+    judged = {each.claim.claim: each for each in claims.judged}
+
+    def figure(named: re.Match[str]) -> str:
+        each, clause = judged.get(named[1]), int(named[2] or 0)
+        if each is None:
+            return "not measured"
+        if not clause:
+            return words.row(each.claim, each.verdict)[1]
+        shown = each.verdict.figures[clause - 1] if clause <= len(each.verdict.figures) else None
+        return "no figure" if shown is None else words.figure(each.claim.clauses[clause - 1].statistic, shown)
+
+    rows = [f"| {says} | {FIGURE.sub(figure, measured)} | `{command}` |\n" for says, measured, command in FINDINGS]
+    return f"| finding | measured, with its interval | command |\n| --- | --- | --- |\n{''.join(rows)}"
+
+
+def picture(claims: Claims) -> str:
+    """The picture, with its answer in words."""
+    tally = words.tally([each.verdict.word for each in claims.judged], None)
+    return f"![{tally} A row for each claim: its figure with an interval, beside the threshold.](docs/claims.svg)"
