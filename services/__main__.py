@@ -65,9 +65,9 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[str, Co
         refuse(f"{name}: {error}")
     config = parse_config(f"python -m services {arguments[0]}", name, arguments[1:], environ)
     if config.interop and (name == BACKEND or not MODELS[name].own_wire):
-        refuse(f"{name}: --interop is for the models that own their sockets")
+        refuse(f"{name} has no option --interop: it needs the HTTP/2 server of Sweetspot")
     if config.memory_budget is not None and name != BACKEND and not MODELS[name].own_wire:
-        refuse(f"{name}: --memory-budget is for the models that own their sockets; gRPC's core has a quota of its own")
+        refuse(f"{name} has no option --memory-budget: gRPC's core has its own quota")
     if name != BACKEND:
         try:
             strategy = fitting_strategy(config.conflicts, MODELS[name].sharing(config))

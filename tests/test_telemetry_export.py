@@ -255,7 +255,7 @@ def test_a_web_page_is_no_collector(collector: Collector, caplog: pytest.LogCapt
     tracing.close()
 
     assert tracing.counts == Counts(made=10, exported=0, dropped=10, lost={"wrong protocol": 10})
-    assert "a web page, which is no OTLP/HTTP; a collector has that on port 4318" in logged(caplog)[0]
+    assert "a web page, which is not OTLP/HTTP; a collector serves OTLP/HTTP on port 4318" in logged(caplog)[0]
 
 
 def test_of_a_partial_success_the_rejected_spans_are_dropped(
@@ -298,7 +298,7 @@ def speak_grpc() -> Iterator[tuple[str, str]]:
     server = grpc.server(ThreadPoolExecutor(1))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
-    yield f"http://127.0.0.1:{port}", "wrong protocol (http://127.0.0.1:{port}: what answers there is no OTLP/HTTP; "
+    yield f"http://127.0.0.1:{port}", "wrong protocol (http://127.0.0.1:{port}: the answer is not OTLP/HTTP; "
     server.stop(None)
 
 
@@ -314,7 +314,7 @@ def speak_no_tls() -> Iterator[tuple[str, str]]:
 def have_no_name() -> Iterator[tuple[str, str]]:
     yield (
         "http://collector.invalid:4318",
-        "collector unreachable (http://collector.invalid:{port}: its name is not known",
+        "collector unreachable (http://collector.invalid:{port}: its name cannot be resolved",
     )
 
 

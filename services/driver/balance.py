@@ -5,8 +5,8 @@ per-connection   each connection to the next pod; one that ends is opened again 
 headless         the same, connections also leave for a new pod, and each call goes to the next connection in turn:
                  what gRPC's round_robin does (github.com/grpc/grpc/blob/master/doc/load-balancing.md)
 
-A name is looked up on a thread of its own, as getaddrinfo(3) blocks: when a connection has ended, which is when gRPC's
-resolver does so too, and in `headless` also every `resolve_s`. Must not know calls.
+getaddrinfo(3) blocks, so a thread of its own looks the name up. It does so after a connection has ended, as gRPC's
+resolver does. Except in `cluster-ip`, it does so every `resolve_s` too. Must not know calls.
 """
 
 import threading

@@ -87,7 +87,7 @@ def _await_others(of: int, port: int, deadline_ns: int, timeout_s: float) -> Sta
                 connection, _ = listener.accept()
             except TimeoutError:
                 missing = sorted(set(range(1, of)) - peers.keys())
-                why = f"shard {missing[0]} of {of} did not come within {timeout_s:g} s"
+                why = f"shard {missing[0]} of {of} did not connect within {timeout_s:g} s"
                 raise _told(peers, why) from None
             stack.enter_context(connection)
             peer = _Peer(connection)
@@ -97,9 +97,9 @@ def _await_others(of: int, port: int, deadline_ns: int, timeout_s: float) -> Sta
             except (OSError, ValueError, TypeError, KeyError):
                 continue  # somebody who is no shard
             if theirs != of:
-                raise _told({**peers, -1: peer}, f"shard {index} is one of {theirs}, not of {of}")
+                raise _told({**peers, -1: peer}, f"shard {index} was started for {theirs} shards, not {of}")
             if index in peers or index == 0:
-                raise _told({**peers, -1: peer}, f"shard {index} came twice: it was started twice")
+                raise _told({**peers, -1: peer}, f"shard {index} connected twice: start each shard once")
             peers[index] = peer
         try:
             offsets = {index: _compare(peer, deadline_ns) for index, peer in peers.items()}
@@ -108,7 +108,7 @@ def _await_others(of: int, port: int, deadline_ns: int, timeout_s: float) -> Sta
                 offset_ns, uncertainty_ns = offsets[index]
                 peer.say({"begin_ns": begin_ns + offset_ns, "uncertainty_ns": uncertainty_ns})
         except (OSError, ValueError) as error:
-            raise _told(peers, f"a shard left the barrier: {error}") from None
+            raise _told(peers, f"the connection to a shard broke before the start: {error}") from None
     return Start(begin_ns, 0)
 
 
@@ -151,18 +151,18 @@ def _join(shard: Shard, at: Address, deadline_ns: int, timeout_s: float) -> Star
             while (message := peer.hear(deadline_ns)) == "clock?":
                 peer.say(clock())
         except (OSError, ValueError) as error:
-            raise BarrierError(f"shard 0 at {at} left the barrier: {error}") from None
+            raise BarrierError(f"the connection to shard 0 at {at} broke before the start: {error}") from None
     if "void" in message:
         raise BarrierError(message["void"])
     return Start(message["begin_ns"], message["uncertainty_ns"])
 
 
 def _connect(at: Address, deadline_ns: int, timeout_s: float) -> socket.socket:
-    why = "nobody listens"
+    why = "no process listens"
     while (left_ns := deadline_ns - clock()) > 0:
         try:
             return connect(at, left_ns / NS_PER_S)
         except OSError as error:
             why = error.strerror or str(error)
             sleep(_RETRY_S)
-    raise BarrierError(f"shard 0 at {at} did not come within {timeout_s:g} s: {why}")
+    raise BarrierError(f"shard 0 at {at} cannot be reached within {timeout_s:g} s: {why}")

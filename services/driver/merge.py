@@ -35,8 +35,8 @@ def main(arguments: Sequence[str]) -> int:
     """Runs the command line. Returns the exit status."""
     print_in_any_locale()
     parser = argparse.ArgumentParser(prog="python -m services.driver.merge", allow_abbrev=False)
-    parser.add_argument("--out", required=True, type=Path, metavar="FILE.json", help="where the result goes")
-    parser.add_argument("shards", nargs="+", type=Path, metavar="SHARD.json", help="each shard's result")
+    parser.add_argument("--out", required=True, type=Path, metavar="FILE.json", help="file for the merged result")
+    parser.add_argument("shards", nargs="+", type=Path, metavar="SHARD.json", help="result files of all shards")
     args = parser.parse_args(arguments)
     try:
         result = merge([json.loads(path.read_text(encoding="utf-8")) for path in args.shards])
@@ -148,7 +148,7 @@ def start_spread_ns(shards: Sequence[Mapping[str, Any]]) -> int:
 def _check(results: Sequence[Result], indices: Sequence[int], numbers: set[int], interrupted: bool) -> None:
     """Whether these are all shards of one run, each once, and each to its end unless it was interrupted."""
     if len(numbers) > 1:
-        raise VoidRun(f"shards of different runs: of {' and of '.join(map(str, sorted(numbers)))}")
+        raise VoidRun(f"the shards are of different runs: runs of {' and '.join(map(str, sorted(numbers)))} shards")
     (of,) = numbers
     for index in range(of):
         if (times := indices.count(index)) != 1:
@@ -160,13 +160,13 @@ def _check(results: Sequence[Result], indices: Sequence[int], numbers: set[int],
             raise VoidRun(f"shard {index} of {of} was interrupted")
         for key in _ALIKE:
             if result[key] != results[0][key]:
-                raise VoidRun(f"shard {index} of {of} did something else: its {key} differs")
+                raise VoidRun(f"shard {index} of {of} had other settings: its {key} differs")
         calls = result["calls"]
         ended = sum(calls[end] for end in ("ok", "timed_out", "not_sent", "unfinished")) + sum(
             calls["by_status"].values()
         )
         if calls["planned"] != ended:
-            raise VoidRun(f"shard {index} of {of} planned {calls['planned']} calls and tells of {ended}")
+            raise VoidRun(f"shard {index} of {of} planned {calls['planned']} calls, and its result has {ended}")
 
 
 def _added(parts: Sequence[Mapping[str, int]], keys: Sequence[str]) -> dict[str, int]:

@@ -68,11 +68,13 @@ class Options:
     seed: int
 
 
-_SCHEDULE_HELP = "open loop of changing rates: steps:100@2s,200@2s ramp:100-400@10s burst:50+500@0.1s/1s replay:FILE"
-_DEADLINE_HELP = "count the calls answered so soon after their intended send, and end none of them (none)"
-_IDLE_HELP = "further connections, kept open without a call (0)"
-_CALLS_PER_CONNECTION_HELP = "close a connection after so many calls, and open another (never)"
-_RESOLVE_HELP = "seconds after which `headless` looks the name up again; 0: only when a connection has ended (5)"
+_SCHEDULE_HELP = "open loop with changing rates: steps:100@2s,200@2s ramp:100-400@10s burst:50+500@0.1s/1s replay:FILE"
+_DEADLINE_HELP = "count calls answered within S seconds of their intended send; does not end a call (none)"
+_IDLE_HELP = "additional connections that stay open without calls (0)"
+_CALLS_PER_CONNECTION_HELP = "calls on a connection before it is closed and a new one is opened (never)"
+_RESOLVE_HELP = "seconds between two lookups of the name, except for cluster-ip; 0: only after a connection ended (5)"
+
+_TRACE_FILE_HELP = "file for spans, as OTLP JSON lines; unused if OTEL_EXPORTER_OTLP_ENDPOINT is set"
 
 
 class OptionError(Exception):
@@ -81,7 +83,7 @@ class OptionError(Exception):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise OptionError(f"{message} (python -m services.driver --help shows every flag)")
+        raise OptionError(f"{message} (python -m services.driver --help lists all flags)")
 
 
 def parse(arguments: Sequence[str]) -> Options:
@@ -98,15 +100,27 @@ def parse_slices(arguments: Sequence[str]) -> Options:
 def _whole_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m services.driver",
-        description="Loads services with calls of one plan and accounts for every call.",
+        description="Sends the calls of one plan to services, and records how each call ended.",
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--shard", type=_shard, default=Shard(), metavar="I/N", help="do part I, from 0, of what is asked (0/1: all)")
-    add("--barrier", type=_target, metavar="HOST:PORT", help="shard 0 listens on PORT, the others meet it at HOST")
-    add("--barrier-timeout", type=_number(float, 0.1, 3600), default=60.0, metavar="S", help="to wait for shards (60)")
-    add("--processes", type=_number(int, 1, 1024), default=1, metavar="N", help="of this machine share the load (1)")
-    add("--out", required=True, type=Path, metavar="FILE.json", help="where the result goes")
+    add("--shard", type=_shard, default=Shard(), metavar="I/N", help="send part I of N of the load, from 0 (0/1: all)")
+    add("--barrier", type=_target, metavar="HOST:PORT", help="shard 0 listens on PORT; the others connect to it")
+    add(
+        "--barrier-timeout",
+        type=_number(float, 0.1, 3600),
+        default=60.0,
+        metavar="S",
+        help="seconds to wait for all shards (60)",
+    )
+    add(
+        "--processes",
+        type=_number(int, 1, 1024),
+        default=1,
+        metavar="N",
+        help="processes on this machine that share the load (1)",
+    )
+    add("--out", required=True, type=Path, metavar="FILE.json", help="file for the result")
     _add_load(parser)
     return parser
 
@@ -121,32 +135,72 @@ def _slices_parser() -> argparse.ArgumentParser:
 
 def _add_load(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--target", required=True, type=_targets, metavar="HOST:PORT[,HOST:PORT]", help="dealt to connections in turn")
-    add("--balance", choices=get_args(Balance), default="cluster-ip", help="how connections find pods (cluster-ip)")
+    add(
+        "--target",
+        required=True,
+        type=_targets,
+        metavar="HOST:PORT[,HOST:PORT]",
+        help="services; connections use them in turn",
+    )
+    add("--balance", choices=get_args(Balance), default="cluster-ip", help="how connections choose a pod (cluster-ip)")
     add("--resolve", type=_number(float, 0, 3600), default=5.0, metavar="S", help=_RESOLVE_HELP)
-    add("--connections", required=True, type=_number(int, 1, MAX_CONNECTIONS), metavar="C")
+    add("--connections", required=True, type=_number(int, 1, MAX_CONNECTIONS), metavar="C", help="connections to open")
     add("--idle", type=_number(int, 0, MAX_CONNECTIONS), default=0, metavar="N", help=_IDLE_HELP)
     add("--calls-per-connection", type=_number(int, 1, 2**31 - 1), metavar="N", help=_CALLS_PER_CONNECTION_HELP)
     loop = parser.add_mutually_exclusive_group(required=True)
     loop.add_argument(
-        "--streams", type=_number(int, 1, 100_000), metavar="S", help="closed loop: calls always open on a connection"
+        "--streams",
+        type=_number(int, 1, 100_000),
+        metavar="S",
+        help="closed loop: calls that are always open on each connection",
     )
     loop.add_argument(
-        "--rate", type=_number(float, 0.001, MAX_RATE_RPS), metavar="R", help="open loop: calls a second in all"
+        "--rate",
+        type=_number(float, 0.001, MAX_RATE_RPS),
+        metavar="R",
+        help="open loop: calls per second over all connections",
     )
     loop.add_argument("--schedule", type=_schedule, metavar="TEXT", help=_SCHEDULE_HELP)
-    add("--arrival", choices=get_args(Arrival), help="open loop: how calls are spaced (constant)")
-    add("--duration", type=_number(float, 0.01, MAX_DURATION_S), default=5.0, metavar="S", help="seconds measured (5)")
-    add("--warmup", type=_number(float, 0, MAX_DURATION_S), default=1.0, metavar="S", help="seconds before that (1)")
-    add("--timeout", type=_number(float, 0.001, MAX_TIMEOUT_S), default=10.0, metavar="S", help="of a call (10)")
+    add("--arrival", choices=get_args(Arrival), help="open loop: spacing of the calls (constant)")
+    add(
+        "--duration", type=_number(float, 0.01, MAX_DURATION_S), default=5.0, metavar="S", help="seconds to measure (5)"
+    )
+    add(
+        "--warmup",
+        type=_number(float, 0, MAX_DURATION_S),
+        default=1.0,
+        metavar="S",
+        help="seconds of load before measuring (1)",
+    )
+    add(
+        "--timeout",
+        type=_number(float, 0.001, MAX_TIMEOUT_S),
+        default=10.0,
+        metavar="S",
+        help="seconds that a call may take (10)",
+    )
     add("--deadline", type=_number(float, 0.001, MAX_TIMEOUT_S), metavar="S", help=_DEADLINE_HELP)
-    add("--method", choices=get_args(Method), default="Run", help="Run, or RunStream: a reply after each step (Run)")
-    add("--plan", required=True, type=Path, metavar="FILE", help="a RunRequest, or a mix of them, as YAML or JSON")
-    add("--trace-ratio", type=_number(float, 0, 1), default=0.0, metavar="X", help="share of calls traced (0)")
-    add("--trace-file", type=Path, metavar="FILE", help="OTLP JSON lines, unless OTEL_EXPORTER_OTLP_ENDPOINT is set")
+    add(
+        "--method", choices=get_args(Method), default="Run", help="Run, or RunStream with a reply after each step (Run)"
+    )
+    add("--plan", required=True, type=Path, metavar="FILE", help="YAML or JSON file: a RunRequest, or a mix of several")
+    add(
+        "--trace-ratio",
+        type=_number(float, 0, 1),
+        default=0.0,
+        metavar="X",
+        help="share of the calls that are traced, 0 to 1 (0)",
+    )
+    add("--trace-file", type=Path, metavar="FILE", help=_TRACE_FILE_HELP)
     for label in ("run", "trial", "model"):
-        add(f"--{label}", metavar="NAME", help=f"the {label} that spans of traced calls name (none)")
-    add("--seed", type=_number(int, 0, 2**63 - 1), default=1, metavar="N", help="of arrivals and sampling (1)")
+        add(f"--{label}", metavar="NAME", help=f"name of the {label} in the spans of traced calls (none)")
+    add(
+        "--seed",
+        type=_number(int, 0, 2**63 - 1),
+        default=1,
+        metavar="N",
+        help="seed for arrivals and for the choice of traced calls (1)",
+    )
 
 
 def _read(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Options:
@@ -154,15 +208,19 @@ def _read(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Options:
     if args.arrival and args.streams is not None:
         parser.error("argument --arrival: only an open loop (--rate or --schedule) has arrivals")
     if args.arrival and isinstance(args.schedule, Replay):
-        parser.error("argument --arrival: a schedule that is replayed has its own arrivals")
+        parser.error("argument --arrival: a replayed schedule has its own arrivals; remove --arrival")
     if args.shard.of > 1 and args.barrier is None:
-        parser.error("argument --shard: shards need a --barrier to begin at the same time")
+        parser.error("argument --shard: shards need a --barrier to start at the same time")
     if args.processes > 1 and args.barrier is not None:
-        parser.error("argument --processes: a shard of other drivers (--barrier) is one process")
+        parser.error("argument --processes: a shard with a --barrier is one process; start more shards instead")
     if args.processes > args.connections:
-        parser.error(f"argument --processes: {args.connections} connections cannot be dealt to {args.processes}")
+        parser.error(
+            f"argument --processes: {args.processes} need at least as many --connections, not {args.connections}"
+        )
     if args.shard.of > args.connections:
-        parser.error(f"argument --shard: {args.connections} connections cannot be dealt to {args.shard.of} shards")
+        parser.error(
+            f"argument --shard: {args.shard.of} shards need at least as many --connections, not {args.connections}"
+        )
     return Options(
         targets=args.target,
         balance=args.balance,

@@ -34,13 +34,13 @@ def main(arguments: Sequence[str]) -> int:
     """Makes the calls. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m services.driver.order", allow_abbrev=False)
     add = parser.add_argument
-    add("--target", required=True, type=Address.parse, metavar="HOST:PORT")
+    add("--target", required=True, type=Address.parse, metavar="HOST:PORT", help="the service")
     add("--plan", required=True, type=Path, metavar="FILE", help="a RunRequest as YAML or JSON")
-    add("--calls", required=True, type=_count, metavar="N", help="of each connection")
-    add("--window", required=True, type=_count, metavar="N", help="calls in flight at most")
+    add("--calls", required=True, type=_count, metavar="N", help="calls on each connection")
+    add("--window", required=True, type=_count, metavar="N", help="maximum number of calls in flight")
     add("--times", type=_count, default=1, metavar="N", help="connections, one after the other (1)")
-    add("--every", type=_count, metavar="N", help="print `ended` after so many calls, and wait (never)")
-    add("--timeout", type=float, default=10.0, metavar="S", help="silence after which no more is waited for (10)")
+    add("--every", type=_count, metavar="N", help="print `ended` after every N calls, and wait (never)")
+    add("--timeout", type=float, default=10.0, metavar="S", help="seconds to wait for the next reply (10)")
     args = parser.parse_args(arguments)
     try:
         request = next(read_plan(args.plan).requests(1, Shard(), 1)).serialized

@@ -137,14 +137,16 @@ def _make_mix(written: object) -> Plan:
     described, kinds = {}, []
     for name, fields in written.items():
         if not (isinstance(name, str) and _KIND.fullmatch(name)):
-            raise PlanError(f"mix: {name!r} is no name of a kind: use small letters, digits and _, a letter first")
+            raise PlanError(
+                f"mix: {name!r} is not a valid name of a kind: use small letters, digits and _, and begin with a letter"
+            )
         where = f"mix.{name}"
         if not (isinstance(fields, dict) and all(isinstance(key, str) for key in fields)):
             raise PlanError(f"{where}: a kind is a mapping: share, and a plan's fields")
         share = fields.get("share")
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= MAX_SHARE:
             given = "missing" if share is None else _short(share)
-            raise PlanError(f"{where}.share: {given}; give a weight above 0, and {MAX_SHARE:,.0f} at most")
+            raise PlanError(f"{where}.share: {given}; give a weight above 0 and up to {MAX_SHARE:,.0f}")
         try:
             told, request, keys = _make_kind({key: value for key, value in fields.items() if key != "share"})
         except PlanError as error:
@@ -167,7 +169,7 @@ def _make_kind(written: Mapping[str, Any]) -> tuple[dict[str, Any], bytes, int |
     described: dict[str, Any] = json_format.MessageToDict(request, preserving_proto_field_name=True)
     if payload_bytes is not None:
         if "payload" in fields:
-            raise PlanError("payload and payload_bytes are two ways to say the same: give one")
+            raise PlanError("payload and payload_bytes exclude each other: give one")
         if type(payload_bytes) is not int or not 0 <= payload_bytes <= MAX_PAYLOAD_BYTES:
             raise PlanError(
                 f"payload_bytes: {_short(payload_bytes)} is not a size within 0 to {MAX_PAYLOAD_BYTES:,} bytes"
@@ -176,7 +178,7 @@ def _make_kind(written: Mapping[str, Any]) -> tuple[dict[str, Any], bytes, int |
         described["payload_bytes"] = payload_bytes
     if keys is not None:
         if "key" in fields:
-            raise PlanError("key and keys are two ways to say the same: give one")
+            raise PlanError("key and keys exclude each other: give one")
         if type(keys) is not int or not 1 <= keys <= MAX_KEYS:
             raise PlanError(f"keys: {_short(keys)} is not a number within 1 to {MAX_KEYS:,}")
         described["keys"] = keys

@@ -210,7 +210,7 @@ def keep(path: Path, result: dict[str, Any]) -> bool:
         try:
             print(text, end="", flush=True)
         except OSError:
-            where = "lost: stdout does not take it either"
+            where = "lost: it cannot be written to stdout either"
         print(f"services.driver: cannot write {path}: {error.strerror}; the result is {where}", file=sys.stderr)
         return False
     return True

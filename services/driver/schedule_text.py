@@ -39,10 +39,10 @@ def read_schedule(text: str) -> Schedule:
         return Replay(_offsets_s(Path(what)), text)
     if form not in _FORMS:
         forms = [f"{name}:{example}" for name, (_, example) in _FORMS.items()]
-        raise ScheduleError(f"{text!r} is none of {', '.join(forms)}, replay:FILE")
+        raise ScheduleError(f"{text!r} is not one of {', '.join(forms)}, replay:FILE")
     segments = _segments(form, what)
     if not any(segment.calls for segment in segments):
-        raise ScheduleError(f"{text!r} sends nothing; give one rate above 0")
+        raise ScheduleError(f"{text!r} sends no calls; give at least one rate above 0")
     return Rates(segments, text)
 
 
@@ -79,7 +79,7 @@ def _offsets_s(path: Path) -> tuple[float, ...]:
     except OSError as error:
         raise ScheduleError(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise ScheduleError(f"{path}: not a text file; give one number of seconds a line") from None
+        raise ScheduleError(f"{path}: not a text file; write one number of seconds on each line") from None
     offsets_s: list[float] = []
     for number, line in enumerate(lines, 1):
         try:
@@ -87,9 +87,11 @@ def _offsets_s(path: Path) -> tuple[float, ...]:
         except ValueError:
             offset_s = math.nan
         if not 0 <= offset_s < math.inf:
-            raise ScheduleError(f"{path}: line {number}: {line[:40]!r} is not a number of seconds from 0 on")
+            raise ScheduleError(f"{path}: line {number}: {line[:40]!r} is not a number of seconds of 0 or more")
         if offsets_s and offset_s <= offsets_s[-1]:
-            raise ScheduleError(f"{path}: line {number}: {offset_s:g} is not above {offsets_s[-1]:g}, the line before")
+            raise ScheduleError(
+                f"{path}: line {number}: {offset_s:g} is not above {offsets_s[-1]:g} of the line before"
+            )
         offsets_s.append(offset_s)
     if len(offsets_s) < 2:
         raise ScheduleError(f"{path}: {len(offsets_s)} lines; give two or more")

@@ -103,7 +103,7 @@ class Slices:
         if bad := next((each for each in arguments if _NO_PATH.search(each)), None):
             raise _CommandError(f"arguments: {bad!r} has a character that no path can have")
         if not self._epolls:
-            raise _CommandError(f"{OPEN_AT_MOST} names are open, which is the most; close one first")
+            raise _CommandError(f"{OPEN_AT_MOST} names are open, which is the maximum; close one first")
         epoll = self._epolls.pop()
         try:
             run = Run(parse_slices(arguments), lambda _: None, epoll=epoll)
@@ -150,11 +150,11 @@ def _read(line: str | bytes) -> dict[str, Any]:
         raise _CommandError(f"not a line of JSON: {error}") from None
     what = command.get("do") if isinstance(command, dict) else None
     if not (isinstance(what, str) and what in _KEYS):
-        raise _CommandError(f"do: {what!r} is none of {', '.join(_KEYS)}")
+        raise _CommandError(f"do: {what!r} is not one of {', '.join(_KEYS)}")
     if not isinstance(command.get("name"), str):
         raise _CommandError(f"name: {command.get('name')!r} is not a string")
     if unknown := sorted(command.keys() - _KEYS[what]):
-        raise _CommandError(f"{unknown[0]}: no key of {what}, which has {', '.join(sorted(_KEYS[what]))}")
+        raise _CommandError(f"{unknown[0]}: not a key of {what}; its keys are {', '.join(sorted(_KEYS[what]))}")
     return dict(command)
 
 

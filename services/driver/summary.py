@@ -31,7 +31,7 @@ def summary(result: Mapping[str, Any]) -> str:
 def _lines(result: Mapping[str, Any]) -> Iterator[str]:
     asked, got, calls = result["asked"], result["got"], result["calls"]
     if result["interrupted"]:
-        yield "interrupted: this is what was measured until then"
+        yield "interrupted: the results are those up to the interruption"
     yield from _shards(result["shards"], got["start_spread_ns"])
     yield f"{'':12} {'asked':>12} {'got':>12}"
     yield f"{'connections':12} {asked['connections']:>12,} {got['connections']:>12,}"
@@ -89,7 +89,7 @@ def _too_slow(result: Mapping[str, Any]) -> Iterator[str]:
     cpu = (driver["cpu_user_ns"] + driver["cpu_system_ns"]) / drivers_ns
     bound = f"the driver used {cpu:.0%} of a CPU, and "
     if cpu >= _BUSY:
-        bound += "is the bound; next: more shards, or a lower --rate"
+        bound += "is the bottleneck; use more shards or a lower --rate"
     else:
         bound += "waited for the service or for a processor"
     late = "" if late_ns is None else f", sent up to {_ms(late_ns)} ms late"
@@ -110,7 +110,7 @@ def _shards(shards: Sequence[Mapping[str, Any]], start_spread_ns: int) -> Iterat
     if len(shards) < first["of"]:
         yield f"shard {first['index']} of {first['of']}: {first['connections']:,} connections and its part of the calls"
     elif first["of"] > 1:
-        yield f"{first['of']} shards, begun within {_ms(start_spread_ns)} ms"
+        yield f"{first['of']} shards, started within {_ms(start_spread_ns)} ms"
 
 
 def _pods(pods: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -53,7 +53,7 @@ def look_up(at: Address) -> list[Endpoint]:
     try:
         found = socket.getaddrinfo(at.host, at.port, type=socket.SOCK_STREAM)
     except UnicodeError:
-        raise OSError(errno.EINVAL, "not a name of a host") from None
+        raise OSError(errno.EINVAL, "not a host name") from None
     return list(dict.fromkeys(Endpoint(family, sockaddr) for family, _, _, _, sockaddr in found))
 
 

@@ -31,7 +31,7 @@ class Connections(OpenConnections[Connection]):
         except OSError as error:
             if not self._refused:
                 self._refused = True
-                _logger.warning("connections are refused: %s", error.strerror)
+                _logger.warning("connections are rejected: %s", error.strerror)
             sock.close()
             return
         self.hold(connection)

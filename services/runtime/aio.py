@@ -258,7 +258,7 @@ class AsyncioWaits:
             async with asyncio.timeout(timeout_s):
                 return await replied
         except TimeoutError:
-            return RpcError(Code.DEADLINE_EXCEEDED, "deadline exceeded while the backend was asked")
+            return RpcError(Code.DEADLINE_EXCEEDED, "deadline exceeded while the call waited for the backend")
         finally:
             if not replied.done() or replied.cancelled():
                 connection.channel.give_up(call)

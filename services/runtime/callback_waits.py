@@ -74,7 +74,7 @@ class CallbackWaits:
             if waiting.connection is not None and waiting.call is not None:
                 waiting.connection.channel.give_up(waiting.call)
                 waiting.connection.flush_soon()
-            self._resume(run, RpcError(Code.CANCELLED, "nobody waits for the backend any more"))
+            self._resume(run, RpcError(Code.CANCELLED, "the call no longer waits for the backend"))
 
     def _resume(self, run: Run, reply: bytes | RpcError) -> None:
         waiting = self._waiting.pop(run, None)

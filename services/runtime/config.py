@@ -59,7 +59,7 @@ class OneOf:
     def __call__(self, text: str) -> str:
         """Raises ValueError."""
         if text not in self.words:
-            raise ValueError(f"{text!r} is none of {', '.join(self.words)}")
+            raise ValueError(f"{text!r} is not one of {', '.join(self.words)}")
         return text
 
 
@@ -95,16 +95,18 @@ _seconds = Seconds(0, 3600)
 class Config:
     """Options of every service."""
 
-    host: str = _option("127.0.0.1", str, "address to listen on; :: is every address, IPv4 and IPv6")
-    port: int = _option(0, _port, "port that serves calls; 0 picks a free one")
-    control_port: int = _option(0, _port, "port of health, reflection and Control; 0 picks a free one")
-    metrics_port: int | None = _option(None, _port, "port for Prometheus; 0 picks a free one; without it there is none")
-    backend: Address | None = _option(None, Address.parse, "HOST:PORT of the backend that `call` steps ask")
-    tls_cert: Path | None = _option(None, Path, "PEM file of the certificate chain; with it, only TLS is served")
-    tls_key: Path | None = _option(None, Path, "PEM file of the certificate's key")
-    tls_client_ca: Path | None = _option(None, Path, "PEM file of the authorities that clients must be certified by")
+    host: str = _option("127.0.0.1", str, "address to listen on; :: means every address, IPv4 and IPv6")
+    port: int = _option(0, _port, "port for calls; 0 picks a free port")
+    control_port: int = _option(0, _port, "port for health checks, reflection and Control; 0 picks a free port")
+    metrics_port: int | None = _option(None, _port, "port for Prometheus metrics, by default none; 0 picks a free port")
+    backend: Address | None = _option(None, Address.parse, "HOST:PORT of the backend that `call` steps use")
+    tls_cert: Path | None = _option(None, Path, "PEM file of the certificate chain; the service then accepts only TLS")
+    tls_key: Path | None = _option(None, Path, "PEM file of the certificate's private key")
+    tls_client_ca: Path | None = _option(
+        None, Path, "PEM file of the authorities that must have signed the clients' certificates"
+    )
     threads_per_cpu: int = _option(
-        16, Whole(1, 1024), "threads of a pool, or its processes times threads, for each CPU that the quota allows"
+        16, Whole(1, 1024), "threads for each CPU that the quota allows, in a pool or in all processes together"
     )
     processes: int = _option(
         0,
@@ -116,78 +118,89 @@ class Config:
     threads_bound: int = _option(
         1000,
         Whole(1, 1_000_000),
-        "calls at once, each in a thread of its own, before further ones are refused",
+        "calls that may run at once, each in its own thread; further calls are rejected",
         models=("thread_per_request",),
     )
     processes_bound: int = _option(
         256,
         Whole(1, MAX_PROCESSES),
-        "connections at once, each in a process of its own, before further ones have to wait",
+        "connections that may be open at once, each in its own process; further connections wait",
         models=("process_per_connection",),
     )
-    reuse_port: bool = _switch("each process listens by itself (SO_REUSEPORT)", models=("process_pool",))
+    reuse_port: bool = _switch("each process has its own listening socket (SO_REUSEPORT)", models=("process_pool",))
     queue_bound: int = _option(
-        1000, Whole(1, 1_000_000), "calls that may wait for a worker before further ones are refused"
+        1000, Whole(1, 1_000_000), "calls that may wait for a worker; further calls are rejected"
     )
-    backlog: int = _option(1024, Whole(1, 65_535), "connections that the kernel may hold until they are accepted")
-    max_concurrent_streams: int = _option(100, Whole(1, 1_000_000), "calls at once on one connection")
+    backlog: int = _option(1024, Whole(1, 65_535), "connections that may wait in the kernel to be accepted")
+    max_concurrent_streams: int = _option(100, Whole(1, 1_000_000), "calls that may be open at once on one connection")
     max_connection_age_s: float = _option(
         0.0,
         _seconds,
-        "seconds, a tenth more or less, after which a connection is asked to go elsewhere, as clients learn of new "
-        "pods when they connect; 0: never",
+        "seconds, plus or minus a tenth, after which the service asks a client to connect again; a client learns of "
+        "new pods when it connects; 0: never",
     )
-    max_message_bytes: int = _option(4 * 1024 * 1024, Whole(1, 2**31 - 1), "size of one message, decompressed")
+    max_message_bytes: int = _option(
+        4 * 1024 * 1024, Whole(1, 2**31 - 1), "maximum size of one message in bytes, decompressed"
+    )
     memory_budget: int | None = _option(
         None,
         Whole(1, 2**40),
-        "bytes that calls may take in all: requests, and replies that clients do not read; at least three messages; by "
-        "default an eighth of the control group's memory, and 24 MiB at most",
+        "bytes for the requests and the unread replies of all calls; at least three messages; by default an eighth of "
+        "the control group's memory, but at most 24 MiB",
     )
     drain_timeout_s: float = _option(
-        15.0, _seconds, "seconds that calls in flight get when the service is told to stop"
+        15.0, _seconds, "seconds that calls in flight may take to end when the service stops"
     )
-    demultiplexer: str = _choice("the system call that waits for readiness", reactor=DEMULTIPLEXERS)
+    demultiplexer: str = _choice("system call that waits for ready sockets", reactor=DEMULTIPLEXERS)
     hand_off: str = _choice(
-        "what is handed to whom to run",
+        "where handlers run, or which of them run on threads",
         half_sync_half_async=("all", "blocking"),
         proactor=("inline", "threads", "processes"),
     )
     colour: str = _choice(
-        "what keeps two callbacks from running at the same time, where they share it",
+        "what callbacks must share so that they never run at the same time",
         callback_pool=("none", "connection", "key"),
     )
     policy: str = _choice(
         "which waiting call a thread of the pool takes next", thread_pool=POLICIES, half_sync_half_async=POLICIES
     )
-    balance: str = _choice("who deals connections to the processes", multi_reactor=BALANCES)
-    style: str = _choice("how the handler keeps its state while it waits", reactor=CALLBACK_STYLES)
+    balance: str = _choice("how connections are distributed over the processes", multi_reactor=BALANCES)
+    style: str = _choice("how the handler stores its state while it waits", reactor=CALLBACK_STYLES)
     target_p90_ms: int = _option(
         0,
         Whole(0, 60_000),
-        "milliseconds in which nine of ten calls are to be answered, or else fewer are admitted; 0: all are admitted",
+        "milliseconds within which nine of ten calls must be answered; calls above the rate that allows this are "
+        "rejected; 0: no limit",
         models=("seda",),
     )
-    stages_in: str = _choice("what each stage has of its own", seda=("processes", "threads"))
+    stages_in: str = _choice("what runs the stages", seda=("processes", "threads"))
     loop: str = _choice("the event loop", coroutines=("asyncio", "uvloop"))
     conflicts: str | None = _option(
         None,
         OneOf(tuple(STRATEGIES)),
-        f"what keeps `transfer` steps from losing updates: {', '.join(STRATEGIES)}; by default what suits the model",
+        f"how `transfer` steps avoid lost updates: {', '.join(STRATEGIES)}; the default depends on the model",
     )
-    accounts: int = _option(1000, Whole(2, 1_000_000), "accounts that `transfer` steps act on")
-    lock_stripes: int = _option(64, Whole(1, 65_536), "locks that the accounts share under --conflicts striped")
+    accounts: int = _option(1000, Whole(2, 1_000_000), "accounts that `transfer` steps use")
+    lock_stripes: int = _option(
+        64, Whole(1, 65_536), "locks that the accounts share with --conflicts striped or striped-unordered"
+    )
     lock_timeout_s: float = _option(
-        1.0, _seconds, "seconds after which a lock that is not had is taken for a deadlock, and the call ABORTED"
+        1.0,
+        _seconds,
+        "seconds to wait for a lock; after that, the call ends with ABORTED because of a possible deadlock",
     )
     stack_kib: int | None = _option(
-        None, Whole(64, 1_048_576), "KiB of stack for each thread; by default what the system gives, mostly 8192"
+        None, Whole(64, 1_048_576), "KiB of stack for each thread; the default is that of the system, usually 8192"
     )
     switch_interval_us: int = _option(
-        5000, Whole(1, 1_000_000), "microseconds after which a thread must let another have the interpreter lock"
+        5000,
+        Whole(1, 1_000_000),
+        "microseconds after which a thread must release the interpreter lock for another thread",
     )
-    interop: bool = _switch("serve grpc.testing.TestService too, and a page to plain HTTP; for tests of the wire")
-    trace_file: Path | None = _option(None, Path, "file for spans, as OTLP JSON lines, where no OTLP endpoint is set")
+    interop: bool = _switch("also serve grpc.testing.TestService, and a page for plain HTTP; for protocol tests")
+    trace_file: Path | None = _option(
+        None, Path, "file for spans, as OTLP JSON lines; unused if an OTLP endpoint is set"
+    )
 
     @property
     def pool_threads(self) -> int:
@@ -226,7 +239,7 @@ def parse_config(prog: str, model: str, arguments: Sequence[str], environ: Mappi
             parser.add_argument(flag, type=_described(parse), default=default, help=text)
     config = Config(**vars(parser.parse_args(arguments)))
     if (config.tls_cert is None) != (config.tls_key is None):
-        parser.error("--tls-cert and --tls-key go together")
+        parser.error("--tls-cert and --tls-key need each other: give both")
     if config.tls_client_ca is not None and config.tls_cert is None:
         parser.error("--tls-client-ca needs --tls-cert and --tls-key")
     return config

@@ -49,7 +49,7 @@ class Select:
     def register(self, fd: int, eventmask: int) -> None:
         """Raises OSError for what select cannot watch."""
         if fd >= FD_SETSIZE:
-            raise OSError(errno.EMFILE, f"select watches descriptors below {FD_SETSIZE}, not {fd}")
+            raise OSError(errno.EMFILE, f"select cannot watch descriptor {fd}; its limit is {FD_SETSIZE - 1}")
         self.modify(fd, eventmask)
 
     def modify(self, fd: int, eventmask: int) -> None:

@@ -129,7 +129,7 @@ class Remote:
     def book(self, account: int, amount: int, answered: Answered) -> None:
         """Has an account changed there; `answered` is called once: UNAVAILABLE where it is not known whether it was."""
         if not self._is_linked:
-            answered(Code.UNAVAILABLE, f"{self._name} has left: it has not booked a transfer")
+            answered(Code.UNAVAILABLE, f"{self._name} has stopped: it did not make a transfer")
             return
         self._sequence += 1
         self._booked[self._sequence] = answered
@@ -194,7 +194,7 @@ class Remote:
         for asked in lost:
             asked.connection.finish(asked.call, Code.UNAVAILABLE, f"{self._name} has died")
         for answered in booked.values():
-            answered(Code.UNAVAILABLE, f"{self._name} has died: not known whether it has booked a transfer")
+            answered(Code.UNAVAILABLE, f"{self._name} has died: it may have made a transfer, or not")
 
     def _link_again(self) -> None:
         """To the successor of a worker that has died, where there is to be one."""

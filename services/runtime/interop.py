@@ -203,7 +203,7 @@ def _responses(asked: _OneOrMany) -> Sequence[testing_pb2.ResponseParameters]:
 
 def _send(session: ServerSession, call: ServerCall, responses: Sequence[testing_pb2.ResponseParameters]) -> None:
     if any(one.interval_us for one in responses):
-        raise RpcError(Code.INVALID_ARGUMENT, "interval_us is not 0 where whoever reads answers")
+        raise RpcError(Code.INVALID_ARGUMENT, "interval_us must be 0 in this method")
     for one in responses:
         session.send_message(call, _response(one.size), gzip=one.compressed.value and call.head.accepts_gzip)
 

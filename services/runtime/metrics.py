@@ -24,23 +24,27 @@ def readings(service: Service) -> Iterator[Reading]:
         yield Number("sweetspot.queue.depth", "{call}", "Calls that wait for a worker", depth)
     refusals = service.refusals.value()
     if refusals is not None:
-        yield Number("sweetspot.refusals", "{call}", "Calls refused for want of room", refusals, is_total=True)
+        yield Number("sweetspot.refusals", "{call}", "Calls rejected for lack of room", refusals, is_total=True)
     held_bytes = service.memory.held_bytes
     if held_bytes is not None:
         yield Number("sweetspot.memory.held", "By", "Requests and unread replies that connections hold", held_bytes)
         budget_bytes = service.memory.budget_bytes
-        yield Number("sweetspot.memory.budget", "By", "The most that connections may hold together", budget_bytes)
+        yield Number("sweetspot.memory.budget", "By", "Limit for all connections together", budget_bytes)
     failed_starts = service.shortage.failed_starts.value() or 0
     yield Number(
-        "sweetspot.starts.failed", "{start}", "Threads and processes that did not start", failed_starts, is_total=True
+        "sweetspot.starts.failed",
+        "{start}",
+        "Threads and processes that could not be started",
+        failed_starts,
+        is_total=True,
     )
     for histogram, name, description in (
         (
             service.durations.histogram,
             "rpc.server.call.duration",
-            "From the whole request received to the handler's end",
+            "From the receipt of the whole request to the handler's end",
         ),
-        (service.loop_lag.lags, "sweetspot.loop.lag", "How late the event loop runs a timer, noted every 20 ms"),
+        (service.loop_lag.lags, "sweetspot.loop.lag", "Delay of a timer of the event loop, measured every 20 ms"),
     ):
         if histogram is not None and (distribution := histogram.read(name, description)).series:
             yield distribution

@@ -53,12 +53,12 @@ class Shortage:
     def of_threads(self) -> None:
         """A connection or a call is refused, because no thread starts (pthread_create(3): EAGAIN)."""
         self.failed_starts.add(1)
-        self._note("connections or calls are refused", f"no thread starts: {_processes()}")
+        self._note("connections or calls are rejected", f"no thread can be started: {_processes()}")
 
     def of_processes(self, error: OSError) -> None:
         """A connection is closed, because no process starts (fork(2): EAGAIN, ENOMEM)."""
         self.failed_starts.add(1)
-        self._note("connections are closed", f"no process starts ({error.strerror}): {_processes()}")
+        self._note("connections are closed", f"no process can be started ({error.strerror}): {_processes()}")
 
     def _note(self, what: str, why: str) -> None:
         now_ns = self._clock_ns()
@@ -72,13 +72,13 @@ class Shortage:
 def _descriptors(error: OSError) -> str:
     if error.errno == errno.EMFILE:
         limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        return f"the process has its {limit} descriptors in use; raise `ulimit -n` or open fewer connections"
+        return f"the process uses all of its {limit} descriptors; raise `ulimit -n` or open fewer connections"
     if error.errno == errno.ENFILE:
-        return "the machine has all its descriptors in use; raise sysctl fs.file-max"
+        return "the machine uses all of its descriptors; raise sysctl fs.file-max"
     return f"the kernel has no memory for a socket ({error.strerror}); give the machine or the container more"
 
 
 def _processes() -> str:
     limit, _ = resource.getrlimit(resource.RLIMIT_NPROC)
-    most = "" if limit == resource.RLIM_INFINITY else f", which is {limit}"
+    most = "" if limit == resource.RLIM_INFINITY else f" (now {limit})"
     return f"raise `ulimit -u`{most}, or the container's limit of pids, or open fewer connections"

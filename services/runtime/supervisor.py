@@ -106,7 +106,7 @@ class Supervisor:
             try:
                 self._fork(number)
             except OSError as error:  # fork(2): EAGAIN, ENOMEM
-                self._schedule(number, f"worker process {number} cannot be forked: {error.strerror}")
+                self._schedule(number, f"worker process {number} cannot be started: {error.strerror}")
 
     def _fork(self, number: int) -> None:
         self._forked_s[number] = time.monotonic()
@@ -119,7 +119,7 @@ class Supervisor:
         wait_s = pause_s(self._early_deaths[number])
         self._early_deaths[number] += 1
         self._due_s[number] = now_s + wait_s
-        _logger.warning("%s; the next one comes in %.1f s", why, wait_s)
+        _logger.warning("%s; a new one starts in %.1f s", why, wait_s)
 
     def _wait_s(self) -> float | None:
         return max(min(self._due_s.values()) - time.monotonic(), 0.0) if self._due_s else None

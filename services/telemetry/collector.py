@@ -18,7 +18,7 @@ from requests.adapters import HTTPAdapter
 
 from services.telemetry.tracing import Loss
 
-_NO_OTLP_HTTP = "is no OTLP/HTTP; a collector has that on port 4318, and OTLP/gRPC on 4317"
+_NO_OTLP_HTTP = "is not OTLP/HTTP; a collector serves OTLP/HTTP on port 4318, and OTLP/gRPC on 4317"
 _OF_STATUS = {
     **dict.fromkeys((401, 403, 407), Loss.UNAUTHORISED),
     **dict.fromkeys((404, 405, 415, 426, 501, 505), Loss.WRONG_PROTOCOL),
@@ -73,9 +73,9 @@ def of_error(error: BaseException) -> Why:
     if found(RemoteDisconnected):
         return Loss.UNREACHABLE, "the connection was closed without an answer"
     if found(BadStatusLine):
-        return Loss.WRONG_PROTOCOL, f"what answers there {_NO_OTLP_HTTP}"
+        return Loss.WRONG_PROTOCOL, f"the answer {_NO_OTLP_HTTP}"
     if cause := found(socket.gaierror):
-        return Loss.UNREACHABLE, f"its name is not known: {_line(cause)}"
+        return Loss.UNREACHABLE, f"its name cannot be resolved: {_line(cause)}"
     refused = [cause for cause in causes if isinstance(cause, OSError) and cause.strerror]
     return Loss.UNREACHABLE, str(refused[-1].strerror).lower() if refused else _line(causes[-1])
 

@@ -106,7 +106,7 @@ def _at_least(least: int) -> Check:
         return (
             None
             if value.isascii() and value.isdecimal() and int(value) >= least
-            else f"{value!r} is not a whole number from {least} up"
+            else f"{value!r} is not a whole number of {least} or more"
         )
 
     return wrong
@@ -129,7 +129,7 @@ def _url(value: str) -> str | None:
         complete = url.scheme in ("http", "https") and url.hostname and url.port != 0
     except ValueError:  # brackets that do not match; a port that is no number up to 65535
         complete = False
-    return None if complete else "it is not a URL as http://HOST:4318"
+    return None if complete else "it is not a URL such as http://HOST:4318"
 
 
 def _file(value: str) -> str | None:
@@ -150,16 +150,16 @@ _OTLP: Mapping[str, Check] = {
     "INSECURE": _BOOLEAN,
 }
 _NO_LOGS = _refused("no logs are exported")
-_NO_SUCH_EXPORTER = _refused("spans and metrics go out by OTLP")
+_NO_SUCH_EXPORTER = _refused("spans and metrics are exported by OTLP")
 _NO_CONFIG_FILE = _refused("no configuration file is read")
-_NO_TRACER = _refused("spans are not made by the SDK's tracers, nor metrics by its meters")
+_NO_TRACER = _refused("the SDK's tracers and meters are not used")
 
 VARIABLES: Mapping[str, Check] = {
     "OTEL_SDK_DISABLED": _BOOLEAN,
     "OTEL_SERVICE_NAME": _any,
     "OTEL_RESOURCE_ATTRIBUTES": _pairs,
     "OTEL_EXPERIMENTAL_RESOURCE_DETECTORS": _any,
-    "OTEL_ENTITIES": _refused("an experiment of the specification"),
+    "OTEL_ENTITIES": _refused("it is experimental in the specification"),
     "OTEL_CONFIG_FILE": _NO_CONFIG_FILE,
     "OTEL_EXPERIMENTAL_CONFIG_FILE": _NO_CONFIG_FILE,
     "OTEL_LOG_LEVEL": _refused("the SDK's own log is not shown"),
@@ -216,7 +216,7 @@ VARIABLES: Mapping[str, Check] = {
     "OTEL_PYTHON_TRACER_CONFIGURATOR": _NO_TRACER,
     "OTEL_PYTHON_METER_CONFIGURATOR": _NO_TRACER,
     "OTEL_PYTHON_LOGGER_CONFIGURATOR": _NO_TRACER,
-    "OTEL_PYTHON_EXPORTER_OTLP_GRPC_RETRYABLE_ERROR_CODES": _refused("nothing goes out by OTLP/gRPC"),
+    "OTEL_PYTHON_EXPORTER_OTLP_GRPC_RETRYABLE_ERROR_CODES": _refused("nothing is exported by OTLP/gRPC"),
     "OTEL_PYTHON_LOGGER_PROVIDER": _NO_LOGS,
     "OTEL_PYTHON_LOGGING_AUTO_INSTRUMENTATION_ENABLED": _one_of("false"),
     "OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED": _one_of("false"),
@@ -226,6 +226,6 @@ VARIABLES: Mapping[str, Check] = {
             for protocol in ("HTTP", "GRPC")
             for signal in ("", "TRACES_", "METRICS_", "LOGS_")
         ],
-        _refused("credentials are in OTEL_EXPORTER_OTLP_HEADERS or in a client's certificate"),
+        _refused("give credentials in OTEL_EXPORTER_OTLP_HEADERS or as a client's certificate"),
     ),
 }

@@ -137,7 +137,7 @@ class Pipeline:
         """Why spans still wait when closing is over: the exporter may still try again what has failed."""
         if recorded:
             return Loss.NOT_RECORDED, ""
-        return self._session.why or (Loss.TIMEOUT, "no answer until the process had to end")
+        return self._session.why or (Loss.TIMEOUT, "no answer before the process had to end")
 
     def _settle(self, exported: int, lost: int, why: Why | None) -> None:
         with self._lock:

@@ -54,7 +54,7 @@ class _Readings(Collector):
         self._read = read
 
     def collect(self) -> Iterator[Metric]:
-        yield InfoMetricFamily("target", "The service that is read", self._resource)
+        yield InfoMetricFamily("target", "The service that has these metrics", self._resource)
         for reading in self._read():
             yield _family(reading)
 

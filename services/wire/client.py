@@ -203,7 +203,7 @@ class ClientSession:
             if request is not None:
                 self._http2.send_data(stream_id, encode_message_frame(request, gzip=gzip), end_stream=True)
         except NGH2Error as error:
-            raise RpcError(Code.UNAVAILABLE, f"connection takes no more calls: {error}") from error
+            raise RpcError(Code.UNAVAILABLE, f"connection accepts no more calls: {error}") from error
         call = self._calls[stream_id] = ClientCall(stream_id, path, streaming, context)
         call._gzip = gzip
         return call

@@ -102,7 +102,7 @@ class MessageReader:
             raise RpcError(Code.INTERNAL, f"message is not gzip: {error}") from error
         if most_bytes < self._max_bytes and len(plain) > most_bytes:
             raise NoMemoryError(
-                f"no memory: decompressed, the message has more than the {most_bytes} bytes that are free"
+                f"no memory: the decompressed message is larger than the {most_bytes} bytes that are free"
             )
         if len(plain) > self._max_bytes:
             raise RpcError(Code.RESOURCE_EXHAUSTED, f"message exceeds {self._max_bytes} bytes when decompressed")

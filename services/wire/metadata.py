@@ -22,7 +22,7 @@ def encode_metadata(metadata: Metadata) -> list[Field]:
     for name, value in metadata:
         key = name.lower().encode("ascii", "replace")
         if not _NAME.fullmatch(key):
-            raise ValueError(f"metadata name {name!r} has other characters than letters, digits, '_', '-' and '.'")
+            raise ValueError(f"metadata name {name!r} may contain only letters, digits, '_', '-' and '.'")
         if key.startswith(b"grpc-") or key in _RESERVED:
             raise ValueError(f"metadata name {name!r} is reserved")
         if isinstance(value, bytes):

@@ -70,6 +70,6 @@ class TlsStream:
             except ssl.SSLWantReadError:
                 return False
             if self._object.selected_alpn_protocol() != ALPN_HTTP2:
-                raise ssl.SSLError("peer does not speak HTTP/2 by ALPN")
+                raise ssl.SSLError("peer did not negotiate HTTP/2 by ALPN")
             self._established = True
         return True

@@ -161,7 +161,7 @@ class Ledger:
                     self._on_aborted(1)
                     raise RpcError(
                         Code.ABORTED,
-                        f"lock {stripe} of the ledger not had within {self._lock_timeout_s} s: a deadlock?",
+                        f"lock {stripe} not acquired within {self._lock_timeout_s} s: possible deadlock",
                     )
                 held.callback(self._locks[stripe].release)
             yield

@@ -32,14 +32,14 @@ def read_plan(request: bytes, accounts: int) -> workload_pb2.RunRequest:
     plan = _parse(request)
     steps = plan.steps
     if len(steps) > MAX_STEPS:
-        raise RpcError(Code.INVALID_ARGUMENT, f"{len(steps)} steps are above {MAX_STEPS}")
+        raise RpcError(Code.INVALID_ARGUMENT, f"{len(steps)} steps are more than {MAX_STEPS}")
     for index, step in enumerate(steps):
         kind = step.WhichOneof("kind")
         if kind is None:
             raise RpcError(Code.INVALID_ARGUMENT, f"steps[{index}] has no kind")
         _check_range(f"steps[{index}].{kind}", getattr(step, kind), MAX_VALUES[kind])
         if kind == "transfer" and not (step.transfer.to_account - step.transfer.from_account) % accounts:
-            raise RpcError(Code.INVALID_ARGUMENT, f"steps[{index}].transfer.to_account is from_account, of {accounts}")
+            raise RpcError(Code.INVALID_ARGUMENT, f"steps[{index}].transfer: both are the same of {accounts} accounts")
     return plan
 
 

@@ -69,8 +69,8 @@ REFUSALS = [
     (plan(compute=Compute(engine=-1)), "steps[0].compute.engine"),  # type: ignore[arg-type]
     (plan(transfer=Transfer(to_account=1_000_000)), "steps[0].transfer.to_account"),
     (plan(transfer=Transfer(from_account=1_000_000)), "steps[0].transfer.from_account"),
-    (plan(transfer=Transfer(from_account=3, to_account=3)), "steps[0].transfer.to_account is from_account"),
-    (plan(transfer=Transfer(to_account=1000)), "steps[0].transfer.to_account is from_account"),
+    (plan(transfer=Transfer(from_account=3, to_account=3)), "steps[0].transfer: both are the same"),
+    (plan(transfer=Transfer(to_account=1000)), "steps[0].transfer: both are the same"),
     (plan(transfer=Transfer(to_account=1, amount=1_000_000_001)), "steps[0].transfer.amount"),
     (plan(transfer=Transfer(to_account=1, yields=1001)), "steps[0].transfer.yields"),
     (workload_pb2.RunRequest(steps=[workload_pb2.Step()]), "steps[0] has no kind"),

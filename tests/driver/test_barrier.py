@@ -43,21 +43,21 @@ def test_one_shard_alone_waits_for_nobody() -> None:
 
 def test_a_shard_that_does_not_come_is_named_to_all_that_did() -> None:
     told = meet_all([Shard(0, 3), Shard(2, 3)], timeout_s=1.0)
-    assert told[0] == "shard 1 of 3 did not come within 1 s"
-    assert told[1] == told[0] or "left the barrier" in str(told[1])
+    assert told[0] == "shard 1 of 3 did not connect within 1 s"
+    assert told[1] == told[0] or "broke before the start" in str(told[1])
 
 
 def test_without_the_first_shard_the_others_say_whom_they_waited_for() -> None:
     (told,) = meet_all([Shard(1, 2)], timeout_s=0.3)
     assert str(told).startswith("shard 0 at 127.0.0.1:")
-    assert str(told).endswith("did not come within 0.3 s: Connection refused")
+    assert str(told).endswith("cannot be reached within 0.3 s: Connection refused")
 
 
 @pytest.mark.parametrize(
     ("shards", "why"),
     [
-        ([Shard(0, 3), Shard(1, 3), Shard(1, 3)], "shard 1 came twice: it was started twice"),
-        ([Shard(0, 2), Shard(1, 3)], "shard 1 is one of 3, not of 2"),
+        ([Shard(0, 3), Shard(1, 3), Shard(1, 3)], "shard 1 connected twice: start each shard once"),
+        ([Shard(0, 2), Shard(1, 3)], "shard 1 was started for 3 shards, not 2"),
     ],
 )
 def test_shards_that_do_not_make_one_run_are_all_refused(shards: list[Shard], why: str) -> None:

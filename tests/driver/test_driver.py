@@ -153,7 +153,7 @@ def test_shards_meet_and_together_are_one_run(tmp_path: Path) -> None:
     parts = [str(folder / "result.json") for folder in shards]
     merge = [sys.executable, "-m", "services.driver.merge", "--out", str(whole), *parts]
     said = subprocess.run(merge, capture_output=True, text=True, timeout=60, check=True).stdout
-    assert said.startswith("2 shards, begun within ")
+    assert said.startswith("2 shards, started within ")
     result = json.loads(whole.read_text())
     jsonschema.validate(result, schema())
     assert [(shard["index"], shard["connections"]) for shard in result["shards"]] == [(0, 1), (1, 1)]
@@ -165,4 +165,4 @@ def test_a_shard_that_stays_alone_says_whom_it_waited_for(driver: Driver) -> Non
     with FakeService(lambda _: Act.REPLY).running() as target:
         alone = ["--shard", "0/2", "--barrier", str(nobody()), "--barrier-timeout", "0.3"]
         done = driver.run(target, *alone)
-    assert (done.returncode, done.stderr) == (2, "services.driver: shard 1 of 2 did not come within 0.3 s\n")
+    assert (done.returncode, done.stderr) == (2, "services.driver: shard 1 of 2 did not connect within 0.3 s\n")

@@ -78,8 +78,8 @@ def lost_call(parts: list[Any]) -> list[Any]:
         (lambda parts: parts[1:], "shard 0 of 2 wrote no result"),
         (lambda parts: [*parts, parts[1]], "shard 1 of 2 wrote 2 results: it was started more than once"),
         (interrupted, "shard 1 of 2 was interrupted"),
-        (other_plan, "shard 1 of 2 did something else: its plan differs"),
-        (lost_call, "shard 1 of 2 planned 50 calls and tells of 49"),
+        (other_plan, "shard 1 of 2 had other settings: its plan differs"),
+        (lost_call, "shard 1 of 2 planned 50 calls, and its result has 49"),
     ],
 )
 def test_what_is_not_each_shard_once_and_whole_is_no_result(

@@ -122,7 +122,7 @@ def test_shards_deal_the_one_sequence_of_kinds_and_keys() -> None:
         ({"mix": {"a": {"share": 1}}, "steps": []}, "mix and steps"),
         ({"mix": {"Echo": {"share": 1}}}, "'Echo'"),
         ({"mix": {"a-b": {"share": 1}}}, "'a-b'"),
-        ({"mix": {1: {"share": 1}}}, "1 is no name"),
+        ({"mix": {1: {"share": 1}}}, "1 is not a valid name"),
         ({"mix": {"a": None}}, "mix.a:"),
         ({"mix": {"a": {}}}, "mix.a.share: missing"),
         ({"mix": {"a": {"share": 0}}}, "mix.a.share: 0"),

@@ -189,7 +189,7 @@ def test_shards_that_are_silent_for_too_long_are_named(tmp_path: Path, monkeypat
     [
         ([], "Connection refused"),
         (["--plan", "missing.yaml"], "missing.yaml: No such file"),
-        (["--processes", "3"], "2 connections cannot be dealt to 3"),
+        (["--processes", "3"], "3 need at least as many --connections, not 2"),
         (["--barrier", "h:1"], "argument --processes"),
     ],
 )

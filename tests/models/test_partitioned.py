@@ -170,5 +170,5 @@ def test_a_worker_that_dies_while_the_service_drains_holds_up_neither_calls_nor_
         service.wait_until_ready(ready=False)
         os.kill(dies, signal.SIGKILL)
         assert {call.code() for call in calls} == {grpc.StatusCode.UNAVAILABLE}
-        assert "worker-0 has left: it has not booked a transfer" in {call.details() for call in calls}
+        assert "worker-0 has stopped: it did not make a transfer" in {call.details() for call in calls}
         assert service.process.wait(5) == 0

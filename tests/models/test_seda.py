@@ -202,7 +202,7 @@ def test_a_rate_of_admit_is_a_refusal_and_not_a_queue(form: str) -> None:
         calls = [client.run.future(ECHO, timeout=TIMEOUT_S) for _ in range(20)]
         refused = [call for call in calls if call.code() is grpc.StatusCode.RESOURCE_EXHAUSTED]
         assert len(refused) >= 15
-        assert {call.details() for call in refused} == {"more than 1 calls/s are not admitted"}
+        assert {call.details() for call in refused} == {"the rate limit of 1 calls/s is reached"}
         assert all(0 < int(dict(call.trailing_metadata())["grpc-retry-pushback-ms"]) <= 1000 for call in refused)
 
 
@@ -226,9 +226,9 @@ def test_what_a_stage_cannot_be_told_is_refused_in_one_line_and_changes_nothing(
     bad = [
         ("compute", ["batch=2", "workers=0"], "compute: workers is 0, not within 1 to 65536"),
         ("compute", ["batch=2", "queue_bound=9999999"], "queue_bound is 9999999, not within 1 to 1000000"),
-        ("read", ["batch=2", "workers=2"], "read: workers is 2, and of no use in this stage"),
+        ("read", ["batch=2", "workers=2"], "read: this stage has no setting `workers`"),
         ("call", ["batch=2", "most_batch=10001"], "call: most_batch is 10001, not within 0 to 10000"),
-        ("walk", ["batch=2"], "stage is 'walk', and there are read, admit, compute, call, reply"),
+        ("walk", ["batch=2"], "no stage 'walk'; the stages are read, admit, compute, call, reply"),
         ("compute", ["colour=2"], "'colour=2' is not key=value"),
         ("compute", ["batch=many"], "batch is 'many', and no whole number"),
     ]

@@ -90,7 +90,7 @@ REFUSALS = {
     "too large a response": (asking(pb.ResponseParameters(size=MAX_RESPONSE_BYTES + 1)), Code.INVALID_ARGUMENT),
     "too many responses": (asking(*[pb.ResponseParameters()] * (MAX_RESPONSES + 1)), Code.INVALID_ARGUMENT),
     "too long an interval": (asking(pb.ResponseParameters(interval_us=60_000_001)), Code.INVALID_ARGUMENT),
-    "an interval where whoever reads answers": (
+    "an interval where the reader answers": (
         asking(pb.ResponseParameters(interval_us=1, compressed=YES)),
         Code.INVALID_ARGUMENT,
     ),

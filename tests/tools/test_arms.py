@@ -26,7 +26,7 @@ def write(folder: Path, text: str) -> Path:
     [
         (
             "arms: {fast: {model: reactor, options: {demultiplexer: kqueue}}}\nplan: {}",
-            "at $.arms.fast.options: reactor: --demultiplexer: 'kqueue' is none of epoll, poll, select",
+            "at $.arms.fast.options: reactor: --demultiplexer: 'kqueue' is not one of epoll, poll, select",
         ),
         (
             "arms: {fast: {model: reactor, options: {threads: 3}}}\nplan: {}",

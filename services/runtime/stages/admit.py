@@ -27,7 +27,7 @@ class Admit:
             self._refuse(event, "queue of compute is full", retry_after_ms(self._to_compute.hop.wait_ns))
         elif not self._tokens.take(1, rate_per_s, now_ns):
             wait_ns = self._tokens.next_ns(rate_per_s, now_ns) - now_ns
-            self._refuse(event, f"more than {rate_per_s} calls/s are not admitted", retry_after_ms(wait_ns))
+            self._refuse(event, f"the rate limit of {rate_per_s} calls/s is reached", retry_after_ms(wait_ns))
         else:
             self._to_compute.hand(event)
 

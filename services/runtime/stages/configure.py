@@ -16,7 +16,7 @@ def configure(table: Table, request: bytes) -> bytes:
     if not table.rows:
         raise RpcError(Code.FAILED_PRECONDITION, "this model has no stages")
     if asked.stage not in table.rows:
-        raise RpcError(Code.INVALID_ARGUMENT, f"stage is {asked.stage!r}, and there are {', '.join(table.rows)}")
+        raise RpcError(Code.INVALID_ARGUMENT, f"no stage {asked.stage!r}; the stages are {', '.join(table.rows)}")
     settings = table.rows[asked.stage].settings
     values = {field.name: int(value) for field, value in asked.settings.ListFields()}
     try:

@@ -96,7 +96,7 @@ class Settings:
             raise ValueError(f"{key} is {value}, not within {within.least} to {within.most}")
         at = list(SETTINGS).index(key)
         if self.cells[_KEPT] >> at & 1 and value != self.cells[at]:
-            raise ValueError(f"{key} is {value}, and of no use in this stage")
+            raise ValueError(f"this stage has no setting `{key}`")
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ def edited(style: str, handlers: ModuleType) -> str:
     for before, after in EDITS[style].items():
         found = text.count(f"\n{before}")
         if found != 1:
-            raise ValueError(f"what an edit of {style} replaces stands {found} times in {handlers.__file__}")
+            raise ValueError(f"the text that an edit of {style} replaces is {found} times in {handlers.__file__}")
         text = text.replace(f"\n{before}", f"\n{after}")
     return text
 

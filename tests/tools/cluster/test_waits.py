@@ -171,7 +171,7 @@ def test_a_driver_that_was_deleted_is_named_and_the_survivor_is_not_blamed(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    lost = container(terminated={"exitCode": 2, "message": "shard 1 did not come within 60 s"})
+    lost = container(terminated={"exitCode": 2, "message": "shard 1 of 2 did not connect within 60 s"})
     answer = cluster.answer
 
     def delete(cluster: FakeCluster, made: Object) -> None:
