@@ -104,33 +104,33 @@ MODELS = {
         Model(
             "iterative",
             "one connection after the other, one call after the other",
-            "as the baseline; or one client, and nothing else to wait for",
+            "you need a baseline, or there is one client and handlers never wait",
             Taxonomy("serial", "automatic", "blocking", "nothing runs at once", "none", "main thread", "none", "none"),
             at_once="one connection",
         ),
         Model(
             "thread_per_connection",
             "a thread for each connection reads, runs and answers",
-            "connections are few, handlers block, and code should read as it runs",
+            "connections are few, handlers block, and code should be sequential",
             Taxonomy("preemptive", "automatic", "blocking", _LOCKS, "none", "main thread", "none", "none"),
             at_once="one call a connection",
         ),
         Model(
             "thread_per_request",
             "a thread for each call, started by its connection's reader",
-            "handlers block for long, a connection has many calls at once, and calls a second are few",
+            "handlers block for long, a connection has many calls at once, and the rate is low",
             Taxonomy("preemptive", "automatic", "blocking", _LOCKS, "none", "main thread", "none", "new thread"),
         ),
         Model(
             "thread_pool",
             "a fixed pool of threads runs the calls that readers queue",
-            "handlers block and overload must be refused rather than suffered",
+            "handlers block, and calls must be rejected under overload",
             Taxonomy("preemptive", "automatic", "blocking", _LOCKS, "none", "main thread", "bounded", "queue"),
         ),
         Model(
             "process_per_connection",
             "a process for each connection, forked when it is accepted",
-            "connections are few and long, and a crash must end one of them only",
+            "connections are few and long, and a crash must end only one of them",
             Taxonomy("preemptive", "automatic", "blocking", _APART, "full", "main process", "none", "none"),
             processes="one a connection",
             at_once="one call a connection",
@@ -138,7 +138,7 @@ MODELS = {
         Model(
             "process_pool",
             "a fixed pool of processes, forked beforehand, accepts from one listener",
-            "handlers block or compute, a crash must stay where it is, and connections are few",
+            "handlers block or compute, connections are few, and a crash must end only one process",
             Taxonomy("preemptive", "automatic", "blocking", _APART, "full", "each process", "none", "none"),
             processes="workers",
             at_once="one connection a worker",
@@ -159,7 +159,7 @@ MODELS = {
         Model(
             "proactor",
             "one io_uring: I/O is submitted, and completions run callbacks",
-            "calls are short and many, system calls count, and the kernel allows io_uring",
+            "calls are short and many, system calls cost too much, and the kernel allows io_uring",
             Taxonomy("cooperative", "manual", "completion", _NO_YIELD, "none", "the kernel", "none", "none"),
             processes_by=lambda config: "workers" if config.hand_off == "processes" else "one",
             shared_by=lambda config: _PROACTOR_SHARING[config.hand_off],
@@ -176,7 +176,7 @@ MODELS = {
         Model(
             "callback_pool",
             "one loop does the I/O, and a pool of threads runs callbacks",
-            "never, in Python: it needs both the locks of threads and the hand-kept state of events",
+            "never in Python: code needs the locks of threads and the manual state of events",
             Taxonomy(
                 "preemptive",
                 "manual",
@@ -192,8 +192,8 @@ MODELS = {
         ),
         Model(
             "multi_reactor",
-            "a dispatcher deals connections to an event loop in each of several processes",
-            "as for the reactor, and one CPU is not enough",
+            "a dispatcher distributes connections over several processes with an event loop each",
+            "the reactor fits, but one CPU is not enough",
             Taxonomy("cooperative", "manual", "non-blocking", _APART, "full", "the dispatcher", "none", "none"),
             processes="workers",
             variants=(("--balance", "least-connections"), ("--balance", "random"), ("--balance", "kernel")),
@@ -201,7 +201,7 @@ MODELS = {
         Model(
             "coroutines",
             "one asyncio loop, a task for each call",
-            "connections are many, calls wait for others, and code should read as it runs",
+            "connections are many, calls wait for other services, and code should be sequential",
             Taxonomy("cooperative", "automatic", "non-blocking", _NO_YIELD, "none", "the loop", "none", "none"),
             needs=("uvloop",),
             variants=(("--loop", "uvloop"),),
@@ -209,14 +209,14 @@ MODELS = {
         Model(
             "green_threads",
             "a greenlet for each connection and each call, on one hidden event loop",
-            "connections are many, calls wait for others, and code that blocks should stay as it is",
+            "connections are many, calls wait for other services, and blocking code must not be changed",
             Taxonomy("cooperative", "automatic", "non-blocking", _NO_YIELD, "none", "a greenlet", "none", "spawn"),
             needs=("green",),
         ),
         Model(
             "partitioned",
-            "processes that each own a part of the keys, a loop in each: calls go to their key's owner",
-            "calls change shared data, most of them that of one key, and no key is hot",
+            "processes with an event loop each own a part of the keys; a call goes to its key's owner",
+            "calls change shared data, most calls use a single key, and no key is hot",
             Taxonomy(
                 "cooperative", "manual", "non-blocking", _ONE_OWNER, "by key", "each process", "bounded", "sockets"
             ),
@@ -225,8 +225,8 @@ MODELS = {
         ),
         Model(
             "seda",
-            "stages with bounded queues between them, a process with an event loop or a pool of threads for each",
-            "overload must be seen where it begins and be steered while the service runs",
+            "stages with bounded queues between them; a process with an event loop, or a pool of threads, runs each",
+            "you must see which stage is overloaded, and adjust it while the service runs",
             Taxonomy(
                 "preemptive", "manual", "non-blocking", _APART, "by stage", "the first stage", "bounded", "sockets"
             ),
@@ -237,7 +237,7 @@ MODELS = {
         Model(
             "grpcio_threads",
             "baseline: grpcio's server with a thread pool",
-            "as a yardstick: grpcio as its tutorials start it",
+            "you need a reference: grpcio as its tutorials start it",
             Taxonomy("preemptive", "automatic", "blocking", _LOCKS, "none", "grpc core", "bounded", "queue"),
             needs=("baselines",),
             own_wire=False,
@@ -245,7 +245,7 @@ MODELS = {
         Model(
             "grpcio_asyncio",
             "baseline: grpcio's asyncio server",
-            "as a yardstick: grpcio for code that is asyncio already",
+            "you need a reference: grpcio for code that already uses asyncio",
             Taxonomy("cooperative", "automatic", "non-blocking", _NO_YIELD, "none", "grpc core", "none", "core"),
             needs=("baselines",),
             own_wire=False,
