@@ -1,11 +1,11 @@
-"""`python -m services.driver`: reads what is asked, makes the load, keeps the result.
+"""`python -m services.driver`: reads the options, makes the load, writes the result.
 
 Prints `measuring` when warm-up ends, `measured` when measuring ends and `answered` when no call is waited for any more,
 each on a line, then a table. Drivers that are shards of one run meet first, and begin together. `--processes` makes
 shards of this one.
-Exit status: 0; 2 for what a person can put right, in one line on stderr; 1 where the result could not be written to
-`--out`, as on a full disk, and is on stdout; 130 when interrupted, with the result so far
-kept. Must not know how any of it is done.
+Exit status: 0 for a result in `--out`. 2 for an error that a person can correct: it is one line on stderr. 1 if `--out`
+could not be written, for example on a full disk: the result is then on stdout. 130 if interrupted: the result up to
+then is written. Must not know how any of it is done.
 """
 
 import os

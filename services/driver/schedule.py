@@ -1,8 +1,8 @@
 """When each call of an open loop is intended to be sent: a pure function of what was asked.
 
-Knows arithmetic and a seeded random generator. Must not know a clock, a connection or an answer: a
-schedule that listens to the service slows down with it, and hides exactly the stalls that it is to show
-(coordinated omission; Gil Tene, "How NOT to Measure Latency"). A closed loop has no schedule.
+Knows arithmetic and a seeded random generator. Must not know a clock, a connection or an answer. A schedule that
+depends on the service slows down with it, and so hides the stalls that it must show. This is coordinated omission (Gil
+Tene, "How NOT to Measure Latency"). A closed loop has no schedule.
 """
 
 import random
@@ -74,9 +74,10 @@ class Rates:
     def offsets_ns(self, arrival: Arrival, seed: int, from_ns: int, end_ns: int) -> Iterator[float]:
         """Yields when calls are due, from the beginning of the schedule: from `from_ns` to `end_ns`, and one before.
 
-        Arrivals of a constant rate of 1 are stretched by the inverse of the rate's integral, and so are those of a
-        Poisson process of rate 1, which makes them one of that rate (Cinlar, Introduction to Stochastic Processes,
-        1975, section 4.7). Such a process has no memory, so one that begins later is as good.
+        Arrivals of a constant rate of 1 are stretched by the inverse of the rate's integral. Arrivals of a Poisson
+        process of rate 1 are stretched in the same way, which gives a Poisson process of that rate (Cinlar,
+        Introduction to Stochastic Processes, 1975, section 4.7). Such a process has no memory, so one that begins later
+        is as good.
         """
         skipped = self._calls_until(from_ns) if from_ns else 0.0
         # One more than needed, as a sum may be a bit too large.

@@ -1,13 +1,13 @@
 """Traced calls: which ones, under which ids, and their CLIENT spans once measuring is over.
 
-The ids are drawn before a call is sent, so that they can travel with it (W3C Trace Context, `traceparent`); the
-span is made afterwards from the recorded times, so that making spans disturbs no measurement.
+The ids are drawn before a call is sent, so that they can travel with it (W3C Trace Context, `traceparent`). The span is
+made later from the recorded times, so that this does not disturb the measurement.
 
 Each call that may be measured has the same chance. In a closed loop that is every call: one that is sent in warm-up
 may still be in flight when measuring begins, and such calls are the slow ones. Whether it was measured is known at its
 end. So a traced call of the warm-up has a span too, with `sweetspot.measured` false, and is not listed.
-Nobody can know ahead which call will be the slowest, so it need not be among the traced ones.
-Must not know sockets or accounts.
+It is not known ahead which call will be the slowest, so the slowest call may not be traced. Must not know sockets or
+accounts.
 """
 
 import random

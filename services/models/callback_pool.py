@@ -1,4 +1,4 @@
-"""Callbacks on a pool of threads: preemptive tasks whose state is kept by hand. One loop does the I/O.
+"""Callbacks on a pool of threads: preemptive tasks whose state the handler stores itself. One loop does the I/O.
 
              the loop                          ready, by colour                 the pool
     c1 --.                                                           .-- [ run one, leave the next ] --.
@@ -12,8 +12,9 @@ Who waits      The loop, in epoll_wait, for sockets, timers and the backend; a t
 What bounds it The interpreter lock. Two hand-offs for each wait of a call: to the loop, and back to the pool.
                A colour is served by one thread at a time: the busiest colour is a bound of its own. Connections take
                turns, in the queue and in a colour.
-When full      Where `queue_bound` callbacks wait, the loop answers a further call RESOURCE_EXHAUSTED. What a call
-               goes on with is never refused: as many can wait as calls are open, which MAX_CONCURRENT_STREAMS bounds.
+When full      Where `queue_bound` callbacks wait, the loop answers a further call RESOURCE_EXHAUSTED. A callback of a
+               call that runs already is never rejected: as many can wait as calls are open, and MAX_CONCURRENT_STREAMS
+               bounds these.
 After          The corner of Adya et al. (USENIX 2002) that nobody wants: locks as for threads, and a ripped stack as
                for events. `--colour` takes away the locks on what one colour alone touches: Zeldovich et al.,
                Multiprocessor Support for Event-Driven Programs, USENIX 2003 (libasync-smp). There each processor has a

@@ -8,8 +8,8 @@
                        '---------------------------------------'
            (all of it through epoll; `--loop uvloop` is the same loop in C)
 
-Who waits      A coroutine, at each `await`; its frame keeps its state. The thread waits only in epoll_wait.
-What bounds it One CPU. A handler that blocks or computes without `await` stalls every connection.
+Who waits      A coroutine, at each `await`; its frame holds its state. The thread waits only in epoll_wait. What bounds
+               it One CPU. A handler that blocks or computes without `await` stalls every connection.
 When full      Readiness waits in the kernel, as in the reactor; MAX_CONCURRENT_STREAMS bounds each connection's tasks.
 After          Adya et al., Cooperative Task Management without Manual Stack Management, USENIX 2002; PEP 492.
 """
@@ -126,7 +126,7 @@ class Connection:
             return b""
 
     def drain(self) -> None:
-        """Tells the client to open no more calls."""
+        """Asks the client to open no more calls."""
         self._session.drain()
         self._write()
 
@@ -173,7 +173,7 @@ class Connection:
             run.end(code)
 
     async def _room(self, call: ServerCall, run: Run) -> None:
-        """Returns once the peer has read most of what was sent, or nobody waits for the call."""
+        """Returns once the peer has read most of what was sent, or no caller waits for the call."""
         room = asyncio.Event()
         run.when_room = partial(self._session.when_room, call)
         run.ask_room(room.set)

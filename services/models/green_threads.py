@@ -16,12 +16,12 @@ What bounds it One CPU, and a piece of stack for each connection and call. What 
                and sleeps is not seen by the hub: a call into C (PBKDF2, a `block` step) stalls every connection, also
                where it lets the interpreter lock go.
 When full      As the reactor: readiness waits in the kernel; MAX_CONCURRENT_STREAMS bounds each connection's calls. A
-               peer that does not read keeps its own greenlets waiting, for 20 s.
+               peer that does not read makes its own greenlets wait, for 20 s.
 After          von Behren et al., Capriccio: Scalable Threads for Internet Services, SOSP 2003; Erb, section 4.3.
 
-Importing this file makes the process's sockets, sleeps, threads and queues cooperative. So it comes after the fork of
-the control process, whose own loop is to stay as it is, and before telemetry starts threads, which become greenlets.
-select is left as it was: nothing blocks in it but the `block` step, and that is meant to.
+Importing this file makes the process's sockets, sleeps, threads and queues cooperative. So it happens after the fork of
+the control process, whose own loop must not change. It happens before telemetry starts threads, which become greenlets.
+select is not changed: only the `block` step blocks in it, and it must.
 """
 
 from gevent import monkey

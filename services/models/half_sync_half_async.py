@@ -10,8 +10,8 @@ Who waits      The loop, in epoll_wait; a thread of the pool, for the next call,
                Only the loop's thread touches a connection, so there is no lock on one.
 What bounds it Calls that run at once: the pool, whose size comes from the CPU quota; and the interpreter lock. A
                connection costs a descriptor and a session, not a thread.
-When full      The queue takes `queue_bound` calls; the loop answers a further one RESOURCE_EXHAUSTED. Connections
-               take turns in the queue, unless `--policy` says which call is taken next. (With
+When full      The queue takes `queue_bound` calls; the loop answers a further one RESOURCE_EXHAUSTED. Connections take
+               turns in the queue, unless `--policy` sets another order. (With
                `--hand-off blocking` it takes steps; a call with one to come is not begun, all others are served on.)
 After          Schmidt and Cranor, "Half-Sync/Half-Async", in Pattern-Oriented Software Architecture 2.
                `--hand-off blocking`: Pai et al., Flash: An Efficient and Portable Web Server, USENIX 1999 (AMPED):
@@ -70,7 +70,7 @@ class LoopCalls(InlineCalls):
 
 
 class Helpers:
-    """Hands single steps to the pool; their calls go on in the loop."""
+    """Hands single steps to the pool; their calls continue in the loop."""
 
     def __init__(self, pool: Pool, wakeup: Wakeup) -> None:
         self._pool = pool

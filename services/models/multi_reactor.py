@@ -73,7 +73,7 @@ def serve_behind_dispatcher(service: Service) -> None:
 
 
 def serve_without_dispatcher(service: Service) -> None:
-    """This process only keeps the port and the others alive."""
+    """This process only holds the port and restarts the others."""
     kept = service.reserve()
     port = kept.getsockname()[1]
 

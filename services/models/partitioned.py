@@ -16,10 +16,10 @@ When full      `queue_bound` calls may wait for an owner in each other worker; a
                turns. When a worker dies, what it was asked is answered UNAVAILABLE, and what comes next waits for its
                successor. That owns the same keys and accounts, but no working set is left.
 After          Stonebraker et al., The End of an Architectural Era, VLDB 2007, section 3 (H-Store: a partition for each
-               core, and no locks). Unlike there, an owner goes on with other calls while one waits, as in Seastar.
+               core, and no locks). Unlike there, an owner runs other calls while one waits, as in Seastar.
 
 No data has two writers, so none has a lock. The price is paid by a transfer between the accounts of two owners: a
-message for each half, and no transaction. A worker that dies meanwhile may leave it half done.
+message for each half, and no transaction. If a worker dies during that time, it may leave it half done.
 """
 
 import socket
@@ -119,7 +119,7 @@ class Owners:
         return booking.booked
 
     def drain(self) -> None:
-        """Tells the others that its own clients have left, and stops the loop once theirs have."""
+        """Informs the others that its own clients have left, and stops the loop once theirs have left."""
         self._draining = True
         for other in self._others.values():
             other.leave()

@@ -12,10 +12,11 @@
 
 Who waits      The kernel, for everything; the thread, in io_uring_enter, for the next completion. What it is told of
                has happened: the bytes are there, or they are gone. (A thread looks the backend's name up.)
-               With `--hand-off threads` a thread of the pool waits for the loop to tell it what the kernel has done.
-What bounds it One CPU, as the reactor's: a handler that blocks or computes stalls every connection, unless it is
-               handed off: to a pool of threads, or to processes, which have an interpreter lock and a ring each.
-               Buffers to receive into are shared (4 MiB) and taken when bytes come: an idle connection holds none.
+               With `--hand-off threads` a thread of the pool waits until the loop passes it the kernel's result. What
+               bounds it One CPU, as in the reactor: a handler that blocks or computes stalls every connection.
+               `--hand-off` avoids that: it runs handlers on a pool of threads, or in processes that each have an
+               interpreter lock and a ring. Buffers to receive into are shared (4 MiB) and taken when bytes come: an
+               idle connection holds none.
 When full      Completions wait in the kernel, and flow control slows the clients down; MAX_CONCURRENT_STREAMS bounds
                the calls of each connection. `queue_bound` calls wait for the pool, or for each process to begin them;
                a further one is answered RESOURCE_EXHAUSTED. The calls of a process that dies are UNAVAILABLE.
@@ -275,7 +276,7 @@ class Connection:
         self._stream.flush_soon()
 
     def when_room(self, call: ServerCall, then: Callable[[], None]) -> None:
-        """Calls `then` once the peer has read most of what was sent, or nobody waits for `call`."""
+        """Calls `then` once the peer has read most of what was sent, or no caller waits for `call`."""
         self._session.when_room(call, then)
 
     def finish(self, call: ServerCall, code: Code, why: str = "") -> None:
@@ -284,7 +285,7 @@ class Connection:
         self._stream.flush_soon()
 
     def drain(self) -> None:
-        """Tells the client to open no more calls; the connection ends with the last one in flight."""
+        """Asks the client to open no more calls; the connection ends with the last one in flight."""
         self._session.drain()
         self._stream.flush()
 

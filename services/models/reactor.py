@@ -18,8 +18,8 @@ When full      Readiness waits in the kernel: socket buffers fill, and flow cont
                MAX_CONCURRENT_STREAMS bounds the calls of each connection. With `--demultiplexer select`, a
                connection whose descriptor is 1024 or above is closed at once.
 After          Schmidt, "Reactor", in Pattern-Oriented Software Architecture 2: the loop is its dispatcher, and
-               whatever is registered with the loop is one of its event handlers. How a call keeps its state
-               while it waits (`--style`): Adya et al., Cooperative Task Management ..., USENIX 2002, section 3.
+               whatever is registered with the loop is one of its event handlers. How a call stores its state while it
+               waits (`--style`): Adya et al., Cooperative Task Management ..., USENIX 2002, section 3.
 """
 
 from functools import partial

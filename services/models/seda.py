@@ -17,19 +17,19 @@ Who waits      Each loop, for its queue; compute's threads, for a batch of calls
 What bounds it The slowest stage: compute's interpreter lock, which all stages share where they are threads; then the
                front, which alone has the connections. A hop between processes costs two system calls and a pickle at
                either end, and at low load two switches; between threads a lock and one switch.
-When full      A stage whose next queue is full keeps its events and takes no more, so that its own queue fills; in the
-               queue of `read` connections take turns, so that one whose calls are large waits alone. Admit
-               refuses what it could not hand on, RESOURCE_EXHAUSTED with the time after which to come again, and so
-               does the front where its own queue is full. What a call that is under way comes back with is never
-               refused: as many are in compute and call as these may take. A stream whose client does not read waits
-               in the front, and holds no other stage. When a stage's process dies the calls
-               that it had taken are answered UNAVAILABLE; what was in its queue waits for its successor.
-After          Welsh, Culler, Brewer: SEDA, SOSP 2001, and the same retold with processes; sheds as in Welsh and
-               Culler, Adaptive Overload Control for Busy Internet Servers, USITS 2003.
+When full      If the next queue is full, a stage holds its events and takes no more, so that its own queue fills. In
+               the queue of `read`, connections take turns, so that one with large calls waits alone. Admit rejects a
+               call that it cannot hand on: RESOURCE_EXHAUSTED, with the time after which to retry. So does the front if
+               its own queue is full. A call that was admitted is never rejected later: compute and call have room for
+               as many as they may take. A stream whose client does not read waits in the front, and holds no other
+               stage. When a stage's process dies the calls that it had taken are answered UNAVAILABLE; what was in its
+               queue waits for its successor.
+After          Welsh, Culler, Brewer: SEDA, SOSP 2001, here also with processes; rejects as in Welsh and Culler,
+               Adaptive Overload Control for Busy Internet Servers, USITS 2003.
 
-While a stage is bypassed whoever would hand a call to it does its work instead: the same handler, without the hop and
-the queue. A call keeps to the ways that it was told when it was read; where every stage has one worker, so that answers
-come in order, calls that are told other ways wait until all before them are answered.
+While a stage is bypassed, the stage before it does its work: the same handler, without the hop and the queue. The route
+of a call is set when the call is read, and does not change. If every stage has one worker, answers come in order. To
+preserve that order, calls with a new route wait until all calls before them are answered.
 
 The handler is cut where it waits (services/workload/stages.py), and nothing of it stays on a stack: what is handed
 on is what the call has come to. What each stage does is a file in services/runtime/stages, the same for both forms.
@@ -312,7 +312,7 @@ class StageProcess(Process):
 
 
 class AdmitProcess(StageProcess):
-    """Refuses, or hands on."""
+    """Rejects, or hands on."""
 
     number = ADMIT
 

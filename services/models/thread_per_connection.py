@@ -11,7 +11,7 @@ Who waits      Each thread, for its own connection, in recv and send, and for th
                connection run one after the other: a slow one holds up those behind it (head-of-line blocking),
                and a caller's cancel is read only when the call before it is done.
 What bounds it A stack and a scheduler entry per connection; the interpreter lock, which they all take turns at.
-When full      The kernel refuses a thread (EAGAIN): that connection is closed and counted, the others go on. Without
+When full      If no thread can be created (EAGAIN), that connection is closed and counted. The others continue. Without
                a free descriptor (EMFILE), connections wait in the backlog.
 After          Stevens, UNIX Network Programming 1, "TCP Concurrent Server, One Thread per Client".
 """

@@ -11,8 +11,8 @@ Who waits      A reader, for its connection; a worker, for the next call and the
 What bounds it Calls that run at once: the pool. Its size comes from the CPU quota, not from the number of clients;
                memory still grows with them, by a reader each.
 When full      The queue takes `queue_bound` calls; a further one is answered RESOURCE_EXHAUSTED by its reader.
-               Connections take turns in the queue, unless `--policy` says which call is taken next.
-               Where the kernel refuses a reader (EAGAIN), that connection is closed and counted.
+               Connections take turns in the queue, unless `--policy` sets another order. If no reader can be created
+               (EAGAIN), that connection is closed and counted.
 After          Schmidt et al., Pattern-Oriented Software Architecture 2: Active Object, whose scheduler is a pool.
 """
 

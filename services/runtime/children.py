@@ -3,11 +3,11 @@
 Guarantees:
 - A child runs what it was given and never returns into its parent's code.
 - It has telemetry of its own, made after the fork, and counts in a row of the board of its own.
-- It takes no signal of a terminal or an orchestrator: it drains because the service does, which all its processes
-  see. If it does not in time it is cut off, and may still export its spans.
+- It handles no signal of a terminal or an orchestrator. It drains because the service does, which all its processes
+  see. If it does not drain in time, it is cut off, and may still export its spans.
 - However its parent ends, it ends: PR_SET_PDEATHSIG, prctl(2).
 
-The parent runs no other thread: a fork copies the locks that threads hold, and nobody is left to release them.
+The parent runs no other thread: a fork copies the locks that threads hold, and no thread is left to release them.
 """
 
 import ctypes

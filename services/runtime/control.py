@@ -10,8 +10,8 @@
             '------- /proc ---------------------^
 
 Who waits      The loop, for the control port alone; no call of the workload ever comes here.
-What bounds it Its share of a processor. Beside 32 threads that compute, Check takes 0.3 ms (2 ms at most of 40) and
-               Snapshot 4 to 8 ms (44 at most); a thread that shared their interpreter lock took 15 s beside 1,000.
+What bounds it Its share of a processor. Beside 32 threads that compute, Check takes 0.3 ms (at most 2 ms, of 40) and
+Snapshot 4 to 8 ms (at most 44). A thread that shared their interpreter lock took 15 s beside 1,000.
 When full      It is not: nothing waits, and an answer takes microseconds.
 After          Envoy's admin port; Kubernetes' liveness and readiness probes.
 """

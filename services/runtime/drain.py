@@ -36,11 +36,11 @@ def ignore_the_time() -> None:
 
 
 class Drain:
-    """Whether the service has been asked to stop. `fileno()` is readable from then on, for whoever waits in poll.
+    """Whether the service has been asked to stop. `fileno()` is readable from then on, which ends a poll.
 
-    A signal's handler in Python runs between two instructions of the main thread. A signal that comes after the last of
-    them and before the thread is in poll(2) would be seen only once the poll is over, which it would not be: so what
-    CPython's own handler in C writes (signal.set_wakeup_fd) is what makes `fileno()` readable.
+    A signal's handler in Python runs between two instructions of the main thread. A signal may come after the last of
+    them and before the thread is in poll(2). The handler would then run only after the poll, which does not end. So
+    CPython's own handler in C makes `fileno()` readable: it writes to it (signal.set_wakeup_fd).
     """
 
     def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:

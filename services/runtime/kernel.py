@@ -1,18 +1,20 @@
 """What the kernel has counted for a process tree: threads, CPU time, memory, context switches.
 
-Reads only proc(5) and getrusage(2). Knows nothing of models, calls, gRPC or messages, keeps nothing between readings
+Reads only proc(5) and getrusage(2). Knows nothing of models, calls, gRPC or messages, stores nothing between readings
 and starts nothing.
 
 How exact the figures are:
 
-- The calling process comes from getrusage(2): CPU time to 1 us, split into user and system as the kernel splits it;
-  context switches with those of threads that have ended, and of children that ended and were waited for.
-- Any other process comes from /proc: user and system time are each cut to clock ticks (10 ms), ended threads and
-  waited-for children included; context switches are those of living threads only, the kernel shows no other. There is
-  a nanosecond clock for such a process (clock_getcpuclockid(3)), but it does not split user from system, and a split
-  by ticks could make a total run backwards; per-thread nanoseconds (schedstat) forget threads that ended.
-- RSS and PSS are counted page by page (smaps_rollup). Not so the kernel's own running sums (VmRSS, and VmHWM made of
-  it), which lag behind by some pages for each CPU: so the peak is never reported below the RSS read beside it.
+- The figures of the calling process come from getrusage(2). CPU time is exact to 1 us, split into user and system as
+  the kernel splits it. Context switches include those of threads that ended, and of children that ended and were waited
+  for.
+- The figures of any other process come from /proc. User and system time are each cut to clock ticks (10 ms), and
+  include ended threads and waited-for children. Context switches are those of living threads only: the kernel shows no
+  other. There is a nanosecond clock for such a process (clock_getcpuclockid(3)), but it does not split user from
+  system. A split by ticks could make a total run backwards. Per-thread nanoseconds (schedstat) lose the threads that
+  ended.
+- RSS and PSS are counted page by page (smaps_rollup). The kernel's own running sums (VmRSS, and VmHWM made of it) lag
+  behind by some pages for each CPU. So the peak is never reported below the RSS that is read with it.
 - One process is read after another: a tree is not one instant. A child that ends during the reading may be missing
   from that reading; its CPU time is in its parent's in the next. A child that outlives its parent leaves the tree.
 
@@ -68,7 +70,7 @@ class _Stat:
 
 
 def read_tree(root_pid: int, *, without: int | None = None, proc: Path = PROC) -> TreeUse:
-    """Read the process and all its living descendants but `without`. One that ends meanwhile is left out.
+    """Read the process and all its living descendants but `without`. One that ends during the reading is left out.
 
     A process that has ended but was not waited for (a zombie) adds its CPU time and switches, but is not counted.
 

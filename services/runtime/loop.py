@@ -1,9 +1,9 @@
 """An event loop: readiness and time come in, callbacks go out. It knows descriptors, and nothing of gRPC.
 
-Some facts about readiness (epoll(7), poll(2)): it is level-triggered unless asked otherwise, so a handler may leave
-data in the socket and is called again; it says what is ready, and the handler does the reading; asking for WRITABLE
-while there is nothing to send would wake the loop at once, for ever, so it is asked for only after a short send, and
-while a connection to the backend is being made.
+Some facts about readiness (epoll(7), poll(2)). It is level-triggered by default, so a handler may leave data in the
+socket and is called again. It reports what is ready, and the handler reads. Watching for WRITABLE with nothing to send
+would wake the loop at once, again and again. So WRITABLE is watched only after a short send, and while a connection to
+the backend is being made.
 """
 
 import heapq

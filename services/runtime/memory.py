@@ -8,8 +8,9 @@ from services.runtime.config import Config
 from services.runtime.quota import memory_limit_bytes
 
 MOST_BYTES = 24 * 1024 * 1024
-"""Unless another budget is configured. What is counted takes up to twice as much while a pool's threads parse it: 20
-connections of 100 messages that unpack to 4 MiB made thread_pool grow by 48 MiB, and by 80 with a budget of 32."""
+"""Unless another budget is configured. The counted bytes take up to twice as much while a pool's threads parse them. 20
+connections of 100 messages that unpack to 4 MiB made thread_pool grow by 48 MiB, and by 80 MiB with a budget of 32
+MiB."""
 SHARE = 8
 """Of a control group's limit: the chart gives 256 MiB, and a service of several processes takes half of that idle."""
 

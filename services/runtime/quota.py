@@ -3,8 +3,8 @@
 Reads cgroup v2, v1 and hybrid hierarchies through /proc/self/cgroup and /proc/self/mountinfo (cgroups(7), proc(5)).
 Knows nothing of models and pools: what they do with the number is theirs.
 
-A group's quota bounds everything below it, so the one in force is the smallest between the process's group and the
-top that can be seen from here; in a container that top is usually the container's own group. Throttling is counted by
+A group's quota bounds everything below it. So the quota in force is the smallest between the process's group and the
+top group that is visible here. In a container, that top is usually the container's own group. Throttling is counted by
 the group whose quota it was, so it is read where the quota in force is set.
 """
 

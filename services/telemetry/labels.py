@@ -1,8 +1,8 @@
-"""Which run a span belongs to: what the driver says with a traced call, and every span of that call repeats.
+"""Which run a span belongs to: the driver sends it with a traced call, and every span of that call repeats it.
 
 A service does not know the run when it starts, so the call has to bring it. It comes as `baggage`, one member for each
-label, and not as `tracestate`: that "MUST NOT be used for any properties that are not defined by a tracing system",
-and for an application's own there is baggage (W3C Trace Context, level 2, section 3.3). OpenTelemetry's baggage span
+label, and not as `tracestate`. That "MUST NOT be used for any properties that are not defined by a tracing system" (W3C
+Trace Context, level 2, section 3.3). Baggage is for an application's own properties. OpenTelemetry's baggage span
 processors copy members into attributes as this does. Baggage goes with traced calls alone, as `traceparent` does.
 
 Baggage comes from the wire: members that are no label, too long or malformed become no attribute.

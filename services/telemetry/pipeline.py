@@ -1,7 +1,7 @@
 """From plain numbers to OpenTelemetry spans on their way out, each accounted for. Must not know what a span stands for.
 
 The SDK's `Tracer` makes a span by starting it: it draws the ids and reads the clock itself. Here a span is known only
-when it is over, and its id was sent to another process long before; so the SDK's read-only spans are built directly
+when it has ended, and its id was sent to another process long before. So the SDK's read-only spans are built directly
 and handed to its batch processor, as its own spans are when they end.
 
 Guarantees:

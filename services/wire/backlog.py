@@ -1,8 +1,8 @@
 """How much room a streamed request has taken that its handler has not given back. Knows no stream and no frame.
 
-Flow control must hold a fast sender back, yet a message larger than the window has to get through. So room for what
-came is given back at once while no message waits for the handler, and message by message while some do: what
-one stream holds is bounded by its window and one message.
+Flow control must hold a fast sender back, yet a message larger than the window has to get through. So room is given
+back at once while no message waits for the handler, and message by message while some wait. One stream thus holds at
+most its window and one message.
 """
 
 

@@ -38,8 +38,8 @@ def block(step: workload_pb2.Block) -> int:
 def touch(step: workload_pb2.Touch, key: int) -> int:
     """Reads one byte of each cache line in the working set of `key`.
 
-    The slice reads them. What they add up to follows from the first ones, as they repeat: to add each one takes CPython
-    12 ns, which would hide the 2 to 5 ns of a line that is no longer in the cache of the core.
+    The slice reads them. The bytes repeat, so their sum follows from the first ones. CPython takes 12 ns to add one
+    byte. That would hide the 2 to 5 ns of a line that is no longer in the cache of the core.
     """
     if not step.working_set_kib:
         return 0

@@ -11,11 +11,11 @@ Some facts about io_uring (io_uring(7), io_uring_setup(2), io_uring_enter(2)):
 
 - The queues are memory that the process and the kernel share, and another processor may see changes to it in any
   order. Not so here. With IORING_SETUP_DEFER_TASKRUN the kernel completes requests only while this thread is in
-  io_uring_enter, and without IORING_SETUP_SQPOLL it takes requests only there: neither side looks while the other
-  writes, so that Python, which has no memory barriers, can do its part. The price: one thread owns the ring.
+  io_uring_enter. Without IORING_SETUP_SQPOLL it also takes requests only there. So neither side reads while the other
+  writes, and Python needs no memory barriers, which it does not have. The price: one thread owns the ring.
 - What a request points at must stay where it is: bytes to send until it completes, a time until it is taken.
-- A multishot request completes many times. IORING_CQE_F_MORE says that it is still there; without that it is over,
-  whatever the reason (an error, no free buffer, a full queue), and has to be submitted anew.
+- A multishot request completes many times. IORING_CQE_F_MORE means that it is still active. Without that flag it has
+  ended (an error, no free buffer, a full queue), and must be submitted again.
 - A receive that selects its buffer takes one when bytes come, not when it is submitted: an idle connection holds none.
 """
 

@@ -34,7 +34,8 @@ class PooledStage:
     ) -> None:
         """Both are called by the stage's threads: `claim`, by one at a time, gives the calls of a batch to be `run`.
 
-        Only then are the events told to be taken: whoever handed them may forget them once somebody answers for them.
+        The events are acknowledged only after that: the sender may drop its copy once this process is responsible for
+        them.
         held_up: whether what was handed on from here still waits for room.
         tell: has it called, where it may be, that events were taken; anywhere, unless it is given.
         """

@@ -1,7 +1,7 @@
-"""The way to a stage, as whoever is before it sees it: into its queue or, on a bypass, its work done here.
+"""The way to a stage, as the stage before it sees it: into its queue or, on a bypass, its work done here.
 
-Which of them a call takes it is told when it comes in, and keeps to: so a call that is under way sees no switch, and
-one that comes later takes another way without anybody having to agree on when.
+The way of a call is set when the call comes in, and does not change. So a call in flight sees no switch, and a later
+call can take another way. No agreement on the time of a switch is needed.
 """
 
 from collections import deque
@@ -32,7 +32,7 @@ class Way:
 
     @property
     def held_up(self) -> bool:
-        """Events wait here: whoever hands them on should take no more."""
+        """Events wait here: the sender should take no more."""
         return bool(self._held) or self.hop.held_up
 
     def hand(self, event: Event) -> None:

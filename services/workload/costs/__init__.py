@@ -1,7 +1,7 @@
 """What each style of a handler costs, from its code and from a run. `python -m services.workload.costs` prints JSON.
 
-It is here because it has to read and run the styles themselves, which is below whoever serves and outside of whoever
-shows: `sweetspot styles` runs it as a process and makes a table of it. `source` reads the code, `edits` and `chain`
+It is here because it reads and runs the styles themselves. The models are above them, and the tools do not import
+services. `sweetspot styles` runs it as a process and prints its table. `source` reads the code, `edits` and `chain`
 change it, `suspended` and `depth` run it. Nothing of it is part of a service.
 """
 

@@ -1,8 +1,8 @@
 """How long it takes to resume what waits at the bottom of a chain of calls, and to have it wait again, by style.
 
 The handler itself is one function deep; this is a chain of functions that call the next one and wait for it, written
-in each style. Who keeps the chain decides what a resume costs: a thread has a stack and goes on at its end, a
-callback is the end; a coroutine is entered from the top, through every function that awaits the next.
+in each style. The cost of a resume depends on where the chain is stored. A thread has a stack and continues at its end,
+and a callback is the end. A coroutine is entered from the top, through every function that awaits the next.
 """
 
 import threading

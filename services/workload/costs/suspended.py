@@ -1,8 +1,9 @@
 """What a call costs in memory while it waits, by style. `python -m services.workload.costs.suspended STYLE`.
 
-A process of its own for each style, so that none finds memory that another one has left. Three figures for each call,
-as each sees what the others do not: what Python has allocated (tracemalloc), which leaves out the stack of a thread;
-what the kernel holds in memory; and what is reserved of the address space, most of which a stack never touches.
+A process of its own for each style, so that no style reuses memory that another one has left. There are three figures
+for each call, as each shows something that the others do not. The first is what Python has allocated (tracemalloc),
+without the stack of a thread. The second is what the kernel holds in memory. The third is the reserved address space,
+most of which a stack never touches.
 """
 
 import gc
