@@ -1,4 +1,4 @@
-"""`python -m services MODEL`: one service of that model, until it is told to stop. `backend` starts the downstream.
+"""`python -m services MODEL`: one service of that model, until it is asked to stop. `backend` starts the downstream.
 
 With --check it reads its options and imports the model, prints what it would run on as a line of JSON, and ends.
 """

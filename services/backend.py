@@ -7,7 +7,7 @@
        ^                                    | ...                 |
        '------------------------------------'---------------------'
 
-Who waits      Nobody: a call that waits is an entry in the loop's heap of timers.
+Who waits      No thread: a call that waits is an entry in the loop's heap of timers.
 What bounds it One CPU for the messages; thousands of calls wait at once. A timer of epoll_wait(2) has whole
                milliseconds, so a reply comes up to 1 ms after its time, never before.
 When full      MAX_CONCURRENT_STREAMS, 100,000 on each connection; a further call waits in its client.
@@ -83,7 +83,7 @@ class Waiting:
         self._timer = asyncio.get_running_loop().call_later((due_ns - time.monotonic_ns()) / 1e9, finish)
 
     def cancel(self) -> None:
-        """Nobody waits for the reply any more."""
+        """The caller no longer waits for the reply."""
         self._timer.cancel()
         self._end(Code.CANCELLED, "cancelled by the caller")
 

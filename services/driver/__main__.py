@@ -79,7 +79,7 @@ def _stop_on_signals(run: Run) -> None:
 
 
 def _say(text: str) -> None:
-    """Prints at once: whoever started the driver acts on it."""
+    """Prints at once: the program that started the driver acts on it."""
     try:
         print(text, flush=True)
     except BrokenPipeError:

@@ -52,7 +52,7 @@ def _in_turn(addresses: Sequence[_A], room: Counter[_A]) -> Iterator[_A]:
 
 
 class Resolver(Generic[_A]):
-    """`addresses` is what was found last, a new tuple when that has changed. Never empty."""
+    """`addresses` is the last result, a new tuple when it has changed. Never empty."""
 
     def __init__(self, look_up: Callable[[], Sequence[_A]], every_s: float) -> None:
         """Looks up at once, then whenever asked, and every so many seconds unless that is 0. Raises OSError."""

@@ -8,9 +8,8 @@
 
 Shard 0 reads its monotonic clock before it asks and after it is answered; the other clock was read somewhere between.
 The quickest of the exchanges bounds their difference to half its round trip (Cristian, "Probabilistic clock
-synchronization", 1989): 20 to 100 us within a cluster. So each is told the instant on its own clock, with that
-uncertainty. A shard that does not come, or comes twice, ends the run for all of them.
-Must not know what begins.
+synchronization", 1989): 20 to 100 us within a cluster. So each receives the instant on its own clock, with that
+uncertainty. A shard that does not come, or comes twice, ends the run for all of them. Must not know what begins.
 """
 
 import json
@@ -37,7 +36,7 @@ _MAX_LINE_BYTES = 200
 
 
 class BarrierError(Exception):
-    """The shards did not come together: one line that says who is missing or too many."""
+    """The shards did not come together: one line that names the shard that is missing or too many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +133,7 @@ def _compare(peer: _Peer, deadline_ns: int) -> tuple[int, int]:
 
 
 def _told(peers: Mapping[int, _Peer], why: str) -> BarrierError:
-    """Tells every shard that has come why there will be no run."""
+    """Sends every connected shard the reason why there will be no run."""
     for peer in peers.values():
         try:
             peer.say({"void": why})

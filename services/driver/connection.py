@@ -88,7 +88,7 @@ class Connection:
         self.client = Client()
         """Whose it is."""
         self.place = place
-        """Where it leads; whoever changes it does so while it is idle."""
+        """Where it leads; it is changed only while it is idle."""
         self.leaving = False
         """It takes no further calls, and after its last one it is opened to another address."""
         self.quiet = quiet

@@ -54,11 +54,11 @@ class Fleet:
         self.connections = [Connection(place, self.epoll, self.by_fd, calls) for place in dealt]
         quiet = deal([None] * options.shard.part(options.idle), self._places)
         self.quiet = [Connection(place, self.epoll, self.by_fd, quiet=True) for place in quiet]
-        """Connections that are kept open without a call, and are no clients."""
+        """Connections that stay open without a call, and are no clients."""
         self.arrivals_of = cycle(self.connections)
         """Whose the next arrivals are, slice after slice."""
         self.pods: dict[str, Pod] = {}
-        """By host; whoever reads a connection's first reply enters the pod that it came from."""
+        """By host; the first reply on a connection enters the pod that it came from."""
         self.lost = 0
         """Connections that ended while they were in use."""
         self._follows = options.balance == "headless"
@@ -74,7 +74,7 @@ class Fleet:
 
     @property
     def reopening(self) -> bool:
-        """A connection that has ended is not open again yet, and has not been refused since."""
+        """A connection that has ended is not open again yet, and no attempt has failed since."""
         return any(each.backoff_ns <= _FIRST_BACKOFF_NS for each in self._down)
 
     @property

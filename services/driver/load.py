@@ -56,7 +56,7 @@ class Load:
         self._checkpoint = checkpoint
         self._fleet = Fleet(options, epoll)
         self._into_schedule_ns = 0
-        """For how long slices have followed the schedule, warm-ups included; the next one goes on from there."""
+        """For how long slices have followed the schedule, warm-ups included; the next one continues from there."""
         self._loop: Loop | None = None
         self._stopped = False
 

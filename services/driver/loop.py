@@ -5,14 +5,14 @@
     accounts, samples <── session.receive_data <── socket <═══╝
 
 Who waits: this thread, in epoll alone, until bytes come or the next call is due. What bounds it: one
-core; `lateness` tells by how much it sent later than intended. A closed loop keeps `streams` calls open
-on each connection and sends the next when one ends. An open loop sends when the schedule says; a call that finds
-no free stream waits, and its latency counts from its intended send all the same.
+core; `lateness` tells by how much it sent later than intended. A closed loop holds `streams` calls open on each
+connection and sends the next when one ends. An open loop sends by the schedule; a call without a free stream waits, and
+its latency counts from its intended send all the same.
 
 Arrivals of an open loop belong to clients, as do the connections of the fleet: number i is client i mod N, before it is
 known which clients the service takes. A call waits with its client, through lost connections too, and is not sent where
 the client never gets through. Only `headless` with a closed loop deals each call to the next connection. A call that
-the service says it did nothing for (it was going away) is sent again once by the same client, as gRPC does (its A6,
+the service reports as not begun (it was going away) is sent again once by the same client, as gRPC does (its A6,
 "transparent retries"), and counted.
 
 Some facts about epoll (epoll_wait(2)): its timeout has a resolution of a millisecond and rounds up, which is too

@@ -1,11 +1,11 @@
 """`python -m services.driver.order`: in which order the calls of one connection end. For what a rate cannot show.
 
 Calls are sent one after the other, at most `--window` in flight, and numbered from 0 as they are sent. After each
-`--every` that have ended it prints `ended N`, and waits for a line on stdin before it goes on; not so at the last. For
-each connection, of which `--times` follow one another, it prints one line of JSON:
+`--every` that have ended it prints `ended N`, and waits for a line on stdin before it continues; not so at the last.
+For each connection, of which `--times` follow one another, it prints one line of JSON:
 {"order": [numbers as they ended], "codes": {"OK": 20}, "workers": {"worker-0": 20}}. A call that has not ended when the
 service was silent for `--timeout` seconds is not in `order`.
-Exit status: 0; 2 for what a person can put right, in one line on stderr.
+Exit status: 0; 2 for what a person can correct, in one line on stderr.
 Must not know what else happens to the service, nor what its answers are worth.
 """
 

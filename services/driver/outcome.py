@@ -57,7 +57,7 @@ class Outcome:
     traced: list[TracedCall] = field(default_factory=list)
     served_by: Counter[str] = field(default_factory=Counter)
     clients: dict[str, Any] = field(default_factory=dict)
-    """What each client got, in this slice and those before it, as clients.py says it."""
+    """What each client got, in this slice and those before it, in the form of clients.py."""
     connections: int = 0
     connections_lost: int = 0
     in_flight_start: int = 0

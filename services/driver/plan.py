@@ -1,7 +1,7 @@
 """The plan file: YAML or JSON in, the request of every call out, in an order that the seed alone decides.
 
 Knows the RunRequest message. Must not know which values a service accepts beyond what the message can
-hold: a service answers those INVALID_ARGUMENT, and a driver that refused them could not show it.
+hold: a service answers those INVALID_ARGUMENT, and a driver that rejected them could not show it.
 """
 
 import random

@@ -47,7 +47,7 @@ class Interrupted(Exception):
 def run(options: Options, announce: Callable[[str], None]) -> dict[str, Any]:
     """Makes the run in `options.processes` processes. Returns its result.
 
-    Raises VoidRun, Interrupted, and whatever keeps a shard from being made.
+    Raises VoidRun, Interrupted, and every reason why a shard cannot be made.
     """
     shards: list[_Process] = []
     keep = False
@@ -162,7 +162,7 @@ def _gather(
 ) -> list[dict[str, Any]]:
     """Begins the shards together, and passes on what all of them have reached. Returns their results.
 
-    Raises VoidRun, also where no shard says anything for so long; Interrupted; and RunRefused with a shard's reason.
+    Raises VoidRun, also if no shard sends anything for so long; Interrupted; and RunRefused with a shard's reason.
     """
     results: list[dict[str, Any]] = []
     reached: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""The result of a run as JSON: made, checked against the schema beside this file, kept.
+"""The result of a run as JSON: made, checked against the schema beside this file, written.
 
 Knows the schema's words. Must not know how any number came about.
 """

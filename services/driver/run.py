@@ -29,7 +29,7 @@ _OTHER_DESCRIPTORS = 32
 
 
 class RunRefused(Exception):
-    """What keeps the run from being made, in one line."""
+    """Why the run cannot be made, in one line."""
 
 
 REFUSALS = (RunRefused, PlanError, TargetRefused)

@@ -1,7 +1,7 @@
-"""Latencies: kept raw while load is made, folded into an HdrHistogram when it is over.
+"""Latencies: stored raw while load is made, folded into an HdrHistogram when it is over.
 
-Appending to an array takes some 30 ns and keeps 8 bytes; recording into `hdrhistogram` takes some 1,500 ns, a
-tenth of a whole call. Must not know what the values are latencies of.
+Appending to an array takes some 30 ns and 8 bytes; recording into `hdrhistogram` takes some 1,500 ns, a tenth of a
+whole call. Must not know what the values are latencies of.
 """
 
 from array import array

@@ -3,7 +3,7 @@
 Connections are dealt like cards, and each intended send goes to the shard of its client's connection. Together the
 shards send what one driver would have sent, when it would have sent it, whatever the arrivals (rates divided by n would
 only do so on average). Requests are dealt as the sends are, so that each send has the request it would have had.
-Pure arithmetic. Must not know how shards find each other.
+Pure arithmetic. Must not know how shards reach each other.
 """
 
 from collections.abc import Iterator

@@ -15,7 +15,7 @@ One answer a line on stdout, in order. `arguments` are the flags of `python -m s
 and --barrier. Of a slice every number may be left out or null: it is then as opened. Between slices connections stay
 open and carry nothing. The result is that of result.schema.json, all slices added up, with each under `slices`.
 The end of stdin ends the process, exit status 0, and what is not closed has no result; 2 for a variable of the
-environment that is refused. Must not know how load is made.
+environment that is rejected. Must not know how load is made.
 """
 
 import json

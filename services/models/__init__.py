@@ -22,7 +22,7 @@ class Taxonomy:
     tasks: Tasks
     """What switches from one call to another: nothing, the call itself, or the scheduler."""
     stack: Literal["automatic", "manual"]
-    """Who keeps a call's state while it waits: the language, or the handler."""
+    """What stores a call's state while it waits: the language, or the handler."""
     io: Literal["blocking", "non-blocking", "completion"]
     """What a read does when there is nothing to read."""
     conflicts: str
@@ -53,7 +53,7 @@ class Model:
     own_wire: bool = True
     """It owns its sockets, on services.wire."""
     processes: Processes = "one"
-    """What it runs in: one process; one that keeps so many workers; one that forks for each connection."""
+    """What it runs in: one process; one with so many workers; one that forks for each connection."""
     processes_by: Callable[[Config], Processes] | None = None
     """The same, where an option decides."""
     at_once: Literal["one connection", "one connection a worker", "one call a connection", "many calls"] = "many calls"

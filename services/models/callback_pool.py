@@ -18,7 +18,7 @@ When full      Where `queue_bound` callbacks wait, the loop answers a further ca
 After          The corner of Adya et al. (USENIX 2002) that nobody wants: locks as for threads, and a ripped stack as
                for events. `--colour` takes away the locks on what one colour alone touches: Zeldovich et al.,
                Multiprocessor Support for Event-Driven Programs, USENIX 2003 (libasync-smp). There each processor has a
-               queue of its own; here accounts are shared by colours, so that the ledger keeps its lock.
+               queue of its own; here accounts are shared by colours, so that the ledger still needs its lock.
 """
 
 import threading

@@ -8,8 +8,8 @@
                        '---------------------------------------'
            (all of it through epoll; `--loop uvloop` is the same loop in C)
 
-Who waits      A coroutine, at each `await`; its frame holds its state. The thread waits only in epoll_wait. What bounds
-               it One CPU. A handler that blocks or computes without `await` stalls every connection.
+Who waits      A coroutine, at each `await`; its frame holds its state. The thread waits only in epoll_wait.
+What bounds it One CPU. A handler that blocks or computes without `await` stalls every connection.
 When full      Readiness waits in the kernel, as in the reactor; MAX_CONCURRENT_STREAMS bounds each connection's tasks.
 After          Adya et al., Cooperative Task Management without Manual Stack Management, USENIX 2002; PEP 492.
 """

@@ -86,7 +86,7 @@ def read_connection(sock: socket, service: Service, connections: Connections, id
 def run_call(
     connection: Connection, call: ServerCall, service: Service, identity: bytes, idle: list[BlockingWaits]
 ) -> None:
-    """Runs one call, with a connection to the backend that no other call has meanwhile."""
+    """Runs one call, with a connection to the backend that no other call has at the same time."""
     waits = idle.pop() if idle else BlockingWaits(service.config.backend)
     connection.run(call, waits, identity)
     idle.append(waits)

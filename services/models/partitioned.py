@@ -182,7 +182,7 @@ class Booking:
 
 
 class BookingWaits(CallbackWaits):
-    """To give way after another owner was told lasts until it has answered."""
+    """A yield after a request to another owner lasts until that owner has answered."""
 
     def __init__(self, backend: Address | None, loop: Loop) -> None:
         super().__init__(backend, loop, partial(BackendConnection, loop))

@@ -10,13 +10,13 @@
          ^                                                 '-------------.--------------'
          '---------------------------------------------------------------'
 
-Who waits      The kernel, for everything; the thread, in io_uring_enter, for the next completion. What it is told of
-               has happened: the bytes are there, or they are gone. (A thread looks the backend's name up.)
-               With `--hand-off threads` a thread of the pool waits until the loop passes it the kernel's result. What
-               bounds it One CPU, as in the reactor: a handler that blocks or computes stalls every connection.
-               `--hand-off` avoids that: it runs handlers on a pool of threads, or in processes that each have an
-               interpreter lock and a ring. Buffers to receive into are shared (4 MiB) and taken when bytes come: an
-               idle connection holds none.
+Who waits      The kernel, for everything; the thread, in io_uring_enter, for the next completion. Each completion
+               reports what has happened: the bytes are there, or they are gone. (A thread looks the backend's name up.)
+               With `--hand-off threads` a thread of the pool waits until the loop passes it the kernel's result.
+What bounds it One CPU, as in the reactor: a handler that blocks or computes stalls every connection. `--hand-off`
+               avoids that: it runs handlers on a pool of threads, or in processes that each have an interpreter lock
+               and a ring. Buffers to receive into are shared (4 MiB) and taken when bytes come: an idle connection
+               holds none.
 When full      Completions wait in the kernel, and flow control slows the clients down; MAX_CONCURRENT_STREAMS bounds
                the calls of each connection. `queue_bound` calls wait for the pool, or for each process to begin them;
                a further one is answered RESOURCE_EXHAUSTED. The calls of a process that dies are UNAVAILABLE.
@@ -146,7 +146,7 @@ class HandedToProcesses:
 
 
 class Handlers:
-    """A process that runs calls: told of them by a link, and waiting by a ring of its own."""
+    """A process that runs calls: it receives them by a link, and waits by a ring of its own."""
 
     def __init__(self, service: Service, proactor: Proactor, mailbox: Mailbox) -> None:
         self._service = service

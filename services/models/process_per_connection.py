@@ -9,9 +9,9 @@
 
 Who waits      Each process, for its own connection, in recv and send, and for the backend. The calls of one connection
                run one after the other. As with a thread for each connection, a cancel is read only when the call before
-               it has ended. But no interpreter lock is shared. What bounds it Memory and a fork for each connection,
-               some 2.5 MB and 4 ms (with a thread it is 35 KB and 0.4 ms), so short connections cost most;
-               `processes_bound` of them.
+               it has ended. But no interpreter lock is shared.
+What bounds it Memory and a fork for each connection, some 2.5 MB and 4 ms (with a thread it is 35 KB and 0.4 ms), so
+               short connections cost most; `processes_bound` of them.
 When full      With `processes_bound` connections, further ones wait in the backlog. If fork(2) fails (EAGAIN), the
                connection is closed and counted.
 After          Stevens, UNIX Network Programming 1, "TCP Concurrent Server, One Child per Client"; CERN httpd.

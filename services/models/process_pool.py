@@ -9,9 +9,9 @@
 
 Who waits      Each thread of each worker: in epoll_wait for a client, in poll for its calls, in recv for the backend.
                It serves one connection to its end, and its calls in turn (a cancel is read only between them), so an
-               idle client blocks a worker for all others. What bounds it Connections at once: processes times threads,
-               `threads_per_cpu` for each CPU unless `--processes` sets the number. Each process has an interpreter lock
-               of its own, so all CPUs compute; and memory of its own.
+               idle client blocks a worker for all others.
+What bounds it Connections at once: processes times threads, `threads_per_cpu` for each CPU unless `--processes` sets
+               the number. Each process has an interpreter lock of its own, so all CPUs compute; and memory of its own.
 When full      Connections wait in the backlog until a worker has done with its client; beyond it the kernel drops
                them, and they try again.
                With `--reuse-port` each process has a backlog: a connection may wait for a busy one beside idle ones,

@@ -370,7 +370,7 @@ PROCESSES = (FrontProcess, AdmitProcess, ComputeProcess, CallProcess)
 def each(
     stage: str, register: Register, run: Callable[[Event], bool | None], answer: Callable[[Answer], None]
 ) -> Callable[[list[Item]], int]:
-    """What begins a batch of that stage: `run`, for each call that somebody waits for; how many keep a worker."""
+    """What begins a batch of that stage: `run`, for each call with a caller that waits; how many still use a worker."""
     return lambda batch: sum(bool(run(event)) for event in claim(stage, register, answer, batch))
 
 

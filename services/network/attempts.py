@@ -1,7 +1,8 @@
 """One policy for every way of connecting: each address of a name in turn, within one time for all of them.
 
 The time that is left is divided evenly among the addresses that are left, as Go's net.Dialer does: an address that
-drops packets leaves time for the next one. Whoever does the I/O asks for the `next` address, and reports what failed.
+drops packets leaves time for the next one. The code that does the I/O asks for the `next` address, and reports what
+failed.
 """
 
 from collections.abc import Sequence

@@ -48,7 +48,7 @@ def _connected(endpoint: Endpoint, until_ns: int, check: Callable[[], None]) -> 
 
 
 def _is_writable(sock: socket.socket) -> bool:
-    """Waits CHECK_S at most. Raises OSError where the connection was refused.
+    """Waits CHECK_S at most. Raises OSError if the connection failed.
 
     By the socket's own wait, as poll(2) would stop all green threads: only sockets are patched.
     """

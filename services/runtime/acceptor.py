@@ -25,7 +25,7 @@ class Connections(OpenConnections[Connection]):
         self._refused = False
 
     def add(self, sock: socket.socket) -> None:
-        """Takes over a connected, non-blocking socket; closes one that the loop cannot watch, and says so once."""
+        """Takes over a connected, non-blocking socket; closes one that the loop cannot watch, and logs that once."""
         try:
             connection = Connection(sock, self._service, self._watching, self._calls, self.closed)
         except OSError as error:

@@ -101,7 +101,7 @@ class Connection(asyncio.Protocol):
             self._loop.call_soon(self.flush)
 
     def drain(self) -> None:
-        """Tells the peer to open no more calls; the connection ends with the last one in flight."""
+        """Asks the peer to open no more calls; the connection ends with the last one in flight."""
         self.session.drain()
         self.flush()
 
@@ -214,10 +214,10 @@ async def watch_lag(lag: LoopLag) -> None:
 
 
 class AsyncioWaits:
-    """How a coroutine waits: for a timer, or for a reply on the connection that its loop keeps to the backend.
+    """How a coroutine waits: for a timer, or for a reply on its loop's connection to the backend.
 
-    The connection is made by the first fetch, and again by the first one after it was lost or told to go away; what is
-    in flight on one that goes away ends there. A task that is cancelled while it waits cancels its call of the backend.
+    The connection is made by the first fetch, and again by the first one after it was lost or going away; what is in
+    flight on one that goes away ends there. A task that is cancelled while it waits cancels its call of the backend.
     """
 
     def __init__(self, backend: Address | None) -> None:

@@ -1,4 +1,5 @@
-"""What is asked about a service, on the port that serves its calls: health and reflection, answered by whoever reads.
+"""What is asked about a service, on the port that serves its calls: health and reflection, answered by the thread that
+reads.
 
 Such a call never waits for a worker; where the reader is the worker it waits for the call before it, and the control
 port does not. Knows no thread and no socket.
@@ -23,7 +24,7 @@ MAX_ANSWERS = 200
 """Answers on one stream: each is far larger than what asks for it, and a peer need not read what piles up."""
 
 Answer = Callable[[bytes], bytes]
-"""A method that is answered by whoever reads it: it takes microseconds and never waits.
+"""A method that is answered by the thread that reads it: it takes microseconds and never waits.
 
 Where it takes one message it may raise RpcError; where it takes a stream it is called for each message, and may not.
 """
@@ -33,7 +34,7 @@ Responder = Callable[[ServerSession, ServerEvent], bool]
 
 
 class Answering(Protocol):
-    """Whoever has answers: a service, or its control port."""
+    """The owner of the answers: a service, or its control port."""
 
     def responder(self, call: ServerCall) -> Responder | None: ...
 

@@ -27,7 +27,7 @@ class BackendConnection:
         self._connector = Connector(backend, loop, names, self)
 
     def begin(self, endpoint: Endpoint) -> None:
-        """EPOLLOUT says how it ended (connect(2))."""
+        """After EPOLLOUT its result is known (connect(2))."""
         self._sock = socket.socket(endpoint.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         try:
             self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -30,8 +30,9 @@ class Connection:
     """A blocking socket and its session.
 
     Guarantees: one thread reads; any thread may answer; the lock is never held while a handler runs or a thread waits
-    for the peer. One thread writes at a time, and writes what the others leave meanwhile: so a peer that does not read
-    blocks one thread of a pool, not each that answers it. After WRITE_STALL_S such a peer loses the connection.
+    for the peer. One thread writes at a time, and also writes what the others leave during that time. So a peer that
+    does not read blocks one thread of a pool, not each that answers it. After WRITE_STALL_S such a peer loses the
+    connection.
     """
 
     def __init__(self, sock: socket.socket, service: Service, waiters: threading.Semaphore | None = None) -> None:
@@ -116,7 +117,7 @@ class Connection:
             run.end(code)
 
     def _wait_for_room(self, call: ServerCall, run: Run) -> None:
-        """Returns once the peer has read most of what was sent. Raises RpcError where nobody waits for the call."""
+        """Returns once the peer has read most of what was sent. Raises RpcError if no caller waits for the call."""
         room = threading.Event()
         with self._lock:
             self._session.when_room(call, room.set)
@@ -140,7 +141,7 @@ class Connection:
         self._write(unsent)
 
     def drain(self) -> None:
-        """Tells the peer to open no more calls; the connection ends with the last one in flight."""
+        """Asks the peer to open no more calls; the connection ends with the last one in flight."""
         self._draining = True
         with self._lock:
             self._session.drain()
@@ -177,7 +178,7 @@ class Connection:
             self._end()
 
     def _end(self) -> None:
-        """Ends our side. The peer ends its own in turn or is cut off, and either wakes whoever is in `receive`."""
+        """Ends our side. The peer ends its own in turn or is cut off, and either wakes the thread in `receive`."""
         self._shutdown(socket.SHUT_WR)
         self._cut_off = threading.Timer(LINGER_S, self.abort)
         self._cut_off.daemon = True

@@ -1,7 +1,7 @@
 """Numbers that the model writes and the control process reads: pages of memory that all processes of a service map.
 
 A control thread would not do: each of its system calls gives the interpreter lock away, and beside 1,000 threads that
-compute it took 15 s to answer. A process of its own waits for nobody, and needs no word from the model to read these.
+compute it took 15 s to answer. A process of its own waits for no other, and reads these without the model's help.
 
 Adding to a number in shared memory is a read and a write, and no lock of Python's reaches across processes. So each
 process has a row of cells that no other one changes, and a gauge's value is the sum over the rows:

@@ -1,4 +1,4 @@
-"""How callbacks wait on a loop: a timer, or a backend call on the connection that the loop keeps."""
+"""How callbacks wait on a loop: a timer, or a backend call on the loop's connection."""
 
 import time
 from collections.abc import Callable
@@ -68,7 +68,7 @@ class CallbackWaits:
         run.ask_room(lambda: self._resume(run, b"") if self._waiting.get(run) is waiting else None)
 
     def interrupt(self, run: Run) -> None:
-        """Ends whatever `run` waits for, now: its time has come, or nobody waits for it any more."""
+        """Ends whatever `run` waits for, now: its time has come, or no caller waits for it any more."""
         waiting = self._waiting.get(run)
         if waiting is not None:
             if waiting.connection is not None and waiting.call is not None:

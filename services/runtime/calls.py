@@ -7,13 +7,13 @@ from services.wire import Code, ServerCall
 
 
 class Caller(Protocol):
-    """The connection that a call came on, as whoever runs the call sees it. Belongs to the loop's thread."""
+    """The connection that a call came on, as the code that runs the call sees it. Belongs to the loop's thread."""
 
     def send(self, call: ServerCall, message: bytes) -> None:
         """Sends one message of the response."""
 
     def when_room(self, call: ServerCall, then: Callable[[], None]) -> None:
-        """Calls `then`, now or later, once the peer has read most of what was sent, or nobody waits for `call`."""
+        """Calls `then`, now or later, once the peer has read most of what was sent, or no caller waits for `call`."""
 
     def finish(self, call: ServerCall, code: Code, why: str = "") -> None:
         """Ends `call` with a status; exactly once, cancelled or not."""
@@ -26,4 +26,4 @@ class Calls(Protocol):
         """Has it run, here or elsewhere, now or later; it ends with `connection.finish`."""
 
     def cancelled(self, call: ServerCall) -> None:
-        """Nobody waits for it any more; it still has to be finished."""
+        """No caller waits for it any more; it must still be finished."""

@@ -28,7 +28,7 @@ class Channel:
 
     @property
     def takes_calls(self) -> bool:
-        """Whether `start` may be called: else open another, while those in flight here go on."""
+        """Whether `start` may be called: else open another, while those in flight here continue."""
         return not (self._session.going_away or self._session.closed)
 
     def start(self, fetch: Fetch, then: Then) -> ClientCall:
@@ -39,16 +39,16 @@ class Channel:
         )
 
     def give_up(self, call: ClientCall) -> None:
-        """Nobody waits for `call` any more; its `then` will not be called."""
+        """No caller waits for `call` any more; its `then` will not be called."""
         self._session.cancel(call)
 
     def lost(self, why: str) -> None:
-        """The connection is gone: everyone who waits is told UNAVAILABLE."""
+        """The connection is gone: every call that waits ends with UNAVAILABLE."""
         self._why = why
         self.receive_data(b"")
 
     def receive_data(self, data: bytes) -> None:
-        """Passes what came on to those who wait; b"" says that the backend has closed."""
+        """Passes what came on to those who wait; b"" means that the backend has closed."""
         for event in self._session.receive_data(data):
             if isinstance(event, CallEnded):
                 call = event.call

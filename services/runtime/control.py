@@ -70,7 +70,7 @@ class Control:
         self._lifeline = -1
 
     def start(self) -> Address:
-        """Listens at the config's host and control port, and says where. Raises OSError.
+        """Listens at the config's host and control port, and returns the address. Raises OSError.
 
         Also at the metrics port, where there is one: that address is the service's `metrics_address`.
         """
@@ -92,7 +92,7 @@ class Control:
         return address
 
     def stop(self) -> None:
-        """Tells watchers the last state and closes. Returns once the process has ended."""
+        """Sends watchers the last state and closes. Returns once the process has ended."""
         os.close(self._lifeline)
         os.waitpid(self._process_id, 0)
 
@@ -120,7 +120,7 @@ class Control:
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
-        """Metrics are scraped and exported meanwhile, where that is asked for."""
+        """Metrics are scraped and exported during that time, if configured."""
         read, who = partial(readings, self._service), resource(self._service)
         if self._metrics is not None:
             # Imported here alone, where no call runs: prometheus_client costs 5 MiB, OpenTelemetry 23.
@@ -162,7 +162,7 @@ class Control:
 
 
 class Watch:
-    """A caller of Watch: told the state of its name at once, then whenever it has changed."""
+    """A caller of Watch: receives the state of its name at once, then whenever it has changed."""
 
     def __init__(self, connection: Connection, call: ServerCall, states: health.Health) -> None:
         self._connection = connection
@@ -173,7 +173,7 @@ class Watch:
         self._look_again()
 
     def end(self) -> None:
-        """The caller has left, or is told the last state and to ask elsewhere."""
+        """The caller has left, or receives the last state and must connect again."""
         self._timer.cancel()
         self._tell_change()
         self._connection.session.finish(self._call, Code.UNAVAILABLE, "service has stopped")

@@ -1,6 +1,6 @@
-"""Ways to wait for many descriptors at once, all used as select.epoll is. They differ in what the kernel keeps.
+"""Ways to wait for many descriptors at once, all used as select.epoll is. They differ in what the kernel stores.
 
-epoll   The kernel keeps the set: a wait costs what is ready (epoll(7)).
+epoll   The kernel stores the set: a wait costs what is ready (epoll(7)).
 poll    The process hands the whole set over at each wait: a wait costs what is watched (poll(2)).
 select  So it does here, as bitmaps of FD_SETSIZE bits: a descriptor at or above that cannot be watched (select(2)).
 """
@@ -12,7 +12,7 @@ from typing import Protocol
 
 READABLE, WRITABLE = select.EPOLLIN, select.EPOLLOUT  # the bits of POLLIN and POLLOUT (sys/epoll.h, asm/poll.h)
 FD_SETSIZE = 1024
-"""glibc's; CPython does not tell."""
+"""glibc's; CPython does not report it."""
 
 
 class Demultiplexer(Protocol):

@@ -10,7 +10,7 @@ from select import select
 from types import FrameType
 
 DRAIN_POLL_S = 0.02
-"""So often whoever drains looks whether it is over."""
+"""Time between two checks whether a drain has ended."""
 GOAWAY_GRACE_S = 1.0
 """So long a peer may take to acknowledge that it is to open no more calls; one that never reads does not hold us up."""
 LEAST_TIMER_S = 1e-6

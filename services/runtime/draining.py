@@ -43,7 +43,7 @@ class OpenConnections(Generic[Connection]):
         self._open.discard(connection)
 
     def drain(self) -> None:
-        """Tells every client, and stops the loop with the last connection or when the drain is over."""
+        """Notifies every client, and stops the loop with the last connection or when the drain is over."""
         for connection in tuple(self._open):
             connection.drain()
         self._look()

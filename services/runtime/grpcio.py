@@ -54,7 +54,7 @@ class Arrival:
 
 
 class Handlers(ABC):
-    """Finds what runs a method (grpc.GenericRpcHandler). A baseline says how: in threads, or as coroutines.
+    """Finds what runs a method (grpc.GenericRpcHandler). A baseline decides how: in threads, or as coroutines.
 
     grpcio asks before the call waits for a worker: that is when it counts as received.
     """

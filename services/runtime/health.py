@@ -1,4 +1,5 @@
-"""Whether the service is alive and whether it takes calls, as grpc.health.v1 says it. Knows no port and no connection.
+"""Whether the service is alive and whether it takes calls, in the form of grpc.health.v1. Knows no port and no
+connection.
 
 Names: `liveness` is SERVING for as long as the process answers; "", `readiness` and each served service are
 NOT_SERVING while the service drains or its queue is full. So an orchestrator that asks for liveness does not
@@ -25,7 +26,7 @@ SERVICE_UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
 
 
 class Health:
-    """The states of all names. `ready` says whether calls are welcome now; `services` are full names."""
+    """The states of all names. `ready` returns whether the service takes calls now; `services` are full names."""
 
     def __init__(self, ready: Callable[[], bool], services: Iterable[str]) -> None:
         self._ready = ready

@@ -1,8 +1,9 @@
 """grpc.testing.TestService, with which gRPC implementations test each other; registered by `--interop` alone.
 
 A call that takes one message (EmptyCall, UnaryCall, StreamingOutputCall) is run as a call of the workload is: by the
-model's workers, with its queue and its timers. What a handler here does not know of is answered by whoever reads, as
-health is: streams of requests, metadata and compression. Whoever reads never waits, so it refuses an interval.
+model's workers, with its queue and its timers. What a handler here does not know of is answered by the thread that
+reads, as health is: streams of requests, metadata and compression. The thread that reads never waits, so it rejects an
+interval.
 
 Source: grpc/grpc, doc/interop-test-descriptions.md.
 """
@@ -89,7 +90,7 @@ def _answer_one(session: ServerSession, event: ServerEvent) -> bool:
 
 
 def _answer_upload(session: ServerSession, event: ServerEvent) -> bool:
-    """StreamingInputCall: adds up what comes, which is what `call.context` keeps."""
+    """StreamingInputCall: adds up what comes, in `call.context`."""
     call = event.call
     size_bytes = call.context if isinstance(call.context, int) else 0
     if isinstance(event, RequestMessage):
@@ -106,7 +107,7 @@ def _answer_upload(session: ServerSession, event: ServerEvent) -> bool:
 
 
 def _answer_chat(session: ServerSession, event: ServerEvent) -> bool:
-    """FullDuplexCall: answers each request at once; `call.context` keeps how much was said."""
+    """FullDuplexCall: answers each request at once; `call.context` has the number of answers."""
     call = event.call
     said_bytes = call.context if isinstance(call.context, int) else 0
     if isinstance(event, CallReceived):

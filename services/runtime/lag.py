@@ -23,7 +23,7 @@ class LoopLag:
     def __init__(self, gauge: Gauge, lags: Histogram | None = None) -> None:
         self._gauge = gauge
         self.lags = lags
-        """Every one that was noted; None where nobody is told."""
+        """Every one that was noted; None if no metrics are exported."""
 
     def note(self, lateness_ns: int) -> None:
         """A timer ran this much after its time."""

@@ -3,7 +3,7 @@
 What is sent in one round of a loop goes as one pickle after its length: of 10 messages each costs 0.8 us, both ends
 together, where with a pickle each it was 1.9. A pickle is bounded by bytes, so that one process never builds, and the
 other never reads, more than that in one round of its loop. Both ends run the same code, and the pair was made by one
-of them and handed to the other, so nobody else can write to it: what pickle warns of does not apply.
+of them and handed to the other, so no other process can write to it: what pickle warns of does not apply.
 """
 
 import pickle
@@ -79,8 +79,8 @@ class Mail:
 class Link:
     """Guarantees: messages arrive whole and in order, or not at all; `lost` is called once, when the other is gone.
 
-    What is sent and not yet taken by the kernel waits here. Whoever sends asks `is_full`; or the link reads nothing
-    while it is full, where each message that it reads makes others to send. Only one end of a pair may do so.
+    What is sent and not yet taken by the kernel waits here. The sender asks `is_full`; or the link reads nothing while
+    it is full, where each message that it reads makes others to send. Only one end of a pair may do so.
     """
 
     def __init__(

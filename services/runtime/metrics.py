@@ -1,4 +1,4 @@
-"""What a service tells Prometheus and OpenTelemetry of itself, read from the memory that its processes share.
+"""What a service reports to Prometheus and OpenTelemetry, read from the memory that its processes share.
 
 Must not know how a reading goes out, nor import what sends it.
 """

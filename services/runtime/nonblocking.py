@@ -1,6 +1,6 @@
 """A client's connection on a loop: reads what is there, hands its calls on, writes what fits. Knows no handler.
 
-Which calls run where, and when, is the model's: it is told of them, and answers.
+Which calls run where, and when, is the model's: it receives them, and answers.
 """
 
 import socket
@@ -87,7 +87,7 @@ class Connection:
         self._flush_soon()
 
     def when_room(self, call: ServerCall, then: Callable[[], None]) -> None:
-        """Calls `then` once the peer has read most of what was sent, or nobody waits for `call`."""
+        """Calls `then` once the peer has read most of what was sent, or no caller waits for `call`."""
         self._session.when_room(call, then)
 
     def finish(self, call: ServerCall, code: Code, why: str = "") -> None:
@@ -96,7 +96,7 @@ class Connection:
         self._flush_soon()
 
     def drain(self) -> None:
-        """Tells the client to open no more calls; the connection ends with the last one in flight."""
+        """Asks the client to open no more calls; the connection ends with the last one in flight."""
         self._session.drain()
         self._flush()
 

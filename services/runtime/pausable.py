@@ -7,7 +7,7 @@ from services.runtime.shortage import PAUSE_S
 
 
 class Pausable:
-    """Readable until `end`. A descriptor that stays readable while nobody takes from it would have the loop spin."""
+    """Readable until `end`. A descriptor that stays readable while no code reads from it would have the loop spin."""
 
     def __init__(self, loop: Loop, fd: int, handler: Handler) -> None:
         self._loop = loop

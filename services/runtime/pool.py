@@ -19,7 +19,7 @@ from services.workload import linear
 from services.workload.run import Run, status_of
 
 FULL = Code.RESOURCE_EXHAUSTED, "queue is full"
-"""How a call ends that finds no room."""
+"""How a call ends for which there is no room."""
 Task = Callable[[linear.Waits, bytes], None]
 """What a thread of the pool does, with its own way to wait and its own identity."""
 Waiting = tuple[object, bytes, Task]
@@ -29,7 +29,7 @@ Waiting = tuple[object, bytes, Task]
 def room_waiters(config: Config) -> threading.Semaphore:
     """For threads that wait for a client to read: half of the pool, lest one client that does not read has all of it.
 
-    Others go on without waiting, and what they send is refused where there is no memory for it.
+    Others continue without waiting, and what they send is rejected if there is no memory for it.
     """
     return threading.Semaphore(max(1, config.pool_threads // 2))
 
@@ -49,7 +49,7 @@ class Pool:
 
     @property
     def is_full(self) -> bool:
-        """`put` would refuse."""
+        """`put` would reject."""
         return self._tasks.full()
 
     def put(self, task: Task, owner: object = None, request: bytes = b"") -> None:
@@ -70,10 +70,10 @@ class Pool:
 
 
 class PooledCalls:
-    """Hands each call to the pool whole; the loop's thread is told what to send."""
+    """Hands each call to the pool whole; the loop's thread receives what to send."""
 
     def __init__(self, service: Service, pool: Pool, wakeup: Wakeup, interrupt: Callable[[Run], None]) -> None:
-        """`interrupt` is called by the loop's thread for a run that nobody waits for any more."""
+        """`interrupt` is called by the loop's thread for a run that no caller waits for any more."""
         self._service = service
         self._pool = pool
         self._wakeup = wakeup

@@ -1,4 +1,5 @@
-"""How a thread waits beside a loop: it has the loop wait for it, and blocks until it is told. No I/O of its own."""
+"""How a thread waits beside a loop: the loop waits for it, and the thread blocks until the loop notifies it. No I/O of
+its own."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +12,7 @@ from services.workload.run import Fetch, Run
 
 
 class PostedWaits:
-    """`CallbackWaits` for handlers that block. One for all threads: it keeps nothing."""
+    """`CallbackWaits` for handlers that block. One for all threads: it has no state."""
 
     def __init__(self, waits: CallbackWaits, wakeup: Wakeup) -> None:
         self._waits = waits

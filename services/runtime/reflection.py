@@ -1,4 +1,4 @@
-"""Which services a port serves and what their messages look like, as gRPC reflection says it. Knows no connection.
+"""Which services a port serves and what their messages look like, in the form of gRPC reflection. Knows no connection.
 
 Answers v1 and v1alpha alike: the two differ in nothing but the package's name, so one set of messages reads both.
 
@@ -31,7 +31,7 @@ class Reflection:
         self._pool = descriptor_pool.Default()
 
     def answer(self, request: bytes) -> bytes:
-        """One message of the stream. What cannot be answered is an error in the reply, and the stream goes on."""
+        """One message of the stream. What cannot be answered is an error in the reply, and the stream continues."""
         response = reflection_pb2.ServerReflectionResponse()
         try:
             asked = reflection_pb2.ServerReflectionRequest.FromString(request)

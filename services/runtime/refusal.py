@@ -10,7 +10,7 @@ NOT_HERE = 3
 
 
 class NotHereError(Exception):
-    """Says in one line what a model is made of and this machine has not. Nothing is taken instead."""
+    """One line that names what the model needs and this machine lacks. Nothing is taken instead."""
 
 
 def refuse(message: str, code: int = 2) -> NoReturn:
@@ -21,7 +21,7 @@ def refuse(message: str, code: int = 2) -> NoReturn:
 
 @contextmanager
 def refusing(name: str) -> Iterator[None]:
-    """Refuses, in the name of `name`, where the machine refuses something or a package is missing."""
+    """Ends the process with one line that begins with `name`, if a system call fails or a package is missing."""
     try:
         yield
     except OSError as error:

@@ -95,7 +95,7 @@ class Service:
         self.durations = call_durations(board, shapes) if metrics else CallDurations()
         """From received to ended."""
         self.refusals = board.total(absent=True)
-        """Calls that found no room; absent where the wire is not ours, which then refuses by itself."""
+        """Calls rejected for lack of room; absent where grpcio's core rejects calls itself."""
         self.spans = SpanTotals(board)
         self.memory = SharedMemory(board.gauge(absent=True), config)
         """What connections hold of requests and replies."""
@@ -119,7 +119,7 @@ class Service:
         """Full names of what is served here, health and reflection not counted."""
         self.health = Health(self.ready, self.services)
         self.answers = answers(self.services, self.health)
-        """Methods, by path, that whoever reads a connection answers."""
+        """Methods, by path, that the thread that reads a connection answers."""
         self._responders = responders(self.answers)
         if config.interop:
             self._responders |= interop.RESPONDERS
@@ -150,13 +150,13 @@ class Service:
         return self._responders.get(call.head.path)
 
     def identity(self) -> bytes:
-        """The serialised part of RunReply that says who runs a call; made once by each worker."""
+        """The serialised part of RunReply that names what runs a call; made once by each worker."""
         return workload_pb2.RunReply(
             model=self.model, host=self.host, process=os.getpid(), worker=threading.current_thread().name
         ).SerializeToString()
 
     def start(self, call: Startable, identity: bytes, progress: Progress | None = None) -> Run:
-        """Begins to run a workload call, or goes on with it. Raises RpcError where there is nothing to run."""
+        """Begins to run a workload call, or continues it. Raises RpcError where there is nothing to run."""
         kind = interop.InteropRun if call.head.path in interop.SHAPES else Run
         trace, durations = self.trace(call, progress), self.durations.of.get(call.head.path)
         try:
@@ -213,7 +213,7 @@ class Service:
         return host_to_listen_at(self.config.host)
 
     def listen(self) -> socket.socket:
-        """A listening socket at the config's host and port, and says so. Raises OSError."""
+        """A listening socket at the config's host and port; its address is printed. Raises OSError."""
         listener = self.open_listener()
         self.announce(listener.getsockname()[1])
         return listener
@@ -234,7 +234,7 @@ class Service:
         return listener
 
     def reserve(self) -> socket.socket:
-        """A socket that listens to nobody, so that the port is kept for those who `reuse_port`. Raises OSError."""
+        """A socket that does not listen: it reserves the port for the processes with `reuse_port`. Raises OSError."""
         # Alone at first: with another service that reuses the port, this one would share its clients unseen.
         with self.open_listener() as alone:
             address = alone.getsockname()

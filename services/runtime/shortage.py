@@ -1,8 +1,8 @@
 """What a process runs out of when clients come: descriptors, threads, processes. One policy for all who accept.
 
-Where the kernel has no descriptor, connections wait in the backlog, and whoever accepts tries again after PAUSE_S.
-Where it has no thread or process for a connection, that one is closed. Either is logged, at most once a second by all
-processes of a service, and its readiness says no until it has not come again for LASTS_NS.
+Where the kernel has no descriptor, connections wait in the backlog, and the acceptor tries again after PAUSE_S. Where
+it has no thread or process for a connection, that one is closed. Either is logged, at most once a second by all
+processes of a service, and the service is not ready until there was none for LASTS_NS.
 """
 
 import errno
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from services.runtime.board import Board
 
 PAUSE_S = 0.05
-"""After so long it is tried again: the listener stays readable, and without a pause whoever accepts would spin."""
+"""After so long it is tried again: the listener stays readable, and without a pause the acceptor would spin."""
 LASTS_NS = 500_000_000
 """After so long without it a shortage is over: while connections wait, it is noted each PAUSE_S."""
 LOG_NS = 1_000_000_000
@@ -35,7 +35,7 @@ class Shortage:
         self._noted_ns = board.gauge()
         self._logged_ns = board.gauge()
         self.failed_starts = board.total()
-        """Connections and calls that were refused because no thread or process started for them."""
+        """Connections and calls that were rejected because no thread or process could be started for them."""
         self._clock_ns = clock_ns
 
     @property
@@ -51,7 +51,7 @@ class Shortage:
         self._note("connections wait", _descriptors(error))
 
     def of_threads(self) -> None:
-        """A connection or a call is refused, because no thread starts (pthread_create(3): EAGAIN)."""
+        """A connection or a call is rejected, because no thread can be started (pthread_create(3): EAGAIN)."""
         self.failed_starts.add(1)
         self._note("connections or calls are rejected", f"no thread can be started: {_processes()}")
 

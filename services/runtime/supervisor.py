@@ -1,4 +1,4 @@
-"""Keeps worker processes alive: forks them, forks again what has died, drains them all. What they do is the model's.
+"""Supervises worker processes: forks them, replaces those that died, drains them all. What they do is the model's.
 
     service                          fork
     .-------------------------.  ------------> worker 0 ---.
@@ -84,7 +84,8 @@ class Supervisor:
         self._children.unwatch(self._up)
 
     def run(self) -> None:
-        """Keeps them alive until the service is asked to stop; then each is there once more, and is to drain."""
+        """Replaces those that died until the service is asked to stop; then each is there once more, and is to
+        drain."""
         while not self._service.drain.requested:
             readable, ended = self._children.wait(self._wait_s())
             for end in ended:

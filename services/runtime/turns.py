@@ -1,7 +1,7 @@
 """What a connection has read is dealt with in turns, so that costly requests of one peer do not stop the others.
 
 A read brings 64 KiB. That can be 60 messages which gunzip to 1 MB each, or 1,000 calls which compute: up to a second.
-So whoever reads deals with a part of it, serves the other connections, and goes on. Knows no socket and no loop.
+So the loop handles a part of it, serves the other connections, and continues. Knows no socket and no loop.
 
 A message is unpacked in one piece: 4 MiB take 13 ms. A call that runs in another thread or process comes back to the
 loop once or twice, and would wait for such a piece each time. So while calls of other connections are in flight, a

@@ -15,7 +15,7 @@ class Watching(Protocol):
     """What is asked of a loop."""
 
     def register(self, fd: int, handler: Handler) -> None:
-        """Has `handler` told whenever `fd` becomes readable."""
+        """Notifies `handler` whenever `fd` becomes readable."""
 
 
 class Wakeup:

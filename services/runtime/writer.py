@@ -1,4 +1,4 @@
-"""How a loop's connection writes: what the socket takes now, and the rest when the loop says that it takes more."""
+"""How a loop's connection writes: what the socket takes now, and the rest when the loop reports that it takes more."""
 
 import socket
 from collections.abc import Callable

@@ -27,7 +27,7 @@ _OF_STATUS = {
 }
 
 Why = tuple[Loss, str]
-"""And what exactly, for whoever can put it right."""
+"""And what exactly, for the person who can correct it."""
 
 
 class Session(requests.Session):

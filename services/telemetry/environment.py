@@ -1,8 +1,8 @@
-"""OpenTelemetry's environment variables: which are honoured, which are refused. Must not load OpenTelemetry.
+"""OpenTelemetry's environment variables: which are honoured, which are rejected. Must not load OpenTelemetry.
 
-A variable that asks for what is not done here is refused. Ignoring it would silently do something else.
-`VARIABLES` is the whole table: those of the specification and of the SDK. Unset and empty are the same. With
-OTEL_SDK_DISABLED=true nothing is recorded and nothing else is checked.
+A variable that asks for something unsupported is rejected. Ignoring it would silently do something else. `VARIABLES` is
+the whole table: those of the specification and of the SDK. Unset and empty are the same. With OTEL_SDK_DISABLED=true
+nothing is recorded and nothing else is checked.
 
 Sources: opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables and .../specs/otel/protocol/exporter.
 """
@@ -31,7 +31,7 @@ def check(environ: Mapping[str, str] = os.environ) -> None:
 
 
 def tracing_is_off(environ: Mapping[str, str] = os.environ) -> bool:
-    """No span is recorded, whoever asks: OTEL_SDK_DISABLED, or the sampler that takes none."""
+    """No span is recorded at all: OTEL_SDK_DISABLED, or the sampler that takes none."""
     return _disabled(environ) or environ.get("OTEL_TRACES_SAMPLER", "").lower() == "always_off"
 
 

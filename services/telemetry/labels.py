@@ -25,7 +25,7 @@ _MAX_DIGITS = 9
 
 
 def to_baggage(labels: Labels) -> str:
-    """The header value that says these."""
+    """The header value with these."""
     return ",".join(f"{name}={quote(str(value)[:MAX_VALUE], safe='')}" for name, value in labels.items())
 
 

@@ -26,7 +26,7 @@ class OtlpFileExporter(SpanExporter):
         self._file = path.open("ab", buffering=0)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Raises OSError when the disk refuses."""
+        """Raises OSError if writing fails."""
         request = MessageToDict(encode_spans(spans), use_integers_for_enums=True)
         _ids_to_hex(request)
         line = json.dumps(request, separators=(",", ":")).encode() + b"\n"

@@ -53,7 +53,7 @@ class Pipeline:
     ) -> None:
         """Exports to trace_file, or without one to the collector that OTEL_EXPORTER_OTLP_* name. Raises OSError.
 
-        `tell` is given the counts whenever they have changed, and must be quick.
+        `tell` receives the counts whenever they have changed, and must be quick.
         """
         self._tell = tell
         silence_sdk()

@@ -1,4 +1,4 @@
-"""Readings as Prometheus scrapes them: OpenMetrics with exemplars for whoever accepts it, else the older text.
+"""Readings as Prometheus scrapes them: OpenMetrics with exemplars if the scraper accepts it, else the older text.
 
 Names become Prometheus' as OpenTelemetry's specification has it (opentelemetry.io/docs/specs/otel/compatibility/
 prometheus_and_openmetrics). Must not know what is read, nor when.

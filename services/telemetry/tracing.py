@@ -80,7 +80,7 @@ class Counts:
     exported: int
     """Confirmed by the collector, or written to the file."""
     dropped: int
-    """No room to wait, refused by the collector or the disk, or not confirmed when closing ran out of time."""
+    """No room to wait, rejected by the collector or the disk, or not confirmed when closing ran out of time."""
     lost: Mapping[str, int] = field(default_factory=dict)
     """Of those dropped: how many for which Loss, by its value."""
 
@@ -238,7 +238,7 @@ class CallTrace:
     def __init__(
         self, pipeline: "Pipeline", carried: Carried, model: Mapping[str, Attribute], open_: "WeakSet[CallTrace]"
     ) -> None:
-        """It is one of `open_` until its end, or until it goes on elsewhere."""
+        """It is one of `open_` until its end, or until it continues elsewhere."""
         open_.add(self)
         self._open = open_
         self._pipeline = pipeline
@@ -247,7 +247,7 @@ class CallTrace:
         self._model = model
 
     def carried(self, worker: str) -> Carried:
-        """All there is so far, by `worker`, for the process that goes on with the call; this one ends nothing of it."""
+        """All there is so far, by `worker`, for the process that continues the call; this one ends nothing of it."""
         self._open.discard(self)
         return (
             self._parent,
@@ -367,7 +367,7 @@ class CallTrace:
 
 
 def _by(who: Mapping[str, Attribute], steps: Iterable[Span]) -> list[Span]:
-    """The steps; those that nobody has claimed so far are theirs."""
+    """The steps; those that are not claimed so far are theirs."""
     return [replace(step, attributes={**who, **step.attributes}) for step in steps]
 
 

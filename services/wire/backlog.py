@@ -35,6 +35,6 @@ class Backlog:
         return share_bytes
 
     def dropped(self) -> int:
-        """Nobody reads what waits."""
+        """The handler no longer reads what waits."""
         held_bytes, self._held_bytes, self._waiting = self._held_bytes, 0, 0
         return held_bytes

@@ -55,9 +55,9 @@ class ServerCall:
         self.cancelled = False
         """The peer no longer waits: stop, then `finish`. Also set from another thread than the handler's."""
         self.retry_after_ms: int | None = None
-        """With a refusal: when the caller may come again (gRFC A6, server pushback)."""
+        """With a rejection: when the caller may retry (gRFC A6, server pushback)."""
         self.context: object = None
-        """For whoever runs the call; the session does not look at it."""
+        """For the code that runs the call; the session does not look at it."""
         self._reader: MessageReader | None = None
         self._backlog: Backlog | None = None
         self._held_bytes = 0  # of its requests
@@ -82,7 +82,7 @@ class CallReceived:
 
 @dataclass(frozen=True, slots=True)
 class RequestMessage:
-    """The next message of a call that takes a stream of them; tell `consumed` when it is dealt with."""
+    """The next message of a call that takes a stream of them; call `consumed` when it is processed."""
 
     call: ServerCall
     message: bytes

@@ -1,7 +1,7 @@
 """The client's end of one connection: calls in, bytes out; bytes in, replies out.
 
 Like `server.py` it knows no socket, thread, handler or log. It looks at no clock: a deadline is sent
-to the server as grpc-timeout, and whoever waits for the reply calls `cancel` when it has passed.
+to the server as grpc-timeout, and the code that waits for the reply calls `cancel` when it has passed.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ _STREAMS_BEFORE_SETTINGS = 100  # what RFC 9113, section 6.5.2 recommends as the
 
 
 class ClientCall:
-    """One call. It has ended once `code` is set; then the rest is what the server said."""
+    """One call. It has ended once `code` is set; then the rest is what the server sent."""
 
     __slots__ = (
         "_gzip",
@@ -67,7 +67,7 @@ class ClientCall:
         """`reply` came compressed."""
         self.trailer_fields: tuple[Field, ...] = ()
         self.unprocessed = False
-        """The server says that it did nothing for this call: to send it again is safe."""
+        """The server reported that it did nothing for this call: to send it again is safe."""
         self._reader: MessageReader | None = None
         self._gzip = False
 
@@ -162,7 +162,7 @@ class ClientSession:
 
     @property
     def going_away(self) -> bool:
-        """The server has said that further calls are to go elsewhere; those in flight still end here."""
+        """The server has announced that further calls must go elsewhere; those in flight still end here."""
         return self._closing
 
     @property
@@ -236,12 +236,12 @@ class ClientSession:
                 self._http2.reset_stream(call.stream_id, ErrorCode.CANCEL)
 
     def go_away(self) -> None:
-        """Tells the server that no call follows (GOAWAY; RFC 9113, section 6.8). Those in flight still end."""
+        """Informs the server that no call follows (GOAWAY; RFC 9113, section 6.8). Those in flight still end."""
         with contextlib.suppress(NGH2Error):
             self._http2.send_goaway()
 
     def receive_data(self, data: bytes) -> list[ClientEvent]:
-        """What `data` makes happen; b"" says that the peer has closed. Never raises for what a peer sent."""
+        """What `data` makes happen; b"" means that the peer has closed. Never raises for what a peer sent."""
         events: list[ClientEvent] = []
         if not data:
             self._peer_gone = True

@@ -1,8 +1,8 @@
 """How many bytes a connection holds, and how many it may: its requests, and its replies that the peer has not read.
 
-Beyond what it may hold, flow control holds the peer back; where that cannot work, a call is refused. It may hold a
-share of what all connections of the service may hold together, so that one does not take all of it. Each connection
-may always hold FREE_BYTES, even when the budget is used up. So small calls are served beside those that take the rest.
+Beyond what it may hold, flow control holds the peer back; where that cannot work, a call is rejected. It may hold a
+share of what all connections of the service may hold together, so that one does not take all of it. Each connection may
+always hold FREE_BYTES, even when the budget is used up. So small calls are served beside those that take the rest.
 
 Sources: Envoy, "Overload manager" (docs/root/configuration/operations/overload_manager) and its buffer limits, which
 push back on one connection; grpc-core's resource quota (src/core/lib/resource_quota), which all channels share.
@@ -55,7 +55,7 @@ class ConnectionMemory:
             self._report()
 
     def let_go(self, call: ServerCall) -> None:
-        """The call is over: whoever still has it has no request."""
+        """The call has ended: its request is gone, also for code that still has the call."""
         call.request = b""
         self.held_bytes -= call._held_bytes
         call._held_bytes = 0

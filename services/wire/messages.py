@@ -34,8 +34,8 @@ class MessageReader:
     """Takes a body in pieces of any size and gives its messages.
 
     `max_bytes` bounds a message before and after decompression. Errors are RpcError: RESOURCE_EXHAUSTED
-    for too large a message, raised from its prefix alone, before a byte of it is kept; INTERNAL for
-    a body that breaks the format.
+    for too large a message, raised from its prefix alone, before a byte of it is stored; INTERNAL for a body that
+    breaks the format.
     """
 
     __slots__ = ("_buffer", "_gzip", "_max_bytes", "_needed_bytes")

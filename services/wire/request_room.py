@@ -1,8 +1,8 @@
 """The room that flow control gives a peer for its requests, and what of it is withheld. Knows no message and no reply.
 
 Room for what came is given back at once, but for a message that is not complete while the connection holds all that it
-may (memory.py). Then the oldest such message goes on where mostly incomplete ones are in the way: so all of them come
-through, one after the other.
+may (memory.py). Then the oldest such message may continue where mostly incomplete ones are in the way. So all of them
+are received, one after the other.
 """
 
 import contextlib

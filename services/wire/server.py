@@ -1,9 +1,8 @@
 """The server's end of one connection: bytes in, calls out; answers in, bytes out.
 
-Rule 1: everything that a connection means is decided here: which calls there are, which of them may
-still be answered, what the peer is told.
-Rule 2: this file does not know sockets, threads, handlers or logs, and looks at no clock but the one
-it is given. Whoever feeds it decides who waits, who runs a call and who writes. It takes no lock: one
+Rule 1: everything that a connection means is decided here: which calls there are, which of them may still be answered,
+what is sent to the peer. Rule 2: this file does not know sockets, threads, handlers or logs, and looks at no clock but
+the one it is given. The model that feeds it decides who waits, who runs a call and who writes. It takes no lock: one
 thread at a time.
 """
 
@@ -104,13 +103,13 @@ class ServerSession:
         page: bytes | None = None,
         max_age_ns: int | None = None,
     ) -> None:
-        """`on_calls` is told by how much `calls_in_flight` has changed, whenever it has; `on_refusal` of each call more
-        than there is room for: here (REFUSED_STREAM, or for want of memory), or with whoever finishes it
+        """`on_calls` receives by how much `calls_in_flight` has changed, whenever it has; `on_refusal` of each call
+        more than there is room for: here (REFUSED_STREAM, or for want of memory), or with whoever finishes it
         RESOURCE_EXHAUSTED. `memory` is what all sessions of a service share.
 
         Past `max_age_ns` the session drains when it next hears of its peer: a peer that is silent holds no calls.
 
-        `page` is what plain HTTP gets, whatever it asks for; without one it is refused (405, 415).
+        `page` is what plain HTTP gets, whatever it asks for; without one it is rejected (405, 415).
         """
         self._on_calls = on_calls
         self._on_refusal = on_refusal
@@ -172,7 +171,7 @@ class ServerSession:
         return self._closing and not self._calls and not self._http2.want_read
 
     def receive_data(self, data: bytes) -> list[ServerEvent]:
-        """What `data` makes happen; b"" says that the peer has closed. Never raises for what a peer sent."""
+        """What `data` makes happen; b"" means that the peer has closed. Never raises for what a peer sent."""
         events: list[ServerEvent] = []
         if not data:
             self._peer_gone = True
@@ -260,7 +259,7 @@ class ServerSession:
                 return
 
     def finish(self, call: ServerCall, code: Code = Code.OK, message: str = "", metadata: Metadata = ()) -> None:
-        """Ends `call` with a status; for a cancelled call only says that its handler has ended.
+        """Ends `call` with a status; for a cancelled call only notes that its handler has ended.
 
         Raises ValueError for metadata that cannot be sent; the call is then still to be finished.
         """
@@ -291,7 +290,7 @@ class ServerSession:
             self._unread.when_room(call, then)
 
     def consumed(self, call: ServerCall, message: bytes) -> None:
-        """The handler is done with the next `message`: lets a peer that streams go on (flow control)."""
+        """The handler is done with the next `message`: lets a peer that streams continue (flow control)."""
         if call._backlog is not None:
             self._memory.hold(call, -min(len(message), call._held_bytes))
             self._room.give(call.stream_id, call._backlog.consumed())
@@ -299,7 +298,7 @@ class ServerSession:
                 self._room.give_withheld()
 
     def drain(self) -> None:
-        """Tells the peer to open no more streams; calls in flight go on. `closed` follows the last of them.
+        """Asks the peer to open no more streams; calls in flight continue. `closed` follows the last of them.
 
         Two GOAWAYs with a PING between, so that calls on their way are still taken (RFC 9113, section 6.8).
         """
@@ -524,7 +523,7 @@ class ServerSession:
             self._room.give_withheld()
 
     def _follow_up(self) -> bytes:
-        """What is to be said only after what `data_to_send` just gave."""
+        """What must be sent only after what `data_to_send` just gave."""
         if self._drain_ping_due:
             # libnghttp2 sends a PING before a GOAWAY; its answer is to say that the GOAWAY was read.
             self._drain_ping_due = False
@@ -533,7 +532,7 @@ class ServerSession:
         return self._http2.data_to_send(_SEND_BYTES)
 
     def _reset_early(self) -> None:
-        """Tells peers that still send to an answered call to stop (PROTOCOL-HTTP2: RST_STREAM NO_ERROR)."""
+        """Asks peers that still send to an answered call to stop (PROTOCOL-HTTP2: RST_STREAM NO_ERROR)."""
         waiting = [stream_id for stream_id in self._early if self._http2.queued_body_size(stream_id)]
         for stream_id in self._early:
             if stream_id not in waiting:

@@ -27,7 +27,7 @@ class Code(enum.IntEnum):
 
 
 class RpcError(Exception):
-    """A call that ends with a status other than OK. Raised by handlers, and by whoever waits for a reply."""
+    """A call that ends with a status other than OK. Raised by handlers, and by code that waits for a reply."""
 
     def __init__(self, code: Code, message: str) -> None:
         super().__init__(code, message)
@@ -54,7 +54,7 @@ def encode_message(message: str) -> bytes:
 
 
 def decode_message(value: bytes) -> str:
-    """Undoes `encode_message`. Broken input is no error (the same section): what cannot be decoded is kept as it is."""
+    """Undoes `encode_message`. Broken input is no error (the same section): what cannot be decoded stays as it is."""
     return unquote_to_bytes(value).decode("utf-8", "replace")
 
 

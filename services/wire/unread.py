@@ -25,7 +25,7 @@ class UnreadReplies:
         self.queued_bytes = 0
         """Replies that the peer has made no room for, as counted last."""
         self.given_bytes = 0
-        """Bytes that were given last to whoever writes, where they are many: written once more are asked for."""
+        """The bytes that the writer received last, if they are many: they are written once it asks for more."""
         self.waiting: dict[int, deque[Then]] = {}
         """By stream: what to call once few of its replies wait."""
 

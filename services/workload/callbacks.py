@@ -1,4 +1,4 @@
-"""The handler as callbacks: it never waits, it says what comes next and returns. Its state lives in closures."""
+"""The handler as callbacks: it never waits, it states what comes next and returns. Its state lives in closures."""
 
 from __future__ import annotations  # else each call evaluates its closures' annotations: 2 us of 20
 
@@ -25,7 +25,7 @@ Send = Callable[[bytes], None]
 Done = Callable[[Code, str], None]
 Handle = Callable[[Run, Waits, Send, Done], None]
 Note = Callable[[], None]
-"""Tells the run of a step that is over; raises what the step ended with."""
+"""Notifies the run of a step that has ended; raises what the step ended with."""
 Resume = Callable[[Note], None]
 Elsewhere = Callable[[Callable[[], None], Resume], None]
 """Has work done where it may block, and `then` called with its Note, where callbacks run. Raises RpcError when full."""

@@ -1,8 +1,8 @@
 """The handler as a generator: where it waits it yields, and what is left of it is the continuation.
 
-It gives up control with a function that takes whatever is to go on with it; a trampoline passes itself on there, so
-that each wait ends in the loop and not one frame deeper. After van Rossum and Eby, PEP 342, "Coroutines via Enhanced
-Generators", and the continuations of Adya et al., USENIX 2002, section 4.
+It gives up control with a function that takes its continuation; a trampoline passes itself on there, so that each wait
+ends in the loop and not one frame deeper. After van Rossum and Eby, PEP 342, "Coroutines via Enhanced Generators", and
+the continuations of Adya et al., USENIX 2002, section 4.
 """
 
 import time

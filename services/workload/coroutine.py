@@ -1,4 +1,4 @@
-"""The handler as a coroutine: the same straight line, and every place where it lets others run says `await`."""
+"""The handler as a coroutine: the same straight line, and every place where it lets others run has `await`."""
 
 import time
 from collections.abc import AsyncIterator

@@ -1,7 +1,7 @@
-"""The accounts that `transfer` steps act on, and the ways to keep them consistent: conflict management.
+"""The accounts that `transfer` steps act on, and the ways to make them consistent: conflict management.
 
 A transfer reads two balances, perhaps gives way, and writes both. What another transfer writes in between is lost,
-unless a strategy excludes it. Knows no model: who can be in between is told as a `Sharing`.
+unless a strategy excludes it. Knows no model: who can be in between is given as a `Sharing`.
 """
 
 import enum
@@ -52,10 +52,10 @@ STRATEGIES: dict[str, frozenset[Sharing]] = {
 `cooperative`        no lock: gives way first, then reads and writes without a wait between. Enough where a call runs
                      until it waits (Adya et al., USENIX 2002, section 2.1), and nowhere else.
 `short-lock`         gives way first, then reads and writes holding the one lock of all accounts. Never held over a
-                     wait: those who wait for the lock could be all that could go on with the call that holds it.
+                     wait: the threads that wait for the lock could be all that can continue the call that holds it.
 `process-lock`       the same with a lock that reaches across processes: a loop would wait for what one of its own
                      calls holds.
-`partitioned`        no lock: each account has an owner, and no one else changes it.
+`partitioned`        no lock: each account has an owner, and no other process changes it.
 """
 
 
@@ -78,7 +78,7 @@ class Partition(Protocol):
     def tell_owner(self, account: int, amount: int) -> Callable[[], bool]:
         """Has another process book it. What is returned says whether that is done, whenever it is asked.
 
-        It raises RpcError UNAVAILABLE where nobody will ever know.
+        It raises RpcError UNAVAILABLE if this cannot be known.
         """
 
 

@@ -1,4 +1,4 @@
-"""The handler as a straight line: where it has to wait, it blocks whoever runs it (a thread, a process, a greenlet)."""
+"""The handler as a straight line: where it has to wait, it blocks the thread, process or greenlet that runs it."""
 
 import time
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ class Waits(Protocol):
     """How a blocking handler waits."""
 
     def sleep(self, duration_us: int, run: Run) -> None:
-        """Returns when the time has passed, or when nobody waits for `run` any more."""
+        """Returns when the time has passed, or when no caller waits for `run` any more."""
 
     def fetch(self, fetch: Fetch, run: Run) -> bytes | RpcError:
         """The backend's reply, or why there is none."""

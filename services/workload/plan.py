@@ -1,4 +1,4 @@
-"""Reads a request and refuses what is out of the range that workload.proto states. Takes no step."""
+"""Reads a request and rejects what is out of the range that workload.proto states. Takes no step."""
 
 from google.protobuf.message import DecodeError
 from sweetspot.v1 import backend_pb2, workload_pb2
@@ -66,7 +66,7 @@ def _parse(request: bytes) -> workload_pb2.RunRequest:
 
 
 def read_fetch(request: bytes) -> backend_pb2.FetchRequest:
-    """The backend's request, refused in the same way."""
+    """The backend's request, rejected in the same way."""
     try:
         fetch = backend_pb2.FetchRequest.FromString(request)
     except DecodeError as error:

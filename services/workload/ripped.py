@@ -1,8 +1,9 @@
-"""The handler as a state record kept by hand: what one writes where the language has neither closures nor coroutines.
+"""The handler as a state record that it maintains itself: what one writes where the language has neither closures nor
+coroutines.
 
 Each place that waits ends a function, and what the next one needs of its variables goes into the record first: the
-stack is ripped (Adya et al., USENIX 2002, section 3.1). A bound method is the pair that C passes on: a function and
-the record it is to go on from.
+stack is ripped (Adya et al., USENIX 2002, section 3.1). A bound method is the pair that C passes on: a function and the
+record with which it continues.
 """
 
 import time

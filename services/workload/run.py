@@ -54,7 +54,7 @@ LARGE_BYTES = 4096
 
 
 ROOM_CHECK_S = 0.05
-"""How late a thread that waits for room may notice that nobody waits for its call."""
+"""How late a thread that waits for room may notice that no caller waits for its call."""
 STREAMED_BYTES = 64 * 1024
 """Of a stream, after which its handler asks whether the caller reads: as many as wait for it in the session."""
 
@@ -97,7 +97,7 @@ def small(step: workload_pb2.Step) -> workload_pb2.Step:
 
 
 def status_of(error: Exception) -> tuple[Code, str]:
-    """How a handler's exception ends its call: RpcError as it says, any other is a bug of ours and UNKNOWN."""
+    """How a handler's exception ends its call: RpcError with its status, any other is a bug of ours and UNKNOWN."""
     if isinstance(error, RpcError):
         return error.code, error.message
     logging.error("handler failed", exc_info=error)
@@ -116,8 +116,8 @@ def note_unbegun(received_ns: int, code: Code, durations: Durations | None, trac
 class Run:
     """A plan being run for one call. `identity` is the serialised part of RunReply that names who runs it.
 
-    Raises RpcError as `read_plan` does, and DEADLINE_EXCEEDED or CANCELLED from `check` for a call that
-    nobody waits for any more.
+    Raises RpcError as `read_plan` does, and DEADLINE_EXCEEDED or CANCELLED from `check` for a call that no caller waits
+    for any more.
     """
 
     __slots__ = (
@@ -168,7 +168,7 @@ class Run:
         self._unasked_bytes = 0 if progress is None else progress.unasked_bytes
         self.streams = streams
         self.when_room: Callable[[Callable[[], None]], None] = at_once
-        """Calls what it is given once the caller has read, or nobody waits for this call any more."""
+        """Calls its argument once the caller has read, or no caller waits for this call any more."""
         plan = self._read(call.request)
         payload = plan.payload
         if len(call.request) > LARGE_BYTES:
@@ -200,7 +200,7 @@ class Run:
         return self._index
 
     def hand_on(self) -> Progress:
-        """What another Run of this call needs to go on from here; this one is over."""
+        """What another Run of this call needs to continue from here; this one has ended."""
         return Progress(
             taken=self._index,
             checksum=self._checksum,
@@ -213,7 +213,7 @@ class Run:
         )
 
     def check(self) -> None:
-        """Raises RpcError where nobody waits for this call any more."""
+        """Raises RpcError if no caller waits for this call any more."""
         if self._call.cancelled:
             raise RpcError(Code.CANCELLED, "cancelled by the caller")
         deadline_ns = self._call.deadline_ns
@@ -296,7 +296,7 @@ class Run:
 
     @property
     def has_streamed_much(self) -> bool:
-        """Since it last asked `when_room`, which it is to ask before it goes on."""
+        """Since it last asked `when_room`, which it must ask before it continues."""
         return self._unasked_bytes >= STREAMED_BYTES
 
     def streamed(self) -> bytes:
@@ -306,7 +306,7 @@ class Run:
         return message
 
     def ask_room(self, then: Callable[[], None]) -> None:
-        """Has `then` called once the caller has read, or nobody waits for this call any more."""
+        """Calls `then` once the caller has read, or no caller waits for this call any more."""
         self._unasked_bytes = 0
         self.when_room(then)
 

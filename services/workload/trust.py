@@ -2,9 +2,9 @@
 
 A callback hands over the rest of the call. The callee may call it twice, never or at once, and may drop what it raises
 ("inversion of control"; Simpson, You Don't Know JS: Async & Performance, chapter 2, "Trust Issues"). A straight line
-hands over a place for one answer, and goes on by itself. The JSON has for each style:
-{"hands_over": false, "faults": {"twice": {"right": 1, "ended": 1, "sent": 1, "thrown": 0}}}, where `thrown` counts the
-errors that the callee had to catch. No service uses this module.
+hands over a place for one answer, and continues by itself. The JSON has for each style: {"hands_over": false, "faults":
+{"twice": {"right": 1, "ended": 1, "sent": 1, "thrown": 0}}}, where `thrown` counts the errors that the callee had to
+catch. No service uses this module.
 """
 
 import json
@@ -32,7 +32,7 @@ STEPS = (
 )
 """The backend call goes wrong. The sleep does not, and a second answer of the backend comes while the call sleeps."""
 NO_REPLY = b"\xff"
-"""What raises an error where it is read, in the code that goes on."""
+"""What raises an error where it is read, in the code that continues."""
 
 Answer = bytes | RpcError
 Back = Callable[[Answer], None]
@@ -61,7 +61,7 @@ def never(due: Due, back: Back) -> None:
 
 
 def swallows(due: Due, back: Back) -> None:
-    """Drops the error that is raised in the code that goes on."""
+    """Drops the error that is raised in the code that continues."""
 
     def suppressed() -> None:
         with suppress(Exception):

@@ -14,7 +14,7 @@ _NO_END = (-errno.ENOBUFS, -errno.ECANCELED)
 
 
 class Proactor:
-    """Dispatches completions to whoever is to be told. Belongs to the thread that makes it. Raises NotHereError."""
+    """Dispatches completions to their handlers. Belongs to the thread that makes it. Raises NotHereError."""
 
     def __init__(self) -> None:
         self.ring = Ring()
@@ -34,7 +34,7 @@ class Proactor:
         self._soon.append(callback)
 
     def register(self, fd: int, handler: Handler) -> None:
-        """Tells `handler` whenever `fd` becomes readable, which it is then to read all from."""
+        """Notifies `handler` whenever `fd` becomes readable, which it is then to read all from."""
 
         def ready(_result: int, flags: int) -> None:
             if not flags & MORE:
@@ -65,7 +65,7 @@ class Owner(Protocol):
     """Whose bytes a stream carries."""
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of the peer; b"" says, once, that there will be no more."""
+        """Bytes of the peer; b"" means, once, that there will be no more."""
 
     def data_to_send(self) -> bytes:
         """The next bytes for the peer; b"" where there are none, and then the stream is asked to `flush` again."""

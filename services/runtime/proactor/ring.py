@@ -34,7 +34,7 @@ from services.runtime.refusal import NotHereError
 ENTRIES = 1024
 """Requests that may wait to be submitted; one more, and all of them go."""
 COMPLETIONS = 8 * ENTRIES
-"""Completions that may wait to be taken; the kernel keeps further ones elsewhere (IORING_FEAT_NODROP)."""
+"""Completions that may wait to be taken; the kernel stores further ones elsewhere (IORING_FEAT_NODROP)."""
 BUFFERS = 256
 BUFFER_BYTES = 16 * 1024
 
@@ -119,7 +119,7 @@ class Ring:
         self._submit(_ACCEPT, 0, _ACCEPT_MULTISHOT, listener, 0, 0, 0, socket.SOCK_CLOEXEC, self._token(told))
 
     def receive(self, fd: int, told: Completed) -> int:
-        """Multishot; each result above 0 is for `received` to take, 0 says that the peer has closed.
+        """Multishot; each result above 0 is for `received` to take, 0 means that the peer has closed.
 
         The last result is -ECANCELED where what it returns is given up.
         """

@@ -1,4 +1,4 @@
-"""The stage `admit`: lets a call in, or refuses it where it could not be handed on, or comes too soon after others."""
+"""The stage `admit`: admits a call, or rejects it if it cannot be handed on or the rate limit is reached."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from services.wire import Code
 
 
 class Admit:
-    """Never waits, so that its queue is short and what it refuses is refused at once."""
+    """Never waits, so that its queue is short and a rejection is immediate."""
 
     def __init__(self, row: Row, to_compute: Way, answer: Callable[[Answer], None]) -> None:
         self._row = row

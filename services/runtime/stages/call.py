@@ -52,7 +52,7 @@ class Call:
         return True
 
     def given_up(self, number: int) -> None:
-        """Nobody waits for that call any more."""
+        """No caller waits for that call any more."""
         run = self._waiting.get(number)
         if run is not None:
             self._waits.interrupt(run)

@@ -1,4 +1,4 @@
-"""Control.Configure: what the stages are told by whoever runs the service. Knows no queue."""
+"""Control.Configure: how an operator changes the settings of the stages. Knows no queue."""
 
 from google.protobuf.message import DecodeError
 from sweetspot.v1 import control_pb2
@@ -8,7 +8,7 @@ from services.wire import Code, RpcError
 
 
 def configure(table: Table, request: bytes) -> bytes:
-    """Sets all that a serialised ConfigureRequest asks for, or nothing. Raises RpcError, as control.proto says."""
+    """Sets all that a serialised ConfigureRequest asks for, or nothing. Raises RpcError, as control.proto states."""
     try:
         asked = control_pb2.ConfigureRequest.FromString(request)
     except DecodeError as error:

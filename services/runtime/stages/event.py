@@ -1,6 +1,6 @@
 """What is handed from stage to stage: a call, as far as it is run, or an answer to one. Plain values between processes.
 
-Who takes it sees nothing of the stack that a call had elsewhere: what it goes on with is all in here.
+The process that takes it has nothing of the stack that a call had elsewhere: all that it needs is in here.
 """
 
 import threading
@@ -37,7 +37,7 @@ class Event:
     request: bytes
     register: Register
     bypassed: tuple[str, ...] = ()
-    """Stages whose work is to be done by whoever would hand it to them."""
+    """Stages whose work is done by the stage before them."""
     progress: Progress | None = None
     """None until it is begun."""
     waits: Waits = ()
@@ -66,7 +66,7 @@ class Event:
             self.waits += ((stage, self.handed_ns, time.monotonic_ns()),)
 
     def check(self) -> None:
-        """Raises RpcError where nobody waits for it any more."""
+        """Raises RpcError if no caller waits for it any more."""
         if self.cancelled:
             raise RpcError(Code.CANCELLED, "cancelled by the caller")
         deadline_ns = self.deadline_ns
@@ -111,7 +111,7 @@ class Status(NamedTuple):
     code: Code
     why: str = ""
     retry_after_ms: int | None = None
-    """With a refusal: when to come again."""
+    """With a rejection: when to retry."""
 
 
 # As for a head: 0.1 us against 0.5.
@@ -137,7 +137,7 @@ class Answer:
     handed_ns: int = NOT_QUEUED
     """As an event's."""
     rest: Event | None = None
-    """With a message: the call, which goes on once its caller has read."""
+    """With a message: the call, which continues once its caller has read."""
 
     @property
     def size_bytes(self) -> int:

@@ -5,9 +5,9 @@
         <-- taken STAGE count <---------------
 
 Each process makes a link to each other one and leaves the far end in that one's mailbox, which outlives it: a successor
-finds there all links that were made while it was not. A process that dies while the service drains has no successor:
-what is handed on to it is given back. While no descriptor is free for a link to a successor, what is handed on is not
-sent; the hops send it once there is a link.
+receives there all links that were made before it started. A process that dies while the service drains has no
+successor: what is handed on to it is given back. While no descriptor is free for a link to a successor, what is handed
+on is not sent; the hops send it once there is a link.
 """
 
 import socket
@@ -48,7 +48,7 @@ class Exchange:
         died: Told,
         left: Told,
     ) -> None:
-        """`unreachable` is given what was for a process that is gone, and its number. `given_up` is told the number of
+        """`unreachable` is given what was for a process that is gone, and its number. `given_up` receives the number of
         a call, `died` the process that a link led to, and `left` one that led here.
         """
         self.me = me
@@ -80,7 +80,7 @@ class Exchange:
         return hop
 
     def give_up(self, number: int) -> None:
-        """Tells whoever holds the call that nobody waits for it any more."""
+        """Notifies the process that holds the call that no caller waits for it any more."""
         self._register.give_up(number)
         holder = self._register.holder(number)
         if holder == self.me:

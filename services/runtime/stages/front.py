@@ -45,7 +45,7 @@ class Front:
     ) -> None:
         """held_up: whether what was handed on from here waits for room.
 
-        give_up: tells whoever has the call that nobody waits for it any more.
+        give_up: notifies the process that has the call that no caller waits for it any more.
         """
         register.own()
         self._service = service
@@ -111,7 +111,7 @@ class Front:
             self._give_up(call.context)
 
     def lost(self, is_lost: Callable[[int, ServerCall], bool], why: str) -> None:
-        """Whoever had the calls, of which `is_lost` is asked, will not answer them: they are UNAVAILABLE."""
+        """The calls for which `is_lost` is true will not be answered: they end with UNAVAILABLE."""
         for number, out in tuple(self._out.items()):
             if is_lost(number, out.call):
                 self._finish(Answer(number, 0), Status(Code.UNAVAILABLE, why))
@@ -172,7 +172,7 @@ class Front:
             self._finish(answer, answer.status)
 
     def _wait_for_room(self, out: "Out", event: Event) -> None:
-        """Has the call go on once its caller has read, or has given it up, or its time is over."""
+        """Continues the call once its caller has read, or has given it up, or its time is over."""
         self._register.take(event.number)
         out.rest = event
         go_on = partial(self._go_on, out, event)

@@ -1,4 +1,5 @@
-"""The handing end of a stage's queue: what is handed on and not yet taken there is bounded, and is kept until it is.
+"""The handing end of a stage's queue: what is handed on and not yet taken there is bounded, and is stored until it is
+taken.
 
 It is bounded by count, which is a setting, and by bytes: else the calls of one connection could fill the way between
 two processes for seconds.
@@ -25,7 +26,7 @@ class Hop:
     """To one stage, from one process. Guarantees: the order in which events were handed on. Safe from any thread."""
 
     def __init__(self, row: Row, register: Register, send: Callable[[Item], None], *, bounded: bool = True) -> None:
-        """`send` has the stage's queue take an event. What a call that is under way goes on with is not `bounded`."""
+        """`send` has the stage's queue take an event. `bounded=False` is for calls that were already admitted."""
         self.row = row
         self._register = register
         self._send = send
@@ -66,7 +67,7 @@ class Hop:
             self._hand_waiting()
 
     def start_again(self) -> None:
-        """The stage has another process, which has nothing of what was sent: what nobody had taken is sent anew."""
+        """The stage has another process, which has nothing of what was sent: what was not taken is sent again."""
         with self._lock:
             sent, self._sent, self._sent_bytes = self._sent, deque(), 0
             self.row.depth.add(-len(sent))

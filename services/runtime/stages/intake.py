@@ -16,7 +16,7 @@ LOOK_NS = 2_000_000
 BATCH_BYTES = 64 * 1024
 
 Taken = Callable[[int], None]
-"""Told of so many events that have been taken: whoever handed them may hand on as many."""
+"""Called with the number of events that have been taken: the sender may hand on as many."""
 Queued = tuple[Item, Taken]
 
 
@@ -33,7 +33,7 @@ size_bytes: Callable[[Item], int] = attrgetter("size_bytes")
 
 
 def tell_taken(batch: Sequence[Queued]) -> None:
-    """Tells whoever handed the events of a batch, once for those that came from one in a row."""
+    """Acknowledges the events of a batch, once for each row of events from one sender."""
     for taken, row in groupby(batch, itemgetter(1)):
         taken(sum(1 for _ in row))
 
@@ -60,14 +60,14 @@ class Intake:
         return len(self._queue)
 
     def put(self, item: Item, taken: Taken) -> None:
-        """Queues an event; whoever takes it is to call `taken`."""
+        """Queues an event; the code that takes it must call `taken`."""
         self._queue.append((item, taken))
 
     def take(self, most: int, now_ns: int) -> list[Queued]:
         """A batch: as many as its settings allow, and `most`; none where it is too soon for the next one.
 
         It ends with the event that makes it BATCH_BYTES, whatever the settings allow: what waits behind a batch waits
-        until all of it has found room.
+        until there is room for all of it.
         """
         settings = self._row.settings
         rate_per_s = settings.rate_per_s if self._waits_for_tokens else 0

@@ -20,7 +20,7 @@ from services.runtime.stages.table import Row
 
 
 class PooledStage:
-    """Guarantees: events are begun in the order in which they came; where hand-ons find no room, none is begun."""
+    """Guarantees: events are begun in the order in which they came; without room for hand-ons, none is begun."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class PooledStage:
             self._changed.notify()
 
     def control(self, now_ns: int) -> None:
-        """Has as many threads as it is told to have workers, and lets what is measured tell it, where that is asked."""
+        """Has as many threads as the setting `workers`; the controllers change it if they are on."""
         settings = self.row.settings
         self._batching.look(self.row, now_ns)
         with self._changed:

@@ -1,9 +1,9 @@
 """Which process answers for each call that is out: cells that all processes of a pipeline share. Knows no event.
 
-A process that dies takes with it what it had taken from its queue, and nobody else knows what that was. So whoever
-takes an event writes itself down here first, and the process that holds the connections reads what the dead one had.
-Each cell has one writer at a time: the process that has the call. A call that is over leaves its cell, and who still
-takes an event of it finds that out here.
+A process that dies takes with it what it had taken from its queue, and no other process knows what that was. So a
+process that takes an event first registers here, and the process that holds the connections reads what the dead one
+had. Each cell has one writer at a time: the process that has the call. A call that has ended leaves its cell, and a
+process that still takes an event of it learns that here.
 """
 
 import mmap
@@ -66,9 +66,9 @@ class Register:
         return process
 
     def give_up(self, number: int) -> None:
-        """Nobody waits for it any more."""
+        """No caller waits for it any more."""
         self._given_up[number % SLOTS] = number
 
     def given_up(self, number: int) -> bool:
-        """Whether `give_up` was told, here or elsewhere."""
+        """Whether `give_up` was called, here or elsewhere."""
         return bool(self._given_up[number % SLOTS] == number)

@@ -1,4 +1,4 @@
-"""A stage that a loop takes from its queue for: what it begins returns at once, or goes on in the loop by itself.
+"""A stage that a loop takes from its queue for: what it begins returns at once, or continues in the loop by itself.
 
     hops of other stages --> | event | event | --> [ begin a batch ] --> hops to other stages
                                        ^
@@ -18,7 +18,7 @@ from services.runtime.stages.table import Row
 
 
 class Stage:
-    """Guarantees: events are begun in the order of its queue; where hand-ons find no room, none is begun."""
+    """Guarantees: events are begun in the order of its queue; without room for hand-ons, none is begun."""
 
     def __init__(
         self,
@@ -33,7 +33,7 @@ class Stage:
         queue: Queue | None = None,
         size_of: Callable[[Item], int] = size_bytes,
     ) -> None:
-        """`begin` gives the workers that it keeps until `free`.
+        """`begin` returns how many workers it uses until `free`.
 
         held_up: whether what was handed on from here still waits for room.
         skippable: to bypass it is to skip its queue, as it is done by this loop in any case.

@@ -1,4 +1,4 @@
-"""What each stage is told and what it tells: cells of memory that all processes of a service share. Knows no queue.
+"""The settings and the counters of each stage: cells of memory that all processes of a service share. Knows no queue.
 
 stage     rate_per_s  queue_bound  batch  workers ...   depth  waited_ns  served  shed
 admit              0         1000     64        1           7   81000000    5231    12
@@ -64,7 +64,7 @@ class Settings:
     """Threads that run its batches; calls in flight, where it waits for others."""
 
     bypass = _Cell("bypass")
-    """1 where whoever would hand a call to it does its work instead."""
+    """1 if the stage before it does its work instead."""
 
     target_p90_ms = _Cell("target_p90_ms")
     """Of the time in which nine of ten calls are to be answered: the rate is set accordingly; 0 where it is not."""
@@ -85,12 +85,12 @@ class Settings:
         self.cells[list(SETTINGS).index(key)] = value
 
     def keep(self, *keys: str) -> None:
-        """The stage has no use for another value of these."""
+        """The stage does not have these settings: their values are fixed."""
         for key in keys:
             self.cells[_KEPT] |= 1 << list(SETTINGS).index(key)
 
     def check(self, key: str, value: int) -> None:
-        """Raises ValueError for what the stage cannot be told."""
+        """Raises ValueError for a value that the stage cannot have."""
         within = SETTINGS[key]
         if not within.least <= value <= within.most:
             raise ValueError(f"{key} is {value}, not within {within.least} to {within.most}")
@@ -112,7 +112,7 @@ class Row:
     served: Gauge
     """Events taken."""
     shed: Gauge
-    """Calls refused here for want of room or of a token."""
+    """Calls rejected here for lack of room or of a token."""
 
 
 class Table:

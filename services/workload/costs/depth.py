@@ -105,7 +105,7 @@ def closures(depth: int) -> Callable[[], None]:
 
 
 class Frame:
-    """A record of the chain, which knows whom to go on with."""
+    """A record of the chain, with a reference to the next one."""
 
     __slots__ = ("caller", "waiting")
 

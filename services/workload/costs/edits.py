@@ -1,7 +1,7 @@
 """What it takes to let a handler wait once more: a pause after each step of work, edited into each style's own code.
 
-The edits are texts, each found exactly once in the code that serves, so that they cannot fall behind it. What comes
-out is compiled and run by the tests, which see it wait.
+The edits are texts. Each is exactly once in the code that serves, so that they cannot become outdated. What comes out
+is compiled and run by the tests, which see it wait.
 """
 
 import difflib

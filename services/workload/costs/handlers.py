@@ -1,4 +1,4 @@
-"""Runs one call in any style, up to where it waits: whoever measures says what waiting is. Knows no style's code."""
+"""Runs one call in any style, up to where it waits: the measurement defines what waiting is. Knows no style's code."""
 
 import time
 from collections.abc import Callable, Coroutine, Generator
@@ -16,7 +16,7 @@ FETCHED = backend_pb2.FetchReply(payload=b"reply").SerializeToString()
 
 
 class Call:
-    """A call as `Run` needs it: nobody cancels it, and it may take for ever."""
+    """A call as `Run` needs it: no caller cancels it, and it has no deadline."""
 
     __slots__ = ("cancelled", "deadline_ns", "received_ns", "request")
 
@@ -47,7 +47,7 @@ class Blocked:
 
 
 class Suspend:
-    """What a coroutine awaits: it gives way once, to whoever drives it."""
+    """What a coroutine awaits: it gives way once, to the code that drives it."""
 
     def __await__(self) -> Generator[None, None, None]:
         yield

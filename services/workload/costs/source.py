@@ -1,4 +1,4 @@
-"""What a handler's code says of its style: how many functions, and who keeps what between them."""
+"""What a handler's code shows of its style: how many functions, and what is stored between them."""
 
 import ast
 import inspect
@@ -38,11 +38,11 @@ class Source:
     saved_by_hand: int
     """Fields that some function writes into a record for another one to read."""
     captured: int
-    """Variables that a closure keeps for a function that runs later, functions themselves left out."""
+    """Variables that a closure stores for a function that runs later, functions themselves left out."""
     jumps_back: int
-    """Times that a call goes on in a function that is written above the one that it leaves."""
+    """Times that a call continues in a function that is written above the one that it leaves."""
     waits_marked: int
-    """Places in the text where the handler waits and says so: `await`, `yield`, or what comes next as an argument."""
+    """Places in the text where the handler waits visibly: `await`, `yield`, or what comes next as an argument."""
     waits_unmarked: int
     """Places where it waits, and the text looks like any other call."""
 

@@ -56,7 +56,7 @@ def measure(style: str) -> Suspended:
 
 
 def suspend(style: str, runs: list[Run]) -> list[object]:
-    """Runs each call until it waits; what is returned keeps them waiting."""
+    """Runs each call until it waits; as long as the result exists, they wait."""
     handlers = STYLES[style]
     messages: list[bytes] = []
     if style == "linear":
