@@ -57,7 +57,7 @@ def test_an_edited_handler_waits_after_each_step_of_work_and_does_the_same(
 
 
 def test_an_edit_that_does_not_fit_the_code_is_refused() -> None:
-    with pytest.raises(ValueError, match="an edit of linear replaces stands 0 times"):
+    with pytest.raises(ValueError, match="an edit of linear replaces is 0 times"):
         edits.edited("linear", STYLES["ripped"])
 
 
