@@ -39,7 +39,7 @@ LOGNORMAL_SIGMA = 1.0
 
 def serve(service: Service) -> None:
     """Serves until drained."""
-    # Its clients are services, not strangers: many calls share a connection, and when a service is told that thousands
+    # Its clients are services, not strangers: many calls share a connection, and when a service learns that thousands
     # of its callers have given up, it gives up as many calls here.
     patience = Allowance(burst=MAX_CONCURRENT_STREAMS, per_second=MAX_CONCURRENT_STREAMS)
     service.limits = replace(

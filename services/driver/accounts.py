@@ -1,8 +1,8 @@
 """Where every planned call went. Nothing planned may be lost from the books.
 
-A call enters once, in `planned`, and leaves at most once, in the count of its end; when the run is over `close`
-takes in what is left and refuses a difference. Which calls are to be booked is the caller's to say.
-Must not know clocks, connections or latencies.
+A call enters once, in `planned`, and leaves at most once, in the count of its end; when the run has ended `close` takes
+in what is left and rejects a difference. Which calls are to be booked is the caller's to say. Must not know clocks,
+connections or latencies.
 """
 
 from collections import Counter

@@ -81,6 +81,6 @@ class Resolver(Generic[_A]):
             try:
                 found = tuple(self._look_up())
             except OSError:
-                continue  # nobody there now, or no answer: what was known is the best guess
+                continue  # no pod there now, or no answer: what was known is the best guess
             if found and set(found) != set(self.addresses):
                 self.addresses = found

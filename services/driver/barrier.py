@@ -30,7 +30,7 @@ from services.network.listen import EVERY, host_to_listen_at, listen
 _EXCHANGES = 16
 # From the last word of shard 0 to the beginning: long against a message on its way.
 _LEAD_NS = 300_000_000
-# A name that is not known yet, a port where nobody listens yet: asked again so soon.
+# A name that is not known yet, a port without a listener yet: retried after this time.
 _RETRY_S = 0.05
 _MAX_LINE_BYTES = 200
 
@@ -138,7 +138,7 @@ def _told(peers: Mapping[int, _Peer], why: str) -> BarrierError:
         try:
             peer.say({"void": why})
         except OSError:
-            continue  # it has left: nobody to tell
+            continue  # it has left
     return BarrierError(why)
 
 

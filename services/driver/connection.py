@@ -25,7 +25,7 @@ CONNECT_TIMEOUT_NS = 3 * NS_PER_S
 
 _UNLIMITED = 1 << 62
 
-# What a socket says that can do nothing right now; every other OSError ends the connection.
+# Errors of a socket that can do nothing right now; every other OSError ends the connection.
 _NOT_NOW = (BlockingIOError, InterruptedError)
 
 
@@ -211,7 +211,7 @@ class Connection:
                 self._unsent = data
                 break
             except OSError:
-                # Answers may still lie in the receive buffer; whoever reads them finds the end behind them.
+                # Answers may still lie in the receive buffer; the end follows them.
                 sent = len(data)
             self._unsent = memoryview(data)[sent:] if sent < len(data) else b""
         if was_blocked != bool(self._unsent):

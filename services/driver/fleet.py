@@ -1,6 +1,6 @@
 """The connections of a run, all together: opened before it, and opened again when they end.
 
-    connect ──> advance ──> ready ──> lost, told to go away, or leaving for another pod
+    connect ──> advance ──> ready ──> lost, asked to go away, or leaving for another pod
        ^                                                                 │
        └───────── at once, or after a failure when its backoff is over ──┘
 

@@ -5,7 +5,7 @@
     accounts, samples <── session.receive_data <── socket <═══╝
 
 Who waits: this thread, in epoll alone, until bytes come or the next call is due. What bounds it: one
-core; `lateness` tells by how much it sent later than intended. A closed loop holds `streams` calls open on each
+core; `lateness` shows by how much it sent later than intended. A closed loop holds `streams` calls open on each
 connection and sends the next when one ends. An open loop sends by the schedule; a call without a free stream waits, and
 its latency counts from its intended send all the same.
 
@@ -48,7 +48,7 @@ REPLIES_PER_PARSED = 64
 
 # How late a timeout, a reconnect or a signal may be noticed.
 _TICK_NS = 10_000_000
-# Few enough that calls that fall due meanwhile are not kept waiting for long.
+# Few enough that calls that fall due during that time do not wait for long.
 _EVENTS_AT_ONCE = 32
 # Arrivals that are dealt between two looks at what has come: 0.3 ms. Without a bound, a rate that no driver reaches
 # would leave no time to read replies.
@@ -105,7 +105,7 @@ class Loop:
         """It is to end at the next tick; may be set by a signal handler."""
 
     def begin(self, arrivals: Iterator[int]) -> None:
-        """From now on it sends: a closed loop as much as its streams allow, an open loop what `arrivals` says."""
+        """From now on it sends: a closed loop as much as its streams allow, an open loop by `arrivals`."""
         self._due = zip(arrivals, self._requests, self._fleet.arrivals_of)  # noqa: B905  (only arrivals end)
         self._next_ns, self._next_request, self._next_client = next(self._due, self._none_due)
         self.sending = True

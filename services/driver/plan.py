@@ -186,7 +186,7 @@ def _make_kind(written: Mapping[str, Any]) -> tuple[dict[str, Any], bytes, int |
 
 
 def _short(value: object) -> str:
-    """A value in a message; repr() refuses an integer of more than 4,300 digits."""
+    """A value in a message; repr() rejects an integer of more than 4,300 digits."""
     if isinstance(value, int) and value.bit_length() > 64:
         return "a number too large" if value > 0 else "a number too small"
     return repr(value)

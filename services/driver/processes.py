@@ -1,7 +1,7 @@
 """One run made by several processes of this machine, its shards: one command uses so many cores.
 
     this process ──fork──> shards: open ── "open" ──> all are open: begins them at one instant
-                           load  ── "measuring", "measured", "answered" ──> said when all have come so far
+                           load  ── "measuring", "measured", "answered" ──> printed when all have come so far
                            close ── result ──> merged as those of shards elsewhere
 
 All have one monotonic clock, so that no barrier has to compare any. A shard that is lost makes the run void; what it

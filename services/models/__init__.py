@@ -26,7 +26,7 @@ class Taxonomy:
     io: Literal["blocking", "non-blocking", "completion"]
     """What a read does when there is nothing to read."""
     conflicts: str
-    """What keeps shared data consistent."""
+    """What makes shared data consistent."""
     partitioning: str
     """Who may touch which data."""
     accepts: str

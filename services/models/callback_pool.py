@@ -15,7 +15,8 @@ What bounds it The interpreter lock. Two hand-offs for each wait of a call: to t
 When full      Where `queue_bound` callbacks wait, the loop answers a further call RESOURCE_EXHAUSTED. A callback of a
                call that runs already is never rejected: as many can wait as calls are open, and MAX_CONCURRENT_STREAMS
                bounds these.
-After          The corner of Adya et al. (USENIX 2002) that nobody wants: locks as for threads, and a ripped stack as
+After          The corner of Adya et al. (USENIX 2002) that no programmer wants: locks as for threads, and a ripped
+               stack as
                for events. `--colour` takes away the locks on what one colour alone touches: Zeldovich et al.,
                Multiprocessor Support for Event-Driven Programs, USENIX 2003 (libasync-smp). There each processor has a
                queue of its own; here accounts are shared by colours, so that the ledger still needs its lock.

@@ -77,8 +77,8 @@ async def serve_until_drained(service: Service) -> None:
 class Streams(asyncio.StreamReaderProtocol):
     """The streams of a connection. Why it was lost makes no difference: its reader reads the end.
 
-    asyncio's keep the error, whose frames have the connection: a cycle until the collector runs, and it does not run in
-    a service that is idle.
+    asyncio's store the error, whose frames have the connection. That is a cycle until the collector runs, and it does
+    not run in a service that is idle.
     """
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -151,7 +151,7 @@ class Owners:
         try:
             return self._owner_of(workload_pb2.RunRequest.FromString(call.request).key % self._accounts)
         except DecodeError:
-            return self._number  # which refuses it, as any would
+            return self._number  # which rejects it, as any would
 
     def _owner_of(self, account: int) -> int:
         return account % self._workers

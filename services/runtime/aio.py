@@ -306,7 +306,7 @@ class BackendConnection(asyncio.Protocol):
             if not looked_up.done():
                 looked_up.set_result(found)
 
-        # Not by the loop's executor: whoever ends the loop waits for that one's threads.
+        # Not by the loop's executor: the end of the loop waits for that one's threads.
         look_up_beside(self._backend, self._loop.call_soon_threadsafe, resume)
         found = await looked_up
         if isinstance(found, OSError):

@@ -93,7 +93,7 @@ class Children:
             self._run(number, work, parent)
         try:
             child = Child(number, pid, os.pidfd_open(pid))
-        except OSError:  # no descriptor is free: a child that nobody waits for would never end
+        except OSError:  # no descriptor is free: a child without a wait would never end
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             raise

@@ -107,5 +107,5 @@ class Connector:
 
     def _end(self, why: str) -> None:
         self._is_over = True
-        # Later, as this may be before whoever asked for the connection has started a call on it.
+        # Later, as this may be before the first call has started on the connection.
         self._loop.soon(lambda: self._dialling.unconnected(why))

@@ -54,7 +54,7 @@ class Drain:
     @property
     def requested(self) -> bool:
         """Somebody has asked."""
-        # Not one `poll` object for all: it refuses threads that ask at the same time.
+        # Not one `poll` object for all: it rejects threads that ask at the same time.
         if not self._asked[0] and select([self._fd], (), (), 0)[0]:
             self._asked[0] = 1
         return self._asked[0] != 0

@@ -4,7 +4,7 @@
     .--------. -> run number, head, request | cancel number | book number, ... .--------.
     | Remote | -> room number                                                  | Asker  | ---> Calls
     '--------' <- begun how many | message number, ... | end number, status    '--------'
-               <- room? number: the handler goes on once its caller has read
+               <- room? number: the handler continues once its caller has read
 
 Calls that are sent and not begun are bounded by count and bytes. Beyond that, calls wait on the asking side, where
 connections take turns. The running worker reads nothing while more than that waits to be sent back. A large payload
@@ -136,7 +136,7 @@ class Remote:
         self._link.send("book", self._sequence, account, amount)
 
     def leave(self) -> None:
-        """Has no more calls run there, and says so; `book` still works for as long as there is somebody."""
+        """Has no more calls run there, and reports that; `book` still works as long as the worker is there."""
         self._leaving = True
         self._link.send("leaving", self._sequence)
 

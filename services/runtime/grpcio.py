@@ -54,7 +54,7 @@ class Arrival:
 
 
 class Handlers(ABC):
-    """Finds what runs a method (grpc.GenericRpcHandler). A baseline decides how: in threads, or as coroutines.
+    """Returns what runs a method (grpc.GenericRpcHandler). A baseline decides how: in threads, or as coroutines.
 
     grpcio asks before the call waits for a worker: that is when it counts as received.
     """
@@ -126,8 +126,8 @@ def options(config: Config) -> list[tuple[str, int]]:
 
 
 def add_port(server: Any, service: Service) -> int:
-    """Has `server` listen where the config says; the port. Raises OSError."""
-    # grpcio says that it could not, but not why, and logs lines of its own: so see first whether the port can be had.
+    """Has `server` listen at the address of the config; returns the port. Raises OSError."""
+    # grpcio gives no reason for a failure, and logs lines of its own: so see first whether the port can be had.
     config = service.config
     listen(service.listens_at, config.port).close()
     address = str(Address(service.listens_at, config.port))

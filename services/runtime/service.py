@@ -100,7 +100,7 @@ class Service:
         self.memory = SharedMemory(board.gauge(absent=True), config)
         """What connections hold of requests and replies."""
         self.stages = Table(stages, board)
-        """What the stages are told and tell; empty where the model has none."""
+        """The settings and counters of the stages; empty if the model has none."""
         self.shortage = Shortage(model, board)
         self.lost_updates, self.aborted_transfers = board.total(), board.total()
         """Since the start."""

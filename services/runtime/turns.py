@@ -78,4 +78,4 @@ class Turns:
             events = self._session.receive_data(data[at : at + PIECE_BYTES])
             self._unpacked_ns += time.monotonic_ns() - begun_ns
             yield from events
-            yield None  # a piece whose messages are all refused costs time too
+            yield None  # a piece whose messages are all rejected costs time too

@@ -41,11 +41,11 @@ class Wakeup:
             os.eventfd_write(self._fd, 1)
 
     def ready(self, events: int) -> None:
-        with suppress(BlockingIOError):  # two threads may write for one look, and one round be told of both
+        with suppress(BlockingIOError):  # two threads may write for one look, and one round see both
             os.eventfd_read(self._fd)
         self._awake = False
         until_ns = time.monotonic_ns() + TURN_NS
-        for _ in range(len(self._posted)):  # what is posted meanwhile waits its turn behind the sockets
+        for _ in range(len(self._posted)):  # what is posted during this waits its turn behind the sockets
             self._posted.popleft()()
             if time.monotonic_ns() >= until_ns:
                 break

@@ -4,7 +4,7 @@ Importing this package loads nothing of OpenTelemetry: a process that does not t
 start-up time, and a call in it costs one `tracing is None`.
 
     context.py    who a span is: W3C `traceparent`, `tracestate` and `baggage`, to ids and back
-    environment.py  which of OpenTelemetry's variables are honoured, and which refused
+    environment.py  which of OpenTelemetry's variables are honoured, and which rejected
     labels.py     which run a span belongs to, as a traced call brings it
     tracing.py    what is recorded of a call, in plain numbers
     collector.py  why the collector did not take a batch

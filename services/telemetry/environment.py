@@ -146,7 +146,7 @@ _OTLP: Mapping[str, Check] = {
     "CERTIFICATE": _file,
     "CLIENT_KEY": _file,
     "CLIENT_CERTIFICATE": _file,
-    # By the specification of OTLP/gRPC alone: here the scheme of the endpoint says it.
+    # By the specification of OTLP/gRPC alone: here the scheme of the endpoint decides it.
     "INSECURE": _BOOLEAN,
 }
 _NO_LOGS = _refused("no logs are exported")
@@ -164,7 +164,7 @@ VARIABLES: Mapping[str, Check] = {
     "OTEL_EXPERIMENTAL_CONFIG_FILE": _NO_CONFIG_FILE,
     "OTEL_LOG_LEVEL": _refused("the SDK's own log is not shown"),
     "OTEL_PROPAGATORS": _propagators,
-    # A service traces what its caller has sampled, and the driver what --trace-ratio says.
+    # A service traces what its caller has sampled, and the driver the share of --trace-ratio.
     "OTEL_TRACES_SAMPLER": _one_of(
         "parentbased_always_off",
         "always_off",

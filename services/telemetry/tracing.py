@@ -125,7 +125,7 @@ class Tracing:
     ) -> "Tracing | None":
         """Tracing as the environment asks for it; None when it asks for none.
 
-        tell: given the counts whenever they have changed.
+        tell: receives the counts whenever they have changed.
 
         To a collector where OpenTelemetry's variables say so (environment.py), else OTLP JSON lines appended to
         `trace_file`. Raises OSError when that file cannot be written.

@@ -104,7 +104,7 @@ class ServerSession:
         max_age_ns: int | None = None,
     ) -> None:
         """`on_calls` receives by how much `calls_in_flight` has changed, whenever it has; `on_refusal` of each call
-        more than there is room for: here (REFUSED_STREAM, or for want of memory), or with whoever finishes it
+        more than there is room for: here (REFUSED_STREAM, or for lack of memory), or in the code that finishes it with
         RESOURCE_EXHAUSTED. `memory` is what all sessions of a service share.
 
         Past `max_age_ns` the session drains when it next hears of its peer: a peer that is silent holds no calls.

@@ -60,7 +60,8 @@ STRATEGIES: dict[str, frozenset[Sharing]] = {
 
 
 def fitting_strategy(asked: str | None, sharing: Sharing) -> str:
-    """The strategy to take. Raises ValueError for one that cannot keep, or cannot even wait for, what is so shared."""
+    """The strategy to take. Raises ValueError for one that cannot protect, or cannot even wait for, what is so
+    shared."""
     fits = [strategy for strategy, places in STRATEGIES.items() if sharing in places]
     if asked is None:
         return fits[0]
@@ -76,7 +77,7 @@ class Partition(Protocol):
         """The calling process is the only one that changes this account."""
 
     def tell_owner(self, account: int, amount: int) -> Callable[[], bool]:
-        """Has another process book it. What is returned says whether that is done, whenever it is asked.
+        """Has another process book it. The result is a function that returns whether that is done.
 
         It raises RpcError UNAVAILABLE if this cannot be known.
         """

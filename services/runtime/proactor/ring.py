@@ -75,7 +75,7 @@ _WHY_NOT = {
     errno.EINVAL: "this kernel is older than Linux 6.1",
 }
 
-_syscall = ctypes.CDLL(None, use_errno=True).syscall  # gives the interpreter lock away meanwhile
+_syscall = ctypes.CDLL(None, use_errno=True).syscall  # releases the interpreter lock while it runs
 _syscall.argtypes = (ctypes.c_long,) * 7
 _syscall.restype = ctypes.c_long
 _address_of_bytes = ctypes.pythonapi.PyBytes_AsString
@@ -84,7 +84,7 @@ _address_of_bytes.restype = ctypes.c_void_p
 
 
 class Ring:
-    """A ring, whom its completions are told to, and the buffers that it receives into. One thread's own.
+    """A ring, the handlers of its completions, and the buffers that it receives into. One thread's own.
 
     Raises NotHereError.
     """
@@ -170,12 +170,12 @@ class Ring:
         return token
 
     def cancel(self, timeout: int) -> None:
-        """Takes a timeout back; nothing where it has been told of already."""
+        """Cancels a timeout; does nothing if its completion was already handled."""
         if self._told.pop(timeout, None) is not None:
             self._submit(_TIMEOUT_REMOVE, _SQE_SKIP_SUCCESS, 0, -1, 0, timeout, 0, 0, 0)
 
     def wait(self) -> Iterator[tuple[Completed, int, int]]:
-        """Submits what was asked for, waits until something has completed, and gives whom to tell what.
+        """Submits what was asked for, waits until something has completed, and returns each handler with its result.
 
         Gives nothing where a signal came first.
         """
@@ -190,7 +190,7 @@ class Ring:
         self._cq_head[0] = tail
         for token, result, flags in _CQE.iter_unpack(taken):
             found = self._told.get(token) if flags & MORE else self._told.pop(token, None)
-            if found is not None:  # else a cancelled timeout, or what was to be told only if it failed
+            if found is not None:  # else a cancelled timeout, or one that is reported only if it failed
                 yield found[0], result, flags
 
     def _token(self, told: Completed, kept: bytes | None = None) -> int:

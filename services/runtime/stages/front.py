@@ -152,7 +152,7 @@ class Front:
         for answer in batch:
             assert isinstance(answer, Answer)
             out = self._out.get(answer.number)
-            if out is not None:  # else its caller was told that a stage had died
+            if out is not None:  # else its caller got the error that a stage had died
                 if answer.status is not None and answer.handed_ns != NOT_QUEUED:
                     answer.waits += (("reply", answer.handed_ns, taken_ns),)
                 out.early[answer.place] = answer

@@ -40,7 +40,7 @@ class Hop:
 
     @property
     def is_full(self) -> bool:
-        """As many events as its setting says are not taken."""
+        """As many events as its setting allows are not taken."""
         return len(self._sent) + len(self._waiting) >= self.row.settings.queue_bound
 
     @property

@@ -37,7 +37,7 @@ class PooledStage:
         The events are acknowledged only after that: the sender may drop its copy once this process is responsible for
         them.
         held_up: whether what was handed on from here still waits for room.
-        tell: has it called, where it may be, that events were taken; anywhere, unless it is given.
+        tell: calls its argument, which acknowledges events, on the right thread; the default calls it at once.
         """
         self.row = row
         self._claim = claim
@@ -102,5 +102,5 @@ class PooledStage:
                 self._changed.wait(wait_s)
                 self._idle -= 1
             self._threads -= 1
-            self._changed.notify()  # what has come may have been told to this one
+            self._changed.notify()  # this one may have got the notification of what has come
             return None

@@ -96,7 +96,7 @@ class Stage:
             if batch:
                 tell_taken(batch)
                 self._busy += self._begin([item for item, _ in batch])
-            # What is left waits for the next round, so that what has come meanwhile is read.
+            # What is left waits for the next round, so that new bytes are read before it.
             again_ns = self._intake.next_ns(now_ns)
         if self._intake and self._timer is None:
             self._timer = self._loop.call_at(again_ns, self._look_again)
