@@ -14,11 +14,11 @@ from tests.documents import service_options
 from tests.documents.tables import WRITTEN, code, listed, paragraph, plain, table
 
 INTRODUCTION = f"""\
-# Values of the chart
+# Chart values
 
 {WRITTEN}
 These are the values of the chart in [values.yaml](../helm/sweetspot/values.yaml). `values.schema.json` rejects a value
-that is not here. [Clusters](cluster.md) shows how to set them.
+that is not here. [Cluster](cluster.md) shows how to set them.
 """
 
 OF_MODELS = f"""\

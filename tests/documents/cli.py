@@ -7,7 +7,7 @@ from tests.documents import parsers, service_options
 from tests.documents.tables import WRITTEN, fenced, paragraph, sentence, table
 
 INTRODUCTION = f"""\
-# Command line
+# Commands
 
 {WRITTEN}
 `make setup` installs the `sweetspot` command into `.venv/bin`. `source .venv/bin/activate` adds that folder to the
@@ -55,7 +55,7 @@ ABOUT = {
     "python -m services.driver.merge": "Joins the results of drivers that were shards of one load.",
     "python -m services.driver.order": "Makes calls on one connection, and prints as JSON in which order they ended.",
     "python -m tools.deploy": "Does what `make images`, `make deploy`, `make undeploy` and `make cluster` do. Its "
-    'flags are those of `make deploy ARGS="..."`. [Clusters](cluster.md) explains them.',
+    'flags are those of `make deploy ARGS="..."`. [Cluster](cluster.md) explains them.',
     "python -m tools.bench": "Does what `make bench` does. [Performance](performance.md) has its results.",
 }
 

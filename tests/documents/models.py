@@ -48,7 +48,7 @@ The first five dimensions are those of Adya et al., *Cooperative Task Management
 
 def overview(models: Iterable[Model] = MODELS.values()) -> str:
     """The table in the README: what to choose."""
-    rows = [(f"[{model.name}](docs/models.md#{model.name})", model.caption, model.choose_when) for model in models]
+    rows = [(f"[{model.name}](services/models/{model.name}.py)", model.caption, model.choose_when) for model in models]
     return table(("name", "what it is", "choose it when"), *rows)
 
 
