@@ -10,7 +10,7 @@ GLOSSARY, DECISIONS = "docs/glossary.md", "docs/decisions/index.md"
 
 def entries() -> dict[str, str]:
     """Each word of the glossary, and what is below it."""
-    parts = re.split(r"^### (.*)\n", read(GLOSSARY), flags=re.MULTILINE)
+    parts = re.split(r"^##+ (.*)\n", read(GLOSSARY), flags=re.MULTILINE)
     assert len(set(parts[1::2])) == len(parts[1::2]), "a word has two entries"
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
