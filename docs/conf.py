@@ -22,12 +22,13 @@ html_theme = "furo"
 html_title = project
 html_copy_source = False
 html_use_index = False
+html_show_copyright = False
 
 PAGES = {
     "Use": ["getting-started", "models", "experiments", "results", "cluster", "scaling", "by-hand", "stages"],
     "Understand": ["claims", "measuring", "styles", "performance", "glossary", "decisions/index"],
     "Look up": ["cli", "chart-values", "troubleshooting"],
-    "The project": ["/README", "/ARCHITECTURE", "/CONTRIBUTING", "/CHANGELOG", "/SECURITY"],
+    "The project": ["README </README>", "/ARCHITECTURE", "/CONTRIBUTING", "/CHANGELOG", "/SECURITY"],
 }
 """What the sidebar has, by heading. A page that is not here is an error."""
 DECISIONS = "docs/decisions/index"

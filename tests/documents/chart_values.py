@@ -18,23 +18,22 @@ INTRODUCTION = f"""\
 
 {WRITTEN}
 These are the values of the chart in [values.yaml](../helm/sweetspot/values.yaml). `values.schema.json` rejects a value
-that is not here. [Cluster](cluster.md) shows how to set them.
+that is not here. [Cluster](cluster.md) shows how to set them. A heading is the path to the keys below it: the key `tag`
+below `image` is `image.tag`.
 """
 
-OF_MODELS = f"""\
-| key | default | meaning |
-| --- | --- | --- |
-| `models.MODEL` | `{{}}` | `MODEL` is one of {listed(MODELS)}. Its keys are those of [defaults](#defaults). |
-"""
+OF_MODELS = paragraph(f"Each is one of {listed(MODELS)}. The keys of a model are those of [defaults](#defaults).")
 
 OPTIONS = """
-## Options of a service
+### Options of a service
 
 `defaults.options` has options of `python -m services` for every model. `models.MODEL.options` has them for one model,
 and may have those that only [some models](cli.md#options-of-some-models) have. Each model also takes `conflicts`.
 
 """
 
+MOST_DEFAULT = 40
+"""Characters of a default in a column of its own; a longer one stands behind the meaning."""
 Path = tuple[str, ...]
 
 
@@ -52,34 +51,37 @@ def page() -> str:
 def _parts(text: str, schema: Any) -> Iterator[str]:
     root = yaml.compose(text, yaml.SafeLoader)
     assert isinstance(root, yaml.MappingNode)
-    yield INTRODUCTION
+    yield f"{INTRODUCTION}\n## Values without further keys\n\n"
+    yield _table(text, schema, root, ())
     for key, value in root.value:
-        yield f"\n## {key.value}\n\n"
         if key.value == "models":
-            yield f"{paragraph(comment(text, key))}\n{OF_MODELS}"
-            yield OPTIONS + _options(schema)
-            continue
-        if _has_keys(value):
-            yield f"{paragraph(comment(text, key))}\n"
-            rows = list(_rows(text, schema, value, (key.value,)))
-        else:
-            rows = [_row(text, schema, key, value, (key.value,))]
-        yield table(("key", "default", "meaning"), *rows)
+            yield f"\n## models\n\n{paragraph(comment(text, key))}\n{OF_MODELS}{OPTIONS}{_options(schema)}"
+        elif _has_keys(value):
+            yield from _section(text, schema, key, value, (key.value,))
 
 
-def _rows(text: str, schema: Any, mapping: yaml.MappingNode, path: Path) -> Iterator[tuple[str, str, str]]:
-    for key, value in mapping.value:
-        below = (*path, key.value)
-        yield _row(text, schema, key, value, below)
-        if _has_keys(value):
-            yield from _rows(text, schema, value, below)
+def _section(text: str, schema: Any, key: yaml.Node, value: yaml.MappingNode, path: Path) -> Iterator[str]:
+    """A heading, what the comment says, a table of the keys that are values, and a section for each other key."""
+    yield f"\n{'##' if len(path) == 1 else '###'} {'.'.join(path)}\n\n{paragraph(comment(text, key))}"
+    if rows := _table(text, schema, value, path):
+        yield f"\n{rows}"
+    for below, more in value.value:
+        if _has_keys(more):
+            yield from _section(text, schema, below, more, (*path, below.value))
+
+
+def _table(text: str, schema: Any, mapping: yaml.MappingNode, path: Path) -> str:
+    rows = [_row(text, schema, key, value, (*path, key.value)) for key, value in mapping.value if not _has_keys(value)]
+    return table(("key", "default", "meaning"), *rows) if rows else ""
 
 
 def _row(text: str, schema: Any, key: yaml.Node, value: yaml.Node, path: Path) -> tuple[str, str, str]:
-    meaning = comment(text, key)
+    meaning, default = comment(text, key), code(_shown(text, value))
     if (choices := _at(schema, schema, path).get("enum")) and not all(str(choice) in meaning for choice in choices):
         meaning += f" One of {listed(map(str, choices))}."
-    return code(".".join(path)), "" if _has_keys(value) else code(_shown(text, value)), meaning
+    if len(default) > MOST_DEFAULT:
+        meaning, default = f"{meaning} Default: {default}.", ""
+    return code(path[-1]), default, meaning
 
 
 def comment(text: str, key: yaml.Node) -> str:
@@ -136,5 +138,5 @@ def _options(schema: Any) -> str:
         meaning = plain(found["description"])
         if "minimum" in found:
             meaning += f"; {found['minimum']:,} to {found['maximum']:,}"
-        rows.append((code(f"defaults.options.{name}"), service_options.default(option, ""), meaning))
+        rows.append((code(name), service_options.default(option, ""), meaning))
     return table(("key", "default", "meaning"), *rows)

@@ -22,15 +22,21 @@ class Short:
     serves: str = ""
     """The model of the service that runs; empty: there is none."""
 
+    def words(self, command: Sequence[str]) -> tuple[str, ...]:
+        """Those that are executed. Nothing is written outside of the folder of the test."""
+        replaced = (self.replaced.get(place, word) for place, word in enumerate(command))
+        return (*(word.removeprefix("/tmp/") for word in replaced), *self.more)
+
 
 QUICK = ("--target", "{address}", "--duration", "0.1", "--warmup", "0")
+RUN = "results/run"
 EXECUTED = {
-    r"sweetspot (verify|report) results/\S+": Short(),
+    r"sweetspot (verify|report) results/\S+": Short({2: RUN}),
     r"sweetspot compare results/.*": Short(),
     r"sweetspot export results/\S+ --(csv|hlog|junit|prometheus) \S+": Short(),
     r"sweetspot explain \w+( --trace)?": Short(),
     r"sweetspot claims --(list|check)": Short(),
-    r"sweetspot run --resume results/\S+": Short(),
+    r"sweetspot run --resume results/\S+": Short({3: RUN}),
     r"sweetspot run [\w.-]+ --strict": Short({2: "short.yaml"}, ends=(0, 42)),  # void on a busy machine
     r"sweetspot run [\w.-]+( --(models|results) \S+| --despite-noise)*": Short({2: "short.yaml"}),
     r"sweetspot stages (show|set) .*": Short({3: "{control}"}, serves="seda"),
@@ -50,7 +56,8 @@ LISTED = {
     r"(kubectl|helm) .*": CLUSTER,
     r"make (cluster|deploy|images|undeploy)( .*)?": CLUSTER,
     r"make( .*)?": MINUTES,
-    r"sweetspot (calibrate|claims|knee|styles)( .*)?": MINUTES + "; tests/tools runs it with programs that pretend",
+    r"sweetspot (calibrate|claims|knee)( .*)?": MINUTES + "; tests/tools has a short form of it",
+    r"sweetspot styles( --json)?": "takes 10 s; tests/tools/test_styles.py has a short form of it",
     r"python -m tools\.bench .*": MINUTES,
     r"python -m services\.driver(\.merge| .*--barrier) .*": "needs two machines; tests/driver joins shards of one",
     r"(grpcurl|openssl|build/testers/\w+) .*": OTHERS,
@@ -59,7 +66,7 @@ LISTED = {
 """Pattern -> why no test executes such a command."""
 
 
-ROWS: Mapping[str, Short | str] = EXECUTED | LISTED
+ROWS: Mapping[str, Short | str] = {**EXECUTED, **LISTED}
 
 
 def pattern_of(command: str) -> str | None:

@@ -8,7 +8,7 @@ from tests.documents import service_options
 from tests.documents.captions import caption
 from tests.documents.tables import WRITTEN, fenced, item, listed, paragraph, plain, sentence, table
 
-DIMENSIONS = {
+COLUMNS = {
     "tasks": "What switches from one call to another. *Serial*: nothing, one call runs after the other. *Cooperative*: "
     "the call itself, when it waits. *Preemptive*: the scheduler, at any time.",
     "stack": "Who stores the state of a call while it waits. *Automatic*: the language, on a stack. *Manual*: the "
@@ -41,8 +41,8 @@ diff services/models/thread_per_connection.py services/models/thread_pool.py
 EVERY_SERVICE = "[every service](cli.md#options-of-every-service)"
 
 SOURCE = """\
-The first five dimensions are those of Adya et al., *Cooperative Task Management without Manual Stack Management*
-(USENIX 2002). Erb has them too: *Concurrent Programming for Scalable Web Architectures* (2012), chapter 4.3.
+These five dimensions are those of Adya et al., *Cooperative Task Management without Manual Stack Management* (USENIX
+2002). Erb has them too: *Concurrent Programming for Scalable Web Architectures* (2012), chapter 4.3.
 """
 
 
@@ -58,19 +58,21 @@ def page() -> str:
 
 
 def _tables() -> Iterator[str]:
-    choice, rest = [], []
+    choice, dimensions, calls = [], [], []
     for model in MODELS.values():
         link, kind = f"[{model.name}](#{model.name})", model.taxonomy
-        choice.append((link, model.caption, kind.tasks, kind.stack, kind.io, model.choose_when))
-        where = kind.conflicts, kind.partitioning, kind.accepts, kind.queue, kind.hand_off
-        rest.append((link, *where, listed(map(" ".join, model.variants))))
+        choice.append((link, model.caption, model.choose_when))
+        dimensions.append((link, kind.tasks, kind.stack, kind.io, kind.conflicts, kind.partitioning))
+        variants = listed(map(" ".join, model.variants))
+        calls.append((link, kind.accepts, kind.queue, kind.hand_off, variants))
     yield "## Which to choose\n\n"
-    yield table(("name", "what it is", "tasks", "stack", "I/O", "choose it when"), *choice)
-    yield "\n## The other dimensions\n\n"
-    yield table(("name", "conflicts", "partitioning", "who accepts", "queue", "hand-off", "variants"), *rest)
-    yield "\n## What the dimensions mean\n\n"
-    yield table(("dimension", "meaning"), *DIMENSIONS.items())
-    yield f"\n{SOURCE}"
+    yield table(("name", "what it is", "choose it when"), *choice)
+    yield f"\n## The dimensions\n\n{SOURCE}\n"
+    yield table(("name", "tasks", "stack", "I/O", "conflicts", "partitioning"), *dimensions)
+    yield "\n## The way of a call\n\n"
+    yield table(("name", "who accepts", "queue", "hand-off", "variants"), *calls)
+    yield "\n## What the columns mean\n\n"
+    yield table(("column", "meaning"), *COLUMNS.items())
 
 
 def _section(model: Model) -> str:

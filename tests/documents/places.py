@@ -1,6 +1,6 @@
 """Where the documents lie, and what they hold."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -16,15 +16,18 @@ def read(document: str) -> str:
 
 def documents() -> list[str]:
     """Every Markdown file of the repository, relative to the root."""
-    return [*sorted(path.name for path in ROOT.glob("*.md")), *pages()]
+    return [*_below(ROOT.glob("*.md")), *_below((ROOT / ".github").rglob("*.md")), *pages()]
 
 
 def pages() -> list[str]:
     """Those of docs/."""
-    return sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))
+    return _below((ROOT / "docs").rglob("*.md"))
 
 
-def guides() -> Iterator[str]:
+def _below(paths: Iterable[Path]) -> list[str]:
+    return sorted(str(path.relative_to(ROOT)) for path in paths)
+
+
+def guides() -> list[str]:
     """README and docs/: what a user reads, and whose commands a user runs."""
-    yield README
-    yield from pages()
+    return [README, *pages()]

@@ -4,7 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
@@ -22,9 +22,12 @@ from tests.tools import driven
 from tools import cli
 
 EVERY = commands.every()
-TO_EXECUTE = [
-    (command, short) for command in EVERY if isinstance(short := ROWS.get(pattern_of(command.text) or ""), Short)
-]
+TO_EXECUTE = {
+    short.words(command.words): (command, short)
+    for command in reversed(EVERY)
+    if isinstance(short := ROWS.get(pattern_of(command.text) or ""), Short)
+}
+"""Words to execute -> the first command that they stand for."""
 TIMEOUT_S = 60
 
 EXPERIMENT = """
@@ -81,31 +84,32 @@ def service() -> Iterator[Callable[[str], Serving]]:
         yield of
 
 
-@pytest.mark.parametrize(("command", "short"), TO_EXECUTE, ids=[command.text for command, _ in TO_EXECUTE])
+@pytest.mark.parametrize("words", TO_EXECUTE, ids=[command.text for command, _ in TO_EXECUTE.values()])
 def test_a_command_does_what_it_is_for(
-    command: Command, short: Short, results: Path, service: Callable[[str], Serving], tmp_path: Path
+    words: tuple[str, ...], results: Path, service: Callable[[str], Serving], tmp_path: Path
 ) -> None:
-    prepare(tmp_path, command, results)
-    words = [short.replaced.get(place, word) for place, word in enumerate(command.words)] + list(short.more)
+    command, short = TO_EXECUTE[words]
+    prepare(tmp_path, words, results)
     if short.serves:
         running = service(short.serves)
-        words = [word.format(address=running.address, control=running.control) for word in words]
+        words = tuple(word.format(address=running.address, control=running.control) for word in words)
     ended = subprocess.run(program(words), cwd=tmp_path, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     assert ended.returncode in short.ends, f"{command.place}\n{ended.stdout}{ended.stderr}"
     assert ended.stdout
 
 
-def program(words: list[str]) -> list[str]:
+def program(words: tuple[str, ...]) -> list[str]:
     """The command line, with the interpreter of this test."""
     if words[0] == "sweetspot":
         return [sys.executable, "-m", "tools.cli", *words[1:]]
-    return [sys.executable, *words[1:]] if words[0] == "python" else words
+    return [sys.executable, *words[1:]] if words[0] == "python" else list(words)
 
 
-def prepare(folder: Path, command: Command, results: Path) -> None:
+def prepare(folder: Path, words: Iterable[str], results: Path) -> None:
     """Puts what the command names into the folder: results, plans, the code."""
-    for name in re.findall(r"\bresults/([\w-]+)", command.text):
-        shutil.copytree(results / "run", folder / "results" / name, dirs_exist_ok=True)
+    for word in words:
+        if word.startswith("results/"):
+            shutil.copytree(results / "run", folder / word)
     shutil.copy(results / "baseline.json", folder)
     (folder / "services").symlink_to(ROOT / "services")
     (folder / "short.yaml").write_text(EXPERIMENT)

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.documents import python_texts, words
+from tests.documents.places import README, read
 from tests.documents.sentences import Sentence, count, split
 
 HELD = {group.name: group for group in words.groups() if group.held}
@@ -13,17 +14,19 @@ MOST_LINES = 150
 @pytest.mark.parametrize("name", HELD)
 def test_sentences_are_short(name: str) -> None:
     sentences = list(HELD[name].sentences())
-    assert list(words.too_long(sentences)) == []
+    found = list(words.too_long(sentences))
+    assert not found, "\n".join(found)
     assert words.mean(sentences) < words.MOST_MEAN
 
 
 @pytest.mark.parametrize("name", HELD)
 def test_no_word_is_one_that_the_style_forbids(name: str) -> None:
-    assert list(words.forbidden(HELD[name].sentences())) == []
+    found = list(words.forbidden(HELD[name].sentences()))
+    assert not found, "\n".join(found)
 
 
 def test_the_readme_is_short() -> None:
-    assert len(words.read("README.md").splitlines()) <= MOST_LINES
+    assert len(read(README).splitlines()) <= MOST_LINES
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def groups() -> Iterator[Group]:
     every = [name for name in documents() if name not in GENERATED]
     decisions = [name for name in every if name.startswith("docs/decisions/")]
     pages = [name for name in every if name.startswith("docs/") and name not in decisions]
-    root = [name for name in every if "/" not in name and name != README]
+    root = [name for name in every if not name.startswith("docs/") and name != README]
     yield Group(README, _of_documents(README), held=True)
     yield Group("docs", _of_documents(*pages), held=True)
     yield Group("docs/decisions", _of_documents(*decisions), held=True)
