@@ -8,7 +8,7 @@ GENERATED := $(PROTOS:.proto=_pb2.py) $(PROTOS:.proto=_pb2.pyi)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test soak truth testers check lint bench proto lock image-locks images deploy undeploy cluster manifests clean
+.PHONY: help setup demo test soak truth testers check lint docs bench proto lock image-locks images deploy undeploy cluster manifests clean
 
 help: ## tell what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,11 +54,15 @@ lint: setup ## run the checks that start nothing: style, types, import layers, c
 	$(BIN)/sweetspot claims --check
 	@$(MAKE) --no-print-directory proto OUT=build/protos && for file in $(GENERATED); do cmp "build/$$file" "$$file" || exit 1; done
 
+docs: setup ## build the site of the documentation into build/docs; a broken link is an error
+	@$(BIN)/sphinx-build -W --keep-going --quiet -c docs -d build/doctrees . build/docs
+	@echo build/docs/index.html
+
 bench: setup ## compare the models with nghttpd and grpcio under h2load
 	@$(BIN)/python -m tools.bench
 
 COMPILE = $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header
-IMAGE_EXTRAS = $(shell $(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"].keys() - {"tools", "dev"})')
+IMAGE_EXTRAS = $(shell $(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"].keys() - {"tools", "dev", "docs"})')
 
 # For what concerns a cluster: where, and further flags as ARGS="--models reactor,coroutines --set defaults.cpu=100m".
 RELEASE ?= sweetspot

@@ -157,7 +157,7 @@ def test_the_version_is_the_same_wherever_it_is_said() -> None:
         "k8s/seccomp/kustomization.yaml": r"newTag: ([\d.]+)",
         "k8s/examples/open-loop.yaml": r"image: sweetspot/driver:(.+)$",
         "k8s/backend.yaml": r"image: sweetspot/backend:(.+)$",
-        "README.md": r"--tag ([\d.]+) ",
+        "docs/cluster.md": r"--tag ([\d.]+) ",
     }
     found = {file: re.findall(pattern, (ROOT / file).read_text(), re.MULTILINE) for file, pattern in said.items()}
     assert all(found.values()), found
