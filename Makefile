@@ -8,7 +8,7 @@ GENERATED := $(PROTOS:.proto=_pb2.py) $(PROTOS:.proto=_pb2.pyi)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test soak truth testers check lint docs bench proto lock image-locks images deploy undeploy cluster manifests clean
+.PHONY: help setup demo test soak truth testers check lint docs bench proto lock image-locks images deploy undeploy cluster release manifests clean
 
 help: ## tell what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ undeploy: setup ## remove from the cluster what `deploy` and load Jobs made ther
 
 cluster: setup ## make a cluster of your own on this machine, with kind
 	$(DEPLOY)
+
+release: setup ## build wheel, sdist, chart, images and SBOMs of one version into dist/; push images and chart to REGISTRY
+	@$(BIN)/python -m tools.release --registry "$(REGISTRY)" $(ARGS)
 
 manifests: setup ## write again what follows from the chart and the models: schema, goldens, k8s/
 	@$(BIN)/python -m tests.chart.generated

@@ -29,12 +29,24 @@ MAX_SHARDS = 100
 MAX_COUNT = 100_000
 MAX_ROUNDS = 8
 """Of claims: the last look (tools/claims/decision.py)."""
+OWN_PACKAGES = ("tools", "services", "sweetspot")
+"""Of pyproject.toml: what is missing of these is a defect, not a library that was not installed."""
 _EXACT: dict[str, Any] = {"allow_abbrev": False}
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(REFUSED, f"{self.prog}: {message} (--help shows every flag)\n")
+
+
+class _ShowVersion(argparse.Action):
+    """Reads the version only when it is asked for: the import takes as long as the rest of the command line."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from importlib.metadata import version  # noqa: PLC0415
+
+        print(f"{parser.prog} {version('sweetspot')}")
+        parser.exit()
 
 
 def main(arguments: Sequence[str] | None = None, programs: "Programs | None" = None) -> int:
@@ -50,10 +62,16 @@ def main(arguments: Sequence[str] | None = None, programs: "Programs | None" = N
     except KeyboardInterrupt:
         print("sweetspot: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] in OWN_PACKAGES:
+            raise
+        print(f"sweetspot: {error.name} is missing: install sweetspot with its extras tools, driver", file=sys.stderr)
+        return REFUSED
 
 
 def _parser() -> _Parser:
     parser = _Parser(prog="sweetspot", description="Every server concurrency model behind one gRPC workload.")
+    parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     running = commands.add_parser("run", help="run an experiment, here or in a cluster, and report on it", **_EXACT)
     running.add_argument(

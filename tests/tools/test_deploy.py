@@ -144,24 +144,16 @@ def test_a_cluster_elsewhere_needs_a_registry() -> None:
 
 
 def test_an_image_is_named_as_the_chart_names_it() -> None:
-    image = Image("thread-pool", ())
+    image = Image("thread-pool", "service", model="thread_pool")
     assert image.reference("", "1") == "sweetspot/thread-pool:1"
     assert image.reference("registry.example/me", "1") == "registry.example/me/sweetspot/thread-pool:1"
 
 
-def test_the_version_is_the_same_wherever_it_is_said() -> None:
-    said = {
-        "pyproject.toml": r'^version = "(.+)"$',
-        "helm/sweetspot/Chart.yaml": r'^(?:version|appVersion): "?([\d.]+)"?$',
-        "Dockerfile": r"^ARG VERSION=(.+)$",
-        "k8s/seccomp/kustomization.yaml": r"newTag: ([\d.]+)",
-        "k8s/examples/open-loop.yaml": r"image: sweetspot/driver:(.+)$",
-        "k8s/backend.yaml": r"image: sweetspot/backend:(.+)$",
-        "docs/cluster.md": r"--tag ([\d.]+) ",
-    }
-    found = {file: re.findall(pattern, (ROOT / file).read_text(), re.MULTILINE) for file, pattern in said.items()}
-    assert all(found.values()), found
-    assert len({version for versions in found.values() for version in versions}) == 1, found
+def test_an_image_is_built_with_its_model_and_with_the_extras_that_this_needs() -> None:
+    image = Image("green-threads", "service", ("green",), "green_threads")
+    model, extras = ("--build-arg", "MODEL=green_threads"), ("--build-arg", "EXTRAS=green")
+    assert image.options == ("--target", "service", *model, *extras)
+    assert Image("backend", "backend").options == ("--target", "backend")
 
 
 def test_the_tag_is_of_the_content_alone() -> None:

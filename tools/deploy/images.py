@@ -27,8 +27,19 @@ class Image:
 
     name: str
     """In DNS's spelling, as thread-pool."""
-    options: tuple[str, ...]
-    """Of the build: target and arguments."""
+    target: str
+    """Of the Dockerfile."""
+    extras: tuple[str, ...] = ()
+    """Of pyproject.toml: what the image installs beside what every image installs."""
+    model: str = ""
+    """That it serves; empty for an image without a model."""
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Of the build: target and arguments."""
+        arguments = {"MODEL": self.model, "EXTRAS": " ".join(self.extras)}
+        given = (word for name, value in arguments.items() if value for word in ("--build-arg", f"{name}={value}"))
+        return "--target", self.target, *given
 
     def reference(self, registry: str, tag: str) -> str:
         """As the chart names it."""
@@ -100,13 +111,12 @@ def models() -> dict[str, str]:
 
 def images(wanted: Collection[str]) -> Iterator[Image]:
     """Backend, driver, what tests a release, and the wanted models."""
-    yield Image("backend", ("--target", "backend"))
-    yield Image("driver", ("--target", "driver", "--build-arg", "EXTRAS=driver cluster"))
-    yield Image("conformance", ("--target", "conformance", "--build-arg", "EXTRAS=conformance"))
+    yield Image("backend", "backend")
+    yield Image("driver", "driver", ("driver", "cluster"))
+    yield Image("conformance", "conformance", ("conformance",))
     for model, needs in models().items():
         if model in wanted:
-            options = ("--target", "service", "--build-arg", f"MODEL={model}", "--build-arg", f"EXTRAS={needs}")
-            yield Image(model.replace("_", "-"), options)
+            yield Image(model.replace("_", "-"), "service", tuple(needs.split()), model)
 
 
 def content_tag() -> str:
