@@ -5,7 +5,7 @@ Must not know how a verdict is derived.
 
 import re
 
-from tools.claims import words
+from tools.claims import markdown, words
 from tools.claims.judged import Claims
 
 START, END = "<!-- findings:start -->\n", "<!-- findings:end -->"
@@ -61,5 +61,5 @@ def table(claims: Claims) -> str:
 
 def picture(claims: Claims) -> str:
     """The picture, with its answer in words."""
-    tally = words.tally([each.verdict.word for each in claims.judged], None)
+    tally = words.tally([each.verdict.word for each in markdown.core(claims).judged], None)
     return f"![{tally} A row for each claim: its figure with an interval, beside the threshold.](docs/claims.svg)"

@@ -73,13 +73,6 @@ def _table(judged: Sequence[Judged]) -> str:
     return f"| claim | what it says | verdict | figure, with its interval | asked |\n{'| --- ' * 5}|\n{''.join(rows)}"
 
 
-def with_part(text: str, made: str) -> str:
-    """The document with that part between its markers."""
-    before, rest = text.split(START)
-    _, after = rest.split(END)
-    return before + START + made + END + after
-
-
 def unfounded(text: str, claims: Claims) -> Iterator[str]:
     """A line for each sentence whose claim has another verdict, or none."""
     known = {each.claim.claim: each.verdict.word for each in claims.judged}
