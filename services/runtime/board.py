@@ -105,6 +105,12 @@ class Gauge:
         self._present[0] = 1
         self._column[self.row] = value
 
+    def set_largest(self, value: int) -> None:
+        """As `set`, unless this process holds more; two threads leave the larger of their values."""
+        with self._lock:
+            if value >= self._column[self.row]:
+                self.set(value)
+
     def own(self) -> int:
         """What this process holds."""
         value: int = self._column[self.row]

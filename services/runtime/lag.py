@@ -27,8 +27,7 @@ class LoopLag:
 
     def note(self, lateness_ns: int) -> None:
         """A timer ran this much after its time."""
-        if lateness_ns >= self._gauge.own():
-            self._gauge.set(lateness_ns)
+        self._gauge.set_largest(lateness_ns)
         if self.lags is not None:
             self.lags.note(lateness_ns)
 

@@ -8,6 +8,7 @@ processes of a service, and the service is not ready until there was none for LA
 import errno
 import logging
 import resource
+import threading
 import time
 from collections.abc import Callable
 
@@ -37,6 +38,7 @@ class Shortage:
         self.failed_starts = board.total()
         """Connections and calls that were rejected because no thread or process could be started for them."""
         self._clock_ns = clock_ns
+        self._lock = threading.Lock()
 
     @property
     def is_now(self) -> bool:
@@ -63,9 +65,12 @@ class Shortage:
     def _note(self, what: str, why: str) -> None:
         now_ns = self._clock_ns()
         self._noted_ns.set(now_ns)
-        last_ns = self._logged_ns.largest()
-        if not last_ns or now_ns - last_ns >= LOG_NS:
-            self._logged_ns.set(now_ns)
+        with self._lock:  # else two threads both find that the last line is old enough, and both log
+            last_ns = self._logged_ns.largest()
+            is_due = not last_ns or now_ns - last_ns >= LOG_NS
+            if is_due:
+                self._logged_ns.set(now_ns)
+        if is_due:
             _logger.warning("%s: %s: %s", self._who, what, why)
 
 

@@ -1,15 +1,20 @@
 """What one process counts another one reads, exactly, however many count."""
 
 import os
+import subprocess
 import threading
 import timeit
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from services.runtime.board import GAUGES, Board, Gauge
 
-THREADS, PROCESSES, EACH = 8, 4, 20_000
+ROOT = Path(__file__).parents[2]
+FREE_THREADED = "SWEETSPOT_TEST_FREE_THREADED"
+"""Path of a CPython without the GIL that has the packages of a service."""
+THREADS, PROCESSES, EACH, MANY = 8, 4, 20_000, 500_000
 
 
 def in_child(work: Callable[[], None]) -> int:
@@ -48,6 +53,50 @@ def test_no_count_of_any_thread_is_lost() -> None:
     for thread in threads:
         thread.join()
     assert gauge.value() == THREADS * EACH
+
+
+def test_the_largest_that_was_set_stays() -> None:
+    gauge = Board().gauge()
+    for value in (2, 3, 1):
+        gauge.set_largest(value)
+    assert gauge.own() == 3
+
+
+COUNTS_IN_TWO_THREADS = f"""
+import sys, threading, time
+from services.runtime.board import Board
+assert not sys._is_gil_enabled()
+board = Board()
+gauge, largest, smaller, histogram = board.gauge(), board.gauge(), board.gauge(), board.histogram([10])
+both = threading.Barrier(2)
+def count():
+    both.wait()
+    for _ in range({MANY}):
+        gauge.add(1)
+    both.wait()
+    for _ in range({MANY}):
+        histogram.note(1)
+    both.wait()
+    for _ in range({MANY}):
+        now_ns = time.monotonic_ns()
+        largest.set_largest(now_ns)
+        if largest.own() < now_ns:
+            smaller.add(1)
+threads = [threading.Thread(target=count) for _ in range(2)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(gauge.value(), *histogram.read("", "").series[0].counts, smaller.value())
+"""
+
+
+def test_no_count_of_two_threads_is_lost_where_the_interpreter_has_no_lock() -> None:
+    python = os.environ.get(FREE_THREADED)
+    if python is None:
+        pytest.skip(f"no interpreter without the GIL: set {FREE_THREADED}")
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'protos'}"}
+    command = [python, "-c", COUNTS_IN_TWO_THREADS]
+    counted = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert counted == f"{2 * MANY} {2 * MANY} 0 0\n"
 
 
 def test_no_count_of_any_process_is_lost() -> None:
