@@ -95,8 +95,26 @@ _LOCKS = "locks"
 _APART = "separate memory; a lock across processes"
 _ONE_OWNER = "one owner"
 _PROACTOR_SHARING = {"inline": Sharing.LOOP, "threads": Sharing.THREADS, "processes": Sharing.LOOPS}
-_SWITCHED_BY: dict[Sharing, Tasks] = {Sharing.LOOP: "cooperative", Sharing.THREADS: "preemptive"}
+_SWITCHED_BY: dict[Sharing, Tasks] = {
+    Sharing.LOOP: "cooperative",
+    Sharing.THREADS: "preemptive",
+    Sharing.CALLBACKS: "preemptive",
+    Sharing.PROCESSES: "preemptive",
+}
 _NO_YIELD = "no yield between read and write"
+
+
+def _of_loops(config: Config) -> Sharing:
+    """Who shares data where `--loops` says how many threads run a loop each."""
+    return Sharing.LOOP if config.loops == 1 else Sharing.CALLBACKS
+
+
+def _of_processes(config: Config) -> Sharing:
+    """The same, where `--processes` says how many processes run so many loops."""
+    if config.processes == 1:
+        return _of_loops(config)
+    return Sharing.LOOPS if config.loops == 1 else Sharing.PROCESSES
+
 
 MODELS = {
     model.name: model
@@ -149,11 +167,13 @@ MODELS = {
             "one epoll loop dispatches readiness to callbacks",
             "connections are many, calls are short, and nothing blocks",
             Taxonomy("cooperative", "manual", "non-blocking", _NO_YIELD, "none", "the loop", "none", "none"),
+            shared_by=_of_loops,
             variants=(
                 ("--demultiplexer", "poll"),
                 ("--demultiplexer", "select"),
                 ("--style", "ripped"),
                 ("--style", "continuations"),
+                ("--loops", "2"),
             ),
         ),
         Model(
@@ -204,7 +224,9 @@ MODELS = {
             "connections are many, calls wait for other services, and code should be sequential",
             Taxonomy("cooperative", "automatic", "non-blocking", _NO_YIELD, "none", "the loop", "none", "none"),
             needs=("uvloop",),
-            variants=(("--loop", "uvloop"),),
+            processes_by=lambda config: "one" if config.processes == 1 else "workers",
+            shared_by=_of_processes,
+            variants=(("--loop", "uvloop"), ("--processes", "2"), ("--loops", "2")),
         ),
         Model(
             "green_threads",

@@ -7,15 +7,25 @@
     listener --------->|-> accept                              |
                        '---------------------------------------'
            (all of it through epoll; `--loop uvloop` is the same loop in C)
+           (`--processes N`: N processes that each have such a loop, or several, and a listener for each)
+           (`--loops N`: N such loops in each process, a thread and a listener each)
 
 Who waits      A coroutine, at each `await`; its frame holds its state. The thread waits only in epoll_wait.
-What bounds it One CPU. A handler that blocks or computes without `await` stalls every connection.
+What bounds it One CPU. A handler that blocks or computes without `await` stalls every connection of its loop.
+               With `--processes N`, N CPUs: each process has its own interpreter, lock and memory. With `--loops N`,
+               the loops share one interpreter lock, so together they compute as much as one CPU. Without that lock
+               (free-threaded CPython) they use N CPUs. Calls of two such loops run at the same time, so shared data
+               needs locks.
 When full      Readiness waits in the kernel, as in the reactor; MAX_CONCURRENT_STREAMS bounds each connection's tasks.
+               Each of several loops has a backlog, and the kernel chooses one by a hash of the addresses (see
+               services/runtime/loops.py). So a connection may wait for a busy loop although another one is idle, and
+               is reset if that loop's process dies.
 After          Adya et al., Cooperative Task Management without Manual Stack Management, USENIX 2002; PEP 492.
 """
 
 import asyncio
 import contextlib
+import socket
 import time
 from functools import partial
 
@@ -23,7 +33,9 @@ from services.runtime.aio import Acceptor, AsyncioWaits, watch_lag
 from services.runtime.answers import respond
 from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.linger import LINGER_S, WRITE_STALL_S
+from services.runtime.loops import RunLoop, open_listeners, run_in_threads, serve_in_loops
 from services.runtime.service import Service
+from services.runtime.supervisor import Supervisor, processes
 from services.runtime.turns import Turns
 from services.wire import CallCancelled, CallReceived, Code, ServerCall, ServerEvent
 from services.workload import coroutine
@@ -41,11 +53,37 @@ def serve(service: Service) -> None:
         import uvloop  # noqa: PLC0415 - only where it is asked for
 
         new_loop = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(serve_until_drained(service))
+
+    def run_loop(listener: socket.socket) -> None:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(serve_until_drained(service, listener))
+
+    if service.config.processes == 1:
+        serve_in_loops(service, run_loop)
+    else:
+        serve_in_processes(service, run_loop)
 
 
-async def serve_until_drained(service: Service) -> None:
+def serve_in_processes(service: Service, run_loop: RunLoop) -> None:
+    """This process only reserves the port and supervises the others."""
+    with service.reserve() as reserved:
+        port = reserved.getsockname()[1]
+
+        def work(_number: int) -> None:
+            listeners = open_listeners(service, port)
+            supervisor.ready()
+            # A single loop too: asyncio swallows the TimeIsUp of a main thread that runs a task.
+            run_in_threads(run_loop, listeners)
+
+        supervisor = Supervisor(service, processes(service.config), work)
+        supervisor.start()
+        service.announce(port)
+        supervisor.run()
+    supervisor.drain()
+
+
+async def serve_until_drained(service: Service, listener: socket.socket) -> None:
+    """One loop's part."""
     waits = AsyncioWaits(service.config.backend)
     connections: dict[asyncio.Task[None], Connection] = {}
 
@@ -62,7 +100,7 @@ async def serve_until_drained(service: Service) -> None:
         loop = asyncio.get_running_loop()
         return Streams(asyncio.StreamReader(RECEIVE_BYTES, loop), connected, loop)
 
-    acceptor = Acceptor(service.listen(), accepted, service.shortage)
+    acceptor = Acceptor(listener, accepted, service.shortage)
     watcher = asyncio.create_task(watch_lag(service.loop_lag))
     await drained.wait()
     asyncio.get_running_loop().remove_reader(service.drain)

@@ -10,11 +10,17 @@
     timers ----------->|-> due: what comes next      |
                        '-----------------------------'
          (all through epoll, or `--demultiplexer poll` or `select`; a timer is its timeout)
+         (`--loops N`: N such loops, a thread and a listener each)
 
 Who waits      The loop, in epoll_wait, for everything at once. A handler leaves a callback and returns. A thread looks
                the backend's name up.
-What bounds it One CPU. A handler that blocks or computes stalls every connection for as long (loop lag).
+What bounds it One CPU. A handler that blocks or computes stalls every connection of its loop for as long (loop lag).
+               With `--loops N`, the loops share one interpreter lock, so together they compute as much as one CPU.
+               Without that lock (free-threaded CPython) they use N CPUs. Calls of two loops run at the same time, so
+               shared data needs locks.
 When full      Readiness waits in the kernel: socket buffers fill, and flow control slows the clients down.
+               Each of several loops has a backlog, and the kernel chooses one by a hash of the addresses (see
+               services/runtime/loops.py). So a connection may wait for a busy loop although another one is idle.
                MAX_CONCURRENT_STREAMS bounds the calls of each connection. With `--demultiplexer select`, a
                connection whose descriptor is 1024 or above is closed at once.
 After          Schmidt, "Reactor", in Pattern-Oriented Software Architecture 2: the loop is its dispatcher, and
@@ -22,6 +28,7 @@ After          Schmidt, "Reactor", in Pattern-Oriented Software Architecture 2: 
                waits (`--style`): Adya et al., Cooperative Task Management ..., USENIX 2002, section 3.
 """
 
+import socket
 from functools import partial
 
 from services.runtime.acceptor import Acceptor, Connections, Drainer
@@ -30,17 +37,23 @@ from services.runtime.callback_waits import CallbackWaits
 from services.runtime.demultiplexer import DEMULTIPLEXERS
 from services.runtime.inline import InlineCalls
 from services.runtime.loop import Loop
+from services.runtime.loops import serve_in_loops
 from services.runtime.service import Service
 from services.workload.callback_styles import CALLBACK_STYLES
 
 
 def serve(service: Service) -> None:
     """Serves until drained."""
+    serve_in_loops(service, partial(run_loop, service))
+
+
+def run_loop(service: Service, listener: socket.socket) -> None:
+    """One loop, in the calling thread, until it has drained."""
     loop = Loop(DEMULTIPLEXERS[service.config.demultiplexer]())
     waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))
     calls = InlineCalls(service, waits, CALLBACK_STYLES[service.config.style])
     connections = Connections(service, loop, calls)
-    acceptor = Acceptor(service.listen(), loop, connections, service.shortage)
+    acceptor = Acceptor(listener, loop, connections, service.shortage)
     Drainer(service, loop, connections, acceptor)
     service.loop_lag.watch(loop)
     loop.run()

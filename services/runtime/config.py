@@ -63,9 +63,14 @@ class OneOf:
         return text
 
 
-def _option(default: Any, parse: Any, text: str, *, models: tuple[str, ...] = ()) -> Any:
-    """`models` are the only ones that have the option; all have it where none is named."""
-    return field(default=default, metadata={"parse": parse, "help": text, "models": models})
+def _option(
+    default: Any, parse: Any, text: str, *, models: tuple[str, ...] = (), defaults: Mapping[str, Any] | None = None
+) -> Any:
+    """`models` are the only ones that have the option; all have it where none is named.
+
+    `defaults` has the default of each model that has another one.
+    """
+    return field(default=default, metadata={"parse": parse, "help": text, "models": models, "defaults": defaults or {}})
 
 
 def _choice(text: str, **choices: Iterable[str]) -> Any:
@@ -112,7 +117,11 @@ class Config:
         0,
         Whole(0, MAX_PROCESSES),
         "processes that serve; 0: as many as the CPU quota allows",
-        models=("process_pool", "multi_reactor", "partitioned", "proactor"),
+        models=("process_pool", "multi_reactor", "partitioned", "proactor", "coroutines"),
+        defaults={"coroutines": 1},
+    )
+    loops: int = _option(
+        1, Whole(1, 1024), "event loops of each process, one in each thread", models=("reactor", "coroutines")
     )
     threads: int = _option(1, Whole(1, 1024), "threads of each process", models=("process_pool",))
     threads_bound: int = _option(
@@ -225,7 +234,7 @@ def parse_config(prog: str, model: str, arguments: Sequence[str], environ: Mappi
         flag = "--" + option.name.replace("_", "-")
         variable = ENV_PREFIX + option.name.upper()
         parse: Any = option.metadata.get("parse")
-        default, text = option.default, option.metadata["help"]
+        default, text = option.metadata.get("defaults", {}).get(model, option.default), option.metadata["help"]
         if choices := option.metadata.get("choices"):
             parse, default, text = OneOf(choices[model]), choices[model][0], f"{text}: {', '.join(choices[model])}"
         if variable in environ:

@@ -7,8 +7,9 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import Field, fields, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import yaml
 
 from services.__main__ import BACKEND
 from services.models import MODELS
-from services.runtime.config import Config, OneOf, Seconds, Whole
+from services.runtime.config import Config, OneOf, Seconds, Whole, parse_config
 from services.workload.ledger import STRATEGIES
 from tests.chart.cases import CASES, GOLDENS
 from tests.chart.rendering import CHART, render
@@ -91,27 +92,40 @@ def _entry(model: str) -> dict[str, Any]:
 
 
 def _fitting_conflicts(model: str) -> dict[str, Any]:
-    """The strategies that fit, by who shares the accounts; one of a model's own options may decide that."""
+    """The strategies that fit, by who shares the accounts; some of a model's own options may decide that."""
+    default = parse_config("", model, (), {})
 
-    def fitting(config: Config) -> list[str]:
-        sharing = MODELS[model].sharing(config)
+    def fitting(given: Mapping[str, Any]) -> list[str]:
+        sharing = MODELS[model].sharing(replace(default, **given))
         return [strategy for strategy, places in STRATEGIES.items() if sharing in places]
 
+    deciding = {
+        option.name: cases
+        for option in options()
+        if (cases := _cases(option, model)) and len({tuple(fitting({option.name: value})) for value in cases}) > 1
+    }
+    if not deciding:
+        return {"allOf": [{"properties": {"conflicts": {"enum": fitting({})}}}]}
     rules = []
-    for option in options():
-        choices = option.metadata.get("choices", {}).get(model, ())
-        found = {choice: fitting(replace(Config(), **{option.name: choice})) for choice in choices}
-        if len({tuple(strategies) for strategies in found.values()}) > 1:
-            for choice, strategies in found.items():
-                # Left out, it is the first: `required` makes the rules of the others not hold then.
-                given = {} if choice == choices[0] else {"required": [option.name]}
-                rules.append(
-                    {
-                        "if": {"properties": {option.name: {"const": choice}}, **given},
-                        "then": {"properties": {"conflicts": {"enum": strategies}}},
-                    }
-                )
-    return {"allOf": rules or [{"properties": {"conflicts": {"enum": fitting(Config())}}}]}
+    for values in product(*deciding.values()):
+        given = dict(zip(deciding, values, strict=True))
+        # Left out, an option is its default: `required` makes the rules of its other values not hold then.
+        required = [name for name, value in given.items() if value != getattr(default, name)]
+        condition = {"properties": {name: deciding[name][value] for name, value in given.items()}}
+        rules.append(
+            {
+                "if": condition | ({"required": required} if required else {}),
+                "then": {"properties": {"conflicts": {"enum": fitting(given)}}},
+            }
+        )
+    return {"allOf": rules}
+
+
+def _cases(option: "Field[Any]", model: str) -> dict[Any, dict[str, Any]]:
+    """Values of the option that may make a difference to who shares data, and the schema of all that are like each."""
+    if option.name in ("processes", "loops"):
+        return {1: {"const": 1}, 2: {"not": {"const": 1}}}
+    return {choice: {"const": choice} for choice in option.metadata.get("choices", {}).get(model, ())}
 
 
 def _closed(properties: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import trustme
 from sweetspot.v1 import workload_pb2
 
 from services.models import MODELS
+from services.runtime.config import parse_config
 from tests.serving import Serving, serving
 
 
@@ -21,6 +22,21 @@ def backend() -> Iterator[Serving]:
 
 STARTS = [(model.name, *options) for model in MODELS.values() for options in ((), *model.variants)]
 """Each model as it is, and each variant of it."""
+SPREAD = [
+    start
+    for start in STARTS
+    if MODELS[start[0]].sharing(parse_config("", start[0], start[1:], {}))
+    is not MODELS[start[0]].sharing(parse_config("", start[0], (), {}))
+]
+"""Of these variants those whose calls run in other threads or processes than the model's own."""
+BY_CHANCE = {
+    ("multi_reactor", "--balance", "random"),
+    ("multi_reactor", "--balance", "kernel"),
+    ("reactor", "--loops", "2"),
+    ("coroutines", "--processes", "2"),
+    ("coroutines", "--loops", "2"),
+}
+"""Any number of connections may lead to the same loop: who needs another loop connects again."""
 OWN_WIRE = [name for name, model in MODELS.items() if model.own_wire]
 
 
@@ -88,6 +104,11 @@ class Workload:
         self.run = channel.unary_unary("/sweetspot.v1.Workload/Run", of_request, to_reply)
         self.run_raw = channel.unary_unary("/sweetspot.v1.Workload/Run")
         self.run_stream = channel.unary_stream("/sweetspot.v1.Workload/RunStream", of_request, to_reply)
+
+    def worker(self, timeout_s: float) -> tuple[int, str]:
+        """The process and the worker that run its calls now."""
+        reply = self.run(workload_pb2.RunRequest(), timeout=timeout_s)
+        return reply.process, reply.worker
 
 
 @pytest.fixture

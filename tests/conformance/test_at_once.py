@@ -62,6 +62,7 @@ COUNTS = {
     ("process_pool", "--processes", "5"): (1 + 5, 1 + 5),
     ("process_pool", "--processes", "2", "--threads", "4"): (1 + 2, 1 + 2 * 4),
     ("reactor",): (1, 1),
+    ("reactor", "--loops", "2"): (1, 1 + 2),
     ("proactor",): (1, 1),
     ("proactor", "--hand-off", "threads", "--threads-per-cpu", "16"): (1, 1 + POOL),
     ("proactor", "--hand-off", "processes", "--processes", "2"): (1 + 1 + 2, 1 + 1 + 2),
@@ -70,6 +71,9 @@ COUNTS = {
     ("half_sync_half_async", "--threads-per-cpu", "16"): (1, 1 + POOL),
     ("callback_pool", "--threads-per-cpu", "16"): (1, 1 + POOL),
     ("coroutines",): (1, 1),
+    ("coroutines", "--loops", "2"): (1, 1 + 2),
+    ("coroutines", "--processes", "2"): (1 + 2, 1 + 2 * (1 + 1)),
+    ("coroutines", "--processes", "2", "--loops", "2"): (1 + 2, 1 + 2 * (1 + 2)),
     ("green_threads",): (1, 1),
     ("partitioned", "--processes", "2"): (1 + 2, 1 + 2),
     ("seda", "--threads-per-cpu", "16"): (1 + 4, 1 + 4 + POOL),
@@ -92,9 +96,12 @@ def test_the_only_thread_of_one_connection_after_the_other_is_the_only_one() -> 
 
 
 FORKED = [
-    start
-    for start in STARTS
-    if MODELS[start[0]].processes != "one" and MODELS[start[0]].taxonomy.partitioning == "full"
+    *(
+        start
+        for start in STARTS
+        if MODELS[start[0]].processes != "one" and MODELS[start[0]].taxonomy.partitioning == "full"
+    ),
+    ("coroutines", "--processes", "2"),
 ]
 """Where a connection's process runs its calls; tests/models/ has those that hand them to other processes."""
 

@@ -11,8 +11,8 @@ from tests.conformance.conftest import STARTS
 from tests.serving import serving
 from tests.stacks import own_wire
 
-LISTENS_IN_ITS_OWN_WAY = ("--reuse-port", "kernel", "processes")
-"""Of the variants of a model, those in which other processes listen."""
+LISTENS_IN_ITS_OWN_WAY = {"--reuse-port", "kernel", "processes", "--processes", "--loops"}
+"""Of the variants of a model, those in which others listen: processes or loops."""
 LOOPBACKS = ("127.0.0.1", "::1", "::")
 CHECK = "/grpc.health.v1.Health/Check"
 HEALTHY = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.SERVING).SerializeToString()
@@ -20,7 +20,7 @@ HEALTHY = health_pb2.HealthCheckResponse(status=health_pb2.HealthCheckResponse.S
 
 @pytest.mark.parametrize(
     "start",
-    [start for start in (*STARTS, ("backend",)) if len(start) == 1 or start[-1] in LISTENS_IN_ITS_OWN_WAY],
+    [start for start in (*STARTS, ("backend",)) if len(start) == 1 or LISTENS_IN_ITS_OWN_WAY & {*start}],
     ids=" ".join,
 )
 def test_both_families_are_served_on_the_same_ports(start: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 
 from services.models import MODELS
-from tests.conformance.conftest import OWN_WIRE
+from tests.conformance.conftest import OWN_WIRE, SPREAD
 from tests.go_tools import H2SPEC, go_tool
 from tests.serving import Serving, serving
 
@@ -40,9 +40,9 @@ EXCEPTIONS = {
 TRIES = 5
 """For a case that fails and should not: some send a frame that is wrong only while the answer is not complete."""
 # h2spec never closes the connection of a case that timed out, and who serves one at a time serves nobody meanwhile.
-ASKED = [name for name in OWN_WIRE if MODELS[name].at_once != "one connection"]
+ASKED = [start for start in (*((name,) for name in OWN_WIRE), *SPREAD) if MODELS[start[0]].at_once != "one connection"]
 # All models have one wire: the first is asked in `make test`, the others in `make soak`.
-MODELS_ASKED = [ASKED[0], *(pytest.param(name, marks=pytest.mark.soak) for name in ASKED[1:])]
+STARTS_ASKED = [ASKED[0], *(pytest.param(start, marks=pytest.mark.soak) for start in ASKED[1:])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,10 @@ def h2spec(service: Serving, report: Path, *numbers: str) -> list[Case]:
     return cases
 
 
-@pytest.mark.parametrize("model", MODELS_ASKED)
-def test_h2spec_fails_in_nothing_but_what_is_listed(model: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("start", STARTS_ASKED, ids=" ".join)
+def test_h2spec_fails_in_nothing_but_what_is_listed(start: tuple[str, ...], tmp_path: Path) -> None:
     report = tmp_path / "h2spec.xml"
-    with serving(model, "--interop") as service:
+    with serving(*start, "--interop") as service:
         cases = h2spec(service, report)
         failed = {case.name for case in cases if case.failed}
         unexpected = [case for case in cases if case.failed and case.name not in EXCEPTIONS]

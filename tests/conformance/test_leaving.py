@@ -34,7 +34,8 @@ def is_told(service: Serving, *, computing: bool = False) -> bool:
     """
     name, *options = service.start
     model = MODELS[name]
-    by_a_loop = model.sharing(parse_config("", name, options, {})) in (Sharing.LOOP, Sharing.LOOPS, Sharing.OWNERS)
+    sharing = model.sharing(parse_config("", name, options, {}))
+    by_a_loop = sharing in (Sharing.LOOP, Sharing.LOOPS, Sharing.OWNERS) or "--loops" in options
     return model.at_once == "many calls" and not (computing and by_a_loop)
 
 

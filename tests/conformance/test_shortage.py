@@ -34,6 +34,8 @@ STARTS = [
     ("partitioned", "--processes=1"),
     ("proactor", "--hand-off=processes", "--processes=1"),
     ("coroutines", "--loop=uvloop"),
+    ("coroutines", "--loops=2"),
+    ("reactor", "--loops=2"),
     ("seda",),
     ("backend",),
 ]

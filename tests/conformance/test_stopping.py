@@ -9,7 +9,8 @@ from grpc_health.v1 import health_pb2
 from sweetspot.v1 import workload_pb2
 
 from services.models import MODELS
-from tests.conformance.conftest import Workload
+from services.runtime.config import parse_config
+from tests.conformance.conftest import SPREAD, Workload
 from tests.serving import EXIT_TIMEOUT_S, serving
 from tests.wire.frames import PREFACE, SETTINGS, frame
 
@@ -17,24 +18,27 @@ IN_FLIGHT = 20
 SLOW = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=500_000))])
 STUCK = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=60_000_000))])
 BLOCKED = workload_pb2.RunRequest(steps=[workload_pb2.Step(block=workload_pb2.Block(duration_us=60_000_000))])
-NOT_COOPERATIVE = [name for name, model in MODELS.items() if model.taxonomy.tasks != "cooperative"]
+STARTS = [*((name,) for name in MODELS), *SPREAD]
+NOT_COOPERATIVE = [
+    start for start in STARTS if MODELS[start[0]].tasks(parse_config("", start[0], start[1:], {})) != "cooperative"
+]
 CONCURRENT = [name for name, model in MODELS.items() if model.at_once == "many calls"]
 """Models that run the calls of one connection at the same time."""
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_calls_in_flight_are_finished_before_the_service_exits(model: str) -> None:
-    calls = IN_FLIGHT if model in CONCURRENT else 1
-    with serving(model) as started, grpc.insecure_channel(started.address) as channel:
+@pytest.mark.parametrize("start", STARTS, ids=" ".join)
+def test_calls_in_flight_are_finished_before_the_service_exits(start: tuple[str, ...]) -> None:
+    calls = IN_FLIGHT if start[0] in CONCURRENT else 1
+    with serving(*start) as started, grpc.insecure_channel(started.address) as channel:
         pending = [Workload(channel).run.future(SLOW) for _ in range(calls)]
         started.wait_until_in_flight(calls)
         assert started.stop() == 0
         assert [call.code() for call in pending] == [grpc.StatusCode.OK] * calls
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_a_second_signal_does_not_wait(model: str) -> None:
-    with serving(model) as started, grpc.insecure_channel(started.address) as channel:
+@pytest.mark.parametrize("start", STARTS, ids=" ".join)
+def test_a_second_signal_does_not_wait(start: tuple[str, ...]) -> None:
+    with serving(*start) as started, grpc.insecure_channel(started.address) as channel:
         pending = Workload(channel).run.future(STUCK)
         started.wait_until_in_flight(1)
         with grpc.insecure_channel(started.control) as control:
@@ -52,9 +56,9 @@ def test_a_second_signal_does_not_wait(model: str) -> None:
         assert pending.code() is not grpc.StatusCode.OK
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_a_peer_that_never_reads_what_it_is_told_does_not_hold_the_service_up(model: str) -> None:
-    with serving(model, "--drain-timeout-s", "3600") as started:
+@pytest.mark.parametrize("start", STARTS, ids=" ".join)
+def test_a_peer_that_never_reads_what_it_is_told_does_not_hold_the_service_up(start: tuple[str, ...]) -> None:
+    with serving(*start, "--drain-timeout-s", "3600") as started:
         host, _, port = started.address.rpartition(":")
         with socket.create_connection((host, int(port))) as deaf:
             deaf.sendall(PREFACE + frame(SETTINGS))
@@ -62,9 +66,9 @@ def test_a_peer_that_never_reads_what_it_is_told_does_not_hold_the_service_up(mo
             assert started.stop() == 0
 
 
-@pytest.mark.parametrize("model", NOT_COOPERATIVE)
-def test_a_handler_that_blocks_has_its_time_to_drain_and_no_more(model: str) -> None:
-    with serving(model, "--drain-timeout-s", "0.5") as started, grpc.insecure_channel(started.address) as channel:
+@pytest.mark.parametrize("start", NOT_COOPERATIVE, ids=" ".join)
+def test_a_handler_that_blocks_has_its_time_to_drain_and_no_more(start: tuple[str, ...]) -> None:
+    with serving(*start, "--drain-timeout-s", "0.5") as started, grpc.insecure_channel(started.address) as channel:
         pending = Workload(channel).run.future(BLOCKED)
         started.wait_until_in_flight(1)
         assert started.stop() == 0

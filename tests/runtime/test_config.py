@@ -12,6 +12,9 @@ REFUSED = [
     ("reactor", ["--style", "goto"], {}, "--style: 'goto' is not one of closures, ripped, continuations"),
     ("reactor", [], {"SWEETSPOT_STYLE": "goto"}, "SWEETSPOT_STYLE: 'goto' is not one of closures"),
     ("coroutines", ["--style", "ripped"], {}, "unrecognized arguments: --style ripped"),
+    ("multi_reactor", ["--loops", "2"], {}, "unrecognized arguments: --loops 2"),
+    ("reactor", ["--processes", "2"], {}, "unrecognized arguments: --processes 2"),
+    ("reactor", ["--loops", "0"], {}, "--loops: 0 is not within 1 to 1024"),
     ("reactor", ["--backend", "::1:80"], {}, "'::1:80' is not HOST:PORT, such as localhost:50051 or [::1]:50051"),
     ("reactor", ["--port", "65536"], {}, "--port: 65536 is not within 0 to 65535"),
 ]
@@ -64,6 +67,13 @@ def test_what_is_no_option_of_the_model_is_refused_in_one_line(
     assert refused.value.code == 2
     assert why in said
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(("model", "processes"), [("coroutines", 1), ("multi_reactor", 0)])
+def test_a_model_may_have_a_default_of_its_own(model: str, processes: int) -> None:
+    assert parse_config("prog", model, [], {}).processes == processes
+    assert parse_config("prog", model, ["--processes", "3"], {}).processes == 3
+    assert parse_config("prog", model, [], {"SWEETSPOT_PROCESSES": "3"}).processes == 3
 
 
 def test_a_flag_wins_over_a_variable_and_a_variable_over_the_default() -> None:

@@ -83,17 +83,20 @@ def ended(service: Serving, calls: int) -> dict[str, Metric]:
 
 
 @pytest.mark.parametrize(
-    ("model", "has_loop", "own_wire"),
+    ("start", "has_loop", "own_wire"),
     [
         ("thread_pool", False, True),
         ("reactor", True, True),
+        ("reactor --loops 2", True, True),
+        ("coroutines --processes 2", True, True),
         ("process_pool", False, True),
         ("grpcio_asyncio", True, False),
     ],
 )
-def test_what_is_scraped_agrees_with_the_services_own_counters(model: str, has_loop: bool, own_wire: bool) -> None:
+def test_what_is_scraped_agrees_with_the_services_own_counters(start: str, has_loop: bool, own_wire: bool) -> None:
+    model, *options = start.split()
     # A worker that sleeps does not see that its caller has left, so a drain would wait for it.
-    started = serving(model, "--metrics-port=0", "--drain-timeout-s=0")
+    started = serving(model, *options, "--metrics-port=0", "--drain-timeout-s=0")
     with started as service, grpc.insecure_channel(service.address) as channel:
         done = [run(channel, workload_pb2.RunRequest()) for _ in range(CALLS)]
         for call in done:
