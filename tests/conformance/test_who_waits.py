@@ -118,7 +118,7 @@ def test_a_call_is_held_up_by_whom_its_model_says(
         if is_served_beside:  # its connection is there
             while other.worker(TIMEOUT_S) == served_by and (*start.split(),) in BY_CHANCE:
                 other = Workload(stack.enter_context(grpc.insecure_channel(service.address, options=ALONE)))
-        assert snapshot().calls_in_flight == 0
+        service.wait_until(lambda reply: reply.calls_in_flight == 0, "a call is left over")
         sent_s = time.monotonic()
         first = same.run.future(holds_up, timeout=TIMEOUT_S)
         while snapshot().calls_in_flight == 0:
