@@ -26,7 +26,7 @@ html_show_copyright = False
 
 PAGES = {
     "Use": ["getting-started", "models", "experiments", "results", "cluster", "scaling", "by-hand", "stages"],
-    "Understand": ["claims", "measuring", "styles", "performance", "glossary", "decisions/index"],
+    "Understand": ["claims", "verdicts", "measuring", "styles", "performance", "glossary", "decisions/index"],
     "Look up": ["cli", "chart-values", "troubleshooting"],
     "The project": ["README </README>", "/ARCHITECTURE", "/CONTRIBUTING", "/CHANGELOG", "/SECURITY"],
 }

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from tests.documents import chart_values, cli, models
-from tests.documents.places import CHART_VALUES, CLI, MODELS, README, ROOT, read
+from tests.documents.places import CHART_VALUES, CLI, MODELS, README, ROOT, VERDICTS, read
 from tools.claims import findings, markdown, published
 from tools.claims.page import forest
 
@@ -31,7 +31,7 @@ def readme(text: str) -> str:
 GENERATED: dict[str, Callable[[str], str]] = {
     README: readme,
     "docs/claims.svg": lambda _: forest.svg(markdown.core(published.read()[1])),
-    "docs/verdicts.md": lambda _: markdown.page(*published.read()),
+    VERDICTS: lambda _: markdown.page(*published.read()),
     MODELS: lambda _: models.page(),
     CLI: lambda _: cli.page(),
     CHART_VALUES: lambda _: chart_values.page(),

@@ -6,6 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 README, ARCHITECTURE, CONTRIBUTING = "README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"
 CLI, MODELS, CHART_VALUES = "docs/cli.md", "docs/models.md", "docs/chart-values.md"
+VERDICTS = "docs/verdicts.md"
 """Pages that are generated as a whole."""
 
 
