@@ -144,7 +144,7 @@ def _checkout_problems(version: str) -> Iterator[str]:
         yield f"{error}: release from a git checkout"
         return
     if changed:
-        yield f"{len(changed)} files are not as committed, first {changed[0][3:]}: commit or remove them"
+        yield f"not as committed: {changed[0][3:]}, the first of {len(changed)}: commit or remove what has changed"
     if tagged:
         yield f"{version} is tagged already, as {tagged[0]}: set the next version in pyproject.toml"
 

@@ -154,7 +154,7 @@ PROBLEMS: dict[str, tuple[Callable[[FakePrograms], None], str]] = {
     "nothing builds images": (lacking_builders, "docker, podman and buildah are missing"),
     "no helm": (without_helm, "helm is not on the PATH: https://helm.sh"),
     "no git": (without_git, "git is not on the PATH: install it"),
-    "a dirty tree": (with_changes, "2 files are not as committed, first tools/cli.py: commit or remove them"),
+    "a dirty tree": (with_changes, "not as committed: tools/cli.py, the first of 2: commit or remove what has changed"),
     "tagged": (with_a_tag, f"{VERSION} is tagged already, as v{VERSION}: set the next version in pyproject.toml"),
     "no registry": (without_a_registry, "no registry answers at https://registry.example/v2/: correct REGISTRY"),
     "published": (published_already, f"has a chart of {VERSION} already: set the next version"),
@@ -183,7 +183,7 @@ def test_all_that_is_missing_is_named_at_once(fake: FakePrograms, capsys: pytest
         breaks(fake)
     assert main(["--registry", REGISTRY]) == 2
     said = capsys.readouterr().err
-    complaints = ("as committed", "is tagged already", "docker, podman and buildah are missing", "no registry answers")
+    complaints = ("not as committed", "is tagged already", "docker, podman and buildah are missing", "no registry")
     assert [complaint for complaint in complaints if complaint not in said] == []
     assert said.count("\n") == 1
 
