@@ -47,17 +47,17 @@ def test_a_pod_asks_for_its_limit_where_it_has_no_request() -> None:
         (
             [2.0, 2.0],
             [0.25] * 19,
-            "3 of 19 pods may have no room: together they ask for 4.75 CPUs and 0.0 GiB, and 4 CPUs",
+            "3 of 19 pods may not fit: together they request 4.75 CPUs and 0.0 GiB, and 4 CPUs",
         ),
         (
             [0.5, 0.5],
             [1.0],
-            "1 of 1 pods may have no room: together they ask for 1 CPUs and 0.0 GiB, and 1 CPUs",
+            "1 of 1 pods may not fit: together they request 1 CPUs and 0.0 GiB, and 1 CPUs",
         ),
         (
             [],
             [1.0],
-            "1 of 1 pods may have no room: together they ask for 1 CPUs and 0.0 GiB, and 0 CPUs",
+            "1 of 1 pods may not fit: together they request 1 CPUs and 0.0 GiB, and 0 CPUs",
         ),
     ],
 )

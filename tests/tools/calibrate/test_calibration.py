@@ -50,9 +50,9 @@ def test_the_report_states_the_drivers_share(tmp_path: Path) -> None:
     calibration.write(tmp_path, made(12_345))
     page = report.write(tmp_path).read_text(encoding="utf-8")
     assert (
-        "As calibrated, the driver makes at most 12,345 calls/s on this machine, and adds 45 µs to a call that is alone"
-        in page
-    )
+        "As calibrated, the driver makes at most 12,345 calls/s on this machine and adds 45 µs "
+        "to the latency of a single call"
+    ) in page
 
 
 def test_a_calibration_is_kept_and_stops_a_rate_that_the_driver_cannot_make(

@@ -200,7 +200,7 @@ def test_a_model_that_differs_from_itself_makes_comparisons_void(folder: Path) -
     run(folder, bench, ["C12"])
     (found,) = judged.read(folder).judged
     assert found.verdict.word == "void"
-    assert found.verdict.why.startswith("the rate of one model beside itself differed by -")
+    assert found.verdict.why.startswith("the rate of one model against itself differed by -")
 
 
 def test_a_trial_that_is_void_is_not_made_again_beside_others_of_another_time(folder: Path) -> None:

@@ -62,7 +62,7 @@ def until_open(at: Address) -> socket.socket:
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_shard_that_does_not_come_is_waited_for_in_vain(number: int) -> None:
-    with pytest.raises(ClusterError, match="the capacity of all 2 shards is not known: "):
+    with pytest.raises(ClusterError, match="the capacity of all 2 shards is unknown: "):
         total(1.0, number, 2, Address("127.0.0.1", free_port()), 0.05)
 
 

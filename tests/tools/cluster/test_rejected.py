@@ -81,7 +81,7 @@ AS_DEPLOYED = {
     ),
     "a model in two ways": (
         "arms: {plain: {model: reactor}, poll: {model: reactor, options: {demultiplexer: poll}}}",
-        "arms plain and poll are reactor in two ways, and a release has it in one: run one of them, or run without",
+        "arms plain and poll use reactor with different options, but a release has one set: run one of them, or",
     ),
     "interpreter": (
         "arms: {new: {model: reactor, python: /opt/python}}",
@@ -94,7 +94,7 @@ AS_DEPLOYED = {
     ),
     "a file of times": (
         "models: [reactor]\nschedule: replay:times.txt",
-        "load.schedule 'replay:times.txt' is a file, which a driver's pod does not have: set another schedule",
+        "load.schedule 'replay:times.txt' is a file, but a driver's pod has no such file: set another schedule",
     ),
 }
 

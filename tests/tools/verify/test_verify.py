@@ -51,7 +51,7 @@ def add(folder: Path) -> None:
 
 
 def test_a_folder_as_its_run_left_it_is_unchanged(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert verify(folder, capsys) == (0, ["6 trials, every number recomputed: unchanged"])
+    assert verify(folder, capsys) == (0, ["6 trials, all numbers recomputed: unchanged"])
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_folder_as_its_run_left_it_is_unchanged(folder: Path, capsys: pytest.C
             replace(TRIAL, r"HISTFAAAA(.....)A?", r"HISTFAAAA\g<1>B"),
             [rf"{TRIAL} (was changed|is cut short.*)", rf"{TRIAL}: .*not a histogram"],
         ),
-        (cut, [rf"{TRIAL} is cut short: it has [\d,]+ of [\d,]+ bytes", f"{TRIAL}: not JSON: .*"]),
+        (cut, [rf"{TRIAL} is truncated: it has [\d,]+ of [\d,]+ bytes", f"{TRIAL}: not JSON: .*"]),
         (remove, [f"{TRIAL} is missing"]),
         (add, ["traces/notes.txt is extra: .*"]),
         (replace("report.html", "reactor", "Reactor"), ["report.html is not what `sweetspot report .*"]),
