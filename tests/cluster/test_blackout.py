@@ -57,7 +57,7 @@ def test_a_node_that_loses_its_power_makes_a_run_void_and_the_next_run_works(
         node = power("off")
         without_service, without_driver = runs["reactor"].result(), runs["thread_pool"].result()
         assert (without_service.returncode, without_driver.returncode) == (1, 1)
-        assert f" on {node} fell silent: its control port " in without_service.stdout
+        assert f" on {node} stopped answering: its control port " in without_service.stdout
         assert (
             f" on {node}: the node no longer reports its state; try: kubectl describe node {node}"
             in without_driver.stdout

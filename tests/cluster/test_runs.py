@@ -74,7 +74,7 @@ def test_the_report_shows_waterfalls_of_spans_that_jaeger_had(made: Path) -> Non
         assert "k8s.deployment.name" in kept
         assert "service.version" in kept
     page = (made / "report.html").read_text(encoding="utf-8")
-    assert "but traces/ holds no span" not in page
+    assert "but traces/ has no span" not in page
     assert "The slowest traced call in Jaeger" in page
 
 

@@ -139,7 +139,7 @@ def test_h2load_tells_how_many_calls_were_answered() -> None:
         (said(failed=3), "3 failed"),
         (said(refused=730), "730 4xx"),
         (said(total=72730 * 15), "15 bytes per call: the payload was not returned"),
-        ([], "nothing that can be read"),
+        ([], "no output that can be parsed"),
     ],
 )
 def test_calls_that_went_wrong_are_no_measurement(lines: list[str], complaint: str) -> None:

@@ -47,7 +47,7 @@ TROUBLES = {
         "cannot load seccomp profile",
     ),
     "ended": (pod(state=WAITING, lastState={"terminated": {"exitCode": 2}}), "ended with status 2: port in use"),
-    "killed": (pod(state=WAITING, lastState={"terminated": {"reason": "OOMKilled"}}), "more than its memory"),
+    "killed": (pod(state=WAITING, lastState={"terminated": {"reason": "OOMKilled"}}), "exceeded its memory limit"),
     "not ready": (pod(state={"running": {}}), "is Running and not ready: port in use"),
 }
 
@@ -103,7 +103,7 @@ REFUSALS = {
     "somebody else's": (
         'Error: unable to continue with install: Service "sweetspot-reactor" in namespace "n" exists and cannot be '
         "imported into the current release: invalid ownership metadata",
-        "Service sweetspot-reactor in namespace lab is somebody else's",
+        "Service sweetspot-reactor in namespace lab belongs to another release",
     ),
     "no right": (
         'Error: secrets is forbidden: User "me" cannot list resource "secrets" in API group "" in the namespace "n"',
@@ -408,7 +408,7 @@ def test_pods_that_no_node_has_room_for_are_said_before_anything_is_built(monkey
 
     monkeypatch.setattr(Release, "_items", lambda _, *what: listed(*what))
     said = where.lacking_room(CHART)
-    assert said.startswith("warning: 5 of 9 pods may not fit: together they request 2.25 CPUs and 0.0 GiB, and 1 ")
+    assert said.startswith("warning: 5 of 9 pods may not fit: together they request 2.25 CPUs and 0.0 GiB, but only 1 ")
     assert (
         '; continuing; next: request less, as make deploy RELEASE=big NAMESPACE=lab CONTEXT=kind-mine ARGS="--s' in said
     )

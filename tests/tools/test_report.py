@@ -181,7 +181,7 @@ def test_a_model_that_was_asked_for_and_never_ran_is_named(tmp_path: Path) -> No
             ),
             "3 of 4 spans of reactor were lost: 2 unauthorised, 1 timeout.",
         ),
-        (sample.trial("reactor", 10), "no other is ranked there"),
+        (sample.trial("reactor", 10), "no other arm is ranked there"),
         (sample.trial("reactor", 10, latency_ns=sample.distribution([10**7] * 999)), "n<1,000"),
         (
             sample.trial("reactor", 10, latency_ns={**sample.distribution([1000]), "histogram": "HISTFnonsense"}),
@@ -287,4 +287,4 @@ def test_the_picture_gives_no_place_to_a_model_that_turns_clients_away(tmp_path:
     page = read(folder_of(tmp_path, away, sample.trial("thread_pool", 10)))
     assert "served 1 of 10 clients" in page
     assert "thread_pool serves" in page
-    assert "no other is ranked there" in page
+    assert "no other arm is ranked there" in page

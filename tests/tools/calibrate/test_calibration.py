@@ -73,7 +73,7 @@ def test_a_calibration_is_kept_and_stops_a_rate_that_the_driver_cannot_make(
     asked.write_text(f"title: Why?\nmodels: [{GOOD}]\nconnections: 1\nrate_rps: [10, 900000]\nplan: {{}}\nrounds: 1\n")
     assert cli.main(["run", str(asked), "--results", str(results)], PROGRAMS) == 2
     complaint = capsys.readouterr().err
-    assert complaint.startswith("sweetspot: rate_rps: 900,000 calls/s is more than the driver can make on this machine")
+    assert complaint.startswith("sweetspot: rate_rps: 900,000 calls/s is more than the driver can send on this machine")
     assert complaint.count("\n") == 1
     assert list(results.iterdir()) == [folder]
 

@@ -285,7 +285,7 @@ def test_a_claim_that_was_edited_since_is_named(folder: Path) -> None:
     assert registered.edited(folder, kept) == []
     state(folder.parent, **TWICE, holds_if={"at_least": 1.5})
     (problem,) = registered.edited(folder, kept)
-    assert problem.startswith(f"{folder.parent}/statements/C12.yaml: the claim or what it asks was edited")
+    assert problem.startswith(f"{folder.parent}/statements/C12.yaml: the claim or its experiment was edited")
 
 
 def test_an_edited_claim_does_not_change_what_an_earlier_run_says(folder: Path) -> None:

@@ -67,7 +67,7 @@ def test_a_shard_that_does_not_come_is_waited_for_in_vain(number: int) -> None:
 
 
 def test_of_an_arm_that_answers_nothing_no_multiple_is_a_rate() -> None:
-    with pytest.raises(ClusterError, match="it answers nothing in a closed loop"):
+    with pytest.raises(ClusterError, match="it answered no call in a closed loop"):
         total(0.0, 0, 1, Address("127.0.0.1", 1), 0.05)
 
 

@@ -145,7 +145,7 @@ def test_without_a_cluster_every_command_says_so(
     assert cli.main(arguments) == 2
     said = capsys.readouterr().err
     assert said.startswith("sweetspot: no cluster: ")
-    assert "`make cluster` makes one" in said
+    assert "create one with `make cluster`" in said
     with socket.create_server(("127.0.0.1", 0)) as gone:
         address = f"http://127.0.0.1:{gone.getsockname()[1]}"
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path, address)))

@@ -244,7 +244,7 @@ def test_no_trial_is_measured_beside_the_load_of_another(
         cluster.on_delete = lambda: cluster.put("jobs", other)
     assert run(tmp_path) == 1
     said = capsys.readouterr().out
-    assert "job other still loads release sweetspot, and both would be measured" in said
+    assert "job other still loads release sweetspot, and the loads would mix" in said
     assert "try: kubectl delete job other -n lab" in said
     assert list(cluster.objects["jobs"]) == ["other"]
     assert ("sweetspot-reactor-old" in cluster.objects["pods"]) == (when == "before")  # it may be the other's

@@ -82,7 +82,7 @@ def test_a_trial_lasts_until_a_rate_just_above_the_knee_would_show() -> None:
 
 def test_a_mix_is_refused_by_its_file_and_key() -> None:
     base = Experiment(title="Why?", load=BASE.load, mix={"short": {"share": 1}})
-    with pytest.raises(PlainError, match=r"^mine.yaml: at \$.mix: a knee is of one plan"):
+    with pytest.raises(PlainError, match=r"^mine.yaml: at \$.mix: a knee needs one plan"):
         question(base)
 
 

@@ -347,7 +347,7 @@ def test_a_cell_whose_load_fails_is_told_and_the_deployment_is_put_back(
             [seen("a"), seen("b", went=True)],
             "b started or ended during the load: the trial needs the same 2 pods throughout",
         ),
-        ([seen("a"), seen("b", ready_monotonic_ns=5)], "b came or went while it was loaded"),
+        ([seen("a"), seen("b", ready_monotonic_ns=5)], "b started or ended during the load"),
     ],
     ids=["too few", "too many", "one that went", "one that came"],
 )

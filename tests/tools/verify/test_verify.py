@@ -137,7 +137,7 @@ def test_a_grid_is_verified_too(tmp_path: Path, capsys: pytest.CaptureFixture[st
     changed.write_text(changed.read_text().replace(" ", "", 1))
     status, lines = verify(folder, capsys)
     assert status == 1
-    assert f"cells/{changed.name} is cut short" in lines[0]
+    assert f"cells/{changed.name} is truncated" in lines[0]
 
 
 @pytest.mark.parametrize(

@@ -158,4 +158,4 @@ def test_whatever_was_edited_is_named(
 def test_a_run_that_was_cut_off_is_no_closed_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "runs" / "race" / "bundle.json").unlink()
     assert cli.main(["verify", str(folder)]) == 2
-    assert "go on with --resume" in capsys.readouterr().err
+    assert "continue an interrupted run with --resume" in capsys.readouterr().err
