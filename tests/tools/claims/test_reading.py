@@ -56,7 +56,7 @@ def test_every_claim_that_is_here_is_valid_and_every_line_of_the_notes_has_one()
     ("statistic", "changes", "message"),
     [
         ({"measure": "latency"}, {}, "at $.statistic.measure: unknown measure latency; the measures are rate_rps"),
-        ({"ratio": ["loop", "pool"]}, {}, "at $.statistic: the experiment has no arm pool; it has loop, threads"),
+        ({"ratio": ["loop", "pool"]}, {}, "at $.statistic: the experiment has no arm pool; its arms are loop, threads"),
         ({"of": "guilty"}, {}, "at $.statistic.of: arm loop has no calls of kind guilty"),
         ({"value": "loop"}, {}, "at $.statistic: exactly one of value, ratio, difference and events is needed"),
         (
@@ -114,7 +114,7 @@ def test_claims_are_chosen_by_id_or_by_line(asked: list[str], chosen: set[str]) 
 
 
 def test_an_unknown_claim_is_named() -> None:
-    with pytest.raises(PlainError, match=r"^no claim 'C99': give `all`, an id such as C12, or a line such as L49"):
+    with pytest.raises(PlainError, match=r"^no claim 'C99': give `all`, an id such as C12 or a line such as L49"):
         choose(claims(), ["C99"])
 
 

@@ -179,7 +179,7 @@ def test_an_arm_that_only_one_run_has_is_named_and_not_compared(
         (["{before}", "--baseline", "{text}"], "{text}: not a baseline of `sweetspot compare RESULT --save`: "),
         (["{before}", "--baseline", "{old}"], "{old}: written by another version (0, not 1): save it again"),
         (["{before}", "--baseline", "{none}"], "{none}: No such file or directory"),
-        (["{before}", "{here}"], "{here}/bundle.json: No such file or directory: no closed results folder; "),
+        (["{before}", "{here}"], "{here}/bundle.json: No such file or directory: not a closed results folder: "),
         (["{before}", "{before}", "--baseline", "{text}"], "give another RESULT or"),
         (["{before}", "--junit", "{none}"], "--junit has no effect without a --baseline"),
         (["{before}", "--anyway"], "--anyway has no effect without another RESULT or a --baseline"),

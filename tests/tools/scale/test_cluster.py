@@ -417,7 +417,7 @@ def test_a_deployment_that_cannot_be_put_back_is_named_with_what_to_do(
     said, name = capsys.readouterr().out, only(tmp_path).name
     assert "failed: deployment sweetspot-reactor could not be put back: no permission for deployments" in said
     assert (
-        f"; then: sweetspot run --resume results/{name}, or "
+        f"; next: sweetspot run --resume results/{name}, or "
         "helm upgrade sweetspot helm/sweetspot -n lab --reset-then-reuse-values\n" in said
     )
 

@@ -143,7 +143,7 @@ def test_a_grid_is_verified_too(tmp_path: Path, capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (None, "bundle.json: No such file or directory: no closed results folder; "),
+        (None, "bundle.json: No such file or directory: not a closed results folder: "),
         ("{", "bundle.json: not a bundle: "),
         ('{"version": 0, "files": 3}', "bundle.json: written by another version (0, not 1): run it again"),
         ('{"version": 1}', "bundle.json: not a bundle: "),
