@@ -223,7 +223,7 @@ def test_an_interrupted_run_keeps_what_it_has_says_how_to_go_on_and_leaves_no_pr
         process.send_signal(number)
         said, complained = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert complained.startswith("sweetspot: interrupted; 1 finished trials are kept; to run the 1 missing: ")
+    assert complained.startswith("sweetspot: interrupted; 1 finished trials are stored; to run the 1 missing: ")
     assert complained.endswith(f"sweetspot run --resume {only(results)}\n")
     assert said.splitlines()[-1] == str(only(results) / "report.html")
     assert (only(results) / "trials" / "good-1-1.json").exists()

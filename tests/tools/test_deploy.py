@@ -420,7 +420,7 @@ def test_a_node_that_the_pods_of_the_chart_tolerate_has_room_for_them(monkeypatc
     tainted = {**NODE, "spec": {"taints": [{"key": "measured", "effect": "NoSchedule"}]}}
     monkeypatch.setattr(Release, "_items", lambda _, *what: [tainted] if what == ("nodes",) else [])
     chart = CHART.replace("replicas: 9", "replicas: 4")
-    assert "4 of 4 pods may have no room" in where.lacking_room(chart)
+    assert "4 of 4 pods may not fit" in where.lacking_room(chart)
     assert where.lacking_room(chart.replace("containers:", "tolerations: [{operator: Exists}], containers:")) == ""
 
 

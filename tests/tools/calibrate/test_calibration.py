@@ -50,7 +50,7 @@ def test_the_report_states_the_drivers_share(tmp_path: Path) -> None:
     calibration.write(tmp_path, made(12_345))
     page = report.write(tmp_path).read_text(encoding="utf-8")
     assert (
-        "As calibrated, the driver makes at most 12,345 calls/s on this machine and adds 45 µs "
+        "According to the calibration, the driver makes at most 12,345 calls/s on this machine and adds 45 µs "
         "to the latency of a single call"
     ) in page
 

@@ -60,7 +60,7 @@ def test_who_may_look_but_not_make_is_told_what_to_ask_and_what_is_left(
     said = "".join(capsys.readouterr())
     assert f"no permission for {kind} {only(tmp_path).name}" in said
     assert f"try: kubectl auth can-i create {kind} -n lab" in said
-    assert {"configmaps": f"{only(tmp_path)} is left", "jobs": f"run --resume {only(tmp_path)}"}[kind] in said
+    assert {"configmaps": f"{only(tmp_path)} remains", "jobs": f"run --resume {only(tmp_path)}"}[kind] in said
     assert not cluster.objects["jobs"]
 
 

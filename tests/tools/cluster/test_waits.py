@@ -134,7 +134,7 @@ def test_drivers_that_no_node_has_room_for_are_told_before_the_first_trial(
     assert "no room" not in capsys.readouterr().out
     assert run(tmp_path, "--shards", "2", "--driver-cpu", "700m", connections="5, 6") == 0
     said = capsys.readouterr().out
-    assert said.count("1 of 2 pods may have no room") == 1
+    assert said.count("1 of 2 pods may not fit") == 1
     warning = "reactor at 5 connections continuing with a warning: 1 of 2 pods may not fit: together they request 1.4 "
     assert warning in said
     assert "; request less (--driver-cpu, --driver-memory, --shards)" in said
