@@ -60,7 +60,7 @@ EXPECTED: dict[str, Callable[[], bool]] = {
     r"this machine has not, or forbids, what proactor is made of": without_io_uring,
     r"(proactor: )?no io_uring: ": without_io_uring,
     r"no interpreter without the GIL: ": without_free_threading,
-    r"no control group can be made in ": without_control_groups,
+    r"cannot create a control group in ": without_control_groups,
     r"no hierarchy of control groups": without_control_groups,
     r"the numbers of this machine's system calls are not known": on_other_processors,
     # What a model does not promise:

@@ -24,7 +24,7 @@ def answer(trials: Sequence[Trial], void: Sequence[tuple[TrialId, str]] = ()) ->
     at = compared(points)
     if at is None:
         if void:
-            return f"Not answered, because every trial is void, as {void[0][1]}."
+            return f"No answer: every trial is void. The first one: {void[0][1]}."
         return "Nothing has been measured yet, so there is no answer."
     said = f"At {at.described} {_said(at)}"
     arms = {one.arm for each in points for one in each.standings} | {trial.arm for trial, _ in void}
@@ -55,7 +55,7 @@ def _said(at: At) -> str:
     if not others:
         of_p99 = f"the {rate} asked, with p99 {value(best, at)}"
         serves = of_p99 if at.measure == "p99" else f"{value(best, at)}{_p99(best)}"
-        return f"{best.arm} serves {serves}; no other is ranked there{basis}."
+        return f"{best.arm} serves {serves}; no other arm is ranked there{basis}."
     if at.measure == "p99":
         asked = f"{'both' if len(ranked) == 2 else f'all {len(ranked)}'} serve the {rate} asked; "
         if len(at.best) == len(ranked):

@@ -46,9 +46,9 @@ def check(asked: Experiment, programs: Programs) -> dict[str, Any]:
     """
     for name, arm in asked.arms.items():
         if arm.cpus > (there := len(os.sched_getaffinity(0))):
-            raise BadExperimentError(f"at $.arms.{name}.cpus: {count(arm.cpus)} CPUs, and this machine has {there}")
+            raise BadExperimentError(f"at $.arms.{name}.cpus: {count(arm.cpus)} CPUs, but this machine has {there}")
         if arm.python is not None and shutil.which(arm.python) is None:
-            raise BadExperimentError(f"at $.arms.{name}.python: {arm.python} is no interpreter that can be started")
+            raise BadExperimentError(f"at $.arms.{name}.python: {arm.python} cannot be started as a Python interpreter")
     flags = ["--trace-file=/dev/null"] if asked.trace_ratio else []
     with ExitStack() as stack:
         begun = [(start, stack.enter_context(_checking(start, programs, flags))) for start in _starts(asked)]

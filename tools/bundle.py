@@ -17,7 +17,7 @@ from tools.results import BadResultsError, write_whole
 NAME = "bundle.json"
 PAGE = "report.html"
 VERSION = 1
-NO_BUNDLE = "no closed results folder; where its run was cut off, go on with --resume; an old one, run again"
+NO_BUNDLE = "not a closed results folder: continue an interrupted run with --resume; repeat the run of an old folder"
 
 
 class File(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,11 +78,11 @@ def changes(folder: Path, bundle: Bundle) -> Iterator[str]:
             continue
         found = _described(there[name])
         if found.bytes < file.bytes:
-            yield f"{name} is cut short: it has {found.bytes:,} of {file.bytes:,} bytes"
+            yield f"{name} is truncated: it has {found.bytes:,} of {file.bytes:,} bytes"
         elif found != file:
             yield f"{name} was changed"
     for name in there.keys() - bundle.files.keys():
-        yield f"{name} is extra: it is no part of the bundle"
+        yield f"{name} is extra: the bundle does not list it"
 
 
 class _Versioned(Struct, frozen=True):

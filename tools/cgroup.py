@@ -51,7 +51,7 @@ class Groups:
             with groups.limited(1.0, "probe"):
                 return groups
         except OSError as error:
-            raise NoLimitsError(f"no control group can be made in {groups.parent}: {error.strerror}") from error
+            raise NoLimitsError(f"cannot create a control group in {groups.parent}: {error.strerror}") from error
 
     @contextmanager
     def limited(self, cpus: float, name: str) -> Iterator[Group]:

@@ -35,7 +35,9 @@ def checked(trial: Trial, *, despite_noise: bool) -> Trial:
 def _driver_busy(trial: Trial) -> Iterator[str]:
     if measures.driver_busy(trial) > measures.DRIVER_BUSY_SHARE:
         cpus = three_digits(measures.driver_cpus(trial))
-        yield f"the driver used {cpus} CPUs of its {count(trial.driver_cpus)}, so that it may be what was measured"
+        yield (
+            f"the driver used {cpus} CPUs of its {count(trial.driver_cpus)}, so the figures may be those of the driver"
+        )
 
 
 def _sent_late(trial: Trial) -> Iterator[str]:
@@ -61,7 +63,7 @@ def _throttled(trial: Trial) -> Iterator[str]:
     if trial.pods:  # their limit is asked for, and what it does is a notice
         return
     if throttled_ns := measures.throttled_ns(trial):
-        yield f"the CPU quota kept the service from running for {duration(throttled_ns)}"
+        yield f"the CPU quota throttled the service for {duration(throttled_ns)}"
 
 
 def _counters_late(trial: Trial) -> Iterator[str]:
@@ -71,17 +73,20 @@ def _counters_late(trial: Trial) -> Iterator[str]:
 
 def _shards_apart(trial: Trial) -> Iterator[str]:
     if (spread_ns := trial.result["got"]["start_spread_ns"]) > START_SPREAD_NS:
-        yield f"the shards of the driver began within {duration(spread_ns)}, not {duration(START_SPREAD_NS)}"
+        yield (
+            f"the shards of the driver started within {duration(spread_ns)}; at most "
+            f"{duration(START_SPREAD_NS)} is allowed"
+        )
 
 
 def _conserved(trial: Trial) -> Iterator[str]:
     calls = trial.result["calls"]
     ended = sum(calls[end] for end in ("ok", "timed_out", "not_sent", "unfinished")) + sum(calls["by_status"].values())
     if calls["planned"] != ended:
-        yield f"{count(calls['planned'])} calls were planned, and {count(ended)} are accounted for"
+        yield f"{count(calls['planned'])} calls were planned, but the result has {count(ended)}"
     if trial.result["latency_ns"]["count"] != calls["ok"]:
         counted = count(trial.result["latency_ns"]["count"])
-        yield f"{count(calls['ok'])} calls were answered, and the histogram has {counted}"
+        yield f"{count(calls['ok'])} calls were answered, but the histogram has {counted}"
 
 
 _NOISE: tuple[Callable[[Trial], Iterator[str]], ...] = (_driver_busy, _sent_late, _others, _throttled, _counters_late)

@@ -11,5 +11,5 @@ def read(folder: Path) -> Found:
     bundle.read(folder)
     found = read_trials(folder)
     if found.problems:
-        raise BadResultsError(f"{folder}: {found.problems[0]} (`sweetspot verify` lists every problem)")
+        raise BadResultsError(f"{folder}: {found.problems[0]} (`sweetspot verify` lists all problems)")
     return found

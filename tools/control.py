@@ -68,5 +68,5 @@ def _answered(ask: Callable[[], _Reply]) -> _Reply:
         return ask()
     except grpc.RpcError as error:
         if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-            raise LateError(f"its control port did not answer in {TIMEOUT_S:.0f} s") from error
+            raise LateError(f"its control port did not answer within {TIMEOUT_S:.0f} s") from error
         raise LocalError(f"its control port answered {error.code().name}: {error.details()}") from error

@@ -164,7 +164,7 @@ class Process:
         """Waits for the line that begins so; the rest of that line. Raises LocalError."""
         deadline_s = time.monotonic() + timeout_s
         while True:
-            line = self._next(deadline_s, f"did not say {beginning.strip()!r}")
+            line = self._next(deadline_s, f"did not print {beginning.strip()!r}")
             if line is None:
                 self._popen.wait()
                 raise LocalError(self.last_words())
@@ -210,7 +210,7 @@ class Process:
         """The last line of its standard error."""
         self._stderr.seek(0)
         said = self._stderr.read().decode(errors="replace").strip().splitlines()
-        return said[-1].strip() if said else "it said nothing"
+        return said[-1].strip() if said else "it printed nothing"
 
     def ask_to_end(self) -> None:
         """Sends SIGTERM, once: a service takes a second one for "now"."""
@@ -288,7 +288,7 @@ def json_of(name: str, command: Sequence[str], timeout_s: float) -> Any:
     try:
         return json.loads("\n".join(lines))
     except json.JSONDecodeError as error:
-        raise LocalError(f"{name} said what is no JSON: {error}") from error
+        raise LocalError(f"{name} printed a line that is not JSON: {error}") from error
 
 
 @contextmanager

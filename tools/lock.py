@@ -32,7 +32,7 @@ def _lock(folder: Path, descriptor: int) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise PlainError(f"{folder}: {_holder(descriptor)} works in it: wait for its end, or stop it") from None
+        raise PlainError(f"{folder}: {_holder(descriptor)} uses this folder: wait until it ends, or stop it") from None
     except OSError as error:
         # NFS locks no folder that is open for reading alone (flock(2)): there, nothing holds others off.
         if error.errno not in (errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP):

@@ -45,7 +45,7 @@ def show(console: Console, found: Found, report: Path) -> None:
             console.print(f"{where(trial)}: {nothing}.", markup=False)
         if lost := measures.lost_updates(trial):
             console.print(
-                f"{where(trial)}: nothing keeps its transfers apart: "
+                f"{where(trial)}: its transfers are not isolated from each other: "
                 f"at least {count(lost)} updates of accounts were lost.",
                 markup=False,
             )

@@ -241,7 +241,7 @@ class _Stand:
         finally:
             driver.drop(name)
         if not answered:
-            raise LocalError("it answers nothing in a closed loop, so that a multiple of its capacity is no rate")
+            raise LocalError("it answered no call in a closed loop, so its capacity is unknown")
         return answered / experiment.duration_s
 
     def _flags(self, wanted: Wanted, service: Service, point: Point) -> list[str]:
@@ -272,4 +272,4 @@ class _Stand:
                 watcher.failed(wanted, str(error))
         else:
             if self._backend.process.has_ended():
-                raise LocalError("the backend ended")
+                raise LocalError("the backend exited")

@@ -57,12 +57,12 @@ def install(filter_: bytes, flags: int = 0) -> int:
     """For this process from now on, and its children. With NEW_LISTENER the listener's descriptor. Raises OSError."""
     number = _SECCOMP.get(platform.machine())
     if number is None:
-        raise OSError(f"the numbers of the system calls of {platform.machine()} are not known")
+        raise OSError(f"the system call numbers of {platform.machine()} are unknown")
     code = ctypes.create_string_buffer(filter_, len(filter_))
     argument = struct.pack("HxxxxxxP", len(filter_) // 8, ctypes.addressof(code))
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     result: int = libc.syscall(number, SET_MODE_FILTER, flags, argument)
     if result < 0:
-        raise OSError(ctypes.get_errno(), f"no seccomp filter: {os.strerror(ctypes.get_errno())}")
+        raise OSError(ctypes.get_errno(), f"cannot install a seccomp filter: {os.strerror(ctypes.get_errno())}")
     return result

@@ -68,7 +68,7 @@ class SliceDriver:
 
     def _ask(self, command: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
         if self.ended:
-            raise DriverLostError("driver: it has ended, with all connections of this block")
+            raise DriverLostError("driver: it exited and closed all connections of this block")
         try:
             answer: dict[str, Any] = json.loads(self._process.ask(json.dumps(command), timeout_s))
         except LateError:

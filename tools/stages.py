@@ -22,7 +22,7 @@ def settings(pairs: Sequence[str]) -> StageSettings:
         if not equals or key not in KEYS:
             raise LocalError(f"{pair!r} is not key=value, with one of {', '.join(KEYS)}")
         if not value.isdecimal() or int(value) >= 2**32:
-            raise LocalError(f"{key} is {value!r}, and no whole number")
+            raise LocalError(f"{key} is {value!r}, which is not a whole number")
         setattr(wanted, key, int(value))
     return wanted
 
@@ -32,7 +32,7 @@ def read(address: str) -> Sequence[Stage]:
     with _control(address) as control:
         reply = control.snapshot()
     if not reply.stages:
-        raise LocalError(f"{reply.model} at {address} has no stages")
+        raise LocalError(f"{reply.model} at {address} has no stages: only seda has stages")
     return list(reply.stages)
 
 

@@ -178,7 +178,10 @@ def tallies(trial: Trial, stored: Mapping[str, int]) -> list[Tally]:
 def reasons(lost: Mapping[str, int]) -> str:
     """Why spans were lost, the most frequent first."""
     by_number = sorted(lost.items(), key=lambda each: -each[1])
-    return ", ".join(f"{count(number)} {why}" for why, number in by_number) or "the collector refused them or was away"
+    return (
+        ", ".join(f"{count(number)} {why}" for why, number in by_number)
+        or "the collector rejected them or was unreachable"
+    )
 
 
 def shortfalls(trial: Trial, tally: Sequence[Tally], traces_stored: int) -> Iterator[str]:
@@ -198,7 +201,7 @@ def shortfalls(trial: Trial, tally: Sequence[Tally], traces_stored: int) -> Iter
     if exported > traces_stored:
         yield (
             f"{missing} exported spans are not stored, {exported - traces_stored} of {exported} traces not at all: the "
-            "store was restarted, or keeps fewer traces (jaeger.maxTraces of the chart)"
+            "store was restarted or retains fewer traces (jaeger.maxTraces of the chart)"
         )
     else:
         yield f"{missing} exported spans are not stored though their traces are: the store or its queue dropped them"

@@ -65,7 +65,7 @@ class Loading:
         after = self.read()
         result = self.driver.close(str(self.wanted.id))
         if result is None:
-            raise LocalError("driver: it made no slice")
+            raise LocalError("driver: it returned no slice")
         return Trial(
             self.wanted.id,
             self.wanted.arm.model,

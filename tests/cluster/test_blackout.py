@@ -57,13 +57,18 @@ def test_a_node_that_loses_its_power_makes_a_run_void_and_the_next_run_works(
         node = power("off")
         without_service, without_driver = runs["reactor"].result(), runs["thread_pool"].result()
         assert (without_service.returncode, without_driver.returncode) == (1, 1)
-        assert f" on {node} fell silent: its control port " in without_service.stdout
-        assert f" on {node}: nothing is heard of that node; try: kubectl describe node {node}" in without_driver.stdout
+        assert f" on {node} stopped answering: its control port " in without_service.stdout
+        assert (
+            f" on {node}: the node no longer reports its state; try: kubectl describe node {node}"
+            in without_driver.stdout
+        )
         assert without_service.stdout.count("void: pod ") == without_driver.stdout.count("void: pod ") == 1
 
         still_off = resume(apart["reactor"], only(folders["reactor"]))
         assert still_off.returncode == 1
-        assert f" on {node}: nothing is heard of that node; try: kubectl describe node {node}" in still_off.stdout
+        assert (
+            f" on {node}: the node no longer reports its state; try: kubectl describe node {node}" in still_off.stdout
+        )
 
         power("on")
         again = [threads.submit(resume, apart[model], only(each)) for model, each in folders.items()]

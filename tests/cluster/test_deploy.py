@@ -108,7 +108,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_made(
 STUCK = {
     "no node has the cores": ("defaults.cpu=1000", "is Pending", "Insufficient cpu"),
     "no image": ("image.tag=no-such-tag", "no image", "make deploy"),
-    "too little memory": ("models.reactor.memory=16Mi", "took more than its memory", "defaults.memory"),
+    "too little memory": ("models.reactor.memory=16Mi", "exceeded its memory limit", "defaults.memory"),
 }
 
 
@@ -156,7 +156,7 @@ def full(cluster: Cluster, another: Callable[[str], Release]) -> Iterator[Releas
 def test_what_belongs_to_somebody_else_is_left_alone(release: Release, full: Release) -> None:
     done = full.cluster.deploy("deploy", *full.flags, "--tag", release.tag, "--models", "reactor")
     assert done.returncode == 2
-    assert f"Service sweetspot-reactor in namespace {full.namespace} is somebody else's" in done.stderr
+    assert f"Service sweetspot-reactor in namespace {full.namespace} belongs to another release" in done.stderr
     assert "make deploy RELEASE=another" in done.stderr
     assert full.cluster.deploy("undeploy", *full.flags).returncode == 0
     assert full.kubectl("get", "service", "sweetspot-reactor", "--output", "name")

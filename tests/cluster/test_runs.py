@@ -74,7 +74,7 @@ def test_the_report_shows_waterfalls_of_spans_that_jaeger_had(made: Path) -> Non
         assert "k8s.deployment.name" in kept
         assert "service.version" in kept
     page = (made / "report.html").read_text(encoding="utf-8")
-    assert "but traces/ holds no span" not in page
+    assert "but traces/ has no span" not in page
     assert "The slowest traced call in Jaeger" in page
 
 
@@ -179,7 +179,7 @@ def test_a_service_or_backend_that_ends_unasked_while_it_is_measured_makes_the_t
         done = running.result()
     assert done.returncode == 0, done.stdout + done.stderr
     assert f" is void: pod {release.name}-{who}-" in done.stdout
-    assert "ended with status 0; it is repeated once" in done.stdout
+    assert "ended with status 0; repeating it once" in done.stdout
     assert len(trials(only(tmp_path))) == 1
 
 
@@ -228,7 +228,9 @@ def test_without_a_collector_a_run_measures_all_the_same_and_where_its_traces_ar
         assert done.returncode == 0, done.stdout + done.stderr
         own = f"sweetspot.dev/run={only(tmp_path).name}"
         said = release.kubectl("logs", "--selector", own, "--timestamps", "--tail=-1").splitlines()
-        measured, kept = (next(line for line in said if what in line) for what in (" measured", " kept as ConfigMap "))
+        measured, kept = (
+            next(line for line in said if what in line) for what in (" measured", " stored as ConfigMap ")
+        )
         ended, gone = (datetime.fromisoformat(line.partition(" ")[0]) for line in (measured, kept))
         assert gone - ended <= timedelta(seconds=6)
         (trial,) = trials(only(tmp_path))
@@ -246,7 +248,7 @@ def test_without_a_collector_a_run_measures_all_the_same_and_where_its_traces_ar
     ("flags", "words"),
     [
         (["--driver-cpu", "500"], ["is Pending: ", "Insufficient cpu", "kubectl describe pod"]),
-        (["--models", "seda"], ["unknown model 'seda'; there are "]),
+        (["--models", "seda"], ["unknown model 'seda'; the models are "]),
         (["--release", "other"], ["no models of release other"]),
     ],
 )

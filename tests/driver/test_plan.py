@@ -158,11 +158,11 @@ def test_a_file_that_is_neither_yaml_nor_json_is_refused_by_name(tmp_path: Path,
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ("key: 1\na: 2026-13-45", "line 2: 'a': '2026-13-45' is no timestamp; correct it, or quote it to have text"),
-        ("x: !!int a", "line 1: 'x': 'a' is no int; correct it, or quote it to have text"),
-        ("x: !!int ''", "line 1: 'x': '' is no int; correct it, or quote it to have text"),
-        ("mix:\n  a: {share: !!float b}", "line 2: 'share': 'b' is no float; correct it, or quote it to have text"),
-        ("steps: [2026-13-45]", "a value is none of its kind: month must be in 1..12"),
+        ("key: 1\na: 2026-13-45", "line 2: 'a': '2026-13-45' is no timestamp; correct it, or quote it for a text"),
+        ("x: !!int a", "line 1: 'x': 'a' is no int; correct it, or quote it for a text"),
+        ("x: !!int ''", "line 1: 'x': '' is no int; correct it, or quote it for a text"),
+        ("mix:\n  a: {share: !!float b}", "line 2: 'share': 'b' is no float; correct it, or quote it for a text"),
+        ("steps: [2026-13-45]", "a value does not match its tag: month must be in 1..12"),
         ("a: " + "[" * 5000, "nested too deeply"),
     ],
 )

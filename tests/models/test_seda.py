@@ -230,7 +230,7 @@ def test_what_a_stage_cannot_be_told_is_refused_in_one_line_and_changes_nothing(
         ("call", ["batch=2", "most_batch=10001"], "call: most_batch is 10001, not within 0 to 10000"),
         ("walk", ["batch=2"], "no stage 'walk'; the stages are read, admit, compute, call, reply"),
         ("compute", ["colour=2"], "'colour=2' is not key=value"),
-        ("compute", ["batch=many"], "batch is 'many', and no whole number"),
+        ("compute", ["batch=many"], "batch is 'many', which is not a whole number"),
     ]
     with seda(form) as (service, _):
         before = service.wait_until(lambda _: True, "")

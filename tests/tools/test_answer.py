@@ -75,7 +75,7 @@ RISING = [0, 0, 10, 50, 100, 200, 300, 400, 500, 600]
         ),
         (
             [*of("reactor", 100, p99_ms=7)],
-            "At 1,000 connections reactor serves 100 calls/s, with p99 7 ms; no other is ranked there "
+            "At 1,000 connections reactor serves 100 calls/s, with p99 7 ms; no other arm is ranked there "
             "(1 round, provisional).",
         ),
         (
@@ -85,7 +85,7 @@ RISING = [0, 0, 10, 50, 100, 200, 300, 400, 500, 600]
         ),
         (
             [*of("reactor", 100, 100, 101), *of("thread_pool", 0, 0, 0, by_status={"UNAVAILABLE": 1})],
-            "At 1,000 connections reactor serves 100 [99, 102] calls/s, with p99 10 ms; no other is ranked there "
+            "At 1,000 connections reactor serves 100 [99, 102] calls/s, with p99 10 ms; no other arm is ranked there "
             "(3 rounds). Not ranked: thread_pool (answered no call). Calls failed: thread_pool 100 %.",
         ),
         (
@@ -106,17 +106,17 @@ RISING = [0, 0, 10, 50, 100, 200, 300, 400, 500, 600]
                 *of("reactor", 100, 101, 100, served=SERVED_ALL),
                 *of("iterative", 900, 901, 902, p99_ms=1, served=SERVED_ONE),
             ],
-            "At 1,000 connections reactor serves 100 [99, 102] calls/s, with p99 10 ms; no other is ranked there "
+            "At 1,000 connections reactor serves 100 [99, 102] calls/s, with p99 10 ms; no other arm is ranked there "
             "(3 rounds). Not ranked: iterative (served 1 of 1,000 clients).",
         ),
         (
             [*of("reactor", 100, 101, 100), *of("thread_pool", 540, 540, 540, got={"answered_by_tenth": RISING})],
-            "At 1,000 connections reactor serves 100 [99, 102] calls/s, with p99 10 ms; no other is ranked there "
+            "At 1,000 connections reactor serves 100 [99, 102] calls/s, with p99 10 ms; no other arm is ranked there "
             "(3 rounds). Not ranked: thread_pool (start-up, not a rate).",
         ),
         (
             [*of("reactor", 450, 451, 450, got={"answered_by_tenth": WAVES})],
-            "At 1,000 connections reactor serves 450 [449, 452] calls/s, with p99 10 ms; no other is ranked there "
+            "At 1,000 connections reactor serves 450 [449, 452] calls/s, with p99 10 ms; no other arm is ranked there "
             "(3 rounds).",
         ),
     ],
@@ -193,7 +193,7 @@ def test_the_answer_is_about_the_last_point_with_enough_arms(trials: Sequence[Tr
 
 def test_where_every_trial_is_void_the_answer_has_the_reason() -> None:
     said = answer([], [(TrialId("reactor", "10"), "other processes took 30 % of the service's CPUs")])
-    assert said == ("Not answered, because every trial is void, as other processes took 30 % of the service's CPUs.")
+    assert said == ("No answer: every trial is void. The first one: other processes took 30 % of the service's CPUs.")
 
 
 def test_a_multiple_of_capacity_is_no_rate_of_all_arms() -> None:

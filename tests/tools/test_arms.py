@@ -38,11 +38,11 @@ def write(folder: Path, text: str) -> Path:
         ),
         (
             "arms: {many: {model: reactor, cpus: 1000}}\nplan: {}",
-            f"at $.arms.many.cpus: 1,000 CPUs, and this machine has {len(os.sched_getaffinity(0))}",
+            f"at $.arms.many.cpus: 1,000 CPUs, but this machine has {len(os.sched_getaffinity(0))}",
         ),
         (
             "arms: {other: {model: reactor, python: /nowhere/python}}\nplan: {}",
-            "at $.arms.other.python: /nowhere/python is no interpreter that can be started",
+            "at $.arms.other.python: /nowhere/python cannot be started as a Python interpreter",
         ),
         (
             "arms: {other: {model: reactor, python: {here}/bare}}\nplan: {}",

@@ -138,8 +138,8 @@ def test_h2load_tells_how_many_calls_were_answered() -> None:
         (said(succeeded=0), "0 succeeded"),
         (said(failed=3), "3 failed"),
         (said(refused=730), "730 4xx"),
-        (said(total=72730 * 15), "15 bytes a call: the payload did not come back"),
-        ([], "nothing that can be read"),
+        (said(total=72730 * 15), "15 bytes per call: the payload was not returned"),
+        ([], "no output that can be parsed"),
     ],
 )
 def test_calls_that_went_wrong_are_no_measurement(lines: list[str], complaint: str) -> None:
@@ -184,7 +184,7 @@ def test_a_missing_program_is_one_line_that_names_the_package(
     monkeypatch.setattr("shutil.which", lambda *_args, **_kwargs: None)
     monkeypatch.chdir(tmp_path)
     assert main([]) == 2
-    assert capsys.readouterr().err == "bench: h2load is not installed: it is in Debian's package nghttp2-client\n"
+    assert capsys.readouterr().err == "bench: h2load is not installed: install the Debian package nghttp2-client\n"
     assert not list(tmp_path.iterdir())
 
 

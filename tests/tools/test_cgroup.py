@@ -43,7 +43,7 @@ def test_groups_are_made_below_the_one_that_this_process_is_in(
     ("membership", "mountinfo", "why"),
     [
         ("0::/\n", "22 1 0:21 / /proc rw - proc proc rw\n", "no hierarchy of control groups"),
-        ("4:cpu:/pod\n", V1, "no control group can be made in .*/mounted/pod: No such file or directory"),
+        ("4:cpu:/pod\n", V1, "cannot create a control group in .*/mounted/pod: No such file or directory"),
     ],
     ids=["none mounted", "not allowed"],
 )

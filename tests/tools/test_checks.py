@@ -37,22 +37,25 @@ def throttled(quota_cpus: float) -> Trial:
 
 
 VOID: dict[str, tuple[Trial, str]] = {
-    "busy driver": (with_driver_at(0.91), "the driver used 0.91 CPUs of its 1, so that it may be what was measured"),
+    "busy driver": (
+        with_driver_at(0.91),
+        "the driver used 0.91 CPUs of its 1, so the figures may be those of the driver",
+    ),
     "late driver": (late(1.1), "the driver sent calls 1.1 ms late (p99)"),
     "busy machine": (replace(ONE, others_share=0.08), "other processes took 8 % of the service's CPUs"),
     "starved driver": (late(90, driver=0.1, waited=0.5), "the driver sent calls 90 ms late (p99)"),
-    "throttled": (throttled(1.0), "the CPU quota kept the service from running for 2 ms"),
+    "throttled": (throttled(1.0), "the CPU quota throttled the service for 2 ms"),
     "shards apart": (
         trial("reactor", 1, got={"start_spread_ns": 51_000_000}),
-        "the shards of the driver began within 51 ms, not 50 ms",
+        "the shards of the driver started within 51 ms; at most 50 ms is allowed",
     ),
     "lost call": (
         trial("reactor", 1, calls={**ONE.result["calls"], "planned": OK + 1}),
-        f"{OK + 1} calls were planned, and {OK} are accounted for",
+        f"{OK + 1} calls were planned, but the result has {OK}",
     ),
     "lost latency": (
         trial("reactor", 1, latency_ns={**ONE.result["latency_ns"], "count": OK - 1}),
-        f"{OK} calls were answered, and the histogram has {OK - 1}",
+        f"{OK} calls were answered, but the histogram has {OK - 1}",
     ),
 }
 NOT_VOID: dict[str, Trial] = {
@@ -86,7 +89,7 @@ def test_a_void_trial_has_all_its_reasons_in_one_line() -> None:
 
 def test_calls_that_do_not_add_up_make_a_trial_void_despite_noise() -> None:
     lost, _ = VOID["lost call"]
-    assert "are accounted for" in void(checked(lost, despite_noise=True))
+    assert "but the result has" in void(checked(lost, despite_noise=True))
 
 
 def test_what_noise_did_is_kept_with_a_trial_that_is_shown_despite_it() -> None:

@@ -79,7 +79,7 @@ def test_a_resumed_run_says_when_it_is_no_longer_on_the_same_machine(
     cli.main(["run", experiment(tmp_path), "--results", str(results)], PROGRAMS)
     (only(results) / "environment.json").write_text("{}")
     cli.main(["run", "--resume", str(only(results))], PROGRAMS)
-    assert "the machine or the code is not as" in capsys.readouterr().err
+    assert "the machine or the code differs from" in capsys.readouterr().err
 
 
 def test_a_failed_trial_is_told_twice_and_ends_in_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,11 +109,11 @@ def test_a_model_that_answers_nothing_is_a_result_with_its_reason_and_no_failure
     ("arguments", "complaint"),
     [
         (["run", "nope"], "no experiment 'nope'"),
-        (["run", "{mine}", "--models", "good,mistyped"], "unknown model 'mistyped'; there are good,"),
+        (["run", "{mine}", "--models", "good,mistyped"], "unknown model 'mistyped'; the models are good,"),
         (["run", "{mine}", "--results", "{mine}"], "cannot be written: "),
         (["run", "{bad}"], "not YAML"),
-        (["run", "{mine}", "--resume", "{here}"], "say either which EXPERIMENT to run or which folder to --resume"),
-        (["run"], "say either which EXPERIMENT to run or which folder to --resume"),
+        (["run", "{mine}", "--resume", "{here}"], "give either an EXPERIMENT to run or a folder to --resume"),
+        (["run"], "give either an EXPERIMENT to run or a folder to --resume"),
         (["run", "--resume", "{here}"], "experiment.yaml: No such file or directory"),
         (["report", "{here}"], "not a results folder"),
     ],
@@ -151,7 +151,7 @@ with locked(Path(sys.argv[1])):
         assert other.stdout.readline() == b"locked\n"
         assert cli.main(["run", "--resume", str(folder)], PROGRAMS) == 2
     said = capsys.readouterr()
-    assert said.err == f"sweetspot: {folder}: process {other.pid} works in it: wait for its end, or stop it\n"
+    assert said.err == f"sweetspot: {folder}: process {other.pid} uses this folder: wait until it ends, or stop it\n"
     assert cli.main(["run", "--resume", str(folder)], PROGRAMS) == 0
 
 
@@ -180,7 +180,7 @@ OF_CLUSTER = (
     [
         *((["run", "smoke"], flag, "without --cluster") for flag in OF_CLUSTER),
         *(
-            (["run", "--resume", "{here}"], flag, "with --resume: a run goes on as and where it began")
+            (["run", "--resume", "{here}"], flag, "with --resume: a run continues with its own settings")
             for flag in (*OF_CLUSTER, "--cluster", "--results=r")
         ),
     ],
@@ -223,7 +223,7 @@ def test_an_interrupted_run_keeps_what_it_has_says_how_to_go_on_and_leaves_no_pr
         process.send_signal(number)
         said, complained = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert complained.startswith("sweetspot: interrupted; 1 finished trials are kept; to run the 1 missing: ")
+    assert complained.startswith("sweetspot: interrupted; 1 finished trials are stored; to run the 1 missing: ")
     assert complained.endswith(f"sweetspot run --resume {only(results)}\n")
     assert said.splitlines()[-1] == str(only(results) / "report.html")
     assert (only(results) / "trials" / "good-1-1.json").exists()

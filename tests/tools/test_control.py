@@ -24,7 +24,7 @@ def test_no_proxy_is_between_the_command_and_a_service(capsys: pytest.CaptureFix
         with Control(address) as control:
             assert control.snapshot().model == GOOD
         assert cli.main(["stages", "show", address]) == 2
-        assert capsys.readouterr().err == f"sweetspot: {GOOD} at {address} has no stages\n"
+        assert capsys.readouterr().err == f"sweetspot: {GOOD} at {address} has no stages: only seda has stages\n"
 
 
 def test_a_control_port_where_nothing_listens_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

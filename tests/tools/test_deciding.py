@@ -68,8 +68,8 @@ def test_every_point_has_to_be_decided() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("models: all", "at $.until: it compares two arms"),
-        ("models: [reactor]", "at $.until: it compares two arms"),
+        ("models: all", "at $.until: until compares two arms"),
+        ("models: [reactor]", "at $.until: until compares two arms"),
         ("models: [reactor, seda]\nblocks: 6", "at $.blocks: until looks at 8, 16, 32 ... pairs"),
         ("models: [reactor, seda]\nuntil: late", "at $.until: "),
     ],

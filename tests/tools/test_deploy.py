@@ -46,8 +46,8 @@ TROUBLES = {
         pod(state={"waiting": {"reason": "CreateContainerError", "message": "cannot load seccomp profile"}}),
         "cannot load seccomp profile",
     ),
-    "ended": (pod(state=WAITING, lastState={"terminated": {"exitCode": 2}}), "ends with status 2: port in use"),
-    "killed": (pod(state=WAITING, lastState={"terminated": {"reason": "OOMKilled"}}), "more than its memory"),
+    "ended": (pod(state=WAITING, lastState={"terminated": {"exitCode": 2}}), "ended with status 2: port in use"),
+    "killed": (pod(state=WAITING, lastState={"terminated": {"reason": "OOMKilled"}}), "exceeded its memory limit"),
     "not ready": (pod(state={"running": {}}), "is Running and not ready: port in use"),
 }
 
@@ -83,7 +83,9 @@ def test_who_does_not_go_is_told_with_its_node() -> None:
 
     told = {"deletionTimestamp": "2026-11-24T10:00:00Z"}
     (line,) = still_leaving([on("n2", "a", **told), on("n2", "b", **told), on("n1", "stays")], BIG)
-    assert line.startswith("node n2: told to go, but still there: a, b; next: kubectl --context kind-mine ")
+    assert line.startswith(
+        "node n2: ordered to delete these pods, but they remain: a, b; next: kubectl --context kind-mine "
+    )
     assert line.endswith(UNDEPLOY)
     assert_whole(line)
 
@@ -101,7 +103,7 @@ REFUSALS = {
     "somebody else's": (
         'Error: unable to continue with install: Service "sweetspot-reactor" in namespace "n" exists and cannot be '
         "imported into the current release: invalid ownership metadata",
-        "Service sweetspot-reactor in namespace lab is somebody else's",
+        "Service sweetspot-reactor in namespace lab belongs to another release",
     ),
     "no right": (
         'Error: secrets is forbidden: User "me" cannot list resource "secrets" in API group "" in the namespace "n"',
@@ -268,7 +270,7 @@ def test_results_stay_unless_their_removal_is_asked_for(
     assert main(["undeploy", *FLAGS]) == 0
     said = capsys.readouterr().out
     assert fake.objects == {RUN}
-    assert "results stay: 1 ConfigMaps" in said
+    assert "results remain: 1 ConfigMaps" in said
     assert f"{UNDEPLOY} ARGS=--with-results" in said
     assert "namespace lab stays, for it holds results" in said
     assert main(["undeploy", *FLAGS, "--with-results"]) == 0
@@ -285,7 +287,7 @@ def test_what_is_left_of_a_release_is_named_and_is_no_success(
     assert main(["undeploy", *FLAGS]) == 2
     said, failed = capsys.readouterr()
     assert not said
-    assert f"are left in namespace lab of kind-mine: {LEFT}; next: kubectl --context kind-mine" in failed
+    assert f"remain in namespace lab of kind-mine: {LEFT}; next: kubectl --context kind-mine" in failed
     assert_whole(failed)
 
 
@@ -336,8 +338,8 @@ def test_pods_without_a_node_are_one_line_and_refused_ones_are_named_with_their_
     no_cores = "0/2 nodes: 2 Insufficient cpu."
     waiting = [{**pod(phase="Pending", scheduled=no_cores), "metadata": {"name": name}} for name in ("a", "b", "c")]
     pending, refused = refusals([*waiting, pod()], [deployment(3), deployment(0, "exceeded quota: small")], BIG)
-    assert pending.startswith(f"pods a and 2 more are Pending: {no_cores}; next: ask for less, as make deploy ")
-    assert refused.startswith("deployment d gets no pod: exceeded quota: small; next: ask for less, as make deploy ")
+    assert pending.startswith(f"pods a and 2 more are Pending: {no_cores}; next: request less, as make deploy ")
+    assert refused.startswith("deployment d gets no pod: exceeded quota: small; next: request less, as make deploy ")
 
 
 NODE: dict[str, Any] = {
@@ -364,7 +366,7 @@ def test_images_that_every_node_has_are_not_built_again(
     loaded = [line for line in commands if line.startswith("kind load")]
     assert len(loaded) == len(("driver", "reactor"))
     assert said.splitlines()[:4] == [
-        "checking kind-mine and the chart's values",
+        "checking the cluster of context kind-mine and the values of the chart",
         "2 of 4 images are unchanged and on every node",
         f"image 1 of 2: sweetspot/driver:{content_tag()} is unchanged and built",
         f"building image 2 of 2: sweetspot/reactor:{content_tag()}",
@@ -406,9 +408,9 @@ def test_pods_that_no_node_has_room_for_are_said_before_anything_is_built(monkey
 
     monkeypatch.setattr(Release, "_items", lambda _, *what: listed(*what))
     said = where.lacking_room(CHART)
-    assert said.startswith("warning: 5 of 9 pods may have no room: together they ask for 2.25 CPUs and 0.0 GiB, and 1 ")
+    assert said.startswith("warning: 5 of 9 pods may not fit: together they request 2.25 CPUs and 0.0 GiB, but only 1 ")
     assert (
-        '; going on; next: ask for less, as make deploy RELEASE=big NAMESPACE=lab CONTEXT=kind-mine ARGS="--s' in said
+        '; continuing; next: request less, as make deploy RELEASE=big NAMESPACE=lab CONTEXT=kind-mine ARGS="--s' in said
     )
     assert where.lacking_room(CHART.replace("replicas: 9", "replicas: 4")) == ""
 
@@ -418,7 +420,7 @@ def test_a_node_that_the_pods_of_the_chart_tolerate_has_room_for_them(monkeypatc
     tainted = {**NODE, "spec": {"taints": [{"key": "measured", "effect": "NoSchedule"}]}}
     monkeypatch.setattr(Release, "_items", lambda _, *what: [tainted] if what == ("nodes",) else [])
     chart = CHART.replace("replicas: 9", "replicas: 4")
-    assert "4 of 4 pods may have no room" in where.lacking_room(chart)
+    assert "4 of 4 pods may not fit" in where.lacking_room(chart)
     assert where.lacking_room(chart.replace("containers:", "tolerations: [{operator: Exists}], containers:")) == ""
 
 
@@ -446,8 +448,8 @@ def test_what_helm_waits_for_is_said_meanwhile_and_fields_of_others_are_taken_ba
     monkeypatch.setattr(Release, "helm", helm)
     where.install((), 5, say)
     assert said == [
-        "helm installs release big in namespace lab",
-        "helm takes back fields that were changed by others",
+        "installing release big in namespace lab",
+        "helm takes over fields that other programs changed",
         "waiting for pods: 1 of 3 are ready",
     ]
     assert len(asked) == 2

@@ -41,13 +41,16 @@ def test_a_process_that_fails_is_known_by_the_last_line_of_its_standard_error() 
 def test_a_process_that_is_killed_is_said_to_have_been() -> None:
     with (
         started("it", python("import os; os.kill(os.getpid(), 9)")) as process,
-        pytest.raises(LocalError, match=r"^it ended by signal 9: it said nothing$"),
+        pytest.raises(LocalError, match=r"^it ended by signal 9: it printed nothing$"),
     ):
         process.finish(10)
 
 
 def test_a_process_that_stays_silent_is_given_up() -> None:
-    with started("it", python(SLEEPS)) as process, pytest.raises(LocalError, match=r"^it did not say 'control on' in"):
+    with (
+        started("it", python(SLEEPS)) as process,
+        pytest.raises(LocalError, match=r"^it did not print 'control on' in"),
+    ):
         process.expect("control on ", 0.01)
 
 

@@ -169,7 +169,7 @@ def test_a_model_that_was_asked_for_and_never_ran_is_named(tmp_path: Path) -> No
             "3 calls took longer than the histogram can hold",
         ),
         (sample.trial("reactor", 10, traces=[]), "No call was traced at 10 connections."),
-        (sample.trial("reactor", 10), "traces/ holds no span of them"),
+        (sample.trial("reactor", 10), "traces/ has no span of them"),
         (
             sample.trial("reactor", 10, spans={"made": 9, "exported": 4, "dropped": 5, "lost": {"wrong protocol": 5}}),
             "5 of 9 spans of driver were lost: 5 wrong protocol.",
@@ -181,7 +181,7 @@ def test_a_model_that_was_asked_for_and_never_ran_is_named(tmp_path: Path) -> No
             ),
             "3 of 4 spans of reactor were lost: 2 unauthorised, 1 timeout.",
         ),
-        (sample.trial("reactor", 10), "no other is ranked there"),
+        (sample.trial("reactor", 10), "no other arm is ranked there"),
         (sample.trial("reactor", 10, latency_ns=sample.distribution([10**7] * 999)), "n<1,000"),
         (
             sample.trial("reactor", 10, latency_ns={**sample.distribution([1000]), "histogram": "HISTFnonsense"}),
@@ -211,7 +211,7 @@ def test_pods_are_told_with_their_shares_and_what_new_ones_waited_for(tmp_path: 
     assert "reactor at 10 connections, cluster-ip: variation 0.935" in page
     for row in ("a n1 75 %", "b n1 25 % 3 s", "c n1 0 % got none"):
         assert row in page
-    assert "pods came or went (b, c): its counters are of those that stayed." in page
+    assert "pods started or ended (b, c): the counters include only the pods that remained." in page
 
 
 def test_one_pod_that_answers_for_all_is_said(tmp_path: Path) -> None:
@@ -243,7 +243,7 @@ def test_models_that_did_different_work_are_not_compared_in_silence(tmp_path: Pa
 def test_a_throttled_service_is_said_to_be(tmp_path: Path) -> None:
     trial = sample.trial("reactor", 10)
     trial.after.throttling.throttled_ns = 1_500_000_000
-    assert "the CPU quota kept the service from running for 1.5 s." in read(folder_of(tmp_path, trial))
+    assert "the CPU quota throttled the service for 1.5 s." in read(folder_of(tmp_path, trial))
 
 
 def test_lost_updates_are_told(tmp_path: Path) -> None:
@@ -287,4 +287,4 @@ def test_the_picture_gives_no_place_to_a_model_that_turns_clients_away(tmp_path:
     page = read(folder_of(tmp_path, away, sample.trial("thread_pool", 10)))
     assert "served 1 of 10 clients" in page
     assert "thread_pool serves" in page
-    assert "no other is ranked there" in page
+    assert "no other arm is ranked there" in page

@@ -47,17 +47,17 @@ def test_a_pod_asks_for_its_limit_where_it_has_no_request() -> None:
         (
             [2.0, 2.0],
             [0.25] * 19,
-            "3 of 19 pods may have no room: together they ask for 4.75 CPUs and 0.0 GiB, and 4 CPUs",
+            "3 of 19 pods may not fit: together they request 4.75 CPUs and 0.0 GiB, but only 4 CPUs",
         ),
         (
             [0.5, 0.5],
             [1.0],
-            "1 of 1 pods may have no room: together they ask for 1 CPUs and 0.0 GiB, and 1 CPUs",
+            "1 of 1 pods may not fit: together they request 1 CPUs and 0.0 GiB, but only 1 CPUs",
         ),
         (
             [],
             [1.0],
-            "1 of 1 pods may have no room: together they ask for 1 CPUs and 0.0 GiB, and 0 CPUs",
+            "1 of 1 pods may not fit: together they request 1 CPUs and 0.0 GiB, but only 0 CPUs",
         ),
     ],
 )
@@ -93,7 +93,7 @@ def test_kubernetes_notation_of_quantities(quantity: str, number: float) -> None
 
 @pytest.mark.parametrize("quantity", ["", "much", "1KiB", "inf", "1 Gi"])
 def test_what_is_no_quantity_is_not_read_as_one(quantity: str) -> None:
-    with pytest.raises(ValueError, match="is no quantity"):
+    with pytest.raises(ValueError, match="is not a quantity"):
         amount(quantity)
 
 

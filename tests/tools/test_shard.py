@@ -54,7 +54,7 @@ def remove(cluster: FakeCluster) -> None:
 @pytest.mark.parametrize("end", [(429, [EXPIRED["object"]]), (200, [EXPIRED]), (503, [{}]), (200, [])])
 @pytest.mark.parametrize(
     ("happens", "mishap"),
-    [(kill, "pod r on n1 was OOMKilled"), (remove, "pod r on n1 went while nobody could watch")],
+    [(kill, "pod r on n1 was OOMKilled"), (remove, "pod r on n1 ended while the watch was interrupted")],
 )
 def test_what_happens_after_a_watch_was_ended_is_seen_all_the_same(
     end: Watched, happens: Callable[[FakeCluster], None], mishap: str, cluster: FakeCluster
@@ -89,9 +89,9 @@ def test_a_trial_whose_pods_nobody_watches_any_more_is_void(cluster: FakeCluster
     assert shard.told(pods, pods, BOTH, BOTH)["void"] == ["pods could not be watched: KeyError: 'type'"]
 
 
-NONE_STAYED = ["no pod of the service was there from the first mark to the last, so what it used is not known"]
+NONE_STAYED = ["no pod of the service ran from the first mark to the last, so its CPU and memory use is unknown"]
 
-SILENT = ["pod r on n1 fell silent: no answer"]
+SILENT = ["pod r on n1 stopped answering: no answer"]
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_a_headless_name_leads_to_the_pods_by_whichever_family_it_names(
         cluster.put("pods", pod(f"r{number}", LABELS, **status))
     monkeypatch.setattr(shard, "NAMES_TIMEOUT_S", 10.0 if leads else 0.05)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", (each, 50051)) for each in found])
-    waiting = nullcontext() if leads else pytest.raises(ClusterError, match=r"^Service r-headless did not lead")
+    waiting = nullcontext() if leads else pytest.raises(ClusterError, match=r"^Service r-headless did not resolve")
     api = Api.connect()
     monkeypatch.setattr(api, "find", lambda kind, _selector: list(cluster.objects[kind].values()))
     with waiting:

@@ -22,7 +22,7 @@ def test_every_style_has_its_row_in_every_table(
 
 
 NO_COSTS = [
-    ("print('figures')", "styles said what is no JSON"),
+    ("print('figures')", "styles printed a line that is not JSON"),
     ("import sys; sys.exit('no figures today')", "no figures today"),
 ]
 

@@ -62,7 +62,7 @@ def test_every_call_is_in_the_one_bucket_of_its_latency(
         ),
         (
             Tally("backend", 4, 4, 2), 2,
-            ["2 exported spans are not stored, 2 of 4 traces not at all: the store was restarted, or keeps fewer "
+            ["2 exported spans are not stored, 2 of 4 traces not at all: the store was restarted or retains fewer "
              "traces (jaeger.maxTraces of the chart)"],
         ),
         (

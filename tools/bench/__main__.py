@@ -1,4 +1,4 @@
-"""`python -m tools.bench`: measures, prints tables for the README and targets as asked and got, keeps all of it.
+"""`python -m tools.bench`: measures, prints tables and targets, stores all figures.
 
 Exit status: 0 when everything was measured, whether reached or not; 1 when something was not; 2 for what a person can
 put right, in one line on stderr; 130 when interrupted, with what was measured kept. Must not know how
@@ -71,19 +71,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> _Parser:
-    parser = _Parser(prog="python -m tools.bench", description="What the models reach, as ratios.", allow_abbrev=False)
-    parser.add_argument("--rounds", type=_within(int, 1, 20), default=3, metavar="N", help="medians are of so many (3)")
+    parser = _Parser(
+        prog="python -m tools.bench", description="Measures the models and compares them by ratios.", allow_abbrev=False
+    )
+    parser.add_argument(
+        "--rounds",
+        type=_within(int, 1, 20),
+        default=3,
+        metavar="N",
+        help="number of rounds; figures are their medians (3)",
+    )
     parser.add_argument(
         "--duration", type=_within(float, 0.5, 60), default=1.0, metavar="S", help="seconds of each measurement (1)"
     )
     parser.add_argument(
-        "--results", type=Path, default=Path("results"), metavar="DIR", help="where to keep it (results)"
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="parent folder of the results (results)"
     )
     only = parser.add_mutually_exclusive_group()
-    only.add_argument("--targets", action="store_true", help="only what has a target, not every model and variant")
-    only.add_argument("--overload", action="store_true", help="only what each does at four times of what it serves")
+    only.add_argument("--targets", action="store_true", help="measure only the subjects that have a target")
+    only.add_argument("--overload", action="store_true", help="measure only overload, at four times the capacity")
     parser.add_argument(
-        "--profile", metavar="MODEL", help="instead: where that model's processor time goes, or the `driver`'s"
+        "--profile", metavar="MODEL", help="profile the CPU time of this model, or of the `driver`, instead"
     )
     parser.add_argument("--at", type=_load, default=BUSY, metavar="CxS", help=f"load of the profile ({BUSY})")
     return parser
@@ -102,7 +110,7 @@ def _within(kind: Callable[[str], Number], least: Number, most: Number) -> Calla
 def _load(text: str) -> Load:
     found = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,2})", text)
     if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not CONNECTIONSxSTREAMS, as {BUSY}")
+        raise argparse.ArgumentTypeError(f"{text!r} is not CONNECTIONSxSTREAMS, such as {BUSY}")
     return Load(int(found[1]), int(found[2]))
 
 
@@ -110,7 +118,7 @@ def _processors() -> tuple[int, int]:
     """One for the server, one for the client. Raises LocalError."""
     allowed = sorted(os.sched_getaffinity(0))
     if len(allowed) < 2:
-        raise LocalError("two processors are needed, one for each side; this process may use one")
+        raise LocalError("a benchmark needs two CPUs, one each for server and client; this process may use one")
     return allowed[0], allowed[1]
 
 
@@ -126,7 +134,9 @@ def _bench(args: argparse.Namespace, cpus: tuple[int, int], scratch: Path, conso
     server_cpu, client_cpu = cpus
     open_files = allow_open_files()
     if open_files < IDLE_CONNECTIONS + OTHER_OPEN_FILES:
-        raise LocalError(f"{IDLE_CONNECTIONS:,} idle connections are more than {open_files:,} open files (ulimit -Hn)")
+        raise LocalError(
+            f"{IDLE_CONNECTIONS:,} idle connections need more than {open_files:,} open files: raise ulimit -Hn"
+        )
     starts = [] if args.targets else Programs().starts()
     measured = [] if args.overload else subjects(starts)
     now = datetime.now(UTC)
@@ -142,7 +152,7 @@ def _bench(args: argparse.Namespace, cpus: tuple[int, int], scratch: Path, conso
     def tell(line: str) -> None:
         console.print(line, markup=False, soft_wrap=True)
 
-    tell(f"{len(measured)} subjects, {args.rounds} rounds, {len(starts)} to overload, kept in {path}")
+    tell(f"{len(measured)} subjects, {args.rounds} rounds, {len(starts)} overload tests; results: {path}")
     interrupted = False
     timing = Timing(WARMUP_S, args.duration)
     parts = (1 + args.rounds * len(measured) if measured else 0) + len(starts)
@@ -160,10 +170,10 @@ def _bench(args: argparse.Namespace, cpus: tuple[int, int], scratch: Path, conso
         tell("\n".join([*markdown.rates(starts, kept.measurements), ""]))
         tables.show(console, kept.verdicts(), kept.measurements, kept.idle)
     if interrupted:
-        print(f"bench: interrupted; what was measured is kept in {path}", file=sys.stderr)
+        print(f"bench: interrupted; the finished measurements are in {path}", file=sys.stderr)
         return INTERRUPTED
     if kept.failures:
-        print(f"bench: {len(kept.failures)} not measured; the first: {kept.failures[0]}", file=sys.stderr)
+        print(f"bench: {len(kept.failures)} could not be measured; the first: {kept.failures[0]}", file=sys.stderr)
         return UNMEASURED
     return 0
 

@@ -20,7 +20,7 @@ MOST_REFUSAL_COST = 0.10
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """How a model's row in the README says it."""
+    """The texts of a model's row in docs/performance.md."""
 
     room: str
     """What it has at once, as it is by default on one CPU."""

@@ -124,13 +124,13 @@ def succeeded(lines: Sequence[str], least_bytes: int) -> int:
     statuses = re.search(r"status codes: \d+ 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", text)
     traffic = re.search(r"traffic: \S+ \((\d+)\) total", text)
     if requests is None or statuses is None or traffic is None:
-        raise LocalError(f"{H2LOAD} said nothing that can be read")
+        raise LocalError(f"{H2LOAD} printed no output that can be parsed")
     calls, *bad = map(int, requests.groups())
     # Those of status 2xx are counted when they begin to be answered: one more or less than have been.
     if calls == 0 or any(bad) or any(map(int, statuses.groups())):
         raise LocalError(f"{H2LOAD}: {requests[0]}; {statuses[0]}")
     if int(traffic[1]) < calls * least_bytes:
-        raise LocalError(f"{H2LOAD}: {int(traffic[1]) / calls:.0f} bytes a call: the payload did not come back")
+        raise LocalError(f"{H2LOAD}: {int(traffic[1]) / calls:.0f} bytes per call: the payload was not returned")
     return calls
 
 
@@ -143,7 +143,7 @@ def _between_marks(client: Process, server: Server, timing: Timing, look: Callab
         look()
     client.expect(end, timing.duration_s + GRACE_S)
     if server.process.has_ended():
-        raise LocalError(f"{server.process.name} ended while it was measured")
+        raise LocalError(f"{server.process.name} exited during the measurement")
     after = (time.monotonic_ns(), tree_ns(server.process.pid), tree_ns(client.pid))
     if look is not None:
         look()

@@ -33,7 +33,7 @@ def measure(server: Server, connections: int) -> Idle:
         with idle_connections(server.address, connections):
             after = control.snapshot()
     if after.connections - before.connections != connections:
-        raise LocalError(f"{server.process.name} has {after.connections} connections of {connections}")
+        raise LocalError(f"{server.process.name} has {after.connections} of {connections} connections")
     return Idle(server.process.name, connections, before.rss_bytes, after.rss_bytes)
 
 

@@ -1,4 +1,4 @@
-"""Tables for the README's *Measured*, ready to paste: what each model reaches, and what each does when it is full.
+"""The Markdown tables of docs/performance.md: what each model reaches, and what each does when it is full.
 
 Must not know how anything is measured.
 """
@@ -47,7 +47,16 @@ def when_full(overloads: Iterable[Overload]) -> list[str]:
         ]
         for each in overloads
     ]
-    head = ["model", "has room for", "the next call", "in flight", "still served", "refused", "a refusal", "memory"]
+    head = [
+        "model",
+        "has room for",
+        "the next call",
+        "in flight",
+        "still served",
+        "rejected",
+        "rejection cost",
+        "memory",
+    ]
     return _table(head, rows)
 
 

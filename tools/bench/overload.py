@@ -92,13 +92,13 @@ def _refusal_cpu_us(closed: Sequence[str], server: Server, control: Control, scr
     deadline_s = time.monotonic() + FULL_TIMEOUT_S
     while control.snapshot().calls_in_flight:  # those of the overload, whose client has left
         if time.monotonic() > deadline_s:
-            raise LocalError(f"{server.process.name} still has calls whose client has left")
+            raise LocalError(f"{server.process.name} still has calls of a client that has disconnected")
         time.sleep(SETTLED_S)
     blocks = {"steps": [{"block": {"duration_us": BLOCK_S * 1_000_000}}]}
     with _full(server):
         result, span = clients.drive(closed, blocks, server, REFUSED, scratch, look=lambda: None)
     if not (refused := _refused(result)):
-        raise LocalError(f"{server.process.name} refused nothing while it was full")
+        raise LocalError(f"{server.process.name} rejected no call while it was full")
     return span.server_cpu_ns / 1000 / refused
 
 
@@ -132,7 +132,9 @@ def _answered(result: Mapping[str, Any]) -> int:
 def _refused(result: Mapping[str, Any]) -> int:
     by_status = result["calls"]["by_status"]
     if not by_status.keys() <= REFUSALS:
-        raise LocalError(f"calls ended otherwise than refused: {by_status} {result['calls']['first_messages']}")
+        raise LocalError(
+            f"calls ended with another status than a rejection: {by_status} {result['calls']['first_messages']}"
+        )
     return sum(by_status.values())
 
 

@@ -35,7 +35,7 @@ def profile(name: str, load: Load, duration_s: float, server_cpu: int, scratch: 
     """Profiles a model under h2load, or the driver calling a reactor, as a table. Raises LocalError."""
     known = [*Programs().models(), DRIVER]
     if name not in known:
-        raise LocalError(f"unknown model {name!r}; there are {', '.join(known)}")
+        raise LocalError(f"unknown model {name!r}; the models are {', '.join(known)}")
     out = scratch / "profile"
     profiler = (sys.executable, "-m", "cProfile", "-o", str(out))
     timing = Timing(0.0, duration_s)

@@ -43,7 +43,7 @@ def find(program: str, package: str) -> str:
     # Debian puts servers where only root's PATH looks.
     found = shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
     if found is None:
-        raise LocalError(f"{program} is not installed: it is in Debian's package {package}")
+        raise LocalError(f"{program} is not installed: install the Debian package {package}")
     return found
 
 

@@ -22,7 +22,7 @@ _SAID: dict[str, Callable[[float], str]] = {
 
 
 def show(console: Console, verdicts: Sequence[Verdict], measurements: Sequence[Measurement], idle: Idle | None) -> None:
-    """Both tables, figures first: the last thing printed is what most people came for."""
+    """Both tables, figures first, targets last, where a terminal shows them."""
     console.print(_figures(measurements))
     if idle is not None:
         before_mib, after_mib = idle.rss_before_bytes / 2**20, idle.rss_after_bytes / 2**20
@@ -35,9 +35,9 @@ def show(console: Console, verdicts: Sequence[Verdict], measurements: Sequence[M
 def _figures(measurements: Sequence[Measurement]) -> Table:
     table = _empty(
         "Medians of the rounds",
-        "us/call: CPU time of all the server's processes. busy: share of their one processor.\n"
-        "Whoever is near 100 % bounds the rate; if nobody is, the\n"
-        "machine is shared with others.",
+        "us/call: CPU time of all server processes. busy: share of their one CPU.\n"
+        "The side near 100 % bounds the rate. If neither is near it,\n"
+        "other processes use the machine.",
         ("server", "load"),
         ("calls/s", "spread", "reactor=1", "us/call", "busy", "client", "busy"),
     )
@@ -63,7 +63,7 @@ def _targets(verdicts: Sequence[Verdict]) -> Table:
     table = _empty(
         "Targets",
         "got: median of the rounds' ratios of calls/s. spread: (highest - lowest) / got.\n"
-        "by CPU: the same ratio of the servers' CPU time a call.",
+        "by CPU: the same ratio of the servers' CPU time per call.",
         ("what", "load"),
         ("asked", "got", "spread", "by CPU", "reached"),
     )

@@ -67,7 +67,7 @@ class Calibration(Struct, frozen=True, kw_only=True):
 
     @property
     def added_ns(self) -> float:
-        """What the driver adds to a call that is alone: at the fewest connections and streams."""
+        """What the driver adds to the latency of a single call: at the fewest connections and streams."""
         return min(self.points, key=lambda point: point.connections * point.streams).added_ns
 
     def is_of(self, environment: Mapping[str, Any]) -> bool:
@@ -95,9 +95,11 @@ def read(folder: Path) -> Calibration | None:
 
 
 def described(calibration: Calibration) -> str:
-    """As `the driver makes at most 12,400 calls/s on this machine, and adds 45 µs to a call that is alone`."""
+    """As `the driver makes at most 12,400 calls/s on this machine and adds 45 µs to the latency of a single call`."""
     ceiling, added = count(round(calibration.ceiling_rps)), duration(calibration.added_ns)
-    return f"the driver makes at most {ceiling} calls/s on this machine, and adds {added} to a call that is alone"
+    return (
+        f"the driver makes at most {ceiling} calls/s on this machine and adds {added} to the latency of a single call"
+    )
 
 
 def find(results: Path, environment: Mapping[str, Any]) -> tuple[Path, Calibration] | None:

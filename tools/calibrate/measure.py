@@ -59,7 +59,7 @@ def _point(driver: SliceDriver, address: str, plan: Path, others: Others, *, con
                 made = driver.slice(name, warmup_s=WARMUP_S, duration_s=DURATION_S, seed=block, timeout_s=TIMEOUT_S)
                 null = client.slice(WARMUP_S, DURATION_S)
                 if not made["answered"] or not null:
-                    raise LocalError(f"calibration at {name}: the null server answered nothing in {DURATION_S} s")
+                    raise LocalError(f"calibration at {name}: the null server answered no call in {DURATION_S} s")
                 rates[Place(1, block)] = made["answered"] / DURATION_S
                 latencies.append(made["latency_ns"]["p50"])
                 null_latencies.append(median(null))

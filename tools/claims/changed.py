@@ -100,7 +100,7 @@ def _unnoted(kept: Entry, now: Entry) -> str:
     if now.changed < kept.changed:
         return f"its file names {now.changed} changes, and {kept.changed} were registered: restore them"
     if now.sha256 != kept.sha256 and now.changed == kept.changed:
-        return f"its statistic, threshold or experiment changed: say why under `changed` in its file, then {HOW}"
+        return f"its statistic, threshold or experiment changed: add the reason under `changed` in its file, then {HOW}"
     return ""
 
 

@@ -17,7 +17,9 @@ def choose(every: Mapping[str, Claim], names: Sequence[str]) -> list[Claim]:
     for name in names:
         these = {claim.claim: claim for claim in every.values() if name in ("all", *_names(claim))}
         if not these:
-            raise PlainError(f"no claim {name!r}: give `all`, an id such as C12, or a line such as L49 (see --list)")
+            raise PlainError(
+                f"no claim {name!r}: give `all`, an id such as C12 or a line such as L49 (--list shows them)"
+            )
         found |= these
     return list(found.values())
 

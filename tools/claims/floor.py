@@ -50,5 +50,5 @@ def too_coarse(claim: Claim, found: Floors) -> str:
     for name, pair in found.items():
         if name in speeds and not pair.low <= 1 <= pair.high:
             low, high = (number(100 * (end - 1)) for end in (pair.low, pair.high))
-            return f"the {name} of one model beside itself differed by {low} to {high} %: repeat it on a quiet machine"
+            return f"the {name} of one model against itself differed by {low} to {high} %: repeat it on a quiet machine"
     return ""

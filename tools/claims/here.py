@@ -22,7 +22,7 @@ CHECK_TIMEOUT_S = 30.0
 def missing(claim: Claim, programs: Programs, *, in_cluster: bool = False) -> str:
     """What is not here, with how to get it; empty where all is."""
     if in_cluster:  # what arms need is there or not as it was deployed, which the cluster is asked (tools/cluster)
-        return "counted on one machine: run it without --cluster" if claim.experiment in COUNTINGS else ""
+        return "it is counted on one machine: run it without --cluster" if claim.experiment in COUNTINGS else ""
     needs = claim.needs
     cpus = len(os.sched_getaffinity(0))
     if needs.cluster:

@@ -52,7 +52,7 @@ class ClaimsProgress:
 
     def counts(self, name: str, number: int) -> None:
         """As Notes has it."""
-        self._bar.at_hand(f"{name} is counted")
+        self._bar.at_hand(f"counting {name}")
         self._bar.more(1 if number > FEWEST else 0)
 
     def counted(self) -> None:

@@ -57,7 +57,7 @@ def asked(name: str, experiments: Path | None = None) -> Experiment | None:
     path = experiments / f"{name}.yaml"
     if not path.is_file():
         known = sorted([*counting.COUNTINGS, *(each.stem for each in experiments.glob("*.yaml"))])
-        raise BadClaimError(f"no experiment and no counting {name!r}; there are {', '.join(known)}")
+        raise BadClaimError(f"no experiment and no counting {name!r}; the names are {', '.join(known)}")
     return _experiment(path)
 
 
@@ -99,7 +99,9 @@ def _check(claim: Claim, path: Path, experiments: Path) -> None:
     if source is not None and claim.needs.python is None:
         free = [arm for arm in claim.arms if source.arms[arm].python == "free_threaded"]
         if free:
-            raise _WrongError(f"arm {free[0]} needs an interpreter without the lock: set python - at `$.needs`")
+            raise _WrongError(
+                f"arm {free[0]} needs an interpreter without the interpreter lock: set python - at `$.needs`"
+            )
     if claim.kind == "counted" and (source is not None or counting.COUNTINGS[claim.experiment].rounds):
         raise _WrongError(f"{claim.experiment} is measured in rounds: set kind to measured - at `$.kind`")
 
@@ -110,7 +112,7 @@ def _check_bound(bound: Bound, key: str) -> None:
         raise _WrongError(f"exactly one of at_least, at_most and within is needed - at `{key}`")
     value = getattr(bound, given[0])
     if not all(map(isfinite, value if isinstance(value, tuple) else (value,))):
-        raise _WrongError(f"a threshold is a finite number - at `{key}.{given[0]}`")
+        raise _WrongError(f"a threshold must be a finite number - at `{key}.{given[0]}`")
     if bound.low > bound.high:
         raise _WrongError(f"the first number is above the second - at `{key}.within`")
 
@@ -140,16 +142,18 @@ def _check_form(operand: Operand, key: str) -> None:
 def _check_operand(operand: Operand, source: Experiment, key: str) -> None:
     for name in filter(None, (operand.measure or "(none)", operand.per)):
         if name not in MEASURES:
-            raise _WrongError(f"unknown measure {name}; there are {', '.join(MEASURES)} - at `{key}.measure`")
+            raise _WrongError(f"unknown measure {name}; the measures are {', '.join(MEASURES)} - at `{key}.measure`")
     if operand.arm not in source.arms:
-        raise _WrongError(f"the experiment has no arm {operand.arm}; it has {', '.join(source.arms)} - at `{key}`")
+        raise _WrongError(
+            f"the experiment has no arm {operand.arm}; its arms are {', '.join(source.arms)} - at `{key}`"
+        )
     arm = source.arms[operand.arm]
     kinds: Mapping[str, object] = arm.mix or ({} if arm.plan else source.mix)
     if operand.of and operand.of not in kinds:
         raise _WrongError(f"arm {operand.arm} has no calls of kind {operand.of} - at `{key}.of`")
     for axis in filter(None, (*operand.at, operand.over)):
         if axis not in AXES:
-            raise _WrongError(f"unknown axis {axis}; there are {', '.join(AXES)} - at `{key}`")
+            raise _WrongError(f"unknown axis {axis}; the axes are {', '.join(AXES)} - at `{key}`")
     points = [point for point in source.points if matches(operand.at, point.values)]
     if operand.over:
         places = {point.values.get(operand.over) for point in points}

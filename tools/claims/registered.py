@@ -92,7 +92,7 @@ def edited(folder: Path, run: Run) -> list[str]:
     for name, before in run.claims.items():
         if name not in every or _hash(_files(every[name])) != before.sha256:
             path = reading.STATEMENTS / f"{name}.yaml"
-            found.append(f"{path}: the claim or what it asks was edited since the run in {folder} began")
+            found.append(f"{path}: the claim or its experiment was edited after the run in {folder} started")
     return found
 
 

@@ -49,7 +49,7 @@ def make(claim: Claim, programs: Programs) -> Mapping[str, Slowest]:
         made = {trial.id.arm: slowest(folder, trial, operands[trial.id.arm].of) for trial in read_trials(folder).trials}
     found = {arm: call for arm in operands if (call := made.get(arm)) is not None}
     if not found:
-        raise PlainError(f"{claim.claim}: no trial left a traced call: {watcher.why or 'none has all of its spans'}")
+        raise PlainError(f"{claim.claim}: no trial has a traced call: {watcher.why or 'none has all of its spans'}")
     return found
 
 

@@ -78,7 +78,9 @@ class Api:
             context = config.list_kube_config_contexts(path)[1]
         except (config.ConfigException, OSError) as error:
             why = " ".join(str(error).split()).rstrip(".")
-            raise ClusterError(f"no cluster: {why}; `make cluster` makes one, `kubectl config` names one") from None
+            raise ClusterError(
+                f"no cluster: {why}; create one with `make cluster`, or select one with `kubectl config`"
+            ) from None
         return cls(_client(), namespace or context["context"].get("namespace", "default"))
 
     def get(self, kind: str, name: str) -> Object:
@@ -147,7 +149,7 @@ class Api:
                 change = json.loads(line)
                 if change["type"] == "ERROR":
                     why = f"{change['object'].get('message')} (status {change['object'].get('code')})"
-                    raise ClusterError(f"the cluster ended the watch of {kind}: {why}")
+                    raise ClusterError(f"the cluster closed the watch of {kind}: {why}")
                 yield change["type"], change["object"]
 
     def from_service(self, service: str, port: str, path: str, query: list[tuple[str, str]]) -> Any:
@@ -241,12 +243,12 @@ class Api:
                 kind = subject.split(maxsplit=1)[0]
                 return NotThereError(f"no {subject}; try: kubectl get {kind} -n {self.namespace}")
             case 409 if verb == "PATCH":
-                return ConflictError(f"{subject} has changed meanwhile: {said}")
+                return ConflictError(f"{subject} was changed by another client: {said}")
             case 409:
-                return AlreadyThereError(f"{subject} is there already")
+                return AlreadyThereError(f"{subject} exists already")
             case status:
                 kind_of = NoAnswerError if status == 429 or status >= 500 else ClusterError
-                return kind_of(f"the cluster refuses {subject}: {said} (status {status})")
+                return kind_of(f"the cluster rejects {subject}: {said} (status {status})")
 
 
 def _client() -> "client.ApiClient":

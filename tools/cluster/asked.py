@@ -26,11 +26,11 @@ def check(release: Release, asked: Experiment, *, exactly: bool = False) -> None
     """
     if (asked.load.schedule or "").startswith("replay:"):
         raise ClusterError(
-            f"load.schedule {asked.load.schedule!r} is a file, which a driver's pod does not have: "
+            f"load.schedule {asked.load.schedule!r} is a file, but a driver's pod has no such file: "
             "set another schedule, or run without --cluster"
         )
     if asked.until is not None:
-        raise ClusterError("until is not known in a cluster: set rounds instead, or run without --cluster")
+        raise ClusterError("until is not supported in a cluster: set rounds instead, or run without --cluster")
     _check_one_of_each(asked)
     for name, arm in asked.arms.items():
         try:
@@ -58,7 +58,7 @@ def _check_one_of_each(asked: Experiment) -> None:
         ways = [(arm.cpus, arm.environment, asked.options(name)) for name, arm in ((first, one), (second, other))]
         if one.model == other.model and ways[0] != ways[1]:
             raise ClusterError(
-                f"arms {first} and {second} are {one.model} in two ways, and a release has it in one: "
+                f"arms {first} and {second} use {one.model} with different options, but a release has one set: "
                 "run one of them, or run without --cluster"
             )
 

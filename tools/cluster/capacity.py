@@ -38,9 +38,9 @@ def total(own: float, shard: int, of: int, at: Address, timeout_s: float) -> flo
             found = _added(own, of, at.port, deadline_s) if shard == 0 else _asked(own, shard, at, deadline_s)
     except (OSError, ValueError) as error:
         why = str(error) or type(error).__name__
-        raise ClusterError(f"the capacity of all {of} shards is not known: {why}") from error
+        raise ClusterError(f"the capacity of all {of} shards is unknown: {why}") from error
     if not found:
-        raise ClusterError("it answers nothing in a closed loop, so that a multiple of its capacity is no rate")
+        raise ClusterError("it answered no call in a closed loop, so its capacity is unknown")
     return found
 
 

@@ -49,7 +49,7 @@ def trouble(pod: Object) -> Trouble | None:
     for condition in _conditions(pod):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
             why = str(condition.get("message", condition.get("reason", "")))
-            what = f"{_name(pod)} is Pending: {why.rstrip('.')}; ask for less CPU or memory, or free some; {_look(pod)}"
+            what = f"{_name(pod)} is Pending: {why.rstrip('.')}; request less CPU or memory, or free some; {_look(pod)}"
             return Trouble(what, hopeless=False)
     found = (_of_container(pod, container) for container in pod["status"].get("containerStatuses", ()))
     return next((Trouble(what, hopeless=True) for what in found if what), None)
@@ -77,7 +77,7 @@ def silence(pod: Object) -> str | None:
     forgotten = status.get("Ready") == "False" and status.get("ContainersReady") == "True"
     node = node_of(pod)
     if forgotten or (node and pod["status"].get("startTime") is None):
-        return f"{_name(pod)} on {node}: nothing is heard of that node; try: kubectl describe node {node}"
+        return f"{_name(pod)} on {node}: the node no longer reports its state; try: kubectl describe node {node}"
     return None
 
 
@@ -93,7 +93,7 @@ def _of_container(pod: Object, container: Object) -> str | None:
         labels, namespace = pod["metadata"].get("labels", {}), pod["metadata"]["namespace"]
         release = labels.get("app.kubernetes.io/instance", "NAME")
         again = f"{deploy_command(release, namespace)} with the values of: helm get values {release} -n {namespace}"
-        return f"{_name(pod)}: image {container['image']} is not there ({waiting['reason']}); try: {again}"
+        return f"{_name(pod)}: image {container['image']} is not available ({waiting['reason']}); try: {again}"
     if waiting and waiting.get("reason") in _HOPELESS:
         before = how_it_ended(container.get("lastState", {}).get("terminated"))
         return f"{_name(pod)}: {waiting['reason']}: {before or waiting.get('message', '')}; {_look(pod)}"

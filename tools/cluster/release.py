@@ -67,7 +67,7 @@ class Release:
         if not found:
             where = f"release {self.name} in namespace {self.api.namespace}"
             raise ClusterError(
-                f"no models of {where}; try: {deploy_command(self.name, self.api.namespace)}, "
+                f"there are no models of {where}; try: {deploy_command(self.name, self.api.namespace)}, "
                 "or helm list --all-namespaces"
             )
         return found
@@ -77,7 +77,7 @@ class Release:
         if model not in self.models:
             there = ", ".join(sorted(self.models))
             raise ClusterError(
-                f"model {model!r} is not in release {self.name}, which has {there}; "
+                f"model {model!r} is not in release {self.name}, whose models are {there}; "
                 f"try: {self.upgrade(f'models.{model}.enabled=true')}"
             )
         return self.models[model]

@@ -91,8 +91,8 @@ def lacking(left: Sequence[Room], wanted: Sequence[Room]) -> str:
         return ""
     nodes = f"{count(len(left))} node{'' if len(left) == 1 else 's'}"
     return (
-        f"{count(homeless)} of {count(len(wanted))} pods may have no room: "
-        f"together they ask for {_text(wanted)}, and {_text(left)} are free on {nodes}"
+        f"{count(homeless)} of {count(len(wanted))} pods may not fit: "
+        f"together they request {_text(wanted)}, but only {_text(left)} are free on {nodes}"
     )
 
 
@@ -105,5 +105,5 @@ def amount(quantity: str) -> float:
     """Kubernetes' notation of CPUs and of bytes: `500m` is 0.5, `1Ki` is 1,024. Raises ValueError."""
     read = _QUANTITY.fullmatch(quantity)
     if read is None:
-        raise ValueError(f"{quantity!r} is no quantity, as 500m or 512Mi")
+        raise ValueError(f"{quantity!r} is not a quantity such as 500m or 512Mi")
     return float(Decimal(read[1]) * _FACTORS[read[2]])

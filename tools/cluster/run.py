@@ -129,7 +129,7 @@ class Cluster:
         try:
             store.keep_run(self.release.api, self.run, self.release.name, files)
         except ClusterError as error:
-            raise ClusterError(f"{error}; {folder} is left, without a trial") from None
+            raise ClusterError(f"{error}; {folder} remains, without a trial") from None
 
     def rejoin(self, folder: Path) -> None:
         """Makes what is kept of a grid here and in the cluster the same. Raises ClusterError, BadResultsError."""
@@ -154,7 +154,7 @@ class Cluster:
         for each in wanted:
             watcher.begins(each)
             if lack:
-                watcher.waits(each, f"goes on, with a warning: {lack}; {ASK_FOR_LESS}")
+                watcher.waits(each, f"continuing with a warning: {lack}; {ASK_FOR_LESS}")
                 lack = ""
             try:
                 self._measure(asked, each, folder, watcher)
@@ -162,7 +162,7 @@ class Cluster:
                 watcher.failed(each, str(error))
             except KeyboardInterrupt:
                 job = job_name(self.run, each.id)
-                watcher.failed(each, f"job {job} in namespace {self.release.api.namespace} was left behind")
+                watcher.failed(each, f"job {job} in namespace {self.release.api.namespace} was not deleted")
                 raise
 
     def _measure(self, asked: Experiment, wanted: Wanted, folder: Path, watcher: Watcher) -> None:
@@ -183,7 +183,7 @@ class Cluster:
                 return
             write_void(folder, wanted.id, why)
             if not again:
-                watcher.waits(wanted, f"is void: {why}; it is repeated once")
+                watcher.waits(wanted, f"is void: {why}; repeating it once")
         watcher.void(wanted, why)
 
     def _lacking_room(self, asked: Experiment) -> str:

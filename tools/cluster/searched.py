@@ -45,8 +45,8 @@ def keep_off(release: Release, model: str) -> None:
     deployment = release.deployment(model)
     if note := noted(deployment):
         raise ClusterError(
-            f"deployment {deployment['metadata']['name']} in namespace {release.api.namespace} is as the search of "
-            f"run {note.run} left it, which has not ended; try: {ways_back(note.run, release)}"
+            f"deployment {deployment['metadata']['name']} in namespace {release.api.namespace} still has the settings "
+            f"of run {note.run}, whose search did not end; try: {ways_back(note.run, release)}"
         )
 
 

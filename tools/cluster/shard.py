@@ -125,7 +125,7 @@ class Watch:
                 if seen.name not in there and not seen.gone:
                     seen.gone = True
                     if not seen.went:
-                        seen.mishaps.append(f"pod {seen.name} on {seen.node} went while nobody could watch")
+                        seen.mishaps.append(f"pod {seen.name} on {seen.node} ended while the watch was interrupted")
         return version
 
     def _note(self, pod: Object, now_ns: int | None, *, gone: bool = False) -> None:
@@ -283,7 +283,7 @@ def _run(
     name = f"{environ['JOB']}-{index}-{environ['POD_UID'][:8]}"
     store.keep_part(release.api, labels, name, part)
     print("\n".join(said[:-1]), flush=True)  # all but where the driver put its file
-    print(f"kept as ConfigMap {name}", flush=True)
+    print(f"stored as ConfigMap {name}", flush=True)
     for why in part["void"]:
         print(f"void: {why}", flush=True)
     return 0
@@ -328,7 +328,7 @@ def told(service: Watch, backend: Watch, before: Reading, after: Reading) -> dic
     if unwatched:
         void.append(f"pods could not be watched: {unwatched}")
     elif not (void or both):
-        void.append("no pod of the service was there from the first mark to the last, so what it used is not known")
+        void.append("no pod of the service ran from the first mark to the last, so its CPU and memory use is unknown")
     return {
         "before": _whole([before[name] for name in both]),
         "after": _whole([after[name] for name in both]),
@@ -373,7 +373,7 @@ def _used_ns(reply: SnapshotReply) -> int:
 
 def _why_void(pod: Seen, counters: SnapshotReply | str | None) -> list[str]:
     if not pod.mishaps and not pod.went and isinstance(counters, str):
-        return [f"pod {pod.name} on {pod.node} fell silent: {counters}"]
+        return [f"pod {pod.name} on {pod.node} stopped answering: {counters}"]
     return pod.mishaps
 
 
@@ -400,11 +400,11 @@ def wait_for_name(api: Api, selector: Mapping[str, str], target: str, *, headles
                 socket.create_connection((at.host, at.port), timeout=1).close()
                 return
             expected = ", ".join(sorted(set().union(*pods))) or "none"
-            why = f"it stands for {', '.join(map(str, sorted(found)))}, and ready are {expected}"
+            why = f"it resolves to {', '.join(map(str, sorted(found)))}, but {expected} are ready"
         except OSError as error:
             why = error.strerror or str(error)
         time.sleep(_LOOK_AGAIN_S)
-    raise ClusterError(f"Service {at.host} did not lead to its pods within {NAMES_TIMEOUT_S:.0f} s: {why}")
+    raise ClusterError(f"Service {at.host} did not resolve to its pods within {NAMES_TIMEOUT_S:.0f} s: {why}")
 
 
 def ips(pod: Object) -> set[str]:

@@ -294,8 +294,8 @@ def _merged(results: Sequence[Any], programs: Programs) -> Any:
                 command, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=_MERGE_TIMEOUT_S
             )
         except subprocess.TimeoutExpired:
-            raise VoidTrialError(f"its parts were not put together within {_MERGE_TIMEOUT_S:.0f} s") from None
+            raise VoidTrialError(f"its parts were not merged within {_MERGE_TIMEOUT_S:.0f} s") from None
         if done.returncode != 0:
-            last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+            last = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
             raise VoidTrialError(last.removeprefix("services.driver.merge: "))
         return json.loads(whole.read_text(encoding="utf-8"))

@@ -30,7 +30,7 @@ REFUSED_S = 10.0
 controller has tried again after 1, 3 and 7 s (DefaultJobApiBackOff in pkg/controller/job of Kubernetes)."""
 OVERDUE_S = 30.0
 """Past the Job's own deadline it is the cluster that does not answer for it."""
-ASK_FOR_LESS = "ask for less (--driver-cpu, --driver-memory, --shards)"
+ASK_FOR_LESS = "request less (--driver-cpu, --driver-memory, --shards)"
 """What to do where a load has no room."""
 _LOOK_AGAIN_S = 0.25
 _GRACE_S = 1
@@ -117,7 +117,7 @@ def _runs(place: Place, name: str) -> bool:
         return False
     if there["metadata"].get("labels", {}).get(store.RUN_LABEL) != place.load.run:
         free = f"kubectl delete job {name} -n {api.namespace}"
-        raise ClusterError(f"job {name} in namespace {api.namespace} is another's; try: {free}")
+        raise ClusterError(f"job {name} in namespace {api.namespace} belongs to another run; try: {free}")
     return _condition(there, "Complete", *_FAILED) is None
 
 
@@ -129,7 +129,7 @@ def _begin(place: Place, made: Object, wanted: Wanted) -> None:
     _until(
         lambda: not any(each["metadata"]["name"] == name for each in api.find("jobs")),
         FRESH_TIMEOUT_S,
-        f"job {name} to go",
+        f"the deletion of job {name}",
     )
     store.forget(api, place.load.run, wanted.id)
     if place.starts is not None:
@@ -144,7 +144,7 @@ def _check_alone(release: Release, name: str) -> None:
         other = job["metadata"]["name"]
         if other != name and _condition(job, "Complete", *_FAILED) is None and not _has_loaded(release.api, job):
             raise ClusterError(
-                f"job {other} still loads release {release.name}, and both would be measured; wait for its end, "
+                f"job {other} still loads release {release.name}, and the loads would mix; wait for its end, "
                 f"or try: kubectl delete job {other} -n {release.api.namespace}"
             )
 
@@ -191,7 +191,7 @@ def _refusal_of_pods(release: Release, model: str) -> Trouble | None:
     failed = _condition(release.api.get("deployments", name), "ReplicaFailure")
     if failed is None:
         return None
-    ask = f"ask for less (models.{model}.memory too), as {release.upgrade(f'models.{model}.cpu=100m')}"
+    ask = f"request less (models.{model}.memory too), as {release.upgrade(f'models.{model}.cpu=100m')}"
     return _refused(f"deployment {name}", str(failed.get("message", "")), _limits(release.api, ask))
 
 
@@ -270,8 +270,7 @@ def _await_end(place: Place, name: str, timeout_s: float) -> str | None:
             return str(error)
         if time.monotonic() > deadline_s:
             raise ClusterError(
-                f"job {name} is past its deadline and has not ended; "
-                f"try: kubectl describe job {name} -n {api.namespace}"
+                f"job {name} is past its deadline and still runs; try: kubectl describe job {name} -n {api.namespace}"
             )
         time.sleep(_LOOK_AGAIN_S)
 
@@ -327,7 +326,7 @@ class _Pending:
             lasted_s = now_s - self._first_s[each.what]
             if not each.hopeless and lasted_s >= each.passing_s and each.what not in self._told:
                 self._told.add(each.what)
-                self._tell(f"waits: {each.what}")
+                self._tell(f"waiting: {each.what}")
         self._since_s = (self._since_s or now_s) if found else None
         for each in found:
             if each.hopeless or now_s - (self._since_s or now_s) > self._longest_s:
@@ -350,5 +349,5 @@ def _until(done: Callable[[], bool], timeout_s: float, what: str) -> None:
             if time.monotonic() > deadline_s:
                 raise
         if time.monotonic() > deadline_s:
-            raise ClusterError(f"waited {timeout_s:.0f} s in vain for {what}")
+            raise ClusterError(f"timed out after {timeout_s:.0f} s waiting for {what}")
         time.sleep(_LOOK_AGAIN_S)

@@ -29,7 +29,7 @@ def keep(release: Release, trial: Trial, folder: Path) -> None:
     lines = [json.dumps(spans) for spans in found if spans]
     if not lines:
         write_whole(
-            why, f"Jaeger ({name}) has none of these traces; it drops the oldest (jaeger.maxTraces of the chart)\n"
+            why, f"Jaeger ({name}) has none of these traces: it drops the oldest (jaeger.maxTraces of the chart)\n"
         )
         return
     write_whole(why.with_suffix(".jsonl"), "".join(f"{line}\n" for line in dict.fromkeys(lines)))

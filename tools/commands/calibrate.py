@@ -23,11 +23,11 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     """Raises PlainError on a machine with one processor, and LocalError."""
     pinning = Pinning.over(os.sched_getaffinity(0))
     if pinning is None:
-        raise PlainError("calibrate needs 2 processors: on one, the null server takes its time from the driver")
+        raise PlainError("calibrate needs 2 CPUs: on one CPU the null server would take CPU time from the driver")
     described = environment.describe(pinning, local.allow_open_files())
-    console.print(f"The driver against a null server: {len(POINTS)} loads.", markup=False)
+    console.print(f"Measuring the driver against a null server: {len(POINTS)} loads.", markup=False)
     with console.status("") as status:
-        made = calibrate(programs, pinning, described, lambda point: status.update(f"{point.name} is measured"))
+        made = calibrate(programs, pinning, described, lambda point: status.update(f"measuring {point.name}"))
     folder = (args.results or Path("results")) / f"calibration-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     with locked(folder):
         calibration.write(folder, made)

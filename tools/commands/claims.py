@@ -43,7 +43,7 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
         last, unreadable = judged.latest(results)
         table.show_list(console, every, last)
         if unreadable:
-            print(f"sweetspot: skipped, as it cannot be read: {'; '.join(unreadable)}", file=sys.stderr)
+            print(f"sweetspot: skipped, because it cannot be read: {'; '.join(unreadable)}", file=sys.stderr)
         return 0
     if args.resume is None:
         folder = results / f"claims-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
@@ -51,7 +51,7 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     else:
         folder, run = args.resume, registered.read(args.resume)
         if problems := registered.edited(folder, run):
-            raise PlainError(f"{problems[0]}: restore the file, or begin another run")
+            raise PlainError(f"{problems[0]}: restore the file or start another run")
         chosen = [every[name] for name in run.claims]
     rounds = args.rounds or max(LOOKS)
     within_s = 60 * (args.minutes or (MINUTES if len(chosen) > FEW else MINUTES_OF_FEW))
@@ -60,7 +60,7 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
         if args.resume is None:
             registered.register(folder, chosen, [floor.EXPERIMENT], despite_noise=args.despite_noise)
         parts, each_s = running.expected(chosen, rounds)
-        console.print(f"{len(chosen)} claims, kept in {folder}", markup=False, soft_wrap=True)
+        console.print(f"{len(chosen)} claims; results: {folder}", markup=False, soft_wrap=True)
         with Progress(console, parts, each_s + (0 if venue.alternates else JOB_S)) as bar:
             notes = ClaimsProgress(bar)
             bench = Bench(venue, notes, registered.read(folder).began)
@@ -101,4 +101,4 @@ def _venue(args: argparse.Namespace, programs: Programs) -> Venue:
         from tools.commands.clusters import cluster_of  # noqa: PLC0415  (kubernetes)
 
         return replace(cluster_of(path.parent, programs, despite_noise=True), exactly=True)
-    raise PlainError(f"{args.resume}: nothing was measured there: begin another run")
+    raise PlainError(f"{args.resume}: holds no measurement: start another run")

@@ -15,5 +15,5 @@ def cluster_of(folder: Path, programs: Programs, *, despite_noise: bool = False)
     path = folder / "environment.json"
     described = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if "cluster" not in described:
-        raise PlainError(f"{folder}: not a run in a cluster; its spans are in traces/, and the report shows some")
+        raise PlainError(f"{folder}: not a run in a cluster; its spans are in traces/ and in the report")
     return Cluster.resumed(described["cluster"], programs, despite_noise=despite_noise)

@@ -33,11 +33,11 @@ def execute(args: argparse.Namespace, console: Console, _programs: Programs) -> 
         more = f"; and in {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
         why = f"{first.name} and {second.name} differ in {'; '.join(found[:MOST_NAMED])}{more}"
         if not args.anyway:
-            raise PlainError(f"{why}: their figures do not compare; --anyway compares them all the same")
+            raise PlainError(f"{why}: their figures are not comparable; --anyway compares them nevertheless")
         _print(console, [why])
     compared = compare(first, second)
     if all(one.ratio is None for one in compared):
-        raise PlainError(f"{first.name} and {second.name} have no arm and point with a figure in both")
+        raise PlainError(f"{first.name} and {second.name} have no arm and point with a figure in both results")
     if args.save is not None:
         figures.save(args.save, second)
     if args.junit is not None:
@@ -70,7 +70,7 @@ def _gate(args: argparse.Namespace, compared: Sequence[Compared]) -> int:
 def _check_flags(args: argparse.Namespace) -> None:
     """Raises PlainError for flags that exclude each other, or would change nothing."""
     if args.other is not None and args.baseline is not None:
-        raise PlainError("a result is compared with another RESULT or with a --baseline, not with both")
+        raise PlainError("give another RESULT or a --baseline, not both")
     needs = {
         "a --baseline": (args.baseline is None, ("junit", "tolerance")),
         "another RESULT or a --baseline": (args.other is None and args.baseline is None, ("anyway",)),

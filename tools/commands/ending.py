@@ -32,7 +32,7 @@ def exit_status(tally: Tally, folder: Path, interrupted: bool) -> int:
     """The exit status, and on stderr what is missing and how to get it."""
     again = f"; to run the {tally.missing} missing: {_resume_command(folder)}" if tally.missing else ""
     if interrupted:
-        print(f"sweetspot: interrupted; {tally.found} finished {tally.things} are kept{again}", file=sys.stderr)
+        print(f"sweetspot: interrupted; {tally.found} finished {tally.things} are stored{again}", file=sys.stderr)
         return INTERRUPTED
     of_all = f"of {tally.wanted} {tally.things}"
     lacks = [f"{tally.failed} {of_all} failed"] if tally.failed else []

@@ -22,7 +22,7 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     for line in screen.lines(console, list(explained.rows(claim, results, last))):
         console.print(line, soft_wrap=True)
     if args.trace:
-        console.print(Text("\na trial of each arm follows, with every call traced: some 10 s", style="dim"))
+        console.print(Text("\nrunning a trial of each arm with every call traced: about 10 s", style="dim"))
         for arm, call in tracing.make(claim, programs).items():
             timeline.show(console, call, arm)
     return 0
@@ -33,5 +33,5 @@ def _one(every: Mapping[str, Claim], name: str) -> Claim:
         return every[name]
     found = choose(every, [name])
     if len(found) > 1:
-        raise PlainError(f"{name} is several claims: give one of {', '.join(claim.claim for claim in found)}")
+        raise PlainError(f"{name} has several claims: give one of {', '.join(claim.claim for claim in found)}")
     return found[0]

@@ -23,7 +23,7 @@ def execute(args: argparse.Namespace, console: Console, _programs: Programs) -> 
     found = closed.read(args.folder)
     path: Path = args.csv or args.hlog or args.junit or args.prometheus
     if args.folder.resolve() in (path.resolve(), *path.resolve().parents):
-        raise PlainError(f"{path}: is within {args.folder}, which is closed: choose another place")
+        raise PlainError(f"{path}: is inside {args.folder}, which must not change: choose another path")
     if args.csv:
         tables.write(path, found)
     elif args.hlog:

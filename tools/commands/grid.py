@@ -27,7 +27,7 @@ def run_grid(asked: Experiment, folder: Path, venue: Venue, console: Console, sh
     venue.rejoin(folder)
     kept = read_cells(folder).cells
     wanted = [cell for cell in cells(asked, asked.models) if cell not in kept]
-    console.print(f"{len(wanted)} cells, kept in {folder}", markup=False, soft_wrap=True)
+    console.print(f"{len(wanted)} cells; results: {folder}", markup=False, soft_wrap=True)
     with Progress(console, len(wanted), _cell_s(asked)) as bar:
         progress = ScaleProgress(bar)
 

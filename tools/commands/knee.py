@@ -28,7 +28,7 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     venue = ThisMachine(programs, pinning_over(os.sched_getaffinity(0)))
     known_models = venue.models()
     if args.model not in known_models:
-        raise PlainError(f"unknown model {args.model!r}; there are {', '.join(known_models)}")
+        raise PlainError(f"unknown model {args.model!r}; the models are {', '.join(known_models)}")
     described = venue.describe()
     results = args.results or Path("results")
     known = calibration.find(results, described)

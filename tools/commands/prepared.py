@@ -39,6 +39,6 @@ def prepare(
         venue.keep(folder)
     elif path.read_text(encoding="utf-8") != text:
         print(
-            f"sweetspot: the machine or the code is not as {path} says: old trials may not compare with new ones",
+            f"sweetspot: the machine or the code differs from {path}: do not compare old trials with new ones",
             file=sys.stderr,
         )

@@ -33,7 +33,7 @@ from tools.wanted import still_to_make
 def execute(args: argparse.Namespace, console: Console, programs: Programs) -> int:
     """Status 1 where a trial failed, 42 with --strict where one is void, 130 where a signal came."""
     if (args.experiment is None) == (args.resume is None):
-        raise PlainError("say either which EXPERIMENT to run or which folder to --resume")
+        raise PlainError("give either an EXPERIMENT to run or a folder to --resume")
     check_flags(args)
     path, folder = _paths(args)
     asked = experiment.read(path)
@@ -58,7 +58,7 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
 def _run_trials(args: argparse.Namespace, asked: Experiment, folder: Path, venue: Venue, console: Console) -> int:
     kept = {trial.id for trial in read_trials(folder).trials}
     wanted = still_to_make(asked, kept)
-    console.print(f"{len(wanted)} trials, kept in {folder}", markup=False, soft_wrap=True)
+    console.print(f"{len(wanted)} trials; results: {folder}", markup=False, soft_wrap=True)
     with Progress(console, len(wanted), _trial_s(asked)) as bar:
         progress = RunProgress(bar)
         interrupted = to_its_end(lambda: venue.measure_all(asked, wanted, folder, progress))
@@ -125,7 +125,7 @@ def _choose(asked: Experiment, models: Sequence[str] | None, venue: Venue) -> Ex
     for name, arm in chosen.arms.items():
         if arm.model not in known:
             where = "" if name == arm.model else f" of arm {name}"
-            raise PlainError(f"unknown model {arm.model!r}{where}; there are {', '.join(known)}")
+            raise PlainError(f"unknown model {arm.model!r}{where}; the models are {', '.join(known)}")
     return chosen
 
 
@@ -134,6 +134,6 @@ def _check_rates(asked: Experiment, where: Path, known: Calibration) -> None:
     for rate_rps in asked.load.rate_rps or ():
         if rate_rps > known.ceiling_rps:
             raise PlainError(
-                f"rate_rps: {count(rate_rps)} calls/s is more than the driver can make on this machine, "
-                f"{count(round(known.ceiling_rps))} ({where / calibration.NAME}): ask for less, or calibrate again"
+                f"rate_rps: {count(rate_rps)} calls/s is more than the driver can send on this machine, "
+                f"{count(round(known.ceiling_rps))} ({where / calibration.NAME}): set a lower rate or calibrate again"
             )

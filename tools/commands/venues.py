@@ -22,7 +22,7 @@ def check_flags(args: argparse.Namespace) -> None:
     """Raises PlainError for one that would change nothing."""
     idle: tuple[str, ...]
     if args.resume is not None:
-        idle, why = ("results", "cluster", *_OF_CLUSTER), "with --resume: a run goes on as and where it began"
+        idle, why = ("results", "cluster", *_OF_CLUSTER), "with --resume: a run continues with its own settings"
     elif not args.cluster:
         idle, why = _OF_CLUSTER, "without --cluster"
     else:

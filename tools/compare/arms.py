@@ -25,7 +25,7 @@ def lines(folder: Path) -> Iterator[str]:
     bundle.read(folder)
     found = read_trials(folder)
     if found.problems:
-        raise BadResultsError(f"{folder}: {found.problems[0]}: `sweetspot verify` names every problem")
+        raise BadResultsError(f"{folder}: {found.problems[0]}: `sweetspot verify` lists all problems")
     for at in standings(found.trials):
         rounds: dict[str, list[Trial]] = {}
         for trial in found.trials:

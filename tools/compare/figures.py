@@ -70,7 +70,7 @@ def of_folder(folder: Path, reference: str | None = None) -> Figures:
     found = closed.read(folder)
     arms = sorted({trial.arm for trial in found.trials})
     if reference is not None and reference not in arms:
-        raise PlainError(f"{folder}: has no arm {reference!r} to refer to; it has {', '.join(arms)}")
+        raise PlainError(f"{folder}: has no arm {reference!r}; its arms are {', '.join(arms)}")
     groups: dict[tuple[str, str], list[Trial]] = {}
     for trial in found.trials:
         groups.setdefault((trial.arm, trial.id.point), []).append(trial)
@@ -108,7 +108,7 @@ def read(path: Path) -> Figures:
             raise BadResultsError(f"{path}: written by another version ({version}, not {VERSION}): save it again")
         return msgspec.convert(content, Figures)
     except msgspec.ValidationError as error:
-        raise BadResultsError(f"{path}: no baseline as `sweetspot compare RESULT --save` writes: {error}") from error
+        raise BadResultsError(f"{path}: not a baseline of `sweetspot compare RESULT --save`: {error}") from error
 
 
 def _figures(rounds: Sequence[Trial], reference: Sequence[Trial] | None) -> Iterator[Figure]:
@@ -139,7 +139,7 @@ def _estimate(name: Name, rounds: Sequence[Trial], reference: Sequence[Trial] | 
     try:
         return ratio(values, series(reference[0].arm, reference, VALUES[name])), ""
     except ValueError:
-        return None, "no block has a value of the reference arm too"
+        return None, "no block has a value of both arms"
 
 
 def why_not(name: Name, rounds: Sequence[Trial]) -> str:

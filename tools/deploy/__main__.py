@@ -19,7 +19,7 @@ KIND_TIMEOUT_S = 600.0
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (--help shows every flag)\n")
+        self.exit(2, f"{self.prog}: {message} (--help lists all flags)\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,31 +50,42 @@ def _change(args: argparse.Namespace, where: Release) -> int:
         else:
             _deploy(args, where)
     except KeyboardInterrupt:
-        print(f"{args.command}: interrupted; to remove what was made: {where.make('undeploy')}", file=sys.stderr)
+        print(f"{args.command}: interrupted; to remove what was installed: {where.make('undeploy')}", file=sys.stderr)
         return 130
     return 0
 
 
 def _parser() -> _Parser:
     parser = _Parser(
-        prog="python -m tools.deploy", description="Images and the chart, on a cluster that kubectl knows."
+        prog="python -m tools.deploy",
+        description="Builds the images and installs the chart in a cluster that kubectl knows.",
     )
     parser.add_argument("command", choices=("images", "deploy", "undeploy", "cluster"))
-    parser.add_argument("--release", default="sweetspot", metavar="NAME", help="of the chart's release (sweetspot)")
-    parser.add_argument("--namespace", default="sweetspot", metavar="NAME", help="for all of it (sweetspot)")
-    parser.add_argument("--context", default="", metavar="NAME", help="of kubectl, for the cluster (the current one)")
-    parser.add_argument("--with-results", action="store_true", help="`undeploy` removes what runs have kept there, too")
-    parser.add_argument("--registry", default="", metavar="HOST/FOLDER", help="where images are pushed and pulled")
+    parser.add_argument("--release", default="sweetspot", metavar="NAME", help="release of the chart (sweetspot)")
+    parser.add_argument("--namespace", default="sweetspot", metavar="NAME", help="namespace of the release (sweetspot)")
+    parser.add_argument(
+        "--context", default="", metavar="NAME", help="kubectl context of the cluster (the current one)"
+    )
+    parser.add_argument(
+        "--with-results", action="store_true", help="`undeploy` also deletes the results stored in the cluster"
+    )
+    parser.add_argument(
+        "--registry", default="", metavar="HOST/FOLDER", help="registry to push images to and pull them from"
+    )
     parser.add_argument(
         "--tag",
         metavar="TAG",
-        help="of images: `images` gives it to them; `deploy` takes what has it, and builds nothing (hash of content)",
+        help="tag of the images (hash of content); `deploy` with a tag builds nothing and uses the images that have it",
     )
-    parser.add_argument("--load", action="store_true", help="`images` brings them to the nodes too, as `deploy` does")
-    parser.add_argument("--models", type=_names, metavar="A,B", help="only these models")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a value of the chart")
-    parser.add_argument("--values", action="append", default=[], metavar="FILE", help="values of the chart")
-    parser.add_argument("--timeout", type=float, default=180.0, metavar="S", help="seconds until all is ready (180)")
+    parser.add_argument(
+        "--load", action="store_true", help="`images` also loads the images into the nodes, as `deploy` does"
+    )
+    parser.add_argument("--models", type=_names, metavar="A,B", help="build or deploy only these models")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="set a value of the chart")
+    parser.add_argument("--values", action="append", default=[], metavar="FILE", help="file with values of the chart")
+    parser.add_argument(
+        "--timeout", type=float, default=180.0, metavar="S", help="seconds to wait until all pods are ready (180)"
+    )
     return parser
 
 
@@ -86,7 +97,7 @@ def _models(asked: list[str] | None) -> list[str]:
     known = images.models()
     unknown = [model for model in asked or () if model not in known]
     if unknown:
-        raise DeployError(f"unknown model {unknown[0]!r}; there are {', '.join(known)}")
+        raise DeployError(f"unknown model {unknown[0]!r}; the models are {', '.join(known)}")
     return asked or list(known)
 
 
@@ -102,7 +113,7 @@ def _images(args: argparse.Namespace) -> None:
 
 
 def _deploy(args: argparse.Namespace, where: Release) -> None:
-    _say(f"checking {where.context} and the chart's values")
+    _say(f"checking the cluster of context {where.context} and the values of the chart")
     models, context = _models(args.models), where.context
     release.check_permission(where)
     tag = args.tag or images.content_tag()

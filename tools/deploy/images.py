@@ -98,8 +98,8 @@ def find_builder() -> Builder:
             continue
         return Builder(name)
     raise DeployError(
-        "nothing here builds images: docker, podman and buildah are missing, or do not answer; install one, "
-        'or say which command does, as make images IMAGE_BUILD="command" (it is given DIR NAME:TAG OPTION ...)'
+        "cannot build images: docker, podman and buildah are missing or do not answer; install one, "
+        'or set a command, as make images IMAGE_BUILD="command" (its arguments: DIR NAME:TAG OPTION ...)'
     )
 
 

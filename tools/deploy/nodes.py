@@ -53,8 +53,8 @@ def check(context: str, registry: str, builder_is_given: bool, command: str) -> 
     load = loader(context)
     if load is None:
         raise DeployError(
-            f"context {context}: where its cluster takes images from is not known; "
-            f"next: {command} REGISTRY=registry/folder, to push them there and have them pulled"
+            f"context {context}: the image source of its cluster is unknown; "
+            f"next: {command} REGISTRY=registry/folder, to push the images to a registry"
         )
     need(load(Path())[0], f"it loads images into {context}; next: {command} REGISTRY=registry/folder")
 

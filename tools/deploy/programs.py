@@ -47,4 +47,4 @@ def ask(*command: str, timeout_s: float = ASK_TIMEOUT_S) -> str:
 def last_line(text: str) -> str:
     """The last line that is not empty: programs end with what is wrong."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "it said nothing"
+    return lines[-1] if lines else "it printed nothing"

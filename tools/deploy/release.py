@@ -83,12 +83,12 @@ class Release(Place):
         # Of any of its pods: a model may have its own, and a warning that is missing is better than a false one.
         tolerations = [each for pod in pods for each in pod.get("tolerations", ())]
         lack = lacking(left_on(nodes, others, tolerations), [asked(pod) for pod in pods])
-        return f"warning: {lack}; going on; next: {ask_for_less(self)}" if lack else ""
+        return f"warning: {lack}; continuing; next: {ask_for_less(self)}" if lack else ""
 
     def install(self, settings: Sequence[str], timeout_s: float, say: Callable[[str], None]) -> None:
         """Makes the cluster as the chart and the settings say, and waits until it is. Raises DeployError."""
         self._make_namespace()
-        say(f"helm installs release {self.name} in namespace {self.namespace}")
+        say(f"installing release {self.name} in namespace {self.namespace}")
         command = ("upgrade", "--install", self.name, str(CHART), *settings)
         command += ("--wait", "--timeout", f"{timeout_s:.0f}s")
         try:
@@ -97,7 +97,7 @@ class Release(Place):
             except ProgramError as error:
                 if _CONFLICT not in error.said:
                     raise
-                say("helm takes back fields that were changed by others")
+                say("helm takes over fields that other programs changed")
                 self._install((*command, "--force-conflicts"), timeout_s, say)
         except ProgramError as error:
             raise DeployError(self._why(error.said)) from None
@@ -166,7 +166,7 @@ class Release(Place):
         if left:
             names = " ".join(sorted(left))
             raise DeployError(
-                f"objects of release {self.name} are left in namespace {self.namespace} of {self.context}: {names}; "
+                f"objects of release {self.name} remain in namespace {self.namespace} of {self.context}: {names}; "
                 f"next: {self.kubectl_command(f'delete {names}')}"
             )
         where = f"namespace {self.namespace} of {self.context}"
@@ -179,7 +179,7 @@ class Release(Place):
             say(f"results are removed: {len(results)} ConfigMaps")
         elif results:
             say(
-                f"results stay: {len(results)} ConfigMaps, which sweetspot results list --namespace {self.namespace} "
+                f"results remain: {len(results)} ConfigMaps, which sweetspot results list --namespace {self.namespace} "
                 f"--release {self.name} shows; to delete them: {self.make('undeploy', 'ARGS=--with-results')}"
             )
 
@@ -235,7 +235,7 @@ class Release(Place):
         pods = self._pods()
         lines = refusals([], self._items("deployments", "--selector", self.selector), self)
         lines += troubles(pods, {pod["metadata"]["name"]: self._last_words(pod) for pod in pods}, self)
-        left = f"release {self.name} is left as far as it came; to remove it: {self.make('undeploy')}"
+        left = f"release {self.name} is only partly installed; to remove it: {self.make('undeploy')}"
         return "\n".join([f"helm: {_error(said)}", *lines, left])
 
     def _pods(self) -> list[dict[str, Any]]:
@@ -256,7 +256,7 @@ class Release(Place):
 
 def _error(said: str) -> str:
     """Helm's error, of as many lines as it has, without what helm wrote before it."""
-    return said[max(said.find("Error: "), 0) :].removeprefix("Error: ").strip() or "it said nothing"
+    return said[max(said.find("Error: "), 0) :].removeprefix("Error: ").strip() or "it printed nothing"
 
 
 def refusal(said: str, place: Place) -> str | None:
@@ -273,7 +273,7 @@ def refusal(said: str, place: Place) -> str | None:
     foreign = re.search(r"(\w+) \"([^\"]+)\" in namespace \"[^\"]*\" exists and cannot be imported", said)
     if foreign:
         return (
-            f"{foreign[1]} {foreign[2]} in namespace {place.namespace} is somebody else's; next: "
+            f"{foreign[1]} {foreign[2]} in namespace {place.namespace} belongs to another release; next: "
             f"{place.make('deploy', namespace='another')}, or {place.make('deploy', name='another')}"
         )
     if "is forbidden" in said:
@@ -282,7 +282,7 @@ def refusal(said: str, place: Place) -> str | None:
         return f"{who} in namespace {place.namespace}; next: {place.kubectl_command('auth can-i --list')}"
     if "another operation" in said:
         return (
-            f"release {place.name} in namespace {place.namespace} is being changed, or a change of it was cut short; "
+            f"release {place.name} in namespace {place.namespace} is locked by a running or interrupted change; "
             f"next: wait, or {place.helm_command(f'rollback {place.name}')}"
         )
     return None
@@ -294,9 +294,7 @@ def reachable_context(asked: str) -> str:
     need("helm", "next: https://helm.sh/docs/intro/install")
     context = asked or current_context()
     if not context:
-        raise DeployError(
-            "kubectl has no current context: which cluster? next: make cluster, or kubectl config use-context NAME"
-        )
+        raise DeployError("kubectl has no current context; next: make cluster, or kubectl config use-context NAME")
     try:
         ask("kubectl", "--context", context, "get", "--raw", "/version", "--request-timeout", "10s")
     except ProgramError as error:

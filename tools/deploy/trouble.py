@@ -32,7 +32,7 @@ def refusals(pods: Iterable[Json], deployments: Iterable[Json], place: Place) ->
     """Why pods have no node, or are not created at all: what time alone will not change."""
     lines = []
     no_node = {
-        pod["metadata"]["name"]: scheduled.get("message", "no node takes it")
+        pod["metadata"]["name"]: scheduled.get("message", "no node accepts it")
         for pod in pods
         if (scheduled := _condition(pod.get("status", {}), "PodScheduled")).get("status") == "False"
     }
@@ -54,7 +54,7 @@ def refusals(pods: Iterable[Json], deployments: Iterable[Json], place: Place) ->
 def ask_for_less(place: Place) -> str:
     """What to set where pods ask for more than there is."""
     less = place.make("deploy", 'ARGS="--set defaults.cpu=100m"')
-    return f"ask for less, as {less}, or deploy fewer (--models A,B)"
+    return f"request less, as {less}, or deploy fewer (--models A,B)"
 
 
 def still_leaving(pods: Iterable[Json], place: Place) -> list[str]:
@@ -64,7 +64,7 @@ def still_leaving(pods: Iterable[Json], place: Place) -> list[str]:
         if "deletionTimestamp" in pod["metadata"]:
             by_node.setdefault(pod["spec"].get("nodeName", "none"), []).append(pod["metadata"]["name"])
     return [
-        f"node {node}: told to go, but still there: {', '.join(names)}; "
+        f"node {node}: ordered to delete these pods, but they remain: {', '.join(names)}; "
         f"next: {place.kubectl_command(f'describe node {node}')}, and when it is ready {place.make('undeploy')}"
         for node, names in sorted(by_node.items())
     ]
@@ -77,7 +77,7 @@ def trouble(pod: Json, said: str, place: Place) -> str | None:
         return None
     scheduled = _condition(status, "PodScheduled")
     if scheduled.get("status") == "False":
-        why = scheduled.get("message", "no node takes it")
+        why = scheduled.get("message", "no node accepts it")
         return f"pod {name} is Pending: {why}; {_next_for_pending(why, place)}"
     for container in status.get("containerStatuses", ()):
         line = _of_container(name, container, said, place)
@@ -102,9 +102,9 @@ def _of_container(pod: str, container: Json, said: str, place: Place) -> str | N
     if ended and (reason in _ENDED or not container.get("ready")):
         if ended.get("reason") == "OOMKilled":
             more = place.make("deploy", 'ARGS="--set defaults.memory=512Mi"')
-            return f"pod {pod} took more than its memory and was killed; next: give it more, as {more}"
+            return f"pod {pod} exceeded its memory limit and was killed; next: raise the limit, as {more}"
         logs = place.kubectl_command(f"logs {pod} --previous")
-        return f"pod {pod} ends with status {ended.get('exitCode')}{_quote(said)}; next: {logs}"
+        return f"pod {pod} ended with status {ended.get('exitCode')}{_quote(said)}; next: {logs}"
     return None
 
 

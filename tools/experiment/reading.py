@@ -44,7 +44,7 @@ def find(name: str) -> Path:
         return named
     if Path(name).is_file():
         return Path(name)
-    raise BadExperimentError(f"no experiment {name!r}: it is neither a file nor one of {', '.join(names())}")
+    raise BadExperimentError(f"no experiment {name!r}: give a file or one of {', '.join(names())}")
 
 
 def read(path: Path) -> Experiment:
@@ -67,7 +67,7 @@ def parse(text: str, name: str) -> Experiment:
     except yaml.YAMLError as error:
         raise BadExperimentError(f"{name}: not YAML: {_one_line(error)}") from error
     if not isinstance(written, dict):
-        raise BadExperimentError(f"{name}: not a mapping of title, arms, load and plan")
+        raise BadExperimentError(f"{name}: not a mapping with the keys title, arms, load and plan")
     try:
         content = _long(written)
         _check_arms(content.get("arms", {}))
@@ -145,15 +145,15 @@ def _with_option(arm: Mapping[str, Any], option: Any, value: Any) -> dict[str, A
 def _check(asked: Experiment, written: Mapping[str, Any]) -> None:
     """Raises _ContradictionError."""
     if "models" in written and "arms" in written:
-        raise _ContradictionError("models and arms exclude each other: a model is an arm - at `$.models`")
+        raise _ContradictionError("models and arms exclude each other: remove one of them - at `$.models`")
     _check_load(asked, written)
     if asked.until is not None:
         _check_until(asked)
     for name, arm in asked.arms.items():
         if refused := RUNS_OWN & arm.options.keys():
-            raise _ContradictionError(f"{min(refused)} is set by the run itself - at `$.arms.{name}.options`")
+            raise _ContradictionError(f"{min(refused)} is set by the run: remove it - at `$.arms.{name}.options`")
     if refused := RUNS_OWN & asked.service_options.keys():
-        raise _ContradictionError(f"{min(refused)} is set by the run itself - at `$.service_options`")
+        raise _ContradictionError(f"{min(refused)} is set by the run: remove it - at `$.service_options`")
     for where, plan in _plans(asked):
         _check_plan(plan, where)
 
@@ -164,34 +164,34 @@ def _check_load(asked: Experiment, written: Mapping[str, Any]) -> None:
     loops = sorted(name for name in LOOPS if getattr(load, name))
     if asked.scale is not None and ("plan" in written or "mix" in written or loops):
         raise _ContradictionError(
-            "scale has plans of its own and searches the rate: plan, mix, streams and rates exclude it - at `$.scale`"
+            "scale has its own plans and searches the rate: remove plan, mix, streams and rates - at `$.scale`"
         )
     if len(loops) > 1:
         raise _ContradictionError(
-            f"{' and '.join(loops)} exclude each other: a loop is closed or has one rate - at `$.load`"
+            f"{' and '.join(loops)} exclude each other: a loop is closed or open with one rate - at `$.load`"
         )
     if load.arrival and not load.is_open and asked.scale is None:
         raise _ContradictionError("arrival needs an open loop: set rate_rps - at `$.load.arrival`")
     if asked.scale is not None and len(load.connections) > 1:
-        raise _ContradictionError("scale takes one number of connections - at `$.load.connections`")
+        raise _ContradictionError("scale accepts only one number of connections - at `$.load.connections`")
     if asked.scale is None and ("plan" in written) == ("mix" in written):
         raise _ContradictionError("exactly one of plan and mix is needed - at `$`")
     for name, arm in asked.arms.items():
         if arm.plan and arm.mix:
             raise _ContradictionError(f"plan and mix exclude each other - at `$.arms.{name}.mix`")
         if asked.scale is not None and (arm.plan or arm.mix):
-            raise _ContradictionError(f"scale has plans of its own - at `$.arms.{name}`")
+            raise _ContradictionError(f"scale has its own plans: remove those of the arm - at `$.arms.{name}`")
     for name in AXES:
         if len(set(getattr(load, name) or ())) < len(getattr(load, name) or ()):
-            raise _ContradictionError(f"a value is given twice - at `$.load.{name}`")
+            raise _ContradictionError(f"the list contains a value twice - at `$.load.{name}`")
     for number in asked.windows.keys() - set(load.connections):
-        raise _ContradictionError(f"the load has no {number} connections - at `$.windows`")
+        raise _ContradictionError(f"the load has no {number} connections: remove its window - at `$.windows`")
 
 
 def _check_until(asked: Experiment) -> None:
     """Raises _ContradictionError."""
     if len(asked.arms) != 2 or asked.scale is not None:
-        raise _ContradictionError("it compares two arms: set `arms` or `models` to two - at `$.until`")
+        raise _ContradictionError("until compares two arms: list two in `arms` or `models` - at `$.until`")
     if LOOKS_AT % asked.blocks:
         raise _ContradictionError(
             f"until looks at {LOOKS_AT}, {2 * LOOKS_AT}, {4 * LOOKS_AT} ... pairs: set 1, 2, 4 or 8 - at `$.blocks`"
@@ -218,7 +218,7 @@ def _check_plan(plan: Mapping[str, Any], where: str) -> None:
         share = plan.get("share")
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= MAX_SHARE:
             given = "too large" if isinstance(share, int | float) and share > MAX_SHARE else repr(share)
-            raise _ContradictionError(f"share is {given}: it is a weight above 0 - at `{where}.share`")
+            raise _ContradictionError(f"share is {given}: set a weight above 0 - at `{where}.share`")
 
 
 def _label(name: str) -> str:

@@ -29,7 +29,7 @@ def _cases(folder: Path, found: Found) -> Iterator[Case]:
         elif id_ in void:
             yield Case(*where, "skipped", f"void: {void[id_]}")
         else:
-            yield Case(*where, "error", "no trial: sweetspot run --resume makes it")
+            yield Case(*where, "error", "no trial: run it with sweetspot run --resume")
 
 
 def _figures(trial: Trial) -> str:

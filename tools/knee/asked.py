@@ -24,7 +24,7 @@ def asked(
     """The grid. `where` names the experiment of the plan in errors. Raises PlainError."""
     if base.scale is not None or base.mix:
         key = "scale" if base.scale is not None else "mix"
-        raise PlainError(f"{where}: at $.{key}: a knee is of one plan; name an experiment with a `plan`")
+        raise PlainError(f"{where}: at $.{key}: a knee needs one plan: give an experiment with a `plan`")
     at = base.at(replace(base.points[0], connections=connections))
     # At a rate of WITHIN times what a service can do, the wait grows to the objective only after so long.
     duration_s = max(at.duration_s, LEAST_S, objective.p99_ms / 1000 / (WITHIN - 1))
@@ -49,7 +49,7 @@ def asked(
     )
     return replace(
         base,
-        title=f"At which rate does {model} cease to meet {slo.written(objective)}?",
+        title=f"Up to which rate does {model} meet {slo.written(objective)}?",
         arms={model: Arm(model=model)},
         load=load,
         plan={},

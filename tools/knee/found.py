@@ -37,7 +37,7 @@ def _rate(model: str, searched: Sequence[Searched]) -> str:
     rates = [numbers.middle_rps(one) for one in searched]
     known = [rate for rate in rates if rate is not None]
     if len(known) < len(rates):
-        return f"not found: {len(rates) - len(known)} of {len(rates)} starts met it at no rate"
+        return f"not found: {len(rates) - len(known)} of {len(rates)} starts met the objective at no rate"
     found = estimate(Series(model, {Place(start, 0): rate for start, rate in enumerate(known, 1)}))
     ends = "no interval" if found.low is None or found.high is None else f"{_whole(found.low)}, {_whole(found.high)}"
     more = " or more" if any(one.found.missed_rps is None for one in searched) else ""

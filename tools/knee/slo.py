@@ -8,7 +8,7 @@ from tools.status import PlainError
 _P99 = re.compile(r"p99\s*<=?\s*(\d+(?:\.\d+)?)\s*(us|ms|s)")
 _ERRORS = re.compile(r"errors\s*<=?\s*(\d+(?:\.\d+)?)\s*%")
 _MS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
-ACCEPTED = "p99<TIME in us, ms or s, and perhaps errors<SHARE in %, as 'p99<50ms, errors<0.1%'"
+ACCEPTED = "p99<TIME in us, ms or s, optionally with errors<SHARE in %, as 'p99<50ms, errors<0.1%'"
 
 
 def read(text: str) -> Objective:
@@ -22,7 +22,7 @@ def read(text: str) -> Objective:
         else:
             raise PlainError(f"--slo {text!r}: {part.strip()!r} is not accepted; write {ACCEPTED}")
     if not p99_ms or (errors is not None and errors >= 1):
-        raise PlainError(f"--slo {text!r}: a p99 above 0 and errors below 100 % are needed; write {ACCEPTED}")
+        raise PlainError(f"--slo {text!r}: p99 must be above 0 and errors below 100 %; write {ACCEPTED}")
     return Objective(p99_ms=p99_ms) if errors is None else Objective(p99_ms=p99_ms, ok_share=1 - errors)
 
 

@@ -51,7 +51,7 @@ def _shown(folder: Path, trial: Trial, calls: Sequence[Traced], spans: Mapping[s
     median, slowest = (_first_with_spans(order, spans) for order in (median_first(calls), calls[::-1]))
     if median is None or slowest is None:
         why = without_spans(folder, trial)
-        told = why.read_text(encoding="utf-8").strip() if why.exists() else "traces/ holds no span of them"
+        told = why.read_text(encoding="utf-8").strip() if why.exists() else "traces/ has no span of them"
         # No full stop: the reason may end in a command.
         return Shown(trial.arm, [], f"Calls were traced {where}, but {told}")
     note = f"{where.capitalize()} {drawn(trial)}"

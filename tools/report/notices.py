@@ -44,13 +44,13 @@ def _different_work(contents: Contents) -> Iterator[str]:
 
 def _driver(contents: Contents) -> Iterator[str]:
     if contents.calibration is not None:
-        yield f"As calibrated, {described(contents.calibration)}."
+        yield f"According to the calibration, {described(contents.calibration)}."
 
 
 def _of(trial: Trial) -> Iterator[str]:
     asked, got = trial.result["asked"], trial.result["got"]
     if trial.waived:
-        yield f"shown despite what makes it void: {trial.waived}."
+        yield f"shown although it is void: {trial.waived}."
     if busy := words(trial):
         yield f"{busy}. Repeat it on a quiet machine before you judge the model."
     failures = measures.failures(trial)
@@ -61,13 +61,13 @@ def _of(trial: Trial) -> Iterator[str]:
     if nothing := unanswered(trial):
         yield f"{nothing}."
     if clamped := trial.result["latency_ns"].get("clamped"):
-        yield f"{count(clamped)} calls took longer than the histogram can hold: its top is too low."
+        yield f"{count(clamped)} calls took longer than the histogram can hold: the histogram's maximum is too low."
     if got["connections"] < asked["connections"]:
         yield f"only {count(got['connections'])} of {connections(asked['connections'])} could be opened."
     if asked["rate_rps"] and measures.rate_rps(trial) < asked["rate_rps"] * KEEPS_UP:
-        yield f"{count(round(measures.rate_rps(trial)))} of {count(asked['rate_rps'])} calls/s asked."
+        yield f"{count(round(measures.rate_rps(trial)))} of {count(asked['rate_rps'])} calls/s requested."
     if lost := measures.lost_updates(trial):
-        yield f"nothing keeps its transfers apart: at least {count(lost)} updates of accounts were lost."
+        yield f"its transfers are not isolated from each other: at least {count(lost)} updates of accounts were lost."
     if throttled_ns := measures.throttled_ns(trial):
         yield f"the CPU quota kept the service from running for {duration(throttled_ns)}."
     yield from _of_pods(trial)
@@ -92,4 +92,4 @@ def _of_pods(trial: Trial) -> Iterator[str]:
         balance = trial.result["asked"]["balance"]
         yield f"one of {len(shares)} pods answered every call (balance: {balance})."
     if moved := [pod["name"] for pod in trial.pods if pod["went"] or pod["ready_ns"] is not None]:
-        yield f"pods came or went ({', '.join(moved)}): its counters are of those that stayed."
+        yield f"pods started or ended ({', '.join(moved)}): the counters include only the pods that remained."

@@ -63,9 +63,9 @@ def interval(one: Searched) -> str:
 def _best(ranked: Sequence[Searched]) -> str:
     best = leaders(ranked)
     if not best:
-        return "no shape of any model met that at any rate tried"
+        return "no shape of any model met the objective at any rate tried"
     if len(best) == len(ranked) > 1:
-        return f"all {len(ranked)} shapes overlap, so that none is the best ({interval(best[0])})"
+        return f"all {len(ranked)} shapes overlap, so no shape is the best ({interval(best[0])})"
     if len(best) > 1:
         told = f"{_join(_grouped(best))} overlap as the best ({interval(best[0])})"
     else:

@@ -44,7 +44,7 @@ class ClusterGround:
 
     def why_not(self, cell: Cell) -> str:
         if self.node_cpus and cell.cpus > max(self.node_cpus):
-            return f"needs a node with {count(cell.cpus)} CPUs, and the largest has {count(max(self.node_cpus))}"
+            return f"needs a node with {count(cell.cpus)} CPUs, but the largest node has {count(max(self.node_cpus))}"
         drivers = self.place.load.shards * amount(self.place.load.cpu)
         if self.node_cpus and cell.total_cpus + drivers > sum(self.node_cpus):
             return (
@@ -90,7 +90,7 @@ class ClusterGround:
         except ClusterError as error:
             name = self.place.release.deployment(model)["metadata"]["name"]
             then = ways_back(self.place.load.run, self.place.release)
-            raise ClusterError(f"deployment {name} could not be put back: {error}; then: {then}") from None
+            raise ClusterError(f"deployment {name} could not be put back: {error}; next: {then}") from None
 
     def _change(self, model: str, replicas: int, containers: list[Object], note: str | None) -> None:
         release = self.place.release
@@ -120,7 +120,10 @@ class ClusterGround:
 def changed(trial: Trial, replicas: int) -> str:
     """What kept the trial from loading so many pods from its begin to its end; empty where nothing did."""
     if moved := [pod["name"] for pod in trial.pods if pod["went"] or pod["ready_ns"] is not None]:
-        return f"{', '.join(moved)} came or went while it was loaded, so not {count(replicas)} pods were measured"
+        return (
+            f"{', '.join(moved)} started or ended during the load: the trial needs the same "
+            f"{count(replicas)} pods throughout"
+        )
     if len(trial.pods) != replicas:
         return f"{count(len(trial.pods))} pods were loaded, not {count(replicas)}"
     return ""

@@ -6,30 +6,31 @@ from tools.units import share
 
 DEFINITIONS: dict[str, str] = {
     "as (replicas x CPUs)": (
-        "So many services of one model, each with its own CPU limit. On one machine: processes, to which the driver "
-        "deals its connections in turn, in control groups with the kubelet's period of 100 ms. In a cluster: pods."
+        "This many services of one model, each with its own CPU limit. In a cluster they are pods. On one machine they "
+        "are processes in control groups with the kubelet's period of 100 ms, and the driver connects to them in turn."
     ),
     "serves": (
-        "Between the highest rate asked that met the objective and the lowest that missed it, twice. The search "
-        "doubles until a rate misses and then takes the geometric middle until both are close; that is the interval, "
-        "and two intervals that overlap are a tie."
+        "The interval from the highest requested rate that met the objective to the lowest that missed it twice. The "
+        "search doubles the rate until one misses, then takes the geometric middle until both ends are close. Two "
+        "intervals that overlap are a tie."
     ),
     "objective": (
-        "On p99 latency, from the intended send, in an open loop: a call that was sent late has been waiting all the "
-        "same. And on the share of planned calls that ended OK."
+        "A bound of the p99 latency in an open loop, and of the share of planned calls that ended OK. Latency counts "
+        "from the intended send, so the wait of a call that was sent late is included."
     ),
     "p50, p99, CPU/call, memory, switches": (
-        "Of the last trial at the highest rate that met the objective; all replicas added up, of calls answered OK."
+        "Figures of the last trial at the highest rate that met the objective, for all replicas together. CPU time and "
+        "switches are per call answered OK."
     ),
     "CPU used": (
         f"CPU time of all replicas, as a share of their limits. Less than {share(USED_UP)} at the rate that missed, "
-        "without throttling, says that the limit was not what bounded it."
+        "without throttling, means that the limit did not bound it."
     ),
-    "throttled": "Share of the quota's periods (100 ms) in which a replica ran out of its quota and stood still.",
-    "speed-up": "The middle of the interval, divided by what one alone would serve by the point with the smallest N.",
+    "throttled": "Share of the quota's periods (100 ms) in which a replica used up its quota and was stopped.",
+    "speed-up": "The middle of the interval, divided by the rate of one, derived from the point with the smallest N.",
     "sigma, kappa": (
-        "Of the Universal Scalability Law, N / (1 + sigma (N - 1) + kappa N (N - 1)): contention, and the price of "
+        "Parameters of the Universal Scalability Law, N / (1 + sigma (N - 1) + kappa N (N - 1)): contention and "
         f"coherency. With {share(usl.CONFIDENCE)} confidence intervals. Not fitted to fewer than {usl.LEAST_SIZES} "
-        "different N, nor where the points do not bend by more than their noise."
+        "different N, nor if the points bend by no more than their noise."
     ),
 }

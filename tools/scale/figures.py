@@ -29,7 +29,7 @@ def _map(kept: Kept, plan: str) -> Figure:
         f"map-{plan}",
         "How much each shape serves",
         "Calls/s at the highest rate that met the objective (higher is better). A field without a number was left out, "
-        "or met it at none.",
+        "or met the objective at no rate.",
         "Model",
         [_heat(ours, out, service) for service in dict.fromkeys(one.cell.service for one in ours)],
     )
@@ -68,8 +68,8 @@ def _shapes(kept: Kept, plan: str) -> Figure:
     return Figure(
         f"shapes-{plan}",
         "Few large or many small",
-        "The same CPUs in all, cut differently. A bar reaches from the highest rate that met to the lowest that "
-        "missed: shapes whose bars overlap are not distinguished.",
+        "The same total of CPUs, divided differently. A bar reaches from the highest rate that met the "
+        "objective to the lowest that missed it. Shapes whose bars overlap are not distinguished.",
         "CPUs in all",
         views,
     )
@@ -100,7 +100,7 @@ def _speed_up(kept: Kept, plan: str) -> Figure:
     return Figure(
         f"speedup-{plan}",
         "Speed-up",
-        "The rate as a multiple of what one alone would serve, by the point with the fewest. Dotted: in proportion. "
+        "The rate as a multiple of the rate of one, derived from the point with the fewest. Dotted: in proportion. "
         "Dashed: the Universal Scalability Law, where the points allow to fit it.",
         "Along",
         [_multiples(direction) for direction in curves.directions(kept.searched, plan)],
@@ -146,7 +146,7 @@ def told(curve: curves.Curve) -> str:
         return f"no law fitted: {curve.refused}."
     text = f"sigma {fitted.sigma}, kappa {fitted.kappa}"
     if fitted.peak is None:
-        return f"{text}; no peak in sight."
+        return f"{text}; no peak within the data."
     beyond = ", beyond what was measured" if fitted.peak.value > curve.n[-1] else ""
     return f"{text}; peak at N = {fitted.peak}{beyond}."
 

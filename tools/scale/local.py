@@ -54,7 +54,7 @@ class LocalGround:
     def why_not(self, cell: Cell) -> str:
         cpus = len(_service_cpus(self.place))
         if cell.total_cpus > cpus:
-            return f"needs {count(cell.total_cpus)} CPUs, and beside the driver there {_are(cpus)}"
+            return f"needs {count(cell.total_cpus)} CPUs, but beside the driver there {_are(cpus)}"
         if self.groups is None and not cell.cpus.is_integer():
             return f"a limit of {count(cell.cpus)} CPUs needs a control group: {self.no_groups}"
         return ""
@@ -104,7 +104,7 @@ class LocalGround:
             load.slice()
             trial = load.end()
         if self.backend.process.has_ended():
-            raise LocalError("the backend ended")
+            raise LocalError("the backend exited")
         return trial
 
 

@@ -34,8 +34,8 @@ def _not_for_cpu(kept: Kept, plan: str) -> Iterator[str]:
         used = [numbers.used_share(one, numbers.last_miss(one)) for one in ours]
         least, most = (share(float(f"{end(used):.2g}")) for end in (min, max))
         yield (
-            f"{plan}: missed with {least} to {most} of their CPUs used and no throttling, so not the limit held them "
-            "back but a bound of the model's, a busy machine or the driver: "
+            f"{plan}: missed with {least} to {most} of their CPUs used and no throttling: the cause is not the limit "
+            "but the model, a busy machine or the driver: "
             f"{', '.join(named(one.cell) for one in ours)}."
         )
 
@@ -47,13 +47,19 @@ def _of(one: Searched) -> Iterator[str]:
         yield f"met at no rate; at {count(round(last.rate_rps))} calls/s: {last.missed}."
     elif found.missed_rps is None:
         missed = any(each.missed for each in one.tries)
-        yield f"{'no miss was confirmed' if missed else 'missed at no rate that was tried'}: it may serve more."
+        yield (
+            f"{'no miss was confirmed' if missed else 'missed at no rate that was tried'}: the rate "
+            "it can serve may be higher."
+        )
     if shaken := [each.trial for each in one.tries if is_busy(each.trial)]:
         worst = max(shaken, key=lambda trial: trial.others_share or 0)
         yield f"in {count(len(shaken))} of {count(len(one.tries))} trials {words(worst)} at worst: repeat it."
     busiest = max((each.trial for each in one.tries), key=measures.driver_busy, default=None)
     if busiest is not None and measures.driver_busy(busiest) > measures.DRIVER_BUSY_SHARE:
-        yield f"the driver used {three_digits(measures.driver_cpus(busiest))} CPUs and may be what was measured."
+        yield (
+            f"the driver used {three_digits(measures.driver_cpus(busiest))} CPUs: the figures may be "
+            "those of the driver."
+        )
 
 
 def _listed(cells: Sequence[Cell]) -> str:

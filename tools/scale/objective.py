@@ -21,9 +21,7 @@ def missed(trial: Trial, objective: Objective) -> str:
     p99 = measures.latency(trial, "p99")
     if p99 is None:
         needed = measures.samples_needed(measures.PERCENTILES["p99"])
-        raise TooFewCallsError(
-            f"{calls['planned']} calls were made, and a p99 needs {needed}; ask for a longer duration_s"
-        )
+        raise TooFewCallsError(f"{calls['planned']} calls were made, but a p99 needs {needed}: set a longer duration_s")
     if p99.is_bound or p99.ns > objective.p99_ms * 1e6:
         return f"p99 {duration(p99.ns, is_bound=p99.is_bound)}"
     return ""

@@ -43,7 +43,7 @@ def _measured(folder: Path) -> Iterator[str]:
     registered_as = folder.parent.parent / reading.EXPERIMENTS.name / f"{folder.name}.yaml"
     try:
         if not _is_part(experiment.read(folder / "experiment.yaml"), experiment.read(registered_as)):
-            yield f"{where}/experiment.yaml is not what {reading.EXPERIMENTS.name}/{registered_as.name} asks"
+            yield f"{where}/experiment.yaml differs from {reading.EXPERIMENTS.name}/{registered_as.name}"
     except BadExperimentError as error:
         yield str(error).removeprefix(f"{folder.parent.parent}/")
 

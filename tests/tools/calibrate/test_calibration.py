@@ -50,9 +50,9 @@ def test_the_report_states_the_drivers_share(tmp_path: Path) -> None:
     calibration.write(tmp_path, made(12_345))
     page = report.write(tmp_path).read_text(encoding="utf-8")
     assert (
-        "As calibrated, the driver makes at most 12,345 calls/s on this machine, and adds 45 µs to a call that is alone"
-        in page
-    )
+        "According to the calibration, the driver makes at most 12,345 calls/s on this machine and adds 45 µs "
+        "to the latency of a single call"
+    ) in page
 
 
 def test_a_calibration_is_kept_and_stops_a_rate_that_the_driver_cannot_make(
@@ -73,7 +73,7 @@ def test_a_calibration_is_kept_and_stops_a_rate_that_the_driver_cannot_make(
     asked.write_text(f"title: Why?\nmodels: [{GOOD}]\nconnections: 1\nrate_rps: [10, 900000]\nplan: {{}}\nrounds: 1\n")
     assert cli.main(["run", str(asked), "--results", str(results)], PROGRAMS) == 2
     complaint = capsys.readouterr().err
-    assert complaint.startswith("sweetspot: rate_rps: 900,000 calls/s is more than the driver can make on this machine")
+    assert complaint.startswith("sweetspot: rate_rps: 900,000 calls/s is more than the driver can send on this machine")
     assert complaint.count("\n") == 1
     assert list(results.iterdir()) == [folder]
 

@@ -16,7 +16,7 @@ load: {connections: 20, rate_rps: 400}
 mix: {innocent: {share: 9}, blocking: {share: 1, steps: [{block: {duration_us: 9}}]}}
 """
 NOTE = {"day": "2026-12-01", "why": "Two runs of one model differed by more."}
-UNNOTED = "its statistic, threshold or experiment changed: say why under `changed` in its file, then"
+UNNOTED = "its statistic, threshold or experiment changed: add the reason under `changed` in its file, then"
 
 
 @pytest.fixture

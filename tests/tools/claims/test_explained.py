@@ -92,10 +92,10 @@ def test_what_the_last_run_measured_is_shown(folder: Path, capsys: pytest.Captur
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["C99"], "no claim 'C99': give `all`, an id such as C12, or a line such as L49 (see --list)"),
-        (["all"], "all is several claims: give one of C12, C24"),
+        (["C99"], "no claim 'C99': give `all`, an id such as C12 or a line such as L49 (--list shows them)"),
+        (["all"], "all has several claims: give one of C12, C24"),
         (["C24", "--trace"], "C24 is counted: no call of a load shows it"),
-        (["C12", "--trace"], "C12: no trial left a traced call: none has all of its spans"),
+        (["C12", "--trace"], "C12: no trial has a traced call: none has all of its spans"),
     ],
     ids=["unknown", "several", "counted", "no spans"],
 )

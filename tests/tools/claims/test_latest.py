@@ -84,6 +84,8 @@ def test_runs_that_cannot_be_read_are_named_in_one_line(folder: Path, capsys: py
     assert cli.main(["claims", "--list", "--results", str(folder / "results")]) == 0
     shown = capsys.readouterr()
     assert "holds (2026-" in shown.out
-    assert shown.err.startswith(f"sweetspot: skipped, as it cannot be read: {folder}/results/claims-20261203T000000Z/")
+    assert shown.err.startswith(
+        f"sweetspot: skipped, because it cannot be read: {folder}/results/claims-20261203T000000Z/"
+    )
     assert f"; {folder}/results/claims-20261202T000000Z/run.json: " in shown.err
     assert shown.err.count("\n") == 1

@@ -55,8 +55,8 @@ def test_every_claim_that_is_here_is_valid_and_every_line_of_the_notes_has_one()
 @pytest.mark.parametrize(
     ("statistic", "changes", "message"),
     [
-        ({"measure": "latency"}, {}, "at $.statistic.measure: unknown measure latency; there are rate_rps"),
-        ({"ratio": ["loop", "pool"]}, {}, "at $.statistic: the experiment has no arm pool; it has loop, threads"),
+        ({"measure": "latency"}, {}, "at $.statistic.measure: unknown measure latency; the measures are rate_rps"),
+        ({"ratio": ["loop", "pool"]}, {}, "at $.statistic: the experiment has no arm pool; its arms are loop, threads"),
         ({"of": "guilty"}, {}, "at $.statistic.of: arm loop has no calls of kind guilty"),
         ({"value": "loop"}, {}, "at $.statistic: exactly one of value, ratio, difference and events is needed"),
         (
@@ -76,9 +76,9 @@ def test_every_claim_that_is_here_is_valid_and_every_line_of_the_notes_has_one()
         ({}, {"holds_if": {}}, "at $.holds_if: exactly one of at_least, at_most and within is needed"),
         ({}, {"holds_if": {"at_least": "five"}}, "at $.holds_if.at_least: Expected `float | null`, got `str`"),
         ({}, {"holds_if": {"within": [2, 1]}}, "at $.holds_if.within: the first number is above the second"),
-        ({}, {"holds_if": {"at_least": math.nan}}, "at $.holds_if.at_least: a threshold is a finite number"),
-        ({}, {"holds_if": {"at_most": math.inf}}, "at $.holds_if.at_most: a threshold is a finite number"),
-        ({}, {"holds_if": {"within": [1, math.nan]}}, "at $.holds_if.within: a threshold is a finite number"),
+        ({}, {"holds_if": {"at_least": math.nan}}, "at $.holds_if.at_least: a threshold must be a finite number"),
+        ({}, {"holds_if": {"at_most": math.inf}}, "at $.holds_if.at_most: a threshold must be a finite number"),
+        ({}, {"holds_if": {"within": [1, math.nan]}}, "at $.holds_if.within: a threshold must be a finite number"),
         ({}, {"claim": "C13"}, "at $.claim: C13 is not the name of its file"),
         ({}, {"experiment": "lock"}, "at $.experiment: no experiment and no counting 'lock'"),
         ({}, {"kind": "counted"}, "at $.kind: block is measured in rounds: set kind to measured"),
@@ -114,7 +114,7 @@ def test_claims_are_chosen_by_id_or_by_line(asked: list[str], chosen: set[str]) 
 
 
 def test_an_unknown_claim_is_named() -> None:
-    with pytest.raises(PlainError, match=r"^no claim 'C99': give `all`, an id such as C12, or a line such as L49"):
+    with pytest.raises(PlainError, match=r"^no claim 'C99': give `all`, an id such as C12 or a line such as L49"):
         choose(claims(), ["C99"])
 
 

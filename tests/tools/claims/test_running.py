@@ -200,7 +200,7 @@ def test_a_model_that_differs_from_itself_makes_comparisons_void(folder: Path) -
     run(folder, bench, ["C12"])
     (found,) = judged.read(folder).judged
     assert found.verdict.word == "void"
-    assert found.verdict.why.startswith("the rate of one model beside itself differed by -")
+    assert found.verdict.why.startswith("the rate of one model against itself differed by -")
 
 
 def test_a_trial_that_is_void_is_not_made_again_beside_others_of_another_time(folder: Path) -> None:
@@ -285,7 +285,7 @@ def test_a_claim_that_was_edited_since_is_named(folder: Path) -> None:
     assert registered.edited(folder, kept) == []
     state(folder.parent, **TWICE, holds_if={"at_least": 1.5})
     (problem,) = registered.edited(folder, kept)
-    assert problem.startswith(f"{folder.parent}/statements/C12.yaml: the claim or what it asks was edited")
+    assert problem.startswith(f"{folder.parent}/statements/C12.yaml: the claim or its experiment was edited")
 
 
 def test_an_edited_claim_does_not_change_what_an_earlier_run_says(folder: Path) -> None:

@@ -83,7 +83,7 @@ def only(folder: Path) -> Path:
     return found
 
 
-UNHEARD = "pod load-0 on n1: nothing is heard of that node; try: kubectl describe node n1"
+UNHEARD = "pod load-0 on n1: the node no longer reports its state; try: kubectl describe node n1"
 
 
 def keep_a_part(cluster: FakeCluster, made: Object, part: Object) -> None:

@@ -62,12 +62,12 @@ def until_open(at: Address) -> socket.socket:
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_shard_that_does_not_come_is_waited_for_in_vain(number: int) -> None:
-    with pytest.raises(ClusterError, match="the capacity of all 2 shards is not known: "):
+    with pytest.raises(ClusterError, match="the capacity of all 2 shards is unknown: "):
         total(1.0, number, 2, Address("127.0.0.1", free_port()), 0.05)
 
 
 def test_of_an_arm_that_answers_nothing_no_multiple_is_a_rate() -> None:
-    with pytest.raises(ClusterError, match="it answers nothing in a closed loop"):
+    with pytest.raises(ClusterError, match="it answered no call in a closed loop"):
         total(0.0, 0, 1, Address("127.0.0.1", 1), 0.05)
 
 

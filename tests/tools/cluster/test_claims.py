@@ -128,9 +128,9 @@ def test_no_model_is_compared_with_itself_as_arms_do_not_alternate_there(cluster
 def test_what_is_counted_and_what_is_not_as_deployed_is_not_here(cluster: FakeCluster, claims: Path) -> None:
     found = begin(claims, "C12", "C13", "C47")
     assert words(found) == {"C12": "holds", "C13": "not here", "C47": "not here"}
-    assert why(found, "C47") == "counted on one machine: run it without --cluster"
+    assert why(found, "C47") == "it is counted on one machine: run it without --cluster"
     assert why(found, "C13") == (
-        "arms hare and rival are reactor in two ways, and a release has it in one: "
+        "arms hare and rival are reactor with different options, but a release has one set: "
         "run one of them, or run without --cluster"
     )
 
@@ -199,7 +199,10 @@ def newest(cluster: FakeCluster) -> Object:
     ("flags", "line"),
     [
         (["--shards", "2"], "--shards has no effect without --cluster"),
-        (["--resume", "x", "--cluster"], "--cluster has no effect with --resume: a run goes on as and where it began"),
+        (
+            ["--resume", "x", "--cluster"],
+            "--cluster has no effect with --resume: a run continues with its own settings",
+        ),
         (["--cluster", "--release", "none"], "no models of release none in namespace lab; try: "),
     ],
 )
@@ -220,4 +223,4 @@ def test_a_run_that_has_measured_nothing_does_not_go_on_elsewhere(
     found = begin(claims, "C47")
     capsys.readouterr()
     assert cli.main(["claims", "--resume", str(found)]) == 2
-    assert capsys.readouterr().err == f"sweetspot: {found}: nothing was measured there: begin another run\n"
+    assert capsys.readouterr().err == f"sweetspot: {found}: holds no measurement: start another run\n"

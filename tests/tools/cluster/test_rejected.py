@@ -60,7 +60,7 @@ def test_who_may_look_but_not_make_is_told_what_to_ask_and_what_is_left(
     said = "".join(capsys.readouterr())
     assert f"no permission for {kind} {only(tmp_path).name}" in said
     assert f"try: kubectl auth can-i create {kind} -n lab" in said
-    assert {"configmaps": f"{only(tmp_path)} is left", "jobs": f"run --resume {only(tmp_path)}"}[kind] in said
+    assert {"configmaps": f"{only(tmp_path)} remains", "jobs": f"run --resume {only(tmp_path)}"}[kind] in said
     assert not cluster.objects["jobs"]
 
 
@@ -81,7 +81,7 @@ AS_DEPLOYED = {
     ),
     "a model in two ways": (
         "arms: {plain: {model: reactor}, poll: {model: reactor, options: {demultiplexer: poll}}}",
-        "arms plain and poll are reactor in two ways, and a release has it in one: run one of them, or run without",
+        "arms plain and poll use reactor with different options, but a release has one set: run one of them, or",
     ),
     "interpreter": (
         "arms: {new: {model: reactor, python: /opt/python}}",
@@ -94,7 +94,7 @@ AS_DEPLOYED = {
     ),
     "a file of times": (
         "models: [reactor]\nschedule: replay:times.txt",
-        "load.schedule 'replay:times.txt' is a file, which a driver's pod does not have: set another schedule",
+        "load.schedule 'replay:times.txt' is a file, but a driver's pod has no such file: set another schedule",
     ),
 }
 
@@ -145,7 +145,7 @@ def test_without_a_cluster_every_command_says_so(
     assert cli.main(arguments) == 2
     said = capsys.readouterr().err
     assert said.startswith("sweetspot: no cluster: ")
-    assert "`make cluster` makes one" in said
+    assert "create one with `make cluster`" in said
     with socket.create_server(("127.0.0.1", 0)) as gone:
         address = f"http://127.0.0.1:{gone.getsockname()[1]}"
     monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path, address)))

@@ -186,4 +186,4 @@ def test_a_run_that_goes_on_with_other_options_of_the_service_says_so(
     cluster.deploy("reactor", SWEETSPOT_QUEUE_BOUND="7")
     assert capsys.readouterr().err == ""
     cli.main(resume)
-    assert "old trials may not compare with new ones" in capsys.readouterr().err
+    assert "do not compare old trials with new ones" in capsys.readouterr().err

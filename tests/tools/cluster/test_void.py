@@ -34,7 +34,7 @@ def test_a_trial_whose_repetition_is_not_void_is_a_result(
 
     cluster.on_job = crash_once
     assert run(tmp_path, "--shards", "2", "--strict") == 0
-    why = "reactor at 3 connections is void: pod sweetspot-reactor-x on n1 was OOMKilled; it is repeated once"
+    why = "reactor at 3 connections is void: pod sweetspot-reactor-x on n1 was OOMKilled; repeating it once"
     assert why in capsys.readouterr().out
     assert len(read_trials(only(tmp_path)).trials) == 1
     assert not list((only(tmp_path) / "trials").glob("*.void"))
@@ -46,7 +46,7 @@ def test_a_check_that_makes_a_trial_void_does_so_in_a_run_and_in_a_pull_but_not_
     (part,) = parts(1)
     part["result"]["shards"][0]["cpu_ns"] = 10**12
     cluster.on_job = lambda cluster, made: keep_a_part(cluster, made, part)
-    why = "so that it may be what was measured"
+    why = "so the figures may be those of the driver"
     assert run(tmp_path, "--strict") == 42
     assert [made.partition("/")[0] for made in cluster.created].count("jobs") == 2
     assert why in capsys.readouterr().out

@@ -34,7 +34,7 @@ NO_ROOM = {"type": "PodScheduled", "status": "False", "message": "0/2 nodes are 
         (
             {"containerStatuses": [container(waiting={"reason": "ErrImagePull"})]},
             [
-                "image sweetspot/driver:1 is not there (ErrImagePull)",
+                "image sweetspot/driver:1 is not available (ErrImagePull)",
                 "try: make deploy RELEASE=sweetspot NAMESPACE=lab with the values of: helm get values sweetspot -n lab",
             ],
         ),
@@ -87,7 +87,7 @@ def test_a_load_that_a_quota_goes_on_refusing_fails_with_its_reason(
     cluster.on_job = refuse
     assert run(tmp_path, "--shards", "2") == 1
     said = capsys.readouterr().out
-    assert f"gets no pod: {QUOTA.format(cpu)}; ask for less (--driver-cpu, --driver-memory, --shards)" in said
+    assert f"gets no pod: {QUOTA.format(cpu)}; request less (--driver-cpu, --driver-memory, --shards)" in said
     assert "kubectl describe resourcequota,limitrange -n lab" in said
     assert not cluster.objects["jobs"]
 
@@ -134,12 +134,10 @@ def test_drivers_that_no_node_has_room_for_are_told_before_the_first_trial(
     assert "no room" not in capsys.readouterr().out
     assert run(tmp_path, "--shards", "2", "--driver-cpu", "700m", connections="5, 6") == 0
     said = capsys.readouterr().out
-    assert said.count("1 of 2 pods may have no room") == 1
-    warning = (
-        "reactor at 5 connections goes on, with a warning: 1 of 2 pods may have no room: together they ask for 1.4 "
-    )
+    assert said.count("1 of 2 pods may not fit") == 1
+    warning = "reactor at 5 connections continuing with a warning: 1 of 2 pods may not fit: together they request 1.4 "
     assert warning in said
-    assert "; ask for less (--driver-cpu, --driver-memory, --shards)" in said
+    assert "; request less (--driver-cpu, --driver-memory, --shards)" in said
 
 
 def test_what_a_load_waits_for_is_told_before_it_is_given_up(
@@ -157,7 +155,7 @@ def test_what_a_load_waits_for_is_told_before_it_is_given_up(
     asked = experiment.parse(MINE.format(models="reactor", connections="3", rounds=1, more=""), "mine")
     assert trial.measure(place(make_room), asked, only_trial(asked)).result["calls"]["ok"]
     (why,) = told
-    assert why.startswith("waits: pod load-0 is Pending: 0/2 nodes are available: 2 Insufficient cpu")
+    assert why.startswith("waiting: pod load-0 is Pending: 0/2 nodes are available: 2 Insufficient cpu")
 
 
 @pytest.mark.parametrize("forced", [False, True], ids=["while it ends", "when it is no more"])
@@ -205,7 +203,10 @@ def test_a_job_name_that_is_taken_is_another_s_and_left_alone(
     monkeypatch.setattr("tools.cluster.run.run_name", lambda *_: "mine")
     cluster.put("jobs", {"metadata": {"name": "mine-reactor-3-1"}})
     assert run(tmp_path) == 1
-    assert f"job mine-reactor-3-1 in namespace {NAMESPACE} is another's; try: kubectl delete" in capsys.readouterr().out
+    assert (
+        f"job mine-reactor-3-1 in namespace {NAMESPACE} belongs to another run; try: kubectl delete"
+        in capsys.readouterr().out
+    )
     assert list(cluster.objects["jobs"].values()) == [{"metadata": {"name": "mine-reactor-3-1"}}]
 
 
@@ -243,7 +244,7 @@ def test_no_trial_is_measured_beside_the_load_of_another(
         cluster.on_delete = lambda: cluster.put("jobs", other)
     assert run(tmp_path) == 1
     said = capsys.readouterr().out
-    assert "job other still loads release sweetspot, and both would be measured" in said
+    assert "job other still loads release sweetspot, and the loads would mix" in said
     assert "try: kubectl delete job other -n lab" in said
     assert list(cluster.objects["jobs"]) == ["other"]
     assert ("sweetspot-reactor-old" in cluster.objects["pods"]) == (when == "before")  # it may be the other's

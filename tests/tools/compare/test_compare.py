@@ -174,13 +174,13 @@ def test_an_arm_that_only_one_run_has_is_named_and_not_compared(
     [
         (
             ["{before}", "{before}", "--reference", "seda"],
-            "{before}: has no arm 'seda' to refer to; it has reactor, th",
+            "{before}: has no arm 'seda'; its arms are reactor, th",
         ),
-        (["{before}", "--baseline", "{text}"], "{text}: no baseline as `sweetspot compare RESULT --save` writes: "),
+        (["{before}", "--baseline", "{text}"], "{text}: not a baseline of `sweetspot compare RESULT --save`: "),
         (["{before}", "--baseline", "{old}"], "{old}: written by another version (0, not 1): save it again"),
         (["{before}", "--baseline", "{none}"], "{none}: No such file or directory"),
-        (["{before}", "{here}"], "{here}/bundle.json: No such file or directory: no closed results folder; "),
-        (["{before}", "{before}", "--baseline", "{text}"], "a result is compared with another RESULT or with"),
+        (["{before}", "{here}"], "{here}/bundle.json: No such file or directory: not a closed results folder: "),
+        (["{before}", "{before}", "--baseline", "{text}"], "give another RESULT or"),
         (["{before}", "--junit", "{none}"], "--junit has no effect without a --baseline"),
         (["{before}", "--anyway"], "--anyway has no effect without another RESULT or a --baseline"),
         (["{before}", "--reference", "reactor"], "--reference has no effect without another RESULT or --save"),

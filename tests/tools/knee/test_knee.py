@@ -48,7 +48,7 @@ def busy(one: Searched) -> Searched:
         ((3000, 3100, 3200), r"knee 3,\d+ calls/s \[2,\d+, 3,\d+\]   p99<50ms, errors<0.1%   3 starts, \d+ "),
         ((3000,), r"knee 3,\d+ calls/s \[no interval\] .* 1 start, "),
         ((9000, 9000), r"knee 8,000 or more calls/s \[8,000, 8,000\] "),
-        ((3000, 10), r"knee not found: 1 of 2 starts met it at no rate "),
+        ((3000, 10), r"knee not found: 1 of 2 starts met the objective at no rate "),
     ],
 )
 def test_the_line_has_the_rate_its_interval_and_what_it_is_of(
@@ -82,7 +82,7 @@ def test_a_trial_lasts_until_a_rate_just_above_the_knee_would_show() -> None:
 
 def test_a_mix_is_refused_by_its_file_and_key() -> None:
     base = Experiment(title="Why?", load=BASE.load, mix={"short": {"share": 1}})
-    with pytest.raises(PlainError, match=r"^mine.yaml: at \$.mix: a knee is of one plan"):
+    with pytest.raises(PlainError, match=r"^mine.yaml: at \$.mix: a knee needs one plan"):
         question(base)
 
 

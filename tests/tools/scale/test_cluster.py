@@ -93,7 +93,7 @@ def test_what_a_cell_waits_for_is_shown_with_its_name(
     monkeypatch.setattr(ScaleProgress, "waits", show_and_make_room)
     cluster.on_job = lambda cluster, made: cluster.put_load(made, "load-0", phase="Pending", conditions=[NO_ROOM])
     assert run(tmp_path) == 0
-    why = "echo: reactor queue_bound=7 as 2 x 0.25 waits: pod load-0 is Pending: 0/2 nodes are available: 2 Insuff"
+    why = "echo: reactor queue_bound=7 as 2 x 0.25 waiting: pod load-0 is Pending: 0/2 nodes are available: 2 Insuff"
     assert why in capsys.readouterr().out
 
 
@@ -263,8 +263,8 @@ def test_a_run_keeps_off_what_a_search_has_left_until_it_is_put_back_or_deployed
     capsys.readouterr()
     assert cli.main(plain) == 2
     assert capsys.readouterr().err == (
-        f"sweetspot: deployment sweetspot-reactor in namespace lab is as the search of run {name} left it, which has "
-        f"not ended; try: sweetspot run --resume results/{name}, or "
+        f"sweetspot: deployment sweetspot-reactor in namespace lab still has the settings of run {name}, whose "
+        f"search did not end; try: sweetspot run --resume results/{name}, or "
         "helm upgrade sweetspot helm/sweetspot -n lab --reset-then-reuse-values\n"
     )
     assert not cluster.created
@@ -343,8 +343,11 @@ def test_a_cell_whose_load_fails_is_told_and_the_deployment_is_put_back(
     [
         ([seen("a")], "1 pods were loaded, not 2"),
         ([seen("a"), seen("b"), seen("c")], "3 pods were loaded, not 2"),
-        ([seen("a"), seen("b", went=True)], "b came or went while it was loaded, so not 2 pods were measured"),
-        ([seen("a"), seen("b", ready_monotonic_ns=5)], "b came or went while it was loaded"),
+        (
+            [seen("a"), seen("b", went=True)],
+            "b started or ended during the load: the trial needs the same 2 pods throughout",
+        ),
+        ([seen("a"), seen("b", ready_monotonic_ns=5)], "b started or ended during the load"),
     ],
     ids=["too few", "too many", "one that went", "one that came"],
 )
@@ -414,7 +417,7 @@ def test_a_deployment_that_cannot_be_put_back_is_named_with_what_to_do(
     said, name = capsys.readouterr().out, only(tmp_path).name
     assert "failed: deployment sweetspot-reactor could not be put back: no permission for deployments" in said
     assert (
-        f"; then: sweetspot run --resume results/{name}, or "
+        f"; next: sweetspot run --resume results/{name}, or "
         "helm upgrade sweetspot helm/sweetspot -n lab --reset-then-reuse-values\n" in said
     )
 
@@ -422,7 +425,7 @@ def test_a_deployment_that_cannot_be_put_back_is_named_with_what_to_do(
 @pytest.mark.parametrize(
     ("replicas", "cpus", "why"),
     [
-        ("[1]", "[4]", "needs a node with 4 CPUs, and the largest has 2"),
+        ("[1]", "[4]", "needs a node with 4 CPUs, but the largest node has 2"),
         ("[4]", "[1]", "needs 4 CPUs, and 0.5 for the driver, of the 3.9 of 2 nodes"),
     ],
     ids=["a pod too large", "too many pods"],

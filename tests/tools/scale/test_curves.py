@@ -29,7 +29,7 @@ def test_a_row_with_few_points_says_why_there_is_no_law(folder: Path) -> None:
     by_label = {direction.label: direction for direction in directions(read_cells(folder).searched, "cpu-bound")}
     (curve, *_) = by_label["1 x N CPUs"].curves
     assert curve.n == (0.25, 0.5, 1)
-    assert told(curve) == "no law fitted: 3 different N where a fit of three parameters needs 6."
+    assert told(curve) == "no law fitted: 3 different N, but a fit of three parameters needs 6."
 
 
 def test_speed_up_counts_from_the_fewest(folder: Path) -> None:

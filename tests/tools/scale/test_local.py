@@ -68,7 +68,7 @@ def find_none() -> Groups:
     ("asked", "why"),
     [
         (cell(replicas=3), ""),
-        (cell(replicas=4), "needs 4 CPUs, and beside the driver there are 3"),
+        (cell(replicas=4), "needs 4 CPUs, but beside the driver there are 3"),
         (cell(cpus=0.5), "a limit of 0.5 CPUs needs a control group: read-only file system"),
     ],
     ids=["whole processors", "too many", "a part of one"],

@@ -16,8 +16,8 @@ CELL = Cell("cpu", "reactor", "", 1, 1.0)
 @pytest.mark.parametrize(
     ("misses", "said"),
     [
-        (["", ""], "missed at no rate that was tried: it may serve more."),
-        (["", "p99 900 ms"], "no miss was confirmed: it may serve more."),
+        (["", ""], "missed at no rate that was tried: the rate it can serve may be higher."),
+        (["", "p99 900 ms"], "no miss was confirmed: the rate it can serve may be higher."),
     ],
     ids=["never missed", "missed once, with no trial left"],
 )

@@ -35,7 +35,7 @@ def test_a_miss_says_what_was_missed(planned: int, ok: int, latency_ms: int, why
 @pytest.mark.parametrize("planned", [99, 0])
 def test_a_trial_of_too_few_calls_is_no_miss(planned: int) -> None:
     few = trial("reactor", 10, calls=calls(planned, planned), latency_ns=distribution([90_000_000], planned))
-    with pytest.raises(TooFewCallsError, match=f"^{planned} calls were made, and a p99 needs 100; "):
+    with pytest.raises(TooFewCallsError, match=f"^{planned} calls were made, but a p99 needs 100: "):
         missed(few, OBJECTIVE)
 
 

@@ -63,7 +63,7 @@ def test_a_cell_whose_trial_cannot_be_judged_fails_with_that_and_is_not_kept_as_
     experiment, notes = asked(tmp_path, text), Notes()
     (cell, *_) = cells(experiment, MODELS)
     run(experiment, [cell], Ground(), tmp_path, notes)
-    assert notes.failures == {cell: "80 calls were made, and a p99 needs 100; ask for a longer duration_s"}
+    assert notes.failures == {cell: "80 calls were made, but a p99 needs 100: set a longer duration_s"}
     assert (tmp_path / "cells").exists() is False
 
 

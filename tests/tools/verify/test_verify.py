@@ -51,7 +51,7 @@ def add(folder: Path) -> None:
 
 
 def test_a_folder_as_its_run_left_it_is_unchanged(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert verify(folder, capsys) == (0, ["6 trials, every number recomputed: unchanged"])
+    assert verify(folder, capsys) == (0, ["6 trials, all numbers recomputed: unchanged"])
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_folder_as_its_run_left_it_is_unchanged(folder: Path, capsys: pytest.C
             replace(TRIAL, r"HISTFAAAA(.....)A?", r"HISTFAAAA\g<1>B"),
             [rf"{TRIAL} (was changed|is cut short.*)", rf"{TRIAL}: .*not a histogram"],
         ),
-        (cut, [rf"{TRIAL} is cut short: it has [\d,]+ of [\d,]+ bytes", f"{TRIAL}: not JSON: .*"]),
+        (cut, [rf"{TRIAL} is truncated: it has [\d,]+ of [\d,]+ bytes", f"{TRIAL}: not JSON: .*"]),
         (remove, [f"{TRIAL} is missing"]),
         (add, ["traces/notes.txt is extra: .*"]),
         (replace("report.html", "reactor", "Reactor"), ["report.html is not what `sweetspot report .*"]),
@@ -137,13 +137,13 @@ def test_a_grid_is_verified_too(tmp_path: Path, capsys: pytest.CaptureFixture[st
     changed.write_text(changed.read_text().replace(" ", "", 1))
     status, lines = verify(folder, capsys)
     assert status == 1
-    assert f"cells/{changed.name} is cut short" in lines[0]
+    assert f"cells/{changed.name} is truncated" in lines[0]
 
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (None, "bundle.json: No such file or directory: no closed results folder; "),
+        (None, "bundle.json: No such file or directory: not a closed results folder: "),
         ("{", "bundle.json: not a bundle: "),
         ('{"version": 0, "files": 3}', "bundle.json: written by another version (0, not 1): run it again"),
         ('{"version": 1}', "bundle.json: not a bundle: "),

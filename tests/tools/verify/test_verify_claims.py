@@ -82,7 +82,7 @@ def close_after(spoil: Callable[[Path], None]) -> Callable[[Path], None]:
 
 
 def test_a_folder_as_its_run_left_it_is_unchanged(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert verify(folder, capsys) == (0, ["2 claims in 1 experiment, every number recomputed: unchanged"])
+    assert verify(folder, capsys) == (0, ["2 claims in 1 experiment, all numbers recomputed: unchanged"])
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_folder_as_its_run_left_it_is_unchanged(folder: Path, capsys: pytest.C
         (
             replace("experiments/race.yaml", r"duration_s: 0\.5", "duration_s: 0.6"),
             [
-                r"runs/race/experiment\.yaml is not what experiments/race\.yaml asks",
+                r"runs/race/experiment\.yaml differs from experiments/race\.yaml",
                 r"statements/C12\.yaml, or experiments/race\.yaml, was changed",
             ],
         ),
@@ -123,7 +123,7 @@ def test_a_folder_as_its_run_left_it_is_unchanged(folder: Path, capsys: pytest.C
         ),
         (
             close_after(replace("runs/race/experiment.yaml", "model: reactor", "model: seda")),
-            [r"runs/race/experiment\.yaml is not what experiments/race\.yaml asks", ".*"],
+            [r"runs/race/experiment\.yaml differs from experiments/race\.yaml", ".*"],
         ),
         (replace("counts/toggles-1.json", "7", "0"), [r"counts/toggles-1\.json was changed"]),
         (replace("claims.html", "holds", "hold"), [r"claims\.html is not what `sweetspot claims --resume .*"]),
@@ -158,4 +158,4 @@ def test_whatever_was_edited_is_named(
 def test_a_run_that_was_cut_off_is_no_closed_folder(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "runs" / "race" / "bundle.json").unlink()
     assert cli.main(["verify", str(folder)]) == 2
-    assert "go on with --resume" in capsys.readouterr().err
+    assert "continue an interrupted run with --resume" in capsys.readouterr().err

@@ -14,8 +14,8 @@ from tools.report.plots.forest import Row
 ORDER: tuple[Word, ...] = ("holds", "does not hold", "not distinguishable", "void", "not here")
 CAPTION = (
     "The dark line is the threshold of every claim, written down before measuring. Figures to the right of it are on "
-    "the claim's side. The scale is how many times a figure is above its threshold, or below it where the claim asks "
-    "for at most so much. It is compressed, so that near and far are both seen. Where a threshold or a figure is 0, "
+    "the claim's side. The scale shows by which factor a figure is above its threshold, or below it for a "
+    "maximum. The scale is compressed, so that near and far figures are visible. If a threshold or a figure is 0, "
     "the distance is a difference."
 )
 

@@ -20,7 +20,7 @@ def limits(claims: Claims, environment: Mapping[str, Any]) -> dict[str, str]:
         "Cores": _cores(environment),
         "One machine": (
             "Every figure is of one machine with one kernel. On other hardware a ratio of two models may differ, and a "
-            "figure in seconds or bytes will. `sweetspot claims` asks for each verdict anew."
+            "figure in seconds or bytes will differ. `sweetspot claims` measures each verdict anew."
         ),
         "One language": (
             "Every model is written in Python. A call takes tens of microseconds of CPU time there, so what costs one "
@@ -29,13 +29,12 @@ def limits(claims: Claims, environment: Mapping[str, Any]) -> dict[str, str]:
         ),
         "One network": (
             f"The load goes through the {'network of one cluster' if 'cluster' in environment else 'loopback device'}: "
-            "hardly a packet is lost, and none takes long. What depends on slow or distant clients does not show."
+            "few packets are lost, and none is slow. Effects of slow or distant clients do not show."
         ),
         "Many verdicts": _many(claims),
         "Noise": _noise(claims),
         "Counted claims": (
-            "A count is exact, and says what the code of this product does. It cannot show that no other code would do "
-            "better."
+            "A count is exact for the code of this product. It cannot show that no other code would do better."
         ),
     }
 
@@ -48,8 +47,8 @@ def _cores(environment: Mapping[str, Any]) -> str:
     else:
         had = f"The machine had {count(cpus)} CPUs for services, driver and backend together. " if cpus else ""
     return (
-        f"{had}A service has one CPU where its experiment does not give it more. So a claim on several cores is asked "
-        "of few. That says nothing of 16 or 64, where locks and caches cost more."
+        f"{had}A service has one CPU where its experiment does not give it more. So claims on several cores are "
+        "measured on few. That shows nothing about 16 or 64 cores, where locks and caches cost more."
     )
 
 
@@ -82,6 +81,6 @@ def _noise(claims: Claims) -> str:
         return "How far one model differs from itself was not measured in this run."
     return (
         f"One model, measured against itself, differs by at most {' and '.join(apart)} in this run. A difference that "
-        "is no larger is not seen. A ratio is void where this noise is more than half of the way from 1 to its "
-        "threshold."
+        "is no larger is not seen. A ratio is void if the interval of this comparison excludes 1: then the machine "
+        "favours one place. Noise does not make a ratio void; it widens its interval."
     )

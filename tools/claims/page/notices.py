@@ -17,13 +17,13 @@ def notices(claims: Claims, machine: Machine) -> list[str]:
     problems = [problem for source in sources for problem in source.found.problems]
     return [
         *(
-            [f"Not committed before the run: {_names(late)}. Nothing shows that they were written first."]
+            [f"Not committed before the run: {_names(late)}. There is no proof that they were written first."]
             if late
             else []
         ),
         *([f"Changed since they were first written, each with its reason: {_names(changed)}."] if changed else []),
         *([_noisy(waived, despite_noise=claims.run.despite_noise)] if waived else []),
-        *([f"Not the same for all experiments of this run: {', '.join(machine.differs)}."] if machine.differs else []),
+        *([f"Different between experiments of this run: {', '.join(machine.differs)}."] if machine.differs else []),
         *([] if claims.floors else ["How far one model differs from itself was not measured in this run."]),
         *problems,
     ]
@@ -32,7 +32,7 @@ def notices(claims: Claims, machine: Machine) -> list[str]:
 def _noisy(waived: int, *, despite_noise: bool) -> str:
     trials = f"{count(waived)} trial{'' if waived == 1 else 's'}"
     if despite_noise:
-        return f"{trials} count although the machine was noisy (--despite-noise)."
+        return f"{trials} are used although the machine was noisy (--despite-noise)."
     return f"The machine was noisy in {trials}: their rates and latencies are left out, and the rest is used."
 
 
