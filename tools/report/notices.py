@@ -69,7 +69,7 @@ def _of(trial: Trial) -> Iterator[str]:
     if lost := measures.lost_updates(trial):
         yield f"its transfers are not isolated from each other: at least {count(lost)} updates of accounts were lost."
     if throttled_ns := measures.throttled_ns(trial):
-        yield f"the CPU quota kept the service from running for {duration(throttled_ns)}."
+        yield f"the CPU quota throttled the service for {duration(throttled_ns)}."
     yield from _of_pods(trial)
     yield from _of_spans(trial)
 

@@ -90,8 +90,11 @@ def test_junit_skips_a_void_trial_and_has_an_error_for_a_missing_one(folder: Pat
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (["{here}", "--csv", "{here}/out"], "{here}/bundle.json: No such file or directory: no closed results folder"),
-        (["{run}", "--csv", "{run}/out"], "{run}/out: is within {run}, which must not change: choose another path"),
+        (
+            ["{here}", "--csv", "{here}/out"],
+            "{here}/bundle.json: No such file or directory: not a closed results folder",
+        ),
+        (["{run}", "--csv", "{run}/out"], "{run}/out: is inside {run}, which must not change: choose another path"),
         (["{run}", "--junit", "{file}/out"], "{file}/out: cannot be written: "),
     ],
     ids=["no results", "within", "not writable"],
