@@ -67,7 +67,7 @@ class Release:
         if not found:
             where = f"release {self.name} in namespace {self.api.namespace}"
             raise ClusterError(
-                f"there are no models of {where}; try: {deploy_command(self.name, self.api.namespace)}, "
+                f"no models of {where}; try: {deploy_command(self.name, self.api.namespace)}, "
                 "or helm list --all-namespaces"
             )
         return found

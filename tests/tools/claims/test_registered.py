@@ -44,7 +44,9 @@ def test_code_that_counts_is_a_part_of_what_is_registered(folder: Path, module: 
     assert registered.edited(run, registered.read(run)) == []
     module.write_text(module.read_text().replace("7", "0"))
     first, second = registered.edited(run, registered.read(run))
-    assert first == f"{folder}/statements/C24.yaml: the claim or its experiment was edited after the run in {run} began"
+    assert (
+        first == f"{folder}/statements/C24.yaml: the claim or its experiment was edited after the run in {run} started"
+    )
     assert second.startswith(f"{folder}/statements/C25.yaml: ")
 
 

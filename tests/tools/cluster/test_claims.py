@@ -130,7 +130,7 @@ def test_what_is_counted_and_what_is_not_as_deployed_is_not_here(cluster: FakeCl
     assert words(found) == {"C12": "holds", "C13": "not here", "C47": "not here"}
     assert why(found, "C47") == "it is counted on one machine: run it without --cluster"
     assert why(found, "C13") == (
-        "arms hare and rival are reactor with different options, but a release has one set: "
+        "arms hare and rival use reactor with different options, but a release has one set: "
         "run one of them, or run without --cluster"
     )
 
