@@ -113,9 +113,9 @@ def rate_rps(trial: Trial) -> float:
 
 
 def kinds(trial: Trial) -> dict[str, Trial]:
-    """Name of each kind of call of a mix -> the trial as if it had no other calls; empty without a mix.
+    """Each kind of call in a mix -> the trial with the calls, latencies and checksums of that kind alone.
 
-    Its calls, latencies and checksums are those of the kind. Clients are not counted for each kind.
+    Empty without a mix. Such a trial has no figures of clients, because clients are not counted for each kind.
     """
     known = trial.result.get("kinds") or {}
     return {

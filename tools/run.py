@@ -233,7 +233,7 @@ class _Stand:
             yield load
 
     def _capacity_rps(self, wanted: Wanted, service: Service) -> float:
-        """What the arm answers in a closed loop, now. Raises LocalError where it answers nothing."""
+        """Measures how many calls/s the arm answers in a closed loop. Raises LocalError if it answers none."""
         driver, experiment, name = self.driver(), self.experiment.at(wanted.point), f"capacity of {wanted.id}"
         driver.open(name, self._flags(wanted, service, wanted.point.closed))
         try:

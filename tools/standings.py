@@ -87,7 +87,7 @@ class At:
 
 
 def standings(trials: Sequence[Trial]) -> tuple[At, ...]:
-    """Every point that something was measured at, in ascending order of its values."""
+    """The ranks of the arms at every point of the load with a result, in ascending order of the point's values."""
     points: dict[str, list[Trial]] = {}
     for trial in trials:
         points.setdefault(trial.id.point, []).append(trial)

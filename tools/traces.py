@@ -168,7 +168,10 @@ def _bounds() -> Iterator[int]:
 
 
 def tallies(trial: Trial, stored: Mapping[str, int]) -> list[Tally]:
-    """Made, exported and stored beside each other; `stored` are the spans found of the trial's traces, by process."""
+    """For each process, the numbers of spans that it made and exported, and that are stored.
+
+    `stored`: process -> spans of the trial's traces in the trace store.
+    """
     return [
         Tally(process, counts["made"], counts["exported"], stored.get(process, 0), counts.get("lost", {}))
         for process, counts in trial.spans.items()

@@ -203,7 +203,10 @@ class Loop:
                 self._leave(connection)
 
     def settle(self, end_ns: int) -> None:
-        """Takes what came while nothing was sent, then waits until then for lost connections to be open again."""
+        """Processes what arrived during a pause in sending. Then waits until lost connections are open again.
+
+        It waits until `end_ns` at most.
+        """
         while self._take(0):
             pass
         self.turn_until(end_ns, done=lambda: not self._fleet.reopening)

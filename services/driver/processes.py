@@ -41,7 +41,7 @@ _SILENT_AT_MOST_S = 120.0
 
 
 class Interrupted(Exception):
-    """The run was stopped before there was a result: one line."""
+    """The run was stopped before it had a result. The message is one line for the user."""
 
 
 def run(options: Options, announce: Callable[[str], None]) -> dict[str, Any]:
@@ -127,7 +127,7 @@ class _Process:
             self._path.unlink(missing_ok=True)
 
     def _fail(self) -> NoReturn:
-        """It has ended. Raises VoidRun, or Interrupted where its `stop` was the reason."""
+        """Reports that the process has ended too early: Interrupted if `stop` ended it, else VoidRun."""
         _, status = os.waitpid(self._pid, 0)
         self._pid = 0
         code = os.waitstatus_to_exitcode(status)

@@ -28,7 +28,7 @@ class Channel:
 
     @property
     def takes_calls(self) -> bool:
-        """Whether `start` may be called: else open another, while those in flight here continue."""
+        """Whether `start` may be called. If not, open another channel; calls in flight on this one continue."""
         return not (self._session.going_away or self._session.closed)
 
     def start(self, fetch: Fetch, then: Then) -> ClientCall:

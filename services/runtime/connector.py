@@ -34,7 +34,10 @@ class WatchingLoop(Timers, Watching, Protocol):
 
 
 class NameLookups:
-    """Look-ups beside one loop. The descriptor that wakes the loop is made for the first name, and stays."""
+    """Resolves host names in threads, so that the event loop does not block.
+
+    The descriptor that wakes the loop is created for the first name, and lives as long as the loop.
+    """
 
     def __init__(self, loop: WatchingLoop) -> None:
         self._loop = loop

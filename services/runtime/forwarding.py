@@ -197,7 +197,7 @@ class Remote:
             answered(Code.UNAVAILABLE, f"{self._name} has died: it may have made a transfer, or not")
 
     def _link_again(self) -> None:
-        """To the successor of a worker that has died, where there is to be one."""
+        """Connects to the successor of a worker that has died. During a drain there is none."""
         if self._leaving or self._drain.requested:
             self._gone = True
             while self._waiting:

@@ -18,7 +18,10 @@ class HeldPayload(NamedTuple):
     """Of the reply that the payload goes with: the first is 0."""
 
     def rest_of(self, place: int) -> bytes:
-        """What the reply at that place lacks, serialised: the reply and its rest, joined, are the whole message."""
+        """The serialised bytes that were left out of the reply with the index `place`.
+
+        The bytes of the reply, followed by these, are the whole message.
+        """
         if not self.payload or place != self.place:
             return b""
         return workload_pb2.RunReply(payload=self.payload).SerializeToString()

@@ -88,10 +88,10 @@ def _parser() -> _Parser:
         "--results", type=Path, default=Path("results"), metavar="DIR", help="parent folder of the results (results)"
     )
     only = parser.add_mutually_exclusive_group()
-    only.add_argument("--targets", action="store_true", help="measure only the subjects that have a target")
+    only.add_argument("--targets", action="store_true", help="measure only what has a required ratio")
     only.add_argument("--overload", action="store_true", help="measure only overload, at four times the capacity")
     parser.add_argument(
-        "--profile", metavar="MODEL", help="profile the CPU time of this model, or of the `driver`, instead"
+        "--profile", metavar="MODEL", help="measure nothing; profile the CPU time of this model, or of the `driver`"
     )
     parser.add_argument("--at", type=_load, default=BUSY, metavar="CxS", help=f"load of the profile ({BUSY})")
     return parser

@@ -1,7 +1,7 @@
-"""Fetches from the release's Jaeger the spans of the calls that a report shows, so that the report needs no Jaeger.
+"""Copies the spans of the calls that a report shows from the Jaeger of the Helm release, so that it needs no Jaeger.
 
-They go into the results folder, as OTLP JSON lines like those of a run on one machine; where there are none, a file of
-one line says why. Must not know what is shown of a call.
+They are stored in the results folder as OTLP JSON lines, like those of a run on one machine. If there are none, a file
+of one line states the reason. Must not know what the report shows of a span.
 """
 
 import json

@@ -1,6 +1,7 @@
 """Experiments in YAML: read, brought into one form, and checked before anything is started.
 
-The short form has the keys of `load` at the top, and `models` instead of `arms`. Must not know which models there are.
+In the short form the keys of `load` are at the top level, and `models` replaces `arms`. Must not know which models
+there are: `tools.arms` checks their names.
 """
 
 from collections.abc import Mapping
@@ -67,7 +68,7 @@ def parse(text: str, name: str) -> Experiment:
     except yaml.YAMLError as error:
         raise BadExperimentError(f"{name}: not YAML: {_one_line(error)}") from error
     if not isinstance(written, dict):
-        raise BadExperimentError(f"{name}: not a mapping with the keys title, arms, load and plan")
+        raise BadExperimentError(f"{name}: is not a YAML mapping; give title, arms, load and plan, as default.yaml does")
     try:
         content = _long(written)
         _check_arms(content.get("arms", {}))

@@ -24,7 +24,10 @@ def is_claims(folder: Path) -> bool:
 
 
 def verify_claims(folder: Path) -> tuple[str, list[str]]:
-    """As tools.verify.verify. Raises BadResultsError where an experiment's folder is no closed bundle."""
+    """Checks a results folder of claims, with the parameters and the result of tools.verify.verify.
+
+    Raises BadResultsError if the folder of an experiment is not closed: its bundle.json must list every file.
+    """
     run = registered.read(folder)
     runs = sorted(path.parent for path in (folder / judged.RUNS).glob("*/trials"))
     measured = [line for path in runs for line in _measured(path)]
