@@ -192,7 +192,9 @@ def _add_compare(commands: Any) -> None:
     comparing.add_argument(
         "--baseline", type=Path, metavar="FILE", help="exit with status 1 if RESULT is worse than this baseline"
     )
-    comparing.add_argument("--tolerance", type=_tolerance, metavar="5%", help="how much worse than the baseline a figure may be (0%%)")
+    comparing.add_argument(
+        "--tolerance", type=_tolerance, metavar="5%", help="how much worse than the baseline a figure may be (0%%)"
+    )
     comparing.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML for the CI system")
 
 

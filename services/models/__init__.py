@@ -179,7 +179,7 @@ MODELS = {
         Model(
             "proactor",
             "one io_uring: I/O is submitted, and completions run callbacks",
-            "calls are short and many, system calls cost too much, and the kernel allows io_uring",
+            "calls are short and many, a profile shows mostly system calls, and the kernel allows io_uring",
             Taxonomy("cooperative", "manual", "completion", _NO_YIELD, "none", "the kernel", "none", "none"),
             processes_by=lambda config: "workers" if config.hand_off == "processes" else "one",
             shared_by=lambda config: _PROACTOR_SHARING[config.hand_off],
@@ -196,7 +196,7 @@ MODELS = {
         Model(
             "callback_pool",
             "one loop does the I/O, and a pool of threads runs callbacks",
-            "never in Python: code needs the locks of threads and the manual state of events",
+            "never in Python; it is here to compare: it needs locks as threads do, and manual state as events do",
             Taxonomy(
                 "preemptive",
                 "manual",
@@ -230,15 +230,15 @@ MODELS = {
         ),
         Model(
             "green_threads",
-            "a greenlet for each connection and each call, on one hidden event loop",
-            "connections are many, calls wait for other services, and blocking code must not be changed",
+            "a greenlet for each connection and each call, on the event loop of a library",
+            "connections are many, calls wait for other services, and code that blocks has to work without changes",
             Taxonomy("cooperative", "automatic", "non-blocking", _NO_YIELD, "none", "a greenlet", "none", "spawn"),
             needs=("green",),
         ),
         Model(
             "partitioned",
             "processes with an event loop each own a part of the keys; a call goes to its key's owner",
-            "calls change shared data, most calls use a single key, and no key is hot",
+            "calls change shared data, most use one key of many, and no key has most of the calls",
             Taxonomy(
                 "cooperative", "manual", "non-blocking", _ONE_OWNER, "by key", "each process", "bounded", "sockets"
             ),
@@ -247,7 +247,7 @@ MODELS = {
         ),
         Model(
             "seda",
-            "stages with bounded queues between them; a process with an event loop, or a pool of threads, runs each",
+            "stages with bounded queues between them; each stage is a process with an event loop, or a pool of threads",
             "you must see which stage is overloaded, and adjust it while the service runs",
             Taxonomy(
                 "preemptive", "manual", "non-blocking", _APART, "by stage", "the first stage", "bounded", "sockets"

@@ -27,7 +27,7 @@ Connect = Callable[[Address, NameLookups], Connected]
 
 
 class CallbackWaits:
-    """Waits for many calls at once, without a thread for each. Only the loop's thread uses it, and calls each `then`."""
+    """Waits for many calls at once, without a thread for each. Only the loop's thread may use it."""
 
     def __init__(self, backend: Address | None, loop: WatchingLoop, connect: Connect) -> None:
         self._backend = backend

@@ -116,7 +116,9 @@ def _full(server: Server) -> Iterator[None]:
         refused, before = 0, -1
         while not 0 < refused == before:
             if time.monotonic() > deadline_s:
-                raise LocalError(f"{server.process.name} accepts more than {len(calls):,} calls, so its overload cannot be measured")
+                raise LocalError(
+                    f"{server.process.name} accepts more than {len(calls):,} calls, so its overload cannot be measured"
+                )
             time.sleep(SETTLED_S)
             refused, before = sum(call.done() for call in calls), refused
         yield

@@ -13,28 +13,28 @@ PICTURE = re.compile(r"!\[[^\]\n]*\]\(docs/claims\.svg\)")
 FIGURE = re.compile(r"\{([CT][1-9][0-9]?[a-z]?)(?:\.([1-9]))?\}")
 FINDINGS = (
     (
-        "A handler that blocks stalls a whole event loop. In a pool of threads it stalls its own thread. [C12]",
-        "p99 of the calls that do not block, loop divided by pool: {C12}",
+        "A handler that blocks stalls a whole event loop. In a pool of threads it stalls only its own thread. [C12]",
+        "6 calls/s block for 50 ms. p99 of the other calls, event loop divided by pool: {C12}",
         "sweetspot claims C12",
     ),
     (
-        "Threads do not use a second CPU while the interpreter has a lock [not C5]. Processes do [C29p].",
-        "calls/s with two CPUs divided by calls/s with one: threads {C5}, processes {C29p}",
+        "Python's threads gain nothing from a second CPU, due to the interpreter lock [not C5]. Processes do [C29p].",
+        "calls/s with two CPUs divided by calls/s with one: thread_pool {C5}, process_pool {C29p}",
         "sweetspot claims C5 C29p",
     ),
     (
-        "An event loop is not free of context switches. Where calls are rare, it sleeps between them. [not C16]",
-        "context switches of a call at 50 calls/s: {C16}",
+        "An event loop has context switches too. Where calls are rare, it sleeps between them. [not C16]",
+        "context switches of the service for each call, at 50 calls/s: {C16}",
         "sweetspot claims C16",
     ),
     (
-        "Beyond its capacity, the throughput of an event loop does not decline. [not C17]",
-        "calls/s at 3 times the capacity divided by calls/s at the capacity: {C17}",
+        "If clients send more than an event loop can serve, it still serves as much. [not C17]",
+        "calls/s served at 3 times the capacity divided by calls/s served at the capacity: {C17}",
         "sweetspot claims C17",
     ),
     (
-        "Coroutines need no lock for data that they change between two waits [C49]. "
-        "Their p99 and memory are no worse than those of threads [C50].",
+        "Coroutines need no lock for data that they read and write without a wait in between [C49]. "
+        "Where calls wait, their p99 and memory are below those of threads [C50].",
         "lost updates: {C49}; coroutines divided by threads: p99 {C50.2}, memory {C50.3}",
         "sweetspot claims C49 C50",
     ),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from tools.claims import notes, words
+from tools.claims import described, notes, words
 from tools.claims.judged import Claims, Judged
 from tools.claims.published import Published
 
@@ -66,11 +66,13 @@ def _about(published: Published, claims: Claims) -> str:
 
 def _table(judged: Sequence[Judged]) -> str:
     rows = [
-        f"| {each.claim.claim} | {each.claim.says} | {outcome} | {figure} | {asked} |\n"
+        f"| {each.claim.claim} | {each.claim.says} | {outcome} | {what} | {figure} | {asked} |\n"
         for each in judged
         for outcome, figure, asked, _ in [words.row(each.claim, each.verdict)]
+        for what in [described.statistic(each.claim.clauses[words.deciding(each.claim, each.verdict)].statistic)]
     ]
-    return f"| claim | what it says | verdict | figure, with its interval | asked |\n{'| --- ' * 5}|\n{''.join(rows)}"
+    head = ("claim", "what it states", "verdict", "what was measured", "figure, with its interval", "holds if")
+    return f"| {' | '.join(head)} |\n{'| --- ' * len(head)}|\n{''.join(rows)}"
 
 
 def unfounded(text: str, claims: Claims) -> Iterator[str]:

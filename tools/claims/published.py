@@ -109,7 +109,7 @@ def _check(kept: Kept, path: Path) -> None:
         values = (kept.places if operand.over else kept.readings).get(_key(operand), ())
         if len(values) != kept.rounds:
             what = f"the {count(kept.rounds)} values of {label(operand)}"
-            raise BadResultsError(f"{path}: {kept.claim.claim} has no {what}")
+            raise BadResultsError(f"{path}: {kept.claim.claim} lacks {what}")
 
 
 def _kept(each: Judged) -> Kept:

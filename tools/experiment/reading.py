@@ -68,7 +68,9 @@ def parse(text: str, name: str) -> Experiment:
     except yaml.YAMLError as error:
         raise BadExperimentError(f"{name}: not YAML: {_one_line(error)}") from error
     if not isinstance(written, dict):
-        raise BadExperimentError(f"{name}: is not a YAML mapping; give title, arms, load and plan, as default.yaml does")
+        raise BadExperimentError(
+            f"{name}: is not a YAML mapping; give title, arms, load and plan, as default.yaml does"
+        )
     try:
         content = _long(written)
         _check_arms(content.get("arms", {}))

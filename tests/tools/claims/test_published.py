@@ -98,9 +98,9 @@ def without_place(content: dict[str, Any]) -> None:
     ("spoil", "complaint"),
     [
         (lambda content: content.update(version=0), OLDER),
-        (without_operand, "C2 has not the 3 values of tortoise at 10 conn."),
-        (without_round, "C2 has not the 3 values of hare at 10 conn."),
-        (without_place, "C5 has not the 3 values of tortoise"),
+        (without_operand, "C2 lacks the 3 values of tortoise at 10 conn."),
+        (without_round, "C2 lacks the 3 values of hare at 10 conn."),
+        (without_place, "C5 lacks the 3 values of tortoise"),
     ],
     ids=["version", "operand", "round", "place"],
 )
