@@ -4,8 +4,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-LEAST_WORDS = 4
-"""What is shorter is a name or a figure, as in most cells of a table, and no sentence."""
 _END = re.compile(r"""[.!?]["')\]]*(?=\s+["'(\[`]*[A-Z0-9`])""")
 _NO_END = re.compile(r"(?:\b(?:e\.g|i\.e|et al|cf|vs|approx|No|pp?|ch)|\b[A-Z])\.$")
 _CODE = re.compile(r"`+[^`]*`+")
@@ -37,16 +35,12 @@ def split(text: str, place: str) -> Iterator[Sentence]:
     begin = 0
     for match in _END.finditer(_hidden(whole)):
         if not _NO_END.search(whole[: match.start() + 1]):
-            yield from _long_enough(place, whole[begin : match.end()])
+            yield Sentence(place, whole[begin : match.end()].strip())
             begin = match.end()
-    yield from _long_enough(place, whole[begin:])
+    if whole[begin:].strip():
+        yield Sentence(place, whole[begin:].strip())
 
 
 def _hidden(text: str) -> str:
     """The same with nothing in its code that could end a sentence."""
     return _CODE.sub(lambda code: "`" + "x" * (len(code[0]) - 2) + "`", text)
-
-
-def _long_enough(place: str, text: str) -> Iterator[Sentence]:
-    if count(text) >= LEAST_WORDS:
-        yield Sentence(place, text.strip())

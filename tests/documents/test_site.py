@@ -10,7 +10,10 @@ import pytest
 
 from tests.documents.places import ROOT, pages, read
 
-pytestmark = pytest.mark.skipif(find_spec("sphinx") is None, reason="Sphinx is not installed: `make setup` installs it")
+pytestmark = [
+    pytest.mark.skipif(find_spec("sphinx") is None, reason="Sphinx is not installed: `make setup` installs it"),
+    pytest.mark.timeout(300),  # 15 s on a machine that does nothing else
+]
 
 LOADED = re.compile(r"<(?:script|img|iframe|source|embed|link)\b[^>]*?\b(?:src|href)\s*=\s*[\"']([^\"']*)", re.DOTALL)
 OF_STYLES = re.compile(r"(?:url\(\s*[\"']?|@import\s+[\"'])([^\"')]*)")
