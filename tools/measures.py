@@ -199,12 +199,12 @@ def lost_updates(trial: Trial) -> int:
 
 def updates(trial: Trial) -> int:
     """Updates of accounts by the calls that `lost_updates` counts: two for each transfer of a call answered OK."""
-    plan, kinds = trial.result["plan"], trial.result.get("kinds") or {}
-    if not kinds:
-        answered: int = trial.result["got"]["answered"] if trial.counted is None else trial.counted
-        return 2 * _transfers(plan) * answered
-    answers: dict[str, int] = {name: kind["calls"]["ok"] for name, kind in kinds.items()}
-    return 2 * sum(_transfers(plan["mix"][name]) * number_of for name, number_of in answers.items())
+    plan = trial.result["plan"]
+    if mix := plan.get("mix"):
+        kinds = trial.result["kinds"]
+        return 2 * sum(_transfers(each) * kinds[name]["calls"]["ok"] for name, each in mix.items())
+    answered: int = trial.result["got"]["answered"] if trial.counted is None else trial.counted
+    return 2 * _transfers(plan) * answered
 
 
 def _transfers(plan: Mapping[str, Any]) -> int:

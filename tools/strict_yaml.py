@@ -37,7 +37,7 @@ class _Loader(yaml.SafeLoader):
         try:
             self.construct_object(value)
         except _REFUSED:
-            what = f"{_short(value.value)} is no {value.tag.rpartition(':')[2]}; correct it, or quote it for a text"
+            what = f"{_short(value.value)} is no {value.tag.rpartition(':')[2]}; correct it, or quote it if it is text"
             raise BadValueError(f"{where}: {what}") from None
 
 

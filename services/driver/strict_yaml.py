@@ -37,7 +37,7 @@ class _Loader(yaml.SafeLoader):
         try:
             self.construct_object(value)
         except _REFUSED:
-            what = f"{_short(value.value)} is no {value.tag.rpartition(':')[2]}; correct it, or quote it to have text"
+            what = f"{_short(value.value)} is no {value.tag.rpartition(':')[2]}; correct it, or quote it if it is text"
             raise BadValueError(f"{where}: {what}") from None
 
 
@@ -56,4 +56,4 @@ def load(text: str) -> Any:
         raise BadValueError("nested too deeply") from None
     except _REFUSED as error:
         # Not the value of a key: an item of a list, or a key.
-        raise BadValueError(f"a value is none of its kind: {error}") from None
+        raise BadValueError(f"a value does not match its tag: {error}") from None

@@ -115,7 +115,8 @@ def test_connections_that_closed_before_they_read_leave_no_memory_without_the_co
                 client.flush()
                 uncollected.wait_until(lambda reply: reply.held_bytes > 5 * MIB, "the replies were never queued")
             uncollected.wait_until(lambda reply: reply.connections == 0, "the connection was never closed")
-    assert resident_bytes(uncollected.process.pid) - before < 7 * MIB  # 8 MB a connection where it is in a cycle
+    # Three connections in cycles hold 24 MB. Without, the allocator was seen to hold up to 10 more on a busy machine.
+    assert resident_bytes(uncollected.process.pid) - before < 14 * MIB
 
 
 # Of those that have many calls at once: what one process holds, what threads hold, what passes between processes.
