@@ -168,7 +168,7 @@ def _add_claims(commands: Any) -> None:
     )
     claiming.add_argument("--rounds", type=_rounds, metavar="N", help="most rounds (8); looks follow rounds 3, 5 and 8")
     claiming.add_argument(
-        "--minutes", type=_minutes, metavar="N", help="start no look that would end later (70; up to 20 claims: 9)"
+        "--minutes", type=_minutes, metavar="N", help="start no look that would end later (70; up to 20 claims: 9.8)"
     )
     claiming.add_argument("--junit", type=Path, metavar="FILE", help="write JUnit XML for the CI system")
     claiming.add_argument("--despite-noise", action="store_true", help="use trials that only a busy machine makes void")

@@ -25,7 +25,7 @@ from tools.results import read_json
 from tools.status import FAILED, INTERRUPTED, PlainError
 from tools.venue import Venue
 
-FEW, MINUTES_OF_FEW, MINUTES = 20, 9.0, 70.0
+FEW, MINUTES_OF_FEW, MINUTES = 20, 9.8, 70.0
 """After so long no later look begins that would end even later: the core ends within 10 minutes, and all within 75."""
 JOB_S = 7.0
 """That a trial takes longer as a Job: other pods, a driver that is placed and starts, and a result that is kept."""
