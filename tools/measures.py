@@ -201,8 +201,8 @@ def updates(trial: Trial) -> int:
     """Updates of accounts by the calls that `lost_updates` counts: two for each transfer of a call answered OK."""
     plan = trial.result["plan"]
     if mix := plan.get("mix"):
-        kinds = trial.result["kinds"]
-        return 2 * sum(_transfers(each) * kinds[name]["calls"]["ok"] for name, each in mix.items())
+        ok: dict[str, int] = {name: kind["calls"]["ok"] for name, kind in trial.result["kinds"].items()}
+        return 2 * sum(_transfers(each) * ok[name] for name, each in mix.items())
     answered: int = trial.result["got"]["answered"] if trial.counted is None else trial.counted
     return 2 * _transfers(plan) * answered
 
