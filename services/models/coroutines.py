@@ -27,6 +27,7 @@ import asyncio
 import contextlib
 import socket
 import time
+from collections.abc import Callable
 from functools import partial
 
 from services.runtime.aio import Acceptor, AsyncioWaits, watch_lag
@@ -35,7 +36,7 @@ from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.linger import LINGER_S, WRITE_STALL_S
 from services.runtime.loops import RunLoop, open_listeners, run_in_threads, serve_in_loops
 from services.runtime.service import Service
-from services.runtime.supervisor import Supervisor, processes
+from services.runtime.supervisor import serve_at_one_port
 from services.runtime.turns import Turns
 from services.wire import CallCancelled, CallReceived, Code, ServerCall, ServerEvent
 from services.workload import coroutine
@@ -66,20 +67,14 @@ def serve(service: Service) -> None:
 
 def serve_in_processes(service: Service, run_loop: RunLoop) -> None:
     """This process only reserves the port and supervises the others."""
-    with service.reserve() as reserved:
-        port = reserved.getsockname()[1]
 
-        def work(_number: int) -> None:
-            listeners = open_listeners(service, port)
-            supervisor.ready()
-            # A single loop too: asyncio swallows the TimeIsUp of a main thread that runs a task.
-            run_in_threads(run_loop, listeners)
+    def work(port: int, ready: Callable[[], None]) -> None:
+        listeners = open_listeners(service, port)
+        ready()
+        # A single loop too: asyncio swallows the TimeIsUp of a main thread that runs a task.
+        run_in_threads(run_loop, listeners)
 
-        supervisor = Supervisor(service, processes(service.config), work)
-        supervisor.start()
-        service.announce(port)
-        supervisor.run()
-    supervisor.drain()
+    serve_at_one_port(service, work)
 
 
 async def serve_until_drained(service: Service, listener: socket.socket) -> None:

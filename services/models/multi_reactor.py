@@ -35,7 +35,7 @@ from services.runtime.inline import InlineCalls
 from services.runtime.loop import Loop
 from services.runtime.passing import Mailbox, Receiver
 from services.runtime.service import Service
-from services.runtime.supervisor import Supervisor, processes
+from services.runtime.supervisor import Supervisor, processes, serve_at_one_port
 
 PASSED_BOUND = 64
 PAUSE_S = 0.005
@@ -73,23 +73,17 @@ def serve_behind_dispatcher(service: Service) -> None:
 
 
 def serve_without_dispatcher(service: Service) -> None:
-    """This process only holds the port and restarts the others."""
-    kept = service.reserve()
-    port = kept.getsockname()[1]
+    """This process only reserves the port and supervises the others."""
 
-    def work(_number: int) -> None:
+    def work(port: int, ready: Callable[[], None]) -> None:
         loop = Loop()
         connections = open_connections(service, loop)
         acceptor = Acceptor(service.open_listener(port, reuse_port=True), loop, connections, service.shortage)
         Drainer(service, loop, connections, acceptor)
-        supervisor.ready()
+        ready()
         loop.run()
 
-    supervisor = Supervisor(service, processes(service.config), work)
-    supervisor.start()
-    service.announce(port)
-    supervisor.run()
-    supervisor.drain()
+    serve_at_one_port(service, work)
 
 
 def open_connections(service: Service, loop: Loop) -> Connections:

@@ -40,6 +40,20 @@ def pause_s(early_deaths: int) -> float:
     return min(FIRST_PAUSE_S * 2.0 ** min(early_deaths, 10), LONGEST_PAUSE_S)
 
 
+def serve_at_one_port(service: Service, work: Callable[[int, Callable[[], None]], None]) -> None:
+    """Serves with workers that each listen at the same port (SO_REUSEPORT). This process only reserves it.
+
+    `work(port, ready)` runs in each worker. It listens, calls `ready`, and returns once it has drained.
+    """
+    with service.reserve() as reserved:
+        port = reserved.getsockname()[1]
+        supervisor = Supervisor(service, processes(service.config), lambda _: work(port, supervisor.ready))
+        supervisor.start()
+        service.announce(port)
+        supervisor.run()
+    supervisor.drain()
+
+
 class Supervisor:
     """`count` workers, numbered from 0. Each runs `work(its number)` until the service has drained."""
 
@@ -84,8 +98,10 @@ class Supervisor:
         self._children.unwatch(self._up)
 
     def run(self) -> None:
-        """Replaces those that died until the service is asked to stop; then each is there once more, and is to
-        drain."""
+        """Replaces workers that die until the service is asked to stop. Then it starts those that are missing.
+
+        Calls may wait for a missing worker, and a drain waits for these calls.
+        """
         while not self._service.drain.requested:
             readable, ended = self._children.wait(self._wait_s())
             for end in ended:
