@@ -4,7 +4,7 @@ import argparse
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -222,6 +222,13 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n")
 
 
+def default_of(option: "Field[Any]", model: str) -> Any:
+    """What the option is if a model is started without it."""
+    if choices := option.metadata.get("choices"):
+        return choices[model][0]
+    return option.metadata["defaults"].get(model, option.default)
+
+
 def parse_config(prog: str, model: str, arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> Config:
     """The options that `model` has. Flags win over variables (SWEETSPOT_PORT for --port), which win over defaults.
 
@@ -234,9 +241,9 @@ def parse_config(prog: str, model: str, arguments: Sequence[str], environ: Mappi
         flag = "--" + option.name.replace("_", "-")
         variable = ENV_PREFIX + option.name.upper()
         parse: Any = option.metadata.get("parse")
-        default, text = option.metadata.get("defaults", {}).get(model, option.default), option.metadata["help"]
+        default, text = default_of(option, model), option.metadata["help"]
         if choices := option.metadata.get("choices"):
-            parse, default, text = OneOf(choices[model]), choices[model][0], f"{text}: {', '.join(choices[model])}"
+            parse, text = OneOf(choices[model]), f"{text}: {', '.join(choices[model])}"
         if variable in environ:
             try:
                 default = parse(environ[variable])

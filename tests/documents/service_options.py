@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from services.network.address import Address
-from services.runtime.config import Config, OneOf, Seconds, Whole
+from services.runtime.config import Config, OneOf, Seconds, Whole, default_of
 from tests.documents.tables import code, listed, plain, table
 
 HEAD = ("flag", "values", "default", "meaning")
@@ -36,10 +36,10 @@ def of_model(model: str) -> str:
 
 
 def _alike(option: "Field[Any]") -> Iterator[tuple[str, ...]]:
-    """The models that have the option, grouped by the values that they take."""
-    groups: dict[str, list[str]] = {}
+    """The models that have the option, grouped by the values that they take and by the default."""
+    groups: dict[tuple[str, str], list[str]] = {}
     for model in option.metadata["models"]:
-        groups.setdefault(values(option, model), []).append(model)
+        groups.setdefault((values(option, model), default(option, model)), []).append(model)
     yield from map(tuple, groups.values())
 
 
@@ -50,9 +50,8 @@ def _row(option: "Field[Any]", model: str) -> tuple[str, str, str, str]:
 
 def default(option: "Field[Any]", model: str) -> str:
     """What it is where it is not given; empty where it is nothing."""
-    if choices := option.metadata.get("choices"):
-        return code(choices[model][0])
-    return "" if option.default is None or option.default is False else code(_number(option.default))
+    found = default_of(option, model)
+    return "" if found is None or found is False else code(_number(found))
 
 
 def values(option: "Field[Any]", model: str) -> str:
