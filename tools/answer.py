@@ -69,20 +69,15 @@ def _said(at: At) -> str:
 
 def _updates(at: At) -> list[str]:
     """Of plans with transfers: 0 is an answer too."""
-    of_arms = {one.arm: (measures.lost_updates(one.trial), made) for one in at.standings if (made := _made(one))}
-    if not of_arms:
+    made = {one.arm: measures.updates(one.trial) for one in at.standings}
+    lost = {one.arm: measures.lost_updates(one.trial) for one in at.standings if made[one.arm]}
+    if not lost:
         return []
-    losing = {arm: f"at least {count(lost)} of {count(made)} by {arm}" for arm, (lost, made) in of_arms.items() if lost}
-    whole = [made for arm, (_, made) in of_arms.items() if arm not in losing]
-    names = f"the {count(len(whole))} others" if losing else f"{count(len(whole))} arms"
-    if len(whole) == 1:
-        (names,) = of_arms.keys() - losing.keys()
-    rest = [f"0 of {count(sum(whole))} by {names}"] if whole else []
-    return [f"Lost updates of accounts: {'; '.join([*losing.values(), *rest])}."]
-
-
-def _made(one: Standing) -> int:
-    return measures.updates(one.trial)
+    parts = [f"at least {count(number)} of {count(made[arm])} by {arm}" for arm, number in lost.items() if number]
+    if whole := [arm for arm, number in lost.items() if not number]:
+        others = f"the {count(len(whole))} others" if parts else f"{count(len(whole))} arms"
+        parts.append(f"0 of {count(sum(map(made.__getitem__, whole)))} by {whole[0] if len(whole) == 1 else others}")
+    return [f"Lost updates of accounts: {'; '.join(parts)}."]
 
 
 def _tied(at: At) -> str:

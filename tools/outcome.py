@@ -40,10 +40,10 @@ def show(console: Console, found: Found, report: Path) -> None:
         of_pairs = pairs.lines(at) if len(at.ranked) <= MOST_PAIRS else ()
         for line in (*_kinds(at), *of_pairs):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
-    for trial in (one.trial for at in points for one in at.standings):
+    for point, trial in ((each, one.trial) for each in points for one in each.standings):
         if nothing := unanswered(trial):
             console.print(f"{where(trial)}: {nothing}.", markup=False)
-        if lost := measures.lost_updates(trial):
+        if point is not at and (lost := measures.lost_updates(trial)):  # the answer has those of its own point
             console.print(
                 f"{where(trial)}: its transfers are not isolated from each other: "
                 f"at least {count(lost)} updates of accounts were lost.",
