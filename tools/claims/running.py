@@ -6,6 +6,7 @@ Must not know what is shown, nor where trials run.
 import json
 import time
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from math import inf
 from pathlib import Path
 from typing import Protocol
@@ -76,7 +77,7 @@ def run(
     Every experiment comes to a look before one of them goes on to the next: so the first look is complete when time is
     short. Later looks begin only where they are expected to end within `within_s`.
     """
-    began_s = time.monotonic()
+    deadline_s = time.monotonic() + within_s
     missing = judged.not_here(folder)
     asked = reading.asked(floor.EXPERIMENT, folder / reading.EXPERIMENTS.name)
     if asked is not None and bench.alternates:
@@ -96,9 +97,9 @@ def run(
             grown = _counter(folder, name, notes, programs) if is_counted else _measurer(folder, name, bench, possible)
             pending[name] = possible, grown
     looks = [look for look in LOOKS if look <= rounds] or [rounds]
-    for look in looks:
+    for made, look in pairwise((0, *looks)):
         for name, (claims, grown) in list(pending.items()):
-            if look > looks[0] and not _fits(claims, look - looks[looks.index(look) - 1], within_s, began_s):
+            if made and not _fits(claims, look - made, deadline_s):
                 continue
             if _is_settled(folder, name, claims) or not grown(look) or _is_settled(folder, name, claims):
                 conclude(claims, name)
@@ -107,9 +108,9 @@ def run(
         conclude(claims, name)
 
 
-def _fits(claims: Sequence[Claim], further: int, within_s: float, began_s: float) -> bool:
+def _fits(claims: Sequence[Claim], further: int, deadline_s: float) -> bool:
     """Whether so many further rounds are expected to end in time."""
-    return time.monotonic() - began_s + further * max(claim.cost_s for claim in claims) <= within_s
+    return time.monotonic() + further * max(claim.cost_s for claim in claims) <= deadline_s
 
 
 def find_missing(folder: Path, chosen: Sequence[Claim], bench: Bench, programs: Programs, *, in_cluster: bool) -> None:

@@ -1,7 +1,7 @@
 """Traced calls that show a claim: of trials made for it. Must not know how they are drawn."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 
 from msgspec.structs import replace
@@ -20,8 +20,6 @@ from tools.wanted import Wanted, trials
 
 LONGEST_S = 4.0
 """Of such a trial."""
-
-
 ARMS = 2
 """Shown at most: what a claim compares. Each takes a trial."""
 
@@ -34,7 +32,7 @@ def make(claim: Claim, programs: Programs) -> Mapping[str, Slowest]:
     whole = reading.asked(claim.experiment)
     if whole is None:
         raise PlainError(f"{claim.claim} is counted: no call of a load shows it")
-    operands = dict(islice(((each.arm, each) for each in _first_of_each_arm(claim)), ARMS))
+    operands = _compared(claim)
     asked = _traced(whole, list(operands))
     venue = ThisMachine(programs, Pinning.over(os.sched_getaffinity(0)), despite_noise=True)
     venue.check(asked)
@@ -53,12 +51,12 @@ def make(claim: Claim, programs: Programs) -> Mapping[str, Slowest]:
     return found
 
 
-def _first_of_each_arm(claim: Claim) -> Iterator[Operand]:
-    seen: set[str] = set()
+def _compared(claim: Claim) -> dict[str, Operand]:
+    """The first arms of the statistic, each with its first operand."""
+    found: dict[str, Operand] = {}
     for leaf in claim.statistic.leaves:
-        if leaf.arm not in seen:
-            seen.add(leaf.arm)
-            yield leaf
+        found.setdefault(leaf.arm, leaf)
+    return dict(islice(found.items(), ARMS))
 
 
 def _is_of(trial: Wanted, operand: Operand) -> bool:
