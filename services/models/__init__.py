@@ -238,7 +238,7 @@ MODELS = {
         Model(
             "partitioned",
             "processes with an event loop each own a part of the keys; a call goes to its key's owner",
-            "calls change shared data, most use one key of many, and no key has most of the calls",
+            "calls change shared data, most of them use a single key, and the calls spread over many keys",
             Taxonomy(
                 "cooperative", "manual", "non-blocking", _ONE_OWNER, "by key", "each process", "bounded", "sockets"
             ),
@@ -259,7 +259,7 @@ MODELS = {
         Model(
             "grpcio_threads",
             "baseline: grpcio's server with a thread pool",
-            "you need a reference: grpcio as its tutorials start it",
+            "you need a reference: grpcio's own server, with threads and a bounded queue",
             Taxonomy("preemptive", "automatic", "blocking", _LOCKS, "none", "grpc core", "bounded", "queue"),
             needs=("baselines",),
             own_wire=False,

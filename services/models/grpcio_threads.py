@@ -1,4 +1,4 @@
-"""Baseline: grpcio's server with a pool of threads, as its tutorials start it.
+"""Baseline: grpcio's server with a pool of threads, and a bound on the calls that wait.
 
     clients      grpcio's C core                 executor's queue       pool
     c1 ----.   .-----------------------.                            .-- [ run ] --.

@@ -125,7 +125,7 @@ def _of_counts(statistic: Statistic, source: Source, rounds: int, confidence: fl
     """Of the share of cases with an event: its geometric mean over the rounds, or the mean where one has no event.
 
     Events of one start come together, so that only the rounds say how much the share varies. Where no round has an
-    event, the end is that of Clopper and Pearson (Biometrika 26, 1934): of 0 in n, some 3/n.
+    event, the end is that of Clopper and Pearson (Biometrika 26, 1934): of 0 in n, some 5/n. A share ends at 1.
     """
     found = [counts(statistic, source, number) for number in range(1, rounds + 1)]
     known = [(events, cases) for events, cases in filter(None, found) if cases]
@@ -139,7 +139,7 @@ def _of_counts(statistic: Statistic, source: Source, rounds: int, confidence: fl
         return Interval(0.0, 0.0, float(special.betaincinv(1, cases, (1 + confidence) / 2)), len(known))
     if all(shares):
         value, low, high = map(exp, _student([log(share) for share in shares], confidence))
-        return Interval(value, low, high, len(known))
+        return Interval(value, low, min(high, max(1.0, *shares)), len(known))
     value, low, high = _student(shares, confidence)
     return Interval(value, max(low, 0.0), high, len(known))
 
