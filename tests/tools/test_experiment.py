@@ -129,7 +129,7 @@ def test_an_experiment_comes_back_as_it_was_kept(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("", "not a mapping"),
+        ("", "is not a YAML mapping; give title"),
         ("title: [", "not YAML"),
         (LEAST + "title: Who?\n", "line 4: the key 'title' is given twice"),
         ("title: Why?\nconnections: [1]\n", "at $: exactly one of plan and mix is needed"),
