@@ -21,11 +21,12 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from sweetspot.v1 import backend_pb2, workload_pb2
 
 from services.runtime.aio import Connection, serve_until_drained
+from services.runtime.aio_loop import new_loop
 from services.runtime.service import Service
 from services.telemetry import CallTrace
 from services.wire import Allowance, CallReceived, Code, ServerCall, ServerEvent
@@ -45,7 +46,8 @@ def serve(service: Service) -> None:
     service.limits = replace(
         service.limits, max_concurrent_streams=MAX_CONCURRENT_STREAMS, resets_received=patience, resets_sent=patience
     )
-    asyncio.run(serve_until_drained(service, Backend(service, random.Random()).handle))
+    with asyncio.Runner(loop_factory=partial(new_loop, service.loop_lag)) as runner:
+        runner.run(serve_until_drained(service, Backend(service, random.Random()).handle))
 
 
 class Backend:

@@ -183,7 +183,7 @@ def pss_per_connection_bytes(trial: Trial, fewest: Trial) -> float | None:
 
 
 def loop_lag_max_ns(trial: Trial) -> int | None:
-    """Largest lateness of the event loop while measuring; None where there is no loop."""
+    """Longest iteration of the event loop while measuring; None where there is no loop."""
     return trial.after.loop_lag_max_ns if trial.after.HasField("loop_lag_max_ns") else None
 
 

@@ -30,7 +30,8 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from services.runtime.aio import Acceptor, AsyncioWaits, watch_lag
+from services.runtime.aio import Acceptor, AsyncioWaits
+from services.runtime.aio_loop import new_loop
 from services.runtime.answers import respond
 from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.linger import LINGER_S, WRITE_STALL_S
@@ -49,14 +50,14 @@ UNSENT_BYTES = 64 * 1024
 
 def serve(service: Service) -> None:
     """Serves until drained."""
-    new_loop = asyncio.new_event_loop
+    make_loop: Callable[[], asyncio.AbstractEventLoop] = partial(new_loop, service.loop_lag)
     if service.config.loop == "uvloop":
         import uvloop  # noqa: PLC0415 - only where it is asked for
 
-        new_loop = uvloop.new_event_loop
+        make_loop = uvloop.new_event_loop
 
     def run_loop(listener: socket.socket) -> None:
-        with asyncio.Runner(loop_factory=new_loop) as runner:
+        with asyncio.Runner(loop_factory=make_loop) as runner:
             runner.run(serve_until_drained(service, listener))
 
     if service.config.processes == 1:
@@ -96,7 +97,6 @@ async def serve_until_drained(service: Service, listener: socket.socket) -> None
         return Streams(asyncio.StreamReader(RECEIVE_BYTES, loop), connected, loop)
 
     acceptor = Acceptor(listener, accepted, service.shortage)
-    watcher = asyncio.create_task(watch_lag(service.loop_lag))
     await drained.wait()
     asyncio.get_running_loop().remove_reader(service.drain)
     await acceptor.close()
@@ -104,7 +104,6 @@ async def serve_until_drained(service: Service, listener: socket.socket) -> None
         connection.drain()
     while connections and not service.drained():
         await asyncio.wait(connections, timeout=DRAIN_POLL_S)
-    watcher.cancel()
 
 
 class Streams(asyncio.StreamReaderProtocol):

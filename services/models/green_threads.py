@@ -39,7 +39,7 @@ from gevent.socket import wait_read  # noqa: E402
 
 from services.runtime.accept import accept_ready  # noqa: E402
 from services.runtime.blocking import BlockingWaits, Connection, Connections  # noqa: E402
-from services.runtime.lag import PERIOD_NS, LoopLag  # noqa: E402
+from services.runtime.lag import LoopLag  # noqa: E402
 from services.runtime.linger import WRITE_STALL_S  # noqa: E402
 from services.runtime.service import Service  # noqa: E402
 from services.wire import CallReceived, ServerCall  # noqa: E402
@@ -50,7 +50,7 @@ def serve(service: Service) -> None:
     connections = Connections()
     listener = service.listen()
     acceptor = gevent.spawn(accept, listener, service, connections)
-    gevent.spawn(watch_lag, service.loop_lag)
+    watch_iterations(service.loop_lag)
     wait_read(service.drain.fileno())
     acceptor.kill()
     listener.close()
@@ -92,9 +92,18 @@ def run_call(
     idle.append(waits)
 
 
-def watch_lag(lag: LoopLag) -> None:
-    """Notes every PERIOD_NS how late the hub runs what is due."""
-    while True:
-        due_ns = time.monotonic_ns() + PERIOD_NS
-        time.sleep(PERIOD_NS / 1e9)
-        lag.note(time.monotonic_ns() - due_ns)
+def watch_iterations(lag: LoopLag) -> None:
+    """Notes each iteration of the hub's loop (libev(3), ev_prepare and ev_check).
+
+    By their priorities, `check` runs before the greenlets of an iteration, and `prepare` after them.
+    """
+    loop = gevent.get_hub().loop
+    began_ns = time.monotonic_ns()
+
+    def begin() -> None:
+        nonlocal began_ns
+        began_ns = time.monotonic_ns()
+
+    check, prepare = loop.check(ref=False, priority=loop.MAXPRI), loop.prepare(ref=False, priority=loop.MINPRI)
+    check.start(begin)
+    prepare.start(lambda: lag.note(time.monotonic_ns() - began_ns))

@@ -16,11 +16,13 @@ After          grpc.github.io/grpc/python/grpc_asyncio.html.
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import grpc
 
-from services.runtime.aio import AsyncioWaits, watch_lag
+from services.runtime.aio import AsyncioWaits
+from services.runtime.aio_loop import new_loop
 from services.runtime.answers import Answer
 from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.grpcio import STATUS, Arrival, Handlers, add_port, options
@@ -31,7 +33,8 @@ from services.workload import coroutine
 
 def serve(service: Service) -> None:
     """Serves until drained."""
-    asyncio.run(serve_until_drained(service))
+    with asyncio.Runner(loop_factory=partial(new_loop, service.loop_lag)) as runner:
+        runner.run(serve_until_drained(service))
 
 
 async def serve_until_drained(service: Service) -> None:
@@ -40,7 +43,6 @@ async def serve_until_drained(service: Service) -> None:
     port = add_port(server, service)
     await server.start()
     service.announce(port)
-    watcher = asyncio.create_task(watch_lag(service.loop_lag))
     drain_asked = asyncio.Event()
     asyncio.get_running_loop().add_reader(service.drain, drain_asked.set)
     await drain_asked.wait()
@@ -49,7 +51,6 @@ async def serve_until_drained(service: Service) -> None:
     while not (stopped.done() or service.drained()):
         await asyncio.wait((stopped,), timeout=DRAIN_POLL_S)
     await server.stop(None)
-    watcher.cancel()
 
 
 class CoroutineHandlers(Handlers):

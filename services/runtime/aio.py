@@ -19,7 +19,6 @@ from services.runtime.answers import Answering, respond
 from services.runtime.channel import Channel
 from services.runtime.connector import CONNECT_TIMEOUT_S
 from services.runtime.drain import DRAIN_POLL_S
-from services.runtime.lag import PERIOD_NS, LoopLag
 from services.runtime.linger import LINGER_S, WRITE_STALL_S
 from services.runtime.service import Service
 from services.runtime.shortage import PAUSE_S, Shortage
@@ -190,7 +189,6 @@ async def serve_until_drained(service: Service, handle: Handle) -> None:
         connections.discard(connection)
         service.close_session(connection.session)
 
-    watcher = loop.create_task(watch_lag(service.loop_lag))
     loop.add_reader(service.drain, drain_asked.set)
     acceptor = Acceptor(service.listen(), accepted, service.shortage)
     await drain_asked.wait()
@@ -202,15 +200,6 @@ async def serve_until_drained(service: Service, handle: Handle) -> None:
         await asyncio.sleep(DRAIN_POLL_S)
     for connection in tuple(connections):
         connection.abort()
-    watcher.cancel()
-
-
-async def watch_lag(lag: LoopLag) -> None:
-    """Notes every PERIOD_NS how late its timer runs, for as long as it is not cancelled."""
-    while True:
-        due_ns = time.monotonic_ns() + PERIOD_NS
-        await asyncio.sleep(PERIOD_NS / 1e9)
-        lag.note(time.monotonic_ns() - due_ns)
 
 
 class AsyncioWaits:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from services.runtime.demultiplexer import READABLE, Demultiplexer
+from services.runtime.lag import unwatched
 
 
 class Handler(Protocol):
@@ -38,6 +39,7 @@ class Loop:
         self._sequence = itertools.count()
         self._soon: list[Callable[[], None]] = []
         self._running = False
+        self.on_iteration: Callable[[int], None] = unwatched
 
     def register(self, fd: int, handler: Handler, events: int = READABLE) -> None:
         """Raises OSError where the demultiplexer cannot watch `fd`."""
@@ -80,7 +82,10 @@ class Loop:
         """Waits and dispatches until `stop`; may be called again."""
         self._running = True
         while self._running:
-            self._dispatch(self._demultiplexer.poll(self._wait_s()))
+            ready = self._demultiplexer.poll(self._wait_s())
+            began_ns = time.monotonic_ns()
+            self._dispatch(ready)
+            self.on_iteration(time.monotonic_ns() - began_ns)
 
     def _dispatch(self, ready: list[tuple[int, int]]) -> None:
         """One round. A function of its own, so that a loop that waits holds no handler and no callback of the last."""

@@ -44,7 +44,7 @@ def readings(service: Service) -> Iterator[Reading]:
             "rpc.server.call.duration",
             "From the receipt of the whole request to the handler's end",
         ),
-        (service.loop_lag.lags, "sweetspot.loop.lag", "Delay of a timer of the event loop, measured every 20 ms"),
+        (service.loop_lag.lags, "sweetspot.loop.lag", "Duration of an iteration of the event loop"),
     ):
         if histogram is not None and (distribution := histogram.read(name, description)).series:
             yield distribution

@@ -53,7 +53,8 @@ DEFINITIONS: dict[str, str] = {
         "Context switches of the service's threads while measuring, per call answered OK. "
         "Voluntary: the thread waited. Involuntary: the kernel interrupted it."
     ),
-    "loop lag": "The longest delay of the event loop behind its timer. A model without a loop has none.",
+    "loop lag": "The longest iteration of the event loop. What becomes ready during it waits as long. "
+    "A model without a loop has none.",
     "lateness": "From the intended to the actual send.",
     "service time": "From the actual send to the last byte of the reply.",
     "wire": "The driver's span less the service's: both kernels, the network, and bytes not yet read.",

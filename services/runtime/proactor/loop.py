@@ -2,10 +2,12 @@
 
 import errno
 import socket
+import time
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from services.runtime.demultiplexer import READABLE
+from services.runtime.lag import unwatched
 from services.runtime.loop import Handler
 from services.runtime.proactor.ring import MORE, Completed, Ring
 
@@ -20,6 +22,7 @@ class Proactor:
         self.ring = Ring()
         self._soon: list[Callable[[], None]] = []
         self._running = True
+        self.on_iteration: Callable[[int], None] = unwatched
 
     def call_at(self, due_ns: int, callback: Callable[[], None]) -> int:
         """Calls `callback` once, at CLOCK_MONOTONIC `due_ns` or soon after, unless it is cancelled before."""
@@ -49,7 +52,10 @@ class Proactor:
     def run(self) -> None:
         """Submits, waits and dispatches until `stop`."""
         while self._running:
-            self._dispatch(self.ring.wait())
+            completions = self.ring.wait()
+            began_ns = time.monotonic_ns()
+            self._dispatch(completions)
+            self.on_iteration(time.monotonic_ns() - began_ns)
 
     def _dispatch(self, completions: Iterable[tuple[Completed, int, int]]) -> None:
         """One round. A function of its own, so that a loop that waits holds no callback of the last."""

@@ -181,6 +181,9 @@ class Ring:
         """
         head = self._cq_head[0]
         self._enter(at_least=1, flags=_ENTER_GETEVENTS)
+        return self._completed_since(head)
+
+    def _completed_since(self, head: int) -> Iterator[tuple[Completed, int, int]]:
         tail = self._cq_tail[0]
         first, last = head % COMPLETIONS * _CQE.size, tail % COMPLETIONS * _CQE.size
         if first < last or head == tail:

@@ -16,7 +16,7 @@ from tools.serving import listening
 
 MODELS = ("reactor", "proactor", "thread_per_connection")
 BATCHES, CALLS = 41, 10
-"""The median of small batches leaves out what comes by time: a loop wakes up each 20 ms to measure its own lateness."""
+"""The median of small batches leaves out what comes by time and not by calls, as a timer of the interpreter does."""
 TIMEOUT_S = 60.0
 """For a start, or an answer, of a service whose every system call waits for another process."""
 _COUNTED = (sys.executable, "-m", "tools.system_calls")
