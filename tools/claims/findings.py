@@ -18,9 +18,9 @@ FINDINGS = (
         "sweetspot claims C12",
     ),
     (
-        "Python's threads gain nothing from a second CPU, due to the interpreter lock [not C5]. Processes do [C29p].",
-        "calls/s with two CPUs divided by calls/s with one: thread_pool {C5}, process_pool {C29p}",
-        "sweetspot claims C5 C29p",
+        "Python's threads gain nothing from a second CPU, due to the interpreter lock [not C5]. Processes do [C42p].",
+        "calls/s with two CPUs divided by calls/s with one: thread_pool {C5}, coroutines in two processes {C42p}",
+        "sweetspot claims C5 C42p",
     ),
     (
         "An event loop has context switches too. Where calls are rare, it sleeps between them. [not C16]",
