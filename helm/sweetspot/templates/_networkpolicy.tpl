@@ -48,7 +48,7 @@ spec:
         - {port: grpc}
     {{- end }}
     {{- if $root.Values.otlp.endpoint }}
-    # Outside of this release, so anywhere.
+    # The collector is outside of this release, at any address.
     - ports:
         - {port: {{ (urlParse $root.Values.otlp.endpoint).host | splitList ":" | last | int | default 4318 }}}
     {{- else if $root.Values.jaeger.enabled }}

@@ -6,7 +6,7 @@
 {{- define "sweetspot.podSettings" -}}
 {{- $root := index . 0 }}{{ $entry := index . 1 }}{{ $selector := index . 2 | fromYaml -}}
 automountServiceAccountToken: false
-# Variables such as SWEETSPOT_PORT, made from the names of Services, would be read as options.
+# Kubernetes would set variables such as SWEETSPOT_PORT from the names of Services, and services would read them as options.
 enableServiceLinks: false
 {{- $secrets := list }}
 {{- range concat $root.Values.imagePullSecrets (dig "imagePullSecrets" list $root.Values.global) }}
@@ -16,7 +16,7 @@ enableServiceLinks: false
 imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- $profile := $entry.seccompProfile }}
-{{- /* A model's own profile is merged with that of defaults, whose file would stay. */}}
+{{- /* A model's own profile is merged with the one of `defaults`, and would inherit its file. */}}
 {{- if ne $profile.type "Localhost" }}{{ $profile = dict "type" $profile.type }}{{ end }}
 securityContext: {{- merge (dict "seccompProfile" $profile) $entry.podSecurityContext | toYaml | nindent 2 }}
 {{- range $field := list "nodeSelector" "tolerations" "affinity" "priorityClassName" "runtimeClassName" }}
@@ -40,7 +40,7 @@ topologySpreadConstraints: {{- toYaml . | nindent 2 }}
 {{- $labels := merge $own $entry.podLabels $root.Values.commonLabels }}
 {{- $annotations := $entry.podAnnotations }}
 {{- if $ends }}
-{{- /* A pod that ends never does beside a mesh's proxy. Istio reads the label, Linkerd the annotation. */}}
+{{- /* The proxy of a service mesh would keep a finished pod alive. Istio reads the label, Linkerd the annotation. */}}
 {{- $labels = merge $labels (dict "sidecar.istio.io/inject" "false") }}
 {{- $annotations = merge (deepCopy $annotations) (dict "linkerd.io/inject" "disabled") }}
 {{- end -}}

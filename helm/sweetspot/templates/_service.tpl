@@ -38,7 +38,7 @@ spec:
   revisionHistoryLimit: 2
   progressDeadlineSeconds: 120
   strategy:
-    # A new pod is ready before an old one goes.
+    # A new pod is ready before an old one stops.
     rollingUpdate: {maxUnavailable: 0, maxSurge: 1}
   selector:
     matchLabels: {{- $selector | nindent 6 }}
@@ -47,7 +47,7 @@ spec:
     spec:
       serviceAccountName: {{ $name }}
       {{- include "sweetspot.podSettings" (list $root $entry $selector) | nindent 6 }}
-      # Not ready any more and asked by nobody new (preStop), calls in flight finished (drain), spans sent (6 s), margin.
+      # The pod loses its new clients (preStop), finishes calls in flight (drain), and sends spans (6 s). The rest is margin.
       terminationGracePeriodSeconds: {{ add $entry.preStopSeconds (ceil $drain) 6 4 }}
       containers:
         - name: service
@@ -84,15 +84,15 @@ spec:
             - name: OTEL_EXPORTER_OTLP_ENDPOINT
               value: {{ . | quote }}
             {{- if not $root.Values.otlp.endpoint }}
-            # Jaeger takes spans alone.
+            # Jaeger accepts spans, but no metrics.
             - name: OTEL_METRICS_EXPORTER
               value: none
             {{- end }}
             {{- end }}
             {{- with include "sweetspot.variables" (list $root $entry) }}{{ . | nindent 12 }}{{ end }}
           {{- with include "sweetspot.volumeMounts" (list $root $entry) }}{{ . | nindent 10 }}{{ end }}
-          # The first asks the port of calls: it is there once the model listens. The others ask the control port, which
-          # answers while every worker is busy: an overloaded service must not be restarted for it.
+          # The startup probe connects to the port for calls, which is open once the model listens. The others ask the control
+          # port. It answers while every worker is busy, because an overloaded service must not be restarted.
           startupProbe:
             grpc: {port: 50051}
             periodSeconds: 1
@@ -112,7 +112,7 @@ spec:
               sleep: {seconds: {{ int $entry.preStopSeconds }}}
       {{- with include "sweetspot.volumes" (list $root $entry) }}{{ . | nindent 6 }}{{ end }}
 ---
-# One address for all pods: what calls arrive on one connection go to one pod.
+# One address for all pods. All calls of a connection go to the same pod.
 apiVersion: v1
 kind: Service
 metadata:
@@ -129,7 +129,7 @@ spec:
     - {name: grpc, port: 50051, targetPort: grpc, appProtocol: kubernetes.io/h2c}
     - {name: control, port: 50052, targetPort: control, appProtocol: kubernetes.io/h2c}
 ---
-# An address for each ready pod, by DNS: for clients that balance themselves.
+# An address in DNS for each ready pod, for clients that balance their calls.
 apiVersion: v1
 kind: Service
 metadata:
