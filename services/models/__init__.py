@@ -104,6 +104,11 @@ _SWITCHED_BY: dict[Sharing, Tasks] = {
 _NO_YIELD = "no yield between read and write"
 
 
+def _one_or_workers(config: Config) -> Processes:
+    """What a model runs in whose default is one process."""
+    return "one" if config.processes == 1 else "workers"
+
+
 def _of_loops(config: Config) -> Sharing:
     """Who shares data where `--loops` says how many threads run a loop each."""
     return Sharing.LOOP if config.loops == 1 else Sharing.CALLBACKS
@@ -224,7 +229,7 @@ MODELS = {
             "connections are many, calls wait for other services, and code should be sequential",
             Taxonomy("cooperative", "automatic", "non-blocking", _NO_YIELD, "none", "the loop", "none", "none"),
             needs=("uvloop",),
-            processes_by=lambda config: "one" if config.processes == 1 else "workers",
+            processes_by=_one_or_workers,
             shared_by=_of_processes,
             variants=(("--loop", "uvloop"), ("--processes", "2"), ("--loops", "2")),
         ),
@@ -263,6 +268,8 @@ MODELS = {
             Taxonomy("preemptive", "automatic", "blocking", _LOCKS, "none", "grpc core", "bounded", "queue"),
             needs=("baselines",),
             own_wire=False,
+            processes_by=_one_or_workers,
+            variants=(("--processes", "2"),),
         ),
         Model(
             "grpcio_asyncio",
@@ -271,6 +278,8 @@ MODELS = {
             Taxonomy("cooperative", "automatic", "non-blocking", _NO_YIELD, "none", "grpc core", "none", "core"),
             needs=("baselines",),
             own_wire=False,
+            processes_by=_one_or_workers,
+            variants=(("--processes", "2"),),
         ),
     )
 }

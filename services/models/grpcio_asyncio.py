@@ -8,6 +8,7 @@
 
 Who waits      A coroutine, at each `await`; the core's threads, for the sockets.
 What bounds it One CPU, and for each call several hand-overs between the core's threads and the loop's.
+               `--processes N` serves with N of these, each with a listener of its own.
 When full      MAX_CONCURRENT_STREAMS bounds each connection's tasks. Of calls that wait in the core, it drops some from
                1,000 on and all from 3,000 on: callers see CANCELLED, or a rejected stream (grpc/grpc,
                src/core/server/server.h, max_pending_requests).
@@ -15,7 +16,7 @@ After          grpc.github.io/grpc/python/grpc_asyncio.html.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any
 
@@ -25,7 +26,7 @@ from services.runtime.aio import AsyncioWaits
 from services.runtime.aio_loop import new_loop
 from services.runtime.answers import Answer
 from services.runtime.drain import DRAIN_POLL_S
-from services.runtime.grpcio import STATUS, Arrival, Handlers, add_port, options
+from services.runtime.grpcio import STATUS, Arrival, Handlers, add_port, options, serve_in_processes
 from services.runtime.service import Service
 from services.wire import Code, RpcError
 from services.workload import coroutine
@@ -33,16 +34,21 @@ from services.workload import coroutine
 
 def serve(service: Service) -> None:
     """Serves until drained."""
+    serve_in_processes(service, serve_at)
+
+
+def serve_at(service: Service, port: int, listening: Callable[[int], None]) -> None:
+    """One process's part."""
     with asyncio.Runner(loop_factory=partial(new_loop, service.loop_lag)) as runner:
-        runner.run(serve_until_drained(service))
+        runner.run(serve_until_drained(service, port, listening))
 
 
-async def serve_until_drained(service: Service) -> None:
+async def serve_until_drained(service: Service, port: int, listening: Callable[[int], None]) -> None:
     handlers = CoroutineHandlers(service)
     server = grpc.aio.server(handlers=(handlers,), options=options(service.config))
-    port = add_port(server, service)
+    port = add_port(server, service, port)
     await server.start()
-    service.announce(port)
+    listening(port)
     drain_asked = asyncio.Event()
     asyncio.get_running_loop().add_reader(service.drain, drain_asked.set)
     await drain_asked.wait()

@@ -8,11 +8,13 @@
 
 Who waits      A worker, for the next call and then for the backend; the core's threads, for the sockets.
 What bounds it Calls that run at once: the pool. Calls a second: the thread that asks the core, and the lock.
-When full      `queue_bound` calls beyond the pool are queued; a further one is answered RESOURCE_EXHAUSTED by the
-               thread that asks the core. What it has not come to yet, the core drops as that of grpcio_asyncio does.
+               `--processes N` serves with N of these, each with a listener of its own and 1/N of the threads.
+When full      `queue_bound` calls beyond a process's pool are queued; a further one is answered RESOURCE_EXHAUSTED by
+               the thread that asks the core. What that has not come to yet, the core drops as in grpcio_asyncio.
 After          grpc.github.io/grpc/python/grpc.html, `grpc.server`.
 """
 
+import math
 import select
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -24,8 +26,9 @@ import grpc
 from services.runtime.answers import Answer
 from services.runtime.blocking import BlockingWaits
 from services.runtime.drain import DRAIN_POLL_S, GOAWAY_GRACE_S
-from services.runtime.grpcio import STATUS, Arrival, Handlers, add_port, options
+from services.runtime.grpcio import STATUS, Arrival, Handlers, add_port, options, serve_in_processes
 from services.runtime.service import Service
+from services.runtime.supervisor import processes
 from services.wire import Code, RpcError
 from services.workload import linear
 
@@ -35,8 +38,13 @@ Result = TypeVar("Result")
 
 def serve(service: Service) -> None:
     """Serves until drained."""
+    serve_in_processes(service, serve_at)
+
+
+def serve_at(service: Service, port: int, listening: Callable[[int], None]) -> None:
+    """One process's part."""
     config = service.config
-    workers = config.pool_threads
+    workers = math.ceil(config.pool_threads / processes(config))
     pool = Pool(workers, service)
     server = grpc.server(
         pool,
@@ -44,9 +52,9 @@ def serve(service: Service) -> None:
         options=options(config),
         maximum_concurrent_rpcs=workers + config.queue_bound,
     )
-    port = add_port(server, service)
+    port = add_port(server, service, port)
     server.start()
-    service.announce(port)
+    listening(port)
     select.select([service.drain], [], [])
     stopped = server.stop(config.drain_timeout_s)
     while not (stopped.wait(DRAIN_POLL_S) or service.drained()):

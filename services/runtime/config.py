@@ -117,8 +117,16 @@ class Config:
         0,
         Whole(0, MAX_PROCESSES),
         "processes that serve; 0: as many as the CPU quota allows",
-        models=("process_pool", "multi_reactor", "partitioned", "proactor", "coroutines"),
-        defaults={"coroutines": 1},
+        models=(
+            "process_pool",
+            "multi_reactor",
+            "partitioned",
+            "proactor",
+            "coroutines",
+            "grpcio_threads",
+            "grpcio_asyncio",
+        ),
+        defaults={"coroutines": 1, "grpcio_threads": 1, "grpcio_asyncio": 1},
     )
     loops: int = _option(
         1, Whole(1, 1024), "event loops of each process, one in each thread", models=("reactor", "coroutines")

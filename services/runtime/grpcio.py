@@ -17,6 +17,7 @@ from services.network.listen import listen
 from services.runtime.answers import Answer
 from services.runtime.config import Config
 from services.runtime.service import RUN_PATH, RUN_STREAM_PATH, Service
+from services.runtime.supervisor import serve_at_one_port
 from services.telemetry import Headers
 from services.telemetry.context import NAMES
 from services.wire import Code, RpcError, Shape
@@ -114,7 +115,7 @@ _HANDLERS: dict[Shape, Callable[[Any], Any]] = {
 def options(config: Config) -> list[tuple[str, int]]:
     """The config in grpcio's words (grpc/grpc, include/grpc/impl/channel_arg_names.h)."""
     return [
-        ("grpc.so_reuseport", 0),
+        ("grpc.so_reuseport", int(config.processes != 1)),
         ("grpc.max_concurrent_streams", config.max_concurrent_streams),
         # grpcio brings the jitter; its word for "never" is no word.
         *(
@@ -125,12 +126,26 @@ def options(config: Config) -> list[tuple[str, int]]:
     ]
 
 
-def add_port(server: Any, service: Service) -> int:
-    """Has `server` listen at the address of the config; returns the port. Raises OSError."""
-    # grpcio gives no reason for a failure, and logs lines of its own: so see first whether the port can be had.
+def serve_in_processes(service: Service, serve_at: Callable[[Service, int, Callable[[int], None]], None]) -> None:
+    """Serves in one process, or in `--processes` of them, each with a listener of its own at the port (SO_REUSEPORT).
+
+    `serve_at(service, port, listening)` makes a server and calls `listening` with its port. A process makes one only
+    after the fork, as grpcio requires (grpc/grpc, examples/python/multiprocessing).
+    """
+    if service.config.processes == 1:
+        serve_at(service, service.config.port, service.announce)
+    else:
+        serve_at_one_port(service, lambda port, ready: serve_at(service, port, lambda _: ready()))
+
+
+def add_port(server: Any, service: Service, port: int) -> int:
+    """Has `server` listen at that port of the config's address; returns the port. Raises OSError."""
     config = service.config
-    listen(service.listens_at, config.port).close()
-    address = str(Address(service.listens_at, config.port))
+    if config.processes == 1:
+        # grpcio gives no reason for a failure, and logs lines of its own. So a listener of ours tries the port first.
+        # For several processes, the port is reserved already.
+        listen(service.listens_at, port).close()
+    address = str(Address(service.listens_at, port))
     if config.tls_cert is None or config.tls_key is None:
         return int(server.add_insecure_port(address))
     authorities = None if config.tls_client_ca is None else config.tls_client_ca.read_bytes()

@@ -35,6 +35,8 @@ BY_CHANCE = {
     ("reactor", "--loops", "2"),
     ("coroutines", "--processes", "2"),
     ("coroutines", "--loops", "2"),
+    ("grpcio_threads", "--processes", "2"),
+    ("grpcio_asyncio", "--processes", "2"),
 }
 """Any number of connections may lead to the same loop: who needs another loop connects again."""
 OWN_WIRE = [name for name, model in MODELS.items() if model.own_wire]

@@ -102,6 +102,8 @@ FORKED = [
         if MODELS[start[0]].processes != "one" and MODELS[start[0]].taxonomy.partitioning == "full"
     ),
     ("coroutines", "--processes", "2"),
+    ("grpcio_threads", "--processes", "2"),
+    ("grpcio_asyncio", "--processes", "2"),
 ]
 """Where a connection's process runs its calls; tests/models/ has those that hand them to other processes."""
 

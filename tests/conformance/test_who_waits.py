@@ -73,7 +73,9 @@ WHO_WAITS = {
     "seda": NOBODY,
     "seda --stages-in threads": NOBODY,
     "grpcio_threads": NOBODY,
+    "grpcio_threads --processes 2": NOBODY,
     "grpcio_asyncio": THE_LOOP,
+    "grpcio_asyncio --processes 2": Waits(same="blocks"),
 }
 
 PROCESSES = {"process_pool": 2, "multi_reactor": 2, "partitioned": 2, "proactor --hand-off processes": 3}
