@@ -60,7 +60,7 @@ def _columns(texts: Sequence[str], widths: Sequence[int]) -> str:
 def show_compared(console: Console, rows: Sequence[Compared]) -> bool:
     """How verdicts differ from those of the baseline; whether one is lost."""
     different = [row for row in rows if row.what != "held"]
-    console.print(f"\n{len(rows) - len(different)} of {len(rows)} verdicts are those of the baseline.")
+    console.print(f"\n{len(rows) - len(different)} of {len(rows)} verdicts are the same in both runs.")
     for row in different:
         console.print(f"{row.claim:5}  {row.what}: {row.old or 'none'}, now {row.new or 'none'}", markup=False)
     return any(row.lost for row in rows)

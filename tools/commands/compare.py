@@ -1,4 +1,4 @@
-"""`sweetspot compare`: two results, a result and a baseline, or the arms of one result."""
+"""`sweetspot compare`: two results, a result and a baseline, the arms of one result, or two runs of claims."""
 
 import argparse
 import sys
@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 
 from tools import junit
+from tools.claims import judged
+from tools.claims.compared import compare as compare_verdicts
+from tools.claims.table import show_compared
 from tools.compare import arms, figures
 from tools.compare.conditions import differences
 from tools.compare.figures import Figures
@@ -14,6 +17,7 @@ from tools.compare.runs import Compared, compare
 from tools.junit import Case
 from tools.local import Programs
 from tools.status import FAILED, PlainError
+from tools.verify.claims import is_claims
 
 MOST_NAMED = 6
 """Differences that a rejection names."""
@@ -26,6 +30,9 @@ def execute(args: argparse.Namespace, console: Console, _programs: Programs) -> 
         if args.save is not None:
             figures.save(args.save, figures.of_folder(args.folder, args.reference))
         _print(console, list(arms.lines(args.folder)))
+        return 0
+    if args.other is not None and is_claims(args.folder) and is_claims(args.other):
+        show_compared(console, compare_verdicts(judged.read(args.folder), judged.read(args.other)))
         return 0
     first, second = _both(args)
     found = list(differences((first.conditions, first.points), (second.conditions, second.points)))

@@ -10,6 +10,7 @@ import pytest
 
 from tests.tools import driven
 from tests.tools.claims.made import ask, in_place, state
+from tools import cli
 from tools.claims import floor, judged, published, reading, registered, running
 from tools.claims.claim import Claim
 from tools.claims.counting import COUNTINGS, Counting
@@ -293,3 +294,15 @@ def test_an_edited_claim_does_not_change_what_an_earlier_run_says(folder: Path) 
     state(folder.parent, **TWICE, holds_if={"at_least": 10})
     (found,) = judged.read(folder).judged
     assert found.verdict.word == "holds"
+
+
+def test_two_runs_that_exist_are_compared_verdict_by_verdict(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    second = folder.parent / "second"
+    run(folder, Bench(hare=3.0))
+    run(second, Bench(hare=1.0))
+    assert cli.main(["compare", str(folder), str(second)]) == 0
+    assert capsys.readouterr().out.split("\n")[1:4] == [
+        "0 of 2 verdicts are the same in both runs.",
+        "C12    moved: holds, now does not hold",
+        "C13    moved: does not hold, now holds",
+    ]
