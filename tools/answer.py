@@ -5,7 +5,7 @@ Must not know of tables, plots or files.
 
 from collections.abc import Iterable, Sequence, Set
 
-from tools import measures
+from tools import measures, speedups
 from tools.busy import is_busy
 from tools.results import Trial, TrialId
 from tools.standings import At, Standing, compared, standings
@@ -14,11 +14,14 @@ from tools.units import count, duration, share, three_digits
 from tools.words import rounds
 
 
-def answer(trials: Sequence[Trial], void: Sequence[tuple[TrialId, str]] = ()) -> str:
+def answer(
+    trials: Sequence[Trial], void: Sequence[tuple[TrialId, str]] = (), arms: speedups.Arms = speedups.NO_ARMS
+) -> str:
     """Which arm serves best at the last point with enough results, and which arms cannot be distinguished from it.
 
     `trials` are those of all rounds, `void` has others and why they are not among them. Further sentences name the arms
-    that have no result there, those that are not ranked, those that failed calls, and trials of a busy machine.
+    that have no result there, those that are not ranked, those that failed calls, and trials of a busy machine. `arms`
+    are the experiment's: of those that differ only in their CPUs, the first sentence has the speed-up.
     """
     points = standings(trials)
     at = compared(points)
@@ -27,9 +30,9 @@ def answer(trials: Sequence[Trial], void: Sequence[tuple[TrialId, str]] = ()) ->
             return f"No answer: every trial is void. The first one: {void[0][1]}."
         return "Nothing has been measured yet, so there is no answer."
     said = f"At {at.described} {_said(at)}"
-    arms = {one.arm for each in points for one in each.standings} | {trial.arm for trial, _ in void}
-    further = (*_missing(at, arms), *_unranked(at), *_failures(at), *_busy(at), *_void(void))
-    return " ".join([*_updates(at), said, *further])
+    names = {one.arm for each in points for one in each.standings} | {trial.arm for trial, _ in void}
+    further = (*_missing(at, names), *_unranked(at), *_failures(at), *_busy(at), *_void(void))
+    return " ".join([*_updates(at), *speedups.sentences(at, arms), said, *further])
 
 
 def value(one: Standing, at: At) -> str:

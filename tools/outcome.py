@@ -11,6 +11,7 @@ from tools import measures, pairs
 from tools.answer import answer
 from tools.report.table import COLUMNS, percentile, rows, shown
 from tools.results import Found
+from tools.speedups import NO_ARMS, Arms
 from tools.standings import At, compared, standings
 from tools.units import count
 from tools.words import unanswered, where
@@ -28,10 +29,10 @@ SHOWN = {
 """Columns of the report's table, with their headings, the most telling first: those that find no room are left out."""
 
 
-def show(console: Console, found: Found, report: Path) -> None:
-    """The answer, the trials behind it, and last where the report is."""
+def show(console: Console, found: Found, report: Path, arms: Arms = NO_ARMS) -> None:
+    """The answer, the trials behind it, and last where the report is. `arms` are the experiment's."""
     console.print()
-    console.print(answer(found.trials, found.void), style="bold", highlight=False)
+    console.print(answer(found.trials, found.void, arms), style="bold", highlight=False)
     console.print()
     points = standings(found.trials)
     if points:

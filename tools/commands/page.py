@@ -1,11 +1,13 @@
 """The page of a results folder, and what the terminal shows of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import yaml
 from rich.console import Console
 
-from tools import experiment, report
+from tools import experiment, report, strict_yaml
 from tools.results import read_trials
 from tools.scale.results import is_scale, read_cells
 from tools.scale.terminal import show as show_cells
@@ -21,8 +23,17 @@ def show_report(folder: Path, console: Console) -> Sequence[str]:
     from tools.outcome import show  # noqa: PLC0415  (scipy)
 
     found = read_trials(folder)
-    show(console, found, path)
+    show(console, found, path, arms_of(folder))
     return found.problems
+
+
+def arms_of(folder: Path) -> Mapping[str, Any]:
+    """The arms of a run, as its experiment's file has them; none where it is missing or broken: the report says so."""
+    try:
+        asked = strict_yaml.load((folder / "experiment.yaml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return {}
+    return dict(asked.get("arms", {})) if isinstance(asked, Mapping) else {}
 
 
 def write_page(folder: Path) -> Path:

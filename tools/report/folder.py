@@ -57,6 +57,8 @@ class Contents:
     environment: Mapping[str, Any]
     experiment: str
     """The experiment as it was written, YAML."""
+    arms: Mapping[str, Mapping[str, Any]]
+    """Of that, the arms."""
     calibration: Calibration | None
     """Of the driver on that machine, where it was known when the run began."""
     problems: tuple[str, ...]
@@ -94,6 +96,7 @@ def read(folder: Path) -> Contents:
         unmeasured=tuple(unmeasured),
         environment=environment,
         experiment=(folder / "experiment.yaml").read_text(encoding="utf-8") if experiment else "",
+        arms=experiment.get("arms", {}),
         calibration=_calibration(folder, problems),
         problems=tuple(problems),
     )

@@ -41,7 +41,7 @@ def render(results: Path) -> str:
         .render(
             name=bundle.name(results),
             started_at=min((trial.result.get("started_at", "") for trial in contents.trials), default=""),
-            answer=answer(contents.rounds, contents.void),
+            answer=answer(contents.rounds, contents.void, contents.arms),
             at=at and at.described,
             leaders=[_lead(each) for each in contents.points],
             notices=[*notices.notices(contents), *plot_problems, *trace_problems],
