@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 BALANCES = ("cluster-ip", "headless", "per-connection")
 MAX_SHARDS = 100
 MAX_COUNT = 100_000
+MAX_NUMBER = 1_000_000
+LEAST_CPUS, MOST_CPUS = 0.05, 1024
 MAX_ROUNDS = 8
 """Of claims: the last look (tools/claims/decision.py)."""
 OWN_PACKAGES = ("tools", "services", "sweetspot")
@@ -229,6 +231,25 @@ def _of_this_machine(commands: Any) -> None:
         "--despite-noise", action="store_true", help="use searches that only a busy machine makes void"
     )
     bending.add_argument("--results", type=Path, metavar="DIR", help="parent folder of the results (results)")
+    _add_size(commands)
+
+
+def _add_size(commands: Any) -> None:
+    sizing = commands.add_parser("size", help="compute how many pods of which model serve a rate", **_EXACT)
+    sizing.add_argument("--cpu-ms", type=_positive, required=True, metavar="MS", help="CPU time of your code in a call")
+    sizing.add_argument("--wait-ms", type=_not_negative, default=0.0, metavar="MS", help="wait of a call (0)")
+    sizing.add_argument("--rate", type=_positive, required=True, metavar="N", help="calls/s of all clients")
+    sizing.add_argument("--connections", type=_count, default=100, metavar="N", help="number of clients (100)")
+    sizing.add_argument("--slo", required=True, metavar="TEXT", help="objective, such as 'p99<100ms, errors<0.1%%'")
+    sizing.add_argument(
+        "--pod-cpus", type=_cpus, default=[1.0], metavar="N,N", help="CPU limits of a pod, such as 0.5,1,2 (1)"
+    )
+    sizing.add_argument(
+        "--spare", type=_tolerance, default=0.3, metavar="30%", help="share of a pod's rate that stays free (30%%)"
+    )
+    sizing.add_argument("--models", type=_names, metavar="A,B", help="measure only these models")
+    sizing.add_argument("--starts", type=_count, default=2, metavar="N", help="starts of each service (2)")
+    sizing.add_argument("--results", type=Path, metavar="DIR", help="parent folder of the results (results)")
 
 
 def _of_release(parser: Any) -> None:
@@ -265,6 +286,31 @@ def _tolerance(text: str) -> float:
     if not (text.endswith("%") and 0 <= share < 1):
         raise argparse.ArgumentTypeError(f"{text!r} is not a percentage from 0% to below 100%, such as 5%")
     return share
+
+
+def _not_negative(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= MAX_NUMBER:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number within 0 to {MAX_NUMBER:,}")
+    return number
+
+
+def _positive(text: str) -> float:
+    number = _not_negative(text)
+    if not number:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number
+
+
+def _cpus(text: str) -> list[float]:
+    numbers = list(dict.fromkeys(map(_positive, text.split(","))))
+    for number in numbers:
+        if not LEAST_CPUS <= number <= MOST_CPUS:
+            raise argparse.ArgumentTypeError(f"{number:g} is not a number of CPUs within {LEAST_CPUS} to {MOST_CPUS:,}")
+    return numbers
 
 
 def _count(text: str) -> int:

@@ -60,6 +60,7 @@ class Programs:
     merge: Sequence[str] = (sys.executable, "-m", "services.driver.merge")
     order: Sequence[str] = (sys.executable, "-m", "services.driver.order")
     costs: Sequence[str] = (sys.executable, "-m", "services.workload.costs")
+    rounds: Sequence[str] = (sys.executable, "-m", "services.workload.costs.rounds")
     trust: Sequence[str] = (sys.executable, "-m", "services.workload.trust")
     null_server: Sequence[str] = (sys.executable, "-m", "tools.calibrate.null_server")
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from tools import experiment
 from tools.calibrate import calibration
 from tools.commands.grid import run_grid
+from tools.commands.in_rounds import in_rounds
 from tools.commands.prepared import prepare
 from tools.experiment import Experiment, Search
 from tools.knee import slo
@@ -33,7 +34,7 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     results = args.results or Path("results")
     known = calibration.find(results, described)
     question = asked(
-        experiment.read(experiment.find(args.plan)),
+        in_rounds(experiment.read(experiment.find(args.plan)), console, programs),
         args.plan,
         args.model,
         objective,

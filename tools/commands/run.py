@@ -14,10 +14,11 @@ from tools.calibrate import calibration
 from tools.calibrate.calibration import Calibration
 from tools.commands.ending import Tally, exit_status, to_its_end
 from tools.commands.grid import STARTING_S, run_grid
-from tools.commands.page import write_page
+from tools.commands.in_rounds import in_rounds
+from tools.commands.page import arms_of, write_page
 from tools.commands.prepared import prepare
 from tools.commands.venues import check_flags, cluster, this_machine
-from tools.experiment import BadExperimentError, Experiment
+from tools.experiment import BadExperimentError, Experiment, cpu_time
 from tools.local import Programs
 from tools.lock import locked
 from tools.progress import Progress
@@ -40,6 +41,9 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     console.print(asked.title, markup=False, soft_wrap=True)
     venue = _venue(args, asked, folder, programs)
     asked = _choose(asked, args.models, venue)
+    if not venue.alternates and cpu_time.is_asked(asked):
+        raise PlainError(f"{path}: cpu_us is measured on this machine, and a cluster has others: set rounds")
+    asked = in_rounds(asked, console, programs)
     try:
         venue.check(asked)
     except BadExperimentError as error:
@@ -73,7 +77,7 @@ def _run_trials(args: argparse.Namespace, asked: Experiment, folder: Path, venue
             last = max(trial.id.round for trial in found.trials)
             wanted = [each for each in wanted if each.id.round <= last]
             console.print(f"Every point is decided after {last} of {asked.rounds} rounds.", markup=False)
-    show(console, found, write_page(folder))
+    show(console, found, write_page(folder), arms_of(folder))
     missing = len({each.id for each in wanted} - {trial.id for trial in found.trials})
     tally = Tally("trials", len(found.trials), len(wanted), missing, len(progress.failures), progress.voids)
     status = exit_status(tally, folder, interrupted)

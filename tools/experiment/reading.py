@@ -15,6 +15,7 @@ from sweetspot.v1.workload_pb2 import RunRequest
 
 from tools import strict_yaml
 from tools.experiment.asked import Arm, Experiment, Name
+from tools.experiment.cpu_time import plan_in_rounds
 from tools.experiment.load import AXES, Load
 from tools.named import EXPERIMENTS, names
 from tools.status import PlainError
@@ -214,7 +215,8 @@ def _plans(asked: Experiment) -> list[tuple[str, Mapping[str, Any]]]:
 
 def _check_plan(plan: Mapping[str, Any], where: str) -> None:
     try:
-        json_format.ParseDict({name: value for name, value in plan.items() if name not in DRIVERS_OWN}, RunRequest())
+        known = plan_in_rounds(plan, lambda _engine, _cpu_us: 1)
+        json_format.ParseDict({name: value for name, value in known.items() if name not in DRIVERS_OWN}, RunRequest())
     except (json_format.ParseError, TypeError, ValueError) as error:
         raise _ContradictionError(f"{_one_line(error)} - at `{where}`") from error
     if ".mix." in where:

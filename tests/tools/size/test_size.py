@@ -1,0 +1,175 @@
+"""From what one pod serves to how many are needed, and the command as a person meets it."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.tools.fake_programs import GOOD, PROGRAMS
+from tests.tools.scale import sample
+from tools import cli
+from tools.experiment import Objective
+from tools.results import Trial
+from tools.rounds import Rounds
+from tools.scale.cells import Cell, Searched, cells
+from tools.scale.run import run
+from tools.size.asked import asked
+from tools.size.need import Need
+from tools.size.shapes import Shape, shapes
+from tools.size.terminal import advice
+from tools.status import PlainError
+
+NEED = Need(cpu_ms=0.3, wait_ms=20, connections=200, rate_rps=1500, objective=Objective(p99_ms=100), spare=0.3)
+STARTS = 2
+
+
+def searched(folder: Path, **of_model: float | tuple[float, float]) -> list[Searched]:
+    """Model -> what a pod of it serves, calls/s: in both starts, or in each."""
+    question = asked(NEED, 2400, list(of_model), [1.0], starts=STARTS, highest_rps=8000)
+
+    def capacity(cell: Cell) -> float:
+        rates = of_model[cell.model]
+        return rates if isinstance(rates, float | int) else rates[int(cell.plan[-1]) - 1]
+
+    notes = sample.Notes()
+    run(question, cells(question, list(of_model)), sample.Ground(capacity), folder, notes)
+    return [one for one in notes.outcomes if isinstance(one, Searched)]
+
+
+def by_model(found: list[Shape]) -> Mapping[str, Shape]:
+    return {one.model: one for one in found}
+
+
+def test_pods_are_the_rate_over_what_every_start_served_less_what_is_to_spare(tmp_path: Path) -> None:
+    (one,) = shapes(NEED, searched(tmp_path, coroutines=(1200.0, 2000.0)))
+    assert 1200 / 1.1 <= one.lowest_rps <= 1200
+    assert 2000 / 1.1 <= one.highest_rps <= 2000
+    assert (one.pods, one.starts) == (2, STARTS)  # 1,500 / (0.7 x 1,091 to 1,200)
+    assert dataclasses.replace(one, pods=4, cpus=0.5).total_cpus == 2
+
+
+def test_the_fewest_cpus_come_first_and_a_model_that_never_meets_the_objective_last(tmp_path: Path) -> None:
+    found = shapes(NEED, searched(tmp_path, thread_pool=790.0, seda=0.5, coroutines=2500.0))
+    assert [one.model for one in found] == ["coroutines", "thread_pool", "seda"]
+    assert found[-1].pods == 0
+    assert found[-1].bound.startswith("misses at ")
+
+
+def test_the_bound_of_a_pool_is_its_threads_where_the_cpu_is_not_used_up(tmp_path: Path) -> None:
+    """By Little's law 16 threads serve at most 16 / 20.3 ms = 788 calls/s."""
+    found = searched(tmp_path, thread_pool=780.0, coroutines=780.0)
+    idle = [
+        dataclasses.replace(one, tries=tuple(dataclasses.replace(each, trial=_idle(each.trial)) for each in one.tries))
+        for one in found
+    ]
+    assert {name: one.bound for name, one in by_model(shapes(NEED, found)).items()} == dict.fromkeys(
+        ("thread_pool", "coroutines"), "CPU"
+    )
+    assert {name: one.bound for name, one in by_model(shapes(NEED, idle)).items()} == {
+        "thread_pool": "16 threads",
+        "coroutines": "not known",
+    }
+
+
+def _idle(trial: Trial) -> Trial:
+    """The same where the service used a tenth of its CPU."""
+    after = type(trial.after)()
+    after.CopyFrom(trial.after)
+    after.cpu_user_ns //= 10
+    after.throttling.throttled_periods = 0
+    return dataclasses.replace(trial, after=after)
+
+
+def test_a_start_whose_misses_a_busy_machine_explains_does_not_count(tmp_path: Path) -> None:
+    first, second = searched(tmp_path, coroutines=(1200.0, 2000.0))
+    busy = dataclasses.replace(
+        first,
+        tries=tuple(
+            dataclasses.replace(each, trial=dataclasses.replace(each.trial, others_share=0.5)) for each in first.tries
+        ),
+    )
+    (one,) = shapes(NEED, [busy, second])
+    assert (one.starts, one.lowest_rps) == (1, one.highest_rps)
+    (void,) = shapes(NEED, [busy])
+    assert (void.pods, void.bound) == (0, "void: other processes took 50 % of the service's CPUs")
+
+
+def shape(model: str, pods: int, cpu_ns: float = 5e5) -> Shape:
+    return Shape(model, 1.0, 2, pods, 900.0, 1000.0, 4e7, cpu_ns, "CPU")
+
+
+ASKED = (
+    "For 1,500 calls/s from 200 connections, each call with 0.3 ms of CPU and a wait of 20 ms, "
+    "p99<100ms, errors<0.1%, with 30 % to spare: "
+)
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (
+            [shape("coroutines", 2), shape("grpcio_asyncio", 3), shape("grpcio_threads", 4)],
+            "coroutines, 2 pods of 1 CPU. With grpcio: grpcio_asyncio, 3 pods of 1 CPU.",
+        ),
+        (
+            [shape("coroutines", 1), shape("grpcio_asyncio", 1), shape("thread_pool", 2)],
+            "coroutines or grpcio_asyncio, 1 pod of 1 CPU.",
+        ),
+        ([shape("coroutines", 2)], "coroutines, 2 pods of 1 CPU."),
+        ([shape("coroutines", 0)], "no model met the objective. The table has the reasons."),
+    ],
+    ids=["of this project and of grpcio", "both the same", "no grpcio", "none"],
+)
+def test_the_advice_has_the_least_and_what_grpcio_needs(found: list[Shape], said: str) -> None:
+    assert advice(NEED, found) == ASKED + said
+
+
+def test_cpu_time_is_rounds_of_this_machine() -> None:
+    here = Rounds(125, 96, 153)
+    assert here.of(0.3) == 2400
+    assert str(here) == "125 ns a round (96 to 153)"
+    with pytest.raises(PlainError, match=r"2000 ms of CPU are too long for one step: .* at most 1,250 ms here"):
+        here.of(2000)
+
+
+def test_the_command_prints_the_advice_first_and_the_table_below(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "results"
+    flags = ["--cpu-ms", "0.01", "--rate", "50", "--slo", "p99<50ms", "--models", GOOD, "--starts", "1"]
+    assert cli.main(["size", *flags, "--results", str(results)], PROGRAMS) == 0
+    (folder,) = results.iterdir()
+    lines = capsys.readouterr().out.splitlines()
+    at = next(place for place, line in enumerate(lines) if line.startswith("For 50 calls/s "))
+    assert GOOD in " ".join(lines[at : at + 3])
+    assert any(line.startswith("0.01 ms of Python were ") for line in lines[at:])
+    assert lines[-1] == str(folder / "report.html")
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        (("--slo", "p98<1s"), "--slo 'p98<1s'"),
+        (("--slo", "p99<20ms"), "cannot be met: a call takes 20.3 ms (--cpu-ms 0.3, --wait-ms 20)"),
+        (("--slo", "p99<900s", "--wait-ms", "70000"), "--wait-ms 70000: a call waits for at most 60,000 ms"),
+        (("--slo", "p99<1s", "--models", "nosuch"), "unknown model 'nosuch'"),
+        (("--slo", "p99<1s", "--rate", "0"), "'0' is not a number above 0"),
+        (("--slo", "p99<1s", "--rate", "many"), "'many' is not a number within 0 to 1,000,000"),
+        (("--slo", "p99<1s", "--pod-cpus", "0.01"), "0.01 is not a number of CPUs within 0.05 to 1,024"),
+        (("--slo", "p99<1s", "--spare", "1"), "'1' is not a percentage"),
+    ],
+)
+def test_bad_input_is_one_line_and_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: tuple[str, ...], why: str
+) -> None:
+    command = ["size", "--cpu-ms", "0.3", "--wait-ms", "20", "--rate", "1500", *flags]
+    try:
+        status = cli.main([*command, "--results", str(tmp_path / "results")], PROGRAMS)
+    except SystemExit as ended:  # argparse
+        status = int(str(ended.code))
+    assert status == 2
+    complaint = capsys.readouterr().err
+    assert why in complaint
+    assert complaint.count("\n") == 1
+    assert not (tmp_path / "results").exists()

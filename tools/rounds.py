@@ -1,0 +1,56 @@
+"""CPU time as rounds of a `compute` step, measured on the machine where services will run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from tools.local import Programs, json_of
+from tools.status import PlainError
+from tools.units import count, three_digits
+
+MEASURING_TIMEOUT_S = 30.0
+MOST_ROUNDS = 10_000_000
+"""Of one step (services/workload/plan.py)."""
+PYTHON = "ENGINE_PYTHON"
+
+
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """What a round of one engine costs on this machine at one moment. Nanoseconds of CPU time."""
+
+    middle_ns: float
+    low_ns: float
+    """A tenth of the batches were faster."""
+    high_ns: float
+    """A tenth of the batches were slower."""
+
+    def of(self, cpu_ms: float) -> int:
+        """So many take that CPU time. Raises PlainError for more than a step may have."""
+        rounds = round(cpu_ms * 1e6 / self.middle_ns)
+        if rounds > MOST_ROUNDS:
+            most_ms = int(MOST_ROUNDS * self.middle_ns / 1e6)
+            raise PlainError(
+                f"{cpu_ms:g} ms of CPU are too long for one step: it computes for at most {count(most_ms)} ms here"
+            )
+        return max(1, rounds)
+
+    def __str__(self) -> str:
+        """As `125 ns a round (96 to 153)`."""
+        ends = f"{three_digits(self.low_ns)} to {three_digits(self.high_ns)}"
+        return f"{three_digits(self.middle_ns)} ns a round ({ends})"
+
+
+def measure(programs: Programs) -> Mapping[str, Rounds]:
+    """Of each engine. Takes 0.5 s. Raises LocalError."""
+    found: Mapping[str, Sequence[float]] = json_of("rounds", programs.rounds, MEASURING_TIMEOUT_S)
+    return {engine: _rounds(batches) for engine, batches in found.items()}
+
+
+def _rounds(batches_ns: Sequence[float]) -> Rounds:
+    tenth = len(batches_ns) // 10
+    return Rounds(median(batches_ns), batches_ns[tenth], batches_ns[-1 - tenth])
+
+
+def calibrated(cpu_ms: float, before: Rounds, after: Rounds) -> str:
+    """As `0.3 ms of Python were 2,400 rounds: 125 ns a round (96 to 153); afterwards 131 ns a round (99 to 140).`"""
+    return f"{cpu_ms:g} ms of Python were {count(before.of(cpu_ms))} rounds: {before}; afterwards {after}."
