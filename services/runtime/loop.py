@@ -107,6 +107,8 @@ class Loop:
                 callback()
 
     def _wait_s(self) -> float | None:
+        if self._soon:  # from before `run`: no descriptor would wake the loop for it
+            return 0
         if not self._timers:
             return None
         wait_ns: int = self._timers[0][0] - time.monotonic_ns()

@@ -91,3 +91,14 @@ def test_what_takes_too_long_leaves_the_rest_for_the_next_round(monkeypatch: pyt
         loop.call_at(0, loop.stop)
         loop.run()
         assert called == [*range(done)]
+
+
+@pytest.mark.timeout(20)
+def test_what_was_asked_for_before_a_loop_runs_is_not_left_until_something_wakes_it() -> None:
+    loop, done = Loop(), list[str]()
+    loop.soon(partial(done.append, "soon"))
+    loop.soon(loop.stop)
+    loop.run()
+    loop.soon(loop.stop)  # as a worker does that runs its loop again
+    loop.run()
+    assert done == ["soon"]

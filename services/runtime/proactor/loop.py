@@ -51,6 +51,7 @@ class Proactor:
 
     def run(self) -> None:
         """Submits, waits and dispatches until `stop`."""
+        self._dispatch(())  # what `soon` was given before: no completion would wake the loop for it
         while self._running:
             completions = self.ring.wait()
             began_ns = time.monotonic_ns()
