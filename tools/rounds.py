@@ -11,7 +11,6 @@ from tools.units import count, three_digits
 MEASURING_TIMEOUT_S = 30.0
 MOST_ROUNDS = 10_000_000
 """Of one step (services/workload/plan.py)."""
-PYTHON = "ENGINE_PYTHON"
 
 
 @dataclass(frozen=True, slots=True)

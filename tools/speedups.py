@@ -13,7 +13,7 @@ from typing import Any
 from tools.standings import At, Standing
 from tools.stats.interval import ratio
 from tools.stats.line import interval
-from tools.stats.verdict import verdict
+from tools.stats.verdict import OF_RATES, verdict
 
 Arms = Mapping[str, Mapping[str, Any]]
 NO_ARMS: Arms = MappingProxyType({})
@@ -55,7 +55,7 @@ def _ratio(named: str, few: Standing, many: Standing) -> tuple[float, str] | Non
     if not few.values.values.keys() & many.values.values.keys():
         return None
     found = ratio(many.values, few.values)
-    decided = verdict(found, "higher", words={"better": "faster", "worse": "slower"})
+    decided = verdict(found, "higher", words=OF_RATES)
     return found.value, f"{named} {interval(found)} ({decided.word})"
 
 

@@ -23,4 +23,4 @@ def in_rounds(asked: Experiment, console: Console, programs: Programs) -> Experi
 
 
 def _known(engine: str) -> str:
-    return NATIVE if engine == NATIVE else rounds.PYTHON
+    return NATIVE if engine == NATIVE else cpu_time.PYTHON

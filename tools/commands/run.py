@@ -41,7 +41,7 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     console.print(asked.title, markup=False, soft_wrap=True)
     venue = _venue(args, asked, folder, programs)
     asked = _choose(asked, args.models, venue)
-    if not venue.alternates and cpu_time.is_asked(asked):
+    if args.cluster and cpu_time.is_asked(asked):
         raise PlainError(f"{path}: cpu_us is measured on this machine, and a cluster has others: set rounds")
     asked = in_rounds(asked, console, programs)
     try:

@@ -11,10 +11,11 @@ from tools.calibrate import calibration
 from tools.commands.grid import run_grid
 from tools.commands.prepared import prepare
 from tools.experiment import Experiment, Search
+from tools.experiment.cpu_time import PYTHON
 from tools.knee import slo
 from tools.local import Programs
 from tools.lock import locked
-from tools.rounds import PYTHON, calibrated, measure
+from tools.rounds import calibrated, measure
 from tools.scale.local import pinning_over
 from tools.scale.results import Kept
 from tools.size.asked import MODELS, asked

@@ -83,13 +83,12 @@ def _shape(need: Need, model: str, cpus: float, starts: Sequence[Searched]) -> S
 def _bound(need: Need, model: str, one: Searched) -> str:
     """Of the start that served least."""
     if one.found.missed_rps is None:
-        return "nothing: the search ended"
-    missed, met_rps = numbers.last_miss(one), one.found.met_rps or 0.0
-    if numbers.throttled_share(missed) or numbers.used_share(one, missed) >= numbers.USED_UP:
+        return "not reached"
+    if not numbers.held_back_otherwise(one):
         return "CPU"
     threads = math.ceil(THREADS_PER_CPU * one.cell.cpus)
     call_ms = need.cpu_ms + need.wait_ms
-    if model in POOLS and met_rps >= AT_BOUND * threads / (call_ms / 1000):
+    if model in POOLS and (one.found.met_rps or 0.0) >= AT_BOUND * threads / (call_ms / 1000):
         return f"{threads} threads"
     return "not known"
 

@@ -41,18 +41,21 @@ def show(
 
 
 def advice(need: Need, found: Sequence[Shape]) -> str:
-    """As `For 1,500 calls/s ... with 30 % to spare: coroutines, 2 pods of 1 CPU. With grpcio: grpcio_asyncio, ...`."""
-    asked = f"For {need}, {slo.written(need.objective)}, with {share(need.spare)} to spare"
+    """As `Deploy coroutines as 2 pods of 1 CPU. With grpcio: grpcio_asyncio, 3 pods of 1 CPU. ...`.
+
+    Models are named together where they need the same pods.
+    """
+    within = slo.written(need.objective)
     fits = [one for one in found if one.pods]
     if not fits:
-        return f"{asked}: no model met the objective. The table has the reasons."
+        return f"No model meets {within}. The table has the reasons."
     best, grpcio = fits[0], next((one for one in fits if one.model.startswith(GRPCIO)), None)
-    least = [one for one in fits if one.total_cpus == best.total_cpus]
-    names = " or ".join(one.model for one in least)
-    said = f"{asked}: {names}, {_pods(best)}."
-    if grpcio is None or grpcio in least:
-        return said
-    return f"{said} With grpcio: {grpcio.model}, {_pods(grpcio)}."
+    same = [one for one in fits if (one.pods, one.cpus) == (best.pods, best.cpus)]
+    parts = [f"Deploy {' or '.join(one.model for one in same)} as {_pods(best)}."]
+    if grpcio is not None and grpcio not in same:
+        parts.append(f"With grpcio: {grpcio.model}, {_pods(grpcio)}.")
+    parts.append(f"At {count(need.rate_rps)} calls/s within {within}, {share(need.spare)} are to spare.")
+    return " ".join(parts)
 
 
 def _pods(one: Shape) -> str:
