@@ -27,6 +27,7 @@ from services.runtime.aio_loop import new_loop
 from services.runtime.answers import Answer
 from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.grpcio import STATUS, Arrival, Handlers, add_port, options, serve_in_processes
+from services.runtime.loops import run_in_threads
 from services.runtime.service import Service
 from services.wire import Code, RpcError
 from services.workload import coroutine
@@ -39,8 +40,16 @@ def serve(service: Service) -> None:
 
 def serve_at(service: Service, port: int, listening: Callable[[int], None]) -> None:
     """One process's part."""
-    with asyncio.Runner(loop_factory=partial(new_loop, service.loop_lag)) as runner:
-        runner.run(serve_until_drained(service, port, listening))
+
+    def run_loop(port: int) -> None:
+        with asyncio.Runner(loop_factory=partial(new_loop, service.loop_lag)) as runner:
+            runner.run(serve_until_drained(service, port, listening))
+
+    if service.config.processes == 1:
+        run_loop(port)
+    else:
+        # asyncio swallows the TimeIsUp of a main thread that runs a task.
+        run_in_threads(run_loop, [port])
 
 
 async def serve_until_drained(service: Service, port: int, listening: Callable[[int], None]) -> None:

@@ -18,10 +18,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from queue import SimpleQueue
 from threading import Thread
+from typing import TypeVar
 
 from services.runtime.drain import TimeIsUp, ignore_the_time
 from services.runtime.service import Service
 
+Place = TypeVar("Place")
+"""A listener, or the port of one that the loop makes."""
 RunLoop = Callable[[socket.socket], None]
 """Makes a loop in the calling thread, serves what comes to the listener, and returns once that has drained."""
 
@@ -50,20 +53,23 @@ def open_listeners(service: Service, port: int) -> list[socket.socket]:
     return [service.open_listener(port, reuse_port=True) for _ in range(service.config.loops)]
 
 
-def run_in_threads(run_loop: RunLoop, listeners: Sequence[socket.socket]) -> None:
-    """Returns once every loop has; where one fails, raises its error at once, for the process to end."""
+def run_in_threads(run_loop: Callable[[Place], None], places: Sequence[Place]) -> None:
+    """Runs a loop for each place. Returns once every loop has.
+
+    Where one fails, it raises that error at once, for the process to end.
+    """
     ended: SimpleQueue[BaseException | None] = SimpleQueue()
 
-    def run(listener: socket.socket) -> None:
+    def run(place: Place) -> None:
         error = None
         try:
-            run_loop(listener)
+            run_loop(place)
         except BaseException as raised:
             error = raised
         ended.put(error)
 
-    for number, listener in enumerate(listeners):
-        Thread(target=run, args=(listener,), name=f"loop-{number}", daemon=True).start()
-    for _ in listeners:
+    for number, place in enumerate(places):
+        Thread(target=run, args=(place,), name=f"loop-{number}", daemon=True).start()
+    for _ in places:
         if (error := ended.get()) is not None:
             raise error
