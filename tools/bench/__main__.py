@@ -1,8 +1,8 @@
 """`python -m tools.bench`: measures, prints tables and targets, stores all figures.
 
-Exit status: 0 when everything was measured, whether reached or not; 1 when something was not; 2 for what a person can
-put right, in one line on stderr; 130 when interrupted, with what was measured kept. Must not know how
-any of it is done.
+Exit status 0 means that everything was measured, whether the targets were reached or not. 1 means that something was
+not measured. 2 means an error that a person can fix, with one line on stderr. 130 means that the bench was
+interrupted; what was measured until then is stored. Must not know how any of it is done.
 """
 
 import argparse
@@ -35,7 +35,7 @@ Number = TypeVar("Number", int, float)
 UNMEASURED, REFUSED, INTERRUPTED = 1, 2, 130
 WARMUP_S = 0.6
 STARTING_S = 1.0
-"""For a server and a client to start and to end."""
+"""Time for a server and a client to start and to end."""
 OTHER_OPEN_FILES = 64
 """Besides the idle connections: pipes, listeners, the interpreter's."""
 
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print_what_can_be_shown()
     args = _parser().parse_args(arguments)
     console = Console(highlight=False)
-    # Whoever stops the bench with SIGTERM, too, gets what was measured, and leaves no server behind.
+    # SIGTERM has the effect of Ctrl-C: what was measured until then is stored, and no server remains.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         server_cpu, client_cpu = _processors()

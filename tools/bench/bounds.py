@@ -1,4 +1,4 @@
-"""What a model does at several times of what it serves: its bound in words, and what was measured of it. Arithmetic.
+"""What a model does at several times the load that it can serve: its bound in words, and its figures. Arithmetic.
 
 Must not know how anything is started or measured.
 """
@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 FACTOR = 4
-"""Calls are offered at so many times the rate that was served."""
+"""The rate of offered calls is this many times the rate that was served."""
 STREAMS = 100
-"""Calls at once on a connection, as a service allows where it is not told otherwise."""
+"""Concurrent calls on a connection: the default limit of a service."""
 CONNECTIONS = 20
-"""More streams than any queue is long by default."""
+"""With STREAMS calls on each, they have more calls than any queue can hold by default."""
 MOST_GROWTH = 0.05
-"""Memory is flat where it grows by no more in the second half of the overload."""
+"""Memory is flat if it grows by at most this share in the second half of the overload."""
 MOST_REFUSAL_COST = 0.10
-"""Of the CPU time of a served call."""
+"""A share of the CPU time of a served call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +23,12 @@ class Bound:
     """The texts of a model's row in docs/performance.md."""
 
     room: str
-    """What it has at once, as it is by default on one CPU."""
+    """What it can hold at one time, with default options on one CPU."""
     beyond: str
-    """What becomes of the next call."""
+    """What happens to the next call."""
     refuses: bool = False
     options: tuple[str, ...] = ()
-    """What it needs on one CPU, so that there is something to be full."""
+    """Options that it needs on one CPU: without them, it has nothing that can be full."""
 
 
 _KEPT = "waits in its client"
@@ -74,38 +74,38 @@ _BOUNDS: dict[tuple[str, ...], Bound] = {
 
 
 def bound(start: Sequence[str]) -> Bound:
-    """The bound of a model with options; that of the model where these change nothing. Raises KeyError."""
+    """The bound of a model with options, or that of the model if they do not change it. Raises KeyError."""
     return _BOUNDS.get(tuple(start)) or _BOUNDS[tuple(start[:1])]
 
 
 @dataclass(frozen=True, slots=True)
 class Overload:
-    """A model with options, first served and then overloaded. CPU time is that of all its processes."""
+    """A model with options, first at its capacity and then overloaded. CPU time is that of all its processes."""
 
     server: str
     options: tuple[str, ...]
     capacity_rps: float
-    """Served in a closed loop, of the plan that is offered."""
+    """Calls served per second in a closed loop, with the plan of the overload."""
     served_cpu_us: float
-    """Of a call, then."""
+    """CPU time of a call in that closed loop."""
     echo_cpu_us: float
-    """Of a call that asks for nothing."""
+    """CPU time of a call that asks for no work."""
     offered: int
-    """Calls while overloaded."""
+    """Calls planned during the overload."""
     answered_rps: float
-    """OK, meanwhile."""
+    """Calls answered with OK per second, during the overload."""
     refused: int
-    """Of those offered; what is neither answered nor refused was kept by the client."""
+    """Offered calls that were rejected. Those that were neither answered nor rejected stayed in the client."""
     overload_cpu_us: float
-    """For each call answered meanwhile, refusals included."""
+    """CPU time for each call answered during the overload; it includes the time for rejections."""
     in_flight: int
-    """In the service when that was over."""
+    """Calls in the service at the end of the overload."""
     rss_before_bytes: int
     rss_half_bytes: int
-    """When half of that was over."""
+    """In the middle of the overload."""
     rss_end_bytes: int
     refusal_cpu_us: float | None
-    """Of a call refused while calls that block fill the service; None where it refuses none."""
+    """CPU time of a call that is rejected while blocking calls fill the service; None if it rejects none."""
 
     @property
     def start(self) -> tuple[str, ...]:
@@ -113,17 +113,17 @@ class Overload:
 
     @property
     def served_share(self) -> float:
-        """Of what it served before."""
+        """The rate during the overload, as a share of the capacity."""
         return self.answered_rps / self.capacity_rps
 
     @property
     def refused_share(self) -> float:
-        """Of what was offered."""
+        """The share of offered calls that were rejected."""
         return self.refused / self.offered
 
     @property
     def growth(self) -> float:
-        """Of memory, in the second half."""
+        """Growth of memory in the second half of the overload."""
         return self.rss_end_bytes / self.rss_half_bytes - 1
 
     @property
@@ -132,7 +132,7 @@ class Overload:
 
     @property
     def refusal_cost(self) -> float | None:
-        """In served calls."""
+        """CPU time of a rejection, divided by that of a served call."""
         return None if self.refusal_cpu_us is None else self.refusal_cpu_us / self.served_cpu_us
 
     @property

@@ -1,4 +1,6 @@
-"""Clients that make the load: h2load, and the project's own driver. Both tell when they measure; CPU is read then.
+"""Clients that make the load: h2load, and the project's own driver.
+
+Both print a line when measuring begins and one when it ends. CPU time is read at these marks.
 
 Some facts about h2load (nghttp2 1.52):
 
@@ -26,7 +28,7 @@ from tools.local import LocalError, Process, started
 from tools.processors import tree_ns
 
 GRACE_S = 20.0
-"""For a client to start, and after measuring to end."""
+"""Time for a client to start, and to end after measuring."""
 
 _MARKS = {
     H2LOAD: ("Main benchmark duration is started", "Main benchmark duration is over"),
@@ -59,7 +61,7 @@ def measure(number: int, subject: Subject, server: Server, timing: Timing, scrat
 
 
 def by_h2load(load: Load, server: Server, timing: Timing, scratch: Path) -> tuple[int, Span]:
-    """Calls answered with the whole payload, and what was used meanwhile. Raises LocalError."""
+    """Calls answered with the whole payload, and what was used between the marks. Raises LocalError."""
     body = scratch / "body"
     body.write_bytes(servers.FRAME)
     headers = [f"--header={header}" for header in ("content-type: application/grpc", "te: trailers")]
@@ -94,10 +96,11 @@ def drive(
     interpreter: Sequence[str] = (sys.executable,),
     look: Callable[[], None] | None = None,
 ) -> tuple[dict[str, Any], Span]:
-    """The driver's result of a plan under a load, as its flags say it, and what was used meanwhile. Raises LocalError.
+    """The driver's result of a plan, and what was used between the marks. Raises LocalError.
 
-    `look` is called when half of the time is over, and when all is. With it nobody waits for calls that are open then:
-    where more are offered than served, those may be many.
+    `load` has the driver's flags for the load. `look` is called in the middle and at the end of the measurement. With
+    `look`, the driver is stopped at the end and does not wait for open calls. There may be many if more calls are
+    offered than served.
     """
     asked, out = scratch / "plan.json", scratch / "result.json"
     asked.write_text(json.dumps(plan), encoding="utf-8")
@@ -114,10 +117,10 @@ def drive(
 
 
 def succeeded(lines: Sequence[str], least_bytes: int) -> int:
-    """Calls that h2load's closing lines tell of.
+    """The number of successful calls in the last lines of h2load.
 
-    Raises LocalError where one failed, none was made, or replies are on the average smaller than `least_bytes`: a
-    gRPC error has no body, so that refused calls show here though HTTP calls them a success.
+    Raises LocalError if a call failed, if none was made, or if the mean size of replies is below `least_bytes`. A gRPC
+    error has no body, so the size detects rejected calls. Their HTTP status is a success.
     """
     text = "\n".join(lines)
     requests = re.search(r"(\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout", text)
@@ -126,7 +129,7 @@ def succeeded(lines: Sequence[str], least_bytes: int) -> int:
     if requests is None or statuses is None or traffic is None:
         raise LocalError(f"{H2LOAD} printed no output that can be parsed")
     calls, *bad = map(int, requests.groups())
-    # Those of status 2xx are counted when they begin to be answered: one more or less than have been.
+    # h2load counts a status 2xx when the reply begins. That number may differ from the answered calls; it is not read.
     if calls == 0 or any(bad) or any(map(int, statuses.groups())):
         raise LocalError(f"{H2LOAD}: {requests[0]}; {statuses[0]}")
     if int(traffic[1]) < calls * least_bytes:

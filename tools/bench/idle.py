@@ -1,7 +1,7 @@
 """Connections that do nothing, and what they cost the server's memory.
 
-A connection counts once it is through HTTP/2's opening (RFC 9113, section 3.4) and has answered a PING: then the
-server has made everything that it keeps for one. Must not know any limit.
+A connection counts after HTTP/2's opening (RFC 9113, section 3.4) and the answer to a PING. The server has then created
+everything that it stores for a connection. Must not know any limit.
 """
 
 import socket
@@ -27,7 +27,7 @@ def measure(server: Server, connections: int) -> Idle:
     """Holds that many idle connections for a moment. Needs as many open files. Raises LocalError."""
     assert server.control is not None
     with Control(server.control) as control:
-        # The first snapshot makes things that stay.
+        # The first snapshot creates objects that remain.
         control.snapshot()
         before = control.snapshot()
         with idle_connections(server.address, connections):

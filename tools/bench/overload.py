@@ -1,7 +1,7 @@
-"""Overloads a server: an open loop at several times of what it serves, and calls that are refused while it is full.
+"""Overloads a server: an open loop at several times its capacity, and calls that it rejects while it is full.
 
-All by the driver, which sees statuses and keeps to its schedule whatever is answered. Must not know what should come
-of it.
+The driver makes these calls: it reads statuses, and its schedule does not depend on the answers. Must not know what the
+figures should be.
 """
 
 import time
@@ -22,31 +22,32 @@ from tools.control import Control, open_channel
 from tools.local import LocalError
 
 SERVED_STREAMS = 5
-"""On as many connections as are overloaded: some models serve one call of each at a time."""
+"""Streams on each connection. The overload has as many connections: some models serve one call of each at a time."""
 SERVED = Timing(0.3, 1.5)
 OVERLOADED = Timing(3.0, 4.0)
-"""Queues are to be full before memory is looked at."""
+"""The warm-up is long, so that queues are full before memory is read."""
 REFUSED = Timing(0.3, 1.0)
 BLOCK_S = 30
-"""Longer than all of it takes."""
+"""Longer than the whole measurement takes."""
 FULL_CONNECTIONS = 40
-"""Where workers of one port share them by chance, so many that each has more calls than wait for another."""
+"""Workers that share a port get connections by chance. With this many, each has more calls than may wait for another
+worker."""
 FULL_TIMEOUT_S = 10.0
 SETTLED_S = 0.5
 REFUSALS = {"RESOURCE_EXHAUSTED", "UNAVAILABLE", "CANCELLED"}
-"""The last two are how a client tells of streams that grpcio's core resets, REFUSED_STREAM and CANCEL."""
+"""A client reports the last two for streams that grpcio's core resets with REFUSED_STREAM and CANCEL."""
 
 _BLOCKS = RunRequest(steps=[Step(block=Block(duration_us=BLOCK_S * 1_000_000))])
 _ALONE = ("grpc.use_local_subchannel_pool", 1)
 
 
 def plan() -> Mapping[str, Any]:
-    """What is offered: what most services do, as `make demo` asks it."""
+    """The plan of the offered calls: typical work of a service, as in `make demo`."""
     return experiment.read(experiment.find("default")).plan
 
 
 def measure(start: Sequence[str], cpu: int, scratch: Path) -> Overload:
-    """Overloads a model, given with its options, on that processor. The caller's are the others'. Raises LocalError."""
+    """Overloads a model with its options on that processor. Driver and backend use the caller's. Raises LocalError."""
     name, *options = start
     needed = bound(start)
     with (
@@ -88,7 +89,7 @@ def measure(start: Sequence[str], cpu: int, scratch: Path) -> Overload:
 
 
 def _refusal_cpu_us(closed: Sequence[str], server: Server, control: Control, scratch: Path) -> float:
-    """Of a call that comes while all room is taken by calls that use no CPU."""
+    """CPU time of a call that comes while calls that use no CPU fill the service."""
     deadline_s = time.monotonic() + FULL_TIMEOUT_S
     while control.snapshot().calls_in_flight:  # those of the overload, whose client has left
         if time.monotonic() > deadline_s:
@@ -104,7 +105,7 @@ def _refusal_cpu_us(closed: Sequence[str], server: Server, control: Control, scr
 
 @contextmanager
 def _full(server: Server) -> Iterator[None]:
-    """Blocks whatever runs calls, and fills what there is to wait in, until the block ends. Raises LocalError."""
+    """Blocks everything that runs calls, and fills all queues, until the `with` block ends. Raises LocalError."""
     with ExitStack() as stack:
         calls: list[Any] = []
         for _ in range(FULL_CONNECTIONS):

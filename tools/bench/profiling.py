@@ -1,8 +1,8 @@
 """Where the processor time of one side goes, by cProfile: what bounds a figure that was not reached.
 
-cProfile runs in the process that is profiled, and sees its main thread: all of a model that is one loop, and of the
-driver; of a model of threads only who accepts. It makes every call of a Python function dearer, so that shares are
-right for what to look at, not to a percent.
+cProfile runs in the process that is profiled, and sees only its main thread. This is all of the driver and of a model
+with one loop, but only the accepting thread of a model of threads. It makes every call of a Python function slower, so
+shares show where to look, and are not exact to a percent.
 """
 
 import pstats
@@ -49,8 +49,8 @@ def profile(name: str, load: Load, duration_s: float, server_cpu: int, scratch: 
 
 
 def rows(path: Path) -> list[Row]:
-    """What cProfile wrote, dearest first."""
-    # `stats` is documented by use alone: (file, line, name) -> (primitive calls, calls, own time, total time, callers).
+    """What cProfile wrote, with the most expensive first."""
+    # `stats` is documented only by use: (file, line, name) -> (primitive calls, calls, own time, total time, callers).
     raw = pstats.Stats(str(path)).stats  # type: ignore[attr-defined]
     found = [Row(_named(*function), figures[2], figures[1]) for function, figures in raw.items()]
     return sorted(found, key=lambda row: -row.seconds)

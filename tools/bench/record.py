@@ -1,6 +1,6 @@
 """A bench on disk: `bench.json`, whole or not at all, checked against its committed schema.
 
-Raw measurements of every round, so that anyone can make other ratios of them. Must not know how they are shown.
+It has the raw measurements of every round, so that a reader can compute other ratios. Must not know how they are shown.
 """
 
 import json
@@ -34,7 +34,7 @@ class Record:
     """One line for each subject and round that could not be measured."""
 
     def verdicts(self) -> list[Verdict]:
-        """Every target, asked and got."""
+        """Every target and its result."""
         return [*(verdict(target, self.measurements) for target in TARGETS), idle_verdict(self.idle)]
 
 
@@ -68,7 +68,7 @@ def content(record: Record) -> dict[str, Any]:
 
 
 def write(folder: Path, record: Record) -> Path:
-    """Keeps the record, replacing an earlier state of it. Raises BadResultsError."""
+    """Stores the record, replacing an earlier state of it. Raises BadResultsError."""
     path = folder / "bench.json"
     made = content(record)
     error = jsonschema.exceptions.best_match(_validator().iter_errors(made))

@@ -1,7 +1,7 @@
 """Measures every subject in rounds, and then overloads each model once.
 
-Round after round rather than subject after subject: a machine that gets slower meanwhile does so for all alike. Every
-measurement has a fresh server. What is said of overload are ratios within one server's life, and need no rounds. Must
+Each round measures every subject once: a machine that becomes slower during the bench affects all subjects alike. Every
+measurement has a fresh server. The figures of an overload are ratios within one server's life, and need no rounds. Must
 not know what the figures should be.
 """
 
@@ -19,7 +19,7 @@ from tools.local import LocalError
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """How to measure, where to keep it, whom to tell."""
+    """How to measure, where to store the record, and what to notify."""
 
     rounds: int
     subjects: Sequence[Subject]
@@ -30,13 +30,13 @@ class Bench:
     scratch: Path
     folder: Path
     tell: Callable[[str], None]
-    """Is given a line for everything measured."""
+    """Called with a line for each measurement."""
 
 
 def run(bench: Bench, kept: Record) -> None:
-    """Fills the record and keeps it after every measurement; one that fails is kept as such.
+    """Fills the record and stores it after every measurement. A failed measurement is stored as a failure.
 
-    The caller's processors are the clients'. Raises BadResultsError.
+    Clients use the caller's processors. Raises BadResultsError.
     """
     if bench.subjects:
         _run_rounds(bench, kept)

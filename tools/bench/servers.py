@@ -1,4 +1,4 @@
-"""Servers to measure, each on the one processor that is theirs, and shown to answer before anyone measures them.
+"""Servers to measure. Each has one processor of its own, and must answer a call before it is measured.
 
 Must not know who calls them, nor what is measured.
 """
@@ -21,7 +21,7 @@ from tools.local import DYING_S, START_TIMEOUT_S, LocalError, Process, running_o
 
 PATH = "/sweetspot.v1.Workload/Run"
 REQUEST = RunRequest(payload=bytes(range(32)))
-"""An echo: parsed, an empty plan taken, replied to."""
+"""An echo: the server parses it, runs an empty plan, and replies."""
 _MESSAGE = REQUEST.SerializeToString()
 FRAME = b"\0" + len(_MESSAGE).to_bytes(4, "big") + _MESSAGE
 """The request as a body: not compressed, length, message (gRPC's PROTOCOL-HTTP2, "Length-Prefixed-Message")."""
@@ -61,7 +61,7 @@ def nghttpd() -> str:
 def serving(
     name: str, cpu: int, scratch: Path, options: Sequence[str] = (), interpreter: Sequence[str] = (sys.executable,)
 ) -> Iterator[Server]:
-    """A server for as long as the block lasts, checked. Raises LocalError, with its last words where it ended."""
+    """A checked server until the block ends. Raises LocalError, with the last line of a server that has ended."""
     port = _free_port()
     is_model = name != NGHTTPD
     if is_model:
@@ -101,7 +101,7 @@ def _free_port() -> int:
 
 
 def _documents(scratch: Path) -> Path:
-    """A folder with one file, of a request's size and where requests go: the least that an HTTP/2 server can do."""
+    """A folder with one file of a request's size, at the path of requests: the least work for an HTTP/2 server."""
     file = scratch / PATH.removeprefix("/")
     file.parent.mkdir(exist_ok=True)
     file.write_bytes(FRAME)
@@ -109,7 +109,7 @@ def _documents(scratch: Path) -> Path:
 
 
 def _await(process: Process, port: int) -> None:
-    """It says nothing when it listens. Raises LocalError."""
+    """Waits until the program listens: it prints no line for that. Raises LocalError."""
     deadline_s = time.monotonic() + START_TIMEOUT_S
     while not process.has_ended() and time.monotonic() < deadline_s:
         try:
@@ -121,7 +121,7 @@ def _await(process: Process, port: int) -> None:
 
 
 def _check(server: Server) -> None:
-    """One call by another implementation of gRPC: h2load sees no status, this does. Raises LocalError."""
+    """Makes one call with another implementation of gRPC: it reads the status, h2load does not. Raises LocalError."""
     with open_channel(server.address) as channel:
         run = channel.unary_unary(
             PATH, request_serializer=RunRequest.SerializeToString, response_deserializer=RunReply.FromString

@@ -1,8 +1,8 @@
 """What is measured, what it must reach, and whether it did: pure arithmetic over measurements.
 
-Ratios, because two rates of one minute on one machine can be compared and two of different machines cannot. Each ratio
-is made within a round and the median is over rounds, so that a machine that gets slower meanwhile does not show.
-Must not know how anything is started or measured.
+Targets are ratios: two rates of one minute on one machine can be compared, and two of different machines cannot. Each
+ratio is computed within a round, and the median is taken over rounds. A machine that becomes slower during the bench
+then does not change it. Must not know how anything is started or measured.
 """
 
 from collections.abc import Iterable, Sequence
@@ -30,7 +30,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One thing to measure: who serves, who calls, and how much."""
+    """One thing to measure: a server, a client and a load."""
 
     server: str
     """A row of MODELS, or NGHTTPD."""
@@ -50,13 +50,13 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One subject in one round, between the marks at which its client said that measuring began and ended."""
+    """One subject in one round, between the lines that its client prints when measuring begins and ends."""
 
     round: int
     """From 1."""
     subject: Subject
     calls: int
-    """Answered well."""
+    """Calls answered without an error."""
     elapsed_s: float
     server_cpu_ns: int
     """Of all threads of the server, user and system."""
@@ -68,12 +68,12 @@ class Measurement:
 
     @property
     def server_cpu_us_per_call(self) -> float:
-        """Steadier than a rate where others use the same machine."""
+        """It varies less than a rate if other processes use the same machine."""
         return self.server_cpu_ns / 1000 / self.calls
 
     @property
     def server_busy(self) -> float:
-        """Share of its one processor; whoever is at 1.0 bounds the rate."""
+        """Share of its one processor. The server or the client, whichever is at 1.0, bounds the rate."""
         return self.server_cpu_ns / 1e9 / self.elapsed_s
 
     @property
@@ -107,7 +107,7 @@ class Idle:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A target, asked and got. `got` and what follows are None where that was not measured."""
+    """A target and its result. `got` and the fields after it are None if it was not measured."""
 
     what: str
     load: str
@@ -120,7 +120,7 @@ class Verdict:
     """Of the rounds."""
     highest: float | None
     by_cpu: float | None
-    """The same ratio made of the servers' CPU time for each call, whatever bounded the rates."""
+    """The same ratio of the servers' CPU time for each call. It does not depend on what bounded the rates."""
     reached: bool | None
 
 
@@ -143,9 +143,9 @@ IDLE_MOST_KIB = 16.0
 
 
 def subjects(starts: Iterable[Sequence[str]], targets: Sequence[Target] = TARGETS) -> list[Subject]:
-    """Everything that the targets compare, and each of `starts`, a model and options, under each load; once.
+    """Each subject of the targets, and each of `starts` (a model and options) under each load. None is there twice.
 
-    What is compared is measured close together.
+    Subjects that are compared are measured close together.
     """
     found = {subject: None for target in targets for subject in (target.baseline, target.subject)}
     found |= {
@@ -155,13 +155,13 @@ def subjects(starts: Iterable[Sequence[str]], targets: Sequence[Target] = TARGET
 
 
 def to_reactor(subject: Subject, measurements: Iterable[Measurement]) -> float | None:
-    """The subject's rate to the reactor's under the same load and client; None where either was not measured."""
+    """The subject's rate divided by the reactor's, with the same load and client. None if either was not measured."""
     reactor = Subject("reactor", subject.load, subject.client)
     return None if subject == reactor else verdict(Target(subject, reactor, 0.0), measurements).got
 
 
 def verdict(target: Target, measurements: Iterable[Measurement]) -> Verdict:
-    """What came of a target."""
+    """The result of a target."""
     by_round: dict[int, dict[Subject, Measurement]] = {}
     for measurement in measurements:
         by_round.setdefault(measurement.round, {})[measurement.subject] = measurement
@@ -190,7 +190,7 @@ def verdict(target: Target, measurements: Iterable[Measurement]) -> Verdict:
 
 
 def idle_verdict(idle: Idle | None) -> Verdict:
-    """What came of the target for idle connections."""
+    """The result of the target for idle connections."""
     got = None if idle is None else idle.rss_kib_per_connection
     return Verdict(
         what=f"{IDLE_SERVER}, RSS each",
