@@ -1,8 +1,9 @@
 """Whether each claim is decided by what it was registered with. Must not know a run, nor what was measured.
 
-registered.json has for each claim a hash of what decides it, and how many changes its file names. Who changes a
-statistic, a threshold or an experiment says why under `changed`, and registers the claim anew: the commit shows both.
-Code that counts may be written anew without a note; each run has a copy of it, and its hash (registered.py).
+registered.json has for each claim a hash of what decides it, and the number of changes that its file names. A person
+who changes a statistic, a threshold or an experiment writes the reason under `changed` and registers the claim again:
+the commit shows both. Code that counts may be rewritten without a note. Each run has a copy of it, and its hash
+(registered.py).
 """
 
 import hashlib
@@ -52,7 +53,7 @@ def write(register: Register, path: Path) -> None:
 
 
 def check(every: Mapping[str, Claim], register: Register, experiments: Path) -> list[str]:
-    """A line for each claim that is not as it was registered, which ends with what to do."""
+    """A line for each claim that differs from its registration. The line ends with what to do."""
     problems = []
     for name, claim in every.items():
         kept, now = register.get(name), entry(claim, experiments)
@@ -77,7 +78,7 @@ def registered(every: Mapping[str, Claim], register: Register, experiments: Path
 
 
 def entry(claim: Claim, experiments: Path) -> Entry:
-    """Of the claim as it is now. Of a counting, whose code may be written anew, the hash has the name alone."""
+    """The entry of the claim as it is now. The code of a counting may be rewritten, so the hash has only its name."""
     asked = reading.asked(claim.experiment, experiments)
     decides = {
         "kind": claim.kind,
@@ -90,7 +91,7 @@ def entry(claim: Claim, experiments: Path) -> Entry:
 
 
 def _set(value: object) -> object:
-    """Without keys that are empty: a key that claims or experiments get later changes no hash."""
+    """The value without empty keys. A key that is added to claims or experiments later then changes no hash."""
     if isinstance(value, Mapping):
         return {str(key): _set(one) for key, one in value.items() if one not in (None, "", {}, [], ())}
     return [_set(one) for one in value] if isinstance(value, list | tuple) else value

@@ -1,4 +1,4 @@
-"""A claim of the source as data: what it says, what is measured, and what decides it. Must not know any figure."""
+"""A claim of the source as data: its statement, what is measured, and what decides it. Must not know any figure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date

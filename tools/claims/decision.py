@@ -41,7 +41,7 @@ class Verdict:
     figures: tuple[Interval | None, ...] = ()
     """One for each clause, the primary one first; None where too few rounds have a figure."""
     rounds: int = 0
-    """Made until it was decided."""
+    """Rounds made until it was decided."""
     more_rounds: int | None = None
     """Where the claim is not distinguishable: how many further rounds would decide it, as the figures are now."""
     why: str = ""
@@ -49,7 +49,10 @@ class Verdict:
 
 
 def decide(claim: Claim, source: Source, claims: int = 1) -> Verdict:
-    """At the first look that decides it; else at the last one that was reached. So many claims share the error."""
+    """The verdict at the first look that decides the claim, or else at the last look that was reached.
+
+    `claims` is the number of claims that share the error.
+    """
     if not source.rounds:
         return Verdict("void", why=f"nothing was {claim.kind}")
     if claim.kind == "counted":
@@ -86,7 +89,7 @@ def _decided(claim: Claim, source: Source, rounds: int, confidence: float) -> Ve
 
 
 def interval(statistic: Statistic, source: Source, rounds: int, confidence: float) -> Interval | None:
-    """Over the first so many rounds; None where fewer than FEWEST of them have a figure.
+    """The interval over the first `rounds` rounds; None if fewer than FEWEST of them have a figure.
 
     With a confidence of 1 it is the value of the only round.
     """
@@ -114,7 +117,7 @@ def _student(values: Sequence[float], confidence: float) -> tuple[float, float, 
 
 
 def _opened(found: Interval, readings: Sequence[Reading]) -> Interval:
-    """Without the end that a bound leaves open."""
+    """The interval, infinite at an end that a bound leaves open."""
     bounds = {reading.bound for reading in readings}
     low = -inf if -1 in bounds else found.low
     high = inf if 1 in bounds else found.high
@@ -122,10 +125,10 @@ def _opened(found: Interval, readings: Sequence[Reading]) -> Interval:
 
 
 def _of_counts(statistic: Statistic, source: Source, rounds: int, confidence: float) -> Interval | None:
-    """Of the share of cases with an event: its geometric mean over the rounds, or the mean where one has no event.
+    """For the share of cases with an event: its geometric mean over the rounds, or the mean if one has no event.
 
-    Events of one start come together, so that only the rounds say how much the share varies. Where no round has an
-    event, the end is that of Clopper and Pearson (Biometrika 26, 1934): of 0 in n, some 5/n. A share ends at 1.
+    Events of one start are correlated, so only the rounds show how much the share varies. If no round has an event, the
+    upper end is that of Clopper and Pearson (Biometrika 26, 1934): for 0 in n, some 5/n. A share is at most 1.
     """
     found = [counts(statistic, source, number) for number in range(1, rounds + 1)]
     known = [(events, cases) for events, cases in filter(None, found) if cases]
@@ -145,9 +148,9 @@ def _of_counts(statistic: Statistic, source: Source, rounds: int, confidence: fl
 
 
 def _more(figure: Interval, clause: Clause, parts: int) -> int | None:
-    """So many further rounds make the interval shorter than the distance to the threshold, if readings vary as before.
+    """How many further rounds make the interval shorter than the distance to the threshold, if readings vary as before.
 
-    `parts` is how many clauses share the error. None where MOST rounds do not.
+    `parts` is the number of clauses that share the error. None if MOST rounds are not enough.
     """
     bound = clause.holds_if
     scale = log if clause.statistic.form == "ratio" and figure.value > 0 and figure.low > 0 else float
@@ -164,6 +167,6 @@ def _more(figure: Interval, clause: Clause, parts: int) -> int | None:
 
 
 def _reach(rounds: int, parts: int) -> float:
-    """Half of an interval over so many rounds, in standard deviations of a reading."""
+    """Half of an interval over that many rounds, in standard deviations of a reading."""
     confidence = LOOKS[max(look for look in LOOKS if look <= max(rounds, FEWEST))]
     return float(special.stdtrit(rounds - 1, 1 - (1 - confidence) / parts / 2)) / sqrt(rounds)

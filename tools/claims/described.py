@@ -30,11 +30,11 @@ MEASURED: Mapping[str, str] = {
     "calls_planned": "calls sent",
     "calls_ok": "calls answered OK",
 }
-"""Those whose names need other words than they have: `lost_updates` reads as lost updates."""
+"""Measures whose names need other words. Other names need none: `lost_updates` becomes lost updates."""
 
 
 MOST_ARMS = 10
-"""A sentence with more names would say nothing."""
+"""A sentence with more names would not be readable."""
 JOINED = {"ratio": " divided by ", "difference": " less "}
 WITHIN = {"ratio": " / ", "difference": " - "}
 

@@ -15,9 +15,9 @@ from tools.results import BadResultsError, Found, Trial, read_json, read_trials,
 
 
 class Trials:
-    """Those of an experiment.
+    """The trials of an experiment.
 
-    A noisy machine makes figures void that depend on its speed, and no others. `despite_noise`: it makes none void.
+    On a noisy machine, only figures that depend on its speed are void. With `despite_noise`, they are not void either.
     """
 
     def __init__(self, found: Found, *, despite_noise: bool = False) -> None:
@@ -72,17 +72,17 @@ def _reading(operand: Operand, trial: Trial) -> Reading | None:
 
 
 FAILED = "failed"
-"""Instead of numbers: why there are none."""
+"""The key of the reason that a round without numbers has instead of them."""
 
 
 class Counts:
-    """Those of a counting, one mapping for each round."""
+    """The numbers of a counting, one mapping for each round."""
 
     def __init__(self, counted: Mapping[int, Mapping[str, Any]]) -> None:
         self.counted = counted
         self.rounds = max(counted, default=0)
         self.made = max((number for number, each in counted.items() if FAILED not in each), default=0)
-        """Of the rounds, those up to the last one that did not fail."""
+        """The number of the last round that did not fail."""
 
     def reading(self, operand: Operand, number: int) -> Reading | None:
         """As Source has it."""
@@ -104,12 +104,12 @@ Evidence = Trials | Counts
 
 
 def of_trials(folder: Path, *, despite_noise: bool) -> Trials:
-    """Those that are kept in the folder of an experiment, which need not be there. Raises BadResultsError."""
+    """The trials stored in the folder of an experiment, which may be missing. Raises BadResultsError."""
     return Trials(read_trials(folder) if folder.is_dir() else Found((), ()), despite_noise=despite_noise)
 
 
 def of_counts(folder: Path, name: str) -> Counts:
-    """Those that are kept. Raises BadResultsError."""
+    """The stored counts of that counting. Raises BadResultsError."""
     found = {}
     for path in folder.glob(f"{name}-*.json"):
         number = path.stem.removeprefix(f"{name}-")
@@ -123,11 +123,11 @@ def of_counts(folder: Path, name: str) -> Counts:
 
 
 def keep_counts(folder: Path, name: str, number: int, counted: Mapping[str, Any]) -> None:
-    """Those of a round, and their hash: what is counted has no raw data. Raises BadResultsError."""
+    """Stores the counts of a round and their hash: a counting has no raw data. Raises BadResultsError."""
     write_whole(folder / f"{name}-{number}.json", json.dumps(counted, indent=1) + "\n")
     bundle.close(folder, 0)
 
 
 def keep_failure(folder: Path, name: str, number: int, why: str) -> None:
-    """Why that round has no numbers. Raises BadResultsError."""
+    """Stores why that round has no numbers. Raises BadResultsError."""
     keep_counts(folder, name, number, {FAILED: why})

@@ -1,6 +1,6 @@
-"""What a run calls a difference where there is none: one model beside itself, slice by slice.
+"""The difference that a run measures where there is none: one model against itself, slice by slice.
 
-Must not know how a trial is made, nor what a claim says.
+Must not know how a trial is made, nor what a claim states.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ ARMS = ("first", "second")
 CONFIDENCE = 0.99
 VALUES: Mapping[Speed, Values] = {"rate": rates_rps, "CPU": cpus_ns}
 Floors = Mapping[str, Interval]
-"""`rate` and `CPU`: the ratio of the model to itself; empty where it was not measured."""
+"""`rate` and `CPU`: the ratio of the model to itself; empty if it was not measured."""
 
 
 def floors(trials: Sequence[Trial]) -> Floors:
@@ -35,15 +35,15 @@ def floors(trials: Sequence[Trial]) -> Floors:
 
 
 def apart(found: Interval) -> float:
-    """By what share the model differs from itself at most: 0.05 is 5 %."""
+    """The largest share by which the model may differ from itself: 0.05 is 5 %."""
     return exp(max(abs(log(found.low)), abs(log(found.high)))) - 1 if found.low > 0 else inf
 
 
 def too_coarse(claim: Claim, found: Floors) -> str:
-    """Why a verdict on the claim means nothing on this machine; empty where it does.
+    """Why a verdict on the claim has no meaning on this machine; empty if it has one.
 
-    A pair that does not contain 1 shows a bias, which no number of rounds takes away. Noise is no bias, and does not
-    count here: it widens the claim's own interval.
+    A pair whose interval does not contain 1 shows a bias. Further rounds do not remove a bias. Noise is no bias: it
+    does not count here, and widens the claim's own interval.
     """
     ratios = [clause.statistic for clause in claim.clauses if clause.statistic.form == "ratio"]
     speeds = {MEASURES[leaf.measure].speed for one in ratios for leaf in one.leaves if leaf.measure in MEASURES}

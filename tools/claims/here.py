@@ -1,4 +1,4 @@
-"""What this machine, or a cluster, has of what a claim needs. Must not know what a claim says."""
+"""Whether this machine, or a cluster, has what a claim needs. Must not know what a claim states."""
 
 import os
 import shutil
@@ -14,14 +14,14 @@ from tools.experiment import Arm, Experiment
 from tools.local import LocalError, Programs, started
 
 FREE_THREADED = "SWEETSPOT_FREE_PYTHON"
-"""Names an interpreter without the lock; without it, those of the path are looked for."""
+"""Names an interpreter without the lock. If it is not set, the path is searched for NAMES."""
 NAMES = ("python3.14t", "python3.13t")
 CHECK_TIMEOUT_S = 30.0
 
 
 def missing(claim: Claim, programs: Programs, *, in_cluster: bool = False) -> str:
-    """What is not here, with how to get it; empty where all is."""
-    if in_cluster:  # what arms need is there or not as it was deployed, which the cluster is asked (tools/cluster)
+    """What is missing here, and how to get it; empty if nothing is missing."""
+    if in_cluster:  # whether it has what arms need depends on its deployment, which tools/cluster checks
         return "it is counted on one machine: run it without --cluster" if claim.experiment in COUNTINGS else ""
     needs = claim.needs
     cpus = len(os.sched_getaffinity(0))

@@ -125,7 +125,7 @@ def _decided(each: Judged) -> bool:
 
 
 def last(results: Path, name: str) -> Claims | None:
-    """The last run in that folder which has the claim of that id, with that claim alone. Raises as `read` does."""
+    """The last run in that folder which has the claim of that id, with only that claim. Raises as `read` does."""
     for path in sorted(results.glob(f"*/{registered.NAME}"), reverse=True):
         if name in registered.read(path.parent).claims:
             return read(path.parent, [name])

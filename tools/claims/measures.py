@@ -24,7 +24,7 @@ class Measure:
     text: Callable[[float], str]
     """With its unit."""
     speed: Speed = "rate"
-    """Which speed of the machine is in it. What other processes take of the CPUs is in `rate` alone."""
+    """The speed of the machine that it depends on. CPU time of other processes changes only `rate`."""
 
 
 def number(value: float) -> str:
@@ -60,7 +60,7 @@ def _cpu_per_call_ns(trial: Trial) -> float | None:
 
 
 def _of_answered(percentile: str) -> Callable[[Trial], float | None]:
-    """Of the calls answered OK alone; `latency_p99_ns` has those that were not as the slowest."""
+    """Only of calls answered OK. In `latency_p99_ns`, the other calls count as the slowest."""
 
     def read(trial: Trial) -> float | None:
         found: float | None = trial.result["latency_ns"][percentile]

@@ -13,13 +13,13 @@ PATH = Path(__file__).with_name("notes.yaml")
 
 
 class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A line that says something."""
+    """A line that makes a statement."""
 
     english: str
     text: str = ""
     """As quoted; empty where it is known in English alone."""
     heading: str = ""
-    """What it stands under, where it is the first there."""
+    """The heading above it, if it is the first line below that heading."""
 
 
 @cache

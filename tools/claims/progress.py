@@ -17,7 +17,7 @@ class ClaimsProgress:
         self._failures: list[tuple[TrialId, str]] = []
 
     def measures(self, experiment: str, further: int) -> None:
-        """Trials of it follow, of which so many are beyond the first look."""
+        """Trials of that experiment follow; `further` is the number of those after the first look."""
         self._experiment = experiment
         self._bar.more(further)
 

@@ -1,6 +1,6 @@
 """A run of claims as one file that can be committed: the values of every operand, and no verdict.
 
-Who reads it derives the verdicts again, by the rule and the claims as they were. Must not know how anything is shown.
+A reader derives the verdicts again, by the rule and the claims as they were. Must not know how anything is shown.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,6 @@
-"""What a run keeps of its claims, so that a reader can see that they were written before it.
+"""What a run stores of its claims, so that a reader can see that they were written before it.
 
-run.json             id -> hash of the claim's files, the commit that last changed one, and whether that was all
+run.json             id -> hash of the claim's files, the last commit that changed one, and whether they equal it
 statements/C12.yaml  the files as they were
 experiments/         those of the engine, likewise
 counting/            modules that count, likewise
@@ -33,11 +33,11 @@ class Registered(Struct, frozen=True, kw_only=True):
     sha256: str
     """Of the claim's file and of its experiment's, or of the module that counts, one after the other."""
     commit: str | None
-    """The last one that changed either; None: the code is in no repository."""
+    """The last commit that changed either; None if the code is in no repository."""
     committed_at: str | None
     """When. ISO 8601."""
     clean: bool
-    """Whether both files were as that commit has them."""
+    """Whether both files were equal to those of that commit."""
 
     @property
     def before_measured(self) -> bool:
@@ -52,12 +52,12 @@ class Run(Struct, frozen=True, kw_only=True):
     began: str
     """ISO 8601, UTC."""
     despite_noise: bool
-    """Whether figures that depend on the machine's speed count where it was noisy."""
+    """Whether figures that depend on the machine's speed count although it was noisy."""
     claims: Mapping[str, Registered]
 
 
 def register(folder: Path, chosen: Sequence[Claim], experiments: Sequence[str], *, despite_noise: bool = False) -> None:
-    """Keeps the claims of a run that begins, and those experiments beside theirs. Raises BadResultsError."""
+    """Stores the claims of a run that begins, their experiments, and `experiments`. Raises BadResultsError."""
     for path in (reading.EXPERIMENTS / f"{name}.yaml" for name in experiments):
         _copy(path, folder)
     found = {}
@@ -73,7 +73,7 @@ def register(folder: Path, chosen: Sequence[Claim], experiments: Sequence[str], 
 
 
 def read(folder: Path) -> Run:
-    """What a folder says of its claims. Raises BadResultsError."""
+    """The claims that a folder has registered. Raises BadResultsError."""
     path = folder / NAME
     try:
         run = msgspec.json.decode(path.read_bytes(), type=Run)
@@ -87,7 +87,7 @@ def read(folder: Path) -> Run:
 
 
 def edited(folder: Path, run: Run) -> list[str]:
-    """The files that are now other ones than when the run began: a line for each claim concerned."""
+    """A line for each claim whose files have changed since the run began."""
     every, found = reading.claims(), []
     for name, before in run.claims.items():
         if name not in every or _hash(_files(every[name])) != before.sha256:
@@ -97,7 +97,7 @@ def edited(folder: Path, run: Run) -> list[str]:
 
 
 def edited_copies(folder: Path, run: Run) -> list[str]:
-    """The claims whose files within the folder are not as they were when the run began: a line for each."""
+    """A line for each claim whose files in the folder have changed since the run began."""
     every = reading.claims(folder / reading.STATEMENTS.name, folder / reading.EXPERIMENTS.name)
     found = []
     for name, before in run.claims.items():
@@ -117,7 +117,7 @@ def _copy(path: Path, folder: Path) -> None:
 
 
 def _kept(path: Path, folder: Path) -> Path:
-    """Where a run has its copy."""
+    """The path of a run's copy."""
     return folder / path.parent.name / path.name
 
 
@@ -126,7 +126,7 @@ def _within(path: Path, folder: Path) -> str:
 
 
 def _files(claim: Claim) -> tuple[Path, Path]:
-    """Of the claim, and of what it asks."""
+    """The file of the claim, and that of its experiment or its counting."""
     name = claim.experiment
     asked = COUNTINGS[name].code if name in COUNTINGS else reading.EXPERIMENTS / f"{name}.yaml"
     return reading.STATEMENTS / f"{claim.claim}.yaml", asked

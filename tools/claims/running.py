@@ -26,9 +26,9 @@ from tools.wanted import Wanted, trials
 OPEN = ("not distinguishable", "void")
 """Words that further rounds may change."""
 WORTH = 3
-"""Rounds end early where so many times the last look is not expected to decide.
+"""Rounds end early if this many times the rounds of the last look are not expected to decide.
 
-A claim that 8 rounds decide is left out where three readings show twice its standard deviation: 1.5 % (exp(-4.2)).
+A claim that 8 rounds decide is given up if three readings show twice its standard deviation: 1.5 % (exp(-4.2)).
 """
 
 
@@ -37,17 +37,17 @@ class Bench(Protocol):
 
     @property
     def alternates(self) -> bool:
-        """Whether slices of arms follow one another within a second; else a model is not compared with itself."""
+        """Whether slices of arms follow one another within a second. If not, no model is compared with itself."""
 
     def lacks(self, asked: Experiment) -> str:
-        """What of the experiment cannot be had there, in one line; empty where all can."""
+        """What the experiment needs and this place does not have, in one line; empty if it has all."""
 
     def measure(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path) -> None:
-        """Makes those trials, and keeps them in the folder, which has the experiment's name. What fails is void."""
+        """Makes those trials and stores them in the folder, which has the experiment's name. A failed trial is void."""
 
 
 class Notes(Protocol):
-    """Who is notified of how it goes."""
+    """Is notified of the progress."""
 
     def counts(self, name: str, number: int) -> None:
         """That round of a counting begins."""
@@ -72,10 +72,10 @@ def run(
     rounds: int,
     within_s: float = inf,
 ) -> None:
-    """Continues with what the folder has, to so many rounds at most. Raises LocalError, BadResultsError.
+    """Continues with what the folder has, up to `rounds` rounds. Raises LocalError, BadResultsError.
 
-    Every experiment comes to a look before one of them goes on to the next: so the first look is complete when time is
-    short. Later looks begin only where they are expected to end within `within_s`.
+    All experiments reach a look before one of them continues to the next look, so the first look is complete if time is
+    short. Later looks begin only if they are expected to end within `within_s`.
     """
     deadline_s = time.monotonic() + within_s
     missing = judged.not_here(folder)
@@ -109,12 +109,12 @@ def run(
 
 
 def _fits(claims: Sequence[Claim], further: int, deadline_s: float) -> bool:
-    """Whether so many further rounds are expected to end in time."""
+    """Whether that many further rounds are expected to end in time."""
     return time.monotonic() + further * max(claim.cost_s for claim in claims) <= deadline_s
 
 
 def find_missing(folder: Path, chosen: Sequence[Claim], bench: Bench, programs: Programs, *, in_cluster: bool) -> None:
-    """Keeps what is not here of what those claims need. Raises BadResultsError."""
+    """Stores for each of those claims what it needs and what is not here. Raises BadResultsError."""
     found = {claim.claim: here.missing(claim, programs, in_cluster=in_cluster) for claim in chosen}
     for name, claims in reading.of_experiment({each.claim: each for each in chosen if not found[each.claim]}):
         asked = reading.asked(name, folder / reading.EXPERIMENTS.name)
@@ -148,7 +148,7 @@ def _arms_of(claims: Sequence[Claim]) -> set[str]:
 
 
 def _is_settled(folder: Path, name: str, claims: Sequence[Claim]) -> bool:
-    """Whether no further round is worth its time: each claim is decided, or would be after none that a run makes."""
+    """Whether no further round is worth its time: each claim is decided, or needs more rounds than are worth it."""
     found = judged.source(folder, name)
     return bool(found.rounds) and not any(_is_open(decide(claim, found)) for claim in claims)
 
@@ -170,10 +170,10 @@ def _measurer(folder: Path, name: str, bench: Bench, claims: Sequence[Claim]) ->
 
 
 def _rounds(folder: Path, name: str, asked: Experiment, rounds: int, bench: Bench) -> None:
-    """Makes those of the first so many rounds that are not whole.
+    """Makes those of the first `rounds` rounds that are not complete.
 
-    What is compared is measured in one round. So a round that was interrupted is made again with all arms, and a trial
-    that is void stays void: a look has seen it.
+    Arms are compared within one round, so an interrupted round is made again with all arms. A void trial stays void,
+    because a look has used it.
     """
     asked = replace(asked, rounds=rounds)
     target = folder / RUNS / name

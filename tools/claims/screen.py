@@ -1,4 +1,4 @@
-"""Rows of label and text as lines of one screen: what is too long for it is cut. Must not know what the text says."""
+"""Rows of label and text as lines of one screen: text that is too long is cut. Must not know what a text means."""
 
 from collections.abc import Sequence
 
@@ -7,16 +7,16 @@ from rich.console import Console
 from rich.text import Text
 
 LINES, COLUMNS = 24, 100
-"""Of a slide that is read from the last row."""
+"""The size of a slide that people can read from the last row."""
 LABEL = 11
 
 
 def lines(console: Console, rows: Sequence[tuple[str, str]]) -> list[Text]:
-    """Each row in as many lines as its text takes; where all take too many, the longest ones lose their last."""
+    """Each row in as many lines as its text needs. If these are too many, the longest rows lose their last lines."""
     width = COLUMNS - LABEL
     broken = [list(Text(text).wrap(console, width)) for _, text in rows]
     while sum(map(len, broken)) > LINES and max(map(len, broken)) > 1:
-        # Of rows that are equally long the last one: what the claim says comes first.
+        # Of equally long rows the last one is cut: the claim's statement is the first row.
         longest = max(reversed(broken), key=len)
         longest.pop()
         left = longest[-1].plain.rstrip()

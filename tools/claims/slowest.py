@@ -1,6 +1,6 @@
 """The slowest call of one kind in a traced trial, and which other calls its worker ran while it waited.
 
-Must not know how spans are drawn, nor what a claim says.
+Must not know how spans are drawn, nor what a claim states.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from tools.results import Trial
 from tools.traces import Traced, traced
 
 OTHERS = 3
-"""Of other calls, those that took the most of its wait."""
+"""Number of other calls that are shown: those that took most of its wait."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,11 @@ from tools.units import rest
 
 STYLES = {"holds": "green", "does not hold": "red", "not distinguishable": "yellow", "void": "dim", "not here": "dim"}
 WIDEST = 44
-"""Of a column; what is longer moves the rest of its row. Characters."""
+"""Characters of a column. A longer text moves the rest of its row."""
 
 
 def line(claim: Claim, verdict: Verdict) -> str:
-    """One verdict as it falls: `C12   holds   24x (19 to 31), asked at least 5x   A handler that blocks ...`."""
+    """One verdict when it is decided: `C12   holds   24x (19 to 31), asked at least 5x   A handler that blocks ...`."""
     outcome, figure, asked, _ = words.row(claim, verdict)
     measured = f"{figure}, asked {asked}" if figure else ""
     return "   ".join(filter(None, (f"{claim.claim:5}", outcome, measured, claim.says)))
@@ -45,7 +45,7 @@ def _show(
     claims: Sequence[Claim],
     styles: Sequence[str] | None = None,
 ) -> None:
-    """Two lines for each claim: what it says needs more room than a column has."""
+    """Two lines for each claim: its statement needs more room than a column has."""
     widths = [min(max(map(len, column)), WIDEST) for column in zip(heading, *rows, strict=True)]
     console.print(f"[bold]{_columns(heading, widths)}[/]", soft_wrap=True)
     for number, (claim, row) in enumerate(zip(claims, rows, strict=True)):
@@ -67,7 +67,7 @@ def show_compared(console: Console, rows: Sequence[Compared]) -> bool:
 
 
 def show_list(console: Console, every: Mapping[str, Claim], last: Mapping[str, tuple[Judged, str]]) -> None:
-    """Every claim: what it says and needs, and its last verdict here. `last`: id -> the claim in a run, and its day."""
+    """Every claim: its statement, needs and last verdict here. `last`: id -> the claim in a run, and its day."""
     rows = []
     for name, claim in every.items():
         verdict = f"{words.outcome(last[name][0].verdict)} ({last[name][1]})" if name in last else "not measured here"

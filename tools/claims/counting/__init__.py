@@ -36,7 +36,7 @@ class Counting:
     count: Callable[[Programs], dict[str, Any]]
     """Nested numbers: a claim names one by its path, as `closures.code.functions`. Raises LocalError."""
     rounds: bool
-    """Measured anew in each round; else it is exact, and counted once."""
+    """Whether it is measured in each round. If not, it is exact and counted once."""
     cost_s: float
     """Of one count, on two quiet CPUs."""
 

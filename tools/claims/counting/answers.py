@@ -16,7 +16,7 @@ SOON_S = 0.05
 """Less than the longest of the plans takes."""
 
 Answer = tuple[str, tuple[tuple[int, int, bytes], ...]]
-"""Status; and of each reply how many steps it says are done, their checksum, and the payload."""
+"""The status, and for each reply its number of finished steps, their checksum and the payload."""
 
 
 def plan(**kinds: Any) -> RunRequest:
@@ -44,7 +44,7 @@ PLANS: dict[str, tuple[RunRequest, float]] = {
     "too late, asleep": (plan(sleep=Sleep(duration_us=5_000_000)), SOON_S),
     "too late, called": (plan(call=Call(delay_us=5_000_000)), SOON_S),
 }
-"""Each with the time that it is given. Streamed, the payload is left out: a plan without steps streams nothing."""
+"""Each plan with its time limit. A plan without steps streams no reply, so its payload is not in a stream."""
 
 
 def answers(channel: "grpc.Channel") -> dict[str, Answer]:

@@ -11,16 +11,16 @@ from sweetspot.v1.backend_pb2 import FetchReply, FetchRequest
 
 
 class AskedBackend:
-    """What is asked of it, all by one thread."""
+    """A backend that counts its calls, with one thread for all of them."""
 
     def __init__(self) -> None:
         self.address = ""
         """HOST:PORT, once it listens."""
         self.asked = 0
-        """Times, so far."""
+        """Number of calls so far."""
 
     def fetch(self, _request: FetchRequest, _context: object) -> FetchReply:
-        """Answers at once, whatever delay is asked for."""
+        """Answers at once, also if a delay is asked for."""
         self.asked += 1
         return FetchReply()
 

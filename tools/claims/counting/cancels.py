@@ -16,12 +16,12 @@ from tools.serving import Service, listening
 
 MODEL = "reactor"
 STYLES = {"closures": (), "ripped": ("--style", "ripped")}
-"""Who holds the state of a callback: closures, or a record that is written by hand."""
+"""What holds the state of a callback: closures, or a record that is written by hand."""
 WAITS = plan(sleep=Sleep(duration_us=60_000_000))
 AT_ONCE = 100
 """As many calls as one connection may have (MAX_CONCURRENT_STREAMS)."""
 WARM_UP, BATCHES = 30, 334
-"""Batches of so many calls: until memory has its size, and measured. Three rounds have 10^5 calls."""
+"""Batches of AT_ONCE calls: until memory has its size, and measured. Three rounds have 10^5 calls."""
 
 
 def count(programs: Programs) -> dict[str, Any]:

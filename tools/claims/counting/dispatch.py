@@ -27,9 +27,9 @@ STARTS = {
     "select": ("reactor", "--demultiplexer", "select"),
     "pool": ("callback_pool",),
 }
-"""Callbacks, dispatched by one loop in three ways, and by a loop to threads. The first is what others differ from."""
+"""Callbacks: one loop dispatches them in three ways, and one hands them to threads. The first is the reference."""
 PLAN = plan(compute=Compute(rounds=10), call=Call(delay_us=1000), sleep=Sleep(duration_us=1000), touch=Touch())
-"""Work and waits. No shared data, as conflicts are managed by whoever runs the calls."""
+"""Work and waits. It has no shared data, because the code that runs the calls manages conflicts."""
 TIMEOUT_S = 30.0
 
 

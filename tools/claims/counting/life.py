@@ -27,7 +27,7 @@ PLAN = {"steps": [{"sleep": {"duration_us": 20_000}}]}
 """4 calls are in flight when the process dies."""
 LONG = RunRequest(steps=[Step(sleep=Sleep(duration_us=60_000_000))])
 CALM_S = 0.3
-"""Calls are counted for so long before the process dies."""
+"""Calls are counted for this long before the process dies."""
 COUNTED_S = 1.5
 TIMEOUT_S = 1.0
 FINISH_S = 20.0
@@ -62,9 +62,9 @@ def _killed(programs: Programs, model: str) -> dict[str, float]:
 
 
 def figures(result: Mapping[str, Any], killed_ns: int) -> dict[str, float]:
-    """Calls that were exposed to a death at that time of CLOCK_MONOTONIC, and those that failed.
+    """Calls that were exposed to the end of a process at that time of CLOCK_MONOTONIC, and those that failed.
 
-    Exposed are the calls that were due from then on, and those in flight that failed. Raises LocalError.
+    Exposed calls are those that were due from then on, and those in flight that failed. Raises LocalError.
     """
     calls = result["calls"]
     due_s = (result["marks"]["ended_monotonic_ns"] - killed_ns) / 1e9
@@ -83,7 +83,7 @@ def figures(result: Mapping[str, Any], killed_ns: int) -> dict[str, float]:
 
 @contextmanager
 def _running(service: Service) -> Iterator[int]:
-    """A call that goes on as long as the block lasts, on a connection of its own; the process that runs it.
+    """Makes a call on a connection of its own that lasts until the block ends. Yields the process that runs the call.
 
     Raises LocalError.
     """
@@ -105,7 +105,7 @@ def _running(service: Service) -> Iterator[int]:
 
 
 def _kill(process: int, service: Service) -> None:
-    """Only what this service has started: each leads a session of its own."""
+    """Kills a process that this service has started: each service leads a session of its own. Raises LocalError."""
     if os.getsid(process) != service.process.pid:
         raise LocalError(f"process {process} is none of the service's")
     os.kill(process, signal.SIGKILL)

@@ -45,7 +45,7 @@ class Parts:
 
 @contextmanager
 def clients(address: str, count: int, patience_s: float = TIMEOUT_S) -> Iterator[list["grpc.Channel"]]:
-    """So many, each with a connection of its own. Those that are served within `patience_s` come back.
+    """Makes `count` clients, each with a connection of its own. Yields those that are served within `patience_s`.
 
     A model may serve one connection at a time; the others then wait in its backlog.
     """

@@ -53,8 +53,9 @@ def _at(control: Control, name: str, rate_per_s: int) -> dict[str, float]:
 def seen(name: str, rate_per_s: float, before: SnapshotReply, after: SnapshotReply) -> dict[str, float]:
     """What two snapshots show of a stage with that rate.
 
-    `tracking_error`: how far the stage was off its rate, as a share of it; what a stage refuses does not count as
-    served. `cross_talk`: the share that another stage left waiting of what reached it, for the worst of them.
+    `tracking_error`: the distance of the stage from its rate, as a share of that rate. Calls that a stage rejects do
+    not count as served. `cross_talk`: of the calls that reached another stage, the share that it left waiting, for the
+    worst stage.
     """
     passed_s = (after.monotonic_ns - before.monotonic_ns) / 1e9
     passed_on = _grown(name, before, after, "served") - _grown(name, before, after, "shed")

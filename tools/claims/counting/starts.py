@@ -10,7 +10,7 @@ from tools.local import LocalError, Programs, started
 from tools.serving import Service, listening
 
 NOT_HERE = 3
-"""Exit status of a service that this machine has not the means for (services/runtime/refusal.py)."""
+"""Exit status of a service that cannot run on this machine (services/runtime/refusal.py)."""
 AT_A_TIME = 4
 """Services that start together: what one waits for leaves the processor to the next."""
 

@@ -22,7 +22,7 @@ from tools.control import Control
 from tools.local import Process, Programs
 
 CALLS = 6000
-"""0 faults in so many mean fewer than 0.05 % at 95 %: the rule of three."""
+"""0 faults in this many calls mean fewer than 0.05 % at 95 %: the rule of three."""
 SWITCHES = 20
 WINDOW = 30
 """Calls in flight, so that some are in every stage when one is switched."""
@@ -47,7 +47,7 @@ SILENCE_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Switched:
-    """What became of the calls."""
+    """What happened to the calls."""
 
     calls: int
     """Sent."""
@@ -56,9 +56,9 @@ class Switched:
     codes: Mapping[str, int]
     """gRPC status -> calls that ended with it."""
     workers: frozenset[str]
-    """Who took the last steps."""
+    """Those that ran the last steps."""
     asked: int
-    """How often the backend was."""
+    """How often the backend was asked."""
     switches: int
 
     @property
@@ -97,12 +97,12 @@ def _figures(switched: Switched) -> dict[str, float]:
 
 
 def most_share(events: int, of: int) -> float:
-    """The largest share that so many events leave possible: one-sided 95 % bound of Clopper and Pearson."""
+    """The largest share that is possible with these events: one-sided 95 % bound of Clopper and Pearson."""
     return 1.0 if events >= of else float(stats.beta.ppf(0.95, events + 1, of - events))
 
 
 def switch_under_load(programs: Programs, form: str, calls: int = CALLS, switches: int = SWITCHES) -> Switched:
-    """Makes so many calls, and switches stages so often between them. Raises LocalError, also for a call left over."""
+    """Makes `calls` calls, and switches stages `switches` times. Raises LocalError, also for a call left over."""
     with (
         asked_backend() as backend,
         serving(programs, "seda", {"stages_in": form, "threads_per_cpu": 1, "backend": backend.address}) as service,
@@ -125,7 +125,7 @@ def switch_under_load(programs: Programs, form: str, calls: int = CALLS, switche
 
 
 def _switch(driver: Process, control: Control) -> dict[str, Any]:
-    """Switches each time that the driver waits for it. Returns what became of the calls."""
+    """Switches each time that the driver waits for it. Returns what happened to the calls."""
     turns = cycle(BYPASSED)
     line = driver.expect("", SILENCE_S)
     while line.startswith("ended "):

@@ -1,4 +1,4 @@
-"""What becomes of a call if its backend misbehaves: in how many styles does it go wrong?
+"""What happens to a call if its backend misbehaves: in how many styles does it go wrong?
 
 Must not know a style's name.
 """

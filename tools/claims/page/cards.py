@@ -33,7 +33,7 @@ class Clause:
     figure: str
     asked: str
     side: str
-    """The word of this clause alone; empty where it has no figure."""
+    """The word of this clause by itself; empty if it has no figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Card:
     predicted: str
     because: str
     proved: str
-    """What became of the prediction: right, wrong or open."""
+    """The outcome of the prediction: right, wrong or open."""
     registration: Registration
     question: str
     """Of the experiment."""
