@@ -1,4 +1,4 @@
-"""The cluster's API: objects as they stand in YAML, and what is refused as one line that says what to try next.
+"""The cluster's API: objects as they are in YAML, and each error as one line with what to try next.
 
 Must not know what the objects are for.
 """
@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from tools.status import PlainError
 
-# The package is loaded by whoever connects: it costs 0.7 s, which no run on this machine should pay.
+# The package is imported only to connect: it costs 0.7 s, which no run on this machine should pay.
 if TYPE_CHECKING:
     from kubernetes import client
 
 Object = dict[str, Any]
 
-# To connect, and to be answered: an API server that needs longer is not there.
+# To connect, and to receive the answer. An API server that needs longer counts as not available.
 _TIMEOUTS_S = (5.0, 20.0)
 _IN_A_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 _GROUPS = {
@@ -36,11 +36,11 @@ _GROUPS = {
 
 
 class ClusterError(PlainError):
-    """What the cluster refused or did not do: one line that names the object and what to try next."""
+    """What the cluster rejected or did not do: one line that names the object and what to try next."""
 
 
 class NoAnswerError(ClusterError):
-    """The cluster did not answer, or could not just then: asked again it may."""
+    """The cluster did not answer, or could not at that time. A later attempt may succeed."""
 
 
 class AlreadyThereError(ClusterError):
@@ -72,7 +72,7 @@ class Api:
             config.load_incluster_config()
             return cls(_client(), namespace or _IN_A_POD.read_text(encoding="ascii"))
         try:
-            # The package reads the variable but once, when it is imported.
+            # The package reads the variable only once, when it is imported.
             path = os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
             config.load_kube_config(path)
             context = config.list_kube_config_contexts(path)[1]
@@ -89,17 +89,17 @@ class Api:
         return found
 
     def find(self, kind: str, selector: Mapping[str, str] | None = None) -> list[Object]:
-        """All of those labels."""
+        """All objects with those labels."""
         return self.find_as_of(kind, selector)[0]
 
     def find_as_of(self, kind: str, selector: Mapping[str, str] | None = None) -> tuple[list[Object], str]:
-        """The same, and the version that this is: `watch` tells what has changed since."""
+        """The same, and their version: `watch` returns the changes after it."""
         wanted = ",".join(f"{key}={value}" for key, value in (selector or {}).items())
         found = self._ask("GET", kind, query=[("labelSelector", wanted)] if wanted else [])
         return found["items"], found["metadata"]["resourceVersion"]
 
     def events(self, uid: str) -> list[Object]:
-        """What happened to the object of that uid; nothing where events are not this user's to see."""
+        """What happened to the object with that uid; empty if this user may not read events."""
         try:
             found: list[Object] = self._ask("GET", "events", query=[("fieldSelector", f"involvedObject.uid={uid}")])[
                 "items"
@@ -121,7 +121,7 @@ class Api:
         return changed
 
     def delete(self, kind: str, name: str, *, grace_s: int | None = None) -> None:
-        """With all that belongs to it; nothing where it is gone already. A pod gets `grace_s` in place of its own."""
+        """Deletes the object, if it exists, and its dependents. `grace_s` replaces the grace period of a pod."""
         query = [("propagationPolicy", "Background")]
         query += [] if grace_s is None else [("gracePeriodSeconds", str(grace_s))]
         try:
@@ -130,9 +130,9 @@ class Api:
             return
 
     def watch(self, kind: str, selector: Mapping[str, str], since: str) -> Iterator[tuple[str, Object]]:
-        """What becomes of those labels after that version, until the server ends it: it does so now and then.
+        """Changes of objects with those labels after that version. At times, the server ends a watch without an error.
 
-        Raises ClusterError when it does so for a reason, as that the version is too old.
+        Raises ClusterError if the server ends it with an error, such as a version that is too old.
         """
         wanted = ",".join(f"{key}={value}" for key, value in selector.items())
         with self._explained("GET", f"{kind} in namespace {self.namespace}"):
@@ -153,7 +153,7 @@ class Api:
                 yield change["type"], change["object"]
 
     def from_service(self, service: str, port: str, path: str, query: list[tuple[str, str]]) -> Any:
-        """What the service answers to GET, by way of the API server: JSON where it is JSON."""
+        """The service's answer to GET, through the API server: decoded if it is JSON."""
         return self._ask("GET", "services", f"{service}:{port}/proxy{path}", query=query)
 
     def version(self) -> str:
@@ -161,11 +161,11 @@ class Api:
         return str(self._request("GET", "/version", "the version of the cluster")["gitVersion"])
 
     def nodes(self) -> list[Object]:
-        """All nodes; none where they are not this user's to see."""
+        """All nodes; none if this user may not read them."""
         return self._everywhere("nodes")
 
     def pods_everywhere(self) -> list[Object]:
-        """The pods of all namespaces; none where they are not this user's to see."""
+        """The pods of all namespaces; none if this user may not read them."""
         return self._everywhere("pods")
 
     def _everywhere(self, kind: str) -> list[Object]:
@@ -256,11 +256,11 @@ def _client() -> "client.ApiClient":
     from urllib3 import Retry  # noqa: PLC0415
 
     connection = client.ApiClient()
-    # What a person waits for is told at once; whoever can wait asks again by himself.
+    # No retries here: a person who waits gets the error at once. Code that can wait repeats the request itself.
     settings = connection.rest_client.pool_manager.connection_pool_kw
     settings["retries"] = Retry(0)
     if connection.configuration.verify_ssl:
-        # Python 3.13 refuses authorities without a key usage extension; those that kubeadm and others made have none.
+        # Python 3.13 rejects authorities without a key usage extension. Those of kubeadm and others have none.
         context = ssl.create_default_context(cafile=connection.configuration.ssl_ca_cert)
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         settings["ssl_context"] = context

@@ -1,7 +1,7 @@
-"""What of an experiment a release can do as it is deployed, checked before anything starts.
+"""Checks, before anything starts, whether a release can run an experiment as it is deployed.
 
-A run changes no Deployment. So what an arm asks beside its model has to be there, and everything else is rejected by
-name.
+A run changes no Deployment. So what an arm asks for beside its model must be deployed already. An error names what is
+not.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ OF_CHART = ("SWEETSPOT_BACKEND", "SWEETSPOT_METRICS_PORT")
 def check(release: Release, asked: Experiment, *, exactly: bool = False) -> None:
     """Raises ClusterError, which names the arm or the key, and what to do.
 
-    `exactly`: what an arm does not ask for, options, pods and CPUs, has to be at its default: no option, one of each.
+    `exactly`: options, pods and CPUs that an arm does not ask for must be at their defaults: no option, one of each.
     """
     if (asked.load.schedule or "").startswith("replay:"):
         raise ClusterError(
@@ -37,7 +37,7 @@ def check(release: Release, asked: Experiment, *, exactly: bool = False) -> None
             _check_arm(release, arm, exactly=exactly)
             if exactly:
                 _check_no_more(release, arm.model, asked.options(name))
-            if asked.scale is None:  # a search sets the options itself, and goes on with what an earlier one has left
+            if asked.scale is None:  # a search sets the options itself, and continues from those of an earlier search
                 keep_off(release, arm.model)
                 release.check_options(arm.model, asked.options(name))
         except ClusterError as error:
@@ -45,7 +45,7 @@ def check(release: Release, asked: Experiment, *, exactly: bool = False) -> None
 
 
 def in_one_slice(asked: Experiment) -> Experiment:
-    """The same load, where the blocks of a trial follow one another: a Job loads one arm alone."""
+    """The same load, with all blocks of a trial in one slice: a Job loads only one arm."""
     windows = {
         number: replace(each, duration_s=asked.blocks * each.duration_s) for number, each in asked.windows.items()
     }
@@ -82,7 +82,7 @@ def _check_arm(release: Release, arm: Arm, *, exactly: bool) -> None:
     if arm.python is not None:
         raise ClusterError(f"{model} runs with the interpreter of its image, not {arm.python}: remove `python`")
     limit = release.container(model).get("resources", {}).get("limits", {}).get("cpu")
-    # One is what an arm has that asks for nothing.
+    # An arm that does not ask for CPUs has one.
     if (exactly or arm.cpus != 1) and (limit is None or amount(limit) != arm.cpus):
         has = "no CPU limit" if limit is None else f"a CPU limit of {limit}"
         raise ClusterError(

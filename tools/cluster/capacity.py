@@ -1,9 +1,9 @@
-"""What an arm answers in a closed loop just before its trial, by all shards together.
+"""The calls/s that an arm answers in a closed loop just before its trial: the sum of all shards.
 
-    each shard   runs the driver, and has the calls/s that it got an answer to
+    each shard   runs the driver, and has the calls/s that were answered
     shard 0      listens, adds up what the others send, and sends each of them the sum
 
-So all shards go on with one and the same number. Must not know what rate follows from it.
+So all shards continue with the same number. Must not know what rate follows from it.
 """
 
 import json
@@ -17,12 +17,12 @@ from tools.cluster.api import ClusterError
 from tools.local import started
 
 RETRY_S = 0.05
-"""Until a port is asked again at which nobody listens yet."""
+"""Time until the next attempt to connect, if no process listens on the port yet."""
 _MAX_LINE_BYTES = 200
 
 
 def closed_loop_rps(command: Sequence[str], out: Path, timeout_s: float) -> float:
-    """Runs the driver to its end; the calls/s that were answered OK, as it writes them to `out`. Raises LocalError."""
+    """Runs the driver to its end. Returns the calls/s answered OK, which it writes to `out`. Raises LocalError."""
     with started("driver", command) as driver:
         driver.finish(timeout_s)
     rate_rps: float = json.loads(out.read_text(encoding="utf-8"))["got"]["rate_rps"]
@@ -30,7 +30,7 @@ def closed_loop_rps(command: Sequence[str], out: Path, timeout_s: float) -> floa
 
 
 def total(own: float, shard: int, of: int, at: Address, timeout_s: float) -> float:
-    """The sum of what `of` shards have. Shard 0 listens on the port of `at`. Raises ClusterError."""
+    """The sum of the values of `of` shards. Shard 0 listens on the port of `at`. Raises ClusterError."""
     deadline_s = time.monotonic() + timeout_s
     try:
         found = own
@@ -56,7 +56,7 @@ def _added(own: float, of: int, port: int, deadline_s: float) -> float:
                     others[int(number)] = float(value), connection
                 except (OSError, ValueError, TypeError):
                     connection.close()  # it is no shard
-        # The port is free before a shard goes on: the driver's barrier is next to listen there.
+        # The port is free before a shard continues: the driver's barrier listens there next.
         found = sum((value for value, _ in others.values()), start=own)
         for _, connection in others.values():
             connection.sendall(json.dumps([0, found]).encode() + b"\n")

@@ -1,8 +1,8 @@
-"""The load Job of one trial: as many pods as shards, each of them once. A pure function of what is asked.
+"""The load Job of one trial: one pod for each shard, each started once. A pure function of what is asked for.
 
-Guarantees, each by a field of the Job's: a shard is never started again (`backoffLimitPerIndex`, `restartPolicy`), one
-that fails ends the others (`maxFailedIndexes`), none runs for ever (`activeDeadlineSeconds`), and what has ended goes
-by itself (`ttlSecondsAfterFinished`), while the results stay. Must not talk to a cluster.
+Fields of the Job give these guarantees. A shard is never started again (`backoffLimitPerIndex`, `restartPolicy`). A
+shard that fails ends the others (`maxFailedIndexes`). No shard runs for ever (`activeDeadlineSeconds`). Kubernetes
+removes a Job that has ended (`ttlSecondsAfterFinished`), and the results stay. Must not talk to a cluster.
 """
 
 import re
@@ -15,25 +15,25 @@ from tools.results import TrialId
 from tools.wanted import Wanted
 
 KEPT_S = 3600
-"""How long a Job that has ended, and its logs, stay."""
+"""How long a Job and its logs stay after its end."""
 STARTING_S = 120
-"""For the pods to be placed and to meet."""
+"""Time for the pods to be placed and to meet."""
 ENDING_S = 60
-"""For last calls, spans and the result."""
+"""Time for last calls, spans and the result."""
 _MAX_NAME = 57
 """A pod's host name is the Job's name with an index, and has 63 characters at most (RFC 1123)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """How the load is made, whatever the trial."""
+    """How the load is made, the same for all trials."""
 
     release: str
     first: str
     """What the names of the release's objects begin with."""
     run: str
     pod: Object
-    """The template of a driver's pod, as the chart has it: with what the cluster's owner sets for all pods."""
+    """The template of a driver's pod from the chart. It includes what the cluster's owner sets for all pods."""
     shards: int = 1
     balance: str = "cluster-ip"
     cpu: str = "500m"
@@ -47,7 +47,7 @@ class Load:
 
 
 def job_name(run: str, trial: TrialId) -> str:
-    """The trial's Job. What is cut off of a long name is the run's beginning. No dot: pods have it as host name."""
+    """The name of the trial's Job. A long name loses its beginning. It has no dot, since pods have it as host name."""
     return f"{run}-{label_of(trial)}".replace(".", "-")[-_MAX_NAME:].lstrip("-")
 
 
@@ -63,7 +63,7 @@ def named_by(label: str) -> str:
 
 
 def labels(load: Load, trial: TrialId) -> dict[str, str]:
-    """What the Job, its pods and its results have; the first two have those of the chart's owner too."""
+    """The labels of the Job, its pods and its results. The Job and its pods also have those of the chart's owner."""
     return {
         "app.kubernetes.io/name": "sweetspot",
         "app.kubernetes.io/instance": load.release,
@@ -74,7 +74,7 @@ def labels(load: Load, trial: TrialId) -> dict[str, str]:
 
 
 def manifest(load: Load, asked: Experiment, wanted: Wanted) -> Object:
-    """The Job, as it stands in YAML."""
+    """The Job, as it is in YAML."""
     name = job_name(load.run, wanted.id)
     marks = {**load.pod["metadata"]["labels"], **labels(load, wanted.id)}
     # A shard without a connection would have nothing to do.
@@ -111,7 +111,7 @@ def _pod(load: Load, asked: Experiment, wanted: Wanted, shards: int) -> Object:
         "restartPolicy": "Never",
         "serviceAccountName": driver,
         "automountServiceAccountToken": True,
-        # With the Job's name, its index and this headless Service the first pod has a name to meet at.
+        # The Job's name, its index and this headless Service give the first pod a name where the others meet it.
         "subdomain": driver,
         "terminationGracePeriodSeconds": 10,
         "affinity": _affinity(spec.get("affinity", {}), load, wanted.arm.model),
@@ -129,7 +129,7 @@ def _pod(load: Load, asked: Experiment, wanted: Wanted, shards: int) -> Object:
                 "env": [*_environment(load, asked.of([wanted.id.arm])), *container.get("env", ())],
                 "resources": {"requests": resources, "limits": resources},
                 "ports": [{"name": "barrier", "containerPort": BARRIER_PORT}],
-                # Why it failed is then in the pod's status, for whoever may not read logs.
+                # The pod's status then has the reason of a failure, for users who may not read logs.
                 "terminationMessagePolicy": "FallbackToLogsOnError",
                 "volumeMounts": [{"name": "tmp", "mountPath": "/tmp"}, *container.get("volumeMounts", ())],
             }
@@ -139,7 +139,7 @@ def _pod(load: Load, asked: Experiment, wanted: Wanted, shards: int) -> Object:
 
 
 def _affinity(of_owner: Object, load: Load, model: str) -> Object:
-    """The owner's, and beside what it measures only where there is no other node."""
+    """The owner's affinity; and a driver is on the node of the service that it measures only if there is no other."""
     preferred = "preferredDuringSchedulingIgnoredDuringExecution"
     apart = of_owner.get("podAntiAffinity", {})
     return {**of_owner, "podAntiAffinity": {**apart, preferred: [*apart.get(preferred, ()), _beside(load, model)]}}

@@ -1,6 +1,6 @@
-"""The runs that a cluster keeps, in a line each: of what was asked, how much has left something.
+"""The runs that a cluster stores, in a line each: how many of the wanted trials or cells have stored a result.
 
-Must not fetch what that is.
+Must not fetch the results.
 """
 
 from dataclasses import dataclass
@@ -25,9 +25,9 @@ class Overview:
     things: str
     """Trials, or cells."""
     done: int
-    """That have left something."""
+    """Those that have stored something."""
     asked: int | None
-    """None: it is not known."""
+    """None if it is not known."""
 
 
 def overview(api: Api, release: str) -> list[Overview]:
@@ -52,5 +52,5 @@ def _of(run: Kept, done: int) -> Overview:
     models = asked.models
     if asked.scale is not None:
         return Overview(run.name, run.began, asked.title, "cells", done, len(cells(asked, models)))
-    # An experiment of claims has more rounds than it began with, where claims are still open.
+    # An experiment of claims gets more rounds than it began with if claims are still open.
     return Overview(run.name, run.began, asked.title, "trials", done, max(len(trials(asked)), done))

@@ -1,11 +1,11 @@
-"""How a pod fares, in words: why it does not run, or how it ended. Must not know what it is for."""
+"""The state of a pod, in words: why it does not run, or how it ended. Must not know what the pod is for."""
 
 from dataclasses import dataclass
 
 from tools.cluster.api import Object
 from tools.cluster.release import deploy_command
 
-# Waiting will not help: what these wait for does not come by itself.
+# Waiting does not help: what a pod in such a state needs does not come by itself.
 _HOPELESS = {
     "CreateContainerConfigError",
     "CreateContainerError",
@@ -19,7 +19,7 @@ _HOPELESS = {
 _IMAGE = {"ErrImageNeverPull", "ErrImagePull", "ImagePullBackOff", "InvalidImageName"}
 
 _TAKING_NOTE_S = 10.0
-"""For a node that is busy to take note of a pod; that took 3 s with ten processes for each processor."""
+"""Time for a busy node to acknowledge a pod. It took 3 s with ten processes for each processor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +28,20 @@ class Trouble:
 
     what: str
     hopeless: bool
-    """It is no use to wait."""
+    """Waiting does not help."""
     passing_s: float = 2.0
-    """Until it has lasted so long it may be on its way out: old pods that go make room."""
+    """Trouble that has lasted for less time may end by itself: old pods that end make room."""
 
 
 def ready(pod: Object) -> bool:
-    """Takes calls, and is not about to go."""
+    """Whether it accepts calls and is not being deleted."""
     if "deletionTimestamp" in pod["metadata"]:
         return False
     return any(each["type"] == "Ready" and each["status"] == "True" for each in _conditions(pod))
 
 
 def trouble(pod: Object) -> Trouble | None:
-    """None for a pod that runs, has ended well, or is on its way, be it here or away."""
+    """What is wrong with a pod; None if it runs, has ended well, is starting or is ending."""
     if what := silence(pod):
         return Trouble(what, hopeless=False, passing_s=_TAKING_NOTE_S)
     if "deletionTimestamp" in pod["metadata"]:
@@ -56,7 +56,7 @@ def trouble(pod: Object) -> Trouble | None:
 
 
 def deletion(pod: Object) -> str:
-    """That the pod was deleted, and why where the cluster says so, as after an eviction.
+    """That the pod was deleted, and why if the cluster states it, as after an eviction.
 
     Source: kubernetes.io/docs/concepts/workloads/pods/disruptions, "Pod disruption conditions".
     """
@@ -67,11 +67,11 @@ def deletion(pod: Object) -> str:
 
 
 def silence(pod: Object) -> str | None:
-    """That nothing is heard of the pod's node; None where the cluster does not say so.
+    """That the pod's node no longer reports its state; None if the cluster does not show that.
 
-    After 50 s of silence it says of the node's pods that they are not ready, and leaves what the node had said of their
-    containers as it was (pkg/controller/util/node of Kubernetes, MarkPodsNotReady). A pod that its node has not taken
-    note of has no start time.
+    After 50 s without a report, the cluster marks the node's pods as not ready. It does not change the state of their
+    containers that the node reported last (pkg/controller/util/node of Kubernetes, MarkPodsNotReady). A pod that its
+    node has not acknowledged has no start time.
     """
     status = {each["type"]: each["status"] for each in _conditions(pod)}
     forgotten = status.get("Ready") == "False" and status.get("ContainersReady") == "True"
@@ -82,7 +82,7 @@ def silence(pod: Object) -> str | None:
 
 
 def node_of(pod: Object) -> str:
-    """The node that it is on, or is meant for; empty before that is known."""
+    """The node that it runs on, or is assigned to; empty before that is known."""
     node: str = pod["spec"].get("nodeName", "")
     return node
 
@@ -111,7 +111,7 @@ def _look(pod: Object) -> str:
 
 
 def how_it_ended(ended: Object | None) -> str | None:
-    """Of a container's state `terminated`: that it was killed for its memory, or its status and its last words."""
+    """How a container in state `terminated` ended: killed for its memory, or its status and last line of output."""
     if ended is None:
         return None
     reason = ended.get("reason", "")

@@ -26,9 +26,9 @@ def deploy_command(release: str, namespace: str) -> str:
 
 
 def upgrade_command(release: str, namespace: str, *settings: str) -> str:
-    """What applies the chart to that release again and changes those values, as KEY=VALUE, alone.
+    """The command that applies the chart to that release again and changes only those values, as KEY=VALUE.
 
-    A plain --reuse-values would leave out what a newer chart has new values for.
+    A plain --reuse-values would leave out values that are new in a newer chart.
     """
     sets = "".join(f" --set {each}" for each in settings)
     return f"helm upgrade {release} helm/sweetspot -n {namespace} --reset-then-reuse-values{sets}"

@@ -1,7 +1,7 @@
-"""Runs an experiment in the cluster: trial after trial, each kept there before it is fetched.
+"""Runs an experiment in the cluster: trial after trial, each stored there before it is fetched.
 
-Whoever starts it may go at any time: what has ended is in ConfigMaps, the Job that runs goes on, and `sweetspot results
-pull` or `--resume` find both. Must not know what is shown on a terminal or in a report.
+The process that starts a run may end at any time. Trials that have ended are in ConfigMaps, and the Job that runs
+continues. `sweetspot results pull` and `--resume` find both. Must not know what is shown on a terminal or in a report.
 """
 
 import dataclasses
@@ -40,7 +40,7 @@ from tools.wanted import Wanted
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where and how a run is made; what of it is kept in its environment.json suffices to go on with it."""
+    """Where and how a run is made. The part of it that environment.json stores is enough to continue the run."""
 
     release: Release
     run: str
@@ -53,18 +53,18 @@ class Cluster:
     despite_noise: bool = False
     """No trial is void for what tools/checks.py finds."""
     exactly: bool = False
-    """What an arm does not ask for has to be at its default (tools/cluster/asked.py)."""
+    """What an arm does not ask for must be at its default (tools/cluster/asked.py)."""
 
     @classmethod
     def resumed(cls, described: dict[str, Any], programs: Programs, *, despite_noise: bool = False) -> "Cluster":
-        """As `describe` told. Raises ClusterError."""
+        """The cluster that `describe` has described. Raises ClusterError."""
         settings = dict(described)
         release = Release(Api.connect(settings.pop("namespace")), settings.pop("release"))
         return cls(release, programs=programs, despite_noise=despite_noise, **settings)
 
     @property
     def alternates(self) -> bool:
-        """A Job loads one arm alone."""
+        """False: a Job loads only one arm."""
         return False
 
     def of_run(self, stem: str, when: str) -> "Cluster":
@@ -72,15 +72,15 @@ class Cluster:
         return dataclasses.replace(self, run=run_name(stem, when))
 
     def models(self) -> Collection[str]:
-        """Those that are deployed. Raises ClusterError."""
+        """The deployed models. Raises ClusterError."""
         return list(self.release.models)
 
     def check(self, asked: Experiment) -> None:
-        """Raises ClusterError, which names what is asked that cannot be had there."""
+        """Raises ClusterError, which names what the experiment asks for and the release does not have."""
         check(self.release, asked, exactly=self.exactly)
 
     def describe(self) -> dict[str, Any]:
-        """What a reader needs to doubt a number, or to get it again. Raises ClusterError."""
+        """What a reader needs to question a number, or to measure it again. Raises ClusterError."""
         nodes = sorted(self.release.api.nodes(), key=lambda node: str(node["metadata"]["name"]))
         images = {model: self.release.container(model)["image"] for model in sorted(self.release.models)}
         return {
@@ -124,7 +124,7 @@ class Cluster:
         return Place(release=self.release, load=load, programs=self.programs, starts=starts)
 
     def keep(self, folder: Path) -> None:
-        """Says in the cluster what was asked, so that the folder can be made again elsewhere. Raises ClusterError."""
+        """Stores in the cluster what was asked for: another machine can then make the folder. Raises ClusterError."""
         files = {name: (folder / name).read_text(encoding="utf-8") for name in ("experiment.yaml", "environment.json")}
         try:
             store.keep_run(self.release.api, self.run, self.release.name, files)
@@ -132,7 +132,7 @@ class Cluster:
             raise ClusterError(f"{error}; {folder} remains, without a trial") from None
 
     def rejoin(self, folder: Path) -> None:
-        """Makes what is kept of a grid here and in the cluster the same. Raises ClusterError, BadResultsError."""
+        """Copies cells of a grid until folder and cluster have the same. Raises ClusterError, BadResultsError."""
         api, release = self.release.api, self.release.name
         store.forget_tries(api, self.run, release)
         here = read_cells(folder).outcomes
@@ -141,13 +141,13 @@ class Cluster:
             store.keep_cell(api, release, self.run, cell.key, cell_to_json(here[cell], cell.key))
 
     def ground(self, _folder: Path, tell: Callable[[str], None]) -> AbstractContextManager[Ground]:
-        """Where the cells of a grid run. `tell` is given a line for what a cell waits for. Raises ClusterError."""
+        """Where the cells of a grid run. `tell` gets a line for what a cell waits for. Raises ClusterError."""
         return nullcontext(cluster_ground(dataclasses.replace(self.place, tell=tell)))
 
     def measure_all(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path, watcher: Watcher) -> None:
         """Runs those trials. One that fails or is void is reported to the watcher, and the next one runs.
 
-        Without a cluster any more each of them fails. Raises BadResultsError where a trial cannot be kept.
+        If the cluster no longer exists, each of them fails. Raises BadResultsError if a trial cannot be stored.
         """
         asked = in_one_slice(asked)
         lack = self._lacking_room(asked)
@@ -166,7 +166,7 @@ class Cluster:
                 raise
 
     def _measure(self, asked: Experiment, wanted: Wanted, folder: Path, watcher: Watcher) -> None:
-        """Makes and keeps one trial. A void one is repeated once. Raises ClusterError."""
+        """Makes and stores one trial. A void one is repeated once. Raises ClusterError."""
         place = self._told_to(watcher, wanted)
         why = ""
         for again in (False, True):
@@ -187,7 +187,7 @@ class Cluster:
         watcher.void(wanted, why)
 
     def _lacking_room(self, asked: Experiment) -> str:
-        """A warning that nodes may have no room for the drivers; empty where they have, or that is not known."""
+        """A warning that nodes may have no room for the drivers; empty if they have room, or if that is not known."""
         nodes, pods = self.release.api.nodes(), self.release.api.pods_everywhere()
         if not (nodes and pods):
             return ""
@@ -196,7 +196,7 @@ class Cluster:
         return lacking(left, [driver] * min(self.shards, max(asked.load.connections)))
 
     def _told_to(self, watcher: Watcher, wanted: Wanted) -> Place:
-        """The place, whose waits the watcher is told."""
+        """The place, which reports its waits to the watcher."""
         return dataclasses.replace(self.place, tell=lambda why: watcher.waits(wanted, why))
 
 
@@ -207,11 +207,11 @@ def run_name(stem: str, when: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Pullable:
-    """A run that the cluster keeps."""
+    """A run that the cluster stores."""
 
     run: str
     files: Mapping[str, str]
-    """Those of a results folder, but for the trials."""
+    """Those of a results folder, without the trials."""
     parts: Mapping[TrialId, Sequence[store.Part]]
 
 
@@ -223,14 +223,14 @@ def find(api: Api, run: str) -> Pullable:
     except ClusterError:
         if not parts:
             raise
-        # A Job that was applied by hand: it is all there is of its run.
+        # A Job that was applied by hand: nothing else of its run exists.
         asked = next((part["experiment"] for those in parts.values() for part in those if "experiment" in part), "")
         return Pullable(run, {"experiment.yaml": asked, "environment.json": "{}\n"}, parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Pulled:
-    """What of a run came to be no result: a line for each."""
+    """The trials or cells of a run that are no result: a line for each."""
 
     void: Sequence[str] = ()
     unreadable: Sequence[str] = ()
@@ -241,7 +241,7 @@ def pull(
 ) -> Pulled:
     """Makes the results folder of a run from what is in the cluster.
 
-    `release` has its Jaeger, where the run does not say which one. `despite_noise`: no trial is void for what
+    If the run does not name its release, the Jaeger of `release` is used. `despite_noise`: no trial is void for what
     tools/checks.py finds. Raises ClusterError, BadResultsError.
     """
     files = found.files
@@ -272,10 +272,9 @@ def pull(
 
 
 def pull_cells(api: Api, run: str, folder: Path) -> tuple[set[Cell], list[str]]:
-    """Writes the cells that the cluster keeps of a grid into its folder; which those are, and a line for each that
-    cannot be read.
+    """Writes the cells of a grid that the cluster stores into its folder.
 
-    Raises ClusterError, BadResultsError.
+    Returns these cells, and a line for each that cannot be read. Raises ClusterError, BadResultsError.
     """
     pulled: set[Cell] = set()
     contents, problems = store.cells(api, run)

@@ -1,7 +1,7 @@
-"""What a search notes on a Deployment that it changes, so that whoever comes next can put it back, or keeps off.
+"""The note of a search on a Deployment that it changes. A later command restores the Deployment, or does not use it.
 
-A note is believed only while the containers are those that the search left: who deploys meanwhile says anew what they
-are to be. Helm 4 then removes the note, and helm 3 leaves it. Must not know how a search goes.
+A note is valid only while the containers are those that the search has set. A user who deploys during the search sets
+them to new values. Helm 4 then removes the note, and helm 3 leaves it. Must not know how a search is made.
 """
 
 import json
@@ -16,14 +16,14 @@ BEFORE = "sweetspot.dev/before-search"
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A Deployment before a search, and what the search makes of it."""
+    """A Deployment before a search, and what the search changes it to."""
 
     run: str
     replicas: int
     containers: list[Object]
-    """Before."""
+    """The containers before the search."""
     meanwhile: list[Object]
-    """The containers of the cell that is searched, as the API server gives them back."""
+    """The containers of the cell that is searched, as the API server returns them."""
 
     def to_json(self) -> str:
         """As the annotation has it."""
@@ -31,7 +31,7 @@ class Note:
 
 
 def noted(deployment: Object) -> Note | None:
-    """The note of the search that has the Deployment; None where no search has it."""
+    """The note of the search that uses the Deployment; None if no search uses it."""
     text = deployment["metadata"].get("annotations", {}).get(BEFORE)
     try:
         note = Note(**json.loads(text)) if text else None
@@ -41,7 +41,7 @@ def noted(deployment: Object) -> Note | None:
 
 
 def keep_off(release: Release, model: str) -> None:
-    """Raises ClusterError for a model that a search has changed and not put back."""
+    """Raises ClusterError for a model that a search has changed and not restored."""
     deployment = release.deployment(model)
     if note := noted(deployment):
         raise ClusterError(
@@ -51,5 +51,5 @@ def keep_off(release: Release, model: str) -> None:
 
 
 def ways_back(run: str, release: Release) -> str:
-    """What puts a Deployment in order that the search of that run has left."""
+    """The commands that restore a Deployment after an unfinished search of that run."""
     return f"sweetspot run --resume results/{run}, or {release.upgrade()}"

@@ -1,14 +1,13 @@
 """What runs in a driver's pod: one shard of one trial, from the service's name to a result that outlives the pod.
 
-    all shards   wait until the name stands for the pods that are ready, then run the driver
-                 (where the rate follows from the capacity, they measure that before: tools/cluster/capacity.py)
+    all shards   wait until the name resolves to the pods that are ready, then run the driver
+                 (if the rate depends on the capacity, they measure that before: tools/cluster/capacity.py)
     shard 0      also watches the pods of service and backend, and reads their counters at the driver's marks
-    all shards   keep what they got in a ConfigMap, print the driver's table, and end as the driver ended
+    all shards   store their part in a ConfigMap, print the driver's table, and end as the driver ended
 
-Whatever the driver got, the trial is void when a pod of service or backend was killed, crashed or fell silent: then
-that is what was measured. So it is when that could not be watched, or when no pod of the service was there all the
-time. A pod that was asked to go, or that came, is only told.
-Must not know who started the Job: it may be gone.
+The trial is void if a pod of service or backend was killed, crashed or stopped answering: the load then measured that
+event. It is also void if the pods could not be watched, or if no pod of the service ran all the time. A pod that was
+asked to end, or that was added, is only recorded. Must not know which process started the Job: it may have ended.
 """
 
 import argparse
@@ -51,11 +50,11 @@ from tools.trial import label_flags, load_flags
 from tools.wanted import find
 
 NAMES_TIMEOUT_S = 45.0
-"""For DNS and the network to follow the pods; CoreDNS keeps an answer for 5 s."""
+"""Time for DNS and the network to follow the pods. CoreDNS caches an answer for 5 s."""
 BARRIER_TIMEOUT_S = 60.0
-"""For the other shards: images are pulled and pods are placed one by one."""
+"""Time to wait for the other shards: images are pulled and pods are placed one by one."""
 SPANS_TIMEOUT_S = 5.5
-"""For services to export what they have: they do so twice a second, and give a collector 5 s."""
+"""Time for services to export their spans: they export twice a second, and wait 5 s for a collector."""
 _LOOK_AGAIN_S = 0.25
 _SPANS = ("made", "exported", "dropped")
 
@@ -65,7 +64,7 @@ Reading = dict[str, SnapshotReply | str]
 
 @dataclass(slots=True)
 class Seen:
-    """A pod, as it fared since it was first seen."""
+    """A pod, and what happened to it since it was first seen."""
 
     name: str
     node: str
@@ -75,14 +74,14 @@ class Seen:
     ready_monotonic_ns: int | None = None
     """When it was seen to become ready; None for one that was ready from the start."""
     went: bool = False
-    """It was asked to go."""
+    """It was asked to end."""
     gone: bool = False
-    """It is no more."""
+    """It no longer exists."""
     mishaps: list[str] = field(default_factory=list)
 
 
 class Watch:
-    """Pods, followed on a thread of its own for as long as the process lives."""
+    """Pods, watched by a thread until the process ends."""
 
     def __init__(self, api: Api, selector: Mapping[str, str]) -> None:
         """Raises ClusterError."""
@@ -91,12 +90,12 @@ class Watch:
         self._lock = threading.Lock()
         self._seen: dict[str, Seen] = {}
         self.unwatched: str | None = None
-        """Why it is not known at the moment how the pods fare; None where it is."""
+        """Why the state of the pods is not known at the moment; None if it is known."""
         self._look(None)
         threading.Thread(target=self._follow, daemon=True).start()
 
     def pods(self) -> list[Seen]:
-        """All that were there at any time, by name."""
+        """All pods that existed at any time, sorted by name."""
         with self._lock:
             return [self._seen[name] for name in sorted(self._seen)]
 
@@ -110,12 +109,12 @@ class Watch:
             except ClusterError as error:
                 self.unwatched = str(error)
                 time.sleep(_LOOK_AGAIN_S)
-            except Exception as error:  # whatever it was, nobody watches from here on
+            except Exception as error:  # an unknown error: the pods are not watched from here on
                 self.unwatched = f"{type(error).__name__}: {error}"
                 return
 
     def _look(self, now_ns: int | None) -> str:
-        """Notes all pods, and which of those noted are no more; the version that this is. Raises ClusterError."""
+        """Notes all pods, and which noted pods no longer exist. Returns the list's version. Raises ClusterError."""
         pods, version = self._api.find_as_of("pods", self._selector)
         for pod in pods:
             self._note(pod, now_ns)
@@ -144,14 +143,14 @@ class Watch:
                 ends += [each.get("lastState", {}).get("terminated") for each in containers]
                 seen.restarts = restarts
             for end in ends:
-                # Who is asked to go ends well and with status 0; who was not asked should not have ended at all.
+                # A pod that is asked to end does so with status 0. One that was not asked should not end at all.
                 if end and (end["exitCode"] != 0 or not seen.went):
                     mishap = f"pod {name} on {seen.node} {how_it_ended(end)}"
                     seen.mishaps += [mishap] if mishap not in seen.mishaps else []
 
 
 class Counters:
-    """The control ports of pods, all read at the same time: one that is slow to answer makes the others no later."""
+    """The control ports of pods. All are read at the same time, so a slow answer does not delay the others."""
 
     def __init__(self, pods: Mapping[str, str]) -> None:
         """`pods`: name -> IP address."""
@@ -160,7 +159,7 @@ class Counters:
         self.read()  # opens the channels, so that the reading at the mark is not late
 
     def read(self) -> Reading:
-        """Their counters now. Their clock is that of this host, which the driver shares."""
+        """Their counters now, with the time of this host's clock, which the driver uses too."""
         return dict(zip(self._controls, self._threads.map(self._read, self._controls.values()), strict=True))
 
     @staticmethod
@@ -174,9 +173,9 @@ class Counters:
 
 
 class SpanTally:
-    """What became of the spans that services made between now and `counts`, by the name they have in traces.
+    """What happened to the spans that services made between now and `counts`, by the service's name in traces.
 
-    Counted pod by pod: a pod that left, or whose process is another one by then, takes its spans away from both counts.
+    Each pod is counted alone. A pod that ended, or whose process was replaced, is left out of both counts.
     """
 
     def __init__(self, api: Api, selector: Mapping[str, str]) -> None:
@@ -186,7 +185,7 @@ class SpanTally:
         self._before = self._counters.read()
 
     def counts(self, deadline_s: float) -> dict[str, dict[str, Any]]:
-        """Once every span is exported or dropped, or the monotonic clock is past that."""
+        """The counts when every span is exported or dropped, or when the monotonic clock is past `deadline_s`."""
         while True:
             grown = spans_between(self._before, self._counters.read())
             settled = all(each["made"] == each["exported"] + each["dropped"] for each in grown.values())
@@ -196,14 +195,14 @@ class SpanTally:
 
 
 def spans_between(before: Reading, after: Reading) -> dict[str, dict[str, Any]]:
-    """By service: the spans that its pods made, exported and dropped in between, of those pods that stayed."""
+    """For each service, the spans that its pods made, exported and dropped in between. Only pods that stayed count."""
     counts: dict[str, dict[str, Any]] = {}
     for name, now in after.items():
         then = before.get(name)
         if not (isinstance(then, SnapshotReply) and isinstance(now, SnapshotReply)):
             continue
         grown = {what: getattr(now.spans, what) - getattr(then.spans, what) for what in _SPANS}
-        if min(grown.values()) < 0:  # its counters began anew
+        if min(grown.values()) < 0:  # its counters were reset
             continue
         whole = counts.setdefault(dns(now.model), {**dict.fromkeys(_SPANS, 0), "lost": {}})
         for what in _SPANS:
@@ -221,7 +220,7 @@ def main(arguments: Sequence[str], environ: Mapping[str, str] = os.environ, prog
     parser.add_argument("--shards", required=True, type=int)
     parser.add_argument("--balance", required=True)
     args = parser.parse_args(arguments)
-    # The first process of a container ignores what it does not handle (pid_namespaces(7)).
+    # The first process of a container ignores signals that it does not handle (pid_namespaces(7)).
     signal.signal(signal.SIGTERM, _end)
     try:
         asked = experiment.parse(environ["EXPERIMENT"], "EXPERIMENT")
@@ -240,7 +239,7 @@ def _run(
     selector = release.of_model(wanted.arm.model)
     address = target(args.first, wanted.arm.model, args.balance)
     wait_for_name(release.api, selector, address, headless=args.balance != "cluster-ip")
-    # One shard is enough to know how they fare. The service comes first.
+    # One shard is enough to watch them. The service comes first.
     answering = (selector, release.labels("backend")) if index == 0 else ()
     watches = [Watch(release.api, each) for each in answering]
     barrier = Address(f"{environ['JOB']}-0.{args.first}-driver", BARRIER_PORT)
@@ -290,18 +289,18 @@ def _run(
 
 
 def _closed_loop(asked: Experiment, point: Point) -> list[str]:
-    """The driver's flags for the same load as fast as it is answered. No call of it leaves spans."""
+    """The driver's flags for the same load as a closed loop. Its calls make no spans."""
     return load_flags(replace(asked, trace_ratio=0.0), point.closed)
 
 
 def _longest_s(asked: Experiment) -> float:
-    """What the driver needs at most for a load."""
+    """The longest time that the driver needs for a load."""
     load_s = asked.warmup_s + asked.duration_s + asked.load.timeout_s
     return BARRIER_TIMEOUT_S + OPENING_TIMEOUT_S + load_s + GRACE_S
 
 
 def _counted(driver: local.Process, asked: Experiment, watches: Sequence[Watch]) -> dict[str, Any]:
-    """What shard 0 knows of service and backend when the driver has measured; the other shards know nothing."""
+    """What shard 0 knows about service and backend after the measurement. The other shards know nothing."""
     counters = Counters({pod.name: pod.ip for watch in watches for pod in watch.pods() if pod.ready})
     driver.expect("measuring", asked.warmup_s + BARRIER_TIMEOUT_S + OPENING_TIMEOUT_S)
     print("measuring", flush=True)
@@ -316,7 +315,7 @@ def _counted(driver: local.Process, asked: Experiment, watches: Sequence[Watch])
 
 
 def told(service: Watch, backend: Watch, before: Reading, after: Reading) -> dict[str, Any]:
-    """What became of the pods, from what was read of them at the two marks and what was watched until now."""
+    """What happened to the pods, from their counters at the two marks and from the watches until now."""
     unwatched = next((watch.unwatched for watch in (service, backend) if watch.unwatched), None)
     pods = service.pods()
     both = [
@@ -342,9 +341,9 @@ def told(service: Watch, backend: Watch, before: Reading, after: Reading) -> dic
 
 
 def others_share(nodes: Mapping[str, str], before: Reading, after: Reading) -> float | None:
-    """The share of the service's CPUs that others took of the node where they took most; None where it is not known.
+    """The share of the service's CPUs that others took, on the node where they took most; None if it is not known.
 
-    `nodes`: pod -> node. What shares a node with the service counts as another, the driver and the backend too.
+    `nodes`: pod -> node. Everything else on a node counts as others, the driver and the backend too.
     """
     of_node: dict[str, list[tuple[SnapshotReply, SnapshotReply]]] = {}
     for name, node in nodes.items():
@@ -384,7 +383,7 @@ def _whole(replies: Sequence[Any]) -> Any:
 
 
 def wait_for_name(api: Api, selector: Mapping[str, str], target: str, *, headless: bool) -> None:
-    """Until the name stands for the pods that are ready or, where it is one address, leads to one.
+    """Waits until the name resolves to the pods that are ready. If it is one address, waits until that connects.
 
     Raises ClusterError.
     """

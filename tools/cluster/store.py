@@ -1,9 +1,9 @@
-"""Results in the cluster: a ConfigMap for a run, one for what each shard of each trial got, one for a grid's each cell.
+"""Results in the cluster: a ConfigMap for each run, for each shard of a trial, and for each cell of a grid.
 
-They need no storage class, survive the pods that wrote them, and are there for whoever asks, from whatever machine. A
-ConfigMap holds 1 MiB (kubernetes.io/docs/concepts/configuration/configmap); a shard's part is JSON, compressed: some
-30 KiB, and 400 KiB with the 10,000 traced calls that a result holds at most. A cell has the trials of its whole search,
-without those calls, which no page of a grid shows: 25 KiB for 9 trials of some 1,000 calls/s.
+They need no storage class, survive the pods that wrote them, and can be read from any machine. A ConfigMap holds 1 MiB
+(kubernetes.io/docs/concepts/configuration/configmap). A shard's part is compressed JSON: some 30 KiB, and 400 KiB with
+10,000 traced calls, the most that a result holds. A cell has the trials of its whole search, without their traced
+calls, which no page of a grid shows: 25 KiB for 9 trials of some 1,000 calls/s.
 Must not know how anything is measured.
 """
 
@@ -41,11 +41,11 @@ _MAX_LABEL = 63
 Part = Mapping[str, Any]
 """As part.schema.json describes."""
 Cell = Mapping[str, Any]
-"""As tools/scale/cell.schema.json tells."""
+"""As tools/scale/cell.schema.json describes."""
 
 
 class VoidTrialError(Exception):
-    """Why a trial is no result though there are parts of one: one line."""
+    """Why a trial is no result although parts of it exist: one line."""
 
 
 class _UnreadableError(Exception):
@@ -54,31 +54,31 @@ class _UnreadableError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A run that was kept; files are those of a results folder, but for the trials."""
+    """A stored run; `files` are those of a results folder, without the trials."""
 
     name: str
     began: str
-    """When, as the cluster has it: RFC 3339."""
+    """When the cluster stored it: RFC 3339."""
     files: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What there is of a run's results."""
+    """What a run has stored."""
 
     began: str
     """RFC 3339."""
     things: frozenset[str]
-    """The trials, or the cells, that have left something."""
+    """The trials, or the cells, that have stored something."""
 
 
 def runs(api: Api, release: str) -> list[Kept]:
-    """What was asked, of each run of that release. Raises ClusterError."""
+    """All runs of that release, with what was asked for. Raises ClusterError."""
     return [_run(each) for each in api.find("configmaps", _of_kind("run", release))]
 
 
 def left(api: Api, release: str) -> dict[str, Left]:
-    """Run -> what it has left. Raises ClusterError."""
+    """Run -> what it has stored. Raises ClusterError."""
     found: dict[str, list[Object]] = {}
     for kind in ("part", "cell"):
         for each in api.find("configmaps", _of_kind(kind, release)):
@@ -97,18 +97,18 @@ def _of_kind(kind: str, release: str) -> dict[str, str]:
 
 
 def keep_run(api: Api, run: str, release: str, files: Mapping[str, str]) -> None:
-    """Says that there is such a run, and what was asked. Raises ClusterError, AlreadyThereError too."""
+    """Stores that the run exists, and what was asked for. Raises ClusterError, AlreadyThereError too."""
     labels = {**_of_kind("run", release), RUN_LABEL: run}
     api.create("configmaps", {"metadata": {"name": run, "labels": labels}, "data": dict(files)})
 
 
 def keep_part(api: Api, labels: Mapping[str, str], name: str, part: Part) -> None:
-    """What one shard got. Raises ClusterError."""
+    """Stores the part of one shard. Raises ClusterError."""
     _keep(api, {"name": name, "labels": {**labels, "sweetspot.dev/kind": "part"}}, part)
 
 
 def keep_cell(api: Api, release: str, run: str, key: str, cell: Cell) -> None:
-    """What came of a cell, in the place of an earlier one; `key` is its name. Raises ClusterError."""
+    """Stores the outcome of a cell, replacing an earlier one; `key` is its name. Raises ClusterError."""
     slim = json.loads(json.dumps(cell))
     for each in slim.get("tries", ()):
         each["trial"]["result"]["traces"] = []
@@ -123,7 +123,7 @@ def keep_cell(api: Api, release: str, run: str, key: str, cell: Cell) -> None:
 
 
 def cells(api: Api, run: str) -> tuple[dict[str, Cell], list[str]]:
-    """What came of the cells of that run, by the ConfigMap of each, and a line for each that cannot be read.
+    """The outcomes of the cells of that run, by the ConfigMap of each, and a line for each that cannot be read.
 
     Raises ClusterError.
     """
@@ -138,7 +138,7 @@ def cells(api: Api, run: str) -> tuple[dict[str, Cell], list[str]]:
 
 
 def try_name(run: str) -> str:
-    """What a trial of a run's search has in a run's place: a Job of another trial is never taken for its own."""
+    """A name used as the run's by one trial of a search. It is new, so that it never matches another trial's Job."""
     return f"{run}-{uuid.uuid4().hex[:8]}"
 
 
@@ -148,7 +148,7 @@ def search_of(name: str) -> str:
 
 
 def forget_tries(api: Api, run: str, release: str) -> None:
-    """Removes what trials of a search that was cut short have left, Jobs too. Raises ClusterError."""
+    """Removes the ConfigMaps and Jobs of trials of a search that was interrupted. Raises ClusterError."""
     for kind in ("jobs", "configmaps"):
         for each in api.find(kind, {**_OURS, "app.kubernetes.io/instance": release}):
             if search_of(each["metadata"]["labels"].get(RUN_LABEL, "")) == run:
@@ -170,7 +170,7 @@ def _run(found: Object) -> Kept:
 
 
 def parts(api: Api, run: str) -> dict[TrialId, list[Part]]:
-    """What the shards of each trial got. Raises ClusterError."""
+    """The parts that the shards of each trial have stored. Raises ClusterError."""
     found: dict[TrialId, list[Part]] = {}
     for each in api.find("configmaps", {**_OURS, "sweetspot.dev/kind": "part", RUN_LABEL: run}):
         part = _part(each)
@@ -179,18 +179,18 @@ def parts(api: Api, run: str) -> dict[TrialId, list[Part]]:
 
 
 def parts_of(api: Api, run: str, trial: TrialId) -> list[Part]:
-    """What the shards of that trial got. Raises ClusterError."""
+    """The parts that the shards of that trial have stored. Raises ClusterError."""
     return [_part(each) for each in _of_trial(api, run, trial)]
 
 
 def parts_kept(api: Api, job: Object) -> int:
-    """How many parts there are of the trial of that Job. Raises ClusterError."""
+    """How many parts of that Job's trial are stored. Raises ClusterError."""
     marks = {label: job["metadata"]["labels"].get(label, "") for label in (RUN_LABEL, TRIAL_LABEL)}
     return len(api.find("configmaps", {**_OURS, "sweetspot.dev/kind": "part", **marks}))
 
 
 def forget(api: Api, run: str, trial: TrialId) -> None:
-    """Removes what is kept of a trial. Raises ClusterError."""
+    """Removes the stored parts of a trial. Raises ClusterError."""
     for each in _of_trial(api, run, trial):
         api.delete("configmaps", each["metadata"]["name"])
 
@@ -216,7 +216,7 @@ def _content(found: Object) -> Any:
 
 
 def _part(found: Object) -> Part:
-    """What a shard got. One that cannot be read, or breaks the schema, makes its trial void and no other."""
+    """A shard's part. One that cannot be read, or breaks the schema, makes only its own trial void."""
     try:
         part: Part = _content(found)
         if error := jsonschema.exceptions.best_match(_validator().iter_errors(part)):
@@ -234,7 +234,7 @@ def _validator() -> jsonschema.Draft202012Validator:
 
 
 def assemble(found: Sequence[Part], programs: Programs) -> Trial:
-    """The trial that these are the parts of; it can be written. Raises VoidTrialError."""
+    """The trial of these parts, checked so that it can be written. Raises VoidTrialError."""
     if not found:
         raise VoidTrialError("no shard wrote a result")
     if void := [why for part in found for why in part["void"]]:
@@ -269,7 +269,7 @@ def assemble(found: Sequence[Part], programs: Programs) -> Trial:
 
 
 def _pod(pod: Mapping[str, Any], answered: Mapping[str, Any] | None, began_ns: int) -> dict[str, Any]:
-    """One pod as the trial tells of it: where it was, what it answered and, where it came late, when."""
+    """One pod as the trial records it: its node, its answered calls and, if it was added late, when."""
     ready_ns = None if pod["ready_monotonic_ns"] is None else pod["ready_monotonic_ns"] - began_ns
     first_ns = None if answered is None else answered["first_answer_ns"]
     return {

@@ -1,6 +1,6 @@
 """One trial in the cluster: its services, a Job that loads them, its result. As `tools/trial.py` is for one machine.
 
-Must not know which trials there are, or where they end up.
+Must not know which trials there are, or where they are stored.
 """
 
 import re
@@ -21,25 +21,25 @@ from tools.results import Trial, TrialId
 from tools.wanted import Wanted
 
 FRESH_TIMEOUT_S = 150.0
-"""For pods to drain, end, start and be ready."""
+"""Time for pods to drain, end, start and be ready."""
 PENDING_S = 30.0
-"""A pod that no node had room for until then waits for somebody else to free some; a node that was not heard of until
-then is lost."""
+"""A pod that no node had room for in this time needs room that others must free. A node that has not reported for this
+time is lost."""
 REFUSED_S = 10.0
-"""A load whose pods are not created until then waits for no pod of ours: the driver before it has gone, and the Job
-controller has tried again after 1, 3 and 7 s (DefaultJobApiBackOff in pkg/controller/job of Kubernetes)."""
+"""A load whose pods are not created in this time does not wait for an earlier driver: that one has ended. The Job
+controller has then tried again after 1, 3 and 7 s (DefaultJobApiBackOff in pkg/controller/job of Kubernetes)."""
 OVERDUE_S = 30.0
-"""Past the Job's own deadline it is the cluster that does not answer for it."""
+"""Time after the Job's own deadline. If the Job still runs then, the cluster does not work."""
 ASK_FOR_LESS = "request less (--driver-cpu, --driver-memory, --shards)"
-"""What to do where a load has no room."""
+"""What to do if a load has no room."""
 _LOOK_AGAIN_S = 0.25
 _GRACE_S = 1
-"""For pods that are replaced before a load: no call is under way that they would have to finish. Their own time is
-5 s (preStopSeconds in the chart), and then what a drain takes."""
+"""Grace period of pods that are replaced before a load: they have no call to finish. Without it, they take 5 s
+(preStopSeconds in the chart) and the time of a drain."""
 _INDEX = "batch.kubernetes.io/job-completion-index"
 _FAILED = ("FailureTarget", "Failed")
-"""The second comes when the last pod has ended, on a node without power never ("Termination of Job Pods" in
-kubernetes.io/docs/concepts/workloads/controllers/job)."""
+"""The second is set when the last pod has ended. It is never set for a pod on a node without power ("Termination of Job
+Pods" in kubernetes.io/docs/concepts/workloads/controllers/job)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,33 +50,33 @@ class Place:
     load: Load
     programs: Programs
     starts: "Starts | None" = None
-    """Starts services anew; None: they stay as they are."""
+    """Restarts services; None: they stay as they are."""
     tell: Callable[[str], None] = lambda _: None
-    """Is given a line for what a trial has to wait for, as soon as that is known."""
+    """Called with a line for what a trial must wait for, as soon as that is known."""
 
 
 class Starts:
-    """For which arm, and in which round, the pods of each model were started: once is enough for all points."""
+    """The arm and the round for which the pods of each model were started. One start is enough for all points."""
 
     def __init__(self) -> None:
         self._started: dict[str, tuple[str, int]] = {}
 
     def anew(self, place: Place, wanted: Wanted) -> None:
-        """Other pods of the trial's model, unless these were started for its arm in its round. Raises ClusterError."""
+        """Replaces the pods of the model, unless they were started for this arm in this round. Raises ClusterError."""
         model, now = wanted.arm.model, (wanted.id.arm, wanted.id.round)
         if self._started.get(model) != now:
             freshen(place, model)
             self._started[model] = now
 
     def forget(self, model: str) -> None:
-        """Its pods may not be as they were started."""
+        """Notes that its pods may have changed since they were started."""
         self._started.pop(model, None)
 
 
 def measure(place: Place, asked: Experiment, wanted: Wanted, *, again: bool = False) -> Trial:
-    """The trial. One whose Job still runs is waited for, and one that is kept whole is not run, unless `again`.
+    """The trial. Waits for it if its Job still runs. Does not run it if it is stored completely, unless `again`.
 
-    Raises ClusterError, and VoidTrialError where there was a load but is no result.
+    Raises ClusterError, and VoidTrialError if there was a load but there is no result.
     """
     try:
         return _measured(place, asked, wanted, again=again)
@@ -104,12 +104,12 @@ def _measured(place: Place, asked: Experiment, wanted: Wanted, *, again: bool) -
 
 
 def _kept(place: Place, trial: TrialId) -> Trial:
-    """Raises VoidTrialError where not all of it is there, or it is no result."""
+    """The stored trial. Raises VoidTrialError if it is not complete, or is no result."""
     return store.assemble(store.parts_of(place.release.api, place.load.run, trial), place.programs)
 
 
 def _runs(place: Place, name: str) -> bool:
-    """Whether the trial's own Job is there and has not ended."""
+    """Whether the trial's own Job exists and has not ended."""
     api = place.release.api
     try:
         there = api.get("jobs", name)
@@ -122,7 +122,7 @@ def _runs(place: Place, name: str) -> bool:
 
 
 def _begin(place: Place, made: Object, wanted: Wanted) -> None:
-    """Starts the Job, in the place of one that has ended."""
+    """Starts the Job, replacing one that has ended."""
     api, name = place.release.api, made["metadata"]["name"]
     _check_alone(place.release, name)
     api.delete("jobs", name)
@@ -134,12 +134,12 @@ def _begin(place: Place, made: Object, wanted: Wanted) -> None:
     store.forget(api, place.load.run, wanted.id)
     if place.starts is not None:
         place.starts.anew(place, wanted)
-        _check_alone(place.release, name)  # that took its time
+        _check_alone(place.release, name)  # the start took time
     api.create("jobs", made)
 
 
 def _check_alone(release: Release, name: str) -> None:
-    """Raises ClusterError while another Job loads the release: whatever its model, they have one backend."""
+    """Raises ClusterError while another Job loads the release: all models have the same backend."""
     for job in release.api.find("jobs", release.labels("driver")):
         other = job["metadata"]["name"]
         if other != name and _condition(job, "Complete", *_FAILED) is None and not _has_loaded(release.api, job):
@@ -150,15 +150,15 @@ def _check_alone(release: Release, name: str) -> None:
 
 
 def _has_loaded(api: Api, job: Object) -> bool:
-    """Whether each shard has kept its result. Only then is its load over; the Job says so up to 3 s later."""
+    """Whether each shard has stored its result: its load is then over. The Job's status shows it up to 3 s later."""
     completions: int = job["spec"]["completions"]
     return store.parts_kept(api, job) >= completions
 
 
 def freshen(place: Place, model: str) -> None:
-    """Other pods in the place of the model's, ready and alone. Raises ClusterError.
+    """Replaces the pods of the model, and waits until the new ones are ready and alone. Raises ClusterError.
 
-    Deleted, not rolled: a new pod beside the old one would need room for both.
+    Pods are deleted, not rolled: a new pod beside the old one would need room for both.
     """
     release = place.release
     replicas: int = release.deployment(model)["spec"].get("replicas", 1)
@@ -169,11 +169,11 @@ def freshen(place: Place, model: str) -> None:
 
 
 def await_pods(place: Place, model: str, replicas: int, wanted: Callable[[Object], bool] = lambda _: True) -> None:
-    """Until so many wanted pods of the model are ready, and no others are left. Raises ClusterError."""
+    """Waits until `replicas` wanted pods of the model are ready and no others are left. Raises ClusterError."""
     release, pending = place.release, _Pending(place.tell, PENDING_S)
 
     def settled() -> bool:
-        # The oldest first: a pod that cannot leave is why the one after it has no place.
+        # The oldest first: if a pod cannot end, this is the reason why the next one has no room.
         pods = sorted(release.api.find("pods", release.of_model(model)), key=_made_at)
         found = [found for pod in pods if (found := trouble(pod))]
         if len(pods) < replicas and (refusal := _refusal_of_pods(release, model)):
@@ -186,7 +186,7 @@ def await_pods(place: Place, model: str, replicas: int, wanted: Callable[[Object
 
 
 def _refusal_of_pods(release: Release, model: str) -> Trouble | None:
-    """Why the cluster does not create the model's pods. Pods that leave may make room in a quota, so it may pass."""
+    """Why the cluster does not create the model's pods. It may pass, because pods that end make room in a quota."""
     name = release.deployment(model)["metadata"]["name"]
     failed = _condition(release.api.get("deployments", name), "ReplicaFailure")
     if failed is None:
@@ -196,7 +196,7 @@ def _refusal_of_pods(release: Release, model: str) -> Trouble | None:
 
 
 def _refusal_of_load(api: Api, job: Object) -> Trouble | None:
-    """Why the cluster does not create the Job's pods. The driver before it may still count in a quota: it may pass."""
+    """Why the cluster does not create the Job's pods. It may pass, if an earlier driver still counts in a quota."""
     refusals = [each["message"] for each in api.events(job["metadata"]["uid"]) if each["reason"] == "FailedCreate"]
     if not refusals:
         return None
@@ -209,7 +209,7 @@ def _refused(what: str, why: str, less: str) -> Trouble:
 
 
 def _never_allowed(why: str) -> bool:
-    """Whether a quota refuses a pod that asks for more than the quota's whole limit."""
+    """Whether a quota rejects a pod that asks for more than the quota's whole limit."""
     read = re.search(r"requested: (\S+), used: \S+, limited: (\S+)", why)
     if read is None:
         return False
@@ -230,11 +230,11 @@ def _made_at(pod: Object) -> str:
 
 
 def _await_end(place: Place, name: str, timeout_s: float) -> str | None:
-    """Waits until the Job has loaded; why it failed, or None.
+    """Waits until the Job has loaded. Returns why it failed, or None.
 
-    A cluster that does not answer is asked again: the Job goes on.
-    Raises ClusterError when it never came to run. Then it is removed, as it is where a node is lost: nobody ends what
-    runs there, so that the Job would not end either.
+    If the cluster does not answer, the request is repeated: the Job continues. Raises ClusterError if the Job never
+    starts to run. Then the Job is removed. It is also removed if a node is lost: no process ends what runs there, so
+    the Job would not end either.
     """
     api = place.release.api
     pending, refused, silent = (_Pending(place.tell, longest_s) for longest_s in (PENDING_S, REFUSED_S, PENDING_S))
@@ -276,9 +276,9 @@ def _await_end(place: Place, name: str, timeout_s: float) -> str | None:
 
 
 def _why(job: Object, failed: Object, pods: list[Object], seen: Mapping[str, Object]) -> str:
-    """Why a Job failed: what became of the pods of the index that failed first, or what its pods say.
+    """Why a Job failed: what happened to the pods of the index that failed first, or the trouble of its pods.
 
-    Where the Job's time ran out: which of them have not ended. `seen` has also those that are no more.
+    If the Job's time ran out: which pods have not ended. `seen` also has pods that no longer exist.
     """
     first = set(_indexes(str(job["status"].get("failedIndexes", ""))))
     there = {pod["metadata"]["name"] for pod in pods}
@@ -297,7 +297,7 @@ def _why(job: Object, failed: Object, pods: list[Object], seen: Mapping[str, Obj
 
 
 def _indexes(text: str) -> Iterator[str]:
-    """Those of a Job's status: `0-2,5` is 0, 1, 2 and 5."""
+    """The indexes of a Job's status: `0-2,5` is 0, 1, 2 and 5."""
     for part in filter(None, text.split(",")):
         first, _, last = part.partition("-")
         yield from map(str, range(int(first), int(last or first) + 1))
@@ -308,10 +308,10 @@ def _ended(pod: Object) -> bool:
 
 
 class _Pending:
-    """For how long pods have been in a trouble that may pass."""
+    """How long pods have had a trouble that may pass."""
 
     def __init__(self, tell: Callable[[str], None], longest_s: float) -> None:
-        """`tell` is given each trouble once."""
+        """`tell` is called with each trouble once."""
         self._tell = tell
         self._longest_s = longest_s
         self._told: set[str] = set()
@@ -319,7 +319,7 @@ class _Pending:
         self._first_s: dict[str, float] = {}
 
     def look(self, found: list[Trouble]) -> None:
-        """Raises ClusterError for one that is hopeless, or where there has been one for longer than `longest_s`."""
+        """Raises ClusterError for a hopeless trouble, or if there has been any for longer than `longest_s`."""
         now_s = time.monotonic()
         self._first_s = {each.what: self._first_s.get(each.what, now_s) for each in found}
         for each in found:
@@ -339,7 +339,7 @@ def _condition(job: Object, *kinds: str) -> Object | None:
 
 
 def _until(done: Callable[[], bool], timeout_s: float, what: str) -> None:
-    """Raises ClusterError past that; a cluster that does not answer until then is asked again."""
+    """Waits until `done`. Asks a cluster that does not answer again. Raises ClusterError after `timeout_s`."""
     deadline_s = time.monotonic() + timeout_s
     while True:
         try:

@@ -15,7 +15,7 @@ from tools.traces import CANDIDATES, Traced, median_first, traced, without_spans
 
 
 def keep(release: Release, trial: Trial, folder: Path) -> None:
-    """Keeps the spans of the trial's median and slowest traced call. Raises BadResultsError."""
+    """Stores the spans of the trial's median and slowest traced call. Raises BadResultsError."""
     calls = traced(trial)
     if not calls:
         return
