@@ -1,7 +1,7 @@
 """What each `sweetspot` command does: has it done, and shows the outcome. Must not know how any of it is done.
 
-A command is the module of its name, with a function `execute`. What one command alone needs, and what is needed only
-after a run, is imported there: libraries for pages and for fits need 2 s, and a person waits for the first word.
+A command is the module of its name, with a function `execute`. A module imports by itself what only one command needs,
+and what is needed only after a run: libraries for pages and for fits need 2 s, and a person waits for the first line.
 """
 
 import argparse

@@ -26,13 +26,13 @@ from tools.status import FAILED, INTERRUPTED, PlainError
 from tools.venue import Venue
 
 FEW, MINUTES_OF_FEW, MINUTES = 20, 9.8, 70.0
-"""After so long no later look begins that would end even later: the core ends within 10 minutes, and all within 75."""
+"""Minutes within which a later look must end to be begun. The core ends within 10 minutes, and all claims within 75."""
 JOB_S = 7.0
-"""That a trial takes longer as a Job: other pods, a driver that is placed and starts, and a result that is kept."""
+"""A trial takes this much longer as a Job: pods are replaced, a driver is placed and starts, a result is stored."""
 
 
 def execute(args: argparse.Namespace, console: Console, programs: Programs) -> int:
-    """Status 1 where a verdict of the baseline is lost, 130 where a signal came."""
+    """Returns status 1 if a verdict of the baseline is lost, 130 after a signal."""
     if args.check or args.register:
         return registering.execute(args, console)
     check_flags(args)
@@ -85,9 +85,9 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
 
 
 def _venue(args: argparse.Namespace, programs: Programs) -> Venue:
-    """Where a run begins; one that goes on does so where its experiments were measured. Raises PlainError.
+    """The place of a run. A resumed run continues where its experiments were measured. Raises PlainError.
 
-    Trials are kept with what a noisy machine did to them: it is known for each figure whether that matters.
+    Trials are stored with what a noisy machine did to them: it is known for each figure whether that matters.
     """
     if args.resume is None:
         if args.cluster:

@@ -16,7 +16,7 @@ from tools.status import FAILED, INTERRUPTED
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What came of a run."""
+    """The outcome of a run, in numbers."""
 
     things: str
     """Trials, or cells."""

@@ -1,4 +1,4 @@
-"""Runs the cells of a grid that are missing in a results folder, and shows what came of all."""
+"""Runs the cells of a grid that are missing in a results folder, and shows the outcomes of all."""
 
 from collections.abc import Callable
 from pathlib import Path

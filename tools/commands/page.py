@@ -14,7 +14,7 @@ from tools.scale.terminal import show as show_cells
 
 
 def show_report(folder: Path, console: Console) -> Sequence[str]:
-    """Writes a folder's report, and shows in the terminal what is in it; a line for each part not read."""
+    """Writes a folder's report, and shows it in the terminal. Returns a line for each part that was not read."""
     path = write_page(folder)
     if is_scale(folder):
         kept = read_cells(folder)
@@ -28,7 +28,7 @@ def show_report(folder: Path, console: Console) -> Sequence[str]:
 
 
 def arms_of(folder: Path) -> Mapping[str, Any]:
-    """The arms of a run, as its experiment's file has them; none where it is missing or broken: the report says so."""
+    """The arms of a run, from its experiment's file; none if that is missing or broken, which the report states."""
     try:
         asked = strict_yaml.load((folder / "experiment.yaml").read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):

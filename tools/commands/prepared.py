@@ -18,12 +18,12 @@ from tools.venue import Venue
 def prepare(
     folder: Path, asked: Experiment, venue: Venue, described: Mapping[str, Any], known: Calibration | None
 ) -> None:
-    """Makes the results folder. Of a run that goes on it warns where files, machine or code are not as they were.
+    """Makes the results folder. Warns if files, machine or code of a resumed run have changed.
 
     `known` is the calibration of this machine. Raises BadResultsError.
     """
     if (folder / bundle.NAME).exists():
-        # The end of this run closes the folder anew, with these files as they are.
+        # The end of this run closes the folder again, with these files as they are.
         for line in bundle.changes(folder, bundle.read(folder)):
             print(f"sweetspot: {folder}: since the run ended, {line}", file=sys.stderr)
     text = json.dumps(described, indent=1) + "\n"

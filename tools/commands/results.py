@@ -1,4 +1,4 @@
-"""`sweetspot results`: lists and pulls what is kept in a cluster."""
+"""`sweetspot results`: lists and pulls what is stored in a cluster."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""`sweetspot run`: runs an experiment, or goes on with one, and reports on it."""
+"""`sweetspot run`: runs an experiment, or continues one, and reports on it."""
 
 import argparse
 import json
@@ -105,7 +105,7 @@ def _paths(args: argparse.Namespace) -> tuple[Path, Path]:
 
 
 def _venue(args: argparse.Namespace, asked: Experiment, folder: Path, programs: Programs) -> Venue:
-    """A run goes on where it began."""
+    """The place of a run. A resumed run continues where it began."""
     described: dict[str, Any] = {}
     if args.resume is not None and (path := folder / "environment.json").exists():
         described = json.loads(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Where the trials of a command run, as its flags say. Must not know what is measured there."""
+"""Where the trials of a command run, according to its flags. Must not know what is measured there."""
 
 import argparse
 import os
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 _OF_LOAD = ("shards", "balance", "driver_cpu", "driver_memory", "keep_pods")
 _OF_CLUSTER = ("namespace", "release", *_OF_LOAD)
-"""Flags that have an effect with --cluster alone; None where one is not given: the fields of Cluster have defaults."""
+"""Flags that have an effect only with --cluster. A flag that is not given is None: Cluster's fields have defaults."""
 
 
 def check_flags(args: argparse.Namespace) -> None:
-    """Raises PlainError for one that would change nothing."""
+    """Raises PlainError for a flag that has no effect."""
     idle: tuple[str, ...]
     if args.resume is not None:
         idle, why = ("results", "cluster", *_OF_CLUSTER), "with --resume: a run continues with its own settings"
@@ -33,13 +33,13 @@ def check_flags(args: argparse.Namespace) -> None:
 
 
 def this_machine(programs: Programs, *, despite_noise: bool, for_grid: bool = False) -> ThisMachine:
-    """With a processor for the service; of a grid, with as many as there are."""
+    """This machine, with one processor for the service, or with most of them for the replicas of a grid."""
     pinning = (pinning_over if for_grid else Pinning.over)(os.sched_getaffinity(0))
     return ThisMachine(programs, pinning, despite_noise=despite_noise)
 
 
 def cluster(args: argparse.Namespace, run: str, programs: Programs, **defaults: Any) -> "Cluster":
-    """The one of kubectl's context, for a run of that name. `defaults`: of flags that are not given.
+    """The cluster of kubectl's context, for a run of that name. `defaults`: values of flags that are not given.
 
     Raises ClusterError."""
     from tools.cluster.api import Api  # noqa: PLC0415  (kubernetes)
