@@ -1,7 +1,7 @@
-"""The project's images: which there are, what their tag is, and whichever of docker, podman and buildah builds them.
+"""The project's images, their tag, and the program that builds them: docker, podman or buildah.
 
-An image's tag is the hash of all that images are made of here: so a pod whose image has not changed is not restarted.
-The base image is whatever its own tag stands for when one is built. Must not know of clusters.
+An image's tag is the hash of everything here that images are made of, so a pod whose image has not changed is not
+restarted. The base image is the one that its own tag names at the time of the build. Must not know of clusters.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ class Image:
     extras: tuple[str, ...] = ()
     """Of pyproject.toml: what the image installs beside what every image installs."""
     model: str = ""
-    """That it serves; empty for an image without a model."""
+    """The model that it serves; empty for an image without a model."""
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -60,7 +60,7 @@ class Builder:
         _watch(command)
 
     def has(self, reference: str) -> bool:
-        """It is among the images here."""
+        """Whether it is among the images here."""
         kind = ("inspect", "--type", "image") if self.name == "buildah" else ("image", "inspect")
         try:
             ask(self.name, *kind, reference)
@@ -74,7 +74,7 @@ class Builder:
 
     def save(self, reference: str, archive: Path) -> None:
         """Writes a docker-archive, of an image without a registry in its name. Raises ProgramError."""
-        # The others call it localhost/... themselves, which is not where a node looks for it.
+        # podman and buildah would name it localhost/..., and a node does not look for that name.
         named = ("push", reference, f"docker-archive:{archive}:docker.io/{reference}")
         command = ("save", "--output", str(archive), reference) if self.name == "docker" else named
         ask(self.name, *command, timeout_s=BUILD_TIMEOUT_S)
@@ -88,7 +88,7 @@ BUILDERS = {
 
 
 def find_builder() -> Builder:
-    """The first that is there and answers. Raises DeployError."""
+    """The first builder that is installed and answers. Raises DeployError."""
     for name, question in BUILDERS.items():
         if not have(name):
             continue
@@ -104,13 +104,13 @@ def find_builder() -> Builder:
 
 
 def models() -> dict[str, str]:
-    """Model -> the extras that it needs, as the services themselves say."""
+    """Model -> the extras that it needs, as `python -m services --list` prints them."""
     lines = ask(sys.executable, "-m", "services", "--list").splitlines()
     return {name: needs for name, _caption, needs, *_ in (line.split("\t") for line in lines)}
 
 
 def images(wanted: Collection[str]) -> Iterator[Image]:
-    """Backend, driver, what tests a release, and the wanted models."""
+    """Images of the backend, the driver, the tests of a release, and the wanted models."""
     yield Image("backend", "backend")
     yield Image("driver", "driver", ("driver", "cluster"))
     yield Image("conformance", "conformance", ("conformance",))
@@ -129,7 +129,7 @@ def content_tag() -> str:
 
 
 def sources() -> list[Path]:
-    """Every file that an image may be made of: what .dockerignore lets through, and what says how."""
+    """Every file that an image may be made of: those that .dockerignore lets through, itself, and the Dockerfile."""
     ignored = ROOT / ".dockerignore"
     let_through = [line[1:] for line in ignored.read_text(encoding="utf-8").splitlines() if line.startswith("!")]
     found = {ROOT / "Dockerfile", ignored}
@@ -152,9 +152,9 @@ class Wanted:
 
 
 def build(wanted: Wanted, say: Callable[[str], None]) -> tuple[Builder | None, list[str]]:
-    """Builds what is wanted and not there. Raises DeployError.
+    """Builds the wanted images that do not exist yet. Raises DeployError.
 
-    Returns who did it (None: IMAGE_BUILD's command), and the names of the images that are to be delivered.
+    Returns the builder (None: IMAGE_BUILD's command), and the names of the images that are to be delivered.
     """
     command = shlex.split(os.environ.get("IMAGE_BUILD", ""))
     builder = None if command else find_builder()
@@ -178,12 +178,12 @@ def build(wanted: Wanted, say: Callable[[str], None]) -> tuple[Builder | None, l
 
 
 def _time_left(begun_s: float, done: int, left: int) -> str:
-    """An estimate, as if each of those that are left took as long as one of those that are done."""
+    """An estimate: an image that is left takes as long as those that are done took on average."""
     return f", about {rest((time.monotonic() - begun_s) / done * left)} left" if done else ""
 
 
 def _watch(command: list[str]) -> None:
-    """Runs what may take minutes; what it says is shown only where it fails."""
+    """Runs a command that may take minutes; its output is shown only if it fails."""
     try:
         ask(*command, timeout_s=BUILD_TIMEOUT_S)
     except ProgramError as error:

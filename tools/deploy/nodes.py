@@ -30,7 +30,7 @@ def loader(context: str) -> Callable[[Path], tuple[str, ...]] | None:
 def have(nodes: Iterable[Mapping[str, Any]]) -> set[str]:
     """The images that are on every one of the nodes, by the names that the chart gives them.
 
-    A node names the 50 largest of its images alone (nodeStatusMaxImages in the kubelet's configuration).
+    A node lists only the 50 largest of its images (nodeStatusMaxImages in the kubelet's configuration).
     """
     on_each = [
         {

@@ -1,4 +1,4 @@
-"""Where a release is. Every command that is run or recommended names it whole: a shorter one could meet another."""
+"""Where a release is. Every command that is run or recommended has all of it: a shorter one could act on another."""
 
 import shlex
 from dataclasses import dataclass, replace

@@ -1,19 +1,19 @@
-"""Programs of others, each asked with a time limit. Must not know what for."""
+"""Runs programs of others, each with a time limit. Must not know what for."""
 
 import shutil
 import subprocess
 from collections.abc import Sequence
 
 ASK_TIMEOUT_S = 20.0
-"""For what only asks."""
+"""For commands that change nothing."""
 
 
 class DeployError(Exception):
-    """What keeps a command from being done: the object it is about, and the next command to try. One line, or few."""
+    """Why a command cannot be done: the object that it is about, and the next command to try. One line, or few."""
 
 
 class ProgramError(DeployError):
-    """A program ended badly; `said` is its standard error."""
+    """A program failed; `said` is its standard error."""
 
     def __init__(self, command: Sequence[str], said: str) -> None:
         self.said = said.strip()
@@ -21,18 +21,18 @@ class ProgramError(DeployError):
 
 
 def have(program: str) -> bool:
-    """It is on the PATH."""
+    """Whether it is on the PATH."""
     return shutil.which(program) is not None
 
 
 def need(program: str, next_step: str) -> None:
-    """Raises DeployError where it is not on the PATH."""
+    """Raises DeployError if it is not on the PATH."""
     if not have(program):
         raise DeployError(f"{program} is not on the PATH; {next_step}")
 
 
 def ask(*command: str, timeout_s: float = ASK_TIMEOUT_S) -> str:
-    """What it prints. Raises ProgramError, also where it does not end in time."""
+    """Returns what the program prints. Raises ProgramError, also if it does not end in time."""
     try:
         done = subprocess.run(
             command, capture_output=True, encoding="utf-8", errors="replace", timeout=timeout_s, check=False
@@ -45,6 +45,6 @@ def ask(*command: str, timeout_s: float = ASK_TIMEOUT_S) -> str:
 
 
 def last_line(text: str) -> str:
-    """The last line that is not empty: programs end with what is wrong."""
+    """The last line that is not empty: programs print their error last."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else "it printed nothing"

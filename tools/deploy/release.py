@@ -1,6 +1,6 @@
-"""The chart as a release in a namespace: installed, looked at when it does not come up, and removed.
+"""The chart as a release in a namespace: installs it, finds out why it is not ready, and removes it.
 
-Results of runs stay unless their removal is asked for. Must not know how images come to be.
+Results of runs stay unless their removal is asked for. Must not know how images are built.
 """
 
 import json
@@ -24,19 +24,19 @@ CHART = ROOT / "helm" / "sweetspot"
 MADE_HERE = "sweetspot.dev/made-by"
 """Label of a namespace that `deploy` made, so that `undeploy` may remove it."""
 RESULT_LABEL = "sweetspot.dev/kind"
-"""Label of what runs keep (tools/cluster/store.py)."""
+"""Label of what runs store (tools/cluster/store.py)."""
 
 REMOVE_TIMEOUT_S = 180.0
-"""Pods finish their calls before they go."""
+"""Pods finish their calls before they end."""
 GONE_TIMEOUT_S = 10.0
-"""For objects that were deleted to be gone."""
+"""Time until deleted objects no longer exist."""
 _LOOK_AGAIN_S = 1.0
 _CONFLICT = "conflict with "
-"""Helm 4 says so where a field is another's (kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts)."""
+"""Helm 4 prints it if another owns a field (kubernetes.io/docs/reference/using-api/server-side-apply/#conflicts)."""
 
 _OF_EVERY_NAMESPACE = {"configmap/kube-root-ca.crt", "serviceaccount/default"}
 _GO_WITH_OTHERS = {"events", "endpoints", "endpointslices", "replicasets", "controllerrevisions"}
-"""Kinds whose objects follow others, some seconds later."""
+"""Kinds whose objects are deleted with others, some seconds later."""
 _LOAD = "jobs,pods,leases"
 """Kinds that load Jobs leave, beside results."""
 KINDS = (
@@ -52,27 +52,27 @@ class Release(Place):
 
     @property
     def selector(self) -> str:
-        """What its objects, and those of its load Jobs, have in common."""
+        """The labels that its objects, and those of its load Jobs, have in common."""
         return f"app.kubernetes.io/name=sweetspot,app.kubernetes.io/instance={self.name}"
 
     @property
     def results(self) -> str:
-        """What the ConfigMaps have in common that runs keep (tools/cluster/store.py)."""
+        """The labels that the ConfigMaps of runs have in common (tools/cluster/store.py)."""
         return f"{self.selector},{RESULT_LABEL}"
 
     def check_values(self, settings: Sequence[str]) -> str:
-        """What the chart makes of them. Raises DeployError where it refuses them."""
+        """The chart, rendered with those settings. Raises DeployError if the chart rejects them."""
         try:
             return self.helm("template", self.name, str(CHART), *settings)
         except ProgramError as error:
             raise DeployError(refusal(error.said, self) or last_line(error.said)) from None
 
     def nodes(self) -> list[Any]:
-        """All nodes; none where they are not this user's to see."""
+        """All nodes; none if this user may not read them."""
         return self._items("nodes")
 
     def lacking_room(self, chart: str) -> str:
-        """A warning that nodes may have no room for the rendered chart, and what to set; empty where they have."""
+        """A warning that nodes may have no room for the rendered chart, and what to set; empty if they have room."""
         nodes = self.nodes()
         if not nodes:
             return ""
@@ -80,13 +80,13 @@ class Release(Place):
         pods = [each["spec"]["template"]["spec"] for each in objects for _ in range(each["spec"].get("replicas", 1))]
         # Those of the release make room for the new ones.
         others = [pod for pod in self._items("pods", "--all-namespaces") if not self._owns(pod["metadata"])]
-        # Of any of its pods: a model may have its own, and a warning that is missing is better than a false one.
+        # Those of all its pods: a model may have its own, and a missing warning is better than a false one.
         tolerations = [each for pod in pods for each in pod.get("tolerations", ())]
         lack = lacking(left_on(nodes, others, tolerations), [asked(pod) for pod in pods])
         return f"warning: {lack}; continuing; next: {ask_for_less(self)}" if lack else ""
 
     def install(self, settings: Sequence[str], timeout_s: float, say: Callable[[str], None]) -> None:
-        """Makes the cluster as the chart and the settings say, and waits until it is. Raises DeployError."""
+        """Installs the chart with those settings, and waits until it is ready. Raises DeployError."""
         self._make_namespace()
         say(f"installing release {self.name} in namespace {self.namespace}")
         command = ("upgrade", "--install", self.name, str(CHART), *settings)
@@ -103,7 +103,7 @@ class Release(Place):
             raise DeployError(self._why(error.said)) from None
 
     def _install(self, command: Sequence[str], timeout_s: float, say: Callable[[str], None]) -> None:
-        """Meanwhile says how many pods are ready, and what keeps others from a node. Raises ProgramError."""
+        """Runs helm, and reports how many pods are ready and why others have no node. Raises ProgramError."""
         said = {""}
         with ThreadPoolExecutor(1) as thread:
             helm = thread.submit(self.helm, *command, timeout_s=timeout_s + 30)
@@ -119,7 +119,7 @@ class Release(Place):
             helm.result()
 
     def _items(self, *what: str) -> list[Any]:
-        """What kubectl lists; nothing where that is not this user's to see."""
+        """What kubectl lists; empty if this user may not read it."""
         try:
             items: list[Any] = json.loads(self.kubectl("get", *what, "--output", "json") or "{}").get("items", [])
         except ProgramError:
@@ -132,7 +132,7 @@ class Release(Place):
         return bool(metadata["namespace"] == self.namespace and all(labels.get(key) == it for key, it in selected))
 
     def notes(self) -> str:
-        """What to do next: what the chart says, which is done in kubectl's current context. Raises ProgramError."""
+        """What to do next: the chart's notes, which are for kubectl's current context. Raises ProgramError."""
         notes = self.helm("get", "notes", self.name).removeprefix("NOTES:\n").rstrip()
         switch = f"  kubectl config use-context {shlex.quote(self.context)}\n"
         return notes if self.context == current_context() else f"{switch}{notes}"
@@ -140,7 +140,7 @@ class Release(Place):
     def remove(self, say: Callable[[str], None], *, with_results: bool) -> None:
         """Uninstalls it and removes what its Jobs left, and the namespace if `install` made it and it is empty.
 
-        Raises DeployError, also where something of the release is left.
+        Raises DeployError, also if an object of the release is left.
         """
         namespace = self._namespace()
         if not namespace:
@@ -184,7 +184,7 @@ class Release(Place):
             )
 
     def _left_after(self, timeout_s: float, wanted: set[str]) -> set[str]:
-        """What is left of the release, but for what is wanted; what is on its way out gets that time."""
+        """The objects of the release that are left after that time or earlier, without the wanted ones."""
         deadline_s = time.monotonic() + timeout_s
         while (left := self._listed(KINDS, self.selector) - wanted) and time.monotonic() < deadline_s:
             time.sleep(_LOOK_AGAIN_S)
@@ -208,14 +208,14 @@ class Release(Place):
         say(f"namespace {self.namespace} is removed")
 
     def _others(self) -> set[str]:
-        """What is in the namespace, of every kind that the cluster knows."""
+        """The objects in the namespace, of all kinds that the cluster has."""
         kinds = self.kubectl("api-resources", "--namespaced", "--verbs=list,delete", "--output", "name").split()
         kinds = [kind for kind in kinds if kind.partition(".")[0] not in _GO_WITH_OTHERS]
         found = self.kubectl("get", ",".join(kinds), "--output", "name", timeout_s=REMOVE_TIMEOUT_S)
         return set(found.split()) - _OF_EVERY_NAMESPACE
 
     def _namespace(self) -> dict[str, Any]:
-        """The namespace's object; empty where there is none."""
+        """The namespace's object; empty if there is none."""
         text = self.kubectl("get", "namespace", self.namespace, "--ignore-not-found", "--output", "json")
         found: dict[str, Any] = json.loads(text) if text.strip() else {}
         return found
@@ -228,7 +228,7 @@ class Release(Place):
         self.kubectl("label", "namespace", self.namespace, f"{MADE_HERE}=deploy", restricted)
 
     def _why(self, said: str) -> str:
-        """What helm says, in words that name the object and the next step."""
+        """Helm's error, in words that name the object and the next step."""
         return refusal(said, self) or self._why_not_ready(said)
 
     def _why_not_ready(self, said: str) -> str:
@@ -244,7 +244,7 @@ class Release(Place):
         return pods
 
     def _last_words(self, pod: dict[str, Any]) -> str:
-        """The last line of the pod's log, of the run before where there was one."""
+        """The last line of the pod's log; if it was restarted, of the log before that."""
         name = pod["metadata"]["name"]
         restarted = any(container["restartCount"] for container in pod["status"].get("containerStatuses", ()))
         try:
@@ -255,14 +255,14 @@ class Release(Place):
 
 
 def _error(said: str) -> str:
-    """Helm's error, of as many lines as it has, without what helm wrote before it."""
+    """Helm's error with all its lines, without what helm wrote before it."""
     return said[max(said.find("Error: "), 0) :].removeprefix("Error: ").strip() or "it printed nothing"
 
 
 def refusal(said: str, place: Place) -> str | None:
-    """A message for what helm refused before it made anything; None where it did make something.
+    """A message for what helm rejected before it made anything; None if it did make something.
 
-    said: helm's standard error.
+    `said` is helm's standard error.
     """
     if "values don't meet the specifications" in said:
         wrong = re.findall(r"^- (.*)$", said, re.MULTILINE)
@@ -289,7 +289,7 @@ def refusal(said: str, place: Place) -> str | None:
 
 
 def reachable_context(asked: str) -> str:
-    """That context, or where it is empty the current one, whose cluster answers. Raises DeployError."""
+    """That context, or the current one if it is empty; its cluster answers. Raises DeployError."""
     need("kubectl", "next: https://kubernetes.io/docs/tasks/tools")
     need("helm", "next: https://helm.sh/docs/intro/install")
     context = asked or current_context()
@@ -306,7 +306,7 @@ def reachable_context(asked: str) -> str:
 
 
 def current_context() -> str:
-    """Of kubectl; empty where there is none."""
+    """Of kubectl; empty if there is none."""
     try:
         return ask("kubectl", "config", "current-context").strip()
     except ProgramError:
@@ -314,7 +314,7 @@ def current_context() -> str:
 
 
 def check_permission(place: Place) -> None:
-    """Raises DeployError where the person may not do what installing takes."""
+    """Raises DeployError if the user has no permission for what an installation needs."""
     for verb, kind in (("create", "deployments.apps"), ("create", "services"), ("create", "secrets")):
         try:
             place.kubectl("auth", "can-i", verb, kind)

@@ -1,4 +1,4 @@
-"""Why pods are not ready, or not gone, each line with the pod and the next step. Pure: the API's JSON in, text out."""
+"""Why pods are not ready, or still exist: lines with the pod and the next step. Pure: the API's JSON in, text out."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,7 +18,7 @@ def troubles(pods: Iterable[Json], last_words: Mapping[str, str], place: Place) 
 
 
 def ready_pods(deployments: Iterable[Json]) -> str:
-    """How many pods of what was installed are ready; empty where nothing is installed yet."""
+    """How many of the installed pods are ready; empty if nothing is installed yet."""
     wanted = ready = 0
     for each in deployments:
         status, replicas = each.get("status", {}), each["spec"].get("replicas", 1)
@@ -29,7 +29,7 @@ def ready_pods(deployments: Iterable[Json]) -> str:
 
 
 def refusals(pods: Iterable[Json], deployments: Iterable[Json], place: Place) -> list[str]:
-    """Why pods have no node, or are not created at all: what time alone will not change."""
+    """Why pods have no node, or are not created at all. Waiting alone does not change this."""
     lines = []
     no_node = {
         pod["metadata"]["name"]: scheduled.get("message", "no node accepts it")
@@ -52,13 +52,13 @@ def refusals(pods: Iterable[Json], deployments: Iterable[Json], place: Place) ->
 
 
 def ask_for_less(place: Place) -> str:
-    """What to set where pods ask for more than there is."""
+    """What to set if pods ask for more than there is."""
     less = place.make("deploy", 'ARGS="--set defaults.cpu=100m"')
     return f"request less, as {less}, or deploy fewer (--models A,B)"
 
 
 def still_leaving(pods: Iterable[Json], place: Place) -> list[str]:
-    """A line for each node that has pods which were told to go."""
+    """A line for each node that still has pods that are being deleted."""
     by_node: dict[str, list[str]] = {}
     for pod in pods:
         if "deletionTimestamp" in pod["metadata"]:
@@ -71,7 +71,7 @@ def still_leaving(pods: Iterable[Json], place: Place) -> list[str]:
 
 
 def trouble(pod: Json, said: str, place: Place) -> str | None:
-    """None for a pod that is ready, or has done what it was to do."""
+    """What is wrong with a pod; None if it is ready or has completed."""
     name, status = pod["metadata"]["name"], pod.get("status", {})
     if status.get("phase") == "Succeeded" or _condition(status, "Ready").get("status") == "True":
         return None
