@@ -35,9 +35,9 @@ class Measure:
     is_bound: Callable[[Trial], bool] = lambda _: False
     """The number is more than `value`."""
     interval: Callable[[Standing], Estimate | None] = lambda _: None
-    """Where its ends are known."""
+    """The interval of the number; None if its ends are not known."""
     is_figure: Callable[[Standing], bool] = lambda _: True
-    """Whether the arm has such a figure there; a gap where it has none."""
+    """Whether the arm has such a figure there. If not, its curve has a gap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Plots:
     """Figures of one set of curves."""
 
     label: str
-    """The values of the other axes; empty where there are none."""
+    """The values of the other axes; empty if there are none."""
     figures: Sequence[Figure]
 
 
@@ -62,7 +62,7 @@ def plots(contents: Contents) -> tuple[list[Plots], list[str]]:
 
 
 def _figures(contents: Contents, group: Group, suffix: str) -> tuple[list[Figure], list[str]]:
-    """`suffix` keeps the names of figures of several groups unique."""
+    """`suffix` makes the names of figures of several groups unique."""
     distributed, problems = distribution(contents, group, suffix)
     over = along(contents.asked)
     if over is None:

@@ -47,7 +47,7 @@ class Contents:
     rounds: tuple[Trial, ...]
     """Each trial."""
     void: tuple[tuple[TrialId, str], ...]
-    """Each trial that was loaded in vain, and why."""
+    """Each trial that had a load but no result, and why."""
     families: Mapping[str, str]
     """Arm -> the family of its model, in the experiment's order."""
     asked: tuple[Point, ...]
@@ -111,7 +111,7 @@ def _calibration(folder: Path, problems: list[str]) -> Calibration | None:
 
 
 def _asked(experiment: Mapping[str, Any], problems: list[str]) -> dict[str, Point]:
-    """Name -> point. Needs the load alone, so that a model which is not there any more does no harm."""
+    """Name -> point. Needs only the load, so a model that no longer exists does no harm."""
     if not experiment:
         return {}
     try:

@@ -1,7 +1,7 @@
 """What a reader must know before believing a number: what failed, is missing, or bounds the measurement.
 
-What makes a trial void is not among it (tools/checks.py): such a trial is not shown, or says what was waived. Must not
-know HTML. One line each; nothing is left out because there is much of it.
+Reasons that make a trial void are not among it (tools/checks.py): such a trial is not shown, or has a notice of what
+was waived. Must not know HTML. Each notice is one line, and none is left out because there are many.
 """
 
 import json
@@ -77,7 +77,7 @@ def _of(trial: Trial) -> Iterator[str]:
 def _of_spans(trial: Trial) -> Iterator[str]:
     known = {"driver": trial.result["spans"], **trial.spans}
     if not trial.spans:
-        # On one machine nobody waits for a service's last spans: this is what was lost until measuring ended.
+        # On one machine the run does not wait for a service's last spans: this was lost until measuring ended.
         after = trial.after.spans
         known[trial.arm] = {"made": after.made, "dropped": after.dropped, "lost": dict(after.lost)}
     for process, spans in known.items():

@@ -16,7 +16,7 @@ from tools.standings import At, compared
 from tools.traces import port_forward
 
 MOST_NAMED = 4
-"""Of more models that tie, the list of leaders has only their number."""
+"""If more models tie, the list of leaders has only their number."""
 
 
 def write(results: Path) -> Path:
@@ -80,6 +80,6 @@ def _lead(at: At) -> tuple[str, str, list[str]]:
 
 
 def _plans(contents: folder.Contents) -> list[str]:
-    """The plans that were sent, each once; more than one says that trials cannot be compared."""
+    """The plans that were sent, each once. More than one means that trials cannot be compared."""
     texts = {json.dumps(trial.result["plan"], sort_keys=True): trial.result["plan"] for trial in contents.trials}
     return [yaml.safe_dump(plan, sort_keys=False) for plan in texts.values()]

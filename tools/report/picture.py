@@ -46,7 +46,7 @@ def picture(contents: Contents) -> Markup:
 
 
 def of_times(contents: Contents, at: At, title: str, values: Values, why: Callable[[Trial], str]) -> Markup:
-    """A time for each arm, of which less is better. `why` an arm has none is empty where it has one."""
+    """A time for each arm; less is better. `why` returns why an arm has none, and is empty if it has one."""
     drawn = []
     for one in at.standings:
         rounds = [trial for trial in contents.rounds if (trial.arm, trial.point) == (one.arm, at.point)]

@@ -39,7 +39,7 @@ class Span:
 def read_spans(folder: Path, trace_ids: Collection[str]) -> tuple[dict[str, list[Span]], list[str]]:
     """Trace id -> its spans from every `traces/*.jsonl`, and one line for each file with unreadable lines.
 
-    The last line of an interrupted run may be half a line: it costs that line alone.
+    The last line of an interrupted run may be half a line: only that line is lost.
     """
     spans: defaultdict[str, list[Span]] = defaultdict(list)
     problems = []

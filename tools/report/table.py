@@ -58,7 +58,7 @@ class Row:
     cells: Mapping[str, str]
     """Key of EVERY_COLUMN -> text."""
     leads: bool
-    """Serves most, or ties with the one that does."""
+    """It serves most, or cannot be distinguished from the arm that does."""
     rate_share: float
     """Rate as a fraction of the table's best; 0 for one that serves fewer clients."""
     failed: bool
@@ -173,7 +173,7 @@ def _load(asked: Mapping[str, Any]) -> str:
 
 
 def percentile(trial: Trial, key: str) -> str:
-    """Of latency, as `10 ms`; `> 3 s` where so many calls have no answer, `n<1,000` where there are too few."""
+    """Of latency, as `10 ms`; `> 3 s` if too many calls have no answer, `n<1,000` if there are too few."""
     value = measures.latency(trial, key)
     if value is None:
         return f"n<{count(measures.samples_needed(measures.PERCENTILES[key]))}"

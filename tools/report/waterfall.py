@@ -15,9 +15,9 @@ class Account:
     lateness_ns: float
     """From the intended send to the actual one: the driver's."""
     wire_ns: float
-    """Outside of the service's span: both kernels, the network, bytes that nobody has read yet."""
+    """Outside of the service's span: both kernels, the network, bytes that no process has read yet."""
     queue_ns: float
-    """Received whole, waiting for a worker; or between two steps, waiting for the next one's."""
+    """Received whole, waiting for a worker; or between two steps, waiting for the worker of the next one."""
     running_ns: float
     """In the handler, not waiting."""
     waiting_ns: float
@@ -33,7 +33,7 @@ class Account:
 
     @property
     def unexplained_ns(self) -> float:
-        """What no span covers; below 0 where clocks disagree."""
+        """Time that no span covers; below 0 if clocks disagree."""
         return self.service_time_ns - self.wire_ns - self.queue_ns - self.run_ns
 
     def parts(self) -> dict[str, float]:
@@ -68,9 +68,9 @@ class Waterfall:
     call: Traced
     bars: Sequence[Bar]
     account: Account | None
-    """None where the driver's or the service's span was not recorded."""
+    """None if the driver's or the service's span was not recorded."""
     total_ns: float
-    """What the width of the waterfall stands for."""
+    """The time that the width of the waterfall stands for."""
 
 
 def waterfall(call: Traced, spans: Sequence[Span]) -> Waterfall:

@@ -9,7 +9,7 @@ from tools.units import count, three_digits
 ROUND = (1.0, 2.0, 5.0)
 """Steps between ticks, times a power of ten."""
 INTERVALS = 5
-"""A linear axis has about so many intervals between ticks."""
+"""A linear axis has about this many intervals between ticks."""
 DECADES = 3
 """A logarithmic axis with more powers of ten has ticks only there."""
 

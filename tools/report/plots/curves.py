@@ -11,7 +11,7 @@ from tools.report.plots.axis import Axis
 from tools.report.plots.labels import spread
 
 HEIGHT = 300.0
-"""Of the area between the axes, in pixels, where no other is given; more where the labels need it."""
+"""Of the area between the axes, in pixels, if no other is given; more if the labels need it."""
 LINE_OF_TEXT = 14.0
 """Of a label, in pixels."""
 CHARACTER = 6.6

@@ -1,7 +1,7 @@
-"""One row a figure: its interval beside its threshold, which is the same line for all. Must not know claims.
+"""One row for each figure: its interval beside its threshold, which is the same line for all. Must not know claims.
 
-Each place is a distance from the threshold: the logarithm of how many times it is that, above 0 on the right side. What
-is drawn is its square root, so that 5 % and a factor of 50 are both seen.
+Each place is a distance from the threshold: the logarithm of the ratio to it, above 0 on the right side. The square
+root of the distance is drawn, so that 5 % and a factor of 50 are both visible.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from tools.report.plots import TEMPLATES
 from tools.report.plots.axis import Axis, marked
 
 FACTORS = ((1.1, "1.1x"), (2.0, "2x"), (10.0, "10x"), (100.0, "100x"))
-"""Ticks on each side. What lies beyond the last one is drawn there, as an arrow."""
+"""Ticks on each side. A value beyond the last one is drawn there, as an arrow."""
 LEAST = 2.0
 """The factor that each side has room for at least."""
 WIDTH = 820
@@ -25,7 +25,7 @@ PLOT_LEFT, PLOT_WIDTH = 396, 214
 HEAD, FOOT, LINE, GAP = 88, 52, 15, 12
 """Above the rows, below them, of a line of text, and between rows. Pixels."""
 TEXT_CHARACTERS, NOTE_CHARACTERS, TITLE_CHARACTERS = 52, 29, 92
-"""What has room in a line."""
+"""Characters that have room in a line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +59,9 @@ class Placed:
     high: float
     expected: float | None
     below: bool
-    """The interval goes on to the left of the axis."""
+    """The interval continues to the left of the axis."""
     beyond: bool
-    """The interval goes on to the right of it."""
+    """The interval continues to the right of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 def spread(wanted: Sequence[float], gap: float, high: float) -> list[float]:
     """A place for each label: as near as possible to the wanted one, at least `gap` apart, from 0 to `high`.
 
-    Keeps the order of the wanted places. Labels that are too close form a group around their mean, as in isotonic
-    regression (pool adjacent violators). Where the room is too small, places go beyond `high`.
+    The order is that of the wanted places. Labels that are too close form a group around their mean, as in isotonic
+    regression (pool adjacent violators). If the room is too small, places go beyond `high`.
     """
     order = sorted(range(len(wanted)), key=lambda index: wanted[index])
     high = max(high, gap * (len(wanted) - 1))
