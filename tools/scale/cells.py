@@ -1,4 +1,4 @@
-"""The cells of the grid: what is searched, in which order, and what came of it. Must not know where a cell runs."""
+"""The cells of the grid: what is searched, in which order, and the outcomes. Must not know where a cell runs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from tools.units import count
 
 @dataclass(frozen=True, slots=True, order=True)
 class Cell:
-    """One model, so many replicas of it with so many CPUs each, under one plan."""
+    """One model with a number of replicas, a number of CPUs for each, and one plan."""
 
     plan: str
     """Its name in the experiment."""
     model: str
     """The row of MODELS."""
     workers: str
-    """The option that says how many workers are inside, as `threads_per_cpu=8`; empty for the model's default."""
+    """The option that sets how many workers are inside, as `threads_per_cpu=8`; empty for the model's default."""
     replicas: int
     cpus: float
     """Limit of each replica."""
@@ -55,26 +55,26 @@ class Try:
     """One trial of a search."""
 
     rate_rps: float
-    """Asked."""
+    """The rate asked for."""
     missed: str
-    """Why the objective was missed, in a few words; empty where it was met."""
+    """Why the objective was missed, in a few words; empty if it was met."""
     trial: Trial
 
 
 @dataclass(frozen=True, slots=True)
 class Searched:
-    """A cell and what came of it."""
+    """A cell and the outcome of its search."""
 
     cell: Cell
     found: Found
     tries: tuple[Try, ...]
     """In the order in which they were made."""
     limit: str
-    """What held each replica to its CPUs, as `control group`."""
+    """What limited each replica to its CPUs, as `control group`."""
 
     @property
     def best(self) -> Trial | None:
-        """The last trial at the highest rate that met the objective; None where none did."""
+        """The last trial at the highest rate that met the objective; None if none did."""
         met = [each for each in self.tries if not each.missed and each.rate_rps == self.found.met_rps]
         return met[-1].trial if met else None
 
@@ -91,8 +91,8 @@ class LeftOut:
 def cells(asked: Experiment, models: Sequence[str]) -> list[Cell]:
     """All cells in the order in which they run.
 
-    Those that have as many CPUs in all follow one another, model by model: what is compared is measured within
-    minutes, and a machine that gets slower meanwhile does so for all of it.
+    Cells with the same total of CPUs follow one another, model by model. So what is compared is measured within
+    minutes, and a machine that becomes slower affects all of it alike.
     """
     scale = scale_of(asked)
     found = [
@@ -111,7 +111,7 @@ def cells(asked: Experiment, models: Sequence[str]) -> list[Cell]:
 
 
 def scale_of(asked: Experiment) -> Scale:
-    """The experiment's grid. Raises ValueError where it has none."""
+    """The experiment's grid. Raises ValueError if it has none."""
     if asked.scale is None:
         raise ValueError("this experiment has no `scale`")
     return asked.scale

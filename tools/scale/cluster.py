@@ -1,10 +1,10 @@
 """The ground of a cluster: replicas are pods, each trial is a load Job (tools/cluster).
 
-A cell's model is scaled down to nothing and up again with the cell's limit, so that each pod starts under it and none
-waits for room beside an old one. Requests are set to the limits. What the Deployment was is put back at the end,
-whatever happens: an annotation says what it was (tools/cluster/searched.py), should the machine that searches
-disappear. Helm stays the owner of every field and can change it at any time (tools/cluster/ownership.py). A cell that
-has ended is kept in the cluster, with its trials; those leave nothing of their own.
+A cell's model is scaled down to nothing and up again with the cell's limit. So each pod starts under that limit, and
+none waits for room beside an old one. Requests are set to the limits. The Deployment is restored at the end, also after
+an error. An annotation stores what it was (tools/cluster/searched.py), in case the machine that searches fails. Helm
+stays the owner of every field and can change it at any time (tools/cluster/ownership.py). A cell that has ended is
+stored in the cluster, with its trials. The trials store nothing of their own.
 """
 
 import copy
@@ -34,9 +34,9 @@ class ClusterGround:
     """A release of the chart (see above)."""
 
     place: Place
-    """Its pods are not started anew for each trial: the cell's own are loaded."""
+    """Its pods are not restarted for each trial: those of the cell are loaded."""
     node_cpus: tuple[float, ...]
-    """What pods may have of each node; empty where nodes are not this user's to see."""
+    """The CPUs of each node that pods may have; empty if this user may not read nodes."""
 
     @property
     def limit(self) -> str:
@@ -65,7 +65,7 @@ class ClusterGround:
                 self._scale(cell.model, cell.replicas, meanwhile, note)
                 yield lambda asked: self._load(asked, cell)
             finally:
-                # What was there may need the room of what goes; it is put back in any case.
+                # The former pods may need the room of these. The Deployment is restored in any case.
                 with suppress(ClusterError):
                     self._scale(cell.model, 0, meanwhile, note)
                 self._put_back(cell.model, replicas, containers)
@@ -118,7 +118,7 @@ class ClusterGround:
 
 
 def changed(trial: Trial, replicas: int) -> str:
-    """What kept the trial from loading so many pods from its begin to its end; empty where nothing did."""
+    """Why the trial did not load that many pods from its begin to its end; empty if it did."""
     if moved := [pod["name"] for pod in trial.pods if pod["went"] or pod["ready_ns"] is not None]:
         return (
             f"{', '.join(moved)} started or ended during the load: the trial needs the same "
@@ -130,7 +130,7 @@ def changed(trial: Trial, replicas: int) -> str:
 
 
 def before_search(deployment: Object) -> tuple[int, list[Object]]:
-    """What it was before a search changed it, one that was cut short included: its replicas and its containers."""
+    """Its replicas and its containers before a search changed them, also if that search was interrupted."""
     if note := noted(deployment):
         return note.replicas, note.containers
     spec = deployment["spec"]
@@ -150,13 +150,13 @@ def limited(container: Object, cpus: float, options: Mapping[str, str | float]) 
 
 
 def _quantity(cpus: float) -> str:
-    """The reverse of `amount`, in the one way that the API server gives it back: `1`, and `500m` rather than `0.5`."""
+    """The reverse of `amount`, in the form that the API server returns: `1`, and `500m` rather than `0.5`."""
     millis = round(cpus * 1000)
     return f"{millis}m" if millis % 1000 else str(millis // 1000)
 
 
 def cluster_ground(place: Place) -> ClusterGround:
-    """That release. Raises ClusterError."""
+    """The ground of that release. Raises ClusterError."""
     nodes = place.release.api.nodes()
     cpus = tuple(amount(node["status"]["allocatable"]["cpu"]) for node in nodes)
     return ClusterGround(dataclasses.replace(place, starts=None), cpus)

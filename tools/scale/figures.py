@@ -140,7 +140,7 @@ def _family(service: str) -> str:
 
 
 def told(curve: curves.Curve) -> str:
-    """What the fit says, or why there is none."""
+    """The result of the fit, or why there is none."""
     fitted = curve.fitted
     if fitted is None:
         return f"no law fitted: {curve.refused}."
@@ -152,5 +152,5 @@ def told(curve: curves.Curve) -> str:
 
 
 def three(rate_rps: float) -> str:
-    """Three digits: a search claims no more."""
+    """Three digits: a search is not more precise."""
     return count(round(float(f"{rate_rps:.3g}")))

@@ -1,9 +1,9 @@
 """The ground of one machine: replicas are processes, the driver deals its connections to them in turn.
 
-What a local cell means: a limit is a control group's quota, as the kubelet sets one. All replicas share the
-processors that the driver and the backend do not have, so that cells with more CPUs than those are left out. There is
-no network between them, and no Service that balances. Where no control group can be made, a limit of whole CPUs is
-kept by giving each replica processors of its own, and any other is left out.
+In a local cell, a limit is a control group's quota, as the kubelet sets one. All replicas share the processors that the
+driver and the backend do not have, so cells with more CPUs than those are left out. There is no network between them,
+and no Service that balances. If no control group can be made, a limit of whole CPUs gives each replica processors of
+its own. Cells with another limit are then left out.
 """
 
 import os
@@ -30,7 +30,7 @@ from tools.wanted import only
 
 
 def pinning_over(cpus: Collection[int]) -> Pinning | None:
-    """Most processors for the replicas, a quarter for the driver and the backend; None where there is one for all."""
+    """Most processors for the replicas, a quarter for the driver and the backend; None if there is only one."""
     each = sorted(cpus)
     others = max(1, len(each) // 4)
     return Pinning(each[:-others], each[-others:]) if len(each) > others else None
@@ -44,7 +44,7 @@ class LocalGround:
     backend: Service
     groups: Groups | None
     no_groups: str
-    """Why there are none; empty where there are."""
+    """Why there are none; empty if there are."""
     scratch: Path
 
     @property
@@ -60,7 +60,7 @@ class LocalGround:
         return ""
 
     def keep(self, outcome: Searched | LeftOut) -> None:
-        """The folder is all there is of it."""
+        """Does nothing: the folder has all of it."""
 
     @contextmanager
     def deployed(self, cell: Cell, options: dict[str, str | float]) -> Iterator[Load]:

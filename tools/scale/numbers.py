@@ -1,4 +1,4 @@
-"""What a cell says in numbers, each defined once. Must not know how a number is shown."""
+"""The numbers of a cell, each defined once. Must not know how a number is shown."""
 
 from tools import measures
 from tools.results import Trial
@@ -9,12 +9,12 @@ USED_UP = 0.9
 
 
 def rates(one: Searched) -> tuple[float, float | None] | None:
-    """Between which rates the objective ceases to be met: (met, missed or None); None where no rate met it."""
+    """The highest rate that met the objective, and the lowest that missed it or None. None if no rate met it."""
     return None if one.found.met_rps is None else (one.found.met_rps, one.found.missed_rps)
 
 
 def middle_rps(one: Searched) -> float | None:
-    """What stands for the interval where one number must: its geometric middle, or what met where nothing missed."""
+    """One number for the interval: its geometric middle, or the rate that met the objective if none missed it."""
     known = rates(one)
     if known is None:
         return None
@@ -23,7 +23,7 @@ def middle_rps(one: Searched) -> float | None:
 
 
 def may_tie(one: Searched, other: Searched) -> bool:
-    """Whether their intervals overlap, so that these searches cannot tell which serves more."""
+    """Whether their intervals overlap, so that these searches do not show which serves more."""
     ours, theirs = rates(one), rates(other)
     if ours is None or theirs is None:
         return ours is theirs
@@ -40,15 +40,14 @@ def used_share(one: Searched, trial: Trial) -> float:
 
 
 def throttled_share(trial: Trial) -> float | None:
-    """Share of the quota's periods in which a replica ran out of it; None where there is no quota."""
+    """Share of the quota's periods in which a replica used all of it; None if there is no quota."""
     before, after = trial.before.throttling, trial.after.throttling
     periods = after.periods - before.periods
     return (after.throttled_periods - before.throttled_periods) / periods if periods > 0 else None
 
 
 def held_back_otherwise(one: Searched) -> bool:
-    """Whether the last miss was not for want of the CPUs that the limit allows: the machine was busy, or the model
-    or the driver has a bound of its own."""
+    """Whether the last miss had another cause than the CPU limit: a busy machine, or a bound of model or driver."""
     if one.found.missed_rps is None:
         return False
     missed = last_miss(one)
@@ -56,5 +55,5 @@ def held_back_otherwise(one: Searched) -> bool:
 
 
 def last_miss(one: Searched) -> Trial:
-    """The last trial at the lowest rate that missed. Raises IndexError where none did."""
+    """The last trial at the lowest rate that missed. Raises IndexError if none did."""
     return [each.trial for each in one.tries if each.missed and each.rate_rps == one.found.missed_rps][-1]

@@ -29,7 +29,7 @@ class Kept:
 
     @property
     def outcomes(self) -> dict[Cell, Searched | LeftOut]:
-        """All that need not be run again."""
+        """The outcomes of all cells that need not run again."""
         searched: dict[Cell, Searched | LeftOut] = {one.cell: one for one in self.searched}
         return searched | {one.cell: one for one in self.left_out}
 
@@ -45,7 +45,7 @@ def is_scale(folder: Path) -> bool:
 
 
 def write_cell(folder: Path, outcome: Searched | LeftOut) -> Path:
-    """Keeps what came of a cell. Raises BadResultsError."""
+    """Stores the outcome of a cell. Raises BadResultsError."""
     path = folder / FOLDER / f"{outcome.cell.key}.json"
     write_whole(path, json.dumps(to_json(outcome, str(path)), indent=1) + "\n")
     return path
@@ -70,7 +70,7 @@ def to_json(outcome: Searched | LeftOut, where: str) -> dict[str, Any]:
 
 
 def read_cells(folder: Path) -> Kept:
-    """Reads every cell; what cannot be read is named, not fatal. Raises BadResultsError where there are none to be."""
+    """Reads every cell; one that cannot be read is only named. Raises BadResultsError if the folder is no grid's."""
     if not is_scale(folder):
         raise BadResultsError(f"{folder}: not the results of a scale (it has no {FOLDER}/)")
     searched, left_out, problems = [], [], []

@@ -1,7 +1,7 @@
-"""Runs the cells of a grid: one search after the other, each kept as soon as it has ended.
+"""Runs the cells of a grid: one search after the other, each stored as soon as it has ended.
 
-All trials of a search load the same replicas, as a service in use meets them: started once, warm. The next cell has
-replicas of its own. Must not know whether they are processes or pods: that is the Ground's.
+All trials of a search load the same replicas, which are started once and then warm, as in use. The next cell has
+replicas of its own. Must not know whether they are processes or pods: only the Ground knows that.
 """
 
 from collections.abc import Callable, Sequence
@@ -30,20 +30,20 @@ class Ground(Protocol):
 
     @property
     def limit(self) -> str:
-        """What holds a replica to its CPUs, as `control group`."""
+        """What limits a replica to its CPUs, as `control group`."""
 
     def why_not(self, cell: Cell) -> str:
-        """Why that cell cannot run here, in one line; empty where it can."""
+        """Why that cell cannot run here, in one line; empty if it can."""
 
     def deployed(self, cell: Cell, options: dict[str, str | float]) -> AbstractContextManager[Load]:
         """The cell's replicas, ready to be loaded, for as long as the block lasts. Raises FailedError."""
 
     def keep(self, outcome: Searched | LeftOut) -> None:
-        """Keeps beside the folder, where it outlives this machine, what came of a cell. Raises FailedError."""
+        """Stores the outcome of a cell not only in the folder, so that it outlives this machine. Raises FailedError."""
 
 
 class Watcher(Protocol):
-    """Who is told how it goes."""
+    """Is notified of the progress."""
 
     def begins(self, cell: Cell) -> None:
         """A search starts."""
@@ -52,16 +52,16 @@ class Watcher(Protocol):
         """A trial of it has ended."""
 
     def ended(self, outcome: Searched | LeftOut) -> None:
-        """It has ended, or was not begun, and is kept."""
+        """It has ended, or was not begun, and is stored."""
 
     def failed(self, cell: Cell, why: str) -> None:
-        """It has not; `why` is one line."""
+        """It has failed; `why` is one line."""
 
 
 def run(asked: Experiment, wanted: Sequence[Cell], ground: Ground, folder: Path, watcher: Watcher) -> None:
-    """Runs those cells. One that fails is told to the watcher, and the next one runs.
+    """Runs those cells. One that fails is reported to the watcher, and the next one runs.
 
-    Raises BadResultsError where a cell cannot be kept.
+    Raises BadResultsError if a cell cannot be stored.
     """
     for cell in wanted:
         watcher.begins(cell)

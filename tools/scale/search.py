@@ -1,11 +1,11 @@
-"""The search for the highest rate that still meets an objective: pure, but for the trials that it asks for.
+"""The search for the highest rate that still meets an objective: pure, except for the trials that it asks for.
 
-    doubling    start, 2 start, 4 start ...  until a rate misses (or, where the first misses, halving until one meets)
+    doubling    start, 2 start, 4 start ...  until a rate misses (or, if the first misses, halving until one meets)
     bisection   the geometric middle of the highest met and the lowest missed, until they are close enough
 
-A rate that misses is tried once more before that counts: a busy neighbour makes a service miss that would have met,
-and seldom the reverse. The rate where it ends lies between `met_rps` and `missed_rps`: that is the interval, and the
-search claims nothing finer. A service that recovers at a higher rate than one that it missed at would be misjudged.
+A rate that misses is tried once more before it counts: other processes can make a service miss that would have met,
+and seldom the reverse. The rate where it ends is between `met_rps` and `missed_rps`: that is the interval, and the
+search is not more precise. A service that meets the objective again at a higher rate than a missed one is misjudged.
 
 Must not know how a rate is tried, nor what the objective is.
 """
@@ -27,12 +27,12 @@ class Bounds:
     within: float
     """Met and missed are close enough at this ratio; above 1."""
     trials: int
-    """At most so many."""
+    """The most trials."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Between which rates the objective ceases to be met."""
+    """The rates between which the objective stops being met."""
 
     met_rps: float | None
     """Highest rate that met it; None where none did."""

@@ -20,7 +20,7 @@ SHOWN = {key: COLUMNS[key] for key in ("service", "shape", "rate", "p99", "cpu",
 
 
 class ScaleProgress:
-    """Tells of cells, and of the trials within them."""
+    """Reports cells, and the trials within them."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -33,7 +33,7 @@ class ScaleProgress:
         self._progress.at_hand(self._at_hand)
 
     def waits(self, why: str) -> None:
-        """The cell that runs cannot go on yet; `why` is one line."""
+        """The cell that runs cannot continue yet; `why` is one line."""
         self._progress.note(f"{self._at_hand} {why}")
 
     def tried(self, _cell: Cell, one: Try) -> None:
@@ -53,7 +53,7 @@ class ScaleProgress:
 
 
 def show(console: Console, kept: Kept, asked: Experiment, report: Path) -> None:
-    """The answer, the cells behind it, and last where the report is."""
+    """Prints the answer, the cells behind it, and last the report's path."""
     console.print()
     console.print(answer(kept.searched, asked), style="bold", highlight=False)
     console.print()
