@@ -15,7 +15,7 @@ Times = Annotated[int, Meta(ge=1, le=1000)]
 
 
 class Arm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What is compared: a model, with what it is started with."""
+    """What is compared: a model, and how it is started."""
 
     model: str
     """The row of MODELS, as `thread_pool`."""
@@ -52,7 +52,7 @@ class Search(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     within: Annotated[float, Meta(ge=1.01)] = 1.1
     """Met and missed are close enough at this ratio."""
     trials: Annotated[int, Meta(ge=1, le=100)] = 12
-    """At most so many for each cell."""
+    """The most trials of each cell."""
 
 
 class Scale(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,9 +96,9 @@ class Experiment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     duration_s: Annotated[float, Meta(ge=0.01, le=86_400)] = 5.0
     """Load that is measured, in each slice. Seconds."""
     windows: Mapping[int, Window] = {}
-    """Connections -> the same for points with so many: 1,000 clients need longer than one until each had an answer."""
+    """Connections -> these times at that number. It takes longer until each of 1,000 clients has had an answer."""
     rounds: Times = 3
-    """How often each arm is started anew and measured at each point."""
+    """How often each arm is restarted and measured at each point."""
     blocks: Times = 1
     """Slices of each arm at each point in a round; those of all arms alternate."""
     until: Literal["decided"] | None = None

@@ -14,16 +14,16 @@ Rate = Annotated[float, Meta(ge=0.001, le=1_000_000)]
 AXES = ("connections", "streams", "rate_rps", "rate_of_capacity", "idle")
 """The keys of a load that may be a list. Each list is an axis; a point has one value of each."""
 SHORT = {"connections": "c", "streams": "s", "rate_rps": "r", "rate_of_capacity": "x", "idle": "i"}
-"""What names an axis in the name of a point."""
+"""The letter of an axis in the name of a point."""
 
 
 class Load(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How calls are made. What sets neither a rate nor `streams` is read as a closed loop with one stream."""
+    """How calls are made. Without a rate and without `streams`, the load is a closed loop with one stream."""
 
     connections: Axis[Count]
     """Clients. Each has a connection of its own."""
     streams: Axis[Count] | None = None
-    """Closed loop: calls kept open on each connection."""
+    """Closed loop: number of open calls on each connection."""
     rate_rps: Axis[Rate] | None = None
     """Open loop: calls a second over all connections."""
     rate_of_capacity: Axis[Annotated[float, Meta(gt=0, le=100)]] | None = None
@@ -35,7 +35,7 @@ class Load(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     idle: Axis[Annotated[int, Meta(ge=0, le=100_000)]] = (0,)
     """Connections that are open beside the others and never make a call."""
     calls_per_connection: Count | None = None
-    """After so many calls a client closes its connection and opens another one."""
+    """After this many calls, a client closes its connection and opens another one."""
     method: Literal["Run", "RunStream"] = "Run"
     """One reply for a call, or one message for each step."""
     timeout_s: Annotated[float, Meta(ge=0.001, le=120)] = 10.0
@@ -45,7 +45,7 @@ class Load(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
 
     @property
     def is_open(self) -> bool:
-        """Whether calls come when the schedule says, not when earlier ones end."""
+        """Whether a schedule decides when calls are sent, and not the end of earlier calls."""
         return not (self.rate_rps is None and self.rate_of_capacity is None and self.schedule is None)
 
 
@@ -62,11 +62,11 @@ class Point(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def closed(self) -> "Point":
-        """The same as a closed loop: what its arm answers there is the capacity."""
+        """The same point as a closed loop: the rate that its arm answers there is the capacity."""
         return structs.replace(self, rate_of_capacity=None, streams=1)
 
     def at_capacity(self, capacity_rps: float | None) -> "Point":
-        """The same, with the rate that follows from the capacity, where it has none of its own."""
+        """The same point. If its rate depends on the capacity, the rate is set."""
         if self.rate_of_capacity is None or capacity_rps is None:
             return self
         return structs.replace(self, rate_rps=self.rate_of_capacity * capacity_rps)

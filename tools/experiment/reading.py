@@ -27,7 +27,7 @@ MAX_SHARE = 1e9
 RUNS_OWN = frozenset(
     ("host", "port", "control_port", "backend", "trace_file", "tls_cert", "tls_key", "tls_client_ca", "memory_budget")
 )
-"""Options that whoever starts the services sets."""
+"""Options that only the run sets, when it starts the services."""
 LOOPS = frozenset(("streams", "rate_rps", "rate_of_capacity", "schedule"))
 """Keys of a load of which one is set."""
 LOOKS_AT = 8
@@ -83,7 +83,7 @@ def parse(text: str, name: str) -> Experiment:
 
 
 class _ContradictionError(Exception):
-    """Keys that are each valid, and not together. The text ends as msgspec's do: `... - at `$.key``."""
+    """Keys that are valid alone, but not together. The text ends as msgspec's do: `... - at `$.key``."""
 
 
 def _long(written: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def _listed(key: str, value: Any) -> Any:
 
 
 def _arms(written: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Each arm; one with a list as the value of an option is as many arms as the list has values."""
+    """Each arm. An arm with a list as the value of an option becomes one arm for each value."""
     arms: dict[Any, Any] = {}
     for name, arm in written.items():
         if not (isinstance(arm, dict) and isinstance(arm.get("model"), str)):
@@ -133,7 +133,7 @@ def _arms(written: Mapping[Any, Any]) -> dict[Any, Any]:
 
 
 def _check_arms(arms: Any) -> None:
-    """Each by itself, as msgspec does not name the key of a mapping. Raises msgspec.ValidationError."""
+    """Checks each by itself, because msgspec does not name the key of a mapping. Raises msgspec.ValidationError."""
     for name, arm in arms.items() if isinstance(arms, dict) else ():
         try:
             msgspec.convert({name: arm}, dict[Name, Arm])
@@ -231,7 +231,7 @@ def _label(name: str) -> str:
 
 
 def _where(message: str, written: Mapping[str, Any]) -> str:
-    """The place first, as it was written: keys of a load may stand at the top."""
+    """The place first, as it was written: keys of a load may be at the top level."""
     what, found, place = message.rpartition(" - at `")
     if not found:
         return f"at $: {_one_line(message)}"
