@@ -1,6 +1,6 @@
-"""The question of a knee as a grid: one cell, one replica of one CPU, as often as the service is started.
+"""The question of a knee as a grid: one cell for each start of the service, with one replica of one CPU.
 
-A grid keeps, resumes, verifies and reports already (tools/scale). Must not know what came of it.
+The code of a grid can already store, resume, verify and report it (tools/scale). Must not know the result.
 """
 
 from msgspec.structs import replace
@@ -15,7 +15,7 @@ WITHIN = 1.05
 """Met and missed are close enough at this ratio: the interval over starts is not much narrower."""
 TRIALS = 20
 LEAST_WARMUP_S, LEAST_S = 0.3, 1.0
-"""Of a trial, whatever the experiment of the plan says."""
+"""Of a trial, also if the experiment of the plan has less."""
 
 
 def asked(
@@ -26,7 +26,7 @@ def asked(
         key = "scale" if base.scale is not None else "mix"
         raise PlainError(f"{where}: at $.{key}: a knee needs one plan: give an experiment with a `plan`")
     at = base.at(replace(base.points[0], connections=connections))
-    # At a rate of WITHIN times what a service can do, the wait grows to the objective only after so long.
+    # At a rate of WITHIN times what a service can do, the wait grows to the objective only after this time.
     duration_s = max(at.duration_s, LEAST_S, objective.p99_ms / 1000 / (WITHIN - 1))
     # A call that takes ten times what is allowed is late, however much longer it would take: do not wait for it.
     timeout_s = min(base.load.timeout_s, max(1.0, objective.p99_ms / 100))

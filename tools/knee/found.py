@@ -1,6 +1,6 @@
 """The knee as one line, from the searches of all starts. A start whose misses are void has no knee.
 
-Must not know where the searches are kept.
+Must not know where the searches are stored.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from tools.units import count, rest
 
 
 def why_void(one: Searched) -> str:
-    """Why the misses that bound this search are not the service's; empty where one is."""
+    """Why the misses that bound this search are not the service's; empty if one is."""
     whys = [void(each.trial) for each in one.tries if each.missed and each.rate_rps == one.found.missed_rps]
     return whys[-1] if whys and all(whys) else ""
 
@@ -45,5 +45,5 @@ def _rate(model: str, searched: Sequence[Searched]) -> str:
 
 
 def _whole(rate_rps: float) -> str:
-    """Three digits: a search claims no more."""
+    """Three digits: a search is not more precise."""
     return count(round(float(f"{rate_rps:.3g}")))

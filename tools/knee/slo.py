@@ -12,7 +12,7 @@ ACCEPTED = "p99<TIME in us, ms or s, optionally with errors<SHARE in %, as 'p99<
 
 
 def read(text: str) -> Objective:
-    """Errors are 0.1 % at most where the text does not say. Raises PlainError, whose text says what is accepted."""
+    """Parses the text; by default, errors are at most 0.1 %. Raises PlainError, which states what is accepted."""
     p99_ms, errors = None, None
     for part in text.split(","):
         if (found := _P99.fullmatch(part.strip())) and p99_ms is None:

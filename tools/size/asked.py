@@ -1,6 +1,6 @@
-"""The question as a grid of searches: each model, started several times, one pod, with each limit of CPUs.
+"""The question as a grid of searches: each model with each CPU limit, as one pod, in several starts.
 
-A grid keeps, resumes, verifies and reports already (tools/scale). Must not know what came of it.
+The code of a grid can already store, resume, verify and report it (tools/scale). Must not know the result.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ REPLY_BYTES = 128
 def asked(
     need: Need, rounds: int, models: Sequence[str], pod_cpus: Sequence[float], *, starts: int, highest_rps: float
 ) -> Experiment:
-    """One pod gets all connections: with fewer, as each of several pods has, it is not slower."""
+    """The grid. One pod gets all connections: with fewer, as each of several pods has, it is not slower."""
     steps: list[dict[str, object]] = [{"compute": {"rounds": rounds, "engine": "ENGINE_PYTHON"}}]
     if need.wait_ms:
         steps.append({"call": {"delay_us": round(need.wait_ms * 1000), "reply_bytes": REPLY_BYTES}})
@@ -33,10 +33,10 @@ def asked(
         load=Load(
             connections=(need.connections,),
             arrival="poisson",
-            timeout_s=max(1.0, 10 * p99_s),  # later is late, however much later
+            timeout_s=max(1.0, 10 * p99_s),  # an answer after that is late in any case
         ),
         warmup_s=WARMUP_S,
-        # At a rate of WITHIN times what a pod can do, the wait grows to the objective only after so long.
+        # At a rate of WITHIN times what a pod can do, the wait grows to the objective only after this time.
         duration_s=max(LEAST_S, p99_s / (WITHIN - 1)),
         trace_ratio=0,
         scale=Scale(

@@ -1,4 +1,4 @@
-"""From what one pod serves to how many pods are needed, and what bounds one. Must not know how that is shown.
+"""How many pods are needed, from what one pod serves, and what bounds a pod. Must not know how that is shown.
 
 Linear scaling over pods is assumed, and stated: n pods serve n times what one does.
 """
@@ -17,7 +17,7 @@ THREADS_PER_CPU = 16
 """The default of `--threads-per-cpu` (services/runtime/config.py)."""
 POOLS = ("thread_pool", "half_sync_half_async", "grpcio_threads")
 AT_BOUND = 0.85
-"""Of what a pool can serve by Little's law: above, it is what bounds the pod."""
+"""A share of what a pool can serve by Little's law. Above this share, the pool bounds the pod."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class Shape:
     cpus: float
     """Limit of each pod."""
     starts: int
-    """Of the service, each with a search of its own, that are not void."""
+    """Starts of the service, each with a search of its own, that are not void."""
     pods: int
-    """So many are needed; 0: no number of pods meets the objective, or every search is void."""
+    """How many are needed; 0 if no number of pods meets the objective, or if every search is void."""
     lowest_rps: float
     """Met by every start. Calls a second."""
     highest_rps: float
@@ -40,7 +40,7 @@ class Shape:
     cpu_ns: float | None
     """CPU time of the service for each call there; the mean over the starts."""
     bound: str
-    """What keeps a pod from serving more, or why there is no number of pods."""
+    """Why a pod does not serve more, or why there is no number of pods."""
 
     @property
     def total_cpus(self) -> float:
@@ -49,7 +49,7 @@ class Shape:
 
 
 def shapes(need: Need, searched: Sequence[Searched]) -> list[Shape]:
-    """The fewest CPUs first, of those the one whose calls use less of them; those that do not fit last."""
+    """Sorted by total CPUs, then by the CPU time of a call; the least comes first. Those that do not fit are last."""
     of: dict[tuple[str, float], list[Searched]] = {}
     for one in searched:
         of.setdefault((one.cell.model, one.cell.cpus), []).append(one)
@@ -81,7 +81,7 @@ def _shape(need: Need, model: str, cpus: float, starts: Sequence[Searched]) -> S
 
 
 def _bound(need: Need, model: str, one: Searched) -> str:
-    """Of the start that served least."""
+    """The bound of the start that served least."""
     if one.found.missed_rps is None:
         return "not reached"
     if not numbers.held_back_otherwise(one):
