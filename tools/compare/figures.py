@@ -1,4 +1,4 @@
-"""What a run says of each arm at each point, as estimates that can be kept in a file and compared later."""
+"""The figures of a run for each arm at each point, as estimates that a file can store for a later comparison."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -38,7 +38,7 @@ class Figure(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     point: str
     measure: Name
     why: str = ""
-    """Why there is no estimate, in a few words; empty where there is one."""
+    """Why there is no estimate, in a few words; empty if there is one."""
     estimate: Estimate | None = None
     """Of the measure, or of its ratio to that of the reference arm."""
     served_share: float | None = None
@@ -57,16 +57,16 @@ class Figures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     name: str
     """Of the run."""
     reference: str | None
-    """The arm that each figure is a ratio to; None: to none."""
+    """The arm to which each figure is a ratio; None if figures are no ratios."""
     conditions: Mapping[str, Any]
-    """What has to be the same for a comparison, as `conditions` makes it."""
+    """What must be the same for a comparison, as `conditions` makes it."""
     points: Mapping[str, Mapping[str, Any]]
     """The load at each point."""
     figures: Sequence[Figure]
 
 
 def of_folder(folder: Path, reference: str | None = None) -> Figures:
-    """Raises BadResultsError where it is no closed results folder, PlainError where it lacks the reference arm."""
+    """Raises BadResultsError if it is no closed results folder, PlainError if it lacks the reference arm."""
     found = closed.read(folder)
     arms = sorted({trial.arm for trial in found.trials})
     if reference is not None and reference not in arms:
@@ -90,7 +90,7 @@ def of_folder(folder: Path, reference: str | None = None) -> Figures:
 
 
 def names(trial: Trial) -> tuple[Name, ...]:
-    """What such trials are compared by. The rate of an open loop is that of its schedule."""
+    """The measures by which such trials are compared. The rate of an open loop is that of its schedule."""
     return ("p99", "CPU/call") if trial.result["asked"]["loop"] == "open" else ("rate", "p99", "CPU/call")
 
 
@@ -143,7 +143,7 @@ def _estimate(name: Name, rounds: Sequence[Trial], reference: Sequence[Trial] | 
 
 
 def why_not(name: Name, rounds: Sequence[Trial]) -> str:
-    """Why the rounds of one arm at one point give no estimate, in a few words; empty where they do."""
+    """Why the rounds of one arm at one point give no estimate, in a few words; empty if they give one."""
     whole = pooled(rounds)
     if not measures.rate_rps(whole):
         return "answered no call"

@@ -1,6 +1,6 @@
 """Two runs, arm by arm and point by point. They are not paired in time, unless both refer to an arm that is the same.
 
-Machines that others use change their speed by some 30 % within hours. Two runs alone cannot show by how much they did.
+Machines that others use change their speed by some 30 % within hours. Two runs by themselves cannot show that change.
 """
 
 from dataclasses import dataclass

@@ -70,7 +70,7 @@ def _trial(trial: Trial) -> dict[str, Any]:
 
 
 def _percentiles(trial: Trial) -> dict[str, Any]:
-    """Of all calls, as the report has them. One that is a bound is more than its value."""
+    """Of all calls, as in the report. A percentile that is a bound is more than its value."""
     row: dict[str, Any] = {}
     for name in measures.PERCENTILES:
         found = measures.latency(trial, name)

@@ -1,4 +1,4 @@
-"""Verifies a folder of claims: what was measured, that nobody edited what decides it, and each verdict anew.
+"""Verifies a folder of claims: the measurements, each verdict, and that no file that decides one was edited.
 
 No verdict is stored: each is derived from the trials and countings, so that only those can be wrong. Must not know how
 anything is measured.
@@ -69,7 +69,7 @@ def _counted(folder: Path) -> Iterator[str]:
 
 
 def _copies(folder: Path, run: Run) -> Iterator[str]:
-    """Of the claims, and of what they ask."""
+    """Those of the claims, and of what they ask for."""
     there = {path.stem for path in (folder / reading.STATEMENTS.name).glob("*.yaml")}
     for name in sorted(there | run.claims.keys()):
         where = f"{reading.STATEMENTS.name}/{name}.yaml"

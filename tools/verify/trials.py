@@ -1,4 +1,4 @@
-"""Whether a trial is the one that its file's name and the experiment say."""
+"""Whether a trial is the one that its file's name and the experiment describe."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from tools.wanted import find
 
 
 def wrong(trial: Trial, asked: Experiment) -> Iterator[str]:
-    """A line for each value that is another one."""
+    """A line for each value that differs."""
     result = trial.result
     if trial.counted is not None:
         yield from differs("counted", trial.counted, "got.counted", result["got"].get("counted"))
