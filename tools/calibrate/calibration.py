@@ -1,4 +1,4 @@
-"""A calibration: what the driver can do on one machine, kept as `calibration.json`.
+"""A calibration: what the driver can do on one machine, stored as `calibration.json`.
 
 Must not know how it is measured.
 """
@@ -16,7 +16,7 @@ from tools.units import count, duration
 
 NAME = "calibration.json"
 _OF_MACHINE = ("cpu", "cpus", "kernel", "pinning", "python")
-"""Of an environment: what must be equal for a calibration to hold."""
+"""Keys of an environment that must be equal for a calibration to be valid."""
 
 
 class Figure(Struct, frozen=True, kw_only=True):
@@ -57,7 +57,7 @@ class Calibration(Struct, frozen=True, kw_only=True):
     environment: Mapping[str, Any]
     """The machine, as `tools.environment.describe` gives it."""
     others_share: float
-    """Share of the null server's processor that other processes took meanwhile."""
+    """Share of the null server's processor that other processes took while it was measured."""
     points: tuple[Point, ...]
 
     @property
@@ -71,7 +71,7 @@ class Calibration(Struct, frozen=True, kw_only=True):
         return min(self.points, key=lambda point: point.connections * point.streams).added_ns
 
     def is_of(self, environment: Mapping[str, Any]) -> bool:
-        """Whether it holds for that machine."""
+        """Whether it is valid for that machine."""
         return all(self.environment.get(key) == environment.get(key) for key in _OF_MACHINE)
 
 

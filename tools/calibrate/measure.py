@@ -1,6 +1,6 @@
 """Measures the driver and the null client in turn, close in time, against one null server.
 
-Must not know where a calibration is kept, nor how it is shown.
+Must not know where a calibration is stored, nor how it is shown.
 """
 
 from collections.abc import Callable, Mapping

@@ -16,7 +16,7 @@ PAIRS_A_START = 8
 
 
 def decided(pairs: int, first: Series, second: Series, threshold: float = 1.0) -> bool:
-    """Whether to stop after so many pairs, dropped ones included: the interval is clear of the threshold.
+    """Whether to stop after that many pairs, dropped ones included: the interval does not contain the threshold.
 
     False between looks, and with too few starts for a verdict that is not provisional. True at the last look.
     """

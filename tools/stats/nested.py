@@ -2,9 +2,9 @@
 
     x[start, block] = mean + s[start] + e[start, block]
 
-The moment estimator of a one-way layout with random effects, balanced or not: the variance between starts is what the
-mean squares differ by, and never below 0 (Searle, Casella and McCulloch, Variance Components, 1992, section 3.6).
-Degrees of freedom after Satterthwaite, Biometrics Bulletin 2, 1946.
+This is the moment estimator of a one-way layout with random effects, balanced or not. The variance between starts
+follows from the difference of the mean squares, and is never below 0 (Searle, Casella and McCulloch, Variance
+Components, 1992, section 3.6). Degrees of freedom are those of Satterthwaite, Biometrics Bulletin 2, 1946.
 
 Arrays hold blocks on their last axis: `sizes[0]` blocks of the first start, then those of the next. Axes before it
 hold further data sets. There are at least two blocks.
@@ -92,7 +92,7 @@ class _Layout:
 
 
 def _mean_squares(values: Floats, sizes: Sequence[int]) -> tuple[Floats, Floats]:
-    """Between starts, and within them; 0 where there is one start, or one block a start."""
+    """Between starts, and within them; 0 if there is one start, or one block in each start."""
     n = np.asarray(sizes)
     means = np.add.reduceat(values, np.cumsum(n) - n, axis=-1) / n
     spread = (n * (means - values.mean(axis=-1, keepdims=True)) ** 2).sum(axis=-1)

@@ -27,7 +27,7 @@ class Verdict:
     smallest_difference: float | None
     """As a share: a true difference of this size is found by half of such runs. None without an interval."""
     pairs_needed: int | None
-    """Pairs that would tell the observed difference, with starts in proportion; None without difference or interval.
+    """Pairs that would show the observed difference, with starts in proportion; None without difference or interval.
 
     A half-width shrinks with the square root of the pairs, so it is pairs x (half-width / distance)^2.
     """
