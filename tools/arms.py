@@ -105,7 +105,7 @@ def _check_load(asked: Experiment, programs: Programs) -> None:
             plan.write_text(yaml.safe_dump(calls), encoding="utf-8")
             for point in asked.points:
                 try:
-                    # Of a multiple of the capacity the rate is known in the run alone.
+                    # The rate of a multiple of the capacity is known only during the run.
                     at = point.at_capacity(1.0)
                     driver.check([*load_flags(asked, at), "--target=127.0.0.1:1", f"--plan={plan}"])
                 except LocalError as error:

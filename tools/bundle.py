@@ -70,7 +70,7 @@ def name(folder: Path) -> str:
 
 
 def changes(folder: Path, bundle: Bundle) -> Iterator[str]:
-    """A line for each file that is not as it was: changed, cut short, missing, or extra."""
+    """A line for each file that differs: changed, shorter, missing, or extra."""
     there = dict(_files(folder))
     for name, file in bundle.files.items():
         if name not in there:

@@ -1,8 +1,7 @@
 """CPU limits on this machine: control groups, made and removed here (cgroups(7), Linux' sched-bwc.rst).
 
-Takes cgroup v1 and v2, where this process may make a group below its own: as root in most containers, or where the
-group was delegated. Elsewhere there is no limit to be had, and `find` says why.
-Must not know what is limited.
+Supports cgroup v1 and v2, if this process may make a group below its own: as root in most containers, or if the group
+was delegated. Otherwise no limit can be set, and the error of `find` has the reason. Must not know what is limited.
 """
 
 import os
@@ -16,9 +15,9 @@ PROC = Path("/proc")
 PERIOD_US = 100_000
 """The kubelet's period: what a limit does to a latency depends on it."""
 WEIGHT = 16
-"""Of a CPU's worth of limit, where others have 1 for each process (v1) or 2.6 for each group (v2)."""
+"""Weight of a limit of one CPU. Others have 1 for each process (v1) or 2.6 for each group (v2)."""
 EMPTY_TIMEOUT_S = 2.0
-"""A group cannot be removed before the kernel has let go of its last process."""
+"""A group cannot be removed before the kernel has released its last process."""
 
 
 class NoLimitsError(Exception):
@@ -57,10 +56,10 @@ class Groups:
     def limited(self, cpus: float, name: str) -> Iterator[Group]:
         """A group whose processes together get that many CPUs' worth of time; removed once it is empty.
 
-        Where others want the same processors, a group gets its part of them in proportion to its limit, as the kubelet
-        has it for requests that equal limits, but 16 times as much as anybody else: what is not measured should not
-        decide. By default all groups weigh the same, and then four of a quarter of a CPU got twice what one of a whole
-        CPU did. Raises OSError.
+        If others want the same processors, a group gets a part of them in proportion to its limit. The kubelet does the
+        same for requests that equal limits. A group also gets 16 times as much as any other process, because processes
+        that are not measured should not change the result. By default all groups have the same weight: four groups of a
+        quarter of a CPU then got twice as much as one group of a whole CPU. Raises OSError.
         """
         folder = self.parent / f"sweetspot-{os.getpid()}-{name}"
         if self.v2:
@@ -103,7 +102,7 @@ def _remove(folder: Path) -> None:
     while True:
         try:
             return folder.rmdir()
-        except OSError:  # EBUSY: a process is still on its way out
+        except OSError:  # EBUSY: a process has not ended yet
             if time.monotonic() > until_s:
                 raise
             time.sleep(0.01)

@@ -1,6 +1,6 @@
-"""What makes a trial void: its figures are then not those of what it names, and are never shown.
+"""What makes a trial void: its figures are not those of the arm and the load that it names, and are never shown.
 
-Each check returns its reason in one line. Must not know how a trial was made, nor what becomes of a void one.
+Each check returns its reason in one line. Must not know how a trial was made, nor what happens to a void one.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,21 +12,21 @@ from tools.units import count, duration, share, three_digits
 
 LATE_NS = 1_000_000
 LATE_SHARE = 0.05
-"""An open loop that sends later than this share of the median latency, and than LATE_NS, makes another load."""
+"""An open loop makes another load if it sends later than this share of the median latency and later than LATE_NS."""
 START_SPREAD_NS = 50_000_000
-"""Shards that begin further apart than this did not make the load that was asked."""
+"""Shards that begin further apart than this do not make the load that was asked for."""
 TICK_NS = 10_000_000
-"""What /proc/stat counts in (proc(5)): a slice may seem to be so much busier than it was."""
+"""The unit of /proc/stat (proc(5)). A slice may seem busier than it was by this much."""
 
 
 def void(trial: Trial) -> str:
-    """Why the trial is void, all reasons in one line; empty where it is a result. What was waived is none."""
+    """All reasons why the trial is void, in one line; empty if it is a result. A waived reason is not among them."""
     noise = () if trial.waived else _NOISE
     return "; ".join(reason for check in (*noise, *_BROKEN) for reason in check(trial))
 
 
 def checked(trial: Trial, *, despite_noise: bool) -> Trial:
-    """The trial. With `despite_noise` it says what a noisy machine did to it, and is not void for that."""
+    """The trial. With `despite_noise`, effects of a noisy machine are in `waived` and do not make it void."""
     if not despite_noise:
         return trial
     return replace(trial, waived="; ".join(reason for check in _NOISE for reason in check(trial)))
@@ -42,7 +42,7 @@ def _driver_busy(trial: Trial) -> Iterator[str]:
 
 def _sent_late(trial: Trial) -> Iterator[str]:
     late, latency = trial.result["lateness_ns"], trial.result["latency_ns"]
-    # A driver with time to spare sends late only where the service has no room for a call: that is the service's.
+    # A driver with CPU time left sends late only if the service has no room for a call. The service causes that delay.
     taken = measures.driver_busy(trial) + measures.driver_waited_share(trial)
     if taken < measures.DRIVER_BUSY_SHARE / 2 or not latency["count"]:
         return
@@ -60,7 +60,7 @@ def _others(trial: Trial) -> Iterator[str]:
 
 
 def _throttled(trial: Trial) -> Iterator[str]:
-    if trial.pods:  # their limit is asked for, and what it does is a notice
+    if trial.pods:  # their limit is intended, and its effect is a notice
         return
     if throttled_ns := measures.throttled_ns(trial):
         yield f"the CPU quota throttled the service for {duration(throttled_ns)}"
@@ -92,4 +92,4 @@ def _conserved(trial: Trial) -> Iterator[str]:
 _NOISE: tuple[Callable[[Trial], Iterator[str]], ...] = (_driver_busy, _sent_late, _others, _throttled, _counters_late)
 """What a noisy machine, or one that is too small, does to a trial."""
 _BROKEN: tuple[Callable[[Trial], Iterator[str]], ...] = (_shards_apart, _conserved)
-"""What makes it another trial than was asked."""
+"""Reasons why it is not the trial that was asked for."""

@@ -1,8 +1,9 @@
 """The `sweetspot` command: its command line, and how it ends. What each command does is in tools/commands/.
 
-Exit status: 0, also where trials are void; 42 for that with --strict; 1 when trials failed for another reason, or what
-was asked for is not whole; 2 for what a person can put right, in one line on stderr; 130 when interrupted. Imports the
-standard library alone: the libraries of the commands need up to 2 s, and an interrupt may come in that time.
+Exit status 0 means success, also if trials are void. With --strict, void trials give 42. 1 means that trials failed for
+another reason, or that the result is not complete. 2 means an error that a person can fix, with one line on stderr. 130
+means an interrupt. Imports only the standard library: the libraries of the commands need up to 2 s, and an interrupt
+may come in that time.
 """
 
 import argparse
@@ -32,7 +33,7 @@ LEAST_CPUS, MOST_CPUS = 0.05, 1024
 MAX_ROUNDS = 8
 """Of claims: the last look (tools/claims/decision.py)."""
 OWN_PACKAGES = ("tools", "services", "sweetspot")
-"""Of pyproject.toml: what is missing of these is a defect, not a library that was not installed."""
+"""Packages of pyproject.toml. A missing module of these is a defect, not a library that was not installed."""
 _EXACT: dict[str, Any] = {"allow_abbrev": False}
 
 
@@ -53,7 +54,7 @@ class _ShowVersion(argparse.Action):
 
 def main(arguments: Sequence[str] | None = None, programs: "Programs | None" = None) -> int:
     """Runs the command line, with those programs in the place of the usual ones. Returns the exit status."""
-    # An interpreter that is interrupted while it ends prints a traceback, though all is done.
+    # An interpreter that is interrupted while it ends prints a traceback, although the command is done.
     atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
     try:
         print_what_can_be_shown()

@@ -13,7 +13,7 @@ from sweetspot.v1.control_pb2 import (
 
 from tools.local import LateError, LocalError
 
-# Loaded by who opens a channel: it costs 0.1 s, and no command should wait for it before its first word.
+# Imported only to open a channel: it costs 0.1 s, and no command should wait for it before its first line.
 if TYPE_CHECKING:
     import grpc
 

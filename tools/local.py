@@ -1,7 +1,7 @@
-"""Services, backend and driver as processes of this machine: started, listened to, and always stopped;
-they end when whoever started them is killed.
+"""Services, backend and driver as processes of this machine: started, read from, and always stopped.
 
-Must not know what is measured, nor import what it starts: processes take flags, and print lines.
+They end if the process that started them is killed. Must not know what is measured, nor import what it starts:
+processes take flags, and print lines.
 """
 
 import errno
@@ -26,20 +26,20 @@ from typing import IO, Any, Self
 from tools.status import PlainError
 
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""What tells whoever runs an experiment to stop."""
+"""Signals that ask the process of an experiment to stop."""
 START_TIMEOUT_S = 20.0
-"""A process that has not said where it listens by then never will."""
+"""A process that has not printed where it listens in this time never will."""
 STOP_TIMEOUT_S = 5.0
-"""Nothing is in flight any more when a process is stopped, so that a drain takes no time."""
+"""When a process is stopped, no call is in flight, so a drain takes no time."""
 INTERRUPTED = threading.Event()
-"""A signal has asked this process to end. A KeyboardInterrupt alone can be lost: what is raised within a destructor or
-a callback of C code is printed and dropped (sys.unraisablehook)."""
+"""A signal has asked this process to end. A KeyboardInterrupt alone can be lost: an exception in a destructor or in a
+callback of C code is printed and dropped (sys.unraisablehook)."""
 LOST_INTERRUPT_S = 1.0
-"""After which a lost one is raised again."""
+"""A lost interrupt is raised again after this time."""
 _TIED = str(Path(__file__).with_name("tied.py"))
 """Starts a command that ends with this process."""
 DYING_S = 0.5
-"""From the last that is heard of a process to its end."""
+"""From the last output of a process to its end."""
 
 
 class LocalError(PlainError):
@@ -47,7 +47,7 @@ class LocalError(PlainError):
 
 
 class LateError(LocalError):
-    """A process that did not do it within its time."""
+    """A process that did not do it in time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +90,19 @@ class Pinning:
     """Which processors run what, so that the driver never takes time from the service that it measures."""
 
     service: Collection[int]
-    """One: every model gets the same, and one is what a single interpreter can use."""
+    """One processor: every model gets the same, and a single interpreter can use only one."""
     others: Collection[int]
-    """The backend, the driver, and whoever runs the experiment."""
+    """Those of the backend, the driver, and the process that runs the experiment."""
 
     @classmethod
     def over(cls, cpus: Collection[int]) -> Self | None:
-        """None where one processor has to do for everything."""
+        """None if there is only one processor for everything."""
         first, *rest = sorted(cpus)
         return cls([first], rest) if rest else None
 
 
 class Process:
-    """One started process. Its standard error is kept aside, for its last words."""
+    """One started process. Its standard error goes to a file, for `last_words`."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class Process:
         self._stderr: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (`stop` closes it)
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         try:
-            # A session of its own: Ctrl-C in a terminal reaches only whoever started it, who then stops it in order.
+            # A session of its own: Ctrl-C in a terminal reaches only this process, which then stops it in order.
             if shutil.which(command[0]) is None:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             self._popen = subprocess.Popen(
@@ -139,10 +139,10 @@ class Process:
             self._stderr.close()
             raise LocalError(f"{name}: cannot be started: {error.strerror}") from error
         self._pidfd: int | None = os.pidfd_open(self._popen.pid)
-        # Before the interpreter has come to its first thread: later ones inherit it (sched_setaffinity(2)).
+        # Before the interpreter starts its first thread: threads inherit the processors (sched_setaffinity(2)).
         if cpus:
             os.sched_setaffinity(self._popen.pid, cpus)
-        # A thread, so that the pipe is never full, whoever listens.
+        # A thread reads the pipe, so that it is never full, even if no code waits for a line.
         threading.Thread(target=self._listen, daemon=True).start()
 
     @property
@@ -150,10 +150,11 @@ class Process:
         return self._popen.pid
 
     def has_ended(self, within_s: float = 0.0) -> bool:
-        """Whether it ends by then: a socket closes a little before its process is over.
+        """Whether it ends within that time: a socket closes a little before its process ends.
 
-        Asks the kernel (pidfd_open(2)), as Popen.wait takes a lock: an interrupt between taking it and the block that
-        releases it leaves it taken for ever, and the process is then never stopped (seen once in some 200 interrupts).
+        Asks the kernel (pidfd_open(2)), because Popen.wait takes a lock. An interrupt between taking it and the block
+        that releases it leaves the lock taken for ever. The process is then never stopped (seen once in some 200
+        interrupts).
         """
         if self._pidfd is None:
             return True
@@ -162,7 +163,7 @@ class Process:
         return bool(poll.poll(within_s * 1000))
 
     def expect(self, beginning: str, timeout_s: float) -> str:
-        """Waits for the line that begins so; the rest of that line. Raises LocalError."""
+        """Waits for the line with that beginning. Returns the rest of the line. Raises LocalError."""
         deadline_s = time.monotonic() + timeout_s
         while True:
             line = self._next(deadline_s, f"did not print {beginning.strip()!r}")
@@ -187,7 +188,7 @@ class Process:
         return answer
 
     def finish(self, timeout_s: float) -> list[str]:
-        """Waits for it to end well; the lines not read yet. Raises LocalError."""
+        """Waits until it ends with status 0. Returns the lines not read yet. Raises LocalError."""
         deadline_s = time.monotonic() + timeout_s
         lines: list[str] = []
         while (line := self._next(deadline_s, "did not end")) is not None:
@@ -214,7 +215,7 @@ class Process:
         return said[-1].strip() if said else "it printed nothing"
 
     def ask_to_end(self) -> None:
-        """Sends SIGTERM, once: a service takes a second one for "now"."""
+        """Sends SIGTERM only once: after a second one, a service ends at once."""
         if not self._asked_to_end and not self.has_ended():
             self._popen.terminate()
             self._asked_to_end = True
@@ -227,7 +228,7 @@ class Process:
         self.stop()
 
     def stop(self) -> None:
-        """Ends it, if need be by force, and leaves nothing of it behind."""
+        """Ends it, by force if needed, and releases everything of it."""
         if self._pidfd is None:
             return
         if not self.has_ended():
@@ -249,7 +250,7 @@ class Process:
         self._lines.put(None)
 
     def _next(self, deadline_s: float, complaint: str) -> str | None:
-        """The next line; None when there will be none."""
+        """The next line; None after the last one."""
         while True:
             wait_s = max(0.0, deadline_s - time.monotonic())
             try:
@@ -270,7 +271,7 @@ def started(
     *,
     answers: bool = False,
 ) -> Iterator[Process]:
-    """A process for as long as the block lasts, as Process describes. Raises LocalError where it cannot be started."""
+    """A process for as long as the block lasts, as Process describes. Raises LocalError if it cannot be started."""
     process = None
     try:
         with _undisturbed():
@@ -283,7 +284,7 @@ def started(
 
 
 def json_of(name: str, command: Sequence[str], timeout_s: float) -> Any:
-    """Lets it run to its end; what it has printed, as JSON. Raises LocalError."""
+    """Runs the command to its end. Returns its output, decoded from JSON. Raises LocalError."""
     with started(name, command) as process:
         lines = process.finish(timeout_s)
     try:
@@ -294,7 +295,7 @@ def json_of(name: str, command: Sequence[str], timeout_s: float) -> Any:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Puts signals that end this process off until the block is done: a process is never started but not known."""
+    """Delays signals that end this process until the block ends, so that each started process is known."""
     came: list[int] = []
     before = {number: signal.signal(number, lambda number, _frame: came.append(number)) for number in ENDING_SIGNALS}
     try:
@@ -308,7 +309,7 @@ def _undisturbed() -> Iterator[None]:
 
 @contextmanager
 def running_on(cpus: Collection[int]) -> Iterator[None]:
-    """Keeps this thread, and what it starts, on those processors for as long as the block lasts; none: anywhere."""
+    """Runs this thread, and what it starts, on those processors only, until the block ends; none: no restriction."""
     before = os.sched_getaffinity(0)
     if cpus:
         os.sched_setaffinity(0, cpus)
@@ -319,7 +320,7 @@ def running_on(cpus: Collection[int]) -> Iterator[None]:
 
 
 def allow_open_files() -> int:
-    """Raises the limit of open files, for the processes that are started, to the most allowed; returns that."""
+    """Raises the limit of open files to the most allowed, also for the processes that are started. Returns it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard

@@ -34,7 +34,7 @@ def _lock(folder: Path, descriptor: int) -> None:
     except BlockingIOError:
         raise PlainError(f"{folder}: {_holder(descriptor)} uses this folder: wait until it ends, or stop it") from None
     except OSError as error:
-        # NFS locks no folder that is open for reading alone (flock(2)): there, nothing holds others off.
+        # NFS locks no folder that is open only for reading (flock(2)): other processes are not stopped there.
         if error.errno not in (errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP):
             raise
 

@@ -1,7 +1,7 @@
-"""What a trial says in numbers, each defined once. Must not know how a number is shown.
+"""The numbers of a trial, each defined once. Must not know how a number is shown.
 
-"Per call" always means per call answered OK: what a service spends on calls that fail is part of what
-the others cost. None means not known, which is never the same as 0.
+"Per call" always means per call answered OK: what a service spends on calls that fail is part of the cost of the
+others. None means not known, which is never the same as 0.
 """
 
 import statistics
@@ -27,14 +27,14 @@ class Latency:
 
     ns: float
     is_bound: bool = False
-    """It is more than `ns`: by how much is not known, as so many calls were not answered."""
+    """It is more than `ns`. How much more is not known, because too many calls were not answered."""
 
 
 def latency(trial: Trial, percentile: str) -> Latency | None:
-    """Latency from the intended send; None where there are too few calls for that percentile.
+    """Latency from the intended send; None if there are too few calls for that percentile.
 
-    A call that was not answered OK counts as slower than any answer, whatever became of it: not sent, timed out,
-    unfinished or failed. In a closed loop so does a client that got no answer, with the weight of any other client.
+    A call that was not answered OK counts as slower than any answer: not sent, timed out, unfinished or failed. In a
+    closed loop, a client that got no answer also counts as slower, with the weight of any other client.
     """
     calls, latencies = trial.result["calls"], trial.result["latency_ns"]
     fraction = PERCENTILES[percentile]
@@ -69,29 +69,29 @@ def _share(part: int, whole: int) -> float:
 
 
 def _bound_ns(trial: Trial) -> float:
-    """What a call that was not answered took at least: the time measured at once, or the timeout if that is shorter."""
+    """The least time of a call that was not answered: the time measured at once, or the timeout if it is shorter."""
     result = trial.result
     windows = [each["ended_monotonic_ns"] - each["started_monotonic_ns"] for each in result.get("slices", ())]
-    # Of rounds added up, what was got is the sum; of an interrupted one, what was asked was not measured.
+    # If rounds are added up, `got` has their sum. If one was interrupted, the time in `asked` was not measured.
     window_ns = max(windows, default=min(result["got"]["duration_s"], result["asked"]["duration_s"]) * 1e9)
     bounds_ns: list[float] = [min(window_ns, result["asked"]["timeout_s"] * 1e9), result["latency_ns"]["max"] or 0]
     return max(bounds_ns)
 
 
 def clients_served(trial: Trial) -> tuple[int, int] | None:
-    """How many clients got an answer, of how many that had a call to send; None in results that do not count them."""
+    """How many clients got an answer, and how many had a call to send; None in results that do not count them."""
     clients = _clients(trial)
     return (clients["served"], clients["asked"]) if clients else None
 
 
 def served_share(trial: Trial) -> float | None:
-    """The same as a fraction; 1 where no client had a call to send."""
+    """The same as a fraction; 1 if no client had a call to send."""
     counted = clients_served(trial)
     return None if counted is None else _share(*counted)
 
 
 def jain(trial: Trial) -> float | None:
-    """Jain's index of fairness of the answers over clients: 1 where all get the same, 1/n where one of n gets all."""
+    """Jain's index of fairness of the answers over clients: 1 if all get the same, 1/n if one of n gets all."""
     index: float | None = _clients(trial).get("jain")
     return index
 
@@ -108,7 +108,7 @@ def _clients(trial: Trial) -> Mapping[str, Any]:
 
 
 def rate_rps(trial: Trial) -> float:
-    """Calls answered OK while measuring, a second."""
+    """Calls answered OK per second, while measuring."""
     return float(trial.result["got"]["rate_rps"])
 
 
@@ -125,7 +125,7 @@ def kinds(trial: Trial) -> dict[str, Trial]:
 
 
 def goodput_rps(trial: Trial) -> float | None:
-    """Calls answered OK within the deadline while measuring, a second; None where no deadline was asked."""
+    """Calls answered OK within the deadline per second, while measuring; None without a deadline."""
     got = trial.result["got"]
     within: int | None = got.get("within_deadline")
     return None if within is None else within / got["duration_s"] if got["duration_s"] else 0.0
@@ -155,15 +155,15 @@ def failed_share(trial: Trial) -> float:
 
 
 def per_call(trial: Trial, *counters: str) -> float | None:
-    """What those counters of the snapshot grew by while measuring, added up, per call."""
+    """The growth of those counters of the snapshot while measuring, added up, per call."""
     answered: int = trial.result["got"]["answered"] if trial.counted is None else trial.counted
     grown: int = sum(getattr(trial.after, counter) - getattr(trial.before, counter) for counter in counters)
-    # Switches are counted over living threads: where threads ended meanwhile the difference means nothing.
+    # Switches are counted over living threads: if threads ended while measuring, the difference has no meaning.
     return grown / answered if answered and grown >= 0 else None
 
 
 def cpus_used(trial: Trial) -> float:
-    """CPUs that the service kept busy while measuring. Its counters may have the warm-up too: so by calls answered."""
+    """CPUs that the service used while measuring. They follow from `per_call`: counters may include the warm-up."""
     per_call_ns = per_call(trial, "cpu_user_ns", "cpu_system_ns")
     return per_call_ns / 1e9 * rate_rps(trial) if per_call_ns else 0.0
 
@@ -183,12 +183,12 @@ def pss_per_connection_bytes(trial: Trial, fewest: Trial) -> float | None:
 
 
 def loop_lag_max_ns(trial: Trial) -> int | None:
-    """Longest iteration of the event loop while measuring; None where there is no loop."""
+    """Longest iteration of the event loop while measuring; None if there is no loop."""
     return trial.after.loop_lag_max_ns if trial.after.HasField("loop_lag_max_ns") else None
 
 
 def throttled_ns(trial: Trial) -> int:
-    """Time that the CPU quota kept the service from running while measuring; 0 where there is no quota."""
+    """Time for which the CPU quota stopped the service while measuring; 0 if there is no quota."""
     return trial.after.throttling.throttled_ns - trial.before.throttling.throttled_ns
 
 
@@ -212,37 +212,37 @@ def _transfers(plan: Mapping[str, Any]) -> int:
 
 
 def driver_cpus(trial: Trial) -> float:
-    """CPUs that the driver kept busy, the busiest where there are several."""
+    """CPUs that the driver used; those of the busiest driver if there are several."""
     duration_s = trial.result["got"]["duration_s"]
     busiest_ns: int = max(shard["cpu_ns"] for shard in trial.result["shards"])
     return busiest_ns / 1e9 / duration_s if duration_s else 0.0
 
 
 def driver_waited_share(trial: Trial) -> float:
-    """The share of the time measured in which the driver could run and had no processor; 0 where it is not known."""
+    """The share of the time measured in which the driver could run and had no processor; 0 if it is not known."""
     duration_s = trial.result["got"]["duration_s"]
     waited_ns: int = trial.result["driver"].get("waited_ns", 0)
     return waited_ns / 1e9 / duration_s / len(trial.result["shards"]) if duration_s else 0.0
 
 
 DRIVER_BUSY_SHARE = 0.9
-"""A driver is one process with one thread of Python: past this share of a CPU it has nothing left to give."""
+"""A driver is one process with one thread of Python. Above this share of a CPU, it is at its limit."""
 
 
 def driver_busy(trial: Trial) -> float:
-    """The same as a share of what it may use; near 1 means that it, not the service, may be what was measured."""
+    """The same as a share of what it may use. Near 1, the figures may be those of the driver, not of the service."""
     return driver_cpus(trial) / trial.driver_cpus
 
 
 def share_of_pods(trial: Trial) -> dict[str, float]:
-    """Host -> its share of the calls answered OK. Those that were there and answered none have 0."""
+    """Host -> its share of the calls answered OK. A pod that answered none has 0."""
     answered = {pod["name"]: 0 for pod in trial.pods} | {pod["host"]: pod["answered"] for pod in trial.result["pods"]}
     total = sum(answered.values())
     return {host: number / total for host, number in answered.items()} if total else {}
 
 
 def share_variation(trial: Trial) -> float | None:
-    """Coefficient of variation of those shares: 0 where all pods do the same, sqrt(n - 1) where one of n does all."""
+    """Coefficient of variation of those shares: 0 if all pods do the same, sqrt(n - 1) if one of n does all."""
     shares = share_of_pods(trial).values()
     return statistics.pstdev(shares) / statistics.fmean(shares) if len(shares) > 1 else None
 
@@ -258,11 +258,11 @@ def first_call_waits_ns(trial: Trial) -> dict[str, int | None]:
 
 
 LATE_SHARE = 0.1
-"""Counters read later than this share of the time measured count something else: load before it, or idleness after."""
+"""Counters read later than this share of the time measured also count other time: load before, or idle time after."""
 
 
 def counters_late_ns(trial: Trial) -> int:
-    """How long after its mark the later snapshot was taken, by one machine's clock; 0 where that does no harm.
+    """How long after its mark the later snapshot was taken, by one machine's clock; 0 if that does no harm.
 
     Counters that were read while the service was idle are not late: `counted` has the calls between them.
     """

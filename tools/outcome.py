@@ -1,4 +1,4 @@
-"""What came of an experiment, in the terminal: the answer, the table behind it, the pairs. Loads statistics."""
+"""The outcome of an experiment in the terminal: the answer, the table behind it, the pairs. Imports statistics."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ from tools.words import unanswered, where
 
 LEAST_COLUMNS = 3
 MOST_PAIRS = 7
-"""With more arms, the table and its intervals say it in less room."""
+"""With more arms, the table and its intervals need less room."""
 SHOWN = {
     **{key: COLUMNS[key] for key in ("clients", "rate", "p99", "errors", "cpu", "pss")},
     "voluntary": "switches",
@@ -26,11 +26,11 @@ SHOWN = {
     "first_p99": "first p99",
     "gap_p99": "gap p99",
 }
-"""Columns of the report's table, with their headings, the most telling first: those that find no room are left out."""
+"""Columns of the report's table, with their headings, the most useful first: those without room are left out."""
 
 
 def show(console: Console, found: Found, report: Path, arms: Arms = NO_ARMS) -> None:
-    """The answer, the trials behind it, and last where the report is. `arms` are the experiment's."""
+    """Prints the answer, the trials behind it, and last the report's path. `arms` are the experiment's."""
     console.print()
     console.print(answer(found.trials, found.void, arms), style="bold", highlight=False)
     console.print()

@@ -1,4 +1,4 @@
-"""Each ranked arm of a point beside the best, as one line: the ratio, its interval, the verdict, what it is of."""
+"""Each ranked arm of a point compared with the best, as one line: ratio, interval, verdict, and what they are of."""
 
 from collections.abc import Iterator
 

@@ -57,7 +57,7 @@ class Progress:
         self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def more(self, parts: int) -> None:
-        """So many further parts are to come."""
+        """This many further parts follow."""
         self._wanted += parts
         self._bar.update(self._task, total=self._wanted, left=self._left())
 

@@ -47,7 +47,7 @@ BUILD_TIMEOUT_S = 300.0
 PUSH_TIMEOUT_S = 120.0
 REGISTRY_TIMEOUT_S = 10.0
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-"""Hosts whose registry speaks plain HTTP: docker and helm take it from there alone."""
+"""Hosts whose registry uses plain HTTP: docker and helm accept it only from these."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def release(registry: str, say: Callable[[str], None]) -> None:
-    """Builds everything, pushes it where there is a registry, and only then shows it in dist/. Raises DeployError."""
+    """Builds everything, pushes it if there is a registry, and only then moves it to dist/. Raises DeployError."""
     version = own_version()
     if found := list(problems(version, registry)):
         raise DeployError(f"nothing is built: {'; '.join(found)}")
@@ -106,7 +106,7 @@ def release(registry: str, say: Callable[[str], None]) -> None:
 
 
 def own_version() -> str:
-    """The one that all else follows."""
+    """The version that all other files repeat."""
     version: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
     return version
 
@@ -120,7 +120,7 @@ def astray(version: str) -> Iterator[str]:
 
 
 def problems(version: str, registry: str) -> Iterator[str]:
-    """What keeps this version from being released, and what to do about it."""
+    """Why this version cannot be released, and what to do about it."""
     if not re.fullmatch(r"\d+\.\d+\.\d+", version):
         yield f"version {version} has not the form 1.2.3, which wheel, chart and images share: change pyproject.toml"
     if wrong := list(astray(version)):
@@ -176,7 +176,7 @@ def _registry_problems(version: str, registry: str) -> Iterator[str]:
 
 
 def answers(url: str) -> bool:
-    """A registry is there (OCI Distribution Specification, end-1), perhaps for those alone who log in."""
+    """Whether a registry is there (OCI Distribution Specification, end-1), perhaps only for users who log in."""
     try:
         with urllib.request.urlopen(url, timeout=REGISTRY_TIMEOUT_S):
             return True
@@ -208,7 +208,7 @@ def write_sbom(image: Image, version: str, path: Path) -> None:
 def installed(image: Image) -> str:
     """The lines of the locks that the Dockerfile installs into the image, without those for other systems.
 
-    Once where several extras have the same package.
+    A package of several extras is there once.
     """
     text = "".join((LOCKS / f"{part}.txt").read_text(encoding="utf-8") for part in ("service", *image.extras))
     packages = dict.fromkeys(re.split(r"^(?=\S)", text, flags=re.MULTILINE))
@@ -216,7 +216,7 @@ def installed(image: Image) -> str:
 
 
 def _is_for_linux(locked: str) -> bool:
-    """Whether the marker of a package's lines holds: this interpreter is of the images' kind."""
+    """Whether the marker of a package's lines is true: this interpreter is of the images' kind."""
     marker = Requirement(locked.partition(" \\\n")[0]).marker if locked else None
     return bool(locked) and (marker is None or marker.evaluate())
 

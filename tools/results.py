@@ -64,19 +64,19 @@ class Trial:
     pods: Sequence[Mapping[str, Any]] = ()
     """In a cluster: the service's pods, as trial.schema.json describes."""
     driver_cpus: float = 1.0
-    """CPUs that each process of the driver may use: its one thread has no use for more."""
+    """CPUs that each process of the driver may use: its one thread cannot use more."""
     spans: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """In a cluster: what became of the spans that each service made, as trial.schema.json describes."""
+    """In a cluster: what happened to the spans that each service made, as trial.schema.json describes."""
     others_share: float | None = None
     """Share of the service's CPUs that other processes took while measuring (tools/busy.py); None: not known."""
     waived: str = ""
-    """What a noisy machine did to it, where it is a result all the same (--despite-noise)."""
+    """What a noisy machine did to it, if it is a result in spite of that (--despite-noise)."""
     counted: int | None = None
     """Calls answered OK from `before` to `after`; None: those answered while measuring."""
     slices_cpu_ns: Sequence[int] = ()
     """CPU time of the service in each slice, from the first send until nothing was in flight; empty: not known."""
     capacity_rps: float | None = None
-    """What the arm answered in a closed loop just before, where its rate is a multiple of that. Calls/s."""
+    """Calls/s that the arm answered in a closed loop just before, if its rate is a multiple of that."""
 
     @property
     def arm(self) -> str:
@@ -103,16 +103,16 @@ class Found:
     problems: tuple[str, ...]
     """One line for each trial whose file could not be read."""
     void: tuple[tuple[TrialId, str], ...] = ()
-    """Each that was loaded in vain, and why, in one line."""
+    """Each trial that had a load but no result, and why, in one line."""
 
 
 def trial_path(folder: Path, trial: TrialId) -> Path:
-    """Where that trial is kept; it exists only once the trial has ended."""
+    """The path of that trial's file, which exists only after the trial has ended."""
     return folder / "trials" / f"{trial}.json"
 
 
 def write_trial(folder: Path, trial: Trial) -> Path:
-    """Keeps a finished trial, replacing an earlier one. Raises BadResultsError."""
+    """Stores a finished trial, replacing an earlier one. Raises BadResultsError."""
     path = trial_path(folder, trial.id)
     write_whole(path, json.dumps(to_json(trial, str(path)), indent=1) + "\n")
     path.with_suffix(".void").unlink(missing_ok=True)
@@ -120,7 +120,7 @@ def write_trial(folder: Path, trial: Trial) -> Path:
 
 
 def write_void(folder: Path, trial: TrialId, why: str) -> None:
-    """Keeps in one line why there is no such trial though there was a load, replacing an earlier trial.
+    """Stores in one line why a load gave no such trial, replacing an earlier trial.
 
     Raises BadResultsError.
     """
@@ -200,9 +200,9 @@ def from_json(content: Any, where: str) -> Trial:
 
 
 def read_trials(folder: Path) -> Found:
-    """Reads every trial of a results folder; what cannot be read is named, not fatal.
+    """Reads every trial of a results folder. One that cannot be read is named, and is no error.
 
-    Raises BadResultsError where there is no such folder, or it holds no `trials`.
+    Raises BadResultsError if there is no such folder, or it holds no `trials`.
     """
     if not (folder / "trials").is_dir():
         raise BadResultsError(f"{folder}: not a results folder (it has no trials/)")
@@ -244,6 +244,6 @@ def _check(content: object, where: str) -> None:
 
 
 def one_line(message: str) -> str:
-    """A message of others in one line, without its middle where it is long."""
+    """A message of others in one line, without its middle if it is long."""
     line = re.sub(r"\s+", " ", message)
     return line if len(line) <= 160 else f"{line[:79]} ... {line[-79:]}"

@@ -24,7 +24,7 @@ class Rounds:
     """A tenth of the batches were slower."""
 
     def of(self, cpu_ms: float) -> int:
-        """So many take that CPU time. Raises PlainError for more than a step may have."""
+        """How many rounds take that CPU time. Raises PlainError for more than a step may have."""
         rounds = round(cpu_ms * 1e6 / self.middle_ns)
         if rounds > MOST_ROUNDS:
             most_ms = int(MOST_ROUNDS * self.middle_ns / 1e6)

@@ -1,12 +1,12 @@
-"""Runs an experiment on this machine: round after round, each trial kept as soon as it has ended.
+"""Runs an experiment on this machine: round after round, each trial stored as soon as it has ended.
 
     round ── a service for each arm, started anew ──> point ── connections ──> block ── a slice of each arm
                                                                                         in random order
 
-One driver process loads all arms in turn; between its slices an arm is idle, and so are its counters read. With several
-blocks the arms of a point stand side by side, and what is compared is measured within a second: trials that follow one
-another differ by 28 % on a shared machine, slices of 0.4 s by 13 %.
-Must not know what is shown on a terminal or in a report.
+One driver process loads all arms in turn. Between its slices an arm is idle, and its counters are read only then. With
+several blocks the arms of a point run side by side, and what is compared is measured within a second. On a shared
+machine, trials that follow one another differ by 28 %, slices of 0.4 s by 13 %. Must not know what is shown on a
+terminal or in a report.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,23 +31,23 @@ from tools.trial import BusyMachineError, Loading, load_flags, loading, others_o
 from tools.wanted import Wanted, shuffled
 
 SETTLE_S = 2.0
-"""For a service to end what its load has left: 1,000 threads or processes, and calls whose clients have gone."""
+"""Time for a service to end what its load has left: 1,000 threads or processes, and calls without a client."""
 
 
 class Watcher(Protocol):
-    """Who is told how the run goes."""
+    """Is notified of the progress of a run."""
 
     def begins(self, trial: Wanted) -> None:
         """A trial starts."""
 
     def waits(self, trial: Wanted, why: str) -> None:
-        """It cannot go on yet; `why` is one line."""
+        """It cannot continue yet; `why` is one line."""
 
     def ended(self, trial: Trial) -> None:
-        """It has ended and is kept. That a service answered nothing is a result too."""
+        """It has ended and is stored. A service that answered no call is a result too."""
 
     def void(self, trial: Wanted, why: str) -> None:
-        """The machine kept it from being made, which is kept in its place; `why` is one line."""
+        """It could not be made because of the machine. This is stored in its place; `why` is one line."""
 
     def failed(self, trial: Wanted, why: str) -> None:
         """It could not be made; `why` is one line."""
@@ -56,8 +56,8 @@ class Watcher(Protocol):
 def run(experiment: Experiment, wanted: Sequence[Wanted], place: Place, watcher: Watcher) -> None:
     """Runs those trials, of which those of a round follow one another. Every process that was started is stopped.
 
-    A trial that fails is reported to the watcher, and the next one runs. With `until: decided`, no round begins once
-    every point is decided. Raises LocalError without a backend, and BadResultsError where a trial cannot be kept.
+    A trial that fails is reported to the watcher, and the next one runs. With `until: decided`, no round begins after
+    every point is decided. Raises LocalError without a backend, and BadResultsError if a trial cannot be stored.
     """
     pinning = place.pinning
     with (
@@ -84,9 +84,12 @@ def _is_decided(experiment: Experiment, place: Place) -> bool:
 
 
 def _measure(stand: "_Stand", at_point: Sequence[Wanted], watcher: Watcher) -> None:
-    """Makes and keeps the trials of one point in one round. Where one is void, or the driver was lost to another, it is
-    repeated once, with those that it is compared with slice by slice."""
-    # One block compares nothing within seconds: each arm then has the machine's memory and descriptors for itself.
+    """Makes and stores the trials of one point in one round.
+
+    A trial is repeated once if it is void, or if another trial ended the driver. The trials that it is compared with
+    slice by slice are repeated too.
+    """
+    # With one block nothing is compared within seconds: each arm then has the machine's memory and descriptors alone.
     groups = [at_point] if stand.experiment.blocks > 1 else [[each] for each in at_point]
     for group in groups:
         made = _side_by_side(stand, group, watcher)
@@ -103,16 +106,16 @@ def _measure(stand: "_Stand", at_point: Sequence[Wanted], watcher: Watcher) -> N
 
 @dataclass(slots=True)
 class _Made:
-    """What came of a trial that did not fail."""
+    """The outcome of a trial that did not fail."""
 
     wanted: Wanted
     trial: Trial | None
     why: str
-    """Why it is void; empty where it is a result."""
+    """Why it is void; empty if it is a result."""
 
 
 def _side_by_side(stand: "_Stand", group: Sequence[Wanted], watcher: Watcher) -> list[_Made]:
-    """Makes the trials of the group. One that fails is reported, and is not among them."""
+    """Makes the trials of the group. One that fails is reported, and is not returned."""
     made: list[_Made] = []
     with ExitStack() as stack:
         loads: list[Loading] = []
@@ -137,7 +140,7 @@ def _side_by_side(stand: "_Stand", group: Sequence[Wanted], watcher: Watcher) ->
 
 
 class _Stand:
-    """What a round needs beside its trials: the driver and the services, each started anew where it has ended."""
+    """What a round needs beside its trials: the driver and the services. Each is restarted if it has ended."""
 
     def __init__(self, experiment: Experiment, place: Place, scratch: Path, backend: Service) -> None:
         self.experiment = experiment
@@ -160,8 +163,10 @@ class _Stand:
         self._stack.close()
 
     def start(self, arms: Mapping[str, Arm]) -> None:
-        """Starts the services of those arms, by their names, side by side, and waits for all: none still starts, and
-        takes CPU, while another is measured. What goes wrong is raised when that service is asked for."""
+        """Starts the services of those arms, by their names, side by side, and waits for all.
+
+        So none still starts, and takes CPU, while another is measured. An error is raised when that service is used.
+        """
         for name, arm in arms.items():
             with self._remembered(name):
                 self._begin(name, arm)
@@ -207,7 +212,7 @@ class _Stand:
     def settle(self, wanted: Wanted) -> None:
         """Returns when the arm's service is idle: what is left of its last load would take CPU from the next arm.
 
-        One that is still busy after SETTLE_S is killed, and started anew when it is loaded again.
+        A service that is still busy after SETTLE_S is killed, and restarted when it is loaded again.
         """
         service = self._services.get(wanted.id.arm)
         if service is None or service.process.has_ended():
@@ -255,9 +260,11 @@ class _Stand:
 
     @contextmanager
     def reported(self, wanted: Wanted, watcher: Watcher, made: list[_Made]) -> Iterator[None]:
-        """What fails within the block is a failure of that trial, or of the machine: then it is `made`, and void.
+        """Reports an error within the block as a failure of that trial.
 
-        Raises LocalError where the backend has ended."""
+        If the machine is its cause, the trial is not reported, but added to `made` as void. Raises LocalError if the
+        backend has ended.
+        """
         try:
             yield
         except LocalError as error:

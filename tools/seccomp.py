@@ -1,6 +1,6 @@
 """Filters of system calls (seccomp(2)), and the numbers of those that move data, on the machines known here.
 
-Must not know who is filtered, or why. Imports the standard library alone, as a filter may be put before a service.
+Must not know which process is filtered, or why. Imports only the standard library: a filter may start before a service.
 """
 
 import ctypes
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 PR_SET_NO_NEW_PRIVS = 38
 SET_MODE_FILTER, NEW_LISTENER = 1, 1 << 3
 ALLOW, ERRNO, NOTIFY = 0x7FFF_0000, 0x0005_0000, 0x7FC0_0000
-"""What becomes of a call: it is made; it fails with the error number that is added; a listener decides."""
+"""What happens to a call: it is made; it fails with the error number that is added; a listener decides."""
 _LOAD_WORD, _JUMP_IF_EQUAL, _RETURN = 0x20, 0x15, 0x06  # BPF_LD|BPF_W|BPF_ABS, BPF_JMP|BPF_JEQ|BPF_K, BPF_RET|BPF_K
 _SECCOMP = {"x86_64": 317, "aarch64": 277}
 

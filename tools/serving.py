@@ -20,7 +20,7 @@ CODE = ("", "protos")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where trials run and are kept."""
+    """Where trials run and are stored."""
 
     folder: Path
     programs: Programs
@@ -28,7 +28,7 @@ class Place:
     despite_noise: bool = False
     """No trial is void; what would make it so is a warning."""
     traced: bool = True
-    """Whether processes leave spans. Where none is to be, to import the exporter would be 0.1 s of each start."""
+    """Whether processes write spans. If not, they do not import the exporter, which takes 0.1 s of each start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def flags_of(options: Iterable[tuple[str, str | float]]) -> list[str]:
 
 
 def environment_of(python: str | None, variables: Mapping[str, str]) -> Mapping[str, str]:
-    """What a service's process has beside the variables of this one: another interpreter is given this code."""
+    """What a service's process has beside the variables of this one: another interpreter gets this code."""
     code = os.pathsep.join(str(ROOT / folder) for folder in CODE)
     return {"PYTHONPATH": code, **variables} if python else variables
 
@@ -95,14 +95,14 @@ def listening(process: Process, timeout_s: float = local.START_TIMEOUT_S) -> Ser
 
 @contextmanager
 def serving_backend(place: Place) -> Iterator[Service]:
-    """The backend. A LocalError inside of the block is put down to it where it has ended. Raises LocalError."""
+    """The backend. If it has ended, a LocalError inside of the block names it as the cause. Raises LocalError."""
     with starting(place, "backend") as process, blamed([process]):
         yield listening(process)
 
 
 @contextmanager
 def blamed(processes: Sequence[Process]) -> Iterator[None]:
-    """Puts a LocalError inside of the block down to the first of them that has ended."""
+    """Changes a LocalError inside of the block to name the first of them that has ended."""
     try:
         yield
     except LocalError as error:
@@ -113,5 +113,5 @@ def blamed(processes: Sequence[Process]) -> Iterator[None]:
 
 
 def trace_file(place: Place, name: str) -> list[str]:
-    """The flag for where a process leaves its spans."""
+    """The flag for the file to which a process writes its spans."""
     return ["--trace-file", str(place.folder / "traces" / f"{name}.jsonl")] if place.traced else []

@@ -21,11 +21,11 @@ class DriverLostError(LocalError):
 
 
 class TargetRefusedError(LocalError):
-    """A service that runs and takes no connection in the driver's time. That is a property of its model."""
+    """A service that runs, but accepts no connection in the driver's time. That is a property of its model."""
 
 
 class SliceDriver:
-    """One process. Each method raises LocalError, with the driver's reason where it refuses."""
+    """One process. Each method raises LocalError, with the driver's reason if it rejects a command."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -33,7 +33,7 @@ class SliceDriver:
 
     @property
     def ended(self) -> bool:
-        """Whether it is of no use any more."""
+        """Whether the process has ended."""
         return self._process.has_ended()
 
     def check(self, arguments: Sequence[str]) -> None:
@@ -49,7 +49,7 @@ class SliceDriver:
         return opened
 
     def slice(self, name: str, *, warmup_s: float, duration_s: float, seed: int, timeout_s: float) -> Mapping[str, Any]:
-        """Loads what those connections lead to. No call takes longer than `timeout_s`. Returns the slice."""
+        """Loads the services of those connections. No call takes longer than `timeout_s`. Returns the slice."""
         command = {"do": "slice", "name": name, "warmup_s": warmup_s, "duration_s": duration_s, "seed": seed}
         made: Mapping[str, Any] = self._ask(command, warmup_s + duration_s + timeout_s + GRACE_S)["slice"]
         return made
@@ -61,7 +61,7 @@ class SliceDriver:
         return result
 
     def drop(self, name: str) -> None:
-        """Closes the connections, where something has kept them from being closed. Raises nothing."""
+        """Closes the connections if an error has left them open. Raises nothing."""
         if name in self._opened and not self.ended:
             with suppress(LocalError):
                 self.close(name)

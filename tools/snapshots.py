@@ -6,15 +6,15 @@ from typing import Any
 from sweetspot.v1.control_pb2 import SnapshotReply
 
 _LARGEST = ("monotonic_ns", "loop_lag_max_ns")
-"""What does not add up: a clock, and a maximum."""
+"""Fields that are not added up: a clock, and a maximum."""
 _NO_COUNTERS = ("settings", "node")
-"""Those of the first replica are told."""
+"""The reply has those of the first replica."""
 
 
 def together(replies: Sequence[SnapshotReply]) -> SnapshotReply:
     """One reply for all replicas of a model: counters added up, quotas too, the latest clock, the largest loop lag.
 
-    What no replica has is absent. Hosts are told one after the other. Raises ValueError without a reply.
+    What no replica has is absent. Hosts are listed one after the other. Raises ValueError without a reply.
     """
     first, *others = replies
     whole = SnapshotReply()

@@ -15,7 +15,7 @@ KEYS = [field.name for field in StageSettings.DESCRIPTOR.fields]
 
 
 def settings(pairs: Sequence[str]) -> StageSettings:
-    """`key=value` each, whole numbers. Raises LocalError; what is out of range the service refuses."""
+    """Each is `key=value`, with a whole number. Raises LocalError. The service rejects values out of range."""
     wanted = StageSettings()
     for pair in pairs:
         key, equals, value = pair.partition("=")

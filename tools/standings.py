@@ -1,7 +1,7 @@
 """The rank of each arm at each point, over all rounds, with intervals: which cannot be distinguished from the best.
 
-An arm is ranked only by a figure that it stands for: not by a rate that it reached while it started up, nor by one that
-it reached because it served fewer clients than others. Must not know words, tables or plots.
+An arm is not ranked by a rate that it reached while it started up. It is also not ranked by a rate that it reached
+because it served fewer clients than others. Must not know words, tables or plots.
 """
 
 import math
@@ -23,16 +23,16 @@ from tools.values import p99s_ns, rates_rps, series
 from tools.words import clients
 
 Rank = Literal["best", "tied", "behind", "unranked"]
-"""`tied`: cannot be distinguished from the best. `unranked`: `why` says what its figures are instead."""
+"""`tied`: cannot be distinguished from the best. `unranked`: `why` states what its figures are instead."""
 
 START_UP = "start-up, not a rate"
-"""Why an arm is not ranked that was not steady yet."""
+"""Why an arm that was not steady yet is not ranked."""
 FEWER_CLIENTS = 0.01
 """An arm that serves a smaller share of its clients than another, by more than this, is not compared with it."""
 KEEPS_UP = 0.95
-"""An open loop is served where this share of its rate is answered."""
+"""An open loop is served if this share of its rate is answered."""
 DRIFT = 1.5
-"""The second half of a window over its first: a steady service has 1, one that is still starting much more."""
+"""The second half of a window divided by its first: 1 for a steady service, much more for one that still starts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +46,13 @@ class Standing:
     values: Series
     """Of the measure that ranks: one for each block, or for each round."""
     value: Estimate | None
-    """Their mean; None where there is none."""
+    """Their mean; None if there is none."""
     rate: Estimate | None
-    """In calls a second; None where it has none of a steady service for all."""
+    """In calls a second; None if the service was not steady, or did not serve all clients."""
     why: str
-    """Why it is not ranked, in a few words; empty where it is."""
+    """Why it is not ranked, in a few words; empty if it is."""
     against: Against | None
-    """The best arm beside it; None for the best, and where it is not ranked."""
+    """The best arm beside it; None for the best, and for one that is not ranked."""
 
     @property
     def arm(self) -> str:
@@ -66,7 +66,7 @@ class At:
 
     point: Point
     measure: Literal["rate", "p99"]
-    """What ranks: calls a second, higher is better; or latency in ns where all keep up with one open loop."""
+    """What ranks: calls a second, higher is better; or latency in ns, if all answer the rate of one open loop."""
     standings: tuple[Standing, ...]
     """The best first, those that are not ranked last."""
 
@@ -77,7 +77,7 @@ class At:
 
     @property
     def ranked(self) -> tuple[Standing, ...]:
-        """Those that are."""
+        """Those that are ranked."""
         return tuple(one for one in self.standings if one.rank != "unranked")
 
     @property
@@ -98,8 +98,8 @@ def standings(trials: Sequence[Trial]) -> tuple[At, ...]:
 def compared(found: Sequence[At]) -> At | None:
     """The point that the answer is about: the last one at which enough arms have a result; None without a point.
 
-    One void trial must not move the answer to another point. So a fifth of the arms may be missing, of three or more at
-    least one. Where no point has enough, it is the last of those with the most arms.
+    One void trial must not move the answer to another point. So a fifth of the arms may be missing, and at least one of
+    three or more. If no point has enough, it is the last of those with the most arms.
     """
     arms = len({one.arm for at in found for one in at.standings})
     enough = arms - max(arms // 5, 1 if arms > 2 else 0)
@@ -107,7 +107,7 @@ def compared(found: Sequence[At]) -> At | None:
 
 
 def unsteady(trial: Trial) -> bool:
-    """Whether the service was still starting up, or running down, in the time measured: then its rate is none.
+    """Whether the service was still starting up, or running down, in the time measured: it then has no rate.
 
     Calls of a closed loop come in waves: all clients have sent at once, and are answered one after the other. A half
     may have a wave more than the other. A window with less than a wave has clients that are not served, and shows that.
@@ -174,13 +174,13 @@ def keeps_up(trial: Trial) -> bool:
 
 
 def _serve_the_same(arms: Sequence[Sequence[Trial]]) -> bool:
-    """Whether every round keeps up, at one rate for all. A multiple of its capacity is another rate for each round."""
+    """Whether every round answers its rate, and all have one rate. A multiple of capacity differs in each round."""
     rounds = [trial for of_arm in arms for trial in of_arm]
     return all(map(keeps_up, rounds)) and len({trial.result["asked"]["rate_rps"] for trial in rounds}) == 1
 
 
 def _p99_bound(rounds: Sequence[Trial]) -> str:
-    """As `p99 > 1 s`, where the p99 of a round is only known to be above that; empty where none is."""
+    """As `p99 > 1 s`, if the p99 of a round is only known to be above that; empty if there is no such round."""
     found = [measures.latency(trial, "p99") for trial in rounds]
     most_ns = max((one.ns for one in found if one and one.is_bound), default=None)
     return "" if most_ns is None else f"p99 {duration(most_ns, is_bound=True)}"

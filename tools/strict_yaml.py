@@ -1,4 +1,4 @@
-"""YAML in which a key that is given twice is an error, as YAML 1.2 wants it (section 3.2.1.1); PyYAML drops the first.
+"""YAML in which a key that is given twice is an error, as in YAML 1.2 (section 3.2.1.1); PyYAML drops the first one.
 
 The same as services/driver/strict_yaml.py: no tool imports a service.
 """

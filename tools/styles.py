@@ -12,7 +12,7 @@ from tools.units import duration, size
 MEASURING_TIMEOUT_S = 120.0
 
 Costs = dict[str, Any]
-"""Style -> what `python -m services.workload.costs` says of it."""
+"""Style -> its costs, as `python -m services.workload.costs` prints them."""
 Column = tuple[str, Callable[[Any], str]]
 
 _CODE: Sequence[Column] = (
@@ -35,7 +35,7 @@ _WAITING: Sequence[Column] = (
 
 
 def measure(programs: Programs, *parts: str) -> Costs:
-    """Has these parts measured, `code` or `stacks`, which takes some seconds; all without one. Raises LocalError."""
+    """Measures these parts, `code` or `stacks`, or all without one. It takes some seconds. Raises LocalError."""
     costs: Costs = json_of("styles", [*programs.costs, *parts], MEASURING_TIMEOUT_S)
     return costs
 

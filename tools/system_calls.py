@@ -86,7 +86,7 @@ class Counts:
 
 
 def main(command: list[str]) -> int:
-    """Runs it; its exit status."""
+    """Runs it. Returns its exit status."""
     pid = os.fork()
     if not pid:
         _become(command)
@@ -112,7 +112,7 @@ def _become(command: list[str]) -> None:
 
 
 def _listener_of(pid: int, ended: int) -> int | None:
-    """A copy of the listener, once the process has one; None where it ends without. Raises OSError."""
+    """A copy of the listener, once the process has one; None if it ends without one. Raises OSError."""
     until_s = time.monotonic() + _LISTENING_S
     while time.monotonic() < until_s and not select.select([ended], [], [], _LOOK_S)[0]:
         for each in Path(f"/proc/{pid}/fd").iterdir():
@@ -147,7 +147,7 @@ def _let_through(listener: int, counts: Counts) -> None:
         counts.add(thread, number, tuple(arguments))
         fcntl.ioctl(listener, _SEND, _RESPONSE.pack(identity, 0, 0, _CONTINUE))
     except OSError as error:
-        # The call was interrupted, or its thread has ended; or this process was told to end.
+        # The call was interrupted, or its thread has ended; or this process was asked to end.
         if error.errno not in (errno.ENOENT, errno.EINTR):
             raise
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class RunProgress:
-    """Tells of trials."""
+    """Reports trials."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -53,7 +53,7 @@ class RunProgress:
 
 
 def show_kept(console: Console, runs: "Sequence[Overview]") -> None:
-    """The runs that are kept in a cluster."""
+    """Prints the runs that are stored in a cluster."""
     if not runs:
         console.print("no runs")
     for each in runs:
@@ -66,7 +66,7 @@ def show_kept(console: Console, runs: "Sequence[Overview]") -> None:
 
 
 def show_traces(console: Console, trial: Trial, tally: Sequence[Tally], missing: Sequence[str], jaeger: Jaeger) -> None:
-    """A trial's traces worth a look, one for each latency, and what became of its spans."""
+    """Prints a trial's traces worth a look, one for each latency, and what happened to its spans."""
 
     def say(text: str) -> None:
         # Unwrapped, so that links can be followed.

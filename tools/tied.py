@@ -1,7 +1,7 @@
 """`python -I -S tied.py PID COMMAND ...`: becomes that command, which is killed once the process PID has ended.
 
 `kill -9` of PID is covered: PR_SET_PDEATHSIG outlives an execve(2), and so is set before. The signal follows the thread
-that started this script, which has to be PID's main thread. A process that is started by hand is not tied. This file
+that started this script, which must be PID's main thread. A process that is started by hand is not tied. This file
 imports little, because each measured process starts through it, which takes 15 ms.
 """
 

@@ -1,4 +1,4 @@
-"""Which traces of a run are worth a look, and whether all of them are there. Must not know where traces are kept."""
+"""Which traces of a run are worth a look, and whether all of them are there. Must not know where traces are stored."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ CANDIDATES = 8
 """Calls tried for one place: exporters drop spans under load, and a call without spans shows nothing."""
 SLOWEST = 3
 _MARGIN = timedelta(minutes=3)
-"""Wall clocks of nodes and of whoever dated the trial differ, and a load takes its time to begin."""
+"""Wall clocks of nodes and of the process that dated the trial differ, and a load takes time to begin."""
 _STEPS = (1, 2, 5)
 
 
@@ -51,7 +51,7 @@ class Jaeger:
         return f"{self.url}/trace/{call.trace_id}"
 
     def slowest(self, trial: Trial) -> str | None:
-        """A search for the slowest traced call of the trial; None where no call was traced."""
+        """A search for the slowest traced call of the trial; None if no call was traced."""
         calls = traced(trial)
         if not calls:
             return None
@@ -78,7 +78,7 @@ class Jaeger:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What became of the spans that one process, or several of one name, made in a trial."""
+    """What happened to the spans that one process, or several of one name, made in a trial."""
 
     process: str
     made: int
@@ -95,7 +95,7 @@ def traced(trial: Trial) -> list[Traced]:
 
 
 def median(calls: Sequence[Traced]) -> Traced:
-    """The call in the middle of those that ended well, else of all. `calls` are sorted, and some."""
+    """The call in the middle of those that ended well, or else of all. `calls` are sorted, and not empty."""
     good = [call for call in calls if call.status == "OK"] or calls
     return good[len(good) // 2]
 
@@ -112,7 +112,7 @@ def median_first(calls: Sequence[Traced]) -> list[Traced]:
 
 
 def drawn(trial: Trial) -> str:
-    """Of how many calls these are a sample, and how slow the slowest of the sample and of all calls were."""
+    """How many calls were traced, and the latencies of the slowest call of this sample and of all calls."""
     calls, listed = trial.result["calls"], traced(trial)
     number = calls.get("traced", len(listed))
     text = f"{count(number)} of {count(calls['planned'])} calls were traced, drawn by chance"
@@ -127,12 +127,12 @@ def drawn(trial: Trial) -> str:
 
 
 def port_forward(namespace: str, service: str) -> str:
-    """What makes links to Jaeger work."""
+    """The command that makes links to Jaeger work."""
     return f"kubectl port-forward -n {namespace} service/{service} 16686"
 
 
 def period(trial: Trial) -> tuple[datetime, datetime]:
-    """When all of the trial's spans were made, whatever clocks say."""
+    """A period in which all of the trial's spans were made, even if clocks differ."""
     asked = trial.result["asked"]
     began = datetime.fromisoformat(trial.result["started_at"]).astimezone(UTC)
     lasted = timedelta(seconds=asked["warmup_s"] + asked["duration_s"] + asked["timeout_s"])
@@ -140,7 +140,7 @@ def period(trial: Trial) -> tuple[datetime, datetime]:
 
 
 def without_spans(folder: Path, trial: Trial) -> Path:
-    """The file that says why a results folder has no spans of a trial."""
+    """The file with the reason why a results folder has no spans of a trial."""
     return folder / "traces" / f"{trial.id}.why"
 
 
@@ -188,7 +188,7 @@ def reasons(lost: Mapping[str, int]) -> str:
 
 
 def shortfalls(trial: Trial, tally: Sequence[Tally], traces_stored: int) -> Iterator[str]:
-    """Why spans are missing, as far as the numbers tell; a line for each cause. Nothing where all are there.
+    """Why spans are missing, as far as the numbers show it; a line for each cause. Empty if none is missing.
 
     Each span of the driver is the root of a trace.
     """

@@ -1,7 +1,7 @@
 """One trial on this machine: connections of the driver, slices of load, and the counters of what was loaded.
 
 Between slices a service is idle: its counters are read before the first and after the last. Must not know which trials
-there are, what they are compared with, or where they are kept.
+there are, what they are compared with, or where they are stored.
 """
 
 import os
@@ -43,12 +43,14 @@ class Loading:
     before: SnapshotReply
     others: Others
     capacity_rps: float | None = None
-    """Measured just before, where the rate follows from it. Calls/s."""
+    """Measured just before, if the rate depends on it. Calls/s."""
     slices_cpu_ns: list[int] = field(default_factory=list)
 
     def slice(self, block: int = 0) -> None:
-        """Loads them for a while. Raises LocalError, and of those BusyMachineError where it is late and other processes
-        had most of the CPU."""
+        """Loads them for a while. Raises LocalError.
+
+        It is a BusyMachineError if the slice is late and other processes had most of the CPU.
+        """
         asked = self.experiment
         try:
             with self.others:
@@ -120,10 +122,10 @@ def slice_of(driver: SliceDriver, experiment: Experiment, name: str, number: int
 def others_of(
     place: Place, services: Sequence[Service], cpus: int | None = None, limit_cpus: float | None = None
 ) -> Others:
-    """What other processes than those services take of their processors, of which there are `cpus`; None: all.
+    """What processes other than those services take of the services' processors. These are `cpus`; None: all.
 
-    Together the services may use `limit_cpus` of them; None: all. Where all share the processors, the driver and the
-    backend are no other processes.
+    Together the services may use `limit_cpus` of them; None: all. If all share the processors, the driver and the
+    backend do not count as other processes.
     """
     if place.pinning is None or (cpus is not None and cpus > len(place.pinning.service)):
         own, ours = sorted(os.sched_getaffinity(0)), [os.getpid()]
@@ -134,14 +136,14 @@ def others_of(
 
 
 def trial_flags(place: Place, wanted: Wanted, services: Sequence[Service], plan: Path) -> list[str]:
-    """The driver's flags for whom a trial loads, dealt to the connections in turn, and with what. `plan` is a file."""
+    """The driver's flags for the services that connections load in turn, and for their plan. `plan` is a file."""
     targets = ",".join(service.address for service in services)
     labels = label_flags(place.folder.resolve().name, wanted)
     return ["--target", targets, "--plan", str(plan), *trace_file(place, "driver"), *labels]
 
 
 def load_flags(experiment: Experiment, point: Point) -> list[str]:
-    """The driver's flags for the load. A point with `streams` is a closed loop, whatever the experiment's load says."""
+    """The driver's flags for the load. A point with `streams` is a closed loop, whatever load the experiment has."""
     load, experiment = experiment.load, experiment.at(point)
     flags = {
         "--connections": point.connections,
@@ -162,5 +164,5 @@ def load_flags(experiment: Experiment, point: Point) -> list[str]:
 
 
 def label_flags(run: str, wanted: Wanted) -> list[str]:
-    """The driver's flags for what the spans of a trial say of it."""
+    """The driver's flags for the labels in the spans of a trial."""
     return ["--run", run, "--trial", str(wanted.id), "--model", wanted.arm.model]

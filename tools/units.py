@@ -26,7 +26,7 @@ def size(byte_count: float) -> str:
 
 
 def count(number: float) -> str:
-    """A whole number with separators (`4,210`); a small one that is not whole keeps three digits (`0.25`)."""
+    """A whole number with separators (`4,210`); a small one that is not whole has three digits (`0.25`)."""
     return f"{number:,.0f}" if float(number).is_integer() or abs(number) >= 100 else three_digits(number)
 
 

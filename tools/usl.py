@@ -3,7 +3,7 @@
     X(N) = lambda N / (1 + sigma (N - 1) + kappa N (N - 1))
 
 lambda is what one alone does; sigma is contention, the part of the work that queues for something shared; kappa is
-coherency, the price of keeping N of them in step with each other. With kappa > 0 the curve has a peak, at
+coherency, the cost of synchronizing N of them with each other. With kappa > 0 the curve has a peak, at
 sqrt((1 - sigma) / kappa), and falls beyond it. After Gunther, Guerrilla Capacity Planning, 2007, chapters 4 to 6, who
 asks for six points or more.
 
@@ -29,7 +29,7 @@ ROUNDING = 1e-6
 
 
 class Refused(Exception):
-    """These points do not identify a curve; the message is one line that says why."""
+    """These points do not identify a curve; the message is one line with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Fit:
     sigma: Estimate
     kappa: Estimate
     peak: Estimate | None
-    """N with the highest rate; None where kappa cannot be distinguished from 0, so that no peak is in sight."""
+    """N with the highest rate; None if kappa cannot be distinguished from 0, so that no peak is visible."""
 
     def at(self, n: float) -> float:
         """The rate that the curve has at N."""
@@ -77,7 +77,7 @@ def fit(sizes: Sequence[float], rates: Sequence[float]) -> Fit:
     if distinct < LEAST_SIZES:
         raise Refused(f"{distinct} different N, but a fit of three parameters needs {LEAST_SIZES}")
     try:
-        with warnings.catch_warnings(action="ignore", category=optimize.OptimizeWarning):  # it is told by infinity too
+        with warnings.catch_warnings(action="ignore", category=optimize.OptimizeWarning):  # infinity shows it too
             values, covariance = optimize.curve_fit(_usl, n, x, p0=(x[0] / n[0], 0.05, 0.001), sigma=x, maxfev=10_000)
     except RuntimeError as error:
         raise Refused("no curve of this form fits the points") from error
@@ -112,7 +112,7 @@ def _usl(n: Floats, rate: float, sigma: float, kappa: float) -> Floats:
 
 
 def _straight(n: Floats, x: Floats, values: Floats, freedom: int) -> bool:
-    """Whether an F-test keeps the straight line, which has two parameters fewer."""
+    """Whether an F-test accepts the straight line, which has two parameters fewer."""
     slope = np.sum(n / x) / np.sum((n / x) ** 2)  # least squares of relative errors
     line, curve = (float(np.sum((model / x - 1) ** 2)) for model in (slope * n, _usl(n, *values)))
     if curve <= ROUNDING**2:  # no noise to judge by

@@ -1,4 +1,4 @@
-"""Where trials run: what the command asks of a place, and this machine as one. The other is tools/cluster/run.py."""
+"""Where trials run: what a place must provide, and this machine as one. The other is tools/cluster/run.py."""
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
@@ -20,31 +20,31 @@ class Venue(Protocol):
 
     @property
     def alternates(self) -> bool:
-        """Whether slices of arms follow one another within a second, so that what they have in pairs compares."""
+        """Whether slices of arms follow one another within a second, so that pairs of slices can be compared."""
 
     def of_run(self, stem: str, when: str) -> "Venue":
-        """The same for another run, which is named by those where names are needed."""
+        """The same for another run. If it needs a name, the name consists of these."""
 
     def models(self) -> Collection[str]:
-        """What can be measured there."""
+        """The models that can be measured there."""
 
     def check(self, asked: Experiment) -> None:
-        """Raises PlainError, which names what is asked that cannot be had there."""
+        """Raises PlainError, which names what the experiment asks for and this place does not have."""
 
     def describe(self) -> dict[str, Any]:
-        """What a reader needs to doubt a number, or to get it again."""
+        """What a reader needs to question a number, or to measure it again."""
 
     def keep(self, folder: Path) -> None:
-        """A new run begins, of which the folder says what is asked."""
+        """A new run begins; the folder has what is asked for."""
 
     def rejoin(self, folder: Path) -> None:
-        """A grid goes on, of which more may be kept elsewhere than in the folder, or less."""
+        """A grid continues. More or fewer of its cells may be stored elsewhere than in the folder."""
 
     def measure_all(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path, watcher: Watcher) -> None:
-        """Runs those trials and keeps them in the folder."""
+        """Runs those trials and stores them in the folder."""
 
     def ground(self, folder: Path, tell: Callable[[str], None]) -> AbstractContextManager[Ground]:
-        """Where the cells of a grid run. `tell` is given a line for what a cell has to wait for."""
+        """Where the cells of a grid run. `tell` gets a line for what a cell must wait for."""
 
 
 class ThisMachine:
@@ -57,7 +57,7 @@ class ThisMachine:
         self._pinning = pinning
         self._despite_noise = despite_noise
         self._interpreters: dict[str, Any] = {}
-        """Arm -> what `check` found of its interpreter, where it has one of its own."""
+        """Arm -> what `check` found of its interpreter, if it has one of its own."""
 
     def of_run(self, stem: str, when: str) -> "ThisMachine":
         del stem, when  # the folder is all that has a name
@@ -74,10 +74,10 @@ class ThisMachine:
         return {**found, "arms": self._interpreters} if self._interpreters else found
 
     def keep(self, folder: Path) -> None:
-        """The folder is all there is of it."""
+        """Does nothing: the folder has all of it."""
 
     def rejoin(self, folder: Path) -> None:
-        """The folder is all there is of it."""
+        """Does nothing: the folder has all of it."""
 
     def measure_all(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path, watcher: Watcher) -> None:
         traced = asked.trace_ratio > 0

@@ -25,17 +25,17 @@ class Wanted:
 def trials(asked: Experiment) -> list[Wanted]:
     """All trials, round by round.
 
-    Within a round the points follow one another, and at each point all arms do, in an order drawn from the seed: what
-    is compared is measured close in time, and no arm is always the first (Abedi and Brecht, ICPE 2017).
+    Within a round the points follow one another, and at each point all arms do, in an order drawn from the seed. So
+    what is compared is measured close in time, and no arm is always the first (Abedi and Brecht, ICPE 2017).
     """
     return [trial for number in range(1, asked.rounds + 1) for trial in _round(asked, number)]
 
 
 def still_to_make(asked: Experiment, kept: Collection[TrialId]) -> list[Wanted]:
-    """The trials that a run has still to make, where those are kept.
+    """The trials that a run must still make, if those of `kept` are stored.
 
-    With several blocks, arms are paired slice by slice. So where one trial is missing, all arms are measured again at
-    that point in that round: a slice of another day pairs with nothing.
+    With several blocks, arms are paired slice by slice. So if one trial is missing, all arms are measured again at
+    that point in that round: slices of different days are no pairs.
     """
     every = trials(asked)
     lacking = {(each.id.point, each.id.round) for each in every if each.id not in kept}
@@ -44,13 +44,13 @@ def still_to_make(asked: Experiment, kept: Collection[TrialId]) -> list[Wanted]:
 
 
 def only(asked: Experiment) -> Wanted:
-    """The one trial of an experiment with one arm, at its first point. Raises ValueError where there are more arms."""
+    """The one trial of an experiment with one arm, at its first point. Raises ValueError if there are more arms."""
     (name,) = asked.arms
     return _wanted(asked, name, asked.points[0], 1)
 
 
 def find(asked: Experiment, trial: TrialId) -> Wanted:
-    """The trial of that name. Raises ValueError where the experiment has none."""
+    """The trial of that name. Raises ValueError if the experiment has none."""
     for point in asked.points:
         if point.name == trial.point and trial.arm in asked.arms:
             return _wanted(asked, trial.arm, point, trial.round)
