@@ -33,10 +33,10 @@ Handle = Callable[["Connection", ServerEvent], None]
 
 
 class Connection(asyncio.Protocol):
-    """One connection of a server: its session gets what arrives, and what the session has to say is sent.
+    """One connection of a server: gives received bytes to its session, and sends the bytes that the session returns.
 
-    A peer that does not read is not read from either, so that what waits for it is bounded; nor is one whose last read
-    is not dealt with.
+    It reads nothing from a peer that does not read, so that the bytes that wait for the peer are bounded. It also reads
+    nothing until it has dealt with the events of its last read.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Connection(asyncio.Protocol):
         self.flush()
 
     def flush(self) -> None:
-        """Sends what the session has to say, as far as the peer reads."""
+        """Sends the session's bytes, as far as the peer reads."""
         self._flush_due = False
         while not self._paused and (data := self.session.data_to_send()):
             self._transport.write(data)
@@ -205,8 +205,8 @@ async def serve_until_drained(service: Service, handle: Handle) -> None:
 class AsyncioWaits:
     """How a coroutine waits: for a timer, or for a reply on its loop's connection to the backend.
 
-    The connection is made by the first fetch, and again by the first one after it was lost or going away; what is in
-    flight on one that goes away ends there. A task that is cancelled while it waits cancels its call of the backend.
+    The first fetch makes the connection. If it was lost or is going away, the next fetch makes a new one; the calls in
+    flight on the old one end there. A task that is cancelled while it waits cancels its call of the backend.
     """
 
     def __init__(self, backend: Address | None) -> None:
@@ -321,7 +321,7 @@ class BackendConnection(asyncio.Protocol):
         self.flush()
 
     def flush(self) -> None:
-        """Sends what the channel has to say, once there is a connection and as far as the backend reads."""
+        """Sends the channel's bytes, once there is a connection and as far as the backend reads."""
         self._flush_due = False
         if self._transport is None:
             return

@@ -42,7 +42,7 @@ class Board:
         self._used[:1] = _USED
 
     def gauge(self, *, absent: bool = False) -> "Gauge":
-        """The next one, at 0; with `absent`, nothing is known of it until somebody has set it. Made before any fork."""
+        """The next one, at 0. With `absent` it has no value until a process sets it. Made before any fork."""
         at = len(self._gauges)
         if at == GAUGES:
             raise RuntimeError(f"all {GAUGES} cells of a board's row are in use: raise GAUGES by 8, for whole lines")

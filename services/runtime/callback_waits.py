@@ -19,7 +19,7 @@ class Connected(Protocol):
     channel: Channel
 
     def flush_soon(self) -> None:
-        """Has what the channel has to say written, once for all of this round."""
+        """Has the channel's bytes written, once for all that happens in this round."""
 
 
 Connect = Callable[[Address, NameLookups], Connected]

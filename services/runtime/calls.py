@@ -1,4 +1,4 @@
-"""The seam between a connection that never waits and whatever runs its calls. Neither knows how the other does it."""
+"""The interface between a connection that never waits and the code that runs its calls. Neither knows the other."""
 
 from collections.abc import Callable
 from typing import Protocol

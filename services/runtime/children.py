@@ -143,7 +143,7 @@ class Children:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             raise_when_time_is_up()
             threading.current_thread().name = name = f"worker-{number}"
-            _prctl(_PR_SET_NAME, name.encode())  # so that ps(1) and top(1) tell them apart
+            _prctl(_PR_SET_NAME, name.encode())  # so that ps(1) and top(1) show which one it is
             self._service.board.write_as(number)
             with refusing(self._service.model):
                 self._service.start_tracing()

@@ -68,7 +68,7 @@ class InteropRun(Run):
 
 
 def _answer_one(session: ServerSession, event: ServerEvent) -> bool:
-    """A call that takes one message: the model's, unless it asks for what a handler knows nothing of."""
+    """Answers a call with one message only if it asks for what a handler cannot do. Else the model runs the call."""
     call = event.call
     if not isinstance(event, CallReceived):
         return False
@@ -210,7 +210,7 @@ def _send(session: ServerSession, call: ServerCall, responses: Sequence[testing_
 
 
 def _response(size_bytes: int) -> bytes:
-    """Serialised; the two kinds of response differ in nothing but their names, and one of nothing is an Empty too."""
+    """Serialised. The two kinds of response differ only in their names, and one without a payload is an Empty too."""
     if not size_bytes:
         return b""
     return testing_pb2.SimpleResponse(payload=testing_pb2.Payload(body=bytes(size_bytes))).SerializeToString()

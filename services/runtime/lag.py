@@ -1,8 +1,10 @@
 """Event-loop lag: how long an iteration of a loop takes. What becomes ready during it waits for the rest of it.
 
-An iteration begins when the loop has waited, and ends before it waits again. The lag is taken from its two ends. A
-timer that measures how late it runs would wake an idle loop: with one every 20 ms, a third of the context switches of
-a reactor at 50 calls/s were the timer's, and the idle services of 17 models took 8 % of a CPU from the measured one.
+An iteration begins when the loop has waited, and ends before it waits again. The lag is the time between the two.
+
+A timer that measures how late it runs would wake an idle loop. With a timer every 20 ms, a third of the context
+switches of a reactor at 50 calls/s were the timer's. The idle services of 17 models then took 8 % of a CPU from the
+measured one.
 
 A wait for the interpreter's lock is part of an iteration, except for the first: when the loop wakes up.
 """

@@ -51,7 +51,7 @@ def readings(service: Service) -> Iterator[Reading]:
 
 
 def resource(service: Service) -> dict[str, str]:
-    """Who is read, in OpenTelemetry's words; the same as its spans say."""
+    """OpenTelemetry's resource attributes of the service. Its spans have the same."""
     return {
         "service.name": os.environ.get("OTEL_SERVICE_NAME") or service.model.replace("_", "-"),
         "host.name": service.host,

@@ -110,7 +110,7 @@ def _groups(proc: Path, resource: str) -> Iterator[Path]:
             group = mount_point / own.relative_to(root)
             break
     else:
-        # The path was told from outside of the cgroup namespace that the mount was made in: all to be seen is its top.
+        # The mount was made in another cgroup namespace than the path's: only the top of the mount is visible.
         group = mount_point = mounts[0][1]
     yield group
     yield from (parent for parent in group.parents if parent.is_relative_to(mount_point))

@@ -1,4 +1,4 @@
-"""The counters of Control.Snapshot: the kernel's for the process tree, the model's for its calls. Keeps nothing."""
+"""The counters of Control.Snapshot: the kernel's for the process tree, the model's for its calls. Stores nothing."""
 
 import os
 import time
@@ -11,7 +11,7 @@ from services.runtime.service import Service
 
 
 def snapshot(service: Service) -> control_pb2.SnapshotReply:
-    """Reads all counters now: of the process that made `service` and its descendants, the calling one left out."""
+    """Reads all counters now: of the process that made `service` and its descendants, without the calling process."""
     use = read_tree(service.pid, without=os.getpid())
     reply = control_pb2.SnapshotReply(
         model=service.model,

@@ -143,5 +143,5 @@ class Supervisor:
 
     def _give_up(self, end: Ended) -> None:
         if end.status > 0:
-            raise SystemExit(end.status)  # it has said why
+            raise SystemExit(end.status)  # it has printed why
         refuse(f"{self._service.model}: {end} before it was ready", 1)

@@ -37,7 +37,7 @@ class Admission:
         self._p90_ns = 0.0
 
     def next_rate_per_s(self, took_ns: Sequence[int], target_ns: int, period_ns: int) -> int:
-        """1 or more. `took_ns` is of the calls answered in the period that has passed; none say that all is well."""
+        """1 or more. `took_ns` is of the calls answered in the last period. If it is empty, their p90 counts as 0."""
         p90_ns = sorted(took_ns)[len(took_ns) * 9 // 10] if took_ns else 0
         served_per_s = len(took_ns) * 1e9 / period_ns
         if not self._rate_per_s:  # begins where it finds the service

@@ -183,7 +183,7 @@ def last_answer(event: Event, status: Status, run: Run | None = None, message: b
 
 
 def claim(stage: str, register: Register, answer: Callable[[Answer], None], batch: list[Item]) -> list[Event]:
-    """The calls of a batch that somebody waits for, now this process's; others are answered, if they are not over."""
+    """Takes the calls of a batch. Returns those that a caller waits for; answers others that have not ended."""
     events = []
     for event in batch:
         assert isinstance(event, Event)

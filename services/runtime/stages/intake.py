@@ -1,4 +1,4 @@
-"""A stage's queue, and the terms on which events are taken from it. One taker at a time; knows no thread, no loop."""
+"""A stage's queue, and the rules by which events are taken from it. One taker at a time; knows no thread, no loop."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from services.runtime.stages.table import Row
 from services.runtime.stages.tokens import Tokens
 
 LOOK_NS = 2_000_000
-"""A stage that may not take looks again after so long: settings change without a word."""
+"""A stage that may not take looks again after so long, because it is not notified when settings change."""
 
 BATCH_BYTES = 64 * 1024
 

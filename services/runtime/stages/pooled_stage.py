@@ -32,12 +32,13 @@ class PooledStage:
         tell: Callable[[Callable[[], None]], None] = lambda told: told(),
         waits_for_tokens: bool = True,
     ) -> None:
-        """Both are called by the stage's threads: `claim`, by one at a time, gives the calls of a batch to be `run`.
+        """`claim` returns the calls of a batch that are to be `run`. The stage's threads call both, and `claim` one at
+        a time.
+        The events are acknowledged only after `claim`, because then this process is responsible for them: the sender
+        may drop its copy.
 
-        The events are acknowledged only after that: the sender may drop its copy once this process is responsible for
-        them.
-        held_up: whether what was handed on from here still waits for room.
-        tell: calls its argument, which acknowledges events, on the right thread; the default calls it at once.
+        `held_up`: whether what was handed on from here still waits for room.
+        `tell`: calls its argument, which acknowledges events, on the right thread. The default calls it at once.
         """
         self.row = row
         self._claim = claim
@@ -70,7 +71,7 @@ class PooledStage:
                 name = f"{self.row.name}-{next(self._numbers)}"
                 try:
                     threading.Thread(target=self._work, name=name, daemon=True).start()
-                except RuntimeError:  # pthread_create(3), EAGAIN: those that there are go on, and this comes again
+                except RuntimeError:  # pthread_create(3), EAGAIN: existing threads continue; the next call tries again
                     self._threads -= 1
                     break
             if self._threads > settings.workers:  # they leave, once they look

@@ -35,11 +35,11 @@ class Stage:
     ) -> None:
         """`begin` returns how many workers it uses until `free`.
 
-        held_up: whether what was handed on from here still waits for room.
-        skippable: to bypass it is to skip its queue, as it is done by this loop in any case.
-        worker_each: each event takes a worker, so that no more are begun than are free; else none does.
-        queue: the order in which events are begun; else that in which they came.
-        size_of: the bytes that an event costs, which bound a batch.
+        `held_up`: whether what was handed on from here still waits for room.
+        `skippable`: a bypass skips only the queue, because this loop does the stage's work in any case.
+        `worker_each`: each event takes a worker, so no more events are begun than workers are free.
+        `queue`: the order in which events are begun. The default is the order in which they came.
+        `size_of`: the bytes that an event costs, which bound a batch.
         """
         self.row = row
         self._loop = loop

@@ -52,7 +52,7 @@ class _Cell:
 
 
 class Settings:
-    """How a stage is to take from its queue. Read anew each time: they change while it runs."""
+    """How a stage is to take from its queue. It reads them each time, because they change while it runs."""
 
     rate_per_s = _Cell("rate_per_s")
     """Calls that it may take in a second; 0 where there is no limit."""
