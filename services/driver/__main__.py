@@ -83,7 +83,7 @@ def _say(text: str) -> None:
     try:
         print(text, flush=True)
     except BrokenPipeError:
-        # Whoever read has gone; the result is still to be written (docs.python.org/3/library/signal.html).
+        # The reader has gone; the result is still to be written (docs.python.org/3/library/signal.html).
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

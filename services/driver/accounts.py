@@ -1,8 +1,8 @@
-"""Where every planned call went. Nothing planned may be lost from the books.
+"""Counts how every planned call ended. No planned call may be missing from the counts.
 
-A call enters once, in `planned`, and leaves at most once, in the count of its end; when the run has ended `close` takes
-in what is left and rejects a difference. Which calls are to be booked is the caller's to say. Must not know clocks,
-connections or latencies.
+A call is counted once in `planned`, and at most once in the count of its end. When the run has ended, `close` counts
+the calls that have not ended, and raises an error if the sums differ. The caller decides which calls are counted. Must
+not know clocks, connections or latencies.
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ class Accounts:
         self.not_sent = 0
         self.unfinished = 0
         self.messages: dict[Code, str] = {}
-        """The first message that came with each status: what a person wants to read first."""
+        """The first message that came with each status, for the user."""
 
     @classmethod
     def total(cls, parts: Iterable["Accounts"]) -> "Accounts":

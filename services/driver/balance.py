@@ -29,7 +29,7 @@ def deal(now: Sequence[_A | None], addresses: Sequence[_A]) -> list[_A]:
     """
     has = Counter(each for each in now if each is not None)
     fewest, left_over = divmod(len(now), len(addresses))
-    # Those that have the most keep what is left over, so that nothing moves without need.
+    # The addresses with the most connections get the remainder, so that no connection moves without need.
     by_number = sorted(addresses, key=lambda each: -has[each])
     room = Counter({each: fewest + (rank < left_over) for rank, each in enumerate(by_number)})
     kept: list[_A | None] = []

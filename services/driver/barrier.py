@@ -94,7 +94,7 @@ def _await_others(of: int, port: int, deadline_ns: int, timeout_s: float) -> Sta
                 hello = peer.hear(deadline_ns)
                 index, theirs = hello["shard"], hello["of"]
             except (OSError, ValueError, TypeError, KeyError):
-                continue  # somebody who is no shard
+                continue  # the peer is no shard
             if theirs != of:
                 raise _told({**peers, -1: peer}, f"shard {index} was started for {theirs} shards, not {of}")
             if index in peers or index == 0:

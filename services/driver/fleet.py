@@ -207,7 +207,7 @@ class Fleet:
                 self._back_off(connection)
 
     def end_slice(self) -> tuple[dict[str, Pod], int]:
-        """Who answered, and how many connections were lost, since the last slice; from now on it counts anew."""
+        """Which pods answered and how many connections were lost since the last slice. The counts begin again at 0."""
         for connection in self.connections:
             self._book(connection)
         counts = self.pods, self.lost

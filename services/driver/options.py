@@ -62,7 +62,7 @@ class Options:
     trace_ratio: float
     trace_file: Path | None
     run: str | None
-    """What spans say of the calls, as trial and model do."""
+    """Attributes of the calls' spans: this one, `trial` and `model`."""
     trial: str | None
     model: str | None
     seed: int

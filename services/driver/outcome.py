@@ -1,4 +1,4 @@
-"""What a slice got: filled while it lasts, made a result when it is over. Must not know how any of it came about."""
+"""What a slice got: filled while it runs, made a result when it is over. Must not know how the values were measured."""
 
 from array import array
 from collections import Counter, defaultdict
@@ -45,7 +45,7 @@ class Outcome:
     books: defaultdict[str, Book] = field(default_factory=lambda: defaultdict(Book))
     """By kind of call. The totals below are made of them, and are copies."""
     counted: int = 0
-    """Calls that ended OK, from the first send until nothing is in flight: what the counters of an idle service say."""
+    """Calls that ended OK, from the first send until no call is in flight. An idle service counts the same number."""
     within_deadline: int = 0
     """Calls that ended OK while measuring, within the deadline from their intended send."""
     streams: Streams | None = None

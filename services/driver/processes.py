@@ -33,7 +33,7 @@ from services.driver.run import REFUSALS, Run, RunRefused
 from services.driver.shard import Shard
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
-# From the message that says when to begin to the beginning: long against its way.
+# From the message with the time of the start to that time: long against the message's way.
 _LEAD_NS = 100_000_000
 _READ_BYTES = 1 << 20
 # Longer than any shard is silent besides its load: a name that is looked up, connections that are opened.

@@ -33,7 +33,7 @@ class RunRefused(Exception):
 
 
 REFUSALS = (RunRefused, PlanError, TargetRefused)
-"""What a person can put right: each is one line."""
+"""Errors that the user can correct: each is one line."""
 
 
 class Run:

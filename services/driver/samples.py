@@ -17,8 +17,8 @@ LOWEST_NS = 1_000
 HIGHEST_NS = 120_000_000_000
 SIGNIFICANT_DIGITS = 3
 
-# HdrHistogram's unit is the largest power of two within the lowest value: it cannot tell apart what is equal
-# after this shift, so values may be counted by it first and recorded once for each.
+# HdrHistogram's unit is the largest power of two within the lowest value. It does not distinguish values that are equal
+# after this shift. So equal ones are counted first, and recorded once with their number.
 _UNIT_SHIFT = LOWEST_NS.bit_length() - 1
 
 _PERCENTILES: Mapping[str, float] = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p999": 99.9}

@@ -1,4 +1,4 @@
-"""What a person reads when a run is over: asked beside got, latencies, and where the calls went.
+"""What a user reads when a run is over: asked beside got, latencies, and how the calls ended.
 
 Knows the result's shape. Must not know anything that is not in it.
 """
