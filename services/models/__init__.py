@@ -61,7 +61,7 @@ class Model:
     stages: tuple[str, ...] = ()
     """What each call goes through, one after the other, where a model has stages with queues of their own."""
     shared_by: Callable[[Config], Sharing] | None = None
-    """Who has the data that calls share, where `tasks` and `processes` do not say it."""
+    """Who has the data that calls share, if `tasks` and `processes` do not decide it."""
     variants: tuple[tuple[str, ...], ...] = ()
     """Options that make it another model in all but name; each is tested as a model is."""
 
@@ -110,12 +110,12 @@ def _one_or_workers(config: Config) -> Processes:
 
 
 def _of_loops(config: Config) -> Sharing:
-    """Who shares data where `--loops` says how many threads run a loop each."""
+    """Who shares data in a model with `--loops` threads that run a loop each."""
     return Sharing.LOOP if config.loops == 1 else Sharing.CALLBACKS
 
 
 def _of_processes(config: Config) -> Sharing:
-    """The same, where `--processes` says how many processes run so many loops."""
+    """The same for `--processes` processes that run `--loops` loops each."""
     if config.processes == 1:
         return _of_loops(config)
     return Sharing.LOOPS if config.loops == 1 else Sharing.PROCESSES

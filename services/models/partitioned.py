@@ -64,7 +64,7 @@ def serve(service: Service) -> None:
         supervisor.ready()
         loop.run()  # until its own clients have left
         owners.drain()
-        loop.run()  # until the other workers' have, for whom it still runs calls
+        loop.run()  # until the clients of other workers have left: it still runs calls for those workers
 
     supervisor = Supervisor(service, len(mailboxes), work)
     supervisor.start()

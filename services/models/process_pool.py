@@ -36,7 +36,7 @@ from services.wire import CallReceived
 def serve(service: Service) -> None:
     """Serves until drained."""
     config = service.config
-    # A port is had before there are workers; where each listens by itself, this socket only keeps it.
+    # The port is known before there are workers. If each of them listens by itself, this socket only reserves the port.
     listener = service.reserve() if config.reuse_port else service.open_listener()
     port = listener.getsockname()[1]
 

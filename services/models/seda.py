@@ -260,7 +260,7 @@ class Process:
 
 
 class FrontProcess(Process):
-    """The process that has the connections, and knows which calls are out."""
+    """The process that has the connections, and knows which calls are not answered yet."""
 
     number = FRONT
 

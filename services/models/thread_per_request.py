@@ -59,7 +59,7 @@ class Runner:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._free = Semaphore(service.config.threads_bound)
-        # Threads come and go; their connections to the backend are kept for those that come.
+        # A thread ends with its call. Its connection to the backend is stored here for a later thread.
         self._idle_waits: list[BlockingWaits] = []
 
     def start(self, connection: Connection, call: ServerCall) -> bool:
