@@ -27,7 +27,7 @@ _OF_STATUS = {
 }
 
 Why = tuple[Loss, str]
-"""And what exactly, for the person who can correct it."""
+"""The kind of loss, and the exact cause for the user who can correct it."""
 
 
 class Session(requests.Session):

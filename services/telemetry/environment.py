@@ -36,12 +36,12 @@ def tracing_is_off(environ: Mapping[str, str] = os.environ) -> bool:
 
 
 def spans_go_out(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether spans go to a collector. Where OTEL_TRACES_EXPORTER does not say it, an endpoint does."""
+    """Whether spans go to a collector. OTEL_TRACES_EXPORTER decides; if it is not set, an endpoint does."""
     return not tracing_is_off(environ) and _goes_out("TRACES", environ)
 
 
 def metrics_go_out(environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether metrics go to a collector. Where OTEL_METRICS_EXPORTER does not say it, an endpoint does."""
+    """Whether metrics go to a collector. OTEL_METRICS_EXPORTER decides; if it is not set, an endpoint does."""
     return not _disabled(environ) and _goes_out("METRICS", environ)
 
 
@@ -188,7 +188,7 @@ VARIABLES: Mapping[str, Check] = {
         ],
         _NO_LOGS,
     ),
-    # Limits are kept where no span comes near them.
+    # A limit is accepted if no span comes near it.
     "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": _at_least(256),
     "OTEL_ATTRIBUTE_COUNT_LIMIT": _at_least(32),
     "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": _at_least(256),

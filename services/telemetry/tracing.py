@@ -125,10 +125,10 @@ class Tracing:
     ) -> "Tracing | None":
         """Tracing as the environment asks for it; None when it asks for none.
 
-        tell: receives the counts whenever they have changed.
+        `tell` receives the counts whenever they have changed.
 
-        To a collector where OpenTelemetry's variables say so (environment.py), else OTLP JSON lines appended to
-        `trace_file`. Raises OSError when that file cannot be written.
+        Spans go to a collector if OpenTelemetry's variables name one (environment.py). Else they are appended to
+        `trace_file` as OTLP JSON lines. Raises OSError when that file cannot be written.
 
         Call it in the process that makes the spans, *after* any fork: a child inherits neither the thread that
         exports nor a right to its parent's connection, and would claim its parent's process.pid.
@@ -194,8 +194,8 @@ class Tracing:
     ) -> None:
         """Records `root`, the first span of a trace: a call from its intended send to its end.
 
-        Times are CLOCK_MONOTONIC nanoseconds; sent_ns is None when it was never sent. code: the gRPC status code.
-        measured: whether the call counts in the result. kind: of the mix, if there is one. server: host and port.
+        Times are CLOCK_MONOTONIC nanoseconds; `sent_ns` is None when it was never sent. `code`: the gRPC status code.
+        `measured`: whether the call counts in the result. `kind`: of the mix, if there is one. `server`: host and port.
         """
         attributes = {
             **from_baggage(root.baggage),

@@ -219,7 +219,7 @@ class ClientSession:
     def send_message(self, call: ClientCall, message: bytes, *, gzip: bool = True) -> None:
         """Sends one more request message, compressed if both it and the call are; nothing once the call has ended."""
         if call.stream_id in self._calls:
-            with contextlib.suppress(NGH2Error):  # the stream went away; `receive_data` has yet to say so
+            with contextlib.suppress(NGH2Error):  # the stream has ended; `receive_data` has yet to report it
                 self._http2.send_data(call.stream_id, encode_message_frame(message, gzip=gzip and call._gzip))
 
     def end_requests(self, call: ClientCall) -> None:

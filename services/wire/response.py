@@ -30,7 +30,7 @@ def trailers_only(code: Code, message: str) -> tuple[Field, ...]:
     return read(code, message)
 
 
-# A service that is full sends the same status often: 0.2 us against 2.3, of about 9 that a session takes to refuse.
+# A full service sends the same status often: 0.2 us against 2.3, of about 9 that a session takes to reject a call.
 @lru_cache(maxsize=64)
 def _trailers_only(code: Code, message: str) -> tuple[Field, ...]:
     return (*HEADERS, (b"grpc-status", b"%d" % code), (b"grpc-message", encode_message(message)))

@@ -103,13 +103,13 @@ class ServerSession:
         page: bytes | None = None,
         max_age_ns: int | None = None,
     ) -> None:
-        """`on_calls` receives by how much `calls_in_flight` has changed, whenever it has; `on_refusal` of each call
-        more than there is room for: here (REFUSED_STREAM, or for lack of memory), or in the code that finishes it with
-        RESOURCE_EXHAUSTED. `memory` is what all sessions of a service share.
+        """`on_calls` receives each change of `calls_in_flight`. `on_refusal` receives the number of calls that are
+        rejected for lack of room. The session rejects them (REFUSED_STREAM, or for lack of memory), or the code that
+        finishes them with RESOURCE_EXHAUSTED does. All sessions of a service share `memory`.
 
-        Past `max_age_ns` the session drains when it next hears of its peer: a peer that is silent holds no calls.
+        After `max_age_ns` the session drains when its peer next sends something. A silent peer holds no calls.
 
-        `page` is what plain HTTP gets, whatever it asks for; without one it is rejected (405, 415).
+        Plain HTTP gets `page`, whatever it asks for. Without a page it is rejected (405, 415).
         """
         self._on_calls = on_calls
         self._on_refusal = on_refusal
@@ -222,7 +222,7 @@ class ServerSession:
             http2.send_response(stream_id, HEADERS)
             http2.send_data(stream_id, encode_message_frame(message))
             http2.send_trailers(stream_id, OK_TRAILERS)
-        except NGH2Error:  # the stream went away since; `receive_data` has yet to say so
+        except NGH2Error:  # the stream has ended since; `receive_data` has yet to report it
             return
         if not call._request_ended:
             self._early.append(stream_id)
@@ -239,7 +239,7 @@ class ServerSession:
         if not call.cancelled:
             try:
                 self._http2.send_response(call.stream_id, headers)
-            except NGH2Error:  # the stream went away since; `receive_data` has yet to say so
+            except NGH2Error:  # the stream has ended since; `receive_data` has yet to report it
                 return
 
     def send_message(self, call: ServerCall, message: bytes, *, gzip: bool = False) -> None:
@@ -525,7 +525,7 @@ class ServerSession:
     def _follow_up(self) -> bytes:
         """What must be sent only after what `data_to_send` just gave."""
         if self._drain_ping_due:
-            # libnghttp2 sends a PING before a GOAWAY; its answer is to say that the GOAWAY was read.
+            # libnghttp2 sends a queued PING before a GOAWAY. The answer to this one must mean that the GOAWAY was read.
             self._drain_ping_due = False
             self._http2.ping(_DRAIN_PING)
         self._reset_early()

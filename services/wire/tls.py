@@ -25,7 +25,7 @@ class TlsStream:
         self._outgoing = ssl.MemoryBIO()
         self._object = context.wrap_bio(self._incoming, self._outgoing, server_side, server_hostname)
         self._established = False
-        self._handshake()  # a client has the first word
+        self._handshake()  # a client sends first
 
     def decrypt(self, ciphertext: bytes) -> bytes:
         """The plaintext that `ciphertext` completes; b"" while there is none, also when the peer has closed."""
@@ -35,7 +35,7 @@ class TlsStream:
         return b"".join(self._decrypt(view[at : at + RECORD_BYTES]) for at in range(0, len(view), RECORD_BYTES))
 
     def encrypt(self, plaintext: bytes) -> bytes:
-        """The ciphertext to send: what the handshake has to say, an alert where it failed, then `plaintext`."""
+        """The ciphertext to send: the handshake's messages, an alert if it failed, then `plaintext`."""
         if len(plaintext) <= RECORD_BYTES:
             return self._encrypt(plaintext)
         view = memoryview(plaintext)

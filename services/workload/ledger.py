@@ -150,7 +150,7 @@ class Ledger:
             return nullcontext()
         if self._strategy == "process-lock":
             return self._process_lock()
-        # One stripe where both accounts are of the same: a dict keeps the order of the call.
+        # One stripe if both accounts have the same. A dict preserves the order of the call.
         stripes = dict.fromkeys((debited % len(self._locks), credited % len(self._locks)))
         return self._thread_locks(stripes if self._strategy == "striped-unordered" else sorted(stripes))
 

@@ -9,7 +9,7 @@ MIB = 1024 * 1024
 MAX_STEPS = 64
 MAX_PAYLOAD_BYTES = MIB
 
-# Highest value of each field, as workload.proto and backend.proto say beside it; the lowest is 0.
+# Highest value of each field, as in the comments of workload.proto and backend.proto; the lowest is 0.
 MAX_VALUES = {
     "compute": {"rounds": 10_000_000, "engine": len(workload_pb2.Compute.Engine.items()) - 1},
     "call": {

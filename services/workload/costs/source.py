@@ -48,7 +48,7 @@ class Source:
 
 
 def read(style: str, handlers: ModuleType) -> Source:
-    """What there is to say of a style's module."""
+    """The figures of a style's module."""
     text = inspect.getsource(handlers)
     written = list(_handler(ast.parse(text)))
     entered = entries(style, handlers)
@@ -102,11 +102,11 @@ def _written_to_self(written: list[ast.stmt]) -> set[str]:
 
 
 _ARGUMENTS = {"fetch": 2, "sleep": 2, "room": 1}
-"""Method of `waits` -> how many arguments it has where they do not say what comes next."""
+"""Method of `waits` -> how many arguments it has if none of them is what runs next."""
 
 
 def _waits(written: list[ast.stmt]) -> tuple[int, int]:
-    """Places that wait, and those of them that say so."""
+    """How many places wait, and how many of them show it in the text."""
     nodes = _nodes(written)
     waits = {node for node in nodes if _is_wait(node)}
     given = {
