@@ -31,13 +31,13 @@ START, END = "models:\n", "\n# The downstream"
 OF_THE_CHART = {"host", "port", "control_port", "metrics_port", "backend", "trace_file"}
 """Options that the chart and the images set, so that ports and Services agree with them."""
 OF_OWN_WIRE = ("interop", "memory_budget")
-"""Options that models refuse whose sockets are gRPC's."""
+"""Options that a model rejects if its sockets are gRPC's."""
 FILES = {"tls_cert", "tls_key", "tls_client_ca"}
 """Options that name files, which the chart has no way to mount."""
 
 
 def with_models(values: str) -> str:
-    """values.yaml with an entry for each model of today; what an entry says stays."""
+    """values.yaml with an entry for each model of today. The text of an entry does not change."""
     before, rest = values.split(START, 1)
     block, after = rest.split(END, 1)
     kept = dict(_entries(block))

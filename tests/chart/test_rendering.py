@@ -1,4 +1,4 @@
-"""What the chart makes of its values: refusals that name what is wrong, and objects that keep their promises."""
+"""What the chart makes of its values: errors that name what is wrong, and objects that are as documented."""
 
 from pathlib import Path
 from typing import Any
@@ -140,7 +140,7 @@ REPLICAS = [("models.reactor.replicas=1", False), ("models.reactor.replicas=2", 
 def test_only_where_one_pod_can_go_and_another_stays_is_there_a_budget(setting: str, guarded: bool) -> None:
     budgets = of_kind(render(setting), "PodDisruptionBudget")
     assert ("sweetspot-reactor" in budgets) is guarded
-    # A budget of a single pod would keep its node from ever being drained.
+    # With a budget of a single pod its node could never be drained.
     assert "sweetspot-coroutines" not in budgets
 
 
@@ -167,7 +167,7 @@ def test_a_changed_model_leaves_the_others_as_they_were() -> None:
 
 
 def edges(text: str) -> set[tuple[str, str, Any]]:
-    """Who may ask whom at which port, by the policies of the asked: (from, to, port)."""
+    """Which component may connect to which other one at which port, by the policies: (from, to, port)."""
 
     def who(peer: dict[str, Any]) -> str:
         labels = peer.get("podSelector", peer.get("namespaceSelector", {})).get("matchLabels", {})

@@ -1,4 +1,4 @@
-"""Pods of services and drivers say who and where they are in OpenTelemetry's words: their resource attributes."""
+"""Pods of services and drivers have OpenTelemetry's resource attributes: what they are, and where they run."""
 
 import re
 from typing import Any

@@ -55,7 +55,7 @@ def test_the_schema_leaves_no_object_open() -> None:
         for path, schema in schemas(SCHEMA)
         if schema.get("type") == "object" and "additionalProperties" not in schema
     ]
-    # What the chart around this one says, and what only the API server can check.
+    # The values of a parent chart, and what only the API server can check.
     assert open_ == ["/properties/global", "/$defs/kubernetes"]
 
 
