@@ -1,7 +1,7 @@
-"""A real cluster, for tests that nothing less would prove.
+"""A real cluster, for tests that would prove nothing without one.
 
-Which one is said by SWEETSPOT_TEST_KUBECONFIG and never guessed: they fill it and empty it without asking. Of a test
-that fails the report shows its namespaces, as they were before they are removed: pods, events and logs.
+SWEETSPOT_TEST_KUBECONFIG names the cluster. It is never guessed, because the tests fill and empty it without asking.
+The report of a failed test shows its namespaces as they were before their removal: pods, events and logs.
 """
 
 import json
@@ -30,7 +30,7 @@ SMALL = ("--set", "defaults.cpu=100m", "--set", "jaeger.cpu=100m")
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """The cluster, through the programs that a person uses."""
+    """The cluster, through the programs that a user has."""
 
     kubeconfig: str
 
@@ -53,7 +53,7 @@ class Cluster:
         return self.ask("kubectl", *arguments, timeout_s=timeout_s)
 
     def apply(self, namespace: str, *objects: Mapping[str, Any]) -> None:
-        """Has the cluster as these say, in that namespace where they are in one."""
+        """Applies these objects. Those that need a namespace are in `namespace`."""
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
         command = ("kubectl", "--namespace", namespace, "apply", "--filename", "-")
         done = subprocess.run(
@@ -62,7 +62,7 @@ class Cluster:
         assert done.returncode == 0, done.stderr
 
     def tell(self, namespace: str) -> str:
-        """How its pods fare, what happened to them and what they said last."""
+        """The state of its pods, their events, and the last lines of their logs."""
         here = ("--namespace", namespace)
         told = [self.kubectl("get", "pods,jobs", *here, "--output=wide")]
         told += [self.kubectl("get", "events", *here, "--sort-by=.lastTimestamp", "--no-headers")]
@@ -139,7 +139,7 @@ def cluster() -> Cluster:
 
 @pytest.fixture(scope="session")
 def release(cluster: Cluster, request: pytest.FixtureRequest) -> Release:
-    """Some models, deployed as a person deploys them; gone without a rest afterwards."""
+    """Some models, deployed as a user deploys them. They are removed completely afterwards."""
     made = Release(cluster, "sweetspot", namespace_of("release"))
     request.addfinalizer(lambda: remove(made))  # noqa: PT021  (where it does not come up, it is looked at first)
     small = ("--set", "defaults.cpu=200m", "--set", "jaeger.cpu=200m")

@@ -34,9 +34,9 @@ def sweetspot(release: Release, *arguments: str) -> Done:
 
 
 def run(release: Release, folder: Path, *flags: str, text: str = OPEN_LOOP, name: str = "mine") -> Done:
-    """`flags` come last, and so prevail. Runs that begin in the same second have to differ in their names.
+    """`flags` come last, so they override the others. Runs that begin in the same second need different names.
 
-    What other processes of this machine do is no reason to measure again: nothing here looks at a figure.
+    Noise of other processes is no reason to measure again, because no test here reads a figure.
     """
     path = folder / f"{name}.yaml"
     path.write_text(text)
@@ -45,7 +45,7 @@ def run(release: Release, folder: Path, *flags: str, text: str = OPEN_LOOP, name
 
 
 def resume(release: Release, folder: Path) -> Done:
-    """Goes on with a run, as `run` began it."""
+    """Continues a run that `run` began."""
     return sweetspot(release, "run", "--resume", str(folder), "--despite-noise")
 
 
@@ -68,7 +68,7 @@ def of_trial(arm: str) -> str:
 
 
 def until(holds: Callable[[], object], timeout_s: float = 60.0) -> None:
-    """Asks the cluster again until it does."""
+    """Polls the cluster until `holds()` is true."""
     deadline_s = time.monotonic() + timeout_s
     while not holds():
         assert time.monotonic() < deadline_s
@@ -76,9 +76,9 @@ def until(holds: Callable[[], object], timeout_s: float = 60.0) -> None:
 
 
 def until_measured(release: Release, model: str) -> None:
-    """Until the drivers that load the model say that they measure.
+    """Waits until the drivers that load the model print that they measure.
 
-    A driver that has measured is of an earlier trial: its pod may run for seconds after its result is there.
+    A driver that has measured belongs to an earlier trial: its pod may run for seconds after its result is there.
     """
     drivers = f"app.kubernetes.io/component=driver,{of_trial(model)}"
     running = ("pod", "--selector", drivers, "--field-selector=status.phase=Running", "--output", "name")

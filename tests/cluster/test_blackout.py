@@ -1,7 +1,7 @@
-"""A node loses its power while runs measure: they are void and say where it was, and the next ones work.
+"""A node loses its power while runs measure. These runs are void and name the node, and later runs work.
 
-Its name puts this before what deploys every model: a kubelet that starts again takes 3 s for each container that its
-node had, so that one with 14 pods is back after 3 minutes, not after one.
+The name of this file puts it before the tests that deploy every model. A kubelet that starts again takes 3 s for each
+container that its node had. So a node with 14 pods is back after 3 minutes, not after one.
 """
 
 from collections.abc import Callable
@@ -19,10 +19,10 @@ LONG = OPEN_LOOP.replace("duration_s: 3", "duration_s: 20")
 
 @pytest.fixture
 def apart(release: Release, another: Callable[[str], Release], power: Callable[[str], str]) -> dict[str, Release]:
-    """A release for each model, as one takes one load at a time.
+    """A release for each model, because a release takes one load at a time.
 
-    The reactor and the driver of thread_pool are on the node that can be failed; all else is on the first. The power is
-    back before they are removed.
+    The reactor and the driver of thread_pool are on the node that can lose its power. Everything else is on the first
+    node. The power is back before the releases are removed.
     """
     first = release.cluster.kubectl("get", "nodes", "--output=name").split()[0].removeprefix("node/")
     fails = power("on")

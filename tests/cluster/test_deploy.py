@@ -1,4 +1,4 @@
-"""Deployed as a person deploys it: every model, on a real cluster, under restricted Pod Security, and removed again."""
+"""Every model is deployed as a user does it, on a real cluster with restricted Pod Security, and is removed again."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -145,7 +145,7 @@ def test_a_pod_that_is_denied_its_ring_says_so_and_is_not_ready(
 
 @pytest.fixture
 def full(cluster: Cluster, another: Callable[[str], Release]) -> Iterator[Release]:
-    """What has a namespace that somebody else made, and keeps things in."""
+    """A release whose namespace belongs to another user, and has an object of that user."""
     made = another("full")
     cluster.kubectl("create", "namespace", made.namespace)
     made.kubectl("create", "service", "clusterip", "sweetspot-reactor", "--tcp=80")

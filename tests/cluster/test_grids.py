@@ -46,7 +46,7 @@ def test_a_grid_whose_machine_disappeared_goes_on_from_another_and_helm_can_upgr
             until(lambda: limit(release) == "150m", timeout_s=180)  # pods drain and come four times
         finally:
             process.kill()
-    # Helm, and whoever uses it, need not know of the search that is left there.
+    # The search that was killed does not disturb Helm or its user.
     upgrade(release, replicas=1, cpu="200m")
     assert (deployment(release), owners(release)) == (before, {"helm"})
     run = only(first).name
@@ -75,7 +75,7 @@ def limit(release: Release) -> str:
 
 
 def upgrade(release: Release, replicas: int, cpu: str) -> None:
-    """As a person does it."""
+    """As a user does it."""
     settings = (f"models.reactor.replicas={replicas}", f"models.reactor.cpu={cpu}")
     chart = (
         "helm",
@@ -91,7 +91,7 @@ def upgrade(release: Release, replicas: int, cpu: str) -> None:
 
 
 def owners(release: Release) -> set[str]:
-    """Who owns a field of what the chart says."""
+    """The field managers that own a field of the chart's `spec`."""
     told = release.kubectl("get", "deployment", f"{release.name}-reactor", "--show-managed-fields", "--output=json")
     fields = json.loads(told)["metadata"]["managedFields"]
     return {each["manager"] for each in fields if "f:spec" in each["fieldsV1"]}

@@ -1,4 +1,4 @@
-"""What happens to calls while pods come and go: nothing that a caller would notice."""
+"""Callers notice nothing while pods come and go."""
 
 import json
 import time
@@ -13,10 +13,10 @@ pytestmark = pytest.mark.timeout(1500)
 
 CALLS, RATE_RPS = 10_000, 100
 AGE = "SWEETSPOT_MAX_CONNECTION_AGE_S"
-"""grpcio's server cancels what reaches it after `stop`, from a client that has yet to read so. A connection that gets
-no older than the time before it is stopped (preStopSeconds) is elsewhere by then."""
+"""grpcio's server cancels calls that reach it after `stop`, from a client that has not read the GOAWAY yet. If no
+connection gets older than the time before the stop (preStopSeconds), every client has reconnected elsewhere by then."""
 AT_ONCE = 5
-"""Models loaded at the same time: each has two pods meanwhile, and a third while it is rolled."""
+"""Models loaded at the same time. Each has two pods during this time, and a third one while it is rolled."""
 BATCHES = [tuple(MODELS)[first : first + AT_ONCE] for first in range(0, len(MODELS), AT_ONCE)]
 
 
@@ -61,7 +61,7 @@ def loader(made: Release, models: Sequence[str]) -> dict[str, object]:
 
 
 def a_pod(made: Release, model: str) -> str:
-    """One that serves, and is not on its way out: those are listed too."""
+    """A pod that serves. Pods that are being deleted are listed too, and are left out."""
     listed = json.loads(made.kubectl("get", "pods", "--selector", f"sweetspot.dev/model={model}", "--output", "json"))
     names = [pod["metadata"]["name"] for pod in listed["items"] if "deletionTimestamp" not in pod["metadata"]]
     assert names, f"{model} has no pod"

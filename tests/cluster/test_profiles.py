@@ -25,10 +25,10 @@ libc = ctypes.CDLL(None, use_errno=True)
 libc.syscall(ctypes.c_long({number}), ctypes.c_long(-1), None, None, None, None)
 print(errno.errorcode[ctypes.get_errno()])
 """
-"""A system call (by its number on x86-64) with arguments that the kernel itself refuses, if it is asked at all."""
+"""A system call (by its number on x86-64) with arguments that the kernel itself rejects, if the call reaches it."""
 CALLS = {
     "io_uring_setup": (425, "EFAULT"),
-    "keyctl": (250, "EPERM"),  # the kernel's own word would be EOPNOTSUPP
+    "keyctl": (250, "EPERM"),  # the kernel's own error would be EOPNOTSUPP
     "userfaultfd": (323, "EPERM"),  # EINVAL
     "io_uring_enter": (426, "EBADF"),
 }

@@ -1,4 +1,4 @@
-"""Runs on a real cluster: two drivers against three models, results that outlive them, their traces, and mishaps."""
+"""Runs on a real cluster: two drivers against three models, results that outlive them, their traces, and failures."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor

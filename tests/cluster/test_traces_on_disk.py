@@ -1,4 +1,4 @@
-"""Traces that outlive Jaeger's own process, and its pod: kept in files, by whoever may write nowhere else."""
+"""Traces in files survive Jaeger's process and its pod. Jaeger's user may write nowhere else."""
 
 import json
 from collections.abc import Callable, Iterator
