@@ -1,7 +1,7 @@
-"""`python -m tests.conformance MODEL=HOST:PORT ...`: the suite, asked of services that somebody else has started.
+"""`python -m tests.conformance MODEL=HOST:PORT ...`: the suite against services that run already.
 
-Only what a service's address is enough for: not how it starts, stops and is configured. With --must-fail it succeeds
-where every one of these services fails: a suite that nothing fails proves nothing.
+It has the tests that need only a service's address: not how a service starts, stops and is configured. With --must-fail
+it succeeds if each of these services fails, because a suite that nothing fails proves nothing.
 """
 
 import argparse

@@ -38,12 +38,12 @@ BY_CHANCE = {
     ("grpcio_threads", "--processes", "2"),
     ("grpcio_asyncio", "--processes", "2"),
 }
-"""Any number of connections may lead to the same loop: who needs another loop connects again."""
+"""Any number of connections may lead to the same loop: a test that needs another loop connects again."""
 OWN_WIRE = [name for name, model in MODELS.items() if model.own_wire]
 
 
 def one_at_a_time(start: tuple[str, ...]) -> bool:
-    """Whether a client may have to wait until another one has left: whoever serves it serves one at a time."""
+    """Whether a client may have to wait until another one has left, because its server serves one at a time."""
     return MODELS[start[0]].at_once == "one connection" or "--reuse-port" in start
 
 
@@ -92,7 +92,7 @@ def interop(request: pytest.FixtureRequest) -> Iterator[Serving]:
 
 @pytest.fixture(scope="session", params=OWN_WIRE)
 def secure(request: pytest.FixtureRequest, certified: Certified) -> Iterator[Serving]:
-    """The same behind TLS; `localhost` is its certified name, whatever the address says."""
+    """The same behind TLS. Its certificate is for `localhost`, whatever its address is."""
     files = [f"--tls-{name}={certified.folder / name}.pem" for name in ("cert", "key")]
     with serving(request.param, "--interop", *files) as started:
         yield started

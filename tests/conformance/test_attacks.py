@@ -39,7 +39,7 @@ from tests.wire_client import WireClient
 
 ROOT = Path(__file__).parents[2]
 Record = Callable[[str, object], None]
-"""Keeps a value with the test's report, as pytest's `record_property` does."""
+"""Stores a value in the test's report, as pytest's `record_property` does."""
 RUN = "/sweetspot.v1.Workload/Run"
 ECHO = workload_pb2.RunRequest(payload=b"echo").SerializeToString()
 THINKING_S = 0.003
@@ -47,7 +47,7 @@ THINKING_S = 0.003
 WARM_UP_S, WINDOW_S = 0.3, 0.7
 LOOK_S = 0.1
 LEAVING_S = 5.0
-"""For a service to end what an attacker that has left had it begin."""
+"""Time for a service to end the work of an attacker that has left."""
 
 CELLS = [
     pytest.param(start, attack, id=f"{' '.join(start)}: {attack}")
@@ -73,7 +73,7 @@ def attacked(service: Serving, attack: str) -> "Iterator[subprocess.Popen[str]]"
 
 @contextmanager
 def watched(service: Serving) -> Iterator[list[control_pb2.SnapshotReply]]:
-    """What the service's counters say, some times a second, whatever else waits for it."""
+    """The service's counters, read every LOOK_S, whatever else waits for the service."""
     seen: list[control_pb2.SnapshotReply] = []
     over = threading.Event()
 
@@ -123,7 +123,7 @@ def p99_s(client: WireClient, duration_s: float) -> float:
 
 
 def bear(service: Serving, attack: str, record: Record, tls: ssl.SSLContext | None = None) -> None:
-    """What one attack may do to a service that has an honest client, and no more."""
+    """Asserts that one attack costs a service with an honest client no more than it may."""
     pairs: list[Pair] = []
     with WireClient(service.address, tls) as client, watched(service) as seen:
         warm_up(service, client)
@@ -143,7 +143,7 @@ def bear(service: Serving, attack: str, record: Record, tls: ssl.SSLContext | No
 
 
 def warm_up(service: Serving, client: WireClient) -> None:
-    """Has each worker process serve a connection: with the first one it takes 1 MiB, which it keeps."""
+    """Has each worker process serve a connection. For its first one a process takes 1 MiB, and does not free it."""
     if service.runs_in == "workers":
         with attacked(service, IDLE_CONNECTIONS):
             p99_s(client, WARM_UP_S)

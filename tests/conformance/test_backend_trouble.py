@@ -1,6 +1,6 @@
-"""A backend that is not there, says nothing, goes away or comes back: its callers are told, all others are served.
+"""A backend that is down, does not answer, goes away or comes back: its callers get a status, all others are served.
 
-Its name stands for two addresses, of which one serves at most.
+The name of the backend stands for two addresses. At most one of them serves.
 """
 
 import contextlib
@@ -22,12 +22,12 @@ from tests.stacks import Outcome, own_wire
 from tools.claims.counting.answers import plan
 
 BACKEND_HOST = "127.0.0.7"
-"""Not where clients get their ports from: a port is still free when the backend comes back to it."""
+"""Clients get no ports of this address, so a port is still free when the backend comes back to it."""
 OTHER_HOST = "::1"
 RUN = "/sweetspot.v1.Workload/Run"
 FETCH = plan(call=Call()).SerializeToString()
 MOST_STALE = 200
-"""Connections to the backend that a service may keep, each of which may cost a call to find out that it has ended."""
+"""Connections to the backend that a service may hold. Each may fail one call, which shows that it has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def test_a_backend_that_is_down_is_unavailable_by_name(troubled: Troubled) -> No
 
 
 def test_a_backend_that_says_nothing_costs_its_caller_no_more_than_the_deadline(troubled: Troubled) -> None:
-    with socket.create_server(troubled.backend):  # the kernel connects and takes bytes, nobody reads them
+    with socket.create_server(troubled.backend):  # the kernel connects and takes bytes, no process reads them
         assert troubled.run(FETCH, timeout_s=0.1).code is Code.DEADLINE_EXCEEDED
         assert troubled.still_serves()
 

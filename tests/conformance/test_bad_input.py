@@ -1,4 +1,4 @@
-"""What is wrong is said in one line, to the caller as a status, to the operator on stderr; others are served on."""
+"""An error is reported in one line: to the caller as a status, to the operator on stderr. Others are still served."""
 
 import os
 import socket

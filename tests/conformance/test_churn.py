@@ -20,7 +20,7 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # socket(7), SO_LINGER
 PATIENCE_S = 10
 WARM_UP, MOST_ROUNDS = 100, 12
 LEAKED_BYTES = 8 * 1024
-"""Less than a connection has when nothing is asked of it: so much for each, and connections are kept."""
+"""Less than an idle connection needs. If the service grows by more for each connection, connections are not freed."""
 
 
 def asks_and_leaves(address: str) -> None:
@@ -50,7 +50,7 @@ def visit(service: Serving, connections: int) -> None:
 
 
 def family(pid: int) -> Iterator[int]:
-    """The process and its descendants; one that ends meanwhile may be missed."""
+    """The process and its descendants. One that ends during this time may be missed."""
     yield pid
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         for task in Path(f"/proc/{pid}/task").iterdir():
@@ -68,9 +68,9 @@ def descriptors(service: Serving) -> int:
 
 
 def growth_bytes(service: Serving, connections: int) -> Iterator[int]:
-    """Has so many clients come and go, again and again; the bytes by which the service grows each time.
+    """Has so many clients come and go, again and again. Yields the bytes by which the service grows each time.
 
-    Each time all else has to be as it was.
+    Each time everything else must be as it was before.
     """
     with service.snapshots() as snapshot:  # open throughout, as it is a descriptor too
         visit(service, WARM_UP)

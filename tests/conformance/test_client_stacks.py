@@ -1,4 +1,4 @@
-"""Clients that share no code hear the same from every model: what a test proves with one of them is no quirk of it."""
+"""Clients that share no code get the same from every model, so no test's result is an effect of one client's code."""
 
 import pytest
 from sweetspot.v1 import workload_pb2

@@ -1,7 +1,7 @@
-"""What keeps shared data consistent, in every model: money moves between accounts, and none may be lost or made.
+"""What makes shared data consistent, in every model: money moves between accounts, and none may be lost or made.
 
-A race cannot be asked for. What must lose is asked again until it has, so many times that a race that is there is
-seen; what must not lose is asked as much as made others lose.
+A race cannot be forced. A service that must lose money gets calls until it has lost some: so many that an existing race
+shows. A service that must lose none gets as many calls as made others lose money.
 """
 
 import subprocess

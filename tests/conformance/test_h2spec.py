@@ -1,7 +1,7 @@
 """The wire against h2spec, which tries HTTP/2 frame by frame. It asks for a page, which `--interop` has.
 
-h2spec holds a server to RFC 7540; RFC 9113, which is in force, asks for less in some places. What we do not pass is
-listed here with its reason, and a case that passes must leave the list.
+h2spec tests for RFC 7540. RFC 9113, which is in force, requires less in some places. EXCEPTIONS has each case that
+fails, with the reason; a case that passes must leave the list.
 """
 
 import subprocess
@@ -39,7 +39,7 @@ EXCEPTIONS = {
 }
 TRIES = 5
 """For a case that fails and should not: some send a frame that is wrong only while the answer is not complete."""
-# h2spec never closes the connection of a case that timed out, and who serves one at a time serves nobody meanwhile.
+# h2spec never closes the connection of a case that timed out. A model that serves one at a time serves no other then.
 ASKED = [start for start in (*((name,) for name in OWN_WIRE), *SPREAD) if MODELS[start[0]].at_once != "one connection"]
 # All models have one wire: the first is asked in `make test`, the others in `make soak`.
 STARTS_ASKED = [ASKED[0], *(pytest.param(start, marks=pytest.mark.soak) for start in ASKED[1:])]

@@ -1,7 +1,6 @@
-"""grpc.testing.TestService on every model that owns its sockets, asked by three clients: grpcio, our own (where a test
-looks at the flag of a compressed message, which grpcio keeps to itself) and Go's official one.
-
-Cases and their names are those of gRPC's doc/interop-test-descriptions.md.
+"""grpc.testing.TestService on every model that owns its sockets, with the clients of grpcio, of Go and our own.
+Our own client is for tests that read the flag of a compressed message, because grpcio does not expose it. Cases and
+their names are those of gRPC's doc/interop-test-descriptions.md.
 """
 
 import queue
@@ -56,7 +55,7 @@ class TestService:
 
 
 class Said:
-    """Requests of a stream, said one at a time; `None` ends them."""
+    """Requests of a stream, sent one at a time; `None` ends them."""
 
     def __init__(self) -> None:
         self._said: queue.Queue[Any] = queue.Queue()

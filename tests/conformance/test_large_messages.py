@@ -1,6 +1,6 @@
 """A connection whose calls are large waits alone: others are served between its calls.
 
-What is counted is the abuser's calls that end while one honest call waits: that depends on turns, and little on time.
+The tests count the abuser's calls that end while one honest call waits. It depends on turns, and little on time.
 """
 
 import contextlib
@@ -20,11 +20,11 @@ from tests.wire_client import WireClient
 
 CALLS = 100
 FEW = 8
-"""Calls of the abuser, in the middle of all calls of an honest client: a client that is put off the processor for some
-time counts more for one call. Whoever waits for most of CALLS waits for whatever that connection sends."""
+"""Calls of the abuser during one honest call: the median of a client, because a client that loses the processor for a
+time counts more. A client that waits for most of CALLS waits for everything that the abuser's connection sends."""
 STILL = 5
 """Rounds of honest calls in which none of the abuser's ends: it has no more, or the service has no memory for more."""
-UNKNOWN_FIELD = b"\x7a"  # field 15, length-delimited: not returned, so that nobody has to read large replies
+UNKNOWN_FIELD = b"\x7a"  # field 15, length-delimited: not returned, so that replies are small
 LARGE = UNKNOWN_FIELD + b"\xc0\x84\x3d" + bytes(1_000_000)  # 1,000,000 as a varint; 1 kB compressed
 OF_KEY = [LARGE + workload_pb2.RunRequest(key=key).SerializeToString() for key in (0, 1)]
 PATH = RUN.decode()

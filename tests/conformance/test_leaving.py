@@ -1,4 +1,4 @@
-"""Callers that no longer wait: told so, a handler stops, and nothing of the call is left, here and at the backend."""
+"""Callers leave: the handler is notified and stops, and nothing of the call is left in the service or the backend."""
 
 import os
 import socket
@@ -22,15 +22,15 @@ from tools.claims.counting.answers import plan
 RUN, RUN_STREAM = "/sweetspot.v1.Workload/Run", "/sweetspot.v1.Workload/RunStream"
 ECHO = workload_pb2.RunRequest(payload=b"echo")
 LONG_US, SHORT_US = 60_000_000, 50_000
-"""Longer than a test waits, so that only a handler that was told ends in time; and a time that can be sat out."""
+"""Longer than a test waits, so that only a handler that was notified ends in time; and a time that a test can wait."""
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # socket(7), SO_LINGER
 
 
 def is_told(service: Serving, *, computing: bool = False) -> bool:
-    """Whether a handler is told that its caller has left, while it waits or while it computes: within 50 ms.
+    """Whether a handler is notified within 50 ms that its caller has left, while it waits or while it computes.
 
-    Never, where whoever reads the connection runs the handler: it does not read in that time. Where a loop runs it, the
-    loop does not read for as long as it computes, and the handler is told once it waits.
+    It never is if the thread that reads the connection runs the handler, because that thread does not read then. If a
+    loop runs the handler, the loop does not read while the handler computes: the handler is notified once it waits.
     """
     name, *options = service.start
     model = MODELS[name]

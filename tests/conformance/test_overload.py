@@ -1,7 +1,7 @@
-"""What a model has at once is bounded, and so is its memory, however many calls are offered to it.
+"""The calls that a model has at once are bounded, and so is its memory, however many calls clients send.
 
-A call too many is refused by name, or it stays with its client until a stream is free. `make bench` measures what
-either costs.
+A call beyond the bound is rejected with RESOURCE_EXHAUSTED, or it stays with its client until a stream is free.
+`make bench` measures the cost of both.
 """
 
 import os
@@ -35,7 +35,7 @@ FULL = {
     ("callback_pool", *POOL): CPUS + BOUND,
     ("callback_pool", "--colour", "connection", *POOL): 1 + BOUND,
     ("proactor", "--hand-off", "threads", *POOL): CPUS + BOUND,
-    # Its process cannot say that it has begun a call that blocks it.
+    # Its process cannot report that it has begun a call that blocks it.
     ("proactor", "--hand-off", "processes", "--processes", "1", *QUEUE): BOUND,
     ("grpcio_threads", *POOL): CPUS + BOUND,
 }
@@ -76,7 +76,7 @@ CONNECTIONS, STREAMS = 20, 100
 """More than there are threads, and more than a queue is long by default."""
 SATURATED_S = 3.0
 KEPT_BYTES = 256
-"""Less than the stream of one call has in libnghttp2: so much for each call offered, and calls are kept."""
+"""Less than libnghttp2 needs for the stream of one call. If the service grows by more a call, calls are not freed."""
 PLAN = make_plan({"steps": [{"compute": {"rounds": 2000}}, {"call": {"delay_us": 5000}}]})
 
 
@@ -86,7 +86,7 @@ def test_memory_does_not_grow_with_the_calls_that_a_full_service_is_offered(serv
     with service.snapshots() as snapshot:
         saturate(service)
         grown = []
-        for _ in range(10):  # what is kept grows each time; what is made when it is fuller than ever, does not
+        for _ in range(10):  # a leak grows each time; what a higher load than before needs grows once
             before = snapshot().rss_bytes
             offered = saturate(service)
             grown.append((snapshot().rss_bytes - before) / offered)
@@ -96,7 +96,7 @@ def test_memory_does_not_grow_with_the_calls_that_a_full_service_is_offered(serv
 
 
 def saturate(service: Serving) -> int:
-    """Keeps all streams of all connections open for a while; the calls that were offered."""
+    """Uses all streams of all connections for SATURATED_S. Returns the number of calls."""
     host, port = service.address.split(":")
     asked = options(
         Address(host, int(port)),

@@ -1,4 +1,4 @@
-"""A service that runs out of descriptors, threads or processes says so once a second, serves on, and recovers."""
+"""A service that runs out of descriptors, threads or processes logs it once a second, still serves, and recovers."""
 
 import os
 import resource
@@ -41,7 +41,7 @@ STARTS = [
 ]
 
 
-# io_uring keeps the limit of when it was asked to accept, so that this has to be there from the start.
+# io_uring uses the limit at the time of the request to accept, so the limit must be set from the start.
 LIMITED = ("/bin/sh", "-c", 'ulimit -n 40; exec "$0" "$@"', sys.executable)
 
 

@@ -1,4 +1,4 @@
-"""The one way to stop: what is in flight is finished, what comes later is told to go elsewhere."""
+"""The one way to stop: calls in flight are finished, and clients are notified to send later calls elsewhere."""
 
 import signal
 import socket

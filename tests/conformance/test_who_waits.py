@@ -1,4 +1,4 @@
-"""Who waits for whom: what a handler that does not give way does to the other callers, by the picture of its model."""
+"""Who waits for whom: which other callers wait for a handler that does not give way, by the picture of its model."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ HELD_UP_S = 0.3
 """An echo takes some 5 ms, and so does a look at what is in flight."""
 BLOCKS = workload_pb2.RunRequest(steps=[workload_pb2.Step(block=workload_pb2.Block(duration_us=int(HELD_UP_S * 1e6)))])
 SLEEPS = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=int(HELD_UP_S * 1e6)))])
-# A channel of grpcio's shares its connection with others to the same address, unless it is told not to.
+# Without this option a channel of grpcio's shares its connection with others to the same address.
 ALONE = (("grpc.use_local_subchannel_pool", 1),)
 
 
@@ -79,9 +79,9 @@ WHO_WAITS = {
 }
 
 PROCESSES = {"process_pool": 2, "multi_reactor": 2, "partitioned": 2, "proactor --hand-off processes": 3}
-"""As many as these calls can keep busy, however many CPUs there are."""
+"""As many as these calls can use, however many CPUs there are."""
 NOT_KNOWN = {"process_pool --reuse-port"}
-"""Whether another connection waits depends on the process that it leads to, and that one serves no two at a time."""
+"""Whether another connection waits depends on its process, which serves one connection at a time."""
 
 
 def test_every_model_and_variant_is_in_the_table() -> None:
