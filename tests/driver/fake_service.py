@@ -1,4 +1,4 @@
-"""A service that does as a script says: what each call in turn gets, from silence to a lost connection."""
+"""A service that follows a script. It has what each call in turn gets, from no answer to a lost connection."""
 
 import contextlib
 import enum
@@ -29,7 +29,7 @@ class Act(enum.Enum):
     IGNORE = enum.auto()
     """Never answered."""
     TURN_AWAY = enum.auto()
-    """RST_STREAM that says that nothing was done for the call (REFUSED_STREAM)."""
+    """RST_STREAM which means that nothing was done for the call (REFUSED_STREAM)."""
     DROP = enum.auto()
     """The connection is closed."""
     STALL = enum.auto()

@@ -55,7 +55,7 @@ def options(*targets: Address, **changed: Any) -> Options:
 
 
 def nobody() -> Address:
-    """Where nobody listens."""
+    """An address at which no process listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return Address(*listener.getsockname())
 
@@ -76,7 +76,7 @@ def result_of(asked: Options, plan: Plan) -> dict[str, Any]:
 
 
 def shard_results(of: int, plan: Plan = ECHO, **changed: Any) -> list[dict[str, Any]]:
-    """Results of a real run of each shard, one after the other: 150 calls in all, of which some are refused."""
+    """Results of a real run of each shard, one after the other: 150 calls in all, of which some are rejected."""
     results = []
     service = FakeService(lambda number: Act.REFUSE if number % 10 == 0 else Act.REPLY)
     with service.running() as target:

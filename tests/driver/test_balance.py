@@ -40,7 +40,7 @@ def test_no_pod_has_two_connections_more_than_another_and_no_more_move_than_must
 
 
 class Names:
-    """A name service that says one answer after the other, and the last one from then on."""
+    """A name service that returns one answer after the other, and the last one from then on."""
 
     def __init__(self, *answers: "list[str] | OSError") -> None:
         self.answers = list(answers)

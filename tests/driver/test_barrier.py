@@ -1,4 +1,4 @@
-"""Shards that meet: here all on one machine, so that their clocks are one and what is agreed can be checked."""
+"""Shards that meet: here all on one machine, where they have one clock, so that what they agree on can be checked."""
 
 import socket
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from tests.driver.runs import nobody
 
 
 def meet_all(shards: Iterable[Shard], timeout_s: float = 20.0) -> list[Start | str]:
-    """What each of them is told: when to start, or why not."""
+    """What each of them gets: when to start, or why not."""
     at, shards = nobody(), list(shards)
 
     def told(shard: Shard) -> Start | str:

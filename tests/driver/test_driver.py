@@ -1,4 +1,4 @@
-"""The driver as a person starts it: a process, its output, its exit status and its files."""
+"""The driver as a user starts it: a process, its output, its exit status and its files."""
 
 import json
 import signal

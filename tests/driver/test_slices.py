@@ -1,4 +1,4 @@
-"""Slices: what each of them and their sum must say, and how the process that makes them begins and ends."""
+"""Slices: the results of each of them and of their sum, and how the process that makes them begins and ends."""
 
 import json
 import os
