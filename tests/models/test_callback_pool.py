@@ -32,7 +32,7 @@ def often_switched() -> Iterator[None]:
 
 
 class Room:
-    """Counts who comes in while somebody is still there, and notes in which order they came."""
+    """Counts how often a visit meets another one, and stores the order of the visits."""
 
     def __init__(self) -> None:
         self.order: list[int] = []
@@ -42,7 +42,7 @@ class Room:
     def visit(self, number: int) -> None:
         self._inside += 1
         self.order.append(number)
-        time.sleep(0)  # gives the interpreter lock away, to whoever wants it
+        time.sleep(0)  # gives the interpreter lock to any thread that wants it
         for _ in range(50):  # byte code, in which a thread may be preempted
             self.met += self._inside != 1
         self._inside -= 1

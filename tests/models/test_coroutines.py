@@ -1,4 +1,4 @@
-"""A coroutine for each connection, a task for each call: none outlives whoever waits for it."""
+"""A coroutine for each connection, a task for each call. None of them outlives its client."""
 
 import asyncio
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""grpcio's server of threads, as far as what is around it is ours."""
+"""The code around grpcio's server of threads that is our own."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ class Aborted(Exception):
 
 
 class Context:
-    """A call whose caller gives up before it begins, or at the moment at which somebody asks to be told."""
+    """A call whose caller gives up before the call begins, or at the moment at which a callback is added."""
 
     def __init__(self, already: bool) -> None:
         self._already = already

@@ -1,4 +1,4 @@
-"""The bound between the two halves, and what the loop goes on doing while the pool is full."""
+"""The bound between the two halves, and what the loop still does while the pool is full."""
 
 import math
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ ECHO = workload_pb2.RunRequest(payload=b"echo")
 BLOCK = workload_pb2.RunRequest(steps=[workload_pb2.Step(block=workload_pb2.Block(duration_us=60_000_000))])
 SLEEP = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=60_000_000))])
 FULL = [
-    # hand-off, what fills the pool, what is refused meanwhile, what is served meanwhile
+    # hand-off, what fills the pool, what is rejected then, what is served then
     ("all", SLEEP, [ECHO, SLEEP, BLOCK], []),
     ("blocking", BLOCK, [BLOCK], [ECHO]),
 ]
@@ -28,7 +28,7 @@ FULL = [
 
 @contextmanager
 def full(hand_off: str, filling: workload_pb2.RunRequest) -> Iterator[tuple[Workload, list["grpc.Future"]]]:
-    """The model with all its threads and its queue taken by such calls; those are given too."""
+    """The model with all its threads and its queue filled by such calls. Yields these calls too."""
     options = ("--hand-off", hand_off, "--threads-per-cpu", "1", "--queue-bound", str(BOUND), "--drain-timeout-s", "0")
     with serving("half_sync_half_async", *options) as started, grpc.insecure_channel(started.address) as channel:
         workload = Workload(channel)

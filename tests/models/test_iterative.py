@@ -1,4 +1,4 @@
-"""The only thread also keeps the time of a drain: it is cut off while it serves, and then no more."""
+"""The only thread also limits the time of a drain: it is cut off while it serves a call, and not after that."""
 
 import subprocess
 import sys

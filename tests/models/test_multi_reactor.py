@@ -1,4 +1,4 @@
-"""Connections go where the asked-for balance says, and none is lost on the way to a loop that is busy or dead."""
+"""Connections go to the loops that `--balance` chooses. None is lost on the way to a loop that is busy or dead."""
 
 import os
 import signal

@@ -88,7 +88,7 @@ def test_calls_that_a_process_has_not_begun_are_bounded() -> None:
         started.wait_until_in_flight(1)
         codes = [call.code() for call in [run.future(ECHO, timeout=TIMEOUT_S) for _ in range(20)]]
         assert blocked.code() is grpc.StatusCode.OK
-    # The blocked one is among the three: its process cannot say meanwhile that it has begun.
+    # The blocked call is one of the three: a blocked process cannot report that it has begun a call.
     assert codes == [grpc.StatusCode.OK] * 2 + [grpc.StatusCode.RESOURCE_EXHAUSTED] * 18
 
 

@@ -1,4 +1,4 @@
-"""Processes that listen by themselves share a port with each other, and with nobody else."""
+"""Processes that listen by themselves share a port with each other, and with no other process."""
 
 import pytest
 

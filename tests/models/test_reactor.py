@@ -1,4 +1,4 @@
-"""The reactor's options: what another demultiplexer cannot do, it refuses in one line and goes on."""
+"""The reactor's options: a demultiplexer rejects in one line what it cannot watch, and still serves the rest."""
 
 import resource
 import socket

@@ -1,4 +1,4 @@
-"""What stages promise: each has a queue that is seen, bounded and steered, and a process whose death is told of."""
+"""Stages: each has a queue that is visible, bounded and controlled, and a process whose death is reported."""
 
 import json
 import os
