@@ -5,18 +5,18 @@ from services.wire import ClientSession, MessageReceived, ServerEvent, ServerSes
 
 
 class Ends:
-    """Both ends of one connection; `asked` has the answers, `events` are left to whoever runs calls."""
+    """Both ends of one connection. `asked` answers what it can; all other events of the server are in `events`."""
 
     def __init__(self, server: ServerSession, asked: Answering) -> None:
         self.client = ClientSession("in.memory")
         self.server = server
         self.messages: list[bytes] = []
-        """What the client was sent on streams."""
+        """What the client has received on streams."""
         self.events: list[ServerEvent] = []
         self._asked = asked
 
     def talk(self) -> None:
-        """Passes bytes to and fro until neither end has more to say."""
+        """Passes bytes in both directions until neither end has more to send."""
         while True:
             to_server, to_client = self.client.data_to_send(), self.server.data_to_send()
             if not to_server and not to_client:

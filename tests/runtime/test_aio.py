@@ -38,7 +38,7 @@ class FakeCall:
 
 
 class Silent:
-    """Whoever has no answers of its own."""
+    """An `Answering` that has no answers."""
 
     def responder(self, call: ServerCall) -> None: ...
 

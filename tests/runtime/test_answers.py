@@ -1,4 +1,4 @@
-"""Whoever reads a connection answers what is asked about the service, and leaves the workload's calls alone."""
+"""The reader of a connection answers calls that ask about the service, and leaves the workload's to the model."""
 
 import pytest
 from grpc_health.v1 import health_pb2

@@ -1,4 +1,4 @@
-"""Callbacks that wait for the backend go on with its reply, over whichever connection takes calls."""
+"""Callbacks that wait for the backend continue with its reply, over any connection that takes calls."""
 
 from sweetspot.v1 import workload_pb2
 
@@ -30,7 +30,7 @@ class InMemory:
     def flush_soon(self) -> None: ...
 
     def talk(self) -> None:
-        """Passes bytes to and fro until neither end has more to say."""
+        """Passes bytes in both directions until neither end has more to send."""
         while True:
             to_server, to_client = self.channel.data_to_send(), self.server.data_to_send()
             if not to_server and not to_client:

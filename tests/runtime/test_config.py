@@ -45,7 +45,7 @@ def test_variables_of_opentelemetry_are_read_where_the_others_are(
         (None, None, 24 * MIB),
         (None, 256 * MIB, 24 * MIB),
         (None, 160 * MIB, 20 * MIB),
-        (None, 64 * MIB, 12 * MIB),  # three messages: one that comes compressed takes two, and one is read meanwhile
+        (None, 64 * MIB, 12 * MIB),  # three messages: one that comes compressed takes two, and one more is read
         (None, 1 << 40, 24 * MIB),
         (100 * MIB, 256 * MIB, 100 * MIB),
     ],

@@ -1,4 +1,4 @@
-"""The control port as an orchestrator, a load driver and a curious person use it: with grpcio's client."""
+"""The control port as an orchestrator, a load driver and a user use it: with grpcio's client."""
 
 import socket
 import statistics

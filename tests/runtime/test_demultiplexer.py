@@ -1,4 +1,4 @@
-"""Whatever waits for readiness, it tells the same."""
+"""Every demultiplexer reports the same readiness."""
 
 import socket
 import time

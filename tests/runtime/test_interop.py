@@ -1,4 +1,4 @@
-"""What TestService refuses, and which of its calls are left to the model."""
+"""Which calls TestService rejects, and which ones the model runs."""
 
 import time
 from dataclasses import dataclass

@@ -49,7 +49,7 @@ def touched(size):
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    """Start a program that stops at each `tell(...)`; `ask()` lets it go on to the next, and returns what it told."""
+    """Start a program that stops at each `tell(...)`. `ask()` lets it continue, and returns the numbers of the next."""
     with ExitStack() as stack:
 
         def start(program: str) -> tuple[int, Ask]:

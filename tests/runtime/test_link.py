@@ -34,7 +34,7 @@ def loop() -> Loop:
 
 
 def turn(loop: Loop, turns: int = 8) -> None:
-    """Lets the loop do all there is to do: whatever one turn causes, another deals with."""
+    """Lets the loop do all its work: a turn deals with what the turn before it has caused."""
     for _ in range(turns):
         loop.soon(loop.stop)
         loop.call_at(0, lambda: None)  # it must not wait
@@ -42,7 +42,7 @@ def turn(loop: Loop, turns: int = 8) -> None:
 
 
 class End:
-    """A link, and what it was told."""
+    """A link, with the messages that it has received and how often it was lost."""
 
     def __init__(self, sock: socket.socket, loop: Loop, *, reads_while_full: bool = True) -> None:
         self.messages: list[Message] = []
@@ -122,7 +122,7 @@ def test_a_link_that_is_full_says_so_and_reads_nothing_where_it_was_asked_not_to
 
 
 class Noted:
-    """Calls and a caller that note what they are told."""
+    """Calls and a caller that store what they are notified of."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[Caller, ServerCall]] = []
@@ -180,7 +180,7 @@ class Workers:
         return call
 
     def part(self) -> None:
-        """Ends the link as the death of either would, and both are told."""
+        """Ends the link, as the death of one end would. Both ends are notified."""
         self.links[-1][0].shutdown(socket.SHUT_RDWR)
         turn(self.loop)
 

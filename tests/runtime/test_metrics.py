@@ -247,7 +247,7 @@ def test_a_collector_gets_everything_once_more_when_the_service_ends(collector: 
 
 
 def test_a_collector_that_never_answers_does_not_hold_the_exit_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Collector() as deaf:  # it listens, and nobody serves it
+    with Collector() as deaf:  # it listens, and no thread serves it
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{deaf.server_port}")
         exporter = OtlpMetrics({"service.name": "it"}, lambda: [])
         exporter.close(0.05)

@@ -1,4 +1,4 @@
-"""A connection that is passed is the same connection, and is counted until somebody takes it."""
+"""A connection that is passed is the same connection, and is counted until another process takes it."""
 
 import errno
 import socket

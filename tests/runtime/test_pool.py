@@ -1,4 +1,4 @@
-"""What waits for a pool is counted while it waits, and never as less than nothing."""
+"""Calls that wait for a pool are counted while they wait, and the count is never negative."""
 
 import socket
 import threading
@@ -22,7 +22,7 @@ TIMEOUT_S = 10
 
 
 class Depth:
-    """A gauge that remembers all it was."""
+    """A gauge that stores all of its values."""
 
     def __init__(self) -> None:
         self.values = [0]
@@ -37,7 +37,7 @@ class Depth:
 
 
 def quick(depth: Depth) -> type[SharedFairQueue[Any]]:
-    """Queues from which a worker has taken, and counted, what is put before whoever puts it can go on."""
+    """Queues whose `put` returns only after a worker has taken the item and counted that."""
 
     class Quick(SharedFairQueue[Item]):
         def put(self, item: Item) -> None:

@@ -15,7 +15,7 @@ V1_STAT = "nr_periods 40\nnr_throttled 4\nthrottled_time 1500000\n"
 
 
 class Machine:
-    """A fabricated /proc, and control groups where its mountinfo says that they are."""
+    """A fabricated /proc, and control groups at the mount points of its mountinfo."""
 
     def __init__(self, home: Path) -> None:
         self.proc = home / "proc"

@@ -1,4 +1,4 @@
-"""What is submitted completes, once or many times, and tells whom it was to tell."""
+"""Each request that is submitted completes, once or many times, and its handler is called with the result."""
 
 import contextlib
 import errno
@@ -37,7 +37,7 @@ def ends() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def dispatch(ring: Ring, until: Sequence[object], count: int = 1) -> None:
-    """Tells of completions until `until` has so many."""
+    """Calls the handlers of completions until `until` has `count` entries."""
     while len(until) < count:
         for told, result, flags in ring.wait():
             told(result, flags)

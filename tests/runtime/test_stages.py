@@ -99,7 +99,7 @@ def test_a_stage_that_comes_again_is_handed_what_nobody_has_taken_and_no_more() 
     for number in numbers:
         hop.hand(item(number))
     register.hold_as(1)
-    register.take(numbers[0])  # by the one that died, which did not come to say so
+    register.take(numbers[0])  # by the process that died before it could report that
     register.hold_as(0)
     register.end(numbers[1])
     sent.clear()
