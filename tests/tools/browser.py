@@ -52,7 +52,7 @@ def show(browser: webdriver.Chrome, page: Path, width: int) -> None:
 
 
 def assert_it_fits(browser: webdriver.Chrome, page: Path, width: int) -> None:
-    """Opens the page: it is no wider than its window, and the console has nothing to say."""
+    """Opens the page: it is no wider than its window, and the console is empty."""
     show(browser, page, width)
     assert browser.get_log("browser") == []
     assert browser.execute_script("return innerWidth") == width

@@ -1,6 +1,6 @@
-"""Results folders whose numbers are those of calls, made by the driver's own code: what verifies them finds nothing.
+"""Results folders whose numbers are those of calls, made by the driver's own code, so that `verify` reports no error.
 
-No call is made: latencies are drawn. `speed` says how fast an arm answers, round and block add noise.
+No call is made: latencies are random. `speed` is how fast an arm answers; round and block add noise.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""An API server in this process that speaks the few calls that runs make, and a controller that does as a test says.
+"""An API server in this process with the few calls that runs make, and a controller that the test scripts.
 
-It keeps objects as they come and knows nothing of Kubernetes but paths, labels, and the errors of names: what objects
-do is the test's to say, in `on_job` and by putting them there.
+It stores objects as they come. Of Kubernetes it has only paths, labels, and the errors of names. The test decides what
+objects do, in `on_job` and by putting them there.
 """
 
 import base64
@@ -33,7 +33,7 @@ def labels_of_model(model: str) -> dict[str, str]:
 
 
 def pod(name: str, labels: dict[str, str], **status: Any) -> Object:
-    """Ready, but for what `status` says."""
+    """Ready, except for what `status` replaces."""
     ready = [{"type": "ContainersReady", "status": "True"}, {"type": "Ready", "status": "True"}]
     running = {"phase": "Running", "podIP": "10.0.0.1", "startTime": "2026-01-01T00:00:00Z", "conditions": ready}
     metadata = {
@@ -177,7 +177,7 @@ class FakeCluster:
         return [each for each in there if wanted <= set(each["metadata"].get("labels", {}).items())]
 
     def _change(self, thing: Object, body: Object, manager: str) -> Object:
-        """A Deployment, whose pods follow at once; whoever changes it becomes an owner."""
+        """Changes a Deployment and replaces its pods at once. The manager that changes it becomes an owner."""
         merge(thing, body)
         thing["metadata"].setdefault("resourceVersion", "1")
         if "spec" not in body:
@@ -230,7 +230,7 @@ class FakeCluster:
             do_GET = do_POST = do_PATCH = do_DELETE = _serve
 
             def log_message(self, *_: Any) -> None:
-                """Nobody reads it."""
+                """No test reads it."""
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))

@@ -1,9 +1,9 @@
-"""Services and a driver that only pretend, so that whoever starts them can be tested in no time and in every mishap.
+"""Services and a driver that do no work, so that tests of the programs that start them are fast and have every failure.
 
-`python -m tests.tools.fake_programs ROLE ...`: `services MODEL ...`, `driver ...` and `slices` speak the lines and the
-Control of the real ones; `sweetspot ...` is the command with those in the place of the real ones, on a quiet machine. A
-model's name, and for the driver a number of connections, say what goes wrong. Each role imports only what it needs, to
-start fast.
+`python -m tests.tools.fake_programs ROLE ...`: `services MODEL ...`, `driver ...` and `slices` print the lines of the
+real ones and serve their Control. `sweetspot ...` is the command with those in the place of the real ones, on a quiet
+machine. A model's name decides what fails; for the driver it is the number of connections. Each role imports only what
+it needs, to start fast.
 """
 
 import json
@@ -22,7 +22,7 @@ _SELF = (sys.executable, "-m", "tests.tools.fake_programs")
 PROGRAMS = Programs(services=(*_SELF, "services"), driver=(*_SELF, "driver"), slices=(*_SELF, "slices"))
 
 GOOD, STILLBORN, MORTAL, STUBBORN = MODELS = ("good", "stillborn", "mortal", "stubborn")
-"""The second dies before it listens, the third while it is measured; the last cannot be asked to stop."""
+"""The second dies before it listens, the third while it is measured; the last ignores SIGTERM."""
 
 REFUSED, ENDLESS, UNANSWERED, GIVEN_UP = 13, 1000, 7, 17
 """Connections with which the driver gives up at once, never ends, gets no answer at all, and gives up later."""
@@ -57,7 +57,7 @@ def service(model: str) -> None:
 
 
 def driver(flags: dict[str, str]) -> None:
-    """Measures nothing in no time. Its result is made up, but for the flags it was given."""
+    """Measures nothing, and ends at once. Its result is made up, except for the flags that it was given."""
     if int(flags["--connections"]) == REFUSED:
         sys.exit("services.driver: good.1:1: Connection refused")
     print("measuring", flush=True)
@@ -104,7 +104,7 @@ def load(flags: dict[str, str]) -> None:
 
 
 def result_of(flags: dict[str, str]) -> dict[str, object]:
-    """Made up, but for the flags."""
+    """Made up, except for the flags."""
     from tests.tools.sample import trial  # noqa: PLC0415
 
     connections = int(flags["--connections"])

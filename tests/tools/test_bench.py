@@ -1,4 +1,4 @@
-"""The bench: its arithmetic, what it makes of h2load's words, what it keeps, and that it says what is missing."""
+"""The bench: its arithmetic, how it reads h2load's output, what it stores, and that it names what is missing."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The command as a person meets it: what it says, where it leaves the results, how it fails."""
+"""The command as a user sees it: what it prints, where it leaves the results, how it fails."""
 
 import json
 import os
@@ -231,7 +231,7 @@ def test_an_interrupted_run_keeps_what_it_has_says_how_to_go_on_and_leaves_no_pr
 
 
 def processes_with(variable: str) -> list[str]:
-    """Processes that inherited this variable, whoever their parent is by now."""
+    """Processes that inherited this variable, whatever their parent is by now."""
     found = []
     for path in Path("/proc").glob("[0-9]*/environ"):
         try:

@@ -1,4 +1,4 @@
-"""What `make deploy` says when something is in the way: what Kubernetes and helm say, and what a person reads."""
+"""Errors of `make deploy`: what Kubernetes and helm report, and what a user reads."""
 
 import json
 import re
@@ -178,7 +178,7 @@ def test_the_tag_is_of_all_that_goes_into_an_image() -> None:
 
 @pytest.fixture
 def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What the programs of these names were told, a line each."""
+    """The commands that the programs of these names got, a line each."""
     told = tmp_path / "told"
     for name in ("buildah", "kubectl", "helm", "kind"):
         program = tmp_path / name

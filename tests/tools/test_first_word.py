@@ -1,4 +1,4 @@
-"""The first word of the command comes soon, and an interrupt before it is one line."""
+"""The command prints its first word soon, and an interrupt before that is one line."""
 
 import resource
 import subprocess

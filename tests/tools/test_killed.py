@@ -1,4 +1,4 @@
-"""A command that is killed leaves nothing: its processes end with it, and its folders of the moment go."""
+"""A command that is killed leaves nothing: its processes end with it, and its temporary folders are removed."""
 
 import os
 import signal
@@ -80,7 +80,7 @@ with started("it", [*Programs().services, "process_pool", "--processes=2", "--po
 
 
 def test_a_service_that_is_started_by_hand_outlives_who_started_it(tmp_path: Path) -> None:
-    """As from a shell whose terminal was closed: with nohup it goes on."""
+    """As from a shell whose terminal was closed: with nohup the service continues."""
     script = """
 import subprocess, sys
 service = subprocess.Popen([sys.executable, "-m", "services", "iterative", "--port=0"], stdout=subprocess.PIPE)

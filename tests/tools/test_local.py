@@ -1,4 +1,4 @@
-"""Processes of this machine: heard, told apart when they fail, and never left behind."""
+"""Processes of this machine: their output is read, each failure has its reason, and none is left behind."""
 
 import os
 import select

@@ -1,4 +1,4 @@
-"""Measures of one trial: what a percentile says of calls that were not answered, and clients that were not served."""
+"""Measures of one trial: how a percentile counts calls that were not answered, and clients that were not served."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Progress says what has ended, and how long the rest takes."""
+"""Progress shows what has ended, and how long the rest takes."""
 
 import io
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Where a traced call's latency went: the parts add up, and what is missing is said."""
+"""Where a traced call's latency went: the parts add up, and what is missing is named."""
 
 import dataclasses
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""An experiment's run: what is started and how, what is kept, and what one mishap does to the rest."""
+"""An experiment's run: what is started and how, what is stored, and how one failure affects the rest."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

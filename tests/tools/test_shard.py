@@ -1,4 +1,4 @@
-"""What a shard knows of the pods that it loads, whatever becomes of its watch: nothing is missed, or the trial void."""
+"""What a shard knows of the pods that it loads, even if its watch ends: it misses nothing, or the trial is void."""
 
 import socket
 import threading
@@ -113,7 +113,7 @@ def test_a_service_of_which_no_pod_stayed_has_not_used_nothing(
         found = shard.told(pods, pods, before, after)["void"]
     finally:
         over.set()
-    assert list(dict.fromkeys(found)) == void  # the pod is told as one of the backend's too
+    assert list(dict.fromkeys(found)) == void  # the pod is reported as one of the backend's too
 
 
 def reading(busy_s: float, used_s: float, at_s: float, limit_cpus: float = 1.0) -> SnapshotReply:

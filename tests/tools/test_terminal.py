@@ -1,4 +1,4 @@
-"""What the terminal says beside the numbers."""
+"""What the terminal shows beside the numbers."""
 
 import io
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Which traces are shown, and what is said of those that are missing."""
+"""Which traces are shown, and how missing ones are reported."""
 
 import dataclasses
 import json

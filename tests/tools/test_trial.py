@@ -1,4 +1,4 @@
-"""What the driver is told of a load: each key of an experiment is one of its flags."""
+"""How the driver gets a load: each key of an experiment is one of its flags."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""The Universal Scalability Law: what it finds in points whose parameters are known, and when it will not say."""
+"""The Universal Scalability Law: what it finds in points with known parameters, and when it rejects points."""
 
 import random
 from collections.abc import Sequence

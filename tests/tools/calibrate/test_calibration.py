@@ -1,4 +1,4 @@
-"""A calibration: which one holds for a run, what it refuses, and what the report makes of it."""
+"""A calibration: which one holds for a run, what it rejects, and what the report shows of it."""
 
 from pathlib import Path
 from typing import Any

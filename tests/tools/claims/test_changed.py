@@ -1,4 +1,4 @@
-"""What decides a claim changes with a note that says why, or the check fails."""
+"""What decides a claim changes only with a note that has the reason, or the check fails."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What rounds decide: the word follows from the interval and the threshold, and from nothing else."""
+"""What rounds decide: the verdict follows only from the interval and the threshold."""
 
 from math import inf
 from typing import Any

@@ -1,4 +1,4 @@
-"""A claim on one screen: what it says, what is measured, what came of it here, and where to look."""
+"""A claim on one screen: its statement, what is measured, the result on this machine, and the files."""
 
 import random
 from pathlib import Path
@@ -47,7 +47,7 @@ def explain(folder: Path, capsys: pytest.CaptureFixture[str], *arguments: str) -
 
 
 def measure(folder: Path, speed: float) -> None:
-    """A run of C12 that is kept there."""
+    """A run of C12 that is stored there."""
     registered.register(folder, [reading.claims()["C12"]], [])
     asked = experiment.parse(BLOCK.replace("rate_rps: 200", "streams: 1"), "block.yaml")
     for each in trials(asked):

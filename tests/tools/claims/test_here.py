@@ -1,4 +1,4 @@
-"""What this machine has: an interpreter without the lock is one that says so in time."""
+"""What this machine has: an interpreter counts as one without the lock only if it reports that in time."""
 
 from collections.abc import Iterator
 from pathlib import Path

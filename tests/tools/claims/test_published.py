@@ -1,4 +1,4 @@
-"""A run as one file: whoever reads it derives the verdicts of the run, for every form of a statistic."""
+"""A run as one file: a reader derives the verdicts of the run from it, for every form of a statistic."""
 
 import json
 import random

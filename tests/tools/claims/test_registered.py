@@ -1,4 +1,4 @@
-"""What a run keeps of its claims: copies and hashes of all that was written before it."""
+"""What a run stores of its claims: copies and hashes of all that was written before it."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A run of claims: rounds until each claim is decided, kept so that every verdict can be derived again."""
+"""A run of claims: rounds until each claim is decided, stored so that every verdict can be derived again."""
 
 import dataclasses
 import json
@@ -63,7 +63,7 @@ class Bench:
 
 
 class Notes:
-    """The words of the verdicts that fell."""
+    """The words of the verdicts that were decided."""
 
     def __init__(self) -> None:
         self.words: dict[str, str] = {}
@@ -83,7 +83,7 @@ class Notes:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Beside it are the claims: C12 says that the hare is at least twice as fast, C13 that it is as fast."""
+    """Beside it are the claims. C12 states that the hare is at least twice as fast, C13 that it is as fast."""
     aa = (reading.EXPERIMENTS / "aa.yaml").read_text()
     in_place(tmp_path, monkeypatch, race=RACE, aa=aa)
     state(tmp_path, **TWICE, holds_if={"at_least": 2})

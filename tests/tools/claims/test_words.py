@@ -1,4 +1,4 @@
-"""Figures read as a person writes them: a unit once, and in numbers that can be compared."""
+"""Figures look as a person writes them: with one unit, and in numbers that can be compared."""
 
 from math import inf
 from typing import Any

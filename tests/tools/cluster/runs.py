@@ -1,4 +1,4 @@
-"""A run in a fake cluster, and what its shards keep: what the tests of this folder share."""
+"""A run in a fake cluster, and what its shards store, for all tests of this folder."""
 
 import copy
 import dataclasses
@@ -32,7 +32,7 @@ RESULTS: dict[int, list[Any]] = {}
 
 
 def parts(shards: int, **changes: Any) -> list[Object]:
-    """What the shards of one trial would keep."""
+    """What the shards of one trial would store."""
     results = RESULTS.setdefault(shards, shard_results(shards))
     snapshot = json_format.MessageToDict(SnapshotReply(model="reactor"), preserving_proto_field_name=True)
     there = {"name": "here", "node": "n1", "ready_monotonic_ns": None, "went": False}
@@ -54,7 +54,7 @@ def parts(shards: int, **changes: Any) -> list[Object]:
 
 
 def succeed(cluster: FakeCluster, made: Object) -> None:
-    """All shards keep what they got."""
+    """All shards store what they got."""
     trial_ = TrialId.parse(job.named_by(made["metadata"]["labels"]["sweetspot.dev/trial"]))
     for number, part in enumerate(parts(made["spec"]["completions"])):
         cluster.keep_part(

@@ -146,7 +146,7 @@ def lead_to(cluster: FakeCluster, address: str, control: str, monkeypatch: pytes
 
 
 def kept(cluster: FakeCluster) -> list[Object]:
-    """The parts that shards have kept."""
+    """The parts that shards have stored."""
     maps = [each for each in cluster.objects["configmaps"].values() if "binaryData" in each]
     assert all(each["metadata"]["labels"].items() >= OURS.items() for each in maps)
     return [json.loads(gzip.decompress(base64.b64decode(each["binaryData"]["part.json.gz"]))) for each in maps]

@@ -96,7 +96,7 @@ def why(folder: Path, name: str) -> str:
 
 
 def runs(cluster: FakeCluster) -> list[str]:
-    """That the cluster keeps."""
+    """Those that are stored in the cluster."""
     maps = cluster.objects["configmaps"].items()
     return [name for name, each in maps if each["metadata"].get("labels", {}).get("sweetspot.dev/kind") == "run"]
 

@@ -1,4 +1,4 @@
-"""What keeps a run in a cluster from beginning: one line each, before anything is started."""
+"""What prevents a run in a cluster: each cause is reported in one line, before anything is started."""
 
 import socket
 from collections.abc import Callable

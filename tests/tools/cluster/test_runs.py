@@ -1,4 +1,4 @@
-"""Runs in a cluster as a person meets them: what is left, which pods are loaded, and how a run goes on."""
+"""Runs in a cluster as a user sees them: what is left, which pods are loaded, and how a run continues."""
 
 from pathlib import Path
 
@@ -130,7 +130,7 @@ def test_a_trial_with_blocks_is_one_load_as_long_as_they_are_together(cluster: F
 def test_a_trial_is_over_once_each_shard_has_kept_its_result_and_its_job_is_in_nobodys_way(
     cluster: FakeCluster, tmp_path: Path
 ) -> None:
-    """The Job says that it is complete up to 3 s later."""
+    """The Job's status becomes complete up to 3 s later."""
 
     def keep_alone(cluster: FakeCluster, made: Object) -> None:
         succeed(cluster, made)

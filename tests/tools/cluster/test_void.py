@@ -1,4 +1,4 @@
-"""Trials in a cluster that are void: each says why, and disturbs no other."""
+"""Trials in a cluster that are void: each has its reason, and disturbs no other."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ from tools.cluster.api import Api
 from tools.results import read_trials
 
 FORGOTTEN = [{"type": "ContainersReady", "status": "True"}, {"type": "Ready", "status": "False"}]
-"""What a pod's conditions are once its node is not heard of."""
+"""The conditions of a pod whose node does not report any more."""
 
 
 def test_a_void_trial_is_repeated_once_and_again_by_resume(cluster: FakeCluster, tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def keep_no_part(cluster: FakeCluster, made: Object) -> None:
 
 
 def broken_parts() -> dict[str, tuple[Callable[[FakeCluster, Object], None], str]]:
-    """What a shard of another version, or with a fault, may keep."""
+    """What a shard of another version, or with a fault, may store."""
     fewer = {"reactor": {"made": -150, "exported": 0, "dropped": 0}}
     counters = {"cpu_user_ns": "much"}
     parts_of = {

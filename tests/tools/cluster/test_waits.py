@@ -1,4 +1,4 @@
-"""What a load in a cluster waits for, and what becomes of it: each is one line that says what to do."""
+"""What a load in a cluster waits for, and how that ends: each is one line with what to do."""
 
 import copy
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""`sweetspot compare` as a person meets it: two runs, the arms of one, and a gate for CI."""
+"""`sweetspot compare` as a user sees it: two runs, the arms of one, and a gate for CI."""
 
 import json
 import re
@@ -22,7 +22,7 @@ from tools.stats.interval import estimate
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`before` and `after`: the machine lost a fifth of its speed meanwhile, and the reactor became faster by 30 %."""
+    """`before` and `after`: between them the machine lost a fifth of its speed, and the reactor became 30 % faster."""
     folder = tmp_path_factory.mktemp("runs")
     driven.closed(folder / "before")
     driven.closed(folder / "after", speeds={"reactor": 1.3}, machine=0.8)

@@ -1,4 +1,4 @@
-"""A knee from its searches, and the command as a person meets it."""
+"""A knee from its searches, and the command as a user sees it."""
 
 import dataclasses
 import re

@@ -1,4 +1,4 @@
-"""The text of an objective: what is read, what is printed, what is refused."""
+"""The text of an objective: what is read, what is printed, what is rejected."""
 
 import pytest
 

@@ -39,7 +39,7 @@ LEFT_OUT_CPUS = 2.0
 
 
 def asked(folder: Path, text: str = ASKED) -> Experiment:
-    """The experiment, kept in that folder."""
+    """The experiment, stored in that folder."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "experiment.yaml").write_text(text)
     return experiment.read(folder / "experiment.yaml")
@@ -53,7 +53,7 @@ def capacity_rps(cell: Cell) -> float:
 
 
 class Ground:
-    """Where a cell serves what `capacity_rps` says, in no time."""
+    """A place in which a cell serves exactly `capacity_rps`. It measures at once."""
 
     limit = "made up"
 
@@ -116,7 +116,7 @@ def _made() -> Trial:
 
 
 class Notes:
-    """A watcher that remembers."""
+    """A watcher that stores what it is notified of."""
 
     def __init__(self) -> None:
         self.begun: list[Cell] = []

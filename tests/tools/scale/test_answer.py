@@ -1,4 +1,4 @@
-"""The answer in words: what it compares, and when it will not choose."""
+"""The answer in words: what it compares, and when it does not choose."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Cells in a cluster: what becomes of a Deployment meanwhile, and of what is left when it is over."""
+"""Cells in a cluster: how a Deployment changes during a search, and what is left after the search."""
 
 import base64
 import copy
@@ -44,14 +44,14 @@ def succeed(cluster: FakeCluster, made: Object) -> None:
 
 
 def end_with(cluster: FakeCluster, made: Object, pods: list[Object]) -> None:
-    """The Job is done, and saw those pods of the service."""
+    """The Job is complete, and its shards have reported those pods of the service."""
     for number, part in enumerate(parts(made["spec"]["completions"], pods=pods)):
         cluster.keep_part(made, part, str(number))
     cluster.end_job(made)
 
 
 def seen(name: str, **how: Any) -> Object:
-    """A pod as a shard tells of it: there all the time, but for `how`."""
+    """A pod as a shard reports it: there all the time, except for `how`."""
     return {"name": name, "node": "n1", "ready_monotonic_ns": None, "went": False, **how}
 
 
@@ -361,7 +361,7 @@ def test_a_cell_is_void_whose_pods_were_not_those_that_it_claims(
 
 
 def test_a_trial_waits_for_the_cells_pods_to_be_ready(cluster: FakeCluster, tmp_path: Path) -> None:
-    """One that was started anew after a trial has no place in the Service yet."""
+    """A pod that was restarted after a trial has no place in the Service yet."""
     ready_again: list[bool] = []
     answer = cluster.answer
 
@@ -449,7 +449,7 @@ def test_no_permission_to_change_a_deployment_is_one_line_that_says_what_to_ask(
 
 @pytest.mark.parametrize(("cpus", "quantity"), [(0.125, "125m"), (1.0, "1"), (1.5, "1500m")])
 def test_a_limit_is_written_as_the_api_server_gives_it_back(cpus: float, quantity: str) -> None:
-    """Else a search would not know its own Deployment again; nor would it with an empty list, which is not kept."""
+    """Else a search would not recognize its own Deployment. The same holds for an empty list, which is not stored."""
     same = {"cpu": quantity}
     assert limited({"name": "c"}, cpus, {}) == {"name": "c", "resources": {"requests": same, "limits": same}}
 

@@ -1,4 +1,4 @@
-"""What is said of a grid that did not find where a cell ceases to serve."""
+"""The notices of a grid that did not find the rate above which a cell does not serve."""
 
 from dataclasses import replace
 

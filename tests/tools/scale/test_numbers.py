@@ -1,4 +1,4 @@
-"""What a cell says in numbers."""
+"""The figures of a cell."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""A grid's page: what a reader of it is told, whole or in parts."""
+"""A grid's page: what it shows a reader, of a whole grid or of parts."""
 
 import re
 import shutil

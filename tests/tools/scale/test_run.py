@@ -1,4 +1,4 @@
-"""A grid's run: each cell searched on replicas of its own, kept, and not kept from the next by a mishap."""
+"""A grid's run: each cell is searched on its own replicas and stored, and a failure does not stop the next one."""
 
 from pathlib import Path
 

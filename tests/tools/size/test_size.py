@@ -1,4 +1,4 @@
-"""From what one pod serves to how many are needed, and the command as a person meets it."""
+"""From what one pod serves to how many pods are needed, and the command as a user sees it."""
 
 import dataclasses
 from collections.abc import Mapping

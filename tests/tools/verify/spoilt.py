@@ -1,4 +1,4 @@
-"""Folders that somebody has changed, and what the command says of them."""
+"""Folders with changed files, and what the command reports about them."""
 
 import re
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Every number of a result that follows from others: a change of it alone is found, and named."""
+"""Every number of a result that follows from others: a change of this number alone is detected and named."""
 
 import copy
 import random
@@ -20,7 +20,7 @@ FREE = {
     "first_answer_ns", "index", "of", "begin_monotonic_ns", "begun_late_ns", "clock_uncertainty_ns",
     "drained_monotonic_ns", "clients_served", "idle", "waited_ns",
 }  # fmt: skip
-"""Keys of what no other number says: only the hash of the file holds them."""
+"""Keys of numbers that follow from no other: only the hash of the file protects them."""
 
 
 def problems(result: dict[str, Any]) -> list[str]:

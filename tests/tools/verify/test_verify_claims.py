@@ -1,4 +1,4 @@
-"""A folder of claims: whoever edits a claim, a trial or a count in it is found, and each verdict is derived again."""
+"""A folder of claims: an edited claim, trial or count is detected, and each verdict is derived again."""
 
 import json
 import random

@@ -22,7 +22,7 @@ SEEN: list[tuple[str, dict[str, Any], float, float]] = [
     ("compute", {"compute": {"served": 90, "queue_depth": 500}}, 0.1, 0.0),
     ("compute", {"compute": {"served": 110}}, 0.1, 0.0),
     ("compute", {"call": {"served": 75, "queue_depth": 25}}, 0.0, 0.25),
-    # What admit refuses it has not passed on.
+    # A call that `admit` rejects was not passed on.
     ("admit", {"admit": {"served": 900, "shed": 800}}, 0.0, 0.0),
 ]
 

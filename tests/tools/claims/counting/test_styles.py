@@ -1,4 +1,4 @@
-"""The countings of styles: what the code says is counted once, what a run shows in each round."""
+"""The countings of styles: figures of the code are counted once, figures of a run in each round."""
 
 from services.workload.costs import STYLES, source
 from tools.claims.counting import COUNTINGS

@@ -161,7 +161,7 @@ COUNTED = {"linear": {"code": {"functions_of_a_call": 1}}, "closures": {"code": 
 
 
 def make(folder: Path, claims: Sequence[Mapping[str, Any]] = CLAIMS, *, swapped: bool = False) -> Path:
-    """A finished run of those claims. `swapped`: what was measured of one arm is said to be of the other."""
+    """A finished run of those claims. `swapped`: each arm has the figures of the other one."""
     _write(folder / "experiments", {name: dict(asked) for name, asked in EXPERIMENTS.items()})
     _write(folder / "statements", {each["claim"]: {**LEAST, **each} for each in claims})
     (folder / registered.NAME).write_text(json.dumps(_registered([each["claim"] for each in claims])))
