@@ -33,7 +33,7 @@ DEFAULT = Limits()
 
 
 class Clock:
-    """Nanoseconds that pass when a test says so."""
+    """Nanoseconds that a test advances."""
 
     def __init__(self) -> None:
         self.now_ns = 0
@@ -50,7 +50,7 @@ def pieces(data: bytes, size: int | None) -> list[bytes]:
 
 
 class ConnectionPair:
-    """Our client and our server. `chop` cuts what they say to each other into pieces of so many bytes."""
+    """Our client and our server. `chop` cuts what they send to each other into pieces of so many bytes."""
 
     def __init__(
         self, limits: Limits = DEFAULT, *, chop: int | None = None, client: Any = None, server: Any = None
@@ -60,7 +60,7 @@ class ConnectionPair:
         self._chop = chop
 
     def to_server(self) -> list[ServerEvent]:
-        """Passes on all that the client has to say."""
+        """Passes on all that the client has to send."""
         events = []
         while sent := self.client.data_to_send():
             for piece in pieces(sent, self._chop):
@@ -68,7 +68,7 @@ class ConnectionPair:
         return events
 
     def to_client(self) -> list[ClientEvent]:
-        """Passes on all that the server has to say."""
+        """Passes on all that the server has to send."""
         events = []
         while sent := self.server.data_to_send():
             for piece in pieces(sent, self._chop):
@@ -76,7 +76,7 @@ class ConnectionPair:
         return events
 
     def exchange(self) -> tuple[list[ServerEvent], list[ClientEvent]]:
-        """Passes on until both have nothing more to say."""
+        """Passes on until both have nothing more to send."""
         at_server: list[ServerEvent] = []
         at_client: list[ClientEvent] = []
         while True:
@@ -89,13 +89,13 @@ class ConnectionPair:
                 at_server += self.server.receive_data(piece)
 
     def receive_call(self) -> ServerCall:
-        """The one call that what is on its way brings."""
+        """The one call that arrives with the bytes on their way."""
         (call,) = (event.call for event in self.exchange()[0] if isinstance(event, CallReceived))
         return call
 
 
 class RawClient:
-    """A server session's peer that says whatever a test wants, and reads with libnghttp2."""
+    """A server session's peer that sends whatever a test wants, and reads with libnghttp2."""
 
     def __init__(
         self,
@@ -124,7 +124,7 @@ class RawClient:
         return events
 
     def request(self, fields: Iterable[tuple[bytes, bytes]], body: bytes | None = None, *, end: bool = True) -> int:
-        """Sends a request with a fitting encoder; `heard` will have what it is answered."""
+        """Sends a request with a fitting encoder; `heard` will have the answer."""
         stream_id = self._reader.send_request(list(fields), end_stream=end and body is None)
         if body is not None:
             self._reader.send_data(stream_id, body, end_stream=end)
@@ -134,17 +134,17 @@ class RawClient:
         return self.send(self._reader.data_to_send())
 
     def hear(self) -> list[Frame]:
-        """All that the server has to say."""
+        """All that the server has to send."""
         answer = b""
         while sent := self.server.data_to_send():
             answer += sent
-        with contextlib.suppress(ngh2.ConnectionStateError):  # the server has said its last word
+        with contextlib.suppress(ngh2.ConnectionStateError):  # the server has closed the connection
             self._reader.receive_data(answer)
         self.heard += self._reader.events()
         return frames.parse(answer)
 
     def hear_nothing(self) -> None:
-        """The connection is over, and libnghttp2 leaves no last word."""
+        """The connection is over, and libnghttp2 sends no last frame."""
         assert self.server.data_to_send() == b""
 
     def headers_of(self, stream_id: int) -> dict[bytes, bytes]:
@@ -158,7 +158,7 @@ class RawClient:
 
 
 class RawServer:
-    """A client session's peer that says whatever a test wants."""
+    """A client session's peer that sends whatever a test wants."""
 
     def __init__(self) -> None:
         self.client = ClientSession("test")

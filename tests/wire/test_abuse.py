@@ -58,7 +58,7 @@ EARNED = (27 + 13 + 9) // UPDATE_EARNED_BYTES
 
 
 def cut_off_after(client: RawClient, attack: Callable[[int], bytes], at_most: int = 3000) -> int:
-    """How many repetitions the server bears; it must then say why, and be closed."""
+    """How many repetitions the server accepts. Then it must send the reason, and be closed."""
     for number in range(at_most):
         if client.server.closed:
             goaway = client.hear()[-1]
@@ -103,7 +103,7 @@ def test_a_flood_is_cut_off_at_the_first_past_what_is_allowed(attack: Callable[[
 
 @pytest.mark.parametrize("attack", [malformed_request, malformed_trailers, wrong_content_length])
 def test_resets_that_a_peer_provokes_count_as_well(attack: Callable[[int], bytes]) -> None:
-    # libnghttp2 sends such a reset with the next output, and says so with the next input: one later.
+    # libnghttp2 sends such a reset with the next output, and reports it with the next input: one later.
     assert cut_off_after(RawClient(), attack) == Limits().resets_sent.burst + 2
 
 

@@ -1,4 +1,4 @@
-"""Whatever a peer sends, in whatever pieces: sessions take it without an exception, and say what is over."""
+"""Whatever a peer sends, in whatever pieces: sessions take it without an exception, and report what has ended."""
 
 import random
 

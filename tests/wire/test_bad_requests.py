@@ -1,4 +1,4 @@
-"""Requests that are not gRPC, or break its rules, and what the server says to them (PROTOCOL-HTTP2)."""
+"""Requests that are not gRPC, or break its rules, and how the server answers them (PROTOCOL-HTTP2)."""
 
 import gzip
 

@@ -21,7 +21,7 @@ CASES = pytest.mark.parametrize("gzip", [False, True], ids=["plain", "gzip"])
 
 
 def serve(pair: ConnectionPair, *, gzip: bool = False) -> list[bytes]:
-    """Runs the calls until both ends are quiet: uploads are joined, downloads say each word; the replies streamed."""
+    """Runs the calls until both ends are idle: joins uploads, streams downloads by word. Returns what was streamed."""
     server = pair.server
     sent: dict[ServerCall, list[bytes]] = {}
     replies: list[bytes] = []

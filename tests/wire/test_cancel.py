@@ -1,4 +1,4 @@
-"""Calls that nobody waits for any more: told once, counted until their handler ends, harmless to answer."""
+"""Calls whose caller no longer waits: reported once, counted until their handler ends, harmless to answer."""
 
 from collections.abc import Callable
 
@@ -46,7 +46,7 @@ DEATHS: dict[str, Callable[[RawClient], None]] = {
 
 
 def void(*_: object) -> None:
-    """Says that a value is not looked at."""
+    """Marks a value as unused."""
 
 
 @ANSWERS

@@ -1,4 +1,4 @@
-"""Nobody sends more than the other makes room for, and no room is ever lost (RFC 9113, section 5.2)."""
+"""No end sends more than the other one makes room for, and no room is ever lost (RFC 9113, section 5.2)."""
 
 import pytest
 

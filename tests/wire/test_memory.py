@@ -1,4 +1,4 @@
-"""A connection holds no more than it may, nothing that fits is refused, and what is over is given back."""
+"""A connection holds no more memory than it may, rejects nothing that fits, and frees what it no longer needs."""
 
 import gzip
 from functools import partial
