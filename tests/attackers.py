@@ -1,7 +1,8 @@
-"""`python -m tests.attackers ATTACK HOST:PORT`: one client that abuses a service, for a few seconds and then no longer.
+"""`python -m tests.attackers ATTACK HOST:PORT`: one client that abuses a service for LIFETIME_S.
 
-A process of its own, so that its work delays no one who measures. It prints `attacking` before its first byte. What it
-sends is bounded: a cut-off peer connects again after PAUSE_S at the earliest, and all of it ends after LIFETIME_S.
+It is a process of its own, so that its work does not delay the process that measures. It prints `attacking` before its
+first byte. What it sends is bounded: a cut-off peer connects again after PAUSE_S at the earliest, and all of it ends
+after LIFETIME_S.
 """
 
 import contextlib
@@ -111,7 +112,7 @@ def dribble(address: str) -> None:
 
 
 def idle(address: str) -> None:
-    """Many connections that say no more than that they speak HTTP/2."""
+    """Many connections that send only the opening of HTTP/2."""
     peers = [connect(address) for _ in range(PEERS)]
     for sock in peers:
         sock.sendall(OPENING)
@@ -158,7 +159,7 @@ FRAMES_AT_ONCE = 500
 
 
 def flood(frame: Callable[[int], bytes], sock: socket.socket) -> None:
-    """Frame after frame until the service has had enough, and reads what it is told."""
+    """Sends frame after frame until the service ends the connection, and reads what the service sends."""
     sock.sendall(OPENING)
     sock.setblocking(False)
     with selectors.DefaultSelector() as selector:

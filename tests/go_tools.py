@@ -11,7 +11,7 @@ H2SPEC = "h2spec"
 
 
 def go_tool(name: str) -> str:
-    """Its path; where it is missing, the test is skipped and says so."""
+    """Its path. If it is missing, the test is skipped with this reason."""
     found = FOLDER / name
     if not found.exists():
         pytest.skip(f"{found.relative_to(FOLDER.parents[1])} is missing: where Go is, `make testers` installs it")

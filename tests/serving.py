@@ -1,4 +1,4 @@
-"""Services as real processes, for tests: started, asked where they listen, told to stop, looked at when they end."""
+"""Services as real processes, for tests: started, asked where they listen, stopped, and checked when they end."""
 
 import signal
 import subprocess
@@ -45,11 +45,11 @@ class Serving:
         return self.process.wait(EXIT_TIMEOUT_S)
 
     def wait_until_in_flight(self, calls: int) -> control_pb2.SnapshotReply:
-        """Asks until the service itself says that it has so many calls."""
+        """Polls until the service itself reports so many calls."""
         return self.wait_until(lambda reply: reply.calls_in_flight >= calls, "the calls never arrived")
 
     def wait_until(self, so: Callable[[control_pb2.SnapshotReply], bool], else_: str) -> control_pb2.SnapshotReply:
-        """Asks for snapshots until one is so."""
+        """Polls until `so` is true of a snapshot."""
         with self.snapshots() as snapshot:
             until = time.monotonic() + ARRIVAL_TIMEOUT_S
             while not so(reply := snapshot()):
@@ -57,7 +57,7 @@ class Serving:
             return reply
 
     def wait_until_ready(self, *, ready: bool) -> None:
-        """Asks until the service says that it takes calls, or that it does not."""
+        """Polls until the service reports that it takes calls, or that it does not."""
         wanted = health_pb2.HealthCheckResponse.SERVING if ready else health_pb2.HealthCheckResponse.NOT_SERVING
         with grpc.insecure_channel(self.control) as channel:
             check = health_pb2_grpc.HealthStub(channel).Check
@@ -67,7 +67,7 @@ class Serving:
 
     @contextmanager
     def snapshots(self) -> Iterator[Callable[[], control_pb2.SnapshotReply]]:
-        """What reads the service's counters, each time that it is called."""
+        """A function that reads the service's counters each time that it is called."""
         with grpc.insecure_channel(self.control) as channel:
             method = channel.unary_unary(
                 "/sweetspot.v1.Control/Snapshot", response_deserializer=control_pb2.SnapshotReply.FromString

@@ -41,7 +41,7 @@ def grpcio(address: str, path: str, request: bytes, *, streaming: bool = False, 
 
 
 def own_wire(address: str, path: str, request: bytes, *, streaming: bool = False, timeout_s: float = 20) -> Outcome:
-    """It enforces no deadline: whatever ends the call, the service said it."""
+    """This client enforces no deadline: each status comes from the service."""
     with WireClient(address) as client:
         call = client.call(path, request, streaming=streaming, timeout_ns=int(timeout_s * 1e9))
         streamed = tuple(received.message for received in client.received)

@@ -68,7 +68,7 @@ def client(backend: Serving) -> Iterator[Client]:
 
 
 def wait_until_in_flight(backend: Serving, calls: int) -> None:
-    """Polls Snapshot until the backend says that it has so many calls."""
+    """Polls Snapshot until the backend reports so many calls."""
     with grpc.insecure_channel(backend.control) as control:
         snapshot = control.unary_unary(
             "/sweetspot.v1.Control/Snapshot", response_deserializer=control_pb2.SnapshotReply.FromString
@@ -124,7 +124,7 @@ def test_a_deadline_ends_a_call_that_would_wait_longer(client: Client) -> None:
 
 def test_hundreds_that_are_given_up_at_once_free_their_timers_and_keep_the_connection(backend: Serving) -> None:
     with connected(backend) as client:
-        client.ended(client.start(backend_pb2.FetchRequest()))  # until SETTINGS came a client keeps to 100 calls
+        client.ended(client.start(backend_pb2.FetchRequest()))  # before SETTINGS a client has at most 100 calls
         calls = [client.start(NEVER) for _ in range(900)]
         client.flush()
         wait_until_in_flight(backend, 900)

@@ -1,4 +1,4 @@
-"""A key that is given twice is refused, wherever a person writes YAML."""
+"""A key that is given twice is rejected in every YAML file that a user writes."""
 
 from collections.abc import Callable
 from pathlib import Path

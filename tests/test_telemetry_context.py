@@ -57,7 +57,7 @@ def test_any_other_value_is_no_parent(value: str) -> None:
 
 
 def test_what_is_sent_is_what_the_receiver_reads() -> None:
-    # Small numbers: an id keeps its leading zeros.
+    # Small numbers: an id has leading zeros.
     context = TraceContext(trace_id=1, span_id=2)
     assert context.traceparent == "00-00000000000000000000000000000001-0000000000000002-01"
     assert parse_traceparent(context.traceparent) == context

@@ -1,4 +1,4 @@
-"""OpenTelemetry's variables: none is ignored in silence. Each is honoured, or refused in one line."""
+"""OpenTelemetry's variables: each one is used, or rejected in one line. None is ignored without a message."""
 
 import subprocess
 import sys

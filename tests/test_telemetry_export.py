@@ -87,7 +87,7 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
 
 @pytest.fixture
 def dead_collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The kernel accepts the connection, and nobody ever reads it."""
+    """The kernel accepts the connection, and no process ever reads it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{listener.getsockname()[1]}")
         yield
@@ -337,7 +337,7 @@ def test_spans_that_no_collector_answers_for_are_lost_for_a_reason(
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What a person reads: the log of the SDK is not shown."""
+    """What a user reads: the log of the SDK is not shown."""
     return [entry.getMessage() for entry in caplog.records if entry.name.startswith("services.telemetry")]
 
 

@@ -103,7 +103,7 @@ def test_kinds_are_numbers_that_tell_calls_from_steps(recorded: Recorded) -> Non
 def test_only_the_server_spans_parent_is_of_another_process(recorded: Recorded) -> None:
     serve(recorded)
 
-    # trace.proto, SpanFlags: 0x100 says that the parent is known to be remote or not, 0x200 that it is.
+    # trace.proto, SpanFlags: 0x100 means that the parent is known to be remote or not, 0x200 that it is.
     remote = {name for name, span in recorded.spans().items() if span["flags"] & 0x200}
     assert remote == {"sweetspot.v1.Workload/Run"}
 

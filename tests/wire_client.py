@@ -1,4 +1,4 @@
-"""Our own client session on a blocking socket, for tests that call a service or say to it what no library would."""
+"""Our own client session on a blocking socket, for tests that call a service or send it what no library would."""
 
 import socket
 import ssl
@@ -31,7 +31,7 @@ class WireClient:
         self.sock.close()
 
     def flush(self) -> None:
-        """Writes what the session has to say."""
+        """Writes the session's bytes."""
         while data := self.session.data_to_send():
             self.sock.sendall(data)
 

@@ -61,7 +61,7 @@ def _parts(text: str, schema: Any) -> Iterator[str]:
 
 
 def _section(text: str, schema: Any, key: yaml.Node, value: yaml.MappingNode, path: Path) -> Iterator[str]:
-    """A heading, what the comment says, a table of the keys that are values, and a section for each other key."""
+    """A heading, the text of the comment, a table of the keys that are values, and a section for each other key."""
     yield f"\n{'##' if len(path) == 1 else '###'} {'.'.join(path)}\n\n{paragraph(comment(text, key))}"
     if rows := _table(text, schema, value, path):
         yield f"\n{rows}"

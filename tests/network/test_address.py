@@ -1,4 +1,4 @@
-"""HOST:PORT is read and written in one way, and what is none of it is refused in one line."""
+"""HOST:PORT is read and written in one way, and any other text is rejected in one line."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""One socket listens for both families where the machine can, and says where by an address that can be dialled."""
+"""One socket listens for both families if the machine can, and has an address that a client can dial."""
 
 import socket
 

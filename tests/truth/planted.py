@@ -1,6 +1,6 @@
-"""`python -m tests.truth.planted ...`: `python -m services ...`, with more work in each call where PLANTED says so.
+"""`python -m tests.truth.planted ...`: `python -m services ...`, with more work in each call if PLANTED is set.
 
-PLANTED is a share of the rounds of each compute step, which are done once more. The reply is the same.
+PLANTED is a share of the rounds of each compute step. These rounds are done once more. The reply is the same.
 """
 
 import os

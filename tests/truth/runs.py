@@ -1,4 +1,4 @@
-"""Experiments run for a check: as `sweetspot run` runs them, without its folders and its words."""
+"""Experiments run for a check: as `sweetspot run` runs them, without its folders and its output."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ PROGRAMS = Programs()
 
 @dataclass(slots=True)
 class Notes:
-    """A watcher that keeps why trials are void. A trial that fails ends the check."""
+    """A watcher that stores why trials are void. A trial that fails ends the check."""
 
     voids: list[str] = field(default_factory=list)
 

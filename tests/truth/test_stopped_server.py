@@ -1,4 +1,4 @@
-"""A server that stands still: an open loop goes on, and counts each call from when it was to be sent."""
+"""A server that is stopped: an open loop continues, and counts each call from when it was to be sent."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What is said of the styles' costs is true of the code that serves."""
+"""The costs that are stated of the styles are those of the code that serves."""
 
 import ast
 import inspect

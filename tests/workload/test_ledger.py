@@ -1,4 +1,4 @@
-"""What each conflict strategy keeps from happening, with two transfers run into each other by hand."""
+"""What each conflict strategy prevents, with two transfers whose steps a test interleaves."""
 
 from collections.abc import Callable, Iterator
 
@@ -98,7 +98,7 @@ def test_only_locks_in_the_order_of_the_call_can_be_waited_for_in_a_circle(strat
 
 
 class Elsewhere:
-    """A partition that owns account 0 alone, and notes what it tells others."""
+    """A partition that owns account 0 alone, and stores what it sends to other owners."""
 
     def __init__(self) -> None:
         self.told: list[tuple[int, int]] = []

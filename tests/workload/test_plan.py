@@ -1,4 +1,4 @@
-"""What a plan says of a call before it is run."""
+"""What a plan shows of a call before the call is run."""
 
 import pytest
 from sweetspot.v1 import workload_pb2
