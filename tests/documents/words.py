@@ -76,10 +76,10 @@ def groups() -> Iterator[Group]:
     yield Group(f"{CONTRIBUTING} and others", _of_documents(*root), held=True)
     yield Group("--help", help_texts.sentences, held=True)
     for folder in ("services", "tools", "tests"):
-        yield Group(f"docstrings of {folder}/", partial(python_texts.docstrings, folder), held=False)
+        yield Group(f"docstrings of {folder}/", partial(python_texts.docstrings, folder), held=True)
     for folder in ("services", "tools", "tests"):
-        yield Group(f"comments of {folder}/", partial(python_texts.comments, folder), held=False)
-    yield Group("comments of the chart", partial(yaml_texts.comments, "helm/sweetspot/values.yaml"), held=False)
+        yield Group(f"comments of {folder}/", partial(python_texts.comments, folder), held=True)
+    yield Group("comments of the chart", partial(yaml_texts.comments, "helm/sweetspot/values.yaml"), held=True)
     yield Group("generated pages", _of_documents(*GENERATED), held=False)
 
 
