@@ -22,6 +22,7 @@ from services.runtime.refusal import refuse, refusing
 from services.runtime.service import BACKEND_SHAPES, WORKLOAD_SHAPES, Service, server_tls
 from services.telemetry import Tracing
 from services.telemetry.environment import RefusedVariableError, check
+from services.workload import own
 from services.workload.ledger import fitting_strategy
 
 BACKEND = "backend"
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
     if CHECK in arguments:
         with refusing(name):
             find_serve(name)
+            import_own(name, config)
             Tracing.preload(config.trace_file)
         print(json.dumps(describe_interpreter()))
     else:
@@ -66,6 +68,8 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[str, Co
     config = parse_config(f"python -m services {arguments[0]}", name, arguments[1:], environ)
     if config.interop and (name == BACKEND or not MODELS[name].own_wire):
         refuse(f"{name} has no option --interop: it needs the HTTP/2 server of Sweetspot")
+    if config.function is not None and name == BACKEND:
+        refuse(f"{name} has no option --function: it runs no steps")
     if config.memory_budget is not None and name != BACKEND and not MODELS[name].own_wire:
         refuse(f"{name} has no option --memory-budget: gRPC's core has its own quota")
     if name != BACKEND:
@@ -109,6 +113,7 @@ def run(name: str, config: Config) -> None:
         # Forks: so before there is a thread, and before grpcio is imported, which starts some.
         service.control_address = control.start()
         serve = find_serve(name)  # before there are threads of telemetry: it may make threads green
+        import_own(name, config)
         if forks:  # and then the threads of telemetry are its children's
             Tracing.preload(config.trace_file)
         else:
@@ -119,6 +124,16 @@ def run(name: str, config: Config) -> None:
     if service.calls_in_flight.value():
         # Handlers that are blocked have had their time to drain; a pool would join their threads (concurrent.futures).
         os._exit(0)
+
+
+def import_own(name: str, config: Config) -> None:
+    """The function of the user, if there is one: before a model forks, and after it may have made threads green."""
+    if config.function is None:
+        return
+    try:
+        own.use(own.find(config.function))
+    except own.BadFunctionError as error:
+        refuse(f"{name}: --function {error}")
 
 
 def find_serve(name: str) -> Callable[[Service], None]:

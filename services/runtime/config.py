@@ -3,6 +3,7 @@
 import argparse
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
@@ -12,6 +13,7 @@ from services.network.address import Address
 from services.runtime.demultiplexer import DEMULTIPLEXERS
 from services.runtime.policy import POLICIES
 from services.runtime.quota import usable_cpus
+from services.workload import own
 from services.workload.callback_styles import CALLBACK_STYLES
 from services.workload.ledger import STRATEGIES
 
@@ -60,6 +62,22 @@ class OneOf:
         """Raises ValueError."""
         if text not in self.words:
             raise ValueError(f"{text!r} is not one of {', '.join(self.words)}")
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """Parses text of a form."""
+
+    pattern: str
+    """A regular expression for all of the text."""
+    form: str
+    """The same for a person, with an example."""
+
+    def __call__(self, text: str) -> str:
+        """Raises ValueError."""
+        if re.fullmatch(self.pattern, text) is None:
+            raise ValueError(f"{text!r} is not {self.form}")
         return text
 
 
@@ -213,6 +231,11 @@ class Config:
         5000,
         Whole(1, 1_000_000),
         "microseconds after which a thread must release the interpreter lock for another thread",
+    )
+    function: str | None = _option(
+        None,
+        Matching(own.PATTERN, own.FORM),
+        "MODULE:FUNCTION that `compute` steps with ENGINE_OWN call, such as shop.prices:quote",
     )
     interop: bool = _switch("also serve grpc.testing.TestService, and a page for plain HTTP; for protocol tests")
     trace_file: Path | None = _option(

@@ -7,6 +7,8 @@ from collections import OrderedDict
 
 from sweetspot.v1 import workload_pb2
 
+from services.workload import own
+
 CACHE_LINE_BYTES = 64
 WORKING_SETS_BYTES = 256 * 1024 * 1024
 _REPEATED_LINES = 256 // CACHE_LINE_BYTES
@@ -15,12 +17,17 @@ _MASK_32 = 0xFFFF_FFFF
 
 
 def compute(step: workload_pb2.Compute) -> int:
-    """Turns a linear congruential generator, or PBKDF2 where the lock is to be released, `step.rounds` times."""
+    """Turns a linear congruential generator, or PBKDF2 where the lock is to be released, `step.rounds` times.
+
+    ENGINE_OWN calls the function of the user as often.
+    """
     if step.engine == workload_pb2.Compute.ENGINE_PYTHON:
         state = 1
         for _ in range(step.rounds):
             state = (state * 1_664_525 + 1_013_904_223) & _MASK_32  # Numerical Recipes, section 7.1
         return state
+    if step.engine == workload_pb2.Compute.ENGINE_OWN:
+        return own.call(step.rounds)
     if not step.rounds:
         return 0
     return int.from_bytes(hashlib.pbkdf2_hmac("sha256", b"sweetspot", b"salt", step.rounds)[:4], "big")

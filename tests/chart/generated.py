@@ -32,8 +32,8 @@ OF_THE_CHART = {"host", "port", "control_port", "metrics_port", "backend", "trac
 """Options that the chart and the images set, so that ports and Services agree with them."""
 OF_OWN_WIRE = ("interop", "memory_budget")
 """Options that a model rejects if its sockets are gRPC's."""
-FILES = {"tls_cert", "tls_key", "tls_client_ca"}
-"""Options that name files, which the chart has no way to mount."""
+FILES = {"tls_cert", "tls_key", "tls_client_ca", "function"}
+"""Options that name files or modules, which the chart cannot mount."""
 
 
 def with_models(values: str) -> str:

@@ -16,6 +16,7 @@ REFUSED = [
     ("reactor", ["--processes", "2"], {}, "unrecognized arguments: --processes 2"),
     ("reactor", ["--loops", "0"], {}, "--loops: 0 is not within 1 to 1024"),
     ("reactor", ["--backend", "::1:80"], {}, "'::1:80' is not HOST:PORT, such as localhost:50051 or [::1]:50051"),
+    ("reactor", ["--function", "shop"], {}, "--function: 'shop' is not MODULE:FUNCTION, such as shop.prices:quote"),
     ("reactor", ["--port", "65536"], {}, "--port: 65536 is not within 0 to 65535"),
 ]
 
@@ -26,6 +27,13 @@ def test_a_memory_budget_is_refused_where_grpcs_core_reads(model: str, capsys: p
         parse([model, "--memory-budget", "1000000"], {})
     assert refused.value.code == 2
     assert f"{model} has no option --memory-budget" in capsys.readouterr().err
+
+
+def test_the_backend_has_no_function_because_it_runs_no_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        parse(["backend", "--function", "shop:quote"], {})
+    assert refused.value.code == 2
+    assert "backend has no option --function" in capsys.readouterr().err
 
 
 def test_variables_of_opentelemetry_are_read_where_the_others_are(

@@ -24,35 +24,35 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bsweetspot/v1/workload.proto\x12\x0csweetspot.v1\"M\n\nRunRequest\x12!\n\x05steps\x18\x01 \x03(\x0b\x32\x12.sweetspot.v1.Step\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x12\x0b\n\x03key\x18\x03 \x01(\x04\"\xfa\x01\n\x04Step\x12(\n\x07\x63ompute\x18\x01 \x01(\x0b\x32\x15.sweetspot.v1.ComputeH\x00\x12\"\n\x04\x63\x61ll\x18\x02 \x01(\x0b\x32\x12.sweetspot.v1.CallH\x00\x12$\n\x05sleep\x18\x03 \x01(\x0b\x32\x13.sweetspot.v1.SleepH\x00\x12$\n\x05\x62lock\x18\x04 \x01(\x0b\x32\x13.sweetspot.v1.BlockH\x00\x12$\n\x05touch\x18\x05 \x01(\x0b\x32\x13.sweetspot.v1.TouchH\x00\x12*\n\x08transfer\x18\x06 \x01(\x0b\x32\x16.sweetspot.v1.TransferH\x00\x42\x06\n\x04kind\"w\n\x07\x43ompute\x12\x0e\n\x06rounds\x18\x01 \x01(\r\x12,\n\x06\x65ngine\x18\x02 \x01(\x0e\x32\x1c.sweetspot.v1.Compute.Engine\".\n\x06\x45ngine\x12\x11\n\rENGINE_PYTHON\x10\x00\x12\x11\n\rENGINE_NATIVE\x10\x01\"_\n\x04\x43\x61ll\x12\x10\n\x08\x64\x65lay_us\x18\x01 \x01(\r\x12\x30\n\x0c\x64istribution\x18\x02 \x01(\x0e\x32\x1a.sweetspot.v1.Distribution\x12\x13\n\x0breply_bytes\x18\x03 \x01(\r\"\x1c\n\x05Sleep\x12\x13\n\x0b\x64uration_us\x18\x01 \x01(\r\"\x1c\n\x05\x42lock\x12\x13\n\x0b\x64uration_us\x18\x01 \x01(\r\" \n\x05Touch\x12\x17\n\x0fworking_set_kib\x18\x01 \x01(\r\"T\n\x08Transfer\x12\x14\n\x0c\x66rom_account\x18\x01 \x01(\r\x12\x12\n\nto_account\x18\x02 \x01(\r\x12\x0e\n\x06\x61mount\x18\x03 \x01(\r\x12\x0e\n\x06yields\x18\x04 \x01(\r\"\xb5\x01\n\x08RunReply\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0f\n\x07process\x18\x03 \x01(\r\x12\x0e\n\x06worker\x18\x04 \x01(\t\x12\x11\n\tqueued_ns\x18\x05 \x01(\x04\x12\x12\n\nrunning_ns\x18\x06 \x01(\x04\x12\x12\n\nwaiting_ns\x18\x07 \x01(\x04\x12\x10\n\x08\x63hecksum\x18\x08 \x01(\x07\x12\x0f\n\x07payload\x18\t \x01(\x0c\x12\r\n\x05steps\x18\n \x01(\r*}\n\x0c\x44istribution\x12\x19\n\x15\x44ISTRIBUTION_CONSTANT\x10\x00\x12\x18\n\x14\x44ISTRIBUTION_UNIFORM\x10\x01\x12\x1c\n\x18\x44ISTRIBUTION_EXPONENTIAL\x10\x02\x12\x1a\n\x16\x44ISTRIBUTION_LOGNORMAL\x10\x03\x32\x84\x01\n\x08Workload\x12\x37\n\x03Run\x12\x18.sweetspot.v1.RunRequest\x1a\x16.sweetspot.v1.RunReply\x12?\n\tRunStream\x12\x18.sweetspot.v1.RunRequest\x1a\x16.sweetspot.v1.RunReply0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bsweetspot/v1/workload.proto\x12\x0csweetspot.v1\"M\n\nRunRequest\x12!\n\x05steps\x18\x01 \x03(\x0b\x32\x12.sweetspot.v1.Step\x12\x0f\n\x07payload\x18\x02 \x01(\x0c\x12\x0b\n\x03key\x18\x03 \x01(\x04\"\xfa\x01\n\x04Step\x12(\n\x07\x63ompute\x18\x01 \x01(\x0b\x32\x15.sweetspot.v1.ComputeH\x00\x12\"\n\x04\x63\x61ll\x18\x02 \x01(\x0b\x32\x12.sweetspot.v1.CallH\x00\x12$\n\x05sleep\x18\x03 \x01(\x0b\x32\x13.sweetspot.v1.SleepH\x00\x12$\n\x05\x62lock\x18\x04 \x01(\x0b\x32\x13.sweetspot.v1.BlockH\x00\x12$\n\x05touch\x18\x05 \x01(\x0b\x32\x13.sweetspot.v1.TouchH\x00\x12*\n\x08transfer\x18\x06 \x01(\x0b\x32\x16.sweetspot.v1.TransferH\x00\x42\x06\n\x04kind\"\x87\x01\n\x07\x43ompute\x12\x0e\n\x06rounds\x18\x01 \x01(\r\x12,\n\x06\x65ngine\x18\x02 \x01(\x0e\x32\x1c.sweetspot.v1.Compute.Engine\">\n\x06\x45ngine\x12\x11\n\rENGINE_PYTHON\x10\x00\x12\x11\n\rENGINE_NATIVE\x10\x01\x12\x0e\n\nENGINE_OWN\x10\x02\"_\n\x04\x43\x61ll\x12\x10\n\x08\x64\x65lay_us\x18\x01 \x01(\r\x12\x30\n\x0c\x64istribution\x18\x02 \x01(\x0e\x32\x1a.sweetspot.v1.Distribution\x12\x13\n\x0breply_bytes\x18\x03 \x01(\r\"\x1c\n\x05Sleep\x12\x13\n\x0b\x64uration_us\x18\x01 \x01(\r\"\x1c\n\x05\x42lock\x12\x13\n\x0b\x64uration_us\x18\x01 \x01(\r\" \n\x05Touch\x12\x17\n\x0fworking_set_kib\x18\x01 \x01(\r\"T\n\x08Transfer\x12\x14\n\x0c\x66rom_account\x18\x01 \x01(\r\x12\x12\n\nto_account\x18\x02 \x01(\r\x12\x0e\n\x06\x61mount\x18\x03 \x01(\r\x12\x0e\n\x06yields\x18\x04 \x01(\r\"\xb5\x01\n\x08RunReply\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0f\n\x07process\x18\x03 \x01(\r\x12\x0e\n\x06worker\x18\x04 \x01(\t\x12\x11\n\tqueued_ns\x18\x05 \x01(\x04\x12\x12\n\nrunning_ns\x18\x06 \x01(\x04\x12\x12\n\nwaiting_ns\x18\x07 \x01(\x04\x12\x10\n\x08\x63hecksum\x18\x08 \x01(\x07\x12\x0f\n\x07payload\x18\t \x01(\x0c\x12\r\n\x05steps\x18\n \x01(\r*}\n\x0c\x44istribution\x12\x19\n\x15\x44ISTRIBUTION_CONSTANT\x10\x00\x12\x18\n\x14\x44ISTRIBUTION_UNIFORM\x10\x01\x12\x1c\n\x18\x44ISTRIBUTION_EXPONENTIAL\x10\x02\x12\x1a\n\x16\x44ISTRIBUTION_LOGNORMAL\x10\x03\x32\x84\x01\n\x08Workload\x12\x37\n\x03Run\x12\x18.sweetspot.v1.RunRequest\x1a\x16.sweetspot.v1.RunReply\x12?\n\tRunStream\x12\x18.sweetspot.v1.RunRequest\x1a\x16.sweetspot.v1.RunReply0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'sweetspot.v1.workload_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DISTRIBUTION']._serialized_start=959
-  _globals['_DISTRIBUTION']._serialized_end=1084
+  _globals['_DISTRIBUTION']._serialized_start=976
+  _globals['_DISTRIBUTION']._serialized_end=1101
   _globals['_RUNREQUEST']._serialized_start=45
   _globals['_RUNREQUEST']._serialized_end=122
   _globals['_STEP']._serialized_start=125
   _globals['_STEP']._serialized_end=375
-  _globals['_COMPUTE']._serialized_start=377
-  _globals['_COMPUTE']._serialized_end=496
-  _globals['_COMPUTE_ENGINE']._serialized_start=450
-  _globals['_COMPUTE_ENGINE']._serialized_end=496
-  _globals['_CALL']._serialized_start=498
-  _globals['_CALL']._serialized_end=593
-  _globals['_SLEEP']._serialized_start=595
-  _globals['_SLEEP']._serialized_end=623
-  _globals['_BLOCK']._serialized_start=625
-  _globals['_BLOCK']._serialized_end=653
-  _globals['_TOUCH']._serialized_start=655
-  _globals['_TOUCH']._serialized_end=687
-  _globals['_TRANSFER']._serialized_start=689
-  _globals['_TRANSFER']._serialized_end=773
-  _globals['_RUNREPLY']._serialized_start=776
-  _globals['_RUNREPLY']._serialized_end=957
-  _globals['_WORKLOAD']._serialized_start=1087
-  _globals['_WORKLOAD']._serialized_end=1219
+  _globals['_COMPUTE']._serialized_start=378
+  _globals['_COMPUTE']._serialized_end=513
+  _globals['_COMPUTE_ENGINE']._serialized_start=451
+  _globals['_COMPUTE_ENGINE']._serialized_end=513
+  _globals['_CALL']._serialized_start=515
+  _globals['_CALL']._serialized_end=610
+  _globals['_SLEEP']._serialized_start=612
+  _globals['_SLEEP']._serialized_end=640
+  _globals['_BLOCK']._serialized_start=642
+  _globals['_BLOCK']._serialized_end=670
+  _globals['_TOUCH']._serialized_start=672
+  _globals['_TOUCH']._serialized_end=704
+  _globals['_TRANSFER']._serialized_start=706
+  _globals['_TRANSFER']._serialized_end=790
+  _globals['_RUNREPLY']._serialized_start=793
+  _globals['_RUNREPLY']._serialized_end=974
+  _globals['_WORKLOAD']._serialized_start=1104
+  _globals['_WORKLOAD']._serialized_end=1236
 # @@protoc_insertion_point(module_scope)

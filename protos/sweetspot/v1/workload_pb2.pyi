@@ -50,8 +50,10 @@ class Compute(_message.Message):
         __slots__ = ()
         ENGINE_PYTHON: _ClassVar[Compute.Engine]
         ENGINE_NATIVE: _ClassVar[Compute.Engine]
+        ENGINE_OWN: _ClassVar[Compute.Engine]
     ENGINE_PYTHON: Compute.Engine
     ENGINE_NATIVE: Compute.Engine
+    ENGINE_OWN: Compute.Engine
     ROUNDS_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     rounds: int

@@ -1,0 +1,90 @@
+"""A function of the user as the work of a call: `--function MODULE:FUNCTION`, and a step with ENGINE_OWN.
+
+A service imports the module once, before it forks: what the module opens at import is shared by its processes.
+"""
+
+import importlib
+import inspect
+import re
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from services.wire import Code, RpcError
+
+MASK_32 = 0xFFFF_FFFF
+PATTERN = r"[A-Za-z_][\w.]*:[A-Za-z_]\w*"
+FORM = "MODULE:FUNCTION, such as shop.prices:quote"
+
+
+class BadFunctionError(Exception):
+    """A function that no service can call; the message is one line for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A function, called without arguments."""
+
+    name: str
+    """As `shop.prices:quote`."""
+    function: Callable[[], Any]
+
+    def number(self, result: object) -> int:
+        """What goes into the checksum. Raises RpcError for a type that has no fixed bytes."""
+        if result is None:
+            return 0
+        if isinstance(result, int):
+            return result & MASK_32
+        if isinstance(result, str | bytes):
+            return zlib.crc32(result.encode() if isinstance(result, str) else result)
+        raise RpcError(
+            Code.INTERNAL, f"{self.name} returned {type(result).__name__}: return None, int, str or bytes instead"
+        )
+
+
+_own: Own | None = None
+"""What this process calls."""
+
+
+def find(name: str) -> Own:
+    """Imports it. Raises BadFunctionError."""
+    if re.fullmatch(PATTERN, name) is None:
+        raise BadFunctionError(f"{name!r} is not {FORM}")
+    module_name, _, function_name = name.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # the module of a user can raise anything
+        raise BadFunctionError(f"{name}: cannot import {module_name}: {type(error).__name__}: {error}") from error
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        what = "has no" if function is None else "has no function"
+        raise BadFunctionError(f"{name}: {module_name} {what} {function_name}")
+    try:
+        inspect.signature(function).bind()
+    except (TypeError, ValueError) as error:
+        raise BadFunctionError(f"{name}: it is called without arguments: {error}") from error
+    if inspect.iscoroutinefunction(function):
+        raise BadFunctionError(f"{name} is async: give a function that blocks, which every model can call")
+    return Own(name, function)
+
+
+def use(own: Own | None) -> None:
+    """From now on, steps of this process call it."""
+    global _own  # noqa: PLW0603  (one for each process, as its options are)
+    _own = own
+
+
+def call(times: int) -> int:
+    """Calls it so often; what goes into the checksum. Raises RpcError, and what the function raises."""
+    own = _known()
+    number = 0
+    for _ in range(times):
+        number = own.number(own.function())
+    return number
+
+
+def _known() -> Own:
+    if _own is None:
+        raise RpcError(Code.FAILED_PRECONDITION, "this service was started without --function MODULE:FUNCTION")
+    return _own

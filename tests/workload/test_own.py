@@ -1,0 +1,98 @@
+"""A function of the user as the work of a step: what it may be, and what becomes of what it returns."""
+
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sweetspot.v1.workload_pb2 import Compute
+
+from services.wire import Code, RpcError
+from services.workload import own
+from services.workload.costs.function import costs
+from services.workload.own import BadFunctionError
+from services.workload.steps import compute
+
+SHOP = """
+calls = []
+def quote():
+    calls.append(1)
+    return 7
+def name(): return "shop"
+def nothing(): pass
+def many(): return [1]
+def of(item): return item
+async def awaited(): return 1
+number = 5
+"""
+
+
+@pytest.fixture(autouse=True)
+def _module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    (tmp_path / "shop.py").write_text(SHOP)
+    (tmp_path / "broken.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield
+    own.use(None)
+    sys.modules.pop("shop", None)
+
+
+def step(rounds: int = 1) -> Compute:
+    return Compute(rounds=rounds, engine=Compute.ENGINE_OWN)
+
+
+def test_a_step_calls_it_as_often_as_it_has_rounds() -> None:
+    function = own.find("shop:quote")
+    own.use(function)
+    assert compute(step(3)) == 7
+    assert len(sys.modules["shop"].calls) == 3
+
+
+@pytest.mark.parametrize(("name", "folded"), [("nothing", 0), ("quote", 7), ("name", zlib.crc32(b"shop"))])
+def test_what_it_returns_goes_into_the_checksum(name: str, folded: int) -> None:
+    own.use(own.find(f"shop:{name}"))
+    assert compute(step()) == folded
+
+
+def test_a_result_without_fixed_bytes_ends_the_call() -> None:
+    own.use(own.find("shop:many"))
+    with pytest.raises(RpcError) as ended:
+        compute(step())
+    assert (ended.value.code, ended.value.message) == (
+        Code.INTERNAL,
+        "shop:many returned list: return None, int, str or bytes instead",
+    )
+
+
+def test_a_service_without_one_rejects_the_step() -> None:
+    with pytest.raises(RpcError) as ended:
+        compute(step())
+    assert ended.value.code == Code.FAILED_PRECONDITION
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("shop", "'shop' is not MODULE:FUNCTION, such as shop.prices:quote"),
+        ("shop:", "'shop:' is not MODULE:FUNCTION"),
+        ("nosuch:f", "nosuch:f: cannot import nosuch: ModuleNotFoundError: No module named 'nosuch'"),
+        ("broken:f", "broken:f: cannot import broken: ZeroDivisionError: division by zero"),
+        ("shop:nosuch", "shop:nosuch: shop has no nosuch"),
+        ("shop:number", "shop:number: shop has no function number"),
+        ("shop:of", "shop:of: it is called without arguments: missing a required argument: 'item'"),
+        ("shop:awaited", "shop:awaited is async: give a function that blocks"),
+    ],
+)
+def test_a_function_that_cannot_be_called_is_one_line(name: str, why: str) -> None:
+    with pytest.raises(BadFunctionError) as refused:
+        own.find(name)
+    assert why in str(refused.value)
+
+
+def test_its_cost_is_measured_call_by_call() -> None:
+    found = costs(own.find("shop:quote"))
+    assert (
+        len(found["cpu_ns"]) == len(found["wall_ns"]) == len(sys.modules["shop"].calls) - 1
+    )  # the first is not counted
+    assert all(wall > 0 for wall in found["wall_ns"])
