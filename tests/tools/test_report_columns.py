@@ -49,3 +49,13 @@ def test_a_stream_with_too_few_messages_has_no_p99() -> None:
     (at,) = standings([of(stream=few)])
     (row,) = rows(at.standings, [at.standings[0].trial])
     assert (row.cells["gap_p50"], row.cells["gap_p99"]) == ("500 µs", "–")  # noqa: RUF001  (an en dash)
+
+
+def test_a_rate_has_an_interval_only_where_its_arm_is_ranked() -> None:
+    """A model that serves 1 of 10 clients answers a few calls: one more or less would be an interval of 1,000 %."""
+    rounds = [sample.trial("reactor", 10, number) for number in (1, 2, 3)]
+    rounds += [sample.trial("iterative", 10, number, clients=sample.clients(10, 1, 4000)) for number in (1, 2, 3)]
+    (at,) = standings(rounds)
+    cells = {row.arm: row.cells["rate"] for row in rows(at.standings, rounds)}
+    assert "±" in cells["reactor"]
+    assert "±" not in cells["iterative"]

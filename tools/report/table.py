@@ -122,12 +122,12 @@ def rows(found: Sequence[Standing], everything: Iterable[Trial]) -> list[Row]:
 
 
 def _rate(one: Standing) -> str:
-    """With the half-width of its interval, where the rate is what has one; a rate of no steady service is none."""
+    """With the half-width of its interval, if the arm is ranked by its rate; a service that starts up has no rate."""
     if one.why == START_UP:
         return "start-up"
     rate_rps = measures.rate_rps(one.trial)
     text = count(round(rate_rps))
-    known = one.value
+    known = one.rate  # an arm that serves fewer clients has none: one call more or less is most of its rate
     if known is None or known.low is None or known.high is None or not known.low <= rate_rps <= known.high:
         return text
     return f"{text} ±{share(math.sqrt(known.high / known.low) - 1)}"
