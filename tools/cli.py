@@ -237,8 +237,13 @@ def _of_this_machine(commands: Any) -> None:
 
 def _add_size(commands: Any) -> None:
     sizing = commands.add_parser("size", help="compute how many pods of which model serve a rate", **_EXACT)
-    sizing.add_argument("--cpu-ms", type=_positive, required=True, metavar="MS", help="CPU time of your code in a call")
-    sizing.add_argument("--wait-ms", type=_not_negative, default=0.0, metavar="MS", help="wait of a call (0)")
+    sizing.add_argument("--cpu-ms", type=_positive, metavar="MS", help="CPU time of your code in a call")
+    sizing.add_argument("--wait-ms", type=_not_negative, metavar="MS", help="wait of a call, with --cpu-ms (0)")
+    sizing.add_argument(
+        "--from-traces", metavar="FILE|URL", help="take both from spans of your service: OTLP JSON or Jaeger's JSON"
+    )
+    sizing.add_argument("--service", metavar="NAME", help="the service in these spans, if they have several")
+    sizing.add_argument("--step", metavar="MODULE:FUNCTION", help="let each call run this function, which may block")
     sizing.add_argument("--rate", type=_positive, required=True, metavar="N", help="calls/s of all clients")
     sizing.add_argument("--connections", type=_count, default=100, metavar="N", help="number of clients (100)")
     sizing.add_argument("--slo", required=True, metavar="TEXT", help="objective, such as 'p99<100ms, errors<0.1%%'")
@@ -250,7 +255,13 @@ def _add_size(commands: Any) -> None:
     )
     sizing.add_argument("--models", type=_names, metavar="A,B", help="measure only these models")
     sizing.add_argument("--starts", type=_count, default=2, metavar="N", help="starts of each service (2)")
+    sizing.add_argument("--price", metavar="TEXT", help="price of a CPU, such as '0.04 EUR/cpu-hour'")
+    sizing.add_argument(
+        "--confirm", action="store_true", help="run each recommended shape at its rate for 60 s; status 1 if it fails"
+    )
     sizing.add_argument("--results", type=Path, metavar="DIR", help="parent folder of the results (results)")
+    sizing.add_argument("--despite-noise", action="store_true", help="use trials that only a busy machine makes void")
+    _of_cluster(sizing)
 
 
 def _of_release(parser: Any) -> None:

@@ -61,6 +61,7 @@ class Programs:
     order: Sequence[str] = (sys.executable, "-m", "services.driver.order")
     costs: Sequence[str] = (sys.executable, "-m", "services.workload.costs")
     rounds: Sequence[str] = (sys.executable, "-m", "services.workload.costs.rounds")
+    function_cost: Sequence[str] = (sys.executable, "-m", "services.workload.costs.function")
     trust: Sequence[str] = (sys.executable, "-m", "services.workload.trust")
     null_server: Sequence[str] = (sys.executable, "-m", "tools.calibrate.null_server")
 

@@ -50,6 +50,6 @@ def _rounds(batches_ns: Sequence[float]) -> Rounds:
     return Rounds(median(batches_ns), batches_ns[tenth], batches_ns[-1 - tenth])
 
 
-def calibrated(cpu_ms: float, before: Rounds, after: Rounds) -> str:
-    """As `0.3 ms of Python were 2,400 rounds: 125 ns a round (96 to 153); afterwards 131 ns a round (99 to 140).`"""
-    return f"{cpu_ms:g} ms of Python were {count(before.of(cpu_ms))} rounds: {before}; afterwards {after}."
+def calibrated(cpu_ms: float, here: Rounds) -> str:
+    """As `0.3 ms of Python are 2,400 rounds: 125 ns a round (96 to 153).`"""
+    return f"{cpu_ms:.3g} ms of Python are {count(here.of(cpu_ms))} rounds: {here}."

@@ -1,6 +1,5 @@
 """Runs the cells of a grid that are missing in a results folder, and shows the outcomes of all."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -8,18 +7,17 @@ from rich.console import Console
 from tools import bundle
 from tools.commands.ending import Tally, exit_status, to_its_end
 from tools.commands.page import write_page
+from tools.commands.shows import Show
 from tools.experiment import Experiment
 from tools.progress import Progress
 from tools.scale.cells import cells
-from tools.scale.results import Kept, read_cells
+from tools.scale.results import read_cells
 from tools.scale.run import run as run_cells
 from tools.scale.terminal import ScaleProgress
 from tools.venue import Venue
 
 STARTING_S = 1.5
 """For a service and a driver to start and to end: what a trial is expected to take besides its own time."""
-Show = Callable[[Console, Kept, Experiment, Path], None]
-"""Shows the cells of an experiment, and where the report is."""
 
 
 def run_grid(asked: Experiment, folder: Path, venue: Venue, console: Console, show: Show) -> int:

@@ -19,6 +19,7 @@ from tools.local import Programs
 from tools.lock import locked
 from tools.scale.local import pinning_over
 from tools.scale.results import Kept
+from tools.scale.void import why_void
 from tools.status import PlainError
 from tools.venue import ThisMachine
 
@@ -46,7 +47,7 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     console.print(question.title, markup=False, soft_wrap=True)
 
     def show(console: Console, kept: Kept, _asked: Experiment, report: Path) -> None:
-        from tools.knee.found import line, why_void  # noqa: PLC0415  (scipy)
+        from tools.knee.found import line  # noqa: PLC0415  (scipy)
 
         console.print()
         for one in kept.searched:

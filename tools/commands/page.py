@@ -8,9 +8,11 @@ import yaml
 from rich.console import Console
 
 from tools import experiment, report, strict_yaml
+from tools.commands.shows import show_of
 from tools.results import read_trials
 from tools.scale.results import is_scale, read_cells
-from tools.scale.terminal import show as show_cells
+from tools.size import stored
+from tools.size.answer import COLUMNS, answer
 
 
 def show_report(folder: Path, console: Console) -> Sequence[str]:
@@ -18,7 +20,7 @@ def show_report(folder: Path, console: Console) -> Sequence[str]:
     path = write_page(folder)
     if is_scale(folder):
         kept = read_cells(folder)
-        show_cells(console, kept, experiment.read(folder / "experiment.yaml"), path)
+        show_of(folder)(console, kept, experiment.read(folder / "experiment.yaml"), path)
         return kept.problems
     from tools.outcome import show  # noqa: PLC0415  (scipy)
 
@@ -41,5 +43,6 @@ def write_page(folder: Path) -> Path:
     if is_scale(folder):
         from tools.scale import page  # noqa: PLC0415  (scipy)
 
-        return page.write(folder)
+        sized = stored.read(folder)
+        return page.write(folder, None if sized is None else lambda kept: page.Lead(COLUMNS, answer(sized, kept)))
     return report.write(folder)

@@ -17,13 +17,13 @@ from tools.commands.grid import STARTING_S, run_grid
 from tools.commands.in_rounds import in_rounds
 from tools.commands.page import arms_of, write_page
 from tools.commands.prepared import prepare
+from tools.commands.shows import show_of
 from tools.commands.venues import check_flags, cluster, this_machine
 from tools.experiment import BadExperimentError, Experiment, cpu_time
 from tools.local import Programs
 from tools.lock import locked
 from tools.progress import Progress
 from tools.results import read_trials
-from tools.scale.terminal import show as show_cells
 from tools.status import VOID, PlainError
 from tools.terminal import RunProgress
 from tools.units import count
@@ -55,7 +55,7 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     with locked(folder):
         prepare(folder, asked, venue, described, known[1] if known else None)
         if asked.scale is not None:
-            return run_grid(asked, folder, venue, console, show_cells)
+            return run_grid(asked, folder, venue, console, show_of(folder))
         return _run_trials(args, asked, folder, venue, console)
 
 

@@ -2,6 +2,8 @@
 
 import argparse
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,52 +12,146 @@ from rich.console import Console
 from tools.calibrate import calibration
 from tools.commands.grid import run_grid
 from tools.commands.prepared import prepare
+from tools.commands.shows import show_confirmed, show_sizes
+from tools.commands.venues import check_flags, cluster
 from tools.experiment import Experiment, Search
 from tools.experiment.cpu_time import PYTHON
 from tools.knee import slo
 from tools.local import Programs
 from tools.lock import locked
-from tools.rounds import calibrated, measure
+from tools.rounds import Rounds, calibrated, measure
 from tools.scale.local import pinning_over
-from tools.scale.results import Kept
-from tools.size.asked import MODELS, asked
+from tools.scale.results import read_cells
+from tools.size import cost, price, stored, traced
+from tools.size.answer import recommended
+from tools.size.asked import MODELS, asked, confirming
+from tools.size.calibrating import measure_in
+from tools.size.confirmed import confirmed
+from tools.size.cost import Cost
 from tools.size.need import Need
-from tools.status import PlainError
-from tools.venue import ThisMachine
+from tools.size.shapes import Shape, shapes
+from tools.size.stored import Stored
+from tools.status import FAILED, INTERRUPTED, PlainError
+from tools.venue import ThisMachine, Venue
 
 
 def execute(args: argparse.Namespace, console: Console, programs: Programs) -> int:
-    """Status 1 where a search failed, 130 where a signal came. Raises PlainError."""
-    need = Need(args.cpu_ms, args.wait_ms, args.connections, args.rate, slo.read(args.slo), args.spare)
-    venue = ThisMachine(programs, pinning_over(os.sched_getaffinity(0)))
-    known_models = venue.models()
-    models = list(dict.fromkeys(args.models or MODELS))
-    if unknown := [model for model in models if model not in known_models]:
-        raise PlainError(f"unknown model {unknown[0]!r}; the models are {', '.join(known_models)}")
-    described = venue.describe()
-    results = args.results or Path("results")
-    known = calibration.find(results, described)
-    before = measure(programs)[PYTHON]
-    question = asked(
-        need,
-        before.of(need.cpu_ms),
-        models,
-        args.pod_cpus,
-        starts=args.starts,
-        highest_rps=known[1].ceiling_rps if known else Search().highest_rps,
-    )
-    venue.check(question)
-    console.print(question.title, markup=False, soft_wrap=True)
+    """Status 1 where a search failed or a shape is not confirmed, 130 where a signal came. Raises PlainError."""
+    args.resume = None
+    check_flags(args)
+    return _Sizing(args, console, programs).run()
 
-    def show(console: Console, kept: Kept, _asked: Experiment, report: Path) -> None:
-        from tools.size import terminal  # noqa: PLC0415  (scipy)
-        from tools.size.shapes import shapes  # noqa: PLC0415
 
-        terminal.show(console, need, models, shapes(need, kept.searched), kept.left_out)
-        console.print(calibrated(need.cpu_ms, before, measure(programs)[PYTHON]), markup=False)
-        console.print(str(report), markup=False, highlight=False, soft_wrap=True)
+@dataclass(frozen=True, slots=True)
+class _Sizing:
+    """One command."""
 
-    folder = results / f"size-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    with locked(folder):
-        prepare(folder, question, venue, described, known[1] if known else None)
-        return run_grid(question, folder, venue, console, show)
+    args: argparse.Namespace
+    console: Console
+    programs: Programs
+
+    def run(self) -> int:
+        """The exit status."""
+        args = self.args
+        of_call, basis = _cost(args, self.programs)
+        given = None if args.price is None else price.read(args.price)
+        need = Need(of_call, args.connections, args.rate, slo.read(args.slo), args.spare, given)
+        folder = self._folder("size")
+        venue = self._venue(folder)
+        models = _models(args.models, venue)
+        described = venue.describe()
+        known = calibration.find(folder.parent, described)
+        rounds = None if need.cost.function else self._round(venue, models[0])
+        if rounds is not None:
+            basis += calibrated(of_call.cpu_ms, rounds)
+        question = asked(
+            need,
+            1 if rounds is None else rounds.of(of_call.cpu_ms),
+            models,
+            args.pod_cpus,
+            starts=args.starts,
+            highest_rps=known[1].ceiling_rps if known else Search().highest_rps,
+        )
+        venue.check(question)
+        self.console.print(question.title, markup=False, soft_wrap=True)
+        sized = Stored(need, tuple(models), basis)
+        with locked(folder):
+            prepare(folder, question, venue, described, known[1] if known else None)
+            stored.write(folder, sized)
+            status = run_grid(question, folder, venue, self.console, show_sizes(sized))
+        if rounds is not None and not args.cluster:
+            self.console.print(f"Afterwards: {measure(self.programs)[PYTHON]}.", markup=False)
+        if status != INTERRUPTED and args.confirm:
+            for shape in recommended(shapes(need, read_cells(folder).searched)):
+                status = self._confirm(question, need, shape) or status
+        return status
+
+    def _confirm(self, question: Experiment, need: Need, shape: Shape) -> int:
+        """Runs a shape at its rate for a minute."""
+        confirming_it = confirming(question, need, shape, pods=shape.pods if self.args.cluster else 1)
+        folder = self._folder(f"confirm-{shape.model.replace('_', '-')}")
+        venue = self._venue(folder)
+        venue.check(confirming_it)
+        self.console.print(f"\n{confirming_it.title}", markup=False, soft_wrap=True)
+        with locked(folder):
+            prepare(folder, confirming_it, venue, venue.describe(), None)
+            status = run_grid(confirming_it, folder, venue, self.console, show_confirmed(shape))
+        return status or (0 if confirmed(shape, read_cells(folder)).met else FAILED)
+
+    def _folder(self, stem: str) -> Path:
+        when = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        results = self.args.results or Path("results")
+        if not self.args.cluster:
+            return results / f"{stem}-{when}"
+        from tools.cluster.run import run_name  # noqa: PLC0415  (kubernetes)
+
+        return results / run_name(stem, when)
+
+    def _venue(self, folder: Path) -> Venue:
+        if self.args.cluster:
+            return cluster(self.args, folder.name, self.programs, balance="per-connection")
+        return ThisMachine(self.programs, pinning_over(os.sched_getaffinity(0)))
+
+    def _round(self, venue: Venue, model: str) -> Rounds:
+        """Its cost where services run."""
+        if not self.args.cluster:
+            return measure(self.programs)[PYTHON]
+
+        def notify(line: str) -> None:
+            self.console.print(line, markup=False)
+
+        notify("measuring a round of a compute step in a pod: about 1 minute")
+        with venue.ground(Path(), notify) as ground:
+            return measure_in(ground, model)
+
+
+def _cost(args: argparse.Namespace, programs: Programs) -> tuple[Cost, str]:
+    """The cost of a call, and where it comes from. Raises PlainError."""
+    sources = {"--cpu-ms": args.cpu_ms, "--from-traces": args.from_traces, "--step": args.step}
+    given = [flag for flag, value in sources.items() if value is not None]
+    if not given:
+        raise PlainError(f"the cost of a call is not given: set one of {', '.join(sources)}")
+    if len(given) > 1:
+        raise PlainError(f"{' and '.join(given)} exclude each other: set one of them")
+    if args.wait_ms is not None and args.cpu_ms is None:
+        raise PlainError(f"--wait-ms has no effect with {given[0]}, which has the wait of a call")
+    if args.service is not None and args.from_traces is None:
+        raise PlainError("--service has no effect without --from-traces")
+    if args.from_traces is not None:
+        found = traced.read(args.from_traces, args.service)
+        return found.cost, f"{args.from_traces}: {found}. "
+    if args.step is not None:
+        of_function = cost.of_function(args.step, programs)
+        return of_function, f"{args.step}: {of_function.cpu_ms:.3g} ms of CPU and {of_function.wait_ms:.3g} ms of wait."
+    return Cost(args.cpu_ms, args.wait_ms or 0.0), ""
+
+
+def _models(named: Sequence[str] | None, venue: Venue) -> list[str]:
+    """Those that were named, else the usual ones that are there. Raises PlainError."""
+    there = venue.models()
+    models = list(dict.fromkeys(named or [model for model in MODELS if model in there]))
+    if unknown := [model for model in models if model not in there]:
+        raise PlainError(f"unknown model {unknown[0]!r}; the models are {', '.join(there)}")
+    if not models:
+        raise PlainError(f"none of {', '.join(MODELS)} is there: choose with --models from {', '.join(there)}")
+    return models

@@ -5,21 +5,15 @@ Must not know where the searches are stored.
 
 from collections.abc import Sequence
 
-from tools.checks import void
 from tools.experiment import Objective
 from tools.knee import slo
 from tools.scale import numbers
 from tools.scale.cells import Searched
+from tools.scale.void import why_void
 from tools.stats.interval import estimate
 from tools.stats.line import SEPARATOR
 from tools.stats.series import Place, Series
 from tools.units import count, rest
-
-
-def why_void(one: Searched) -> str:
-    """Why the misses that bound this search are not the service's; empty if one is."""
-    whys = [void(each.trial) for each in one.tries if each.missed and each.rate_rps == one.found.missed_rps]
-    return whys[-1] if whys and all(whys) else ""
 
 
 def line(model: str, searched: Sequence[Searched], objective: Objective, *, despite_noise: bool = False) -> str:

@@ -48,7 +48,7 @@ def read_spans(folder: Path, trace_ids: Collection[str]) -> tuple[dict[str, list
         with path.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 try:
-                    for trace_id, span in _spans_of(json.loads(line)):
+                    for trace_id, span in spans_of(json.loads(line)):
                         if trace_id in trace_ids:
                             spans[trace_id].append(span)
                 except (ValueError, KeyError, TypeError, AttributeError):
@@ -58,7 +58,8 @@ def read_spans(folder: Path, trace_ids: Collection[str]) -> tuple[dict[str, list
     return dict(spans), problems
 
 
-def _spans_of(request: Mapping[str, Any]) -> list[tuple[str, Span]]:
+def spans_of(request: Mapping[str, Any]) -> list[tuple[str, Span]]:
+    """Each span with its trace id. Raises KeyError, ValueError, TypeError or AttributeError if it is no OTLP JSON."""
     found = []
     for group in request["resourceSpans"]:
         process = _attributes(group["resource"]).get("service.name", "unknown")

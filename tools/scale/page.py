@@ -1,8 +1,10 @@
 """Puts a grid's page together. Must not compute: every number comes ready from its own module."""
 
 import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
@@ -20,14 +22,41 @@ from tools.scale.results import Kept, read_cells
 from tools.scale.table import COLUMNS, cells_of
 
 
-def write(results: Path) -> Path:
+class Answer(Protocol):
+    """The answer to another question, from the cells of this grid."""
+
+    @property
+    def advice(self) -> str:
+        """Sentences."""
+
+    @property
+    def rows(self) -> Sequence[Sequence[str]]:
+        """Of a table."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What they rest on; a line each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """What the page begins with where its grid was made for another question."""
+
+    columns: Sequence[str]
+    answer: Answer
+
+
+Leading = Callable[[Kept], Lead]
+
+
+def write(results: Path, leading: Leading | None = None) -> Path:
     """Writes `report.html` into a grid's results folder and returns its path. Raises BadResultsError."""
     path = results / "report.html"
-    write_whole(path, render(results))
+    write_whole(path, render(results, leading))
     return path
 
 
-def render(results: Path) -> str:
+def render(results: Path, leading: Leading | None = None) -> str:
     """The page of a grid's results folder as HTML. Raises BadResultsError where it is not one."""
     try:
         asked = experiment.read(results / "experiment.yaml")
@@ -36,7 +65,8 @@ def render(results: Path) -> str:
     if asked.scale is None:
         raise BadResultsError(f"{results / 'experiment.yaml'}: has no `scale`")
     kept = read_cells(results)
-    at = compared_at(kept.searched)
+    lead = leading(kept) if leading is not None and kept.searched else None
+    at = None if lead is not None else compared_at(kept.searched)
     families = {one.cell.service: family(one.cell.model) for one in kept.searched}
     tables = [(plan, _rows(kept, plan)) for plan in asked.scale.plans]
     return (
@@ -45,7 +75,8 @@ def render(results: Path) -> str:
         .render(
             name=bundle.name(results),
             started_at=min((one.tries[0].trial.result.get("started_at", "") for one in kept.searched), default=""),
-            answer=answer(kept.searched, asked),
+            answer=answer(kept.searched, asked) if lead is None else lead.answer.advice,
+            lead=lead,
             leaders=[(plan, _lead(kept, plan, at)) for plan in asked.scale.plans] if at is not None else [],
             notices=notices.notices(
                 kept, cells(asked, asked.models or sorted({one.cell.model for one in kept.searched}))

@@ -5,10 +5,17 @@ The code of a grid can already store, resume, verify and report it (tools/scale)
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from tools.experiment import Arm, Experiment, Load, Scale, Search
+from tools.experiment.asked import Option
 from tools.knee import slo
 from tools.knee.asked import START
+from tools.scale.cells import scale_of
+from tools.size.cost import options
 from tools.size.need import Need
+from tools.size.shapes import Shape
+from tools.units import count
 
 MODELS = ("thread_pool", "half_sync_half_async", "coroutines", "grpcio_threads", "grpcio_asyncio")
 """Those that a Python team can choose from: threads or coroutines, of this project and of grpcio."""
@@ -16,17 +23,18 @@ WITHIN = 1.1
 """Met and missed are close enough at this ratio: starts differ by as much."""
 TRIALS = 16
 WARMUP_S, LEAST_S = 0.4, 1.0
-REPLY_BYTES = 128
+SHARE = "share"
+"""The name of the plan that confirms a shape."""
+CONFIRM_S, CONFIRM_WARMUP_S = 60.0, 2.0
 
 
 def asked(
     need: Need, rounds: int, models: Sequence[str], pod_cpus: Sequence[float], *, starts: int, highest_rps: float
 ) -> Experiment:
     """The grid. One pod gets all connections: with fewer, as each of several pods has, it is not slower."""
-    steps: list[dict[str, object]] = [{"compute": {"rounds": rounds, "engine": "ENGINE_PYTHON"}}]
-    if need.wait_ms:
-        steps.append({"call": {"delay_us": round(need.wait_ms * 1000), "reply_bytes": REPLY_BYTES}})
+    steps = need.cost.steps(rounds)
     p99_s = need.objective.p99_ms / 1000
+    given: dict[str, Option] = options(need.cost)
     return Experiment(
         title=f"Which model, as how many pods, serves {need} with {slo.written(need.objective)}?",
         arms={model: Arm(model=model) for model in models},
@@ -39,11 +47,36 @@ def asked(
         # At a rate of WITHIN times what a pod can do, the wait grows to the objective only after this time.
         duration_s=max(LEAST_S, p99_s / (WITHIN - 1)),
         trace_ratio=0,
+        service_options=given,
         scale=Scale(
             plans={f"{START}{number}": {"steps": steps} for number in range(1, starts + 1)},
             replicas=(1,),
             cpus=tuple(pod_cpus),
             objective=need.objective,
             search=Search(highest_rps=highest_rps, within=WITHIN, trials=TRIALS),
+        ),
+    )
+
+
+def confirming(question: Experiment, need: Need, shape: Shape, *, pods: int) -> Experiment:
+    """One long trial of a shape at its rate: `pods` of them get their share of the calls and of the connections."""
+    scale = scale_of(question)
+    rate_rps = need.rate_rps * pods / shape.pods
+    connections = -(-need.connections * pods // shape.pods)
+    of = "" if pods == shape.pods else f", {count(pods)} of {count(shape.pods)} pods"
+    return replace(
+        question,
+        title=f"Does {shape} meet {slo.written(need.objective)} at {count(round(rate_rps))} calls/s{of}?",
+        arms={shape.model: Arm(model=shape.model)},
+        load=replace(question.load, connections=(connections,)),
+        warmup_s=CONFIRM_WARMUP_S,
+        duration_s=CONFIRM_S,
+        scale=replace(
+            scale,
+            plans={SHARE: next(iter(scale.plans.values()))},
+            replicas=(pods,),
+            cpus=(shape.cpus,),
+            # The first rate is the only one: a search begins at this rate for each CPU, and not above the highest.
+            search=Search(start_rps=2 * rate_rps / (pods * shape.cpus), highest_rps=rate_rps, trials=1),
         ),
     )

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tools import measures
-from tools.knee.found import why_void
 from tools.scale import numbers
 from tools.scale.cells import Searched
+from tools.scale.void import why_void
 from tools.size.need import Need
+from tools.units import count, share
 
 THREADS_PER_CPU = 16
 """The default of `--threads-per-cpu` (services/runtime/config.py)."""
@@ -39,6 +40,8 @@ class Shape:
     """At the rate that was met; the largest over the starts."""
     cpu_ns: float | None
     """CPU time of the service for each call there; the mean over the starts."""
+    user_share: float | None
+    """How much of that was in user mode, where Python code holds the interpreter lock."""
     bound: str
     """Why a pod does not serve more, or why there is no number of pods."""
 
@@ -46,6 +49,16 @@ class Shape:
     def total_cpus(self) -> float:
         """Limits of all pods added up."""
         return self.pods * self.cpus
+
+    def __str__(self) -> str:
+        """As `coroutines as 2 pods of 1 CPU`."""
+        return f"{self.model} as {self.pods_of}"
+
+    @property
+    def pods_of(self) -> str:
+        """As `2 pods of 1 CPU`."""
+        pods = f"{count(self.pods)} pod{'' if self.pods == 1 else 's'}"
+        return f"{pods} of {count(self.cpus)} CPU{'' if self.cpus == 1 else 's'}"
 
 
 def shapes(need: Need, searched: Sequence[Searched]) -> list[Shape]:
@@ -60,37 +73,58 @@ def shapes(need: Need, searched: Sequence[Searched]) -> list[Shape]:
 def _shape(need: Need, model: str, cpus: float, starts: Sequence[Searched]) -> Shape:
     whole = [one for one in starts if not why_void(one)]
     if not whole:
-        return Shape(model, cpus, 0, 0, 0.0, 0.0, None, None, f"void: {why_void(starts[0])}")
+        return Shape(model, cpus, 0, 0, 0.0, 0.0, None, None, None, f"void: {why_void(starts[0])}")
     met = [one.found.met_rps or 0.0 for one in whole]
     lowest = min(met)
     trials = [one.best for one in whole if one.best is not None]
     p99s = [found.ns for trial in trials if (found := measures.latency(trial, "p99")) is not None]
     costs = [cost for trial in trials if (cost := measures.per_call(trial, "cpu_user_ns", "cpu_system_ns")) is not None]
-    pods = math.ceil(round(need.rate_rps / (lowest * (1 - need.spare)), 6)) if lowest else 0
+    user = [cost for trial in trials if (cost := measures.per_call(trial, "cpu_user_ns")) is not None]
     return Shape(
         model,
         cpus,
         len(whole),
-        pods,
+        pods_for(need, lowest),
         lowest,
         max(met),
         max(p99s, default=None),
         sum(costs) / len(costs) if costs else None,
+        sum(user) / sum(costs) if sum(costs) else None,
         _bound(need, model, whole[met.index(lowest)]) if lowest else _why_not(whole[met.index(lowest)]),
     )
 
 
+def pods_for(need: Need, pod_rps: float) -> int:
+    """How many pods that serve so much each are needed; 0 where a pod serves nothing."""
+    return math.ceil(round(need.rate_rps / (pod_rps * (1 - need.spare)), 6)) if pod_rps else 0
+
+
+def pool_rps(need: Need, cpus: float) -> float:
+    """What a pool of threads serves at most: each serves one call at a time (Little's law). Calls a second."""
+    return threads_of(cpus) / (need.cost.total_ms / 1000)
+
+
+def threads_of(cpus: float) -> int:
+    """Of a pool, with the default of its option."""
+    return math.ceil(THREADS_PER_CPU * cpus)
+
+
 def _bound(need: Need, model: str, one: Searched) -> str:
-    """The bound of the start that served least."""
+    """The bound of the start that served least: the first of these that it reaches."""
     if one.found.missed_rps is None:
         return "not reached"
-    if not numbers.held_back_otherwise(one):
-        return "CPU"
-    threads = math.ceil(THREADS_PER_CPU * one.cell.cpus)
-    call_ms = need.cpu_ms + need.wait_ms
-    if model in POOLS and (one.found.met_rps or 0.0) >= AT_BOUND * threads / (call_ms / 1000):
-        return f"{threads} threads"
-    return "not known"
+    trial, cpus = numbers.last_miss(one), one.cell.cpus
+    used, throttled = numbers.used_share(one, trial), numbers.throttled_share(trial)
+    met_rps, blocks = one.found.met_rps or 0.0, bool(need.cost.function) and model not in POOLS
+    reached = {
+        "CPU": used >= numbers.USED_UP,
+        f"{threads_of(cpus)} threads": model in POOLS and met_rps >= AT_BOUND * pool_rps(need, cpus),
+        "interpreter lock": cpus > 1 and used * cpus >= numbers.USED_UP,
+        f"quota, used up in {share(throttled or 0)} of periods": bool(throttled),
+        "one call at a time: the function blocks": blocks and met_rps >= AT_BOUND * 1000 / need.cost.total_ms,
+        "queue_bound": bool(trial.result["calls"]["by_status"].get("RESOURCE_EXHAUSTED")),
+    }
+    return next((bound for bound, is_reached in reached.items() if is_reached), "not known")
 
 
 def _why_not(one: Searched) -> str:

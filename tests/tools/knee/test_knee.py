@@ -11,9 +11,10 @@ from tests.tools.scale import sample
 from tools import cli
 from tools.experiment import Experiment, Load, Objective
 from tools.knee.asked import asked
-from tools.knee.found import line, why_void
+from tools.knee.found import line
 from tools.scale.cells import Cell, Searched, cells
 from tools.scale.run import run
+from tools.scale.void import why_void
 from tools.status import PlainError
 
 BASE = Experiment(title="Why?", load=Load(connections=(1, 10), streams=(1,)), plan={"payload_bytes": 8}, duration_s=2)

@@ -16,14 +16,19 @@ from tools.experiment import Objective
 from tools.results import Trial
 from tools.rounds import Rounds
 from tools.scale.cells import Cell, Searched, cells
+from tools.scale.results import read_cells
 from tools.scale.run import run
-from tools.size.asked import asked
-from tools.size.need import MOST_WAIT_MS, Need
+from tools.size.answer import advice, answer
+from tools.size.asked import CONFIRM_S, asked, confirming
+from tools.size.confirmed import confirmed
+from tools.size.cost import MOST_WAIT_MS, Cost
+from tools.size.need import Need
+from tools.size.price import Price
 from tools.size.shapes import POOLS, THREADS_PER_CPU, Shape, shapes
-from tools.size.terminal import advice
+from tools.size.stored import Stored
 from tools.status import PlainError
 
-NEED = Need(cpu_ms=0.3, wait_ms=20, connections=200, rate_rps=1500, objective=Objective(p99_ms=100), spare=0.3)
+NEED = Need(Cost(0.3, 20), connections=200, rate_rps=1500, objective=Objective(p99_ms=100), spare=0.3)
 STARTS = 2
 
 
@@ -99,7 +104,7 @@ def test_a_start_whose_misses_a_busy_machine_explains_does_not_count(tmp_path: P
 
 
 def shape(model: str, pods: int, cpu_ns: float = 5e5) -> Shape:
-    return Shape(model, 1.0, 2, pods, 900.0, 1000.0, 4e7, cpu_ns, "CPU")
+    return Shape(model, 1.0, 2, pods, 900.0, 1000.0, 4e7, cpu_ns, 0.8, "CPU")
 
 
 SPARE = " At 1,500 calls/s within p99<100ms, errors<0.1%, 30 % are to spare."
@@ -129,6 +134,73 @@ def test_the_advice_has_the_least_and_what_grpcio_needs(found: list[Shape], said
     assert advice(NEED, found) == said
 
 
+def test_the_advice_has_the_price_of_a_million_calls() -> None:
+    """2 CPUs for 1e6 / 1,500 seconds at 0.04 EUR for 3,600 CPU seconds."""
+    need = dataclasses.replace(NEED, price=Price(0.04, "EUR"))
+    assert advice(need, [shape("coroutines", 2)]).startswith(
+        "Deploy coroutines as 2 pods of 1 CPU (0.015 EUR for a million calls)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("pods", "asked_for", "capacity", "text"),
+    [
+        (1, (750, 100), 800.0, "coroutines as 2 pods of 1 CPU: confirmed: 750 calls/s for 2 s, p99 5 ms, "),
+        (2, (1500, 200), 1600.0, " 2 pods serve what one pod promises."),
+        (1, (750, 100), 700.0, "coroutines as 2 pods of 1 CPU: does not meet the objective: p99 900 ms; 750 calls/s"),
+    ],
+    ids=["one pod gets its share", "all pods get all of it", "missed"],
+)
+def test_a_shape_is_confirmed_by_one_long_trial_at_its_rate(
+    tmp_path: Path, pods: int, asked_for: tuple[int, int], capacity: float, text: str
+) -> None:
+    chosen, (rate_rps, connections) = shape("coroutines", 2), asked_for
+    question = confirming(
+        asked(NEED, 2400, ["coroutines", "seda"], [0.5, 1.0], starts=2, highest_rps=8000), NEED, chosen, pods=pods
+    )
+    assert (question.duration_s, question.load.connections) == (CONFIRM_S, (connections,))
+    notes = sample.Notes()
+    run(question, cells(question, question.models), sample.Ground(lambda _cell: capacity), tmp_path, notes)
+    (one,) = read_cells(tmp_path).searched
+    assert [round(each.rate_rps) for each in one.tries] == [rate_rps]
+    found = confirmed(chosen, read_cells(tmp_path))
+    assert text in found.text
+    assert found.met == (capacity > rate_rps)
+
+
+def test_a_report_and_a_run_that_continues_give_the_sizes_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "results"
+    flags = ["--cpu-ms", "0.01", "--rate", "50", "--slo", "p99<50ms", "--models", GOOD, "--starts", "1"]
+    assert cli.main(["size", *flags, "--results", str(results)], PROGRAMS) == 0
+    first = _after_advice(capsys.readouterr().out)
+    (folder,) = results.iterdir()
+    assert f"Deploy {GOOD} as " in (folder / "report.html").read_text()
+    for command in (["report"], ["run", "--resume"]):
+        assert cli.main([*command, str(folder)], PROGRAMS) == 0
+        assert _after_advice(capsys.readouterr().out)[:5] == first[:5]
+
+
+def _after_advice(out: str) -> list[str]:
+    lines = out.splitlines()
+    return lines[next(place for place, line in enumerate(lines) if line.startswith("Deploy ")) :]
+
+
+def test_a_limit_that_was_not_measured_has_an_estimate_that_is_marked(tmp_path: Path) -> None:
+    question = asked(NEED, 2400, ["coroutines"], [0.5, 1.0, 4.0], starts=1, highest_rps=8000)
+    notes = sample.Notes()
+    run(question, cells(question, ["coroutines"]), sample.Ground(lambda cell: 1200 * cell.cpus), tmp_path, notes)
+    found = answer(Stored(NEED, ("coroutines",), "measured here"), read_cells(tmp_path))
+    assert {row[1] for row in found.rows[:2]} == {"2 x 1", "4 x 0.5"}
+    assert found.rows[-1][1] == "~2 x 4"
+    assert found.rows[-1][-1] == "estimate: one thread uses one CPU"
+    notes_text = "\n".join(found.notes)
+    assert "coroutines with 4 CPUs: not measured: needs 4 CPUs." in notes_text
+    assert "coroutines with 1 CPUs: estimated from the smaller limits ~" in notes_text
+    assert "measured here" in notes_text
+
+
 def test_cpu_time_is_rounds_of_this_machine() -> None:
     here = Rounds(125, 96, 153)
     assert here.of(0.3) == 2400
@@ -155,16 +227,25 @@ def test_the_command_prints_the_advice_first_and_the_table_below(
     lines = capsys.readouterr().out.splitlines()
     at = next(place for place, line in enumerate(lines) if line.startswith("Deploy "))
     assert GOOD in " ".join(lines[at : at + 3])
-    assert any(line.startswith("0.01 ms of Python were ") for line in lines[at:])
-    assert lines[-1] == str(folder / "report.html")
+    assert any(line.startswith("0.01 ms of Python are ") for line in lines[at:])
+    assert str(folder / "report.html") in lines
+    assert lines[-1].startswith("Afterwards: ")
 
 
 @pytest.mark.parametrize(
     ("flags", "why"),
     [
         (("--slo", "p98<1s"), "--slo 'p98<1s'"),
-        (("--slo", "p99<20ms"), "cannot be met: a call takes 20.3 ms (--cpu-ms 0.3, --wait-ms 20)"),
-        (("--slo", "p99<900s", "--wait-ms", "70000"), "--wait-ms 70000: a call waits for at most 60,000 ms"),
+        (("--slo", "p99<20ms"), "cannot be met: a call takes 20.3 ms (0.3 ms of CPU and 20 ms of wait)"),
+        (("--slo", "p99<900s", "--wait-ms", "70000"), "a wait of 70000 ms: a call waits for at most 60,000 ms"),
+        (("--slo", "p99<1s", "--step", "time:time"), "--cpu-ms and --step exclude each other: set one of them"),
+        (("--slo", "p99<1s", "--service", "shop"), "--service has no effect without --from-traces"),
+        (
+            ("--slo", "p99<1s", "--price", "0.04"),
+            "--price '0.04': write an amount above 0 with its unit, as '0.04 EUR/",
+        ),
+        (("--slo", "p99<1s", "--price", "0 EUR/cpu-hour"), "--price '0 EUR/cpu-hour': write an amount above 0"),
+        (("--slo", "p99<1s", "--shards", "2"), "--shards has no effect without --cluster"),
         (("--slo", "p99<1s", "--models", "nosuch"), "unknown model 'nosuch'"),
         (("--slo", "p99<1s", "--rate", "0"), "'0' is not a number above 0"),
         (("--slo", "p99<1s", "--rate", "many"), "'many' is not a number within 0 to 1,000,000"),

@@ -1,0 +1,44 @@
+"""What a grid's folder shows in the terminal: the sizes that it was made for, or its cells."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from tools.experiment import Experiment
+from tools.scale.results import Kept
+from tools.scale.terminal import show as show_cells
+from tools.size import stored, terminal
+from tools.size.answer import answer
+from tools.size.confirmed import confirmed
+from tools.size.shapes import Shape
+from tools.size.stored import Stored
+
+Show = Callable[[Console, Kept, Experiment, Path], None]
+"""Shows the cells of an experiment, and where the report is."""
+
+
+def show_of(folder: Path) -> Show:
+    """As the command that made the folder. Raises BadResultsError."""
+    sized = stored.read(folder)
+    return show_cells if sized is None else show_sizes(sized)
+
+
+def show_sizes(sized: Stored) -> Show:
+    """The sizes, and where the report is."""
+
+    def show(console: Console, kept: Kept, _asked: Experiment, report: Path) -> None:
+        terminal.show(console, answer(sized, kept))
+        console.print(str(report), markup=False, highlight=False, soft_wrap=True)
+
+    return show
+
+
+def show_confirmed(shape: Shape) -> Show:
+    """What became of a shape at its rate, and where the report is."""
+
+    def show(console: Console, kept: Kept, _asked: Experiment, report: Path) -> None:
+        console.print(confirmed(shape, kept).text, style="bold", markup=False)
+        console.print(str(report), markup=False, highlight=False, soft_wrap=True)
+
+    return show

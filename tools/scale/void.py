@@ -1,0 +1,10 @@
+"""Whether the misses of a search are the service's own."""
+
+from tools.checks import void
+from tools.scale.cells import Searched
+
+
+def why_void(one: Searched) -> str:
+    """Why the misses that bound this search are not the service's; empty where one is."""
+    whys = [void(each.trial) for each in one.tries if each.missed and each.rate_rps == one.found.missed_rps]
+    return whys[-1] if whys and all(whys) else ""

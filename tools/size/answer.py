@@ -1,0 +1,124 @@
+"""The sizes as an answer: the advice, the rows of the table, and what they rest on. Must not know of terminals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tools.knee import slo
+from tools.scale.cells import LeftOut
+from tools.scale.results import Kept
+from tools.size.estimates import Estimate, checked, estimated
+from tools.size.need import Need
+from tools.size.shapes import Shape, shapes
+from tools.size.stored import Stored
+from tools.units import count, duration, share
+
+UNKNOWN = "–"  # noqa: RUF001  (an en dash is how a table says "no value")
+GRPCIO = "grpcio_"
+COLUMNS = ("model", "pods", "serves, calls/s", "p99", "CPU/call", "bound by")
+LEFT = ("model", "bound by")
+"""Columns of words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a person reads, in the terminal and in the report."""
+
+    advice: str
+    rows: Sequence[Sequence[str]]
+    """In the order of COLUMNS. A number that was not measured begins with `~`."""
+    notes: Sequence[str]
+
+
+def answer(stored: Stored, kept: Kept) -> Answer:
+    """From the searches that there are."""
+    need, found = stored.need, shapes(stored.need, kept.searched)
+    left_out = {(one.cell.model, one.cell.cpus): one for one in kept.left_out}
+    estimates = [estimated(need, found, model, cpus) for model, cpus in left_out]
+    known = [one for one in estimates if one is not None]
+    rows = [_row(one) for one in found] + [_estimated(one) for one in known]
+    return Answer(advice(need, found), rows, list(_notes(stored, found, list(left_out.values()), known)))
+
+
+def recommended(found: Sequence[Shape]) -> list[Shape]:
+    """The one with the fewest CPUs, and the first of grpcio if that is another."""
+    fits = [one for one in found if one.pods]
+    if not fits:
+        return []
+    grpcio = next((one for one in fits if one.model.startswith(GRPCIO)), None)
+    return [fits[0]] if grpcio is None or grpcio is fits[0] else [fits[0], grpcio]
+
+
+def advice(need: Need, found: Sequence[Shape]) -> str:
+    """As `Deploy coroutines as 2 pods of 1 CPU. With grpcio: grpcio_asyncio, 3 pods of 1 CPU. ...`.
+
+    Models are named together where they need the same pods.
+    """
+    within = slo.written(need.objective)
+    chosen = recommended(found)
+    if not chosen:
+        return f"No model meets {within}. The table has the reasons."
+    best, grpcio = chosen[0], chosen[-1]
+    same = [one for one in found if one.pods and (one.pods, one.cpus) == (best.pods, best.cpus)]
+    parts = [f"Deploy {' or '.join(one.model for one in same)} as {best.pods_of}{_cost(need, best)}."]
+    if grpcio not in same:
+        parts.append(f"With grpcio: {grpcio.model}, {grpcio.pods_of}{_cost(need, grpcio)}.")
+    parts.append(f"At {count(need.rate_rps)} calls/s within {within}, {share(need.spare)} are to spare.")
+    return " ".join(parts)
+
+
+def _cost(need: Need, one: Shape) -> str:
+    if need.price is None:
+        return ""
+    return f" ({need.price.of_million_calls(one.total_cpus, need.rate_rps)} for a million calls)"
+
+
+def _row(one: Shape) -> Sequence[str]:
+    return (
+        one.model,
+        f"{count(one.pods)} x {count(one.cpus)}" if one.pods else UNKNOWN,
+        _between(one.lowest_rps, one.highest_rps) if one.highest_rps else UNKNOWN,
+        UNKNOWN if one.p99_ns is None else duration(one.p99_ns),
+        UNKNOWN if one.cpu_ns is None else duration(one.cpu_ns),
+        one.bound,
+    )
+
+
+def _estimated(one: Estimate) -> Sequence[str]:
+    return (
+        one.model,
+        f"~{count(one.pods)} x {count(one.cpus)}",
+        f"~{_between(one.low_rps, one.high_rps)}",
+        UNKNOWN,
+        UNKNOWN,
+        f"estimate: {one.why}",
+    )
+
+
+def _notes(stored: Stored, found: Sequence[Shape], left_out: Sequence[LeftOut], known: Sequence[Estimate]) -> list[str]:
+    need = stored.need
+    lines = []
+    for one in left_out:
+        lines.append(f"{one.cell.model} with {count(one.cell.cpus)} CPUs: not measured: {one.why}.")
+    if known:
+        lines.append("~ marks an estimate from the largest limit that was measured; `--cluster` measures it.")
+    for shape, estimate in checked(need, found):
+        measured = _between(shape.lowest_rps, shape.highest_rps)
+        lines.append(
+            f"{shape.model} with {count(shape.cpus)} CPUs: estimated from the smaller limits "
+            f"~{_between(estimate.low_rps, estimate.high_rps)} calls/s, measured {measured}."
+        )
+    there = {*(one.model for one in found), *(one.cell.model for one in left_out)}
+    lines += [f"{model}: not measured: its searches failed." for model in stored.models if model not in there]
+    starts = max((one.starts for one in found), default=0)
+    lines.append(
+        f"Measured: one pod at a time with all {count(need.connections)} connections, {starts} "
+        f"start{'' if starts == 1 else 's'} each. Pods: the rate divided by what every start served, less "
+        f"{share(need.spare)} to spare. That n pods serve n times as much is assumed: only a cluster can show it."
+    )
+    return [*lines, f"CPU/call includes the {need.cost.cpu_ms:.3g} ms of your code.", stored.basis]
+
+
+def _between(low_rps: float, high_rps: float) -> str:
+    """Three digits each."""
+    low, high = (count(round(float(f"{rate:.3g}"))) for rate in (low_rps, high_rps))
+    return low if low == high else f"{low} to {high}"

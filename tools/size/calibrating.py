@@ -1,0 +1,49 @@
+"""What a round of a `compute` step costs in a cluster: measured in a pod, by the counters of the service.
+
+A plan with many rounds and a plan with none differ in CPU time for each call by these rounds and nothing else.
+"""
+
+from statistics import median
+
+from msgspec.structs import replace
+
+from tools import measures
+from tools.experiment import Arm, Experiment, Load
+from tools.rounds import Rounds
+from tools.scale.cells import Cell
+from tools.scale.run import FailedError, Ground
+from tools.status import PlainError
+
+ROUNDS = 50_000
+"""2 to 8 ms of CPU: many times what a call costs besides."""
+RATE_RPS, WARMUP_S, DURATION_S = 40.0, 0.5, 3.0
+REPEATS = 3
+
+
+def measure_in(ground: Ground, model: str) -> Rounds:
+    """Loads one pod of that model with one CPU, REPEATS times with each plan. Raises PlainError."""
+    asked = Experiment(
+        title="What does a round cost?",
+        arms={model: Arm(model=model)},
+        load=Load(connections=(4,), arrival="constant", timeout_s=5.0),
+        warmup_s=WARMUP_S,
+        duration_s=DURATION_S,
+        trace_ratio=0,
+    )
+    plans = [{"steps": [{"compute": {"rounds": rounds}}]} for rounds in (0, ROUNDS)]
+    found = []
+    try:
+        with ground.deployed(Cell("rounds", model, "", 1, 1.0), {}) as load:
+            for repeat in range(REPEATS):
+                without, with_rounds = (
+                    measures.per_call(
+                        load(replace(asked.at_rate(plan, RATE_RPS), seed=repeat + 1)), "cpu_user_ns", "cpu_system_ns"
+                    )
+                    for plan in plans
+                )
+                if without is None or with_rounds is None or with_rounds <= without:
+                    raise PlainError(f"{model}: calls with {ROUNDS:,} rounds took no more CPU time than calls without")
+                found.append((with_rounds - without) / ROUNDS)
+    except FailedError as error:
+        raise PlainError(f"a round could not be measured in a pod of {model}: {error}") from error
+    return Rounds(median(found), min(found), max(found))

@@ -1,0 +1,39 @@
+"""What became of a shape that ran at its rate for a minute."""
+
+from dataclasses import dataclass
+
+from tools import measures
+from tools.checks import void
+from tools.scale import numbers
+from tools.scale.results import Kept
+from tools.size.shapes import Shape
+from tools.units import count, duration, share
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """Whether it met the objective, in words."""
+
+    met: bool
+    text: str
+
+
+def confirmed(shape: Shape, kept: Kept) -> Confirmed:
+    """From the only trial that there is."""
+    if not kept.searched:
+        why = kept.left_out[0].why if kept.left_out else "its trial failed"
+        return Confirmed(False, f"{shape}: not confirmed: {why}.")
+    (one,) = kept.searched
+    (tried,) = one.tries
+    p99 = measures.latency(tried.trial, "p99")
+    figures = [f"{count(round(tried.rate_rps))} calls/s for {duration(tried.trial.result['got']['duration_s'] * 1e9)}"]
+    if p99 is not None:
+        figures.append(f"p99 {duration(p99.ns, is_bound=p99.is_bound)}")
+    figures.append(f"{share(numbers.used_share(one, tried.trial))} of the CPU limit")
+    text = ", ".join(figures)
+    if not tried.missed:
+        scaling = f" {count(one.cell.replicas)} pods serve what one pod promises." if one.cell.replicas > 1 else ""
+        return Confirmed(True, f"{shape}: confirmed: {text}.{scaling}")
+    if why := void(tried.trial):
+        return Confirmed(False, f"{shape}: void: {why}; {text}. Run it again.")
+    return Confirmed(False, f"{shape}: does not meet the objective: {tried.missed}; {text}.")
