@@ -10,6 +10,7 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import Any
 
+from tools import measures
 from tools.standings import At, Standing
 from tools.stats.interval import ratio
 from tools.stats.line import interval
@@ -17,11 +18,14 @@ from tools.stats.verdict import OF_RATES, verdict
 
 Arms = Mapping[str, Mapping[str, Any]]
 NO_ARMS: Arms = MappingProxyType({})
+ONE_CPU = 1.15
+"""CPUs: a process with one interpreter lock uses no more, and some for what its threads do without it."""
 
 
 def sentences(at: At, arms: Arms) -> Iterator[str]:
     """As `2 CPUs / 1 CPU, calls/s: process_pool 1.91 [1.65, 2.21] (faster); thread_pool 0.933 [0.732, 1.19] (not
-    distinguishable).`; one sentence for each two numbers of CPUs, the largest ratio first. Only ranked arms count.
+    distinguishable).`; one sentence for each two numbers of CPUs, the largest ratio first. Only ranked arms count. Then
+    come the models that used one CPU, although they had more.
 
     Intervals have 95 % confidence each. They are not corrected for the number of arms.
     """
@@ -36,6 +40,9 @@ def sentences(at: At, arms: Arms) -> Iterator[str]:
     said = sorted((few, many, -value, text) for few, many, shown in found if shown for value, text in [shown])
     for (few, many), of in groupby(said, key=lambda one: one[:2]):
         yield f"{_cpus(many)} / {_cpus(few)}, calls/s: {'; '.join(text for *_, text in of)}."
+    used = {second: measures.cpus_used(ranked[second].trial) for *_, second, _ in _pairs(arms) if second in ranked}
+    if idle := [f"{arms[arm]['model']} ({cpus:.2f})" for arm, cpus in used.items() if cpus <= ONE_CPU]:
+        yield f"With more CPUs, these used one (CPUs busy): {', '.join(idle)}."
 
 
 def _pairs(arms: Arms) -> Iterator[tuple[str, int, str, int]]:

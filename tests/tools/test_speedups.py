@@ -1,10 +1,12 @@
 """What more CPUs bring is the first sentence of an experiment that asks it, and never of one that compares others."""
 
+import dataclasses
 from typing import Any
 
 import pytest
 
 from tests.tools.test_answer import of
+from tools import measures
 from tools.answer import answer
 from tools.results import Trial
 
@@ -52,3 +54,15 @@ def test_a_model_that_loses_with_more_cpus_is_slower() -> None:
 )
 def test_arms_that_differ_in_more_or_less_than_their_cpus_have_no_speed_up(arms: dict[str, Any]) -> None:
     assert answer(MEASURED, (), arms).startswith("At 1,000 connections ")
+
+
+def test_who_used_one_cpu_although_it_had_two_is_named() -> None:
+    def busy(trial: Trial, cpus: float) -> Trial:
+        after = type(trial.after)()
+        after.CopyFrom(trial.after)
+        spent_ns = round(cpus * 1e9 * trial.result["got"]["answered"] / measures.rate_rps(trial))
+        after.cpu_user_ns, after.cpu_system_ns = trial.before.cpu_user_ns + spent_ns, trial.before.cpu_system_ns
+        return dataclasses.replace(trial, after=after)
+
+    trials = [busy(trial, 1.9 if trial.arm == "pool_2" else 1.04) for trial in MEASURED]
+    assert " With more CPUs, these used one (CPUs busy): thread_pool (1.04). " in answer(trials, (), THREADS | POOLS)
