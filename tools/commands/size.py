@@ -61,7 +61,7 @@ class _Sizing:
         models = _models(args.models, venue)
         described = venue.describe()
         known = calibration.find(folder.parent, described)
-        rounds = None if need.cost.function else self._round(venue, models[0])
+        rounds = None if need.cost.function else self._round(venue, models[0], min(args.pod_cpus))
         if rounds is not None:
             basis += calibrated(of_call.cpu_ms, rounds)
         question = asked(
@@ -112,7 +112,7 @@ class _Sizing:
             return cluster(self.args, folder.name, self.programs, balance="per-connection")
         return ThisMachine(self.programs, pinning_over(os.sched_getaffinity(0)))
 
-    def _round(self, venue: Venue, model: str) -> Rounds:
+    def _round(self, venue: Venue, model: str, cpus: float) -> Rounds:
         """Its cost where services run."""
         if not self.args.cluster:
             return measure(self.programs)[PYTHON]
@@ -122,7 +122,7 @@ class _Sizing:
 
         notify("measuring a round of a compute step in a pod: about 1 minute")
         with venue.ground(Path(), notify) as ground:
-            return measure_in(ground, model)
+            return measure_in(ground, model, cpus)
 
 
 def _cost(args: argparse.Namespace, programs: Programs) -> tuple[Cost, str]:

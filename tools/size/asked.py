@@ -36,7 +36,7 @@ def asked(
     p99_s = need.objective.p99_ms / 1000
     given: dict[str, Option] = options(need.cost)
     return Experiment(
-        title=f"Which model, as how many pods, serves {need} with {slo.written(need.objective)}?",
+        title=f"Which model, as how many pods, meets {slo.written(need.objective)} at {need}?",
         arms={model: Arm(model=model) for model in models},
         load=Load(
             connections=(need.connections,),

@@ -17,11 +17,15 @@ from tools.status import PlainError
 ROUNDS = 50_000
 """2 to 8 ms of CPU: many times what a call costs besides."""
 RATE_RPS, WARMUP_S, DURATION_S = 40.0, 0.5, 3.0
+"""Of a pod with one CPU: a fifth of it."""
 REPEATS = 3
 
 
-def measure_in(ground: Ground, model: str) -> Rounds:
-    """Loads one pod of that model with one CPU, REPEATS times with each plan. Raises PlainError."""
+def measure_in(ground: Ground, model: str, cpus: float) -> Rounds:
+    """Loads one pod of that model with that limit, REPEATS times with each plan. Raises PlainError."""
+    cell, rate_rps = Cell("rounds", model, "", 1, cpus), RATE_RPS * min(1.0, cpus)
+    if why := ground.why_not(cell):
+        raise PlainError(f"a round cannot be measured: a pod of {model} {why}")
     asked = Experiment(
         title="What does a round cost?",
         arms={model: Arm(model=model)},
@@ -33,11 +37,11 @@ def measure_in(ground: Ground, model: str) -> Rounds:
     plans = [{"steps": [{"compute": {"rounds": rounds}}]} for rounds in (0, ROUNDS)]
     found = []
     try:
-        with ground.deployed(Cell("rounds", model, "", 1, 1.0), {}) as load:
+        with ground.deployed(cell, {}) as load:
             for repeat in range(REPEATS):
                 without, with_rounds = (
                     measures.per_call(
-                        load(replace(asked.at_rate(plan, RATE_RPS), seed=repeat + 1)), "cpu_user_ns", "cpu_system_ns"
+                        load(replace(asked.at_rate(plan, rate_rps), seed=repeat + 1)), "cpu_user_ns", "cpu_system_ns"
                     )
                     for plan in plans
                 )
