@@ -19,7 +19,7 @@ setup: $(VENV)/.ready ## make .venv with everything that the other commands need
 $(VENV)/.ready: requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; say which: make PYTHON=python3.13 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --require-hashes --requirement requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes --requirement requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
@@ -97,8 +97,12 @@ proto: setup ## generate the code of the messages
 	@mkdir -p $(OUT)
 	@$(BIN)/python -m grpc_tools.protoc --proto_path=protos --python_out=$(OUT) --pyi_out=$(OUT) $(PROTOS)
 
+# jsonschema imports rfc3987-syntax if it is there, which takes 1.7 s of each start of a driver and of each command. It
+# comes with cyclonedx-bom, and no schema of ours has a format that it checks.
+UNUSED := --no-emit-package rfc3987-syntax --no-emit-package lark
+
 lock: setup ## take the newest versions that pyproject.toml allows into requirements.txt
-	@$(COMPILE) --python-version 3.11 --upgrade --all-extras --output-file requirements.txt pyproject.toml
+	@$(COMPILE) --python-version 3.11 --upgrade --all-extras $(UNUSED) --output-file requirements.txt pyproject.toml
 	@$(MAKE) --no-print-directory image-locks
 
 # What an image installs, as a part of requirements.txt: what every service needs, and what each extra adds to that.
