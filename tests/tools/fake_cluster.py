@@ -206,6 +206,7 @@ class FakeCluster:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            wbufsize = -1  # one write: a body in a second one waits 40 ms for the acknowledgement of the first (Nagle)
 
             def _serve(self) -> None:
                 size = int(self.headers.get("Content-Length") or 0)
