@@ -6,6 +6,7 @@ replicas of its own. Must not know whether they are processes or pods: only the 
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -63,20 +64,27 @@ def run(asked: Experiment, wanted: Sequence[Cell], ground: Ground, folder: Path,
 
     Raises BadResultsError if a cell cannot be stored.
     """
+    known: list[Searched] = []
     for cell in wanted:
         watcher.begins(cell)
         try:
             why = ground.why_not(cell)
-            outcome = LeftOut(cell, why) if why else _search(asked, cell, ground, watcher)
+            outcome = LeftOut(cell, why) if why else _search(asked, cell, ground, watcher, known)
             write_cell(folder, outcome)
             ground.keep(outcome)
         except (FailedError, objective.TooFewCallsError) as error:
             watcher.failed(cell, str(error))
             continue
+        if isinstance(outcome, Searched):
+            known.append(outcome)
         watcher.ended(outcome)
 
 
-def _search(asked: Experiment, cell: Cell, ground: Ground, watcher: Watcher) -> Searched:
+def bounds_of(asked: Experiment, cell: Cell, known: Sequence[Searched]) -> Bounds:
+    """How far the search of that cell goes. It begins where a like cell ended, in proportion to the CPUs.
+
+    Like cells have the same service and calls. Of those the last one with as many CPUs is the best, else the last one.
+    """
     scale = scale_of(asked)
     bounds = Bounds(
         start_rps=scale.search.start_rps * cell.total_cpus,
@@ -85,6 +93,22 @@ def _search(asked: Experiment, cell: Cell, ground: Ground, watcher: Watcher) -> 
         within=scale.search.within,
         trials=scale.search.trials,
     )
+    like = [
+        one
+        for one in known
+        if one.cell.service == cell.service
+        and scale.plans[one.cell.plan] == scale.plans[cell.plan]
+        and one.found.met_rps
+    ]
+    if not like:
+        return bounds
+    nearest = max(like, key=lambda one: (one.cell.total_cpus == cell.total_cpus, like.index(one)))
+    met_rps = nearest.found.met_rps or 0.0
+    return replace(bounds, start_rps=met_rps * cell.total_cpus / nearest.cell.total_cpus, step=scale.search.within)
+
+
+def _search(asked: Experiment, cell: Cell, ground: Ground, watcher: Watcher, known: Sequence[Searched]) -> Searched:
+    scale, bounds = scale_of(asked), bounds_of(asked, cell, known)
     tries: list[Try] = []
     with ground.deployed(cell, {**asked.service_options, **cell.options}) as load:
 

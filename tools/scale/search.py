@@ -1,6 +1,7 @@
 """The search for the highest rate that still meets an objective: pure, except for the trials that it asks for.
 
     doubling    start, 2 start, 4 start ...  until a rate misses (or, if the first misses, halving until one meets)
+                from a rate that a like service met, the steps begin small: 1.1, 1.1^2, 1.1^4 ... up to 2 (galloping)
     bisection   the geometric middle of the highest met and the lowest missed, until they are close enough
 
 A rate that misses is tried once more before it counts: other processes can make a service miss that would have met,
@@ -12,6 +13,8 @@ Must not know how a rate is tried, nor what the objective is.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+
+DOUBLING = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class Bounds:
     """Met and missed are close enough at this ratio; above 1."""
     trials: int
     """The most trials."""
+    step: float = DOUBLING
+    """Of the first two rates; above 1. Each further step is the square of the one before, up to DOUBLING."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ def highest_rate(meets: Callable[[float], bool], bounds: Bounds) -> Found:
     """Searches; `meets` makes a trial at a rate (calls a second) and judges it."""
     met: float | None = None
     missed: float | None = None
-    left = bounds.trials
+    left, step = bounds.trials, bounds.step
 
     def judge(rate_rps: float) -> bool | None:
         """None where the trials are used up before a miss is confirmed."""
@@ -64,18 +69,18 @@ def highest_rate(meets: Callable[[float], bool], bounds: Bounds) -> Found:
             met = rate
         else:
             missed = rate
-        following = _next(met, missed, bounds)
+        following = _next(met, missed, bounds, step)
         if following is None:
             break
-        rate = following
+        rate, step = following, min(step * step, DOUBLING)
     return Found(met, missed, bounds.trials - left)
 
 
-def _next(met: float | None, missed: float | None, bounds: Bounds) -> float | None:
+def _next(met: float | None, missed: float | None, bounds: Bounds, step: float) -> float | None:
     """The next rate to try; None where there is nothing to be learned any more."""
     if missed is None:
         assert met is not None
-        return None if met >= bounds.highest_rps else min(2 * met, bounds.highest_rps)
+        return None if met >= bounds.highest_rps else min(step * met, bounds.highest_rps)
     if met is None:
-        return None if missed <= bounds.lowest_rps else max(missed / 2, bounds.lowest_rps)
+        return None if missed <= bounds.lowest_rps else max(missed / step, bounds.lowest_rps)
     return None if missed <= met * bounds.within else (met * missed) ** 0.5

@@ -91,3 +91,23 @@ def test_a_file_that_is_no_cell_is_named_and_the_others_are_read(tmp_path: Path,
 def test_a_folder_without_cells_is_no_grid(tmp_path: Path) -> None:
     with pytest.raises(BadResultsError, match="not the results of a scale"):
         read_cells(tmp_path)
+
+
+def test_a_search_begins_where_a_like_cell_ended(tmp_path: Path) -> None:
+    """Plans `a` and `b` are alike, `c` is not; of the cells with as many CPUs the last one counts."""
+    like = "{steps: [{compute: {rounds: 100}}]}"
+    text = (
+        f"title: Which?\nmodels: [coroutines]\nconnections: [8]\nduration_s: 2\narrival: poisson\n"
+        f"scale: {{plans: {{a: {like}, b: {like}, c: {{steps: [{{compute: {{rounds: 9}}}}]}}}}, replicas: [1], "
+        "cpus: [0.5, 1], search: {start_rps: 400, within: 1.05, trials: 20}}\n"
+    )
+    question, notes = asked(tmp_path, text), Notes()
+    run(question, cells(question, ["coroutines"]), Ground(lambda cell: 1000 * cell.cpus), tmp_path, notes)
+    found = {(one.cell.plan, one.cell.cpus): one for one in notes.outcomes if isinstance(one, Searched)}
+    first = {place: one.tries[0].rate_rps for place, one in found.items()}
+    met = {place: one.found.met_rps or 0.0 for place, one in found.items()}
+    assert first["a", 0.5] == first["c", 0.5] == 200  # 400 for each CPU, halved
+    assert first["a", 1] == pytest.approx(2 * met["a", 0.5])
+    assert first["b", 0.5] == pytest.approx(met["a", 0.5])
+    assert first["b", 1] == pytest.approx(met["a", 1])
+    assert len(found["b", 1].tries) < len(found["a", 0.5].tries) / 2

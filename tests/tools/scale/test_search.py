@@ -43,6 +43,21 @@ def test_it_halves_where_the_first_rate_misses() -> None:
 
 
 @pytest.mark.parametrize(
+    ("capacity_rps", "asked"),
+    [
+        (1010, [1000, 1100, 1100]),
+        (1150, [1000, 1100, 1331, 1331, 1210, 1210]),
+        (990, [1000, 1000, 909]),
+    ],
+    ids=["as a like service", "a little more", "a little less"],
+)
+def test_from_a_rate_that_a_like_service_met_it_needs_few_trials(capacity_rps: float, asked: list[float]) -> None:
+    service = Capacity(capacity_rps)
+    highest_rate(service, Bounds(1000, 50, 100_000, 1.1, 40, step=1.1))
+    assert service.asked == [pytest.approx(rate, abs=1) for rate in asked]
+
+
+@pytest.mark.parametrize(
     ("capacity_rps", "found"),
     [(0, Found(None, 50, 4)), (1e9, Found(400, None, 3))],
     ids=["not even at the lowest", "even at the highest"],
