@@ -18,6 +18,7 @@ from tools import local
 from tools.cgroup import Groups, NoLimitsError
 from tools.experiment import Experiment
 from tools.local import LocalError, Pinning, Process
+from tools.processors import becomes_idle
 from tools.results import Trial
 from tools.scale.cells import Cell, LeftOut, Searched
 from tools.scale.run import FailedError, Load
@@ -27,6 +28,10 @@ from tools.slices import SliceDriver, slice_driver
 from tools.trial import load_flags, loading, others_of, trial_flags
 from tools.units import count
 from tools.wanted import only
+
+
+SETTLE_S = 5.0
+"""The most time for replicas to end what a trial has left; then the next trial begins nevertheless."""
 
 
 def pinning_over(cpus: Collection[int]) -> Pinning | None:
@@ -105,6 +110,9 @@ class LocalGround:
             trial = load.end()
         if self.backend.process.has_ended():
             raise LocalError("the backend exited")
+        for service in services:
+            # 2,000 threads that end would take the CPU from the next trial, so that no connection opens in time.
+            becomes_idle(service.process.pid, SETTLE_S)
         return trial
 
 
