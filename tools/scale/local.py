@@ -29,7 +29,6 @@ from tools.trial import load_flags, loading, others_of, trial_flags
 from tools.units import count
 from tools.wanted import only
 
-
 SETTLE_S = 5.0
 """The most time for replicas to end what a trial has left; then the next trial begins nevertheless."""
 
