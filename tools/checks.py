@@ -19,9 +19,12 @@ TICK_NS = 10_000_000
 """The unit of /proc/stat (proc(5)). A slice may seem busier than it was by this much."""
 
 
-def void(trial: Trial) -> str:
-    """All reasons why the trial is void, in one line; empty if it is a result. A waived reason is not among them."""
-    noise = () if trial.waived else _NOISE
+def void(trial: Trial, *, is_limited: bool = False) -> str:
+    """All reasons why the trial is void, in one line; empty if it is a result. A waived reason is not among them.
+
+    `is_limited`: the CPU quota is a part of what is measured, so the trial is not void if the quota stops the service.
+    """
+    noise = () if trial.waived else tuple(check for check in _NOISE if not (is_limited and check is _throttled))
     return "; ".join(reason for check in (*noise, *_BROKEN) for reason in check(trial))
 
 

@@ -255,12 +255,14 @@ def _add_size(commands: Any) -> None:
     )
     sizing.add_argument("--models", type=_names, metavar="A,B", help="measure only these models")
     sizing.add_argument("--starts", type=_count, default=2, metavar="N", help="starts of each service (2)")
+    sizing.add_argument(
+        "--threads-per-cpu", type=_count, default=16, metavar="N", help="threads of a pool for each CPU (16)"
+    )
     sizing.add_argument("--price", metavar="TEXT", help="price of a CPU, such as '0.04 EUR/cpu-hour'")
     sizing.add_argument(
         "--confirm", action="store_true", help="run each recommended shape at its rate for 60 s; status 1 if it fails"
     )
     sizing.add_argument("--results", type=Path, metavar="DIR", help="parent folder of the results (results)")
-    sizing.add_argument("--despite-noise", action="store_true", help="use trials that only a busy machine makes void")
     _of_cluster(sizing)
 
 

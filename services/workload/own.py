@@ -76,7 +76,7 @@ def use(own: Own | None) -> None:
 
 
 def call(times: int) -> int:
-    """Calls it so often; what goes into the checksum. Raises RpcError, and what the function raises."""
+    """Calls it so many times; the number of the last result. Raises RpcError, and what the function raises."""
     own = _known()
     number = 0
     for _ in range(times):

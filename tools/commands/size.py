@@ -37,7 +37,7 @@ from tools.venue import ThisMachine, Venue
 
 def execute(args: argparse.Namespace, console: Console, programs: Programs) -> int:
     """Status 1 where a search failed or a shape is not confirmed, 130 where a signal came. Raises PlainError."""
-    args.resume = None
+    args.resume, args.despite_noise = None, False  # a grid applies its own rule (tools/scale/void.py)
     check_flags(args)
     return _Sizing(args, console, programs).run()
 
@@ -55,7 +55,7 @@ class _Sizing:
         args = self.args
         of_call, basis = _cost(args, self.programs)
         given = None if args.price is None else price.read(args.price)
-        need = Need(of_call, args.connections, args.rate, slo.read(args.slo), args.spare, given)
+        need = Need(of_call, args.connections, args.rate, slo.read(args.slo), args.spare, given, args.threads_per_cpu)
         folder = self._folder("size")
         venue = self._venue(folder)
         models = _models(args.models, venue)
@@ -137,6 +137,8 @@ def _cost(args: argparse.Namespace, programs: Programs) -> tuple[Cost, str]:
         raise PlainError(f"--wait-ms has no effect with {given[0]}, which has the wait of a call")
     if args.service is not None and args.from_traces is None:
         raise PlainError("--service has no effect without --from-traces")
+    if args.step is not None and args.cluster:
+        raise PlainError("--step and --cluster exclude each other: an image does not have your module")
     if args.from_traces is not None:
         found = traced.read(args.from_traces, args.service)
         return found.cost, f"{args.from_traces}: {found}. "

@@ -6,5 +6,6 @@ from tools.scale.cells import Searched
 
 def why_void(one: Searched) -> str:
     """Why the misses that bound this search are not the service's; empty where one is."""
-    whys = [void(each.trial) for each in one.tries if each.missed and each.rate_rps == one.found.missed_rps]
+    misses = [each for each in one.tries if each.missed and each.rate_rps == one.found.missed_rps]
+    whys = [void(each.trial, is_limited=True) for each in misses]
     return whys[-1] if whys and all(whys) else ""

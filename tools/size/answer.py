@@ -8,7 +8,7 @@ from tools.scale.cells import LeftOut
 from tools.scale.results import Kept
 from tools.size.estimates import Estimate, checked, estimated
 from tools.size.need import Need
-from tools.size.shapes import Shape, shapes
+from tools.size.shapes import Shape, cpus_of, shapes
 from tools.size.stored import Stored
 from tools.units import count, duration, share
 
@@ -49,9 +49,9 @@ def recommended(found: Sequence[Shape]) -> list[Shape]:
 
 
 def advice(need: Need, found: Sequence[Shape]) -> str:
-    """As `Deploy coroutines as 2 pods of 1 CPU. With grpcio: grpcio_asyncio, 3 pods of 1 CPU. ...`.
+    """As `The fewest CPUs: coroutines, 2 pods of 1 CPU. To deploy today, with grpcio: grpcio_asyncio, 3 pods of 1 CPU.`
 
-    Models are named together where they need the same pods.
+    Models are named together if they need the same pods.
     """
     within = slo.written(need.objective)
     chosen = recommended(found)
@@ -59,10 +59,10 @@ def advice(need: Need, found: Sequence[Shape]) -> str:
         return f"No model meets {within}. The table has the reasons."
     best, grpcio = chosen[0], chosen[-1]
     same = [one for one in found if one.pods and (one.pods, one.cpus) == (best.pods, best.cpus)]
-    parts = [f"Deploy {' or '.join(one.model for one in same)} as {best.pods_of}{_cost(need, best)}."]
+    parts = [f"The fewest CPUs: {' or '.join(one.model for one in same)}, {best.pods_of}{_cost(need, best)}."]
     if grpcio not in same:
-        parts.append(f"With grpcio: {grpcio.model}, {grpcio.pods_of}{_cost(need, grpcio)}.")
-    parts.append(f"At {count(need.rate_rps)} calls/s within {within}, {share(need.spare)} are to spare.")
+        parts.append(f"To deploy today, with grpcio: {grpcio.model}, {grpcio.pods_of}{_cost(need, grpcio)}.")
+    parts.append(f"So they meet {within} at {count(need.rate_rps)} calls/s, with {share(need.spare)} in reserve.")
     return " ".join(parts)
 
 
@@ -90,30 +90,34 @@ def _estimated(one: Estimate) -> Sequence[str]:
         f"~{_between(one.low_rps, one.high_rps)}",
         UNKNOWN,
         UNKNOWN,
-        f"estimate: {one.why}",
+        "estimate",
     )
 
 
 def _notes(stored: Stored, found: Sequence[Shape], left_out: Sequence[LeftOut], known: Sequence[Estimate]) -> list[str]:
     need = stored.need
     lines = []
-    for one in left_out:
-        lines.append(f"{one.cell.model} with {count(one.cell.cpus)} CPUs: not measured: {one.why}.")
+    for cpus, why in dict.fromkeys((one.cell.cpus, one.why) for one in left_out):
+        models = ", ".join(one.cell.model for one in left_out if (one.cell.cpus, one.why) == (cpus, why))
+        lines.append(f"Not measured with {cpus_of(cpus)}: {models}: {why}.")
     if known:
-        lines.append("~ marks an estimate from the largest limit that was measured; `--cluster` measures it.")
+        lines.append(
+            "~ is an estimate from the largest limit that was measured. Above 1 CPU, one thread serves no more, and "
+            "threads contend for the interpreter lock; those of gRPC's core need no lock. `--cluster` measures it."
+        )
     for shape, estimate in checked(need, found):
         measured = _between(shape.lowest_rps, shape.highest_rps)
         lines.append(
-            f"{shape.model} with {count(shape.cpus)} CPUs: estimated from the smaller limits "
-            f"~{_between(estimate.low_rps, estimate.high_rps)} calls/s, measured {measured}."
+            f"{shape.model} with {cpus_of(shape.cpus)}: estimated ~{_between(estimate.low_rps, estimate.high_rps)} "
+            f"calls/s from the smaller limits, measured {measured}."
         )
     there = {*(one.model for one in found), *(one.cell.model for one in left_out)}
     lines += [f"{model}: not measured: its searches failed." for model in stored.models if model not in there]
     starts = max((one.starts for one in found), default=0)
     lines.append(
         f"Measured: one pod at a time with all {count(need.connections)} connections, {starts} "
-        f"start{'' if starts == 1 else 's'} each. Pods: the rate divided by what every start served, less "
-        f"{share(need.spare)} to spare. That n pods serve n times as much is assumed: only a cluster can show it."
+        f"start{'' if starts == 1 else 's'} each. Pods: the rate divided by what the slowest start served, less "
+        f"{share(need.spare)} in reserve. That n pods serve n times as much is assumed: only a cluster can show it."
     )
     return [*lines, f"CPU/call includes the {need.cost.cpu_ms:.3g} ms of your code.", stored.basis]
 

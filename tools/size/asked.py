@@ -12,8 +12,9 @@ from tools.experiment.asked import Option
 from tools.knee import slo
 from tools.knee.asked import START
 from tools.scale.cells import scale_of
+from tools.scale.objective import lowest_rps
 from tools.size.cost import options
-from tools.size.need import Need
+from tools.size.need import THREADS_PER_CPU, Need
 from tools.size.shapes import Shape
 from tools.units import count
 
@@ -31,10 +32,12 @@ CONFIRM_S, CONFIRM_WARMUP_S = 60.0, 2.0
 def asked(
     need: Need, rounds: int, models: Sequence[str], pod_cpus: Sequence[float], *, starts: int, highest_rps: float
 ) -> Experiment:
-    """The grid. One pod gets all connections: with fewer, as each of several pods has, it is not slower."""
+    """The grid. One pod gets all connections, which is the worst case."""
     steps = need.cost.steps(rounds)
     p99_s = need.objective.p99_ms / 1000
     given: dict[str, Option] = options(need.cost)
+    if need.threads_per_cpu != THREADS_PER_CPU:
+        given["threads_per_cpu"] = need.threads_per_cpu
     return Experiment(
         title=f"Which model, as how many pods, meets {slo.written(need.objective)} at {need}?",
         arms={model: Arm(model=model) for model in models},
@@ -44,8 +47,7 @@ def asked(
             timeout_s=max(1.0, 10 * p99_s),  # an answer after that is late in any case
         ),
         warmup_s=WARMUP_S,
-        # At a rate of WITHIN times what a pod can do, the wait grows to the objective only after this time.
-        duration_s=max(LEAST_S, p99_s / (WITHIN - 1)),
+        duration_s=max(LEAST_S, _growing_s(p99_s), _judging_s(need, min(pod_cpus))),
         trace_ratio=0,
         service_options=given,
         scale=Scale(
@@ -56,6 +58,17 @@ def asked(
             search=Search(highest_rps=highest_rps, within=WITHIN, trials=TRIALS),
         ),
     )
+
+
+def _growing_s(p99_s: float) -> float:
+    """At a rate of WITHIN times what a pod can serve, the wait grows to the objective only after this time."""
+    return p99_s / (WITHIN - 1)
+
+
+def _judging_s(need: Need, cpus: float) -> float:
+    """So long a trial needs, until a fifth of what a pod serves at most is enough calls for a p99."""
+    most_rps = 1000 / need.cost.total_ms if need.cost.function else 1000 * cpus / need.cost.cpu_ms
+    return 5 * lowest_rps(1.0) / most_rps
 
 
 def confirming(question: Experiment, need: Need, shape: Shape, *, pods: int) -> Experiment:

@@ -1,4 +1,4 @@
-"""What became of a shape that ran at its rate for a minute."""
+"""The result of the confirmation: a shape that ran at its rate for a minute."""
 
 from dataclasses import dataclass
 
@@ -34,6 +34,6 @@ def confirmed(shape: Shape, kept: Kept) -> Confirmed:
     if not tried.missed:
         scaling = f" {count(one.cell.replicas)} pods serve what one pod promises." if one.cell.replicas > 1 else ""
         return Confirmed(True, f"{shape}: confirmed: {text}.{scaling}")
-    if why := void(tried.trial):
+    if why := void(tried.trial, is_limited=True):
         return Confirmed(False, f"{shape}: void: {why}; {text}. Run it again.")
     return Confirmed(False, f"{shape}: does not meet the objective: {tried.missed}; {text}.")

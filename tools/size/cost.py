@@ -1,4 +1,4 @@
-"""What one call costs the handler: as a person gives it, as spans have it, or as a function of the user takes it."""
+"""What one call costs the handler: given by a person, read from spans, or measured on a function of the user."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Cost:
     wait_ms: float
     """For how long it waits for other services, in all. Milliseconds."""
     calls: int = 1
-    """So many calls to other services, one after the other, wait as long."""
+    """Number of calls to other services, one after the other. Together they wait `wait_ms`."""
     function: str = ""
     """As `shop.prices:quote`: each call runs it, and it has these costs. It blocks the thread that runs it."""
 

@@ -9,6 +9,9 @@ from tools.size.price import Price
 from tools.status import PlainError
 from tools.units import count
 
+THREADS_PER_CPU = 16
+"""The default of `--threads-per-cpu` (services/runtime/config.py)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Need:
@@ -24,6 +27,8 @@ class Need:
     spare: float
     """Share of what a pod serves that stays free."""
     price: Price | None = None
+    threads_per_cpu: int = THREADS_PER_CPU
+    """Of a pool."""
 
     def __post_init__(self) -> None:
         if self.cost.total_ms >= self.objective.p99_ms:

@@ -14,9 +14,9 @@ from tools.scale.void import why_void
 from tools.size.need import Need
 from tools.units import count, share
 
-THREADS_PER_CPU = 16
-"""The default of `--threads-per-cpu` (services/runtime/config.py)."""
 POOLS = ("thread_pool", "half_sync_half_async", "grpcio_threads")
+ONE_CPU = 1.15
+"""CPUs that a process with one interpreter lock uses at most: one, and a part for work without the lock."""
 AT_BOUND = 0.85
 """A share of what a pool can serve by Little's law. Above this share, the pool bounds the pod."""
 
@@ -57,8 +57,12 @@ class Shape:
     @property
     def pods_of(self) -> str:
         """As `2 pods of 1 CPU`."""
-        pods = f"{count(self.pods)} pod{'' if self.pods == 1 else 's'}"
-        return f"{pods} of {count(self.cpus)} CPU{'' if self.cpus == 1 else 's'}"
+        return f"{count(self.pods)} pod{'' if self.pods == 1 else 's'} of {cpus_of(self.cpus)}"
+
+
+def cpus_of(cpus: float) -> str:
+    """As `1 CPU`, `0.5 CPUs`."""
+    return f"{count(cpus)} CPU{'' if cpus == 1 else 's'}"
 
 
 def shapes(need: Need, searched: Sequence[Searched]) -> list[Shape]:
@@ -101,12 +105,12 @@ def pods_for(need: Need, pod_rps: float) -> int:
 
 def pool_rps(need: Need, cpus: float) -> float:
     """What a pool of threads serves at most: each serves one call at a time (Little's law). Calls a second."""
-    return threads_of(cpus) / (need.cost.total_ms / 1000)
+    return threads_of(need, cpus) / (need.cost.total_ms / 1000)
 
 
-def threads_of(cpus: float) -> int:
-    """Of a pool, with the default of its option."""
-    return math.ceil(THREADS_PER_CPU * cpus)
+def threads_of(need: Need, cpus: float) -> int:
+    """Of the pool of a pod with that limit."""
+    return math.ceil(need.threads_per_cpu * cpus)
 
 
 def _bound(need: Need, model: str, one: Searched) -> str:
@@ -118,8 +122,8 @@ def _bound(need: Need, model: str, one: Searched) -> str:
     met_rps, blocks = one.found.met_rps or 0.0, bool(need.cost.function) and model not in POOLS
     reached = {
         "CPU": used >= numbers.USED_UP,
-        f"{threads_of(cpus)} threads": model in POOLS and met_rps >= AT_BOUND * pool_rps(need, cpus),
-        "interpreter lock": cpus > 1 and used * cpus >= numbers.USED_UP,
+        f"{threads_of(need, cpus)} threads": model in POOLS and met_rps >= AT_BOUND * pool_rps(need, cpus),
+        "interpreter lock": cpus > 1 and numbers.USED_UP <= used * cpus <= ONE_CPU,
         f"quota, used up in {share(throttled or 0)} of periods": bool(throttled),
         "one call at a time: the function blocks": blocks and met_rps >= AT_BOUND * 1000 / need.cost.total_ms,
         "queue_bound": bool(trial.result["calls"]["by_status"].get("RESOURCE_EXHAUSTED")),

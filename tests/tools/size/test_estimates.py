@@ -12,15 +12,15 @@ from tools.size.estimates import estimated
     ("model", "to_cpus", "interval"),
     [
         ("coroutines", 2.0, (900, 1000)),  # one thread
-        ("half_sync_half_async", 2.0, (900, 1250)),  # 0.8 of a call is in user mode: at most 1 / 0.8
-        ("grpcio_asyncio", 2.0, (900, 2000)),  # gRPC's core has threads without the lock
+        ("half_sync_half_async", 2.0, (720, 1250)),  # threads contend for the lock; 0.8 of a call is in user mode
+        ("grpcio_asyncio", 2.0, (720, 2000)),  # gRPC's core has threads without the lock
         ("coroutines", 0.5, None),  # smaller than all that was measured
         ("process_pool", 2.0, None),  # nothing is known of it
     ],
 )
 def test_above_one_cpu_the_lock_decides(model: str, to_cpus: float, interval: tuple[float, float] | None) -> None:
     found = estimated(NEED, [shape(model, 3)], model, to_cpus)
-    assert (found and (found.low_rps, found.high_rps)) == interval
+    assert (found and (found.low_rps, found.high_rps)) == (interval and pytest.approx(interval))
 
 
 def test_below_one_cpu_a_pod_serves_in_proportion_to_its_cpus() -> None:
