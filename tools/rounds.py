@@ -6,9 +6,11 @@ from statistics import median
 
 from tools.local import Programs, json_of
 from tools.status import PlainError
-from tools.units import count, three_digits
+from tools.units import count, share, three_digits
 
 MEASURING_TIMEOUT_S = 30.0
+DRIFT = 0.15
+"""As a share of the time of a round: answers of one question differ by as much on a shared machine."""
 MOST_ROUNDS = 10_000_000
 """Of one step (services/workload/plan.py)."""
 
@@ -57,3 +59,11 @@ def _rounds(batches_ns: Sequence[float]) -> Rounds:
 def calibrated(cpu_ms: float, here: Rounds) -> str:
     """As `0.3 ms of Python are 3,125 rounds: 96 ns a round (median 125, up to 153).`"""
     return f"{cpu_ms:.3g} ms of Python are {count(here.of(cpu_ms))} rounds: {here}."
+
+
+def drift(before: Rounds, after: Rounds) -> str:
+    """As ` The machine became 70 % slower: ask again.`; empty within DRIFT."""
+    change = after.low_ns / before.low_ns - 1
+    if abs(change) <= DRIFT:
+        return ""
+    return f" The machine became {share(abs(change))} {'slower' if change > 0 else 'faster'}: ask again."

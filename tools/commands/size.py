@@ -19,7 +19,7 @@ from tools.experiment.cpu_time import PYTHON
 from tools.knee import slo
 from tools.local import Programs
 from tools.lock import locked
-from tools.rounds import Rounds, calibrated, measure
+from tools.rounds import Rounds, calibrated, drift, measure
 from tools.scale.local import pinning_over
 from tools.scale.results import read_cells
 from tools.size import cost, price, stored, traced
@@ -80,7 +80,8 @@ class _Sizing:
             stored.write(folder, sized)
             status = run_grid(question, folder, venue, self.console, show_sizes(sized))
         if rounds is not None and not args.cluster:
-            self.console.print(f"Afterwards: {measure(self.programs)[PYTHON]}.", markup=False)
+            after = measure(self.programs)[PYTHON]
+            self.console.print(f"Afterwards: {after}.{drift(rounds, after)}", markup=False)
         if status != INTERRUPTED and args.confirm:
             for shape in recommended(shapes(need, read_cells(folder).searched)):
                 status = self._confirm(question, need, shape) or status

@@ -58,12 +58,18 @@ def advice(need: Need, found: Sequence[Shape]) -> str:
     if not chosen:
         return f"No model meets {within}. The table has the reasons."
     best, grpcio = chosen[0], chosen[-1]
-    same = [one for one in found if one.pods and (one.pods, one.cpus) == (best.pods, best.cpus)]
-    parts = [f"The fewest CPUs: {' or '.join(one.model for one in same)}, {best.pods_of}{_cost(need, best)}."]
-    if grpcio not in same:
-        parts.append(f"To deploy today, with grpcio: {grpcio.model}, {grpcio.pods_of}{_cost(need, grpcio)}.")
+    alike = _like(best, found)
+    parts = [f"The fewest CPUs: {' or '.join(alike)}, {best.pods_of}{_cost(need, best)}."]
+    if grpcio.model not in alike:
+        servers = [model for model in _like(grpcio, found) if model.startswith(GRPCIO)]
+        parts.append(f"To deploy today, with grpcio: {' or '.join(servers)}, {grpcio.pods_of}{_cost(need, grpcio)}.")
     parts.append(f"So they meet {within} at {count(need.rate_rps)} calls/s, with {share(need.spare)} in reserve.")
     return " ".join(parts)
+
+
+def _like(shape: Shape, found: Sequence[Shape]) -> list[str]:
+    """The models that need the same pods."""
+    return [one.model for one in found if one.pods and (one.pods, one.cpus) == (shape.pods, shape.cpus)]
 
 
 def _cost(need: Need, one: Shape) -> str:

@@ -24,6 +24,10 @@ WITHIN = 1.1
 """Met and missed are close enough at this ratio: starts differ by as much."""
 TRIALS = 16
 WARMUP_S, LEAST_S = 0.4, 1.0
+START_SHARE = 0.15
+"""Of what a pod serves at most: every model meets an objective there, and few doublings follow."""
+SERVER_MS = 0.03
+"""CPU time of an empty call in the cheapest model (docs/performance.md)."""
 SHARE = "share"
 """The name of the plan that confirms a shape."""
 CONFIRM_S, CONFIRM_WARMUP_S = 60.0, 2.0
@@ -55,7 +59,9 @@ def asked(
             replicas=(1,),
             cpus=tuple(pod_cpus),
             objective=need.objective,
-            search=Search(highest_rps=highest_rps, within=WITHIN, trials=TRIALS),
+            search=Search(
+                start_rps=START_SHARE * _most_rps(need, 1.0), highest_rps=highest_rps, within=WITHIN, trials=TRIALS
+            ),
         ),
     )
 
@@ -67,8 +73,12 @@ def _growing_s(p99_s: float) -> float:
 
 def _judging_s(need: Need, cpus: float) -> float:
     """So long a trial needs, until a fifth of what a pod serves at most is enough calls for a p99."""
-    most_rps = 1000 / need.cost.total_ms if need.cost.function else 1000 * cpus / need.cost.cpu_ms
-    return 5 * lowest_rps(1.0) / most_rps
+    return 5 * lowest_rps(1.0) / _most_rps(need, cpus)
+
+
+def _most_rps(need: Need, cpus: float) -> float:
+    """What a pod with that limit serves at most. Calls a second."""
+    return 1000 / need.cost.total_ms if need.cost.function else 1000 * cpus / (need.cost.cpu_ms + SERVER_MS)
 
 
 def confirming(question: Experiment, need: Need, shape: Shape, *, pods: int) -> Experiment:

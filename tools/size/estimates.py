@@ -3,8 +3,8 @@
 Up to one CPU, a pod serves in proportion to its CPUs. Above one CPU, the interpreter lock decides. One thread uses one
 CPU at most. Several threads overlap only in what they do without the lock, and contend for it. A process holds the lock
 for its user time at most, so it can serve 1 / (user time of a call) if it has the CPUs. These are the asymptotic bounds
-of a service with two demands (Denning and Buzen, The Operational Analysis of Queueing Network Models, 1978). The threads
-of gRPC's core need no lock, so only the number of CPUs bounds them from above.
+of a service with two demands (Denning and Buzen, The Operational Analysis of Queueing Network Models, 1978).
+The threads of gRPC's core need no lock, so only the number of CPUs bounds them from above.
 """
 
 from collections.abc import Sequence
