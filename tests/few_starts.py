@@ -1,6 +1,6 @@
 """Runs `-m services ...` with no more than three threads, and three processes, for connections.
 
-So RLIMIT_NPROC and a container's limit of pids have it; but the first does not bind root, who runs these tests.
+It imitates RLIMIT_NPROC and a container's limit of pids. RLIMIT_NPROC has no effect on root, who runs these tests.
 """
 
 import errno

@@ -1,4 +1,4 @@
-"""Each ranked arm of a point compared with the best, as one line: ratio, interval, verdict, and what they are of."""
+"""Each ranked arm of a point compared with the best, as one line: ratio, interval, verdict, and the data behind it."""
 
 from collections.abc import Iterator
 

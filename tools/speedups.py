@@ -19,7 +19,7 @@ from tools.stats.verdict import OF_RATES, verdict
 Arms = Mapping[str, Mapping[str, Any]]
 NO_ARMS: Arms = MappingProxyType({})
 ONE_CPU = 1.15
-"""CPUs: a process with one interpreter lock uses no more, and some for what its threads do without it."""
+"""CPUs that one process with an interpreter lock uses at most: one, and a part for work without the lock."""
 
 
 def sentences(at: At, arms: Arms) -> Iterator[str]:

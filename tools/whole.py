@@ -1,6 +1,6 @@
-"""Writes a file whole or not at all, and a device, a FIFO or what a link leads to where it is. Raises OSError.
+"""Replaces a regular file with a whole one, or not at all. Devices and FIFOs are written in place. Follows links.
 
-As services/driver/whole.py: no tool imports a service.
+Raises OSError. As services/driver/whole.py: no tool imports a service.
 """
 
 import os

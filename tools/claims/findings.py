@@ -28,7 +28,7 @@ FINDINGS = (
         "sweetspot claims C16",
     ),
     (
-        "In an event loop, short calls wait until long ones have computed. Preemption saves them from that. [C36]",
+        "In an event loop, short calls wait until long ones have computed. Threads interrupt the long ones. [C36]",
         "p99 of the short calls beside long ones, event loop divided by thread_pool: {C36}",
         "sweetspot claims C36",
     ),

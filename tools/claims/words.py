@@ -118,5 +118,5 @@ def tally(words: list[str], floor: Interval | None) -> str:
     ]
     noise = ""
     if floor is not None:
-        noise = f" One model measured against itself differs by at most {number(100 * apart(floor))} %."
+        noise = f" Noise: two measurements of one model differ by at most {number(100 * apart(floor))} %."
     return f"Of {count(len(words))} claim{'' if len(words) == 1 else 's'} {', '.join(parts)}.{noise}"

@@ -1,5 +1,4 @@
-"""The handing end of a stage's queue: what is handed on and not yet taken there is bounded, and is stored until it is
-taken.
+"""The sender's side of a stage's queue. It stores each event until the stage takes it, and bounds what it stores.
 
 It is bounded by count, which is a setting, and by bytes: else the calls of one connection could fill the way between
 two processes for seconds.
