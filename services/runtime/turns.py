@@ -43,7 +43,7 @@ class Turns:
         self.go_on(deal)
 
     def pause_ns(self, calls_in_flight: int) -> int:
-        """How long to wait before the next turn; `calls_in_flight` are those of all connections. Asked again, it is 0."""
+        """How long to wait before the next turn; 0 if asked again. `calls_in_flight` are those of all connections."""
         unpacked_ns, self._unpacked_ns = self._unpacked_ns, 0
         others = calls_in_flight > self._session.calls_in_flight
         return unpacked_ns if others and unpacked_ns > TURN_NS else 0
