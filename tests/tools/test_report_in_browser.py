@@ -13,10 +13,10 @@ from tests.tools import sample
 from tests.tools.browser import HEIGHT, NEEDED, OVERLAPPING, WIDTHS, assert_it_fits, opened, show
 from tests.tools.scale import sample as grid_sample
 from tools import report
+from tools.commands.page import write_page
 from tools.experiment import Load
 from tools.families import FAMILIES
 from tools.results import write_trial
-from tools.scale import page
 
 pytestmark = NEEDED
 
@@ -65,7 +65,7 @@ def point(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return page.write(grid_sample.make(tmp_path_factory.mktemp("grid")))
+    return write_page(grid_sample.make(tmp_path_factory.mktemp("grid")))
 
 
 @pytest.mark.parametrize("width", WIDTHS)

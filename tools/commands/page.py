@@ -7,12 +7,10 @@ from typing import Any
 import yaml
 from rich.console import Console
 
-from tools import experiment, report, strict_yaml
+from tools import bundle, experiment, report, strict_yaml
 from tools.commands.shows import show_of
-from tools.results import read_trials
+from tools.results import read_trials, write_whole
 from tools.scale.results import is_scale, read_cells
-from tools.size import stored
-from tools.size.answer import COLUMNS, answer
 
 
 def show_report(folder: Path, console: Console) -> Sequence[str]:
@@ -41,8 +39,9 @@ def arms_of(folder: Path) -> Mapping[str, Any]:
 def write_page(folder: Path) -> Path:
     """Returns the path of `report.html`. Raises BadResultsError."""
     if is_scale(folder):
-        from tools.scale import page  # noqa: PLC0415  (scipy)
+        from tools.size import page  # noqa: PLC0415  (scipy)
 
-        sized = stored.read(folder)
-        return page.write(folder, None if sized is None else lambda kept: page.Lead(COLUMNS, answer(sized, kept)))
+        path = folder / bundle.PAGE
+        write_whole(path, page.render(folder))
+        return path
     return report.write(folder)

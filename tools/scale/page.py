@@ -13,7 +13,7 @@ from tools.experiment import BadExperimentError
 from tools.families import family, grouped
 from tools.report.rendering import environment
 from tools.report.table import Row
-from tools.results import BadResultsError, write_whole
+from tools.results import BadResultsError
 from tools.scale import figures, notices, numbers
 from tools.scale.answer import answer, compared_at, cpus, interval, leaders, ranking
 from tools.scale.cells import Searched, cells
@@ -46,14 +46,7 @@ class Lead:
     answer: Answer
 
 
-Leading = Callable[[Kept], Lead]
-
-
-def write(results: Path, leading: Leading | None = None) -> Path:
-    """Writes `report.html` into a grid's results folder and returns its path. Raises BadResultsError."""
-    path = results / "report.html"
-    write_whole(path, render(results, leading))
-    return path
+Leading = Callable[[Kept], Lead | None]
 
 
 def render(results: Path, leading: Leading | None = None) -> str:

@@ -10,8 +10,8 @@ from tools import bundle, experiment
 from tools.experiment import BadExperimentError, Experiment
 from tools.report import page
 from tools.results import BadResultsError, Trial, read_trial
-from tools.scale import page as scale_page
 from tools.scale.results import FOLDER, is_scale, read_cells
+from tools.size import page as grid_page
 from tools.units import count
 from tools.verify import parts, sums, trials
 
@@ -25,7 +25,7 @@ def verify(folder: Path) -> tuple[str, list[str]]:
     closed = bundle.read(folder)
     what, numbers = _cells(folder) if is_scale(folder) else _trials(folder)
     problems = [*bundle.changes(folder, closed), *numbers]
-    return what, problems or list(_page(folder))
+    return what, problems or list(wrong_page(folder))
 
 
 def _trials(folder: Path) -> tuple[str, list[str]]:
@@ -73,7 +73,8 @@ def _wrong(trial: Trial) -> Iterator[str]:
         yield f"is not a whole result: {type(error).__name__}: {error}"
 
 
-def _page(folder: Path) -> Iterator[str]:
+def wrong_page(folder: Path) -> Iterator[str]:
+    """A line if the report is not what the other files give. Raises BadResultsError."""
     path = folder / bundle.PAGE
     if not path.exists():
         yield f"{bundle.PAGE} is missing: sweetspot report {folder}"
@@ -82,7 +83,7 @@ def _page(folder: Path) -> Iterator[str]:
 
 
 def _rendered(folder: Path) -> bytes:
-    text = scale_page.render(folder) if is_scale(folder) else page.render(folder)
+    text = grid_page.render(folder) if is_scale(folder) else page.render(folder)
     # As tools/whole.py writes it.
     return text.encode(errors="surrogateescape")
 

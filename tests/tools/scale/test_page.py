@@ -8,7 +8,7 @@ import pytest
 
 from tests.tools.scale.sample import Ground, make
 from tools.results import BadResultsError
-from tools.scale.page import render, write
+from tools.scale.page import render
 from tools.scale.results import read_cells
 
 
@@ -59,4 +59,4 @@ def test_a_folder_that_cannot_be_shown_is_one_line(folder: Path, tmp_path: Path)
     shutil.copytree(folder, tmp_path / "copy")
     (tmp_path / "copy/experiment.yaml").write_text("title: [")
     with pytest.raises(BadResultsError, match="not YAML"):
-        write(tmp_path / "copy")
+        render(tmp_path / "copy")

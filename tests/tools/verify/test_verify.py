@@ -19,8 +19,13 @@ from tests.tools.fake_programs import PROGRAMS
 from tests.tools.scale import sample as grid_sample
 from tests.tools.verify.spoilt import replace, verify
 from tools import bundle, cli, experiment, report
-from tools.scale import page as scale_page
-from tools.verify import trials
+from tools.commands.page import write_page
+from tools.experiment import Objective
+from tools.size import stored
+from tools.size.cost import Cost
+from tools.size.need import Need
+from tools.size.stored import Stored
+from tools.verify import trials, wrong_page
 from tools.wanted import trials as wanted_trials
 
 TRIAL = "trials/reactor-10-2.json"
@@ -129,10 +134,21 @@ def test_the_page_is_the_same_at_another_path_in_another_time_zone_and_locale(wh
     assert (moved / "report.html").read_bytes() == (whole / "report.html").read_bytes()
 
 
+def test_the_page_of_a_grid_that_sizes_a_service_is_that_of_its_report(tmp_path: Path) -> None:
+    folder = grid_sample.make(tmp_path / "grid")
+    need = Need(Cost(0.3, 20), connections=8, rate_rps=1500, objective=Objective(p99_ms=100), spare=0.3)
+    stored.write(folder, Stored(need, ("coroutines",), "made up"))
+    bundle.close(folder, 1)
+    write_page(folder)
+    assert not list(wrong_page(folder))
+    (folder / stored.NAME).unlink()
+    assert list(wrong_page(folder)) == [f"report.html is not what `sweetspot report {folder}` makes of the other files"]
+
+
 def test_a_grid_is_verified_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = grid_sample.make(tmp_path / "grid")
     bundle.close(folder, 1)
-    scale_page.write(folder)
+    write_page(folder)
     (changed, *_) = sorted((folder / "cells").glob("*.json"))
     changed.write_text(changed.read_text().replace(" ", "", 1))
     status, lines = verify(folder, capsys)

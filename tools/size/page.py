@@ -1,0 +1,18 @@
+"""The page of a grid that was made to size a service: it begins with the sizes."""
+
+from pathlib import Path
+
+from tools.scale import page
+from tools.scale.results import Kept
+from tools.size import stored
+from tools.size.answer import COLUMNS, answer
+
+
+def render(folder: Path) -> str:
+    """The page of any grid's folder. Raises BadResultsError where it is not one."""
+    sized = stored.read(folder)
+
+    def lead(kept: Kept) -> page.Lead | None:
+        return None if sized is None else page.Lead(COLUMNS, answer(sized, kept))
+
+    return page.render(folder, lead)
