@@ -162,6 +162,10 @@ def per_call(trial: Trial, *counters: str) -> float | None:
     return grown / answered if answered and grown >= 0 else None
 
 
+ONE_CPU = 1.15
+"""CPUs that one process with an interpreter lock uses at most: one, and a part for work without the lock."""
+
+
 def cpus_used(trial: Trial) -> float:
     """CPUs that the service used while measuring. They follow from `per_call`: counters may include the warm-up."""
     per_call_ns = per_call(trial, "cpu_user_ns", "cpu_system_ns")

@@ -18,8 +18,6 @@ from tools.stats.verdict import OF_RATES, verdict
 
 Arms = Mapping[str, Mapping[str, Any]]
 NO_ARMS: Arms = MappingProxyType({})
-ONE_CPU = 1.15
-"""CPUs that one process with an interpreter lock uses at most: one, and a part for work without the lock."""
 
 
 def sentences(at: At, arms: Arms) -> Iterator[str]:
@@ -41,7 +39,7 @@ def sentences(at: At, arms: Arms) -> Iterator[str]:
     for (few, many), of in groupby(said, key=lambda one: one[:2]):
         yield f"{_cpus(many)} / {_cpus(few)}, calls/s: {'; '.join(text for *_, text in of)}."
     used = {second: measures.cpus_used(ranked[second].trial) for *_, second, _ in _pairs(arms) if second in ranked}
-    if idle := [f"{arms[arm]['model']} ({cpus:.2f})" for arm, cpus in used.items() if cpus <= ONE_CPU]:
+    if idle := [f"{arms[arm]['model']} ({cpus:.2f})" for arm, cpus in used.items() if cpus <= measures.ONE_CPU]:
         yield f"With more CPUs, these used one (CPUs busy): {', '.join(idle)}."
 
 

@@ -58,8 +58,7 @@ def find(name: str) -> Own:
         raise BadFunctionError(f"{name}: cannot import {module_name}: {type(error).__name__}: {error}") from error
     function = getattr(module, function_name, None)
     if not callable(function):
-        what = "has no" if function is None else "has no function"
-        raise BadFunctionError(f"{name}: {module_name} {what} {function_name}")
+        raise BadFunctionError(f"{name}: {module_name} has no function {function_name}")
     try:
         inspect.signature(function).bind()
     except (TypeError, ValueError) as error:

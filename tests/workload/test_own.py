@@ -78,7 +78,7 @@ def test_a_service_without_one_rejects_the_step() -> None:
         ("shop:", "'shop:' is not MODULE:FUNCTION"),
         ("nosuch:f", "nosuch:f: cannot import nosuch: ModuleNotFoundError: No module named 'nosuch'"),
         ("broken:f", "broken:f: cannot import broken: ZeroDivisionError: division by zero"),
-        ("shop:nosuch", "shop:nosuch: shop has no nosuch"),
+        ("shop:nosuch", "shop:nosuch: shop has no function nosuch"),
         ("shop:number", "shop:number: shop has no function number"),
         ("shop:of", "shop:of: it is called without arguments: missing a required argument: 'item'"),
         ("shop:awaited", "shop:awaited is async: give a function that blocks"),

@@ -22,9 +22,6 @@ class Price:
         cost = self.amount * cpus * 1e6 / (rate_rps * SECONDS)
         return f"{cost:.2g} {self.currency}".rstrip()
 
-    def __str__(self) -> str:
-        return f"{self.amount:g} {self.currency}".rstrip() + "/cpu-hour"
-
 
 def read(text: str) -> Price:
     """Raises PlainError, whose text states what is accepted."""

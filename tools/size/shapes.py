@@ -15,8 +15,6 @@ from tools.size.need import Need
 from tools.units import count, share
 
 POOLS = ("thread_pool", "half_sync_half_async", "grpcio_threads")
-ONE_CPU = 1.15
-"""CPUs that a process with one interpreter lock uses at most: one, and a part for work without the lock."""
 AT_BOUND = 0.85
 """A share of what a pool can serve by Little's law. Above this share, the pool bounds the pod."""
 
@@ -123,7 +121,7 @@ def _bound(need: Need, model: str, one: Searched) -> str:
     reached = {
         "CPU": used >= numbers.USED_UP,
         f"{threads_of(need, cpus)} threads": model in POOLS and met_rps >= AT_BOUND * pool_rps(need, cpus),
-        "interpreter lock": cpus > 1 and numbers.USED_UP <= used * cpus <= ONE_CPU,
+        "interpreter lock": cpus > 1 and numbers.USED_UP <= used * cpus <= measures.ONE_CPU,
         f"quota, used up in {share(throttled or 0)} of periods": bool(throttled),
         "one call at a time: the function blocks": blocks and met_rps >= AT_BOUND * 1000 / need.cost.total_ms,
         "queue_bound": bool(trial.result["calls"]["by_status"].get("RESOURCE_EXHAUSTED")),
