@@ -131,9 +131,13 @@ def import_own(name: str, config: Config) -> None:
     if config.function is None:
         return
     try:
-        own.use(own.find(config.function))
+        function = own.find(config.function)
     except own.BadFunctionError as error:
         refuse(f"{name}: --function {error}")
+    if function.is_async and not MODELS[name].awaits:
+        models = " and ".join(model.name for model in MODELS.values() if model.awaits)
+        refuse(f"{name}: --function {function.name} is async: only {models} can await it")
+    own.use(function)
 
 
 def find_serve(name: str) -> Callable[[Service], None]:

@@ -243,7 +243,11 @@ def _add_size(commands: Any) -> None:
         "--from-traces", metavar="FILE|URL", help="take both from spans of your service: OTLP JSON or Jaeger's JSON"
     )
     sizing.add_argument("--service", metavar="NAME", help="the service in these spans, if they have several")
-    sizing.add_argument("--step", metavar="MODULE:FUNCTION", help="let each call run this function, which may block")
+    sizing.add_argument(
+        "--step",
+        metavar="MODULE:FUNCTION",
+        help="let each call run this function, which may block or be async",
+    )
     sizing.add_argument("--rate", type=_positive, required=True, metavar="N", help="calls/s of all clients")
     sizing.add_argument("--connections", type=_count, default=100, metavar="N", help="number of clients (100)")
     sizing.add_argument("--slo", required=True, metavar="TEXT", help="objective, such as 'p99<100ms, errors<0.1%%'")

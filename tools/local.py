@@ -62,6 +62,7 @@ class Programs:
     costs: Sequence[str] = (sys.executable, "-m", "services.workload.costs")
     rounds: Sequence[str] = (sys.executable, "-m", "services.workload.costs.rounds")
     function_cost: Sequence[str] = (sys.executable, "-m", "services.workload.costs.function")
+    wire: Sequence[str] = (sys.executable, "-m", "services.wire.cost")
     trust: Sequence[str] = (sys.executable, "-m", "services.workload.trust")
     null_server: Sequence[str] = (sys.executable, "-m", "tools.calibrate.null_server")
 

@@ -61,6 +61,12 @@ class Progress:
         self._wanted += parts
         self._bar.update(self._task, total=self._wanted, left=self._left())
 
+    def left_out(self, line: str) -> None:
+        """A line for a part that does not run. It does not count, else the others would seem to be fast."""
+        self.note(line)
+        self._wanted -= 1
+        self._bar.update(self._task, total=self._wanted, left=self._left())
+
     def part_ended(self) -> None:
         """One more part has ended, without a line."""
         self._done += 1

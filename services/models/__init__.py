@@ -62,6 +62,8 @@ class Model:
     """What each call goes through, one after the other, where a model has stages with queues of their own."""
     shared_by: Callable[[Config], Sharing] | None = None
     """Who has the data that calls share, if `tasks` and `processes` do not decide it."""
+    awaits: bool = False
+    """Its handlers are coroutines, so that they can await a function of the user (`--function`)."""
     variants: tuple[tuple[str, ...], ...] = ()
     """Options that make it another model in all but name; each is tested as a model is."""
 
@@ -229,6 +231,7 @@ MODELS = {
             "connections are many, calls wait for other services, and code should be sequential",
             Taxonomy("cooperative", "automatic", "non-blocking", _NO_YIELD, "none", "the loop", "none", "none"),
             needs=("uvloop",),
+            awaits=True,
             processes_by=_one_or_workers,
             shared_by=_of_processes,
             variants=(("--loop", "uvloop"), ("--processes", "2"), ("--loops", "2")),
@@ -278,6 +281,7 @@ MODELS = {
             Taxonomy("cooperative", "automatic", "non-blocking", _NO_YIELD, "none", "grpc core", "none", "core"),
             needs=("baselines",),
             own_wire=False,
+            awaits=True,
             processes_by=_one_or_workers,
             variants=(("--processes", "2"),),
         ),

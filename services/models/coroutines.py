@@ -40,7 +40,7 @@ from services.runtime.service import Service
 from services.runtime.supervisor import serve_at_one_port
 from services.runtime.turns import Turns
 from services.wire import CallCancelled, CallReceived, Code, ServerCall, ServerEvent
-from services.workload import coroutine
+from services.workload.awaiting import handler
 from services.workload.run import Run, status_of
 
 RECEIVE_BYTES = 64 * 1024
@@ -189,7 +189,7 @@ class Connection:
         code, why = Code.OK, ""
         try:
             run = self._service.start(call, self._identity)
-            async for message in coroutine.handle(run, self._waits):
+            async for message in handler()(run, self._waits):
                 self._session.send_message(call, message)
                 if run.streams:
                     await self._flush()

@@ -30,7 +30,7 @@ from services.runtime.grpcio import STATUS, Arrival, Handlers, add_port, options
 from services.runtime.loops import run_in_threads
 from services.runtime.service import Service
 from services.wire import Code, RpcError
-from services.workload import coroutine
+from services.workload.awaiting import handler
 
 
 def serve(service: Service) -> None:
@@ -86,7 +86,7 @@ class CoroutineHandlers(Handlers):
         self._service.calls_in_flight.add(1)
         try:
             run = self.start(arrival, arrival.call(request, context.time_remaining()), self._identity)
-            async for reply in coroutine.handle(run, self._waits):
+            async for reply in handler()(run, self._waits):
                 yield reply
             code = Code.OK
         except RpcError as error:

@@ -7,7 +7,7 @@ import importlib
 import inspect
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,8 @@ class Own:
     name: str
     """As `shop.prices:quote`."""
     function: Callable[[], Any]
+    """What it returns has to be awaited if `is_async`."""
+    is_async: bool = False
 
     def number(self, result: object) -> int:
         """What goes into the checksum. Raises RpcError for a type that has no fixed bytes."""
@@ -63,9 +65,7 @@ def find(name: str) -> Own:
         inspect.signature(function).bind()
     except (TypeError, ValueError) as error:
         raise BadFunctionError(f"{name}: it is called without arguments: {error}") from error
-    if inspect.iscoroutinefunction(function):
-        raise BadFunctionError(f"{name} is async: give a function that blocks, which every model can call")
-    return Own(name, function)
+    return Own(name, function, inspect.iscoroutinefunction(function))
 
 
 def use(own: Own | None) -> None:
@@ -74,12 +74,29 @@ def use(own: Own | None) -> None:
     _own = own
 
 
+def is_async() -> bool:
+    """Whether this process has a function that it must await."""
+    return _own is not None and _own.is_async
+
+
 def call(times: int) -> int:
     """Calls it so many times; the number of the last result. Raises RpcError, and what the function raises."""
     own = _known()
+    if own.is_async:
+        raise RpcError(Code.FAILED_PRECONDITION, f"{own.name} is async, and this handler cannot await it")
     number = 0
     for _ in range(times):
         number = own.number(own.function())
+    return number
+
+
+async def awaited(times: int) -> int:
+    """The same, where the function is async or not."""
+    own = _known()
+    number = 0
+    for _ in range(times):
+        result = own.function()
+        number = own.number(await result if isinstance(result, Awaitable) else result)
     return number
 
 

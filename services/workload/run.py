@@ -13,7 +13,7 @@ from sweetspot.v1 import backend_pb2, workload_pb2
 
 from services.telemetry import CallTrace, Carried, Headers, TraceContext
 from services.wire import Code, RpcError
-from services.workload import steps
+from services.workload import own, steps
 from services.workload.ledger import Ledger
 from services.workload.plan import read_plan
 
@@ -232,6 +232,14 @@ class Run:
         else:
             self._fold(steps.block(step.block))
         self._took(str(kind), started_ns)
+
+    async def await_own(self, step: workload_pb2.Step) -> None:
+        """Takes a `compute` step with the function of the user, which it awaits. The time counts as running."""
+        self.check()
+        started_ns = time.monotonic_ns()
+        self._fold(await own.awaited(step.compute.rounds))
+        self._took("compute", started_ns)
+        self.check()
 
     def transfer(self, step: workload_pb2.Step) -> Iterator[None]:
         """Takes a `transfer` step; whenever it yields, the handler gives way: it waits for no time, as it waits."""

@@ -31,6 +31,11 @@ scale:
 """
 
 
+def _mixed(kinds: str) -> str:
+    """SCALE with these kinds of calls."""
+    return SCALE.replace("{steps: [{compute: {rounds: 9}}]}", f"{{mix: {kinds}}}")
+
+
 def written(folder: Path, text: str) -> Path:
     path = folder / "mine.yaml"
     path.write_text(text)
@@ -164,6 +169,9 @@ def test_an_experiment_comes_back_as_it_was_kept(text: str) -> None:
         (SCALE.replace("[8]", "[8, 9]"), "at $.connections: scale accepts only one number of connections"),
         (SCALE.replace("[1, 2]", "[0]"), "at $.scale.replicas[0]: Expected `int` >= 1"),
         (SCALE.replace("rounds", "round"), "at $.scale.plans.cpu: "),
+        (_mixed("{some: {}}"), "at $.scale.plans.cpu.mix.some.share: share is None: set a weight above 0"),
+        (_mixed("{some: {share: 1, stepz: []}}"), "at $.scale.plans.cpu.mix.some: "),
+        (_mixed("[some]"), "at $.scale.plans.cpu.mix: a plan with a mix has only names of kinds and their plans"),
         (SCALE + "  objective: {p99: 20}\n", "at $.scale.objective: Object contains unknown field `p99`"),
     ],
 )
@@ -180,6 +188,13 @@ def test_a_bad_experiment_is_rejected_in_one_line_that_names_the_place(
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
     with pytest.raises(BadExperimentError, match=r"no experiment 'nope'.*default.*smoke"):
         experiment.find("nope")
+
+
+def test_a_plan_of_a_grid_may_be_a_mix(tmp_path: Path) -> None:
+    asked = experiment.read(written(tmp_path, _mixed("{some: {share: 1}, others: {share: 3, keys: 2}}")))
+    assert asked.scale is not None
+    at_rate = asked.at_rate(asked.scale.plans["cpu"], 50)
+    assert at_rate.calls == {"mix": {"some": {"share": 1}, "others": {"share": 3, "keys": 2}}}
 
 
 def test_an_experiment_may_be_any_file(tmp_path: Path) -> None:

@@ -41,6 +41,16 @@ def test_where_no_terminal_is_each_line_says_how_long_the_rest_takes() -> None:
     assert lines(terminal=False).splitlines() == ["1/3  one  (40 s left)", "2/3  two  (20 s left)", "3/3  three"]
 
 
+def test_a_part_that_does_not_run_makes_the_others_no_faster() -> None:
+    out, now_s = io.StringIO(), 0.0
+    with Progress(Console(file=out, width=100), 3, expected_s=100, clock=lambda: now_s) as progress:
+        progress.left_out("one")
+        now_s += 20
+        progress.ended("two")
+        progress.ended("three")
+    assert out.getvalue().splitlines() == ["one", "1/2  two  (20 s left)", "2/2  three"]
+
+
 def test_on_a_terminal_one_line_below_is_drawn_again_and_says_so() -> None:
     told = lines(terminal=True)
     assert "1/3  one\n" in told.replace("\r", "")

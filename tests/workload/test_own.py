@@ -1,5 +1,6 @@
 """A function of the user as the work of a step: what it may be, and what becomes of what it returns."""
 
+import asyncio
 import sys
 import zlib
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ def nothing(): pass
 def many(): return [1]
 def of(item): return item
 async def awaited(): return 1
+async def awaited_list(): return [1]
 number = 5
 """
 
@@ -71,6 +73,22 @@ def test_a_service_without_one_rejects_the_step() -> None:
     assert ended.value.code == Code.FAILED_PRECONDITION
 
 
+def test_an_async_function_is_awaited_by_a_handler_that_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the others it is rejected: what it returns is a coroutine, which nothing would run."""
+    own.use(own.find("shop:awaited"))
+    assert own.is_async()
+    assert asyncio.run(own.awaited(3)) == 1
+    with pytest.raises(RpcError) as ended:
+        compute(step())
+    assert (ended.value.code, ended.value.message) == (
+        Code.FAILED_PRECONDITION,
+        "shop:awaited is async, and this handler cannot await it",
+    )
+    own.use(own.find("shop:awaited_list"))
+    with pytest.raises(RpcError, match="shop:awaited_list returned list"):
+        asyncio.run(own.awaited(1))
+
+
 @pytest.mark.parametrize(
     ("name", "why"),
     [
@@ -81,7 +99,6 @@ def test_a_service_without_one_rejects_the_step() -> None:
         ("shop:nosuch", "shop:nosuch: shop has no function nosuch"),
         ("shop:number", "shop:number: shop has no function number"),
         ("shop:of", "shop:of: it is called without arguments: missing a required argument: 'item'"),
-        ("shop:awaited", "shop:awaited is async: give a function that blocks"),
     ],
 )
 def test_a_function_that_cannot_be_called_is_one_line(name: str, why: str) -> None:
@@ -91,7 +108,7 @@ def test_a_function_that_cannot_be_called_is_one_line(name: str, why: str) -> No
 
 
 def test_its_cost_is_measured_call_by_call() -> None:
-    found = costs(own.find("shop:quote"))
+    found = asyncio.run(costs(own.find("shop:quote")))
     assert (
         len(found["cpu_ns"]) == len(found["wall_ns"]) == len(sys.modules["shop"].calls) - 1
     )  # the first is not counted

@@ -14,10 +14,13 @@ from tools.scale.cells import cells
 from tools.scale.results import read_cells
 from tools.scale.run import run as run_cells
 from tools.scale.terminal import ScaleProgress
+from tools.units import rest
 from tools.venue import Venue
 
 STARTING_S = 1.5
 """For a service and a driver to start and to end: what a trial is expected to take besides its own time."""
+USUAL_TRIALS = 7
+"""Of a search. The first one of a service has 9 to 12; those that begin where a like one ended have 4 to 6."""
 
 
 def run_grid(asked: Experiment, folder: Path, venue: Venue, console: Console, show: Show) -> int:
@@ -25,7 +28,8 @@ def run_grid(asked: Experiment, folder: Path, venue: Venue, console: Console, sh
     venue.rejoin(folder)
     kept = read_cells(folder).cells
     wanted = [cell for cell in cells(asked, asked.models) if cell not in kept]
-    console.print(f"{len(wanted)} cells; results: {folder}", markup=False, soft_wrap=True)
+    takes = rest(len(wanted) * _cell_s(asked))
+    console.print(f"{len(wanted)} cells, at most about {takes}; results: {folder}", markup=False, soft_wrap=True)
     with Progress(console, len(wanted), _cell_s(asked)) as bar:
         progress = ScaleProgress(bar)
 
@@ -43,6 +47,6 @@ def run_grid(asked: Experiment, folder: Path, venue: Venue, console: Console, sh
 
 
 def _cell_s(asked: Experiment) -> float:
-    """How long a search is expected to take: as many trials as it may have."""
-    trials = asked.scale.search.trials if asked.scale else 1
+    """How long a search is expected to take."""
+    trials = min(asked.scale.search.trials, USUAL_TRIALS) if asked.scale else 1
     return trials * (asked.warmup_s + asked.duration_s + STARTING_S)

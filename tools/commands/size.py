@@ -22,9 +22,9 @@ from tools.lock import locked
 from tools.rounds import Rounds, calibrated, drift, measure
 from tools.scale.local import pinning_over
 from tools.scale.results import read_cells
-from tools.size import cost, price, stored, traced
+from tools.size import cost, price, split, stored, traced
 from tools.size.answer import recommended
-from tools.size.asked import MODELS, asked, confirming
+from tools.size.asked import AWAITING, MODELS, asked, confirming
 from tools.size.calibrating import measure_in
 from tools.size.confirmed import confirmed
 from tools.size.cost import Cost
@@ -58,7 +58,7 @@ class _Sizing:
         need = Need(of_call, args.connections, args.rate, slo.read(args.slo), args.spare, given, args.threads_per_cpu)
         folder = self._folder("size")
         venue = self._venue(folder)
-        models = _models(args.models, venue)
+        models = _models(args.models, venue, need.cost)
         described = venue.describe()
         known = calibration.find(folder.parent, described)
         rounds = None if need.cost.function else self._round(venue, models[0], min(args.pod_cpus))
@@ -66,7 +66,7 @@ class _Sizing:
             basis += calibrated(of_call.cpu_ms, rounds)
         question = asked(
             need,
-            1 if rounds is None else rounds.of(of_call.cpu_ms),
+            _one if rounds is None else rounds.of,
             models,
             args.pod_cpus,
             starts=args.starts,
@@ -74,7 +74,7 @@ class _Sizing:
         )
         venue.check(question)
         self.console.print(question.title, markup=False, soft_wrap=True)
-        sized = Stored(need, tuple(models), basis)
+        sized = Stored(need, tuple(models), basis, None if args.cluster else split.measured(self.programs))
         with locked(folder):
             prepare(folder, question, venue, described, known[1] if known else None)
             stored.write(folder, sized)
@@ -149,12 +149,22 @@ def _cost(args: argparse.Namespace, programs: Programs) -> tuple[Cost, str]:
     return Cost(args.cpu_ms, args.wait_ms or 0.0), ""
 
 
-def _models(named: Sequence[str] | None, venue: Venue) -> list[str]:
+def _one(_cpu_ms: float) -> int:
+    """The rounds of a function: it is called once."""
+    return 1
+
+
+def _models(named: Sequence[str] | None, venue: Venue, of_call: Cost) -> list[str]:
     """Those that were named, else the usual ones that are there. Raises PlainError."""
-    there = venue.models()
-    models = list(dict.fromkeys(named or [model for model in MODELS if model in there]))
+    there, usual = venue.models(), AWAITING if of_call.is_async else MODELS
+    models = list(dict.fromkeys(named or [model for model in usual if model in there]))
     if unknown := [model for model in models if model not in there]:
         raise PlainError(f"unknown model {unknown[0]!r}; the models are {', '.join(there)}")
+    if of_call.is_async and (blocking := [model for model in models if model not in AWAITING]):
+        raise PlainError(
+            f"--step {of_call.function} is async, and {blocking[0]} cannot await it: set --models to some of "
+            f"{', '.join(AWAITING)}"
+        )
     if not models:
-        raise PlainError(f"none of {', '.join(MODELS)} is there: choose with --models from {', '.join(there)}")
+        raise PlainError(f"none of {', '.join(usual)} is there: choose with --models from {', '.join(there)}")
     return models

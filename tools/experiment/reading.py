@@ -209,8 +209,18 @@ def _plans(asked: Experiment) -> list[tuple[str, Mapping[str, Any]]]:
         *((f"$.mix.{name}", plan) for name, plan in asked.mix.items()),
         *((f"$.arms.{name}.plan", arm.plan) for name, arm in asked.arms.items()),
         *((f"$.arms.{name}.mix.{kind}", plan) for name, arm in asked.arms.items() for kind, plan in arm.mix.items()),
-        *((f"$.scale.plans.{name}", plan) for name, plan in scale.items()),
+        *(each for name, plan in scale.items() for each in _of_scale(f"$.scale.plans.{name}", plan)),
     ]
+
+
+def _of_scale(where: str, plan: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The plan, or the plans of its mix. Raises _ContradictionError."""
+    if "mix" not in plan:
+        return [(where, plan)]
+    kinds = plan["mix"]
+    if len(plan) > 1 or not isinstance(kinds, Mapping) or not all(isinstance(kind, Mapping) for kind in kinds.values()):
+        raise _ContradictionError(f"a plan with a mix has only names of kinds and their plans - at `{where}.mix`")
+    return [(f"{where}.mix.{name}", kind) for name, kind in kinds.items()]
 
 
 def _check_plan(plan: Mapping[str, Any], where: str) -> None:

@@ -62,10 +62,11 @@ class Watcher(Protocol):
 def run(asked: Experiment, wanted: Sequence[Cell], ground: Ground, folder: Path, watcher: Watcher) -> None:
     """Runs those cells. One that fails is reported to the watcher, and the next one runs.
 
-    Raises BadResultsError if a cell cannot be stored.
+    Cells that cannot run come first, so that the time left is estimated from those that do. Raises BadResultsError if a
+    cell cannot be stored.
     """
     known: list[Searched] = []
-    for cell in wanted:
+    for cell in sorted(wanted, key=lambda cell: not ground.why_not(cell)):
         watcher.begins(cell)
         try:
             why = ground.why_not(cell)

@@ -41,15 +41,18 @@ class ScaleProgress:
         self._progress.at_hand(f"{self._at_hand}: {rate} {one.missed or 'met'}")
 
     def ended(self, outcome: Searched | LeftOut) -> None:
-        told = f"left out: {outcome.why}" if isinstance(outcome, LeftOut) else interval(outcome)
-        self._tell(outcome.cell, told)
+        if isinstance(outcome, LeftOut):
+            self._progress.left_out(_line(outcome.cell, f"left out: {outcome.why}"))
+        else:
+            self._progress.ended(_line(outcome.cell, interval(outcome)))
 
     def failed(self, cell: Cell, why: str) -> None:
         self.failures.append(f"{cell.key} failed: {why}")
-        self._tell(cell, f"failed: {why}")
+        self._progress.ended(_line(cell, f"failed: {why}"))
 
-    def _tell(self, cell: Cell, what: str) -> None:
-        self._progress.ended(f"{cell.plan:10}  {cell.service:22}  {cell.shape:>9}  {what}")
+
+def _line(cell: Cell, what: str) -> str:
+    return f"{cell.plan:10}  {cell.service:22}  {cell.shape:>9}  {what}"
 
 
 def show(console: Console, kept: Kept, asked: Experiment, report: Path) -> None:

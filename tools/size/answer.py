@@ -9,6 +9,7 @@ from tools.scale.results import Kept
 from tools.size.estimates import Estimate, checked, estimated
 from tools.size.need import Need
 from tools.size.shapes import Shape, cpus_of, shapes
+from tools.size.split import divided
 from tools.size.stored import Stored
 from tools.units import count, duration, share
 
@@ -111,6 +112,7 @@ def _notes(stored: Stored, found: Sequence[Shape], left_out: Sequence[LeftOut], 
             "~ is an estimate from the largest limit that was measured. Above 1 CPU, one thread serves no more, and "
             "threads contend for the interpreter lock; those of gRPC's core need no lock. `--cluster` measures it."
         )
+    lines += [f"~ of {one.model} follows the Universal Scalability Law: {one.law}." for one in known if one.law]
     for shape, estimate in checked(need, found):
         measured = _between(shape.lowest_rps, shape.highest_rps)
         lines.append(
@@ -125,7 +127,9 @@ def _notes(stored: Stored, found: Sequence[Shape], left_out: Sequence[LeftOut], 
         f"start{'' if starts == 1 else 's'} each. Pods: the rate divided by what the slowest start served, less "
         f"{share(need.spare)} in reserve. That n pods serve n times as much is assumed: only a cluster can show it."
     )
-    return [*lines, f"CPU/call includes the {need.cost.cpu_ms:.3g} ms of your code.", stored.basis]
+    of_model = {one.model: divided(need, one, stored.wire_ns) for one in reversed(found) if one.pods}
+    lines += [f"CPU/call of {line}." for line in reversed(of_model.values()) if line]
+    return [*lines, stored.basis]
 
 
 def _between(low_rps: float, high_rps: float) -> str:

@@ -13,13 +13,15 @@ from tools.knee import slo
 from tools.knee.asked import START
 from tools.scale.cells import scale_of
 from tools.scale.objective import lowest_rps
-from tools.size.cost import options
+from tools.size.cost import Rounds, options
 from tools.size.need import THREADS_PER_CPU, Need
 from tools.size.shapes import Shape
 from tools.units import count
 
 MODELS = ("thread_pool", "half_sync_half_async", "coroutines", "grpcio_threads", "grpcio_asyncio")
 """Those that a Python team can choose from: threads or coroutines, of this project and of grpcio."""
+AWAITING = ("coroutines", "grpcio_asyncio")
+"""Those of them that can await an async function (`awaits` in services/models)."""
 WITHIN = 1.1
 """Met and missed are close enough at this ratio: starts differ by as much."""
 TRIALS = 16
@@ -34,10 +36,10 @@ CONFIRM_S, CONFIRM_WARMUP_S = 60.0, 2.0
 
 
 def asked(
-    need: Need, rounds: int, models: Sequence[str], pod_cpus: Sequence[float], *, starts: int, highest_rps: float
+    need: Need, rounds: Rounds, models: Sequence[str], pod_cpus: Sequence[float], *, starts: int, highest_rps: float
 ) -> Experiment:
     """The grid. One pod gets all connections, which is the worst case."""
-    steps = need.cost.steps(rounds)
+    plan = need.cost.plan(rounds)
     p99_s = need.objective.p99_ms / 1000
     given: dict[str, Option] = options(need.cost)
     if need.threads_per_cpu != THREADS_PER_CPU:
@@ -55,7 +57,7 @@ def asked(
         trace_ratio=0,
         service_options=given,
         scale=Scale(
-            plans={f"{START}{number}": {"steps": steps} for number in range(1, starts + 1)},
+            plans={f"{START}{number}": plan for number in range(1, starts + 1)},
             replicas=(1,),
             cpus=tuple(pod_cpus),
             objective=need.objective,
@@ -78,7 +80,7 @@ def _judging_s(need: Need, cpus: float) -> float:
 
 def _most_rps(need: Need, cpus: float) -> float:
     """What a pod with that limit serves at most. Calls a second."""
-    return 1000 / need.cost.total_ms if need.cost.function else 1000 * cpus / (need.cost.cpu_ms + SERVER_MS)
+    return 1000 / need.cost.total_ms if need.cost.blocks else 1000 * cpus / (need.cost.cpu_ms + SERVER_MS)
 
 
 def confirming(question: Experiment, need: Need, shape: Shape, *, pods: int) -> Experiment:

@@ -7,10 +7,13 @@ from tools.knee import slo
 from tools.size.cost import Cost
 from tools.size.price import Price
 from tools.status import PlainError
-from tools.units import count
+from tools.units import count, share
 
 THREADS_PER_CPU = 16
 """The default of `--threads-per-cpu` (services/runtime/config.py)."""
+
+P99_SHARE = 0.01
+"""A p99 is above the latency of all calls but so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,12 @@ class Need:
     """Of a pool."""
 
     def __post_init__(self) -> None:
+        for part in self.cost.parts:
+            if part.share >= P99_SHARE and part.total_ms >= self.objective.p99_ms:
+                raise PlainError(
+                    f"--slo {slo.written(self.objective)!r} cannot be met: {share(part.share)} of the calls take "
+                    f"{part.total_ms:.3g} ms before they wait for others"
+                )
         if self.cost.total_ms >= self.objective.p99_ms:
             raise PlainError(
                 f"--slo {slo.written(self.objective)!r} cannot be met: a call takes {self.cost.total_ms:.3g} ms "

@@ -117,7 +117,7 @@ def _bound(need: Need, model: str, one: Searched) -> str:
         return "not reached"
     trial, cpus = numbers.last_miss(one), one.cell.cpus
     used, throttled = numbers.used_share(one, trial), numbers.throttled_share(trial)
-    met_rps, blocks = one.found.met_rps or 0.0, bool(need.cost.function) and model not in POOLS
+    met_rps, blocks = one.found.met_rps or 0.0, need.cost.blocks and model not in POOLS
     reached = {
         "CPU": used >= numbers.USED_UP,
         f"{threads_of(need, cpus)} threads": model in POOLS and met_rps >= AT_BOUND * pool_rps(need, cpus),

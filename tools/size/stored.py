@@ -20,6 +20,8 @@ class Stored:
     models: tuple[str, ...]
     basis: str
     """Where the cost of a call comes from; one line."""
+    wire_ns: float | None = None
+    """CPU time of the wire for each call; None where it is not known."""
 
 
 def write(folder: Path, stored: Stored) -> None:

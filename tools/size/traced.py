@@ -16,7 +16,7 @@ from statistics import mean
 from typing import Any
 
 from tools.report.spans import CLIENT, Span, spans_of
-from tools.size.cost import Cost
+from tools.size.cost import Cost, Part
 from tools.status import PlainError
 from tools.units import count, duration
 
@@ -26,6 +26,10 @@ KINDS = {"server": SERVER, "client": CLIENT}
 TIMEOUT_S = 30.0
 LEAST_CALLS = 30
 """With fewer, a mean states little."""
+SLOW_SHARE = 0.05
+"""Of the calls; they decide a p99."""
+DIFFERS = 1.5
+"""The slowest calls are asked for separately if they take so many times as long as the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,11 @@ class Call:
     calls: int
     """To other services."""
 
+    @property
+    def total_ns(self) -> int:
+        """How long it took."""
+        return self.own_ns + self.wait_ns
+
 
 @dataclass(frozen=True, slots=True)
 class Traced:
@@ -47,10 +56,13 @@ class Traced:
 
     @property
     def cost(self) -> Cost:
-        """Means, because CPUs have to serve every call, slow ones too."""
-        waits = round(mean(each.calls for each in self.calls))
-        wait_ms = mean(each.wait_ns for each in self.calls) / 1e6
-        return Cost(mean(each.own_ns for each in self.calls) / 1e6, wait_ms, max(1, waits) if wait_ms else 0)
+        """Means, because CPUs have to serve every call. The slowest calls are a part of their own if they differ."""
+        calls = sorted(self.calls, key=lambda each: each.total_ns)
+        slowest = max(1, round(len(calls) * SLOW_SHARE))
+        usual, slow = _part("usual", calls[:-slowest], len(calls)), _part("slow", calls[-slowest:], len(calls))
+        parts = (usual, slow) if slow.total_ms > DIFFERS * usual.total_ms else ()
+        whole = _part("", calls, len(calls))
+        return Cost(whole.cpu_ms, whole.wait_ms, whole.calls, parts=parts)
 
     def __str__(self) -> str:
         """As `1,234 calls of shop: own time 310 µs (p50 290, p99 1.2 ms), ...`."""
@@ -60,6 +72,18 @@ class Traced:
             f"{count(len(self.calls))} calls of {self.service}: own time {_spread(own)}, wait {_spread(wait)}, "
             f"{mean(calls):.3g} calls to other services (at most {max(calls)})"
         )
+
+
+def _part(name: str, calls: Sequence[Call], of_calls: int) -> Part:
+    wait_ms = mean(each.wait_ns for each in calls) / 1e6
+    to_others = round(mean(each.calls for each in calls))
+    return Part(
+        name,
+        len(calls) / of_calls,
+        mean(each.own_ns for each in calls) / 1e6,
+        wait_ms,
+        max(1, to_others) if wait_ms else 0,
+    )
 
 
 def read(source: str, service: str | None) -> Traced:

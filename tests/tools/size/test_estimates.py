@@ -36,3 +36,21 @@ def test_threads_bound_an_estimate_too() -> None:
     found = estimated(NEED, [quarter], "thread_pool", 1.0)
     assert found is not None
     assert found.low_rps == found.high_rps == pytest.approx(788, abs=1)
+
+
+def test_with_enough_limits_a_law_is_fitted_instead() -> None:
+    """The points follow sigma = 0.1, kappa = 0.01. Two CPUs more than the largest serve what the law has there."""
+
+    def law(n: float) -> float:
+        return 1000 * n / (1 + 0.1 * (n - 1) + 0.01 * n * (n - 1))
+
+    measured = [
+        dataclasses.replace(shape("grpcio_asyncio", 1), cpus=n, lowest_rps=0.98 * law(n), highest_rps=1.02 * law(n))
+        for n in (1.0, 2.0, 3.0, 4.0, 6.0, 8.0)
+    ]
+    found = estimated(NEED, measured, "grpcio_asyncio", 10.0)
+    assert found is not None
+    assert found.low_rps == pytest.approx(0.98 * law(10), rel=0.01)
+    assert found.high_rps == pytest.approx(1.02 * law(10), rel=0.01)
+    assert found.law.startswith("sigma 0.1 (")
+    assert not (estimated(NEED, measured[:5], "grpcio_asyncio", 10.0) or found).law

@@ -20,12 +20,14 @@ from tools.scale.cells import Cell, Searched, cells
 from tools.scale.results import read_cells
 from tools.scale.run import run
 from tools.size.answer import advice, answer
-from tools.size.asked import CONFIRM_S, asked, confirming
+from tools.size.asked import AWAITING, CONFIRM_S, asked, confirming
+from tools.size.asked import MODELS as SIZED
 from tools.size.confirmed import confirmed
 from tools.size.cost import MOST_WAIT_MS, Cost
 from tools.size.need import THREADS_PER_CPU, Need
 from tools.size.price import Price
 from tools.size.shapes import POOLS, Shape, shapes
+from tools.size.split import divided
 from tools.size.stored import Stored
 from tools.status import PlainError
 
@@ -35,7 +37,7 @@ STARTS = 2
 
 def searched(folder: Path, **of_model: float | tuple[float, float]) -> list[Searched]:
     """Model -> what a pod of it serves, calls/s: in both starts, or in each."""
-    question = asked(NEED, 2400, list(of_model), [1.0], starts=STARTS, highest_rps=8000)
+    question = asked(NEED, lambda _: 2400, list(of_model), [1.0], starts=STARTS, highest_rps=8000)
 
     def capacity(cell: Cell) -> float:
         rates = of_model[cell.model]
@@ -170,7 +172,10 @@ def test_a_shape_is_confirmed_by_one_long_trial_at_its_rate(
 ) -> None:
     chosen, (rate_rps, connections) = shape("coroutines", 2), asked_for
     question = confirming(
-        asked(NEED, 2400, ["coroutines", "seda"], [0.5, 1.0], starts=2, highest_rps=8000), NEED, chosen, pods=pods
+        asked(NEED, lambda _: 2400, ["coroutines", "seda"], [0.5, 1.0], starts=2, highest_rps=8000),
+        NEED,
+        chosen,
+        pods=pods,
     )
     assert (question.duration_s, question.load.connections) == (CONFIRM_S, (connections,))
     notes = sample.Notes()
@@ -202,7 +207,7 @@ def _after_advice(out: str) -> list[str]:
 
 
 def test_a_limit_that_was_not_measured_has_an_estimate_that_is_marked(tmp_path: Path) -> None:
-    question = asked(NEED, 2400, ["coroutines"], [0.5, 1.0, 4.0], starts=1, highest_rps=8000)
+    question = asked(NEED, lambda _: 2400, ["coroutines"], [0.5, 1.0, 4.0], starts=1, highest_rps=8000)
     notes = sample.Notes()
     run(question, cells(question, ["coroutines"]), sample.Ground(lambda cell: 1200 * cell.cpus), tmp_path, notes)
     found = answer(Stored(NEED, ("coroutines",), "measured here"), read_cells(tmp_path))
@@ -215,9 +220,34 @@ def test_a_limit_that_was_not_measured_has_an_estimate_that_is_marked(tmp_path: 
     assert "measured here" in notes_text
 
 
+def test_the_cpu_time_of_a_call_is_divided_and_the_parts_add_up() -> None:
+    """0.5 ms, of which a fifth is in the kernel. The wire of gRPC's core is not measured apart."""
+    assert divided(NEED, shape("coroutines", 2), 7e3) == (
+        "coroutines: 500 µs = 300 µs your code + 7 µs wire + 100 µs kernel + 93 µs model"
+    )
+    assert divided(NEED, shape("grpcio_asyncio", 2), 7e3) == (
+        "grpcio_asyncio: 500 µs = 300 µs your code + 100 µs kernel + 100 µs model and wire"
+    )
+    assert divided(NEED, dataclasses.replace(shape("seda", 2), cpu_ns=None), 7e3) == ""
+
+
+def test_an_async_function_is_sized_only_in_models_that_await_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "async_shop.py").write_text("async def quote(): return 1")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    command = ["size", "--step", "async_shop:quote", "--rate", "50", "--slo", "p99<50ms", "--models", GOOD]
+    assert cli.main([*command, "--results", str(tmp_path / "results")], PROGRAMS) == 2
+    assert capsys.readouterr().err == (
+        f"sweetspot: --step async_shop:quote is async, and {GOOD} cannot await it: set --models to some of "
+        "coroutines, grpcio_asyncio\n"
+    )
+    assert not (tmp_path / "results").exists()
+
+
 def test_a_quota_that_stops_the_service_does_not_make_a_search_void(tmp_path: Path) -> None:
     """A limit of half a CPU is what is asked about: at each rate that misses, the quota stops the pod."""
-    question = asked(NEED, 2400, ["coroutines"], [0.5], starts=1, highest_rps=8000)
+    question = asked(NEED, lambda _: 2400, ["coroutines"], [0.5], starts=1, highest_rps=8000)
     notes = sample.Notes()
     run(question, cells(question, ["coroutines"]), sample.Ground(lambda _cell: 600), tmp_path, notes)
     (one,) = read_cells(tmp_path).searched
@@ -239,7 +269,7 @@ def _stopped(trial: Trial) -> Trial:
 def test_a_trial_lasts_until_a_fifth_of_what_a_pod_serves_has_a_p99(cpu_ms: float, least_s: float) -> None:
     """A p99 needs 140 calls; a pod serves at most 100 calls/s of 10 ms each."""
     need = dataclasses.replace(NEED, cost=Cost(cpu_ms, 20))
-    assert asked(need, 1, ["coroutines"], [1.0], starts=1, highest_rps=8000).duration_s == pytest.approx(
+    assert asked(need, lambda _: 1, ["coroutines"], [1.0], starts=1, highest_rps=8000).duration_s == pytest.approx(
         least_s, rel=0.01
     )
 
@@ -269,6 +299,7 @@ def test_what_is_known_of_services_is_as_they_have_it() -> None:
     assert Config().threads_per_cpu == THREADS_PER_CPU
     assert MAX_VALUES["compute"]["rounds"] == rounds.MOST_ROUNDS
     assert MAX_VALUES["call"]["delay_us"] == MOST_WAIT_MS * 1000
+    assert [name for name in SIZED if MODELS[name].awaits] == list(AWAITING)
     assert all(MODELS[name].taxonomy.queue == "bounded" and MODELS[name].taxonomy.hand_off == "queue" for name in POOLS)
 
 

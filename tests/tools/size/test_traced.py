@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from tools.experiment import Objective
 from tools.size import traced
-from tools.size.cost import Cost
+from tools.size.cost import REPLY_BYTES, Cost, Part
+from tools.size.need import Need
 from tools.size.traced import LEAST_CALLS
 from tools.status import PlainError
 
@@ -89,6 +91,34 @@ def test_the_time_in_calls_to_others_is_wait_and_the_rest_is_the_calls_own(tmp_p
     found = traced.read(str(path), None)
     assert found.cost == Cost(cpu_ms=11.0, wait_ms=19.0, calls=3)
     assert str(found).startswith(f"{LEAST_CALLS} calls of shop: own time 11 ms (p50 11 ms, p99 11 ms), wait 19 ms")
+
+
+def test_calls_that_take_much_longer_are_a_part_of_their_own(tmp_path: Path) -> None:
+    """Of 40 calls, two wait ten times as long. The mean has all, and the mix has the same mean."""
+    slow: list[Written] = [("a", "", SERVER, 0, 201), ("b", "a", CLIENT, 1, 191)]
+    path = tmp_path / "spans.jsonl"
+    path.write_text("\n".join(json.dumps(otlp(slow if n < 2 else CALL, n)) for n in range(40)))
+    cost = traced.read(str(path), None).cost
+    assert cost.parts == (Part("usual", 0.95, 11.0, 19.0, 3), Part("slow", 0.05, 11.0, 190.0, 1))
+    assert cost.wait_ms == pytest.approx(0.95 * 19 + 0.05 * 190)
+    mix = cost.plan(lambda cpu_ms: round(1000 * cpu_ms))
+    assert mix == {
+        "mix": {
+            "usual": {"share": 0.95, "steps": [_compute(11_000), *[_call(6333)] * 3]},
+            "slow": {"share": 0.05, "steps": [_compute(11_000), _call(190_000)]},
+        }
+    }
+    with pytest.raises(PlainError, match=r"'p99<150ms, .*' cannot be met: 5 % of the calls take 201 ms before they"):
+        Need(cost, connections=1, rate_rps=1, objective=Objective(p99_ms=150), spare=0.3)
+    assert Need(cost, connections=1, rate_rps=1, objective=Objective(p99_ms=250), spare=0.3).cost.total_ms < 40
+
+
+def _compute(rounds: int) -> dict[str, Any]:
+    return {"compute": {"rounds": rounds, "engine": "ENGINE_PYTHON"}}
+
+
+def _call(delay_us: int) -> dict[str, Any]:
+    return {"call": {"delay_us": delay_us, "reply_bytes": REPLY_BYTES}}
 
 
 def test_spans_of_another_service_are_no_wait_of_this_one(tmp_path: Path) -> None:
