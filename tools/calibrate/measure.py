@@ -17,7 +17,7 @@ from tools.others import Others
 from tools.scratch import scratch_folder
 from tools.slices import SliceDriver, slice_driver
 from tools.stats.interval import estimate
-from tools.stats.series import Place, Series
+from tools.stats.series import BlockId, Series
 
 POINTS = ((1, 1), (10, 1), (10, 10), (100, 1))
 """Connections, and calls at a time on each."""
@@ -51,7 +51,7 @@ def _point(driver: SliceDriver, address: str, plan: Path, others: Others, *, con
     name = f"{connections}x{streams}"
     flags = (f"--target={address}", f"--connections={connections}", f"--streams={streams}", f"--plan={plan}")
     driver.open(name, flags)
-    rates: dict[Place, float] = {}
+    rates: dict[BlockId, float] = {}
     latencies, null_latencies = [], []
     try:
         with others, null_client(address, connections, streams) as client:
@@ -60,7 +60,7 @@ def _point(driver: SliceDriver, address: str, plan: Path, others: Others, *, con
                 null = client.slice(WARMUP_S, DURATION_S)
                 if not made["answered"] or not null:
                     raise LocalError(f"calibration at {name}: the null server answered no call in {DURATION_S} s")
-                rates[Place(1, block)] = made["answered"] / DURATION_S
+                rates[BlockId(1, block)] = made["answered"] / DURATION_S
                 latencies.append(made["latency_ns"]["p50"])
                 null_latencies.append(median(null))
     except OSError as error:

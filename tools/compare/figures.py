@@ -14,7 +14,7 @@ from tools.results import BadResultsError, Trial, read_json, write_whole
 from tools.standings import START_UP, unsteady
 from tools.stats.estimate import Estimate
 from tools.stats.interval import estimate, ratio
-from tools.stats.series import Place
+from tools.stats.series import BlockId
 from tools.stats.verdict import Better
 from tools.status import PlainError
 from tools.units import duration
@@ -22,7 +22,7 @@ from tools.values import cpus_ns, p99s_ns, rates_rps, series
 
 VERSION = 1
 Name = Literal["rate", "p99", "CPU/call"]
-VALUES: Mapping[Name, Callable[[Trial], dict[Place, float]]] = {
+VALUES: Mapping[Name, Callable[[Trial], dict[BlockId, float]]] = {
     "rate": rates_rps,
     "p99": p99s_ns,
     "CPU/call": cpus_ns,

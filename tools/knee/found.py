@@ -12,7 +12,7 @@ from tools.scale.cells import Searched
 from tools.scale.void import why_void
 from tools.stats.interval import estimate
 from tools.stats.line import SEPARATOR
-from tools.stats.series import Place, Series
+from tools.stats.series import BlockId, Series
 from tools.units import count, rest
 
 
@@ -32,7 +32,7 @@ def _rate(model: str, searched: Sequence[Searched]) -> str:
     known = [rate for rate in rates if rate is not None]
     if len(known) < len(rates):
         return f"not found: {len(rates) - len(known)} of {len(rates)} starts met the objective at no rate"
-    found = estimate(Series(model, {Place(start, 0): rate for start, rate in enumerate(known, 1)}))
+    found = estimate(Series(model, {BlockId(start, 0): rate for start, rate in enumerate(known, 1)}))
     ends = "no interval" if found.low is None or found.high is None else f"{_whole(found.low)}, {_whole(found.high)}"
     more = " or more" if any(one.found.missed_rps is None for one in searched) else ""
     return f"{_whole(found.value)}{more} calls/s [{ends}]"

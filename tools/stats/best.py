@@ -11,7 +11,7 @@ from tools.stats.estimate import Estimate
 from tools.stats.holm import holm
 from tools.stats.interval import CONFIDENCE, of_moments, ratio
 from tools.stats.nested import Floats, pooled_moments
-from tools.stats.series import Place, Series
+from tools.stats.series import BlockId, Series
 from tools.stats.significance import p_value
 from tools.stats.verdict import GENERAL, Better, Verdict, verdict
 
@@ -88,20 +88,20 @@ def against(
     return tuple(found)
 
 
-def _logs(arm: Series) -> dict[Place, float]:
-    return {place: float(np.log(value)) for place, value in arm.values.items()}
+def _logs(arm: Series) -> dict[BlockId, float]:
+    return {block: float(np.log(value)) for block, value in arm.values.items()}
 
 
-def _effects(arms: Sequence[dict[Place, float]]) -> Floats:
+def _effects(arms: Sequence[dict[BlockId, float]]) -> Floats:
     """The mean of each arm, on the log scale, less that of the blocks it was measured in: a block may be a fast one.
 
     Least squares of arm + block. With every value of every arm it is the plain mean.
     """
-    places = {place: column for column, place in enumerate(sorted(set().union(*arms)))}
+    blocks = {block: column for column, block in enumerate(sorted(set().union(*arms)))}
     means = np.array([np.mean(list(arm.values())) for arm in arms])
-    cells = [(row, places[place], value - means[row]) for row, arm in enumerate(arms) for place, value in arm.items()]
+    cells = [(row, blocks[block], value - means[row]) for row, arm in enumerate(arms) for block, value in arm.items()]
     rows, columns, rest = (np.array(each) for each in zip(*cells, strict=True))
-    design = np.zeros((len(cells), len(arms) + len(places)))
+    design = np.zeros((len(cells), len(arms) + len(blocks)))
     design[np.arange(len(cells)), rows] = 1
     design[np.arange(len(cells)), len(arms) + columns] = 1
     return np.asarray(means + np.linalg.lstsq(design, rest)[0][: len(arms)])
@@ -115,10 +115,10 @@ def _ratios(arms: Sequence[Series]) -> dict[tuple[int, int], Estimate]:
         if len(both) == 1:
             found[first, second] = ratio(arms[first], arms[second])
         elif both:
-            logs = np.log([arms[first].values[place] / arms[second].values[place] for place in both])
-            several[first, second] = logs, list(Counter(place.start for place in both).values())
-    cells = {(arm.arm, place.start) for arm in arms for place in arm.values}
-    freedom = len(cells) - len(arms) - len({start for _, start in cells}) + 1
+            logs = np.log([arms[first].values[block] / arms[second].values[block] for block in both])
+            several[first, second] = logs, list(Counter(block.round for block in both).values())
+    cells = {(arm.arm, block.round) for arm in arms for block in arm.values}
+    freedom = len(cells) - len(arms) - len({number for _, number in cells}) + 1
     pooled = pooled_moments(list(several.values()), max(freedom, 0))
     for pair, (_, sizes), moments in zip(several, several.values(), pooled, strict=True):
         one, other = (arms[index].values.keys() for index in pair)

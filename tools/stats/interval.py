@@ -7,7 +7,7 @@ from scipy import special
 
 from tools.stats.estimate import Estimate
 from tools.stats.nested import Floats, Moments, moments
-from tools.stats.series import Place, Series
+from tools.stats.series import BlockId, Series
 
 CONFIDENCE = 0.95
 
@@ -16,7 +16,7 @@ def estimate(series: Series, confidence: float = CONFIDENCE) -> Estimate:
     """The geometric mean of an arm's values. Raises ValueError where there is no value."""
     if not series.values:
         raise ValueError(f"{series.arm}: there is no value to estimate from")
-    return _estimate({place: float(np.log(value)) for place, value in series.values.items()}, confidence)
+    return _estimate({block: float(np.log(value)) for block, value in series.values.items()}, confidence)
 
 
 def ratio(first: Series, second: Series, confidence: float = CONFIDENCE) -> Estimate:
@@ -28,14 +28,14 @@ def ratio(first: Series, second: Series, confidence: float = CONFIDENCE) -> Esti
     both = first.values.keys() & second.values.keys()
     if not both:
         raise ValueError(f"{first.arm} / {second.arm}: there is no block with a value of both")
-    logs = {place: float(np.log(first.values[place] / second.values[place])) for place in both}
+    logs = {block: float(np.log(first.values[block] / second.values[block])) for block in both}
     return _estimate(logs, confidence, dropped=len(first.values.keys() ^ second.values.keys()))
 
 
-def _estimate(logs: Mapping[Place, float], confidence: float, dropped: int = 0) -> Estimate:
-    places = sorted(logs)
-    values: Floats = np.array([logs[place] for place in places])
-    sizes = np.unique([place.start for place in places], return_counts=True)[1].tolist()
+def _estimate(logs: Mapping[BlockId, float], confidence: float, dropped: int = 0) -> Estimate:
+    blocks = sorted(logs)
+    values: Floats = np.array([logs[block] for block in blocks])
+    sizes = np.unique([block.round for block in blocks], return_counts=True)[1].tolist()
     if len(values) == 1:
         return Estimate(float(np.exp(values[0])), None, None, confidence, 1, 1, None, 0, dropped)
     return of_moments(moments(values, sizes), sizes, confidence, dropped)

@@ -6,29 +6,29 @@ from math import inf
 from typing import NamedTuple
 
 
-class Place(NamedTuple):
-    """Where a value was measured. Arms are compared within a place."""
+class BlockId(NamedTuple):
+    """The block in which a value was measured. Arms are compared within a block."""
 
-    start: int
-    """The round: the service was started anew for it."""
+    round: int
+    """From 1. A round has its own start of the service."""
     block: int
-    """The position within the round."""
+    """The position within the round, from 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A value above 0 for each place. A value that was not measured, or is void, is left out.
+    """A value above 0 for each block. A value that was not measured, or is void, is left out.
 
-    Raises ValueError, with the arm, start and block, for a value that has no logarithm.
+    Raises ValueError, with the arm, round and block, for a value that has no logarithm.
     """
 
     arm: str
-    values: Mapping[Place, float]
+    values: Mapping[BlockId, float]
 
     def __post_init__(self) -> None:
         """Reject zeros, negative values, infinity and NaN."""
-        for (start, block), value in self.values.items():
+        for (number, block), value in self.values.items():
             if not 0 < value < inf:
                 raise ValueError(
-                    f"{self.arm}, start {start}, block {block}: {value} is not a finite number above 0: leave it out"
+                    f"{self.arm}, round {number}, block {block}: {value} is not a finite number above 0: leave it out"
                 )

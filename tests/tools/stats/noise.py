@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tools.stats.series import Place, Series
+from tools.stats.series import BlockId, Series
 
 Floats = NDArray[np.float64]
 Noise = Callable[[np.random.Generator, tuple[int, int]], Floats]
@@ -43,18 +43,18 @@ def logs(seed: int, runs: int, sizes: Sequence[int], *, noise: Noise = normal, b
 
 def series(arm: str, values: Sequence[Sequence[float]]) -> Series:
     """The values of each start, in the order of its blocks."""
-    return Series(arm, {Place(i, j): value for i, start in enumerate(values) for j, value in enumerate(start)})
+    return Series(arm, {BlockId(i, j): value for i, start in enumerate(values) for j, value in enumerate(start)})
 
 
 def pair(seed: int, sizes: Sequence[int], *, between_starts: float = 0.0, times: float = 1.0) -> tuple[Series, Series]:
     """Two arms on one machine whose speed wanders by a quarter; the first has `times` the rate of the second."""
     dice = np.random.default_rng(seed)
-    values: tuple[dict[Place, float], dict[Place, float]] = ({}, {})
+    values: tuple[dict[BlockId, float], dict[BlockId, float]] = ({}, {})
     for start, size in enumerate(sizes):
         own = dice.normal(0, between_starts, 2)
         for block in range(size):
             machine = dice.normal(0, 0.25)
             for arm in (0, 1):
                 rate = np.exp(machine + own[arm] + dice.normal(0, 0.05)) * (times if arm == 0 else 1)
-                values[arm][Place(start, block)] = float(1000 * rate)
+                values[arm][BlockId(start, block)] = float(1000 * rate)
     return Series("first", values[0]), Series("second", values[1])

@@ -5,7 +5,7 @@ import pytest
 
 from tests.tools.stats.noise import series
 from tools.stats.best import best_group
-from tools.stats.series import Place, Series
+from tools.stats.series import BlockId, Series
 from tools.stats.verdict import Better
 
 RATES = {"reactor": 1.0, "seda": 0.99, "thread_pool": 0.8, "iterative": 0.3}
@@ -44,7 +44,7 @@ def test_three_starts_are_enough_for_many_arms() -> None:
 def test_a_block_that_one_arm_lacks_does_not_count() -> None:
     """Alone in a fast block, an arm would look fast."""
     first, second = measured({"a": 1.0, "b": 1.3})
-    fast = Series("a", {**first.values, Place(2, 8): 1000.0})
+    fast = Series("a", {**first.values, BlockId(2, 8): 1000.0})
     found = best_group([fast, second], "higher")
     assert (found.best, found.worse) == ("b", ("a",))
 
@@ -82,7 +82,7 @@ def test_a_noisy_arm_among_quiet_ones_is_not_worse_by_chance() -> None:
 def test_a_void_round_of_each_arm_leaves_the_pairs_of_the_others(better: Better, best: str) -> None:
     arms = {"a": (5000, (1, 2)), "b": (505, (0, 2)), "c": (50, (0, 1))}
     found = best_group(
-        [Series(arm, {Place(start, 0): rate for start in starts}) for arm, (rate, starts) in arms.items()], better
+        [Series(arm, {BlockId(start, 0): rate for start in starts}) for arm, (rate, starts) in arms.items()], better
     )
     assert found.best == best
     assert set(found.worse) == set("abc") - {best}
@@ -90,8 +90,8 @@ def test_a_void_round_of_each_arm_leaves_the_pairs_of_the_others(better: Better,
 
 @pytest.mark.parametrize(("slow", "worse"), [(0.6, ()), (0.4, ("b",))])
 def test_arms_without_a_common_block_differ_where_there_is_no_doubt(slow: float, worse: tuple[str, ...]) -> None:
-    first = Series("a", {Place(0, 0): 1.0, Place(1, 0): 1.1})
-    second = Series("b", {Place(2, 0): slow, Place(3, 0): slow})
+    first = Series("a", {BlockId(0, 0): 1.0, BlockId(1, 0): 1.1})
+    second = Series("b", {BlockId(2, 0): slow, BlockId(3, 0): slow})
     found = best_group([second, first], "higher")
     assert (found.best, found.worse) == ("a", worse)
     assert ("unpaired" in found.others[0].verdict.word) is bool(worse)

@@ -6,7 +6,7 @@ import pytest
 from tests.tools.stats import noise
 from tests.tools.stats.noise import series
 from tools.stats.interval import estimate, ratio
-from tools.stats.series import Place, Series
+from tools.stats.series import BlockId, Series
 
 
 def test_the_value_is_the_geometric_mean() -> None:
@@ -67,14 +67,14 @@ def test_a_block_without_one_of_the_values_is_dropped_and_counted() -> None:
 
 
 def test_a_start_may_lack_all_of_its_blocks() -> None:
-    first = Series("a", {Place(0, 0): 1.0, Place(2, 0): 2.0, Place(2, 1): 2.0})
-    found = ratio(first, Series("b", {Place(0, 0): 1.0, Place(1, 0): 1.0, Place(2, 0): 2.0}))
+    first = Series("a", {BlockId(0, 0): 1.0, BlockId(2, 0): 2.0, BlockId(2, 1): 2.0})
+    found = ratio(first, Series("b", {BlockId(0, 0): 1.0, BlockId(1, 0): 1.0, BlockId(2, 0): 2.0}))
     assert (found.starts, found.samples, found.dropped) == (2, 2, 2)
 
 
 @pytest.mark.parametrize("bad", [0, -1, float("nan"), float("inf")])
 def test_a_value_without_a_logarithm_is_rejected_by_name(bad: float) -> None:
-    with pytest.raises(ValueError, match=rf"^reactor, start 1, block 2: {bad} is not .* leave it out$"):
+    with pytest.raises(ValueError, match=rf"^reactor, round 1, block 2: {bad} is not .* leave it out$"):
         series("reactor", [[1], [1, 1, bad]])
 
 
@@ -82,7 +82,7 @@ def test_no_value_is_rejected_by_name() -> None:
     with pytest.raises(ValueError, match=r"^reactor: there is no value"):
         estimate(Series("reactor", {}))
     with pytest.raises(ValueError, match=r"^a / b: there is no block"):
-        ratio(series("a", [[1]]), Series("b", {Place(1, 0): 1.0}))
+        ratio(series("a", [[1]]), Series("b", {BlockId(1, 0): 1.0}))
 
 
 def test_intervals_of_ratios_contain_the_true_ratio() -> None:

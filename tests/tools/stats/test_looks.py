@@ -15,7 +15,7 @@ SIZES = [PAIRS_A_START] * (LOOKS[-1] // PAIRS_A_START)
 
 
 def taken(series: Series, pairs: int) -> Series:
-    return Series(series.arm, {place: series.values[place] for place in sorted(series.values)[:pairs]})
+    return Series(series.arm, {block: series.values[block] for block in sorted(series.values)[:pairs]})
 
 
 def run(first: Series, second: Series) -> tuple[Outcome, int]:
