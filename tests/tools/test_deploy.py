@@ -15,9 +15,9 @@ import pytest
 from tools.deploy.__main__ import main
 from tools.deploy.images import ROOT, Builder, Image, content_tag, sources
 from tools.deploy.nodes import check, have, loader
-from tools.deploy.place import Place
 from tools.deploy.programs import DeployError, ProgramError
 from tools.deploy.release import KINDS, MADE_HERE, Release, refusal
+from tools.deploy.release_commands import ReleaseCommands
 from tools.deploy.trouble import ready_pods, refusals, still_leaving, trouble
 
 
@@ -34,7 +34,7 @@ def pod(*, ready: bool = False, phase: str = "Running", scheduled: str = "", **c
     }
 
 
-BIG = Place("big", "lab", "kind-mine")
+BIG = ReleaseCommands("big", "lab", "kind-mine")
 WAITING = {"waiting": {"reason": "CrashLoopBackOff"}}
 TROUBLES = {
     "ready": (pod(ready=True), None),
@@ -252,7 +252,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[[FakeCluster], None]:
     monkeypatch.setattr("tools.deploy.release.GONE_TIMEOUT_S", 0)
 
     def put(fake: FakeCluster) -> None:
-        for module in ("place", "release"):
+        for module in ("release_commands", "release"):
             monkeypatch.setattr(f"tools.deploy.{module}.ask", fake)
 
     return put

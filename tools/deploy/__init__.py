@@ -2,8 +2,8 @@
 
     images.py    which images there are, and who builds them
     nodes.py     how an image comes to the nodes of a cluster
-    place.py     which release in which namespace of which cluster, for each command and each hint
     release.py   the chart installed and removed
+    release_commands.py  the commands of kubectl, helm and make for one release
     trouble.py   why pods are not ready, in a line each
     programs.py  helm, kubectl and others, asked with a time limit
 

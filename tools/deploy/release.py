@@ -16,8 +16,8 @@ import yaml
 
 from tools.cluster.room import asked, lacking, left_on
 from tools.deploy.images import ROOT
-from tools.deploy.place import Place
 from tools.deploy.programs import DeployError, ProgramError, ask, last_line, need
+from tools.deploy.release_commands import ReleaseCommands
 from tools.deploy.trouble import ask_for_less, ready_pods, refusals, still_leaving, troubles
 
 CHART = ROOT / "helm" / "sweetspot"
@@ -47,7 +47,7 @@ KINDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Release(Place):
+class Release(ReleaseCommands):
     """One installation of the chart."""
 
     @property
@@ -259,7 +259,7 @@ def _error(said: str) -> str:
     return said[max(said.find("Error: "), 0) :].removeprefix("Error: ").strip() or "it printed nothing"
 
 
-def refusal(said: str, place: Place) -> str | None:
+def refusal(said: str, release: ReleaseCommands) -> str | None:
     """A message for what helm rejected before it made anything; None if it did make something.
 
     `said` is helm's standard error.
@@ -273,17 +273,17 @@ def refusal(said: str, place: Place) -> str | None:
     foreign = re.search(r"(\w+) \"([^\"]+)\" in namespace \"[^\"]*\" exists and cannot be imported", said)
     if foreign:
         return (
-            f"{foreign[1]} {foreign[2]} in namespace {place.namespace} belongs to another release; next: "
-            f"{place.make('deploy', namespace='another')}, or {place.make('deploy', name='another')}"
+            f"{foreign[1]} {foreign[2]} in namespace {release.namespace} belongs to another release; next: "
+            f"{release.make('deploy', namespace='another')}, or {release.make('deploy', name='another')}"
         )
     if "is forbidden" in said:
         what = re.search(r"(\S+) is forbidden: User \"([^\"]+)\" cannot (\w+)", said)
         who = f"user {what[2]} may not {what[3]} {what[1].strip(':')}" if what else last_line(said)
-        return f"{who} in namespace {place.namespace}; next: {place.kubectl_command('auth can-i --list')}"
+        return f"{who} in namespace {release.namespace}; next: {release.kubectl_command('auth can-i --list')}"
     if "another operation" in said:
         return (
-            f"release {place.name} in namespace {place.namespace} is locked by a running or interrupted change; "
-            f"next: wait, or {place.helm_command(f'rollback {place.name}')}"
+            f"release {release.name} in namespace {release.namespace} is locked by a running or interrupted change; "
+            f"next: wait, or {release.helm_command(f'rollback {release.name}')}"
         )
     return None
 
@@ -313,15 +313,16 @@ def current_context() -> str:
         return ""
 
 
-def check_permission(place: Place) -> None:
+def check_permission(release: ReleaseCommands) -> None:
     """Raises DeployError if the user has no permission for what an installation needs."""
     for verb, kind in (("create", "deployments.apps"), ("create", "services"), ("create", "secrets")):
         try:
-            place.kubectl("auth", "can-i", verb, kind)
+            release.kubectl("auth", "can-i", verb, kind)
         except ProgramError:
             raise DeployError(
-                f"context {place.context}: its user may not {verb} {kind} in namespace {place.namespace}; "
-                f"next: {place.kubectl_command('auth can-i --list')}, or {place.make('deploy', namespace='another')}"
+                f"context {release.context}: its user may not {verb} {kind} in namespace {release.namespace}; "
+                f"next: {release.kubectl_command('auth can-i --list')}, "
+                f"or {release.make('deploy', namespace='another')}"
             ) from None
 
 

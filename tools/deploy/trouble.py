@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tools.deploy.place import Place
+from tools.deploy.release_commands import ReleaseCommands
 
 Json = Mapping[str, Any]
 
@@ -11,9 +11,9 @@ _NO_IMAGE = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidIm
 _ENDED = {"CrashLoopBackOff", "Error", "OOMKilled", "Completed"}
 
 
-def troubles(pods: Iterable[Json], last_words: Mapping[str, str], place: Place) -> list[str]:
+def troubles(pods: Iterable[Json], last_words: Mapping[str, str], release: ReleaseCommands) -> list[str]:
     """A line for each pod that is not ready; `last_words` are the last line of a pod's log, by its name."""
-    found = (trouble(pod, last_words.get(pod["metadata"]["name"], ""), place) for pod in pods)
+    found = (trouble(pod, last_words.get(pod["metadata"]["name"], ""), release) for pod in pods)
     return [line for line in found if line is not None]
 
 
@@ -28,7 +28,7 @@ def ready_pods(deployments: Iterable[Json]) -> str:
     return f"waiting for pods: {ready} of {wanted} are ready" if wanted else ""
 
 
-def refusals(pods: Iterable[Json], deployments: Iterable[Json], place: Place) -> list[str]:
+def refusals(pods: Iterable[Json], deployments: Iterable[Json], release: ReleaseCommands) -> list[str]:
     """Why pods have no node, or are not created at all. Waiting alone does not change this."""
     lines = []
     no_node = {
@@ -39,25 +39,25 @@ def refusals(pods: Iterable[Json], deployments: Iterable[Json], place: Place) ->
     if no_node:
         (name, why), more = next(iter(no_node.items())), len(no_node) - 1
         which = f"pods {name} and {more} more are" if more else f"pod {name} is"
-        lines.append(f"{which} Pending: {why}; {_next_for_pending(why, place)}")
+        lines.append(f"{which} Pending: {why}; {_next_for_pending(why, release)}")
     for each in deployments:
         failure = _condition(each.get("status", {}), "ReplicaFailure")
         if failure.get("status") == "True":
-            look = place.kubectl_command("describe resourcequota,limitrange")
+            look = release.kubectl_command("describe resourcequota,limitrange")
             name = each["metadata"]["name"]
             lines.append(
-                f"deployment {name} gets no pod: {failure.get('message', '')}; next: {ask_for_less(place)}, or {look}"
+                f"deployment {name} gets no pod: {failure.get('message', '')}; next: {ask_for_less(release)}, or {look}"
             )
     return lines
 
 
-def ask_for_less(place: Place) -> str:
+def ask_for_less(release: ReleaseCommands) -> str:
     """What to set if pods ask for more than there is."""
-    less = place.make("deploy", 'ARGS="--set defaults.cpu=100m"')
+    less = release.make("deploy", 'ARGS="--set defaults.cpu=100m"')
     return f"request less, as {less}, or deploy fewer (--models A,B)"
 
 
-def still_leaving(pods: Iterable[Json], place: Place) -> list[str]:
+def still_leaving(pods: Iterable[Json], release: ReleaseCommands) -> list[str]:
     """A line for each node that still has pods that are being deleted."""
     by_node: dict[str, list[str]] = {}
     for pod in pods:
@@ -65,12 +65,12 @@ def still_leaving(pods: Iterable[Json], place: Place) -> list[str]:
             by_node.setdefault(pod["spec"].get("nodeName", "none"), []).append(pod["metadata"]["name"])
     return [
         f"node {node}: ordered to delete these pods, but they remain: {', '.join(names)}; "
-        f"next: {place.kubectl_command(f'describe node {node}')}, and when it is ready {place.make('undeploy')}"
+        f"next: {release.kubectl_command(f'describe node {node}')}, and when it is ready {release.make('undeploy')}"
         for node, names in sorted(by_node.items())
     ]
 
 
-def trouble(pod: Json, said: str, place: Place) -> str | None:
+def trouble(pod: Json, said: str, release: ReleaseCommands) -> str | None:
     """What is wrong with a pod; None if it is ready or has completed."""
     name, status = pod["metadata"]["name"], pod.get("status", {})
     if status.get("phase") == "Succeeded" or _condition(status, "Ready").get("status") == "True":
@@ -78,40 +78,40 @@ def trouble(pod: Json, said: str, place: Place) -> str | None:
     scheduled = _condition(status, "PodScheduled")
     if scheduled.get("status") == "False":
         why = scheduled.get("message", "no node accepts it")
-        return f"pod {name} is Pending: {why}; {_next_for_pending(why, place)}"
+        return f"pod {name} is Pending: {why}; {_next_for_pending(why, release)}"
     for container in status.get("containerStatuses", ()):
-        line = _of_container(name, container, said, place)
+        line = _of_container(name, container, said, release)
         if line is not None:
             return line
-    look = place.kubectl_command(f"describe pod {name}")
+    look = release.kubectl_command(f"describe pod {name}")
     return f"pod {name} is {status.get('phase', 'unknown')} and not ready{_quote(said)}; next: {look}"
 
 
-def _of_container(pod: str, container: Json, said: str, place: Place) -> str | None:
+def _of_container(pod: str, container: Json, said: str, release: ReleaseCommands) -> str | None:
     waiting = container.get("state", {}).get("waiting", {})
     ended = container.get("state", {}).get("terminated") or container.get("lastState", {}).get("terminated")
     reason = waiting.get("reason", "")
     if reason in _NO_IMAGE:
         return (
             f"pod {pod}: no image {container['image']} on its node, nor where it is pulled from ({reason}); "
-            f"next: {place.make('deploy')} builds and loads it, with REGISTRY=... it pushes it"
+            f"next: {release.make('deploy')} builds and loads it, with REGISTRY=... it pushes it"
         )
-    look = place.kubectl_command(f"describe pod {pod}")
+    look = release.kubectl_command(f"describe pod {pod}")
     if reason.startswith("Create"):  # CreateContainerConfigError, CreateContainerError: a profile or a map is missing
         return f"pod {pod} cannot be started: {waiting.get('message', reason)}; next: {look}"
     if ended and (reason in _ENDED or not container.get("ready")):
         if ended.get("reason") == "OOMKilled":
-            more = place.make("deploy", 'ARGS="--set defaults.memory=512Mi"')
+            more = release.make("deploy", 'ARGS="--set defaults.memory=512Mi"')
             return f"pod {pod} exceeded its memory limit and was killed; next: raise the limit, as {more}"
-        logs = place.kubectl_command(f"logs {pod} --previous")
+        logs = release.kubectl_command(f"logs {pod} --previous")
         return f"pod {pod} ended with status {ended.get('exitCode')}{_quote(said)}; next: {logs}"
     return None
 
 
-def _next_for_pending(why: str, place: Place) -> str:
+def _next_for_pending(why: str, release: ReleaseCommands) -> str:
     if "Insufficient" in why:
-        return f"next: {ask_for_less(place)}"
-    return f"next: {place.kubectl_command('get nodes')}"
+        return f"next: {ask_for_less(release)}"
+    return f"next: {release.kubectl_command('get nodes')}"
 
 
 def _condition(status: Json, kind: str) -> Json:

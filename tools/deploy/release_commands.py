@@ -1,4 +1,7 @@
-"""Where a release is. Every command that is run or recommended has all of it: a shorter one could act on another."""
+"""Commands for one release, to run or to recommend.
+
+Every command names release, namespace and context. Without one of them, it could act on another release.
+"""
 
 import shlex
 from dataclasses import dataclass, replace
@@ -7,7 +10,7 @@ from tools.deploy.programs import ask
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ReleaseCommands:
     """A release's name, its namespace, and the kubectl context of its cluster."""
 
     name: str
@@ -32,8 +35,8 @@ class Place:
 
     def make(self, target: str, more: str = "", **other: str) -> str:
         """The `make` command line for a person; `other` are the name or the namespace of another release."""
-        place = replace(self, **other)
-        words = (f"RELEASE={place.name}", f"NAMESPACE={place.namespace}", f"CONTEXT={place.context}")
+        release = replace(self, **other)
+        words = (f"RELEASE={release.name}", f"NAMESPACE={release.namespace}", f"CONTEXT={release.context}")
         return f"make {target} {shlex.join(words)}{more and ' ' + more}"
 
     def _flags(self, context_flag: str) -> tuple[str, ...]:
