@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tools.claims import described, notes, phrases, places, reading, table, words
+from tools.claims import described, notes, phrases, reading, table, words
 from tools.claims.claim import Claim
+from tools.claims.code_locations import code_locations
 from tools.claims.counting import COUNTINGS
 from tools.claims.judged import Claims
 from tools.units import count, rest
@@ -12,7 +13,7 @@ from tools.words import rounds
 
 Row = tuple[str, str]
 """Label, empty where it is that of the row above; and text."""
-LINES, ARMS, CLAUSES, PLACES = 2, 4, 2, 4
+LINES, ARMS, CLAUSES, LOCATIONS = 2, 4, 2, 4
 """Shown at most; of more there is the number."""
 
 
@@ -27,7 +28,7 @@ def rows(claim: Claim, results: Path, last: Claims | None) -> Iterator[Row]:
     yield from _first("asked", clauses, CLAUSES)
     yield "expected", f"{claim.predicts.verdict}: {claim.predicts.because}"
     yield "measured", _to_measure(claim, results) if last is None else _measured(last)
-    yield from _first("code", [f"{each.path}  {each.what}" for each in places.places(claim)], PLACES)
+    yield from _first("code", [f"{each.path}  {each.what}" for each in code_locations(claim)], LOCATIONS)
 
 
 def _first(label: str, texts: Sequence[str], most: int) -> Iterator[Row]:

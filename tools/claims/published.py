@@ -24,7 +24,8 @@ VERSION = 1
 PATH = Path(__file__).parent.parent.parent / "docs" / "claims.json"
 """The run that the README shows."""
 
-Place = tuple[float, Reading]
+AxisReading = tuple[float, Reading]
+"""A value of the axis, and the reading at it."""
 
 
 class Kept(Struct, frozen=True, kw_only=True):
@@ -39,14 +40,14 @@ class Kept(Struct, frozen=True, kw_only=True):
     """Why trials are void."""
     readings: Mapping[str, tuple[Reading | None, ...]]
     """Operand -> its value in each round."""
-    places: Mapping[str, tuple[tuple[Place, ...] | None, ...]]
+    places: Mapping[str, tuple[tuple[AxisReading, ...] | None, ...]]
     """Operand with `over` -> its values along the axis in each round."""
 
     def reading(self, operand: Operand, number: int) -> Reading | None:
         """As Source has it."""
         return self.readings[_key(operand)][number - 1]
 
-    def along(self, operand: Operand, number: int) -> Sequence[Place] | None:
+    def along(self, operand: Operand, number: int) -> Sequence[AxisReading] | None:
         """As Source has it."""
         return self.places[_key(operand)][number - 1]
 

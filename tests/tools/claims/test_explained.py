@@ -12,7 +12,7 @@ from tests.tools.claims.made import in_place, state
 from tests.tools.fake_programs import PROGRAMS
 from tools import cli, experiment
 from tools.claims import explained, judged, reading, registered, screen
-from tools.claims.places import places
+from tools.claims.code_locations import code_locations
 from tools.results import write_trial
 from tools.serving import ROOT
 from tools.wanted import trials
@@ -64,7 +64,7 @@ def test_every_claim_fits_on_one_screen_and_names_files_that_there_are() -> None
         lines = screen.lines(console, list(explained.rows(claim, Path("results"), None)))
         assert len(lines) <= 24, claim.claim
         assert max(cell_len(line.plain) for line in lines) <= 100, claim.claim
-        assert all((ROOT / place.path.partition(":")[0]).is_file() for place in places(claim)), claim.claim
+        assert all((ROOT / each.path.partition(":")[0]).is_file() for each in code_locations(claim)), claim.claim
 
 
 def test_a_claim_its_experiment_and_its_code_are_in_words(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,8 +17,8 @@ WAITS = re.compile(r"^Who waits +(?P<first>.+(?:\n {3,}\S.*)*)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A file to look into."""
+class CodeLocation:
+    """A file, and what it shows about a claim."""
 
     path: str
     """Relative to the repository, with a line: `services/models/reactor.py:34`."""
@@ -26,17 +26,17 @@ class Place:
     """One sentence: who waits in that model, or what the file is."""
 
 
-def places(claim: Claim, root: Path = ROOT) -> Iterator[Place]:
-    """Of a model the line where it begins to serve."""
+def code_locations(claim: Claim, root: Path = ROOT) -> Iterator[CodeLocation]:
+    """The files of a claim; for a model, the line of its function `serve`."""
     for model in claim.models:
         path = f"services/models/{model}.py"
         source = (root / path).read_text(encoding="utf-8")
         parsed = ast.parse(source)
         begins = next(each for each in parsed.body if isinstance(each, ast.FunctionDef) and each.name == "serve")
-        yield Place(f"{path}:{begins.lineno}", _who_waits(ast.get_docstring(parsed) or ""))
+        yield CodeLocation(f"{path}:{begins.lineno}", _who_waits(ast.get_docstring(parsed) or ""))
     for path in claim.code:
         source = (root / path).read_text(encoding="utf-8")
-        yield Place(path, _sentence(ast.get_docstring(ast.parse(source)) or ""))
+        yield CodeLocation(path, _sentence(ast.get_docstring(ast.parse(source)) or ""))
 
 
 def _who_waits(docstring: str) -> str:
