@@ -25,7 +25,7 @@ from tools.local import LocalError, Process
 from tools.processors import becomes_idle
 from tools.results import Trial, read_trials, write_trial, write_void
 from tools.scratch import scratch_folder
-from tools.serving import Place, Service, listening, serving_backend, starting_arm, trace_file
+from tools.serving import LocalSetup, Service, listening, serving_backend, starting_arm, trace_file
 from tools.slices import DriverLostError, SliceDriver, TargetRefusedError, slice_driver
 from tools.trial import BusyMachineError, Loading, load_flags, loading, others_of, slice_of, trial_flags
 from tools.wanted import Wanted, shuffled
@@ -53,34 +53,34 @@ class Watcher(Protocol):
         """It could not be made; `why` is one line."""
 
 
-def run(experiment: Experiment, wanted: Sequence[Wanted], place: Place, watcher: Watcher) -> None:
+def run(experiment: Experiment, wanted: Sequence[Wanted], setup: LocalSetup, watcher: Watcher) -> None:
     """Runs those trials, of which those of a round follow one another. Every process that was started is stopped.
 
     A trial that fails is reported to the watcher, and the next one runs. With `until: decided`, no round begins after
     every point is decided. Raises LocalError without a backend, and BadResultsError if a trial cannot be stored.
     """
-    pinning = place.pinning
+    pinning = setup.pinning
     with (
         scratch_folder() as scratch,
         local.running_on(pinning.others if pinning else ()),
-        serving_backend(place) as backend,
+        serving_backend(setup) as backend,
     ):
         for _, of_round in groupby(wanted, lambda each: each.id.round):
-            if _is_decided(experiment, place):
+            if _is_decided(experiment, setup):
                 return
             trials = list(of_round)
-            with _Stand(experiment, place, scratch, backend) as stand:
+            with _Stand(experiment, setup, scratch, backend) as stand:
                 stand.start({each.id.arm: each.arm for each in trials})
                 for _, at_point in groupby(trials, lambda each: each.point):
                     _measure(stand, list(at_point), watcher)
 
 
-def _is_decided(experiment: Experiment, place: Place) -> bool:
+def _is_decided(experiment: Experiment, setup: LocalSetup) -> bool:
     if experiment.until is None:
         return False
     from tools.deciding import decided  # noqa: PLC0415  (scipy)
 
-    return decided(experiment, read_trials(place.folder).trials)
+    return decided(experiment, read_trials(setup.folder).trials)
 
 
 def _measure(stand: "_Stand", at_point: Sequence[Wanted], watcher: Watcher) -> None:
@@ -97,10 +97,10 @@ def _measure(stand: "_Stand", at_point: Sequence[Wanted], watcher: Watcher) -> N
             made = _side_by_side(stand, [one.wanted for one in made], watcher)
         for one in made:
             if one.trial is None or one.why:
-                write_void(stand.place.folder, one.wanted.id, one.why)
+                write_void(stand.setup.folder, one.wanted.id, one.why)
                 watcher.void(one.wanted, one.why)
             else:
-                write_trial(stand.place.folder, one.trial)
+                write_trial(stand.setup.folder, one.trial)
                 watcher.ended(one.trial)
 
 
@@ -132,7 +132,7 @@ def _side_by_side(stand: "_Stand", group: Sequence[Wanted], watcher: Watcher) ->
                 loads.remove(load)
         for load in loads:
             with stand.reported(load.wanted, watcher, made):
-                trial = checked(load.end(), despite_noise=stand.place.despite_noise)
+                trial = checked(load.end(), despite_noise=stand.setup.despite_noise)
                 made.append(_Made(load.wanted, trial, void(trial)))
     for each in group:
         stand.settle(each)
@@ -142,9 +142,9 @@ def _side_by_side(stand: "_Stand", group: Sequence[Wanted], watcher: Watcher) ->
 class _Stand:
     """What a round needs beside its trials: the driver and the services. Each is restarted if it has ended."""
 
-    def __init__(self, experiment: Experiment, place: Place, scratch: Path, backend: Service) -> None:
+    def __init__(self, experiment: Experiment, setup: LocalSetup, scratch: Path, backend: Service) -> None:
         self.experiment = experiment
-        self.place = place
+        self.setup = setup
         self._scratch = scratch
         self._backend = backend
         self._stack = ExitStack()
@@ -174,7 +174,7 @@ class _Stand:
         with suppress(LocalError):
             nobody = ("--target=127.0.0.1:1", "--connections=1", "--streams=1")
             plan = self._plan(*next(iter(arms.items())))
-            self.driver().check([*nobody, f"--plan={plan}", *trace_file(self.place, "driver")])
+            self.driver().check([*nobody, f"--plan={plan}", *trace_file(self.setup, "driver")])
         for name in [each for each in arms if each not in self._failed]:
             with self._remembered(name):
                 self._await(name, at_once=len(arms))
@@ -188,7 +188,7 @@ class _Stand:
 
     def _begin(self, name: str, arm: Arm) -> None:
         options = [("backend", self._backend.address), *self.experiment.options(name).items()]
-        self._processes[name] = self._stack.enter_context(starting_arm(self.place, arm, options))
+        self._processes[name] = self._stack.enter_context(starting_arm(self.setup, arm, options))
 
     def _await(self, name: str, at_once: int = 1) -> None:
         self._services[name] = listening(self._processes[name], at_once * local.START_TIMEOUT_S)
@@ -196,7 +196,7 @@ class _Stand:
     def driver(self) -> SliceDriver:
         """Raises LocalError."""
         if self._driver is None or self._driver.ended:
-            self._driver = self._stack.enter_context(slice_driver(self.place.programs))
+            self._driver = self._stack.enter_context(slice_driver(self.setup.programs))
         return self._driver
 
     def service(self, wanted: Wanted) -> Service:
@@ -232,7 +232,7 @@ class _Stand:
             [service],
             driver=driver,
             flags=self._flags(wanted, service, wanted.point.at_capacity(capacity_rps)),
-            others=others_of(self.place, [service], wanted.arm.cpus),
+            others=others_of(self.setup, [service], wanted.arm.cpus),
             capacity_rps=capacity_rps,
         ) as load:
             yield load
@@ -251,7 +251,7 @@ class _Stand:
 
     def _flags(self, wanted: Wanted, service: Service, point: Point) -> list[str]:
         plan = self._plan(wanted.id.arm, wanted.arm)
-        return [*load_flags(self.experiment, point), *trial_flags(self.place, wanted, [service], plan)]
+        return [*load_flags(self.experiment, point), *trial_flags(self.setup, wanted, [service], plan)]
 
     def _plan(self, name: str, arm: Arm) -> Path:
         path = self._scratch / f"{name}.yaml"

@@ -19,10 +19,11 @@ CODE = ("", "protos")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where trials run and are stored."""
+class LocalSetup:
+    """What the trials of a run on this machine have in common."""
 
     folder: Path
+    """The results folder."""
     programs: Programs
     pinning: Pinning | None
     despite_noise: bool = False
@@ -42,7 +43,7 @@ class Service:
 
 @contextmanager
 def starting(
-    place: Place,
+    setup: LocalSetup,
     name: str,
     options: Iterable[tuple[str, str | float]] = (),
     *,
@@ -56,8 +57,8 @@ def starting(
     `confine` is given its process id before it does anything. `python` is another interpreter, `environment` has
     variables beside those of this process. Raises LocalError.
     """
-    program = program_of(place.programs, python)
-    command = [*program, name, "--port=0", *flags_of(options), *trace_file(place, name)]
+    program = program_of(setup.programs, python)
+    command = [*program, name, "--port=0", *flags_of(options), *trace_file(setup, name)]
     with started(name, command, cpus, environment_of(python, environment or {})) as process:
         if confine is not None:
             confine(process.pid)
@@ -80,11 +81,13 @@ def environment_of(python: str | None, variables: Mapping[str, str]) -> Mapping[
     return {"PYTHONPATH": code, **variables} if python else variables
 
 
-def starting_arm(place: Place, arm: Arm, options: Iterable[tuple[str, str | float]]) -> AbstractContextManager[Process]:
+def starting_arm(
+    setup: LocalSetup, arm: Arm, options: Iterable[tuple[str, str | float]]
+) -> AbstractContextManager[Process]:
     """The arm's model with those options, on as many processors as it asks for."""
-    pinning = place.pinning
+    pinning = setup.pinning
     cpus = [] if pinning is None else [*sorted(pinning.service), *sorted(pinning.others)][: arm.cpus]
-    return starting(place, arm.model, options, cpus=cpus, python=arm.python, environment=arm.environment)
+    return starting(setup, arm.model, options, cpus=cpus, python=arm.python, environment=arm.environment)
 
 
 def listening(process: Process, timeout_s: float = local.START_TIMEOUT_S) -> Service:
@@ -94,9 +97,9 @@ def listening(process: Process, timeout_s: float = local.START_TIMEOUT_S) -> Ser
 
 
 @contextmanager
-def serving_backend(place: Place) -> Iterator[Service]:
+def serving_backend(setup: LocalSetup) -> Iterator[Service]:
     """The backend. If it has ended, a LocalError inside of the block names it as the cause. Raises LocalError."""
-    with starting(place, "backend") as process, blamed([process]):
+    with starting(setup, "backend") as process, blamed([process]):
         yield listening(process)
 
 
@@ -112,6 +115,6 @@ def blamed(processes: Sequence[Process]) -> Iterator[None]:
         raise
 
 
-def trace_file(place: Place, name: str) -> list[str]:
+def trace_file(setup: LocalSetup, name: str) -> list[str]:
     """The flag for the file to which a process writes its spans."""
-    return ["--trace-file", str(place.folder / "traces" / f"{name}.jsonl")] if place.traced else []
+    return ["--trace-file", str(setup.folder / "traces" / f"{name}.jsonl")] if setup.traced else []

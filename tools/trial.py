@@ -20,7 +20,7 @@ from tools.local import LateError, LocalError
 from tools.others import Others
 from tools.processors import tree_ns
 from tools.results import Trial
-from tools.serving import Place, Service, trace_file
+from tools.serving import LocalSetup, Service, trace_file
 from tools.slices import SliceDriver
 from tools.snapshots import together
 from tools.wanted import Wanted
@@ -120,26 +120,26 @@ def slice_of(driver: SliceDriver, experiment: Experiment, name: str, number: int
 
 
 def others_of(
-    place: Place, services: Sequence[Service], cpus: int | None = None, limit_cpus: float | None = None
+    setup: LocalSetup, services: Sequence[Service], cpus: int | None = None, limit_cpus: float | None = None
 ) -> Others:
     """What processes other than those services take of the services' processors. These are `cpus`; None: all.
 
     Together the services may use `limit_cpus` of them; None: all. If all share the processors, the driver and the
     backend do not count as other processes.
     """
-    if place.pinning is None or (cpus is not None and cpus > len(place.pinning.service)):
+    if setup.pinning is None or (cpus is not None and cpus > len(setup.pinning.service)):
         own, ours = sorted(os.sched_getaffinity(0)), [os.getpid()]
-        own = own if place.pinning is None else sorted([*place.pinning.service, *place.pinning.others])[:cpus]
+        own = own if setup.pinning is None else sorted([*setup.pinning.service, *setup.pinning.others])[:cpus]
     else:
-        own, ours = sorted(place.pinning.service)[:cpus], [service.process.pid for service in services]
+        own, ours = sorted(setup.pinning.service)[:cpus], [service.process.pid for service in services]
     return Others(own, len(own) if limit_cpus is None else limit_cpus, ours)
 
 
-def trial_flags(place: Place, wanted: Wanted, services: Sequence[Service], plan: Path) -> list[str]:
+def trial_flags(setup: LocalSetup, wanted: Wanted, services: Sequence[Service], plan: Path) -> list[str]:
     """The driver's flags for the services that connections load in turn, and for their plan. `plan` is a file."""
     targets = ",".join(service.address for service in services)
-    labels = label_flags(place.folder.resolve().name, wanted)
-    return ["--target", targets, "--plan", str(plan), *trace_file(place, "driver"), *labels]
+    labels = label_flags(setup.folder.resolve().name, wanted)
+    return ["--target", targets, "--plan", str(plan), *trace_file(setup, "driver"), *labels]
 
 
 def load_flags(experiment: Experiment, point: Point) -> list[str]:

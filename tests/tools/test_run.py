@@ -14,7 +14,7 @@ from tools.local import LocalError, Process, Programs
 from tools.measures import rate_rps
 from tools.results import Trial, TrialId, read_trials
 from tools.run import run
-from tools.serving import Place, Service
+from tools.serving import LocalSetup, Service
 from tools.wanted import Wanted, trials
 
 ASKED = Experiment(
@@ -67,7 +67,7 @@ def wanted(model: str, connections: int) -> Wanted:
 
 def run_fakes(folder: Path, *pairs: Pair, programs: Programs = PROGRAMS) -> Notes:
     notes = Notes()
-    run(ASKED, [wanted(*pair) for pair in pairs], Place(folder, programs, None), notes)
+    run(ASKED, [wanted(*pair) for pair in pairs], LocalSetup(folder, programs, None), notes)
     return notes
 
 
@@ -106,14 +106,14 @@ def test_a_trial_has_the_cpu_time_that_its_service_used_in_each_slice(
     monkeypatch.setattr("tools.trial.tree_ns", lambda _: next(readings))
     asked = replace(ASKED.of([GOOD]), blocks=2, rounds=1, load=Load(connections=(10,), streams=(2,)))
     notes = Notes()
-    run(asked, trials(asked), Place(tmp_path, PROGRAMS, None), notes)
+    run(asked, trials(asked), LocalSetup(tmp_path, PROGRAMS, None), notes)
     (kept,) = read_trials(tmp_path).trials
     assert kept.slices_cpu_ns == (300, 900)
 
 
 def test_every_round_starts_a_service_of_its_own(tmp_path: Path) -> None:
     notes = Notes()
-    run(ASKED, trials(ASKED.of([GOOD])), Place(tmp_path, PROGRAMS, None), notes)
+    run(ASKED, trials(ASKED.of([GOOD])), LocalSetup(tmp_path, PROGRAMS, None), notes)
     started = {(trial.id.round, trial.after.processes) for trial in notes.kept}
     assert len(notes.kept) == 2 * ASKED.rounds
     assert len(started) == len({process for _, process in started}) == ASKED.rounds
@@ -166,7 +166,7 @@ def test_services_of_a_round_all_listen_before_the_first_is_measured(
         return found
 
     monkeypatch.setattr("tools.run.listening", listening)
-    run(ASKED, [wanted(GOOD, 1), wanted(STUBBORN, 1)], Place(tmp_path, PROGRAMS, None), Sequenced())
+    run(ASKED, [wanted(GOOD, 1), wanted(STUBBORN, 1)], LocalSetup(tmp_path, PROGRAMS, None), Sequenced())
     assert events == ["good listens", "stubborn listens", "good is measured", "stubborn is measured"]
 
 
@@ -180,7 +180,9 @@ def test_the_real_programs_do_the_same_work_and_leave_spans_of_it(tmp_path: Path
     (tmp_path / "traces").mkdir()
     smoke = experiment.read(experiment.find("smoke")).of(["reactor", "thread_per_connection"])
     notes = Notes()
-    run(smoke, [wanted("reactor", 1), wanted("thread_per_connection", 4)], Place(tmp_path, Programs(), None), notes)
+    run(
+        smoke, [wanted("reactor", 1), wanted("thread_per_connection", 4)], LocalSetup(tmp_path, Programs(), None), notes
+    )
     assert not notes.failures
     assert len({checksum for trial in notes.kept for checksum in trial.result["checksums"]}) == 1
     for trial in notes.kept:
@@ -197,8 +199,8 @@ def test_an_arm_is_loaded_with_its_own_calls(tmp_path: Path) -> None:
     arms = {name: Arm(model="reactor", plan=plan) for name, plan in (("own", {"payload_bytes": 3}), ("shared", {}))}
     smoke = replace(experiment.read(experiment.find("smoke")), arms=arms, rounds=1, trace_ratio=0)
     notes = Notes()
-    place = Place(tmp_path, Programs(), None, traced=False)
-    run(smoke, [each for each in trials(smoke) if each.point.connections == 1], place, notes)
+    setup = LocalSetup(tmp_path, Programs(), None, traced=False)
+    run(smoke, [each for each in trials(smoke) if each.point.connections == 1], setup, notes)
     sent = {trial.arm: trial.result["plan"] for trial in notes.kept}
     assert sent == {"own": {"payload_bytes": 3}, "shared": smoke.plan}
 
@@ -207,7 +209,7 @@ def test_a_trial_has_the_capacity_that_its_rate_is_a_multiple_of(tmp_path: Path)
     smoke = experiment.read(experiment.find("smoke")).of(["reactor"])
     half = replace(smoke, load=Load(connections=(1,), rate_of_capacity=(0.5,)), rounds=1, trace_ratio=0)
     notes = Notes()
-    run(half, trials(half), Place(tmp_path, Programs(), None, traced=False), notes)
+    run(half, trials(half), LocalSetup(tmp_path, Programs(), None, traced=False), notes)
     (trial,) = read_trials(tmp_path).trials
     assert trial.capacity_rps
     assert trial.result["asked"]["rate_rps"] == 0.5 * trial.capacity_rps

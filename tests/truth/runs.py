@@ -10,7 +10,7 @@ from tools.experiment import Experiment
 from tools.local import Pinning, Programs, started
 from tools.results import Trial, read_trials
 from tools.run import run
-from tools.serving import Place
+from tools.serving import LocalSetup
 from tools.wanted import Wanted, trials
 
 PROGRAMS = Programs()
@@ -48,7 +48,7 @@ def run_all(
 ) -> tuple[Sequence[Trial], Sequence[str]]:
     """Runs the experiment. Returns its trials, and why others are void."""
     notes = Notes()
-    run(asked, trials(asked), Place(folder, programs, pinning, despite_noise), notes)
+    run(asked, trials(asked), LocalSetup(folder, programs, pinning, despite_noise), notes)
     return read_trials(folder).trials, notes.voids
 
 

@@ -40,7 +40,7 @@ class Bench(Protocol):
         """Whether slices of arms follow one another within a second. If not, no model is compared with itself."""
 
     def lacks(self, asked: Experiment) -> str:
-        """What the experiment needs and this place does not have, in one line; empty if it has all."""
+        """What the experiment needs and the target does not have, in one line; empty if it has all."""
 
     def measure(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path) -> None:
         """Makes those trials and stores them in the folder, which has the experiment's name. A failed trial is void."""

@@ -15,7 +15,7 @@ from tools.local import Pinning, Programs
 from tools.results import Trial, read_trials
 from tools.scratch import scratch_folder
 from tools.status import PlainError
-from tools.venue import ThisMachine
+from tools.target import ThisMachine
 from tools.wanted import Wanted, trials
 
 LONGEST_S = 4.0
@@ -34,8 +34,8 @@ def make(claim: Claim, programs: Programs) -> Mapping[str, Slowest]:
         raise PlainError(f"{claim.claim} is counted: no call of a load shows it")
     operands = _compared(claim)
     asked = _traced(whole, list(operands))
-    venue = ThisMachine(programs, Pinning.over(os.sched_getaffinity(0)), despite_noise=True)
-    venue.check(asked)
+    target = ThisMachine(programs, Pinning.over(os.sched_getaffinity(0)), despite_noise=True)
+    target.check(asked)
     every = trials(asked)
     # Along an axis the last place shows the most.
     wanted = [[each for each in every if _is_of(each, operand)][-1] for operand in operands.values()]
@@ -43,7 +43,7 @@ def make(claim: Claim, programs: Programs) -> Mapping[str, Slowest]:
     with scratch_folder() as folder:
         for name in ("trials", "traces"):
             (folder / name).mkdir()
-        venue.measure_all(asked, wanted, folder, watcher)
+        target.measure_all(asked, wanted, folder, watcher)
         made = {trial.id.arm: slowest(folder, trial, operands[trial.id.arm].of) for trial in read_trials(folder).trials}
     found = {arm: call for arm in operands if (call := made.get(arm)) is not None}
     if not found:

@@ -23,24 +23,24 @@ from tools.cluster.job import Load, job_name
 from tools.cluster.release import Release
 from tools.cluster.room import Room, amount, lacking, left_on
 from tools.cluster.store import VoidTrialError
-from tools.cluster.trial import ASK_FOR_LESS, Place, Starts, measure
+from tools.cluster.trial import ASK_FOR_LESS, ClusterSetup, Starts, measure
 from tools.experiment import Experiment
 from tools.local import Programs
 from tools.results import BadResultsError, TrialId, write_trial, write_void, write_whole
 from tools.run import Watcher
 from tools.scale.cells import Cell
-from tools.scale.cluster import cluster_ground
+from tools.scale.cluster import cluster_deployer
 from tools.scale.results import FOLDER as CELLS
 from tools.scale.results import from_json as cell_from_json
 from tools.scale.results import read_cells, write_cell
 from tools.scale.results import to_json as cell_to_json
-from tools.scale.run import Ground
+from tools.scale.run import Deployer
 from tools.wanted import Wanted
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where and how a run is made. The part of it that environment.json stores is enough to continue the run."""
+    """A cluster as a target. The part of it that environment.json stores is enough to continue the run."""
 
     release: Release
     run: str
@@ -106,7 +106,7 @@ class Cluster:
         }
 
     @cached_property
-    def place(self) -> Place:
+    def setup(self) -> ClusterSetup:
         """Raises ClusterError."""
         variables = self.release.variables(next(iter(self.release.models)))
         load = Load(
@@ -121,7 +121,7 @@ class Cluster:
             otlp_endpoint=variables.get("OTEL_EXPORTER_OTLP_ENDPOINT"),
         )
         starts = None if self.keep_pods else Starts()
-        return Place(release=self.release, load=load, programs=self.programs, starts=starts)
+        return ClusterSetup(release=self.release, load=load, programs=self.programs, starts=starts)
 
     def keep(self, folder: Path) -> None:
         """Stores in the cluster what was asked for: another machine can then make the folder. Raises ClusterError."""
@@ -140,9 +140,9 @@ class Cluster:
         for cell in here.keys() - there:
             store.keep_cell(api, release, self.run, cell.key, cell_to_json(here[cell], cell.key))
 
-    def ground(self, _folder: Path, tell: Callable[[str], None]) -> AbstractContextManager[Ground]:
-        """Where the cells of a grid run. `tell` gets a line for what a cell waits for. Raises ClusterError."""
-        return nullcontext(cluster_ground(dataclasses.replace(self.place, tell=tell)))
+    def deployer(self, _folder: Path, notify: Callable[[str], None]) -> AbstractContextManager[Deployer]:
+        """Deploys the cells of a grid. `notify` gets a line for what a cell waits for. Raises ClusterError."""
+        return nullcontext(cluster_deployer(dataclasses.replace(self.setup, notify=notify)))
 
     def measure_all(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path, watcher: Watcher) -> None:
         """Runs those trials. One that fails or is void is reported to the watcher, and the next one runs.
@@ -167,11 +167,11 @@ class Cluster:
 
     def _measure(self, asked: Experiment, wanted: Wanted, folder: Path, watcher: Watcher) -> None:
         """Makes and stores one trial. A void one is repeated once. Raises ClusterError."""
-        place = self._told_to(watcher, wanted)
+        setup = self._notifying(watcher, wanted)
         why = ""
         for again in (False, True):
             try:
-                trial = measure(place, asked, wanted, again=again)
+                trial = measure(setup, asked, wanted, again=again)
                 trial = checked(trial, despite_noise=self.despite_noise)
                 why = void(trial)
             except VoidTrialError as error:
@@ -195,9 +195,9 @@ class Cluster:
         left = left_on(nodes, pods, self.release.driver_pod["spec"].get("tolerations", ()))
         return lacking(left, [driver] * min(self.shards, max(asked.load.connections)))
 
-    def _told_to(self, watcher: Watcher, wanted: Wanted) -> Place:
-        """The place, which reports its waits to the watcher."""
-        return dataclasses.replace(self.place, tell=lambda why: watcher.waits(wanted, why))
+    def _notifying(self, watcher: Watcher, wanted: Wanted) -> ClusterSetup:
+        """The setup, with waits reported to the watcher."""
+        return dataclasses.replace(self.setup, notify=lambda why: watcher.waits(wanted, why))
 
 
 def run_name(stem: str, when: str) -> str:

@@ -43,15 +43,15 @@ Pods" in kubernetes.io/docs/concepts/workloads/controllers/job)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where trials run, and how."""
+class ClusterSetup:
+    """What the trials of a run have in common."""
 
     release: Release
     load: Load
     programs: Programs
     starts: "Starts | None" = None
     """Restarts services; None: they stay as they are."""
-    tell: Callable[[str], None] = lambda _: None
+    notify: Callable[[str], None] = lambda _: None
     """Called with a line for what a trial must wait for, as soon as that is known."""
 
 
@@ -61,11 +61,11 @@ class Starts:
     def __init__(self) -> None:
         self._started: dict[str, tuple[str, int]] = {}
 
-    def anew(self, place: Place, wanted: Wanted) -> None:
+    def anew(self, setup: ClusterSetup, wanted: Wanted) -> None:
         """Replaces the pods of the model, unless they were started for this arm in this round. Raises ClusterError."""
         model, now = wanted.arm.model, (wanted.id.arm, wanted.id.round)
         if self._started.get(model) != now:
-            freshen(place, model)
+            freshen(setup, model)
             self._started[model] = now
 
     def forget(self, model: str) -> None:
@@ -73,68 +73,68 @@ class Starts:
         self._started.pop(model, None)
 
 
-def measure(place: Place, asked: Experiment, wanted: Wanted, *, again: bool = False) -> Trial:
+def measure(setup: ClusterSetup, asked: Experiment, wanted: Wanted, *, again: bool = False) -> Trial:
     """The trial. Waits for it if its Job still runs. Does not run it if it is stored completely, unless `again`.
 
     Raises ClusterError, and VoidTrialError if there was a load but there is no result.
     """
     try:
-        return _measured(place, asked, wanted, again=again)
+        return _measured(setup, asked, wanted, again=again)
     except (ClusterError, VoidTrialError):
-        if place.starts is not None:
-            place.starts.forget(wanted.arm.model)
+        if setup.starts is not None:
+            setup.starts.forget(wanted.arm.model)
         raise
 
 
-def _measured(place: Place, asked: Experiment, wanted: Wanted, *, again: bool) -> Trial:
-    job = manifest(place.load, asked, wanted)
+def _measured(setup: ClusterSetup, asked: Experiment, wanted: Wanted, *, again: bool) -> Trial:
+    job = manifest(setup.load, asked, wanted)
     name = job["metadata"]["name"]
-    if again or not _runs(place, name):
+    if again or not _runs(setup, name):
         try:
             if not again:
-                return _kept(place, wanted.id)
+                return _kept(setup, wanted.id)
         except VoidTrialError:
             pass
-        _begin(place, job, wanted)
-    failure = _await_end(place, name, job["spec"]["activeDeadlineSeconds"] + OVERDUE_S)
+        _begin(setup, job, wanted)
+    failure = _await_end(setup, name, job["spec"]["activeDeadlineSeconds"] + OVERDUE_S)
     try:
-        return _kept(place, wanted.id)
+        return _kept(setup, wanted.id)
     except VoidTrialError as error:
         raise VoidTrialError(f"{failure}; {error}" if failure else str(error)) from None
 
 
-def _kept(place: Place, trial: TrialId) -> Trial:
+def _kept(setup: ClusterSetup, trial: TrialId) -> Trial:
     """The stored trial. Raises VoidTrialError if it is not complete, or is no result."""
-    return store.assemble(store.parts_of(place.release.api, place.load.run, trial), place.programs)
+    return store.assemble(store.parts_of(setup.release.api, setup.load.run, trial), setup.programs)
 
 
-def _runs(place: Place, name: str) -> bool:
+def _runs(setup: ClusterSetup, name: str) -> bool:
     """Whether the trial's own Job exists and has not ended."""
-    api = place.release.api
+    api = setup.release.api
     try:
         there = api.get("jobs", name)
     except NotThereError:
         return False
-    if there["metadata"].get("labels", {}).get(store.RUN_LABEL) != place.load.run:
+    if there["metadata"].get("labels", {}).get(store.RUN_LABEL) != setup.load.run:
         free = f"kubectl delete job {name} -n {api.namespace}"
         raise ClusterError(f"job {name} in namespace {api.namespace} belongs to another run; try: {free}")
     return _condition(there, "Complete", *_FAILED) is None
 
 
-def _begin(place: Place, made: Object, wanted: Wanted) -> None:
+def _begin(setup: ClusterSetup, made: Object, wanted: Wanted) -> None:
     """Starts the Job, replacing one that has ended."""
-    api, name = place.release.api, made["metadata"]["name"]
-    _check_alone(place.release, name)
+    api, name = setup.release.api, made["metadata"]["name"]
+    _check_alone(setup.release, name)
     api.delete("jobs", name)
     _until(
         lambda: not any(each["metadata"]["name"] == name for each in api.find("jobs")),
         FRESH_TIMEOUT_S,
         f"the deletion of job {name}",
     )
-    store.forget(api, place.load.run, wanted.id)
-    if place.starts is not None:
-        place.starts.anew(place, wanted)
-        _check_alone(place.release, name)  # the start took time
+    store.forget(api, setup.load.run, wanted.id)
+    if setup.starts is not None:
+        setup.starts.anew(setup, wanted)
+        _check_alone(setup.release, name)  # the start took time
     api.create("jobs", made)
 
 
@@ -155,22 +155,24 @@ def _has_loaded(api: Api, job: Object) -> bool:
     return store.parts_kept(api, job) >= completions
 
 
-def freshen(place: Place, model: str) -> None:
+def freshen(setup: ClusterSetup, model: str) -> None:
     """Replaces the pods of the model, and waits until the new ones are ready and alone. Raises ClusterError.
 
     Pods are deleted, not rolled: a new pod beside the old one would need room for both.
     """
-    release = place.release
+    release = setup.release
     replicas: int = release.deployment(model)["spec"].get("replicas", 1)
     old = {pod["metadata"]["uid"] for pod in release.api.find("pods", release.of_model(model))}
     for pod in release.api.find("pods", release.of_model(model)):
         release.api.delete("pods", pod["metadata"]["name"], grace_s=_GRACE_S)
-    await_pods(place, model, replicas, lambda pod: pod["metadata"]["uid"] not in old)
+    await_pods(setup, model, replicas, lambda pod: pod["metadata"]["uid"] not in old)
 
 
-def await_pods(place: Place, model: str, replicas: int, wanted: Callable[[Object], bool] = lambda _: True) -> None:
+def await_pods(
+    setup: ClusterSetup, model: str, replicas: int, wanted: Callable[[Object], bool] = lambda _: True
+) -> None:
     """Waits until `replicas` wanted pods of the model are ready and no others are left. Raises ClusterError."""
-    release, pending = place.release, _Pending(place.tell, PENDING_S)
+    release, pending = setup.release, _Pending(setup.notify, PENDING_S)
 
     def settled() -> bool:
         # The oldest first: if a pod cannot end, this is the reason why the next one has no room.
@@ -229,15 +231,15 @@ def _made_at(pod: Object) -> str:
     return made_at
 
 
-def _await_end(place: Place, name: str, timeout_s: float) -> str | None:
+def _await_end(setup: ClusterSetup, name: str, timeout_s: float) -> str | None:
     """Waits until the Job has loaded. Returns why it failed, or None.
 
     If the cluster does not answer, the request is repeated: the Job continues. Raises ClusterError if the Job never
     starts to run. Then the Job is removed. It is also removed if a node is lost: no process ends what runs there, so
     the Job would not end either.
     """
-    api = place.release.api
-    pending, refused, silent = (_Pending(place.tell, longest_s) for longest_s in (PENDING_S, REFUSED_S, PENDING_S))
+    api = setup.release.api
+    pending, refused, silent = (_Pending(setup.notify, longest_s) for longest_s in (PENDING_S, REFUSED_S, PENDING_S))
     deadline_s = time.monotonic() + timeout_s
     seen: dict[str, Object] = {}
     while True:
@@ -310,9 +312,9 @@ def _ended(pod: Object) -> bool:
 class _Pending:
     """How long pods have had a trouble that may pass."""
 
-    def __init__(self, tell: Callable[[str], None], longest_s: float) -> None:
-        """`tell` is called with each trouble once."""
-        self._tell = tell
+    def __init__(self, notify: Callable[[str], None], longest_s: float) -> None:
+        """`notify` is called with each trouble once."""
+        self._notify = notify
         self._longest_s = longest_s
         self._told: set[str] = set()
         self._since_s: float | None = None
@@ -326,7 +328,7 @@ class _Pending:
             lasted_s = now_s - self._first_s[each.what]
             if not each.hopeless and lasted_s >= each.passing_s and each.what not in self._told:
                 self._told.add(each.what)
-                self._tell(f"waiting: {each.what}")
+                self._notify(f"waiting: {each.what}")
         self._since_s = (self._since_s or now_s) if found else None
         for each in found:
             if each.hopeless or now_s - (self._since_s or now_s) > self._longest_s:

@@ -1,4 +1,4 @@
-"""Runs the experiments of claims, each in a results folder of its own. Must not know claims, nor where trials run."""
+"""Runs the experiments of claims, each in a results folder of its own. Must not know claims, nor what the target is."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,41 +11,41 @@ from tools.commands.prepared import prepare
 from tools.experiment import BadExperimentError, Experiment
 from tools.results import write_void, write_whole
 from tools.status import PlainError
-from tools.venue import Venue
+from tools.target import Target
 from tools.wanted import Wanted
 
 
 class Bench:
-    """At a venue."""
+    """Measures on one target."""
 
-    def __init__(self, venue: Venue, notes: ClaimsProgress, began: str) -> None:
+    def __init__(self, target: Target, notes: ClaimsProgress, began: str) -> None:
         """`began`: when the run of claims began, ISO 8601; its experiments are named by it."""
-        self._venue = venue
+        self._target = target
         self._notes = notes
         self._when = began.replace("-", "").replace(":", "")
 
     @property
     def alternates(self) -> bool:
         """As running.Bench has it."""
-        return self._venue.alternates
+        return self._target.alternates
 
     def lacks(self, asked: Experiment) -> str:
         """As running.Bench has it."""
         try:
-            self._venue.check(asked)
+            self._target.check(asked)
         except (PlainError, BadExperimentError) as error:
             return str(error)
         return ""
 
     def measure(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path) -> None:
         """As running.Bench has it."""
-        venue = self._venue.of_run(folder.name, self._when)
-        venue.check(asked)
+        target = self._target.of_run(folder.name, self._when)
+        target.check(asked)
         (folder / bundle.NAME).unlink(missing_ok=True)  # it is closed anew, with further rounds
         write_whole(folder / "experiment.yaml", asked.to_yaml())
-        prepare(folder, asked, venue, venue.describe(), None)
+        prepare(folder, asked, target, target.describe(), None)
         self._notes.measures(folder.name, sum(each.id.round > FEWEST for each in wanted))
-        venue.measure_all(asked, wanted, folder, self._notes)
+        target.measure_all(asked, wanted, folder, self._notes)
         for trial, why in self._notes.take_failures():
             write_void(folder, trial, f"failed: {why}")
         bundle.close(folder, asked.seed)

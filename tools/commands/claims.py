@@ -17,13 +17,13 @@ from tools.claims.progress import ClaimsProgress
 from tools.commands import registering
 from tools.commands.bench import Bench
 from tools.commands.ending import to_its_end
-from tools.commands.venues import check_flags, cluster, this_machine
+from tools.commands.targets import check_flags, cluster, this_machine
 from tools.local import Programs
 from tools.lock import locked
 from tools.progress import Progress
 from tools.results import read_json
 from tools.status import FAILED, INTERRUPTED, PlainError
-from tools.venue import Venue
+from tools.target import Target
 
 FEW, MINUTES_OF_FEW, MINUTES = 20, 9.8, 70.0
 """Minutes within which a later look must end to be begun. The core ends within 10 minutes, and all claims within 75."""
@@ -55,15 +55,15 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
         chosen = [every[name] for name in run.claims]
     rounds = args.rounds or max(LOOKS)
     within_s = 60 * (args.minutes or (MINUTES if len(chosen) > FEW else MINUTES_OF_FEW))
-    venue = _venue(args, programs)
+    target = _target(args, programs)
     with locked(folder):
         if args.resume is None:
             registered.register(folder, chosen, [floor.EXPERIMENT], despite_noise=args.despite_noise)
         parts, each_s = running.expected(chosen, rounds)
         console.print(f"{len(chosen)} claims; results: {folder}", markup=False, soft_wrap=True)
-        with Progress(console, parts, each_s + (0 if venue.alternates else JOB_S)) as bar:
+        with Progress(console, parts, each_s + (0 if target.alternates else JOB_S)) as bar:
             notes = ClaimsProgress(bar)
-            bench = Bench(venue, notes, registered.read(folder).began)
+            bench = Bench(target, notes, registered.read(folder).began)
 
             def measure() -> None:
                 if not (folder / judged.MISSING).exists():
@@ -84,7 +84,7 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     return INTERRUPTED if interrupted else FAILED if lost else 0
 
 
-def _venue(args: argparse.Namespace, programs: Programs) -> Venue:
+def _target(args: argparse.Namespace, programs: Programs) -> Target:
     """The place of a run. A resumed run continues where its experiments were measured. Raises PlainError.
 
     Trials are stored with what a noisy machine did to them: it is known for each figure whether that matters.

@@ -14,8 +14,8 @@ from tools.scale.cells import cells
 from tools.scale.results import read_cells
 from tools.scale.run import run as run_cells
 from tools.scale.terminal import ScaleProgress
+from tools.target import Target
 from tools.units import rest
-from tools.venue import Venue
 
 STARTING_S = 1.5
 """For a service and a driver to start and to end: what a trial is expected to take besides its own time."""
@@ -23,9 +23,9 @@ USUAL_TRIALS = 7
 """Of a search. The first one of a service has 9 to 12; those that begin where a like one ended have 4 to 6."""
 
 
-def run_grid(asked: Experiment, folder: Path, venue: Venue, console: Console, show: Show) -> int:
+def run_grid(asked: Experiment, folder: Path, target: Target, console: Console, show: Show) -> int:
     """The exit status. The folder is prepared and locked."""
-    venue.rejoin(folder)
+    target.rejoin(folder)
     kept = read_cells(folder).cells
     wanted = [cell for cell in cells(asked, asked.models) if cell not in kept]
     takes = rest(len(wanted) * _cell_s(asked))
@@ -34,8 +34,8 @@ def run_grid(asked: Experiment, folder: Path, venue: Venue, console: Console, sh
         progress = ScaleProgress(bar)
 
         def search() -> None:
-            with venue.ground(folder, progress.waits) as ground:
-                run_cells(asked, wanted, ground, folder, progress)
+            with target.deployer(folder, progress.waits) as deployer:
+                run_cells(asked, wanted, deployer, folder, progress)
 
         interrupted = to_its_end(search)
     bundle.close(folder, asked.seed)

@@ -21,17 +21,17 @@ from tools.scale.local import pinning_over
 from tools.scale.results import Kept
 from tools.scale.void import why_void
 from tools.status import PlainError
-from tools.venue import ThisMachine
+from tools.target import ThisMachine
 
 
 def execute(args: argparse.Namespace, console: Console, programs: Programs) -> int:
     """Status 1 where a start failed, 130 where a signal came. Raises PlainError."""
     objective = slo.read(args.slo)
-    venue = ThisMachine(programs, pinning_over(os.sched_getaffinity(0)))
-    known_models = venue.models()
+    target = ThisMachine(programs, pinning_over(os.sched_getaffinity(0)))
+    known_models = target.models()
     if args.model not in known_models:
         raise PlainError(f"unknown model {args.model!r}; the models are {', '.join(known_models)}")
-    described = venue.describe()
+    described = target.describe()
     results = args.results or Path("results")
     known = calibration.find(results, described)
     question = asked(
@@ -43,7 +43,7 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
         starts=args.starts,
         highest_rps=known[1].ceiling_rps if known else Search().highest_rps,
     )
-    venue.check(question)
+    target.check(question)
     console.print(question.title, markup=False, soft_wrap=True)
 
     def show(console: Console, kept: Kept, _asked: Experiment, report: Path) -> None:
@@ -59,5 +59,5 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
 
     folder = results / f"knee-{args.model}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     with locked(folder):
-        prepare(folder, question, venue, described, known[1] if known else None)
-        return run_grid(question, folder, venue, console, show)
+        prepare(folder, question, target, described, known[1] if known else None)
+        return run_grid(question, folder, target, console, show)

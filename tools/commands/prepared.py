@@ -12,11 +12,11 @@ from tools.calibrate.calibration import Calibration
 from tools.experiment import Experiment
 from tools.results import write_whole
 from tools.scale.results import FOLDER as CELLS
-from tools.venue import Venue
+from tools.target import Target
 
 
 def prepare(
-    folder: Path, asked: Experiment, venue: Venue, described: Mapping[str, Any], known: Calibration | None
+    folder: Path, asked: Experiment, target: Target, described: Mapping[str, Any], known: Calibration | None
 ) -> None:
     """Makes the results folder. Warns if files, machine or code of a resumed run have changed.
 
@@ -36,7 +36,7 @@ def prepare(
         write_whole(path, text)
         if known is not None:
             calibration.write(folder, known)
-        venue.keep(folder)
+        target.keep(folder)
     elif path.read_text(encoding="utf-8") != text:
         print(
             f"sweetspot: the machine or the code differs from {path}: do not compare old trials with new ones",

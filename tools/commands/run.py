@@ -18,16 +18,16 @@ from tools.commands.in_rounds import in_rounds
 from tools.commands.page import arms_of, write_page
 from tools.commands.prepared import prepare
 from tools.commands.shows import show_of
-from tools.commands.venues import check_flags, cluster, this_machine
+from tools.commands.targets import check_flags, cluster, this_machine
 from tools.experiment import BadExperimentError, Experiment, cpu_time
 from tools.local import Programs
 from tools.lock import locked
 from tools.progress import Progress
 from tools.results import read_trials
 from tools.status import VOID, PlainError
+from tools.target import Target
 from tools.terminal import RunProgress
 from tools.units import count
-from tools.venue import Venue
 from tools.wanted import still_to_make
 
 
@@ -39,33 +39,33 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     path, folder = _paths(args)
     asked = experiment.read(path)
     console.print(asked.title, markup=False, soft_wrap=True)
-    venue = _venue(args, asked, folder, programs)
-    asked = _choose(asked, args.models, venue)
+    target = _target(args, asked, folder, programs)
+    asked = _choose(asked, args.models, target)
     if args.cluster and cpu_time.is_asked(asked):
         raise PlainError(f"{path}: cpu_us is measured on this machine, and a cluster has others: set rounds")
     asked = in_rounds(asked, console, programs)
     try:
-        venue.check(asked)
+        target.check(asked)
     except BadExperimentError as error:
         raise BadExperimentError(f"{path}: {error}") from error
-    described = venue.describe()
+    described = target.describe()
     known = calibration.find(folder.parent, described)
     if known is not None:
         _check_rates(asked, *known)
     with locked(folder):
-        prepare(folder, asked, venue, described, known[1] if known else None)
+        prepare(folder, asked, target, described, known[1] if known else None)
         if asked.scale is not None:
-            return run_grid(asked, folder, venue, console, show_of(folder))
-        return _run_trials(args, asked, folder, venue, console)
+            return run_grid(asked, folder, target, console, show_of(folder))
+        return _run_trials(args, asked, folder, target, console)
 
 
-def _run_trials(args: argparse.Namespace, asked: Experiment, folder: Path, venue: Venue, console: Console) -> int:
+def _run_trials(args: argparse.Namespace, asked: Experiment, folder: Path, target: Target, console: Console) -> int:
     kept = {trial.id for trial in read_trials(folder).trials}
     wanted = still_to_make(asked, kept)
     console.print(f"{len(wanted)} trials; results: {folder}", markup=False, soft_wrap=True)
     with Progress(console, len(wanted), _trial_s(asked)) as bar:
         progress = RunProgress(bar)
-        interrupted = to_its_end(lambda: venue.measure_all(asked, wanted, folder, progress))
+        interrupted = to_its_end(lambda: target.measure_all(asked, wanted, folder, progress))
     bundle.close(folder, asked.seed)
     from tools.outcome import show  # noqa: PLC0415  (scipy)
 
@@ -104,8 +104,8 @@ def _paths(args: argparse.Namespace) -> tuple[Path, Path]:
     return path, (args.results or Path("results")) / name
 
 
-def _venue(args: argparse.Namespace, asked: Experiment, folder: Path, programs: Programs) -> Venue:
-    """The place of a run. A resumed run continues where it began."""
+def _target(args: argparse.Namespace, asked: Experiment, folder: Path, programs: Programs) -> Target:
+    """The target of a run. A resumed run continues on the target where it began."""
     described: dict[str, Any] = {}
     if args.resume is not None and (path := folder / "environment.json").exists():
         described = json.loads(path.read_text(encoding="utf-8"))
@@ -119,12 +119,12 @@ def _venue(args: argparse.Namespace, asked: Experiment, folder: Path, programs: 
     return cluster(args, folder.name, programs, **balanced)
 
 
-def _choose(asked: Experiment, models: Sequence[str] | None, venue: Venue) -> Experiment:
+def _choose(asked: Experiment, models: Sequence[str] | None, target: Target) -> Experiment:
     """The experiment with the arms to run: those that were named, else its own, else every model there is.
 
     Raises PlainError for an arm whose model is not there.
     """
-    known = venue.models()
+    known = target.models()
     chosen = asked.of(list(dict.fromkeys(models or list(asked.arms) or known)))
     for name, arm in chosen.arms.items():
         if arm.model not in known:

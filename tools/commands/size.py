@@ -13,7 +13,7 @@ from tools.calibrate import calibration
 from tools.commands.grid import run_grid
 from tools.commands.prepared import prepare
 from tools.commands.shows import show_confirmed, show_sizes
-from tools.commands.venues import check_flags, cluster
+from tools.commands.targets import check_flags, cluster
 from tools.experiment import Experiment, Search
 from tools.experiment.cpu_time import PYTHON
 from tools.knee import slo
@@ -32,7 +32,7 @@ from tools.size.need import Need
 from tools.size.shapes import Shape, shapes
 from tools.size.stored import Stored
 from tools.status import FAILED, INTERRUPTED, PlainError
-from tools.venue import ThisMachine, Venue
+from tools.target import Target, ThisMachine
 
 
 def execute(args: argparse.Namespace, console: Console, programs: Programs) -> int:
@@ -57,11 +57,11 @@ class _Sizing:
         given = None if args.price is None else price.read(args.price)
         need = Need(of_call, args.connections, args.rate, slo.read(args.slo), args.spare, given, args.threads_per_cpu)
         folder = self._folder("size")
-        venue = self._venue(folder)
-        models = _models(args.models, venue, need.cost)
-        described = venue.describe()
+        target = self._target(folder)
+        models = _models(args.models, target, need.cost)
+        described = target.describe()
         known = calibration.find(folder.parent, described)
-        rounds = None if need.cost.function else self._round(venue, models[0], min(args.pod_cpus))
+        rounds = None if need.cost.function else self._round(target, models[0], min(args.pod_cpus))
         if rounds is not None:
             basis += calibrated(of_call.cpu_ms, rounds)
         question = asked(
@@ -72,13 +72,13 @@ class _Sizing:
             starts=args.starts,
             highest_rps=known[1].ceiling_rps if known else Search().highest_rps,
         )
-        venue.check(question)
+        target.check(question)
         self.console.print(question.title, markup=False, soft_wrap=True)
         sized = Stored(need, tuple(models), basis, None if args.cluster else split.measured(self.programs))
         with locked(folder):
-            prepare(folder, question, venue, described, known[1] if known else None)
+            prepare(folder, question, target, described, known[1] if known else None)
             stored.write(folder, sized)
-            status = run_grid(question, folder, venue, self.console, show_sizes(sized))
+            status = run_grid(question, folder, target, self.console, show_sizes(sized))
         if rounds is not None and not args.cluster:
             after = measure(self.programs)[PYTHON]
             self.console.print(f"Afterwards: {after}.{drift(rounds, after)}", markup=False)
@@ -91,12 +91,12 @@ class _Sizing:
         """Runs a shape at its rate for a minute."""
         confirming_it = confirming(question, need, shape, pods=shape.pods if self.args.cluster else 1)
         folder = self._folder(f"confirm-{shape.model.replace('_', '-')}")
-        venue = self._venue(folder)
-        venue.check(confirming_it)
+        target = self._target(folder)
+        target.check(confirming_it)
         self.console.print(f"\n{confirming_it.title}", markup=False, soft_wrap=True)
         with locked(folder):
-            prepare(folder, confirming_it, venue, venue.describe(), None)
-            status = run_grid(confirming_it, folder, venue, self.console, show_confirmed(shape))
+            prepare(folder, confirming_it, target, target.describe(), None)
+            status = run_grid(confirming_it, folder, target, self.console, show_confirmed(shape))
         return status or (0 if confirmed(shape, read_cells(folder)).met else FAILED)
 
     def _folder(self, stem: str) -> Path:
@@ -108,12 +108,12 @@ class _Sizing:
 
         return results / run_name(stem, when)
 
-    def _venue(self, folder: Path) -> Venue:
+    def _target(self, folder: Path) -> Target:
         if self.args.cluster:
             return cluster(self.args, folder.name, self.programs, balance="per-connection")
         return ThisMachine(self.programs, pinning_over(os.sched_getaffinity(0)))
 
-    def _round(self, venue: Venue, model: str, cpus: float) -> Rounds:
+    def _round(self, target: Target, model: str, cpus: float) -> Rounds:
         """Its cost where services run."""
         if not self.args.cluster:
             return measure(self.programs)[PYTHON]
@@ -122,8 +122,8 @@ class _Sizing:
             self.console.print(line, markup=False)
 
         notify("measuring a round of a compute step in a pod: about 1 minute")
-        with venue.ground(Path(), notify) as ground:
-            return measure_in(ground, model, cpus)
+        with target.deployer(Path(), notify) as deployer:
+            return measure_in(deployer, model, cpus)
 
 
 def _cost(args: argparse.Namespace, programs: Programs) -> tuple[Cost, str]:
@@ -154,9 +154,9 @@ def _one(_cpu_ms: float) -> int:
     return 1
 
 
-def _models(named: Sequence[str] | None, venue: Venue, of_call: Cost) -> list[str]:
+def _models(named: Sequence[str] | None, target: Target, of_call: Cost) -> list[str]:
     """Those that were named, else the usual ones that are there. Raises PlainError."""
-    there, usual = venue.models(), AWAITING if of_call.is_async else MODELS
+    there, usual = target.models(), AWAITING if of_call.is_async else MODELS
     models = list(dict.fromkeys(named or [model for model in usual if model in there]))
     if unknown := [model for model in models if model not in there]:
         raise PlainError(f"unknown model {unknown[0]!r}; the models are {', '.join(there)}")

@@ -1,4 +1,4 @@
-"""The ground of a cluster: replicas are pods, each trial is a load Job (tools/cluster).
+"""Deploys cells in a cluster: replicas are pods, each trial is a load Job (tools/cluster).
 
 A cell's model is scaled down to nothing and up again with the cell's limit. So each pod starts under that limit, and
 none waits for room beside an old one. Requests are set to the limits. The Deployment is restored at the end, also after
@@ -19,7 +19,7 @@ from tools.cluster.job import job_name
 from tools.cluster.room import amount
 from tools.cluster.searched import BEFORE, Note, noted, ways_back
 from tools.cluster.store import VoidTrialError
-from tools.cluster.trial import Place, await_pods, measure
+from tools.cluster.trial import ClusterSetup, await_pods, measure
 from tools.experiment import Experiment
 from tools.results import Trial
 from tools.scale.cells import Cell, LeftOut, Searched
@@ -30,10 +30,10 @@ from tools.wanted import only
 
 
 @dataclass(frozen=True, slots=True)
-class ClusterGround:
-    """A release of the chart (see above)."""
+class ClusterDeployer:
+    """Deploys cells of one release of the chart (see above)."""
 
-    place: Place
+    setup: ClusterSetup
     """Its pods are not restarted for each trial: those of the cell are loaded."""
     node_cpus: tuple[float, ...]
     """The CPUs of each node that pods may have; empty if this user may not read nodes."""
@@ -45,7 +45,7 @@ class ClusterGround:
     def why_not(self, cell: Cell) -> str:
         if self.node_cpus and cell.cpus > max(self.node_cpus):
             return f"needs a node with {count(cell.cpus)} CPUs, but the largest node has {count(max(self.node_cpus))}"
-        drivers = self.place.load.shards * amount(self.place.load.cpu)
+        drivers = self.setup.load.shards * amount(self.setup.load.cpu)
         if self.node_cpus and cell.total_cpus + drivers > sum(self.node_cpus):
             return (
                 f"needs {count(cell.total_cpus)} CPUs, and {count(drivers)} for the driver, of {_all(self.node_cpus)}"
@@ -54,12 +54,12 @@ class ClusterGround:
 
     @contextmanager
     def deployed(self, cell: Cell, options: dict[str, str | float]) -> Iterator[Load]:
-        release = self.place.release
+        release = self.setup.release
         try:
             there = release.api.get("deployments", release.deployment(cell.model)["metadata"]["name"])
             replicas, containers = before_search(there)
             meanwhile = [limited(containers[0], cell.cpus, options), *containers[1:]]
-            note = Note(self.place.load.run, replicas, containers, meanwhile).to_json()
+            note = Note(self.setup.load.run, replicas, containers, meanwhile).to_json()
             try:
                 self._scale(cell.model, 0, meanwhile, note)
                 self._scale(cell.model, cell.replicas, meanwhile, note)
@@ -69,31 +69,31 @@ class ClusterGround:
                 with suppress(ClusterError):
                     self._scale(cell.model, 0, meanwhile, note)
                 self._put_back(cell.model, replicas, containers)
-            await_pods(self.place, cell.model, replicas)
+            await_pods(self.setup, cell.model, replicas)
         except (ClusterError, VoidTrialError) as error:
             raise FailedError(str(error)) from error
 
     def keep(self, outcome: Searched | LeftOut) -> None:
-        load, key = self.place.load, outcome.cell.key
+        load, key = self.setup.load, outcome.cell.key
         try:
-            store.keep_cell(self.place.release.api, load.release, load.run, key, to_json(outcome, key))
+            store.keep_cell(self.setup.release.api, load.release, load.run, key, to_json(outcome, key))
         except ClusterError as error:
             raise FailedError(f"kept here, but not in the cluster: {error}") from error
 
     def _scale(self, model: str, replicas: int, containers: list[Object], note: str) -> None:
         self._change(model, replicas, containers, note)
-        await_pods(self.place, model, replicas)
+        await_pods(self.setup, model, replicas)
 
     def _put_back(self, model: str, replicas: int, containers: list[Object]) -> None:
         try:
             self._change(model, replicas, containers, None)
         except ClusterError as error:
-            name = self.place.release.deployment(model)["metadata"]["name"]
-            then = ways_back(self.place.load.run, self.place.release)
+            name = self.setup.release.deployment(model)["metadata"]["name"]
+            then = ways_back(self.setup.load.run, self.setup.release)
             raise ClusterError(f"deployment {name} could not be put back: {error}; next: {then}") from None
 
     def _change(self, model: str, replicas: int, containers: list[Object], note: str | None) -> None:
-        release = self.place.release
+        release = self.setup.release
         fields = {
             "metadata": {"annotations": {BEFORE: note}},
             "spec": {"replicas": replicas, "template": {"spec": {"containers": containers}}},
@@ -101,14 +101,14 @@ class ClusterGround:
         ownership.change(release.api, "deployments", release.deployment(model)["metadata"]["name"], fields)
 
     def _load(self, asked: Experiment, cell: Cell) -> Trial:
-        run = store.try_name(self.place.load.run)
-        place = dataclasses.replace(self.place, load=dataclasses.replace(self.place.load, run=run))
+        run = store.try_name(self.setup.load.run)
+        setup = dataclasses.replace(self.setup, load=dataclasses.replace(self.setup.load, run=run))
         asked = asked.of([cell.model])
         wanted = only(asked)
-        api = place.release.api
-        await_pods(place, cell.model, cell.replicas)
+        api = setup.release.api
+        await_pods(setup, cell.model, cell.replicas)
         try:
-            trial = measure(place, asked, wanted)
+            trial = measure(setup, asked, wanted)
         finally:
             api.delete("jobs", job_name(run, wanted.id))
             store.forget(api, run, wanted.id)
@@ -155,11 +155,11 @@ def _quantity(cpus: float) -> str:
     return f"{millis}m" if millis % 1000 else str(millis // 1000)
 
 
-def cluster_ground(place: Place) -> ClusterGround:
-    """The ground of that release. Raises ClusterError."""
-    nodes = place.release.api.nodes()
+def cluster_deployer(setup: ClusterSetup) -> ClusterDeployer:
+    """Deploys cells of that release. Raises ClusterError."""
+    nodes = setup.release.api.nodes()
     cpus = tuple(amount(node["status"]["allocatable"]["cpu"]) for node in nodes)
-    return ClusterGround(dataclasses.replace(place, starts=None), cpus)
+    return ClusterDeployer(dataclasses.replace(setup, starts=None), cpus)
 
 
 def _all(node_cpus: tuple[float, ...]) -> str:

@@ -1,4 +1,4 @@
-"""The ground of one machine: replicas are processes, the driver deals its connections to them in turn.
+"""Deploys cells on this machine: replicas are processes, the driver deals its connections to them in turn.
 
 In a local cell, a limit is a control group's quota, as the kubelet sets one. All replicas share the processors that the
 driver and the backend do not have, so cells with more CPUs than those are left out. There is no network between them,
@@ -23,7 +23,7 @@ from tools.results import Trial
 from tools.scale.cells import Cell, LeftOut, Searched
 from tools.scale.run import FailedError, Load
 from tools.scratch import scratch_folder
-from tools.serving import Place, Service, blamed, listening, serving_backend, starting
+from tools.serving import LocalSetup, Service, blamed, listening, serving_backend, starting
 from tools.slices import SliceDriver, slice_driver
 from tools.trial import load_flags, loading, others_of, trial_flags
 from tools.units import count
@@ -41,10 +41,10 @@ def pinning_over(cpus: Collection[int]) -> Pinning | None:
 
 
 @dataclass(frozen=True, slots=True)
-class LocalGround:
-    """This machine (see above)."""
+class LocalDeployer:
+    """Deploys cells on this machine (see above)."""
 
-    place: Place
+    setup: LocalSetup
     backend: Service
     groups: Groups | None
     no_groups: str
@@ -56,7 +56,7 @@ class LocalGround:
         return "control group" if self.groups else "processors of its own"
 
     def why_not(self, cell: Cell) -> str:
-        cpus = len(_service_cpus(self.place))
+        cpus = len(_service_cpus(self.setup))
         if cell.total_cpus > cpus:
             return f"needs {count(cell.total_cpus)} CPUs, but beside the driver there {_are(cpus)}"
         if self.groups is None and not cell.cpus.is_integer():
@@ -75,7 +75,7 @@ class LocalGround:
                 ]
                 stack.enter_context(blamed(replicas))
                 services = [listening(replica, len(replicas) * local.START_TIMEOUT_S) for replica in replicas]
-                driver = stack.enter_context(slice_driver(self.place.programs))
+                driver = stack.enter_context(slice_driver(self.setup.programs))
 
                 def load(asked: Experiment) -> Trial:
                     return self._load(asked, cell, services, driver)
@@ -86,7 +86,7 @@ class LocalGround:
 
     @contextmanager
     def _replica(self, cell: Cell, number: int, options: dict[str, str | float]) -> Iterator[Process]:
-        cpus = _service_cpus(self.place)
+        cpus = _service_cpus(self.setup)
         confine: Callable[[int], None] | None = None
         with ExitStack() as stack:
             if self.groups is not None:
@@ -95,15 +95,15 @@ class LocalGround:
                 width = int(cell.cpus)
                 cpus = cpus[number * width : (number + 1) * width]
             given = {"backend": self.backend.address, **options}.items()
-            yield stack.enter_context(starting(self.place, cell.model, given, cpus=cpus, confine=confine))
+            yield stack.enter_context(starting(self.setup, cell.model, given, cpus=cpus, confine=confine))
 
     def _load(self, asked: Experiment, cell: Cell, services: list[Service], driver: SliceDriver) -> Trial:
         asked = asked.of([cell.model])
         plan = self.scratch / "plan.yaml"
         plan.write_text(yaml.safe_dump(asked.calls), encoding="utf-8")
-        others = others_of(self.place, services, limit_cpus=cell.total_cpus)
+        others = others_of(self.setup, services, limit_cpus=cell.total_cpus)
         wanted = only(asked)
-        flags = [*load_flags(asked, wanted.point), *trial_flags(self.place, wanted, services, plan)]
+        flags = [*load_flags(asked, wanted.point), *trial_flags(self.setup, wanted, services, plan)]
         with loading(asked, wanted, services, driver=driver, flags=flags, others=others) as load:
             load.slice()
             trial = load.end()
@@ -115,8 +115,8 @@ class LocalGround:
         return trial
 
 
-def _service_cpus(place: Place) -> list[int]:
-    return sorted(place.pinning.service if place.pinning else os.sched_getaffinity(0))
+def _service_cpus(setup: LocalSetup) -> list[int]:
+    return sorted(setup.pinning.service if setup.pinning else os.sched_getaffinity(0))
 
 
 def _are(cpus: int) -> str:
@@ -124,7 +124,7 @@ def _are(cpus: int) -> str:
 
 
 @contextmanager
-def local_ground(place: Place) -> Iterator[LocalGround]:
+def local_deployer(setup: LocalSetup) -> Iterator[LocalDeployer]:
     """This machine with a backend, for as long as the block lasts. Raises LocalError."""
     groups, no_groups = None, ""
     try:
@@ -133,7 +133,7 @@ def local_ground(place: Place) -> Iterator[LocalGround]:
         no_groups = str(error)
     with (
         scratch_folder() as scratch,
-        local.running_on(place.pinning.others if place.pinning else ()),
-        serving_backend(place) as backend,
+        local.running_on(setup.pinning.others if setup.pinning else ()),
+        serving_backend(setup) as backend,
     ):
-        yield LocalGround(place, backend, groups, no_groups, scratch)
+        yield LocalDeployer(setup, backend, groups, no_groups, scratch)

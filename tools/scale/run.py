@@ -1,7 +1,7 @@
 """Runs the cells of a grid: one search after the other, each stored as soon as it has ended.
 
 All trials of a search load the same replicas, which are started once and then warm, as in use. The next cell has
-replicas of its own. Must not know whether they are processes or pods: only the Ground knows that.
+replicas of its own. Must not know whether they are processes or pods: a Deployer starts them.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,15 +26,15 @@ class FailedError(Exception):
     """A cell that cannot be measured; the message is one line for a person."""
 
 
-class Ground(Protocol):
-    """Where replicas run."""
+class Deployer(Protocol):
+    """Starts the replicas of cells: on this machine, or in a cluster."""
 
     @property
     def limit(self) -> str:
         """What limits a replica to its CPUs, as `control group`."""
 
     def why_not(self, cell: Cell) -> str:
-        """Why that cell cannot run here, in one line; empty if it can."""
+        """Why that cell cannot run on this target, in one line; empty if it can."""
 
     def deployed(self, cell: Cell, options: dict[str, str | float]) -> AbstractContextManager[Load]:
         """The cell's replicas, ready to be loaded, for as long as the block lasts. Raises FailedError."""
@@ -59,7 +59,7 @@ class Watcher(Protocol):
         """It has failed; `why` is one line."""
 
 
-def run(asked: Experiment, wanted: Sequence[Cell], ground: Ground, folder: Path, watcher: Watcher) -> None:
+def run(asked: Experiment, wanted: Sequence[Cell], deployer: Deployer, folder: Path, watcher: Watcher) -> None:
     """Runs those cells. One that fails is reported to the watcher, and the next one runs.
 
     Cells that cannot run come first, so that the time left is estimated from those that do. Raises BadResultsError if a
@@ -69,10 +69,10 @@ def run(asked: Experiment, wanted: Sequence[Cell], ground: Ground, folder: Path,
     for cell in sorted(wanted, key=lambda cell: not ground.why_not(cell)):
         watcher.begins(cell)
         try:
-            why = ground.why_not(cell)
-            outcome = LeftOut(cell, why) if why else _search(asked, cell, ground, watcher, known)
+            why = deployer.why_not(cell)
+            outcome = LeftOut(cell, why) if why else _search(asked, cell, deployer, watcher, known)
             write_cell(folder, outcome)
-            ground.keep(outcome)
+            deployer.keep(outcome)
         except (FailedError, objective.TooFewCallsError) as error:
             watcher.failed(cell, str(error))
             continue
@@ -108,10 +108,10 @@ def bounds_of(asked: Experiment, cell: Cell, known: Sequence[Searched]) -> Bound
     return replace(bounds, start_rps=met_rps * cell.total_cpus / nearest.cell.total_cpus, step=scale.search.within)
 
 
-def _search(asked: Experiment, cell: Cell, ground: Ground, watcher: Watcher, known: Sequence[Searched]) -> Searched:
+def _search(asked: Experiment, cell: Cell, deployer: Deployer, watcher: Watcher, known: Sequence[Searched]) -> Searched:
     scale, bounds = scale_of(asked), bounds_of(asked, cell, known)
     tries: list[Try] = []
-    with ground.deployed(cell, {**asked.service_options, **cell.options}) as load:
+    with deployer.deployed(cell, {**asked.service_options, **cell.options}) as load:
 
         def meets(rate_rps: float) -> bool:
             trial = load(asked.at_rate(scale.plans[cell.plan], rate_rps))
@@ -121,4 +121,4 @@ def _search(asked: Experiment, cell: Cell, ground: Ground, watcher: Watcher, kno
             return not one.missed
 
         found = highest_rate(meets, bounds)
-    return Searched(cell, found, tuple(tries), ground.limit)
+    return Searched(cell, found, tuple(tries), deployer.limit)

@@ -11,7 +11,7 @@ from tools import measures
 from tools.experiment import Arm, Experiment, Load
 from tools.rounds import Rounds
 from tools.scale.cells import Cell
-from tools.scale.run import FailedError, Ground
+from tools.scale.run import Deployer, FailedError
 from tools.status import PlainError
 
 ROUNDS = 50_000
@@ -21,10 +21,10 @@ RATE_RPS, WARMUP_S, DURATION_S = 40.0, 0.5, 3.0
 REPEATS = 3
 
 
-def measure_in(ground: Ground, model: str, cpus: float) -> Rounds:
+def measure_in(deployer: Deployer, model: str, cpus: float) -> Rounds:
     """Loads one pod of that model with that limit, REPEATS times with each plan. Raises PlainError."""
     cell, rate_rps = Cell("rounds", model, "", 1, cpus), RATE_RPS * min(1.0, cpus)
-    if why := ground.why_not(cell):
+    if why := deployer.why_not(cell):
         raise PlainError(f"a round cannot be measured: a pod of {model} {why}")
     asked = Experiment(
         title="What does a round cost?",
@@ -37,7 +37,7 @@ def measure_in(ground: Ground, model: str, cpus: float) -> Rounds:
     plans = [{"steps": [{"compute": {"rounds": rounds}}]} for rounds in (0, ROUNDS)]
     found = []
     try:
-        with ground.deployed(cell, {}) as load:
+        with deployer.deployed(cell, {}) as load:
             for repeat in range(REPEATS):
                 without, with_rounds = (
                     measures.per_call(

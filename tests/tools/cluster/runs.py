@@ -73,9 +73,9 @@ def run(
     return cli.main(["run", str(path), "--cluster", "--results", str(folder / "results"), *flags])
 
 
-def place(tell: Callable[[str], None] = lambda _: None) -> trial.Place:
-    found = Cluster(Release(Api.connect(), "sweetspot"), run="mine", programs=Programs(), shards=2).place
-    return dataclasses.replace(found, tell=tell)
+def cluster_setup(notify: Callable[[str], None] = lambda _: None) -> trial.ClusterSetup:
+    found = Cluster(Release(Api.connect(), "sweetspot"), run="mine", programs=Programs(), shards=2).setup
+    return dataclasses.replace(found, notify=notify)
 
 
 def only(folder: Path) -> Path:

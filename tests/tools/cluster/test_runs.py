@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.tools.cluster.runs import LABELS, keep_a_part, only, parts, place, run, succeed
+from tests.tools.cluster.runs import LABELS, cluster_setup, keep_a_part, only, parts, run, succeed
 from tests.tools.fake_cluster import FakeCluster, Object
 from tools import cli
 from tools.cluster import trial
@@ -151,7 +151,7 @@ def test_pods_that_are_replaced_have_nothing_to_drain_and_get_a_second(cluster: 
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(cluster, "answer", note)
-        trial.freshen(place(), "reactor")
+        trial.freshen(cluster_setup(), "reactor")
     assert graces == [["1"]]
 
 

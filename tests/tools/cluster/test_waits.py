@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.tools.cluster.runs import MINE, UNHEARD, only, place, run, succeed
+from tests.tools.cluster.runs import MINE, UNHEARD, cluster_setup, only, run, succeed
 from tests.tools.fake_cluster import NAMESPACE, OURS, FakeCluster, Object, container
 from tools import cli, experiment
 from tools.cluster import trial
@@ -105,7 +105,7 @@ def test_a_load_that_a_quota_refuses_until_another_pod_has_gone_is_measured(
 
     cluster.on_job = lambda cluster, made: cluster.refuse_pods(made, QUOTA.format("500m"))
     asked = experiment.parse(MINE.format(models="reactor", connections="3", rounds=1, more=""), "mine")
-    assert trial.measure(place(make_room), asked, only_trial(asked)).result["calls"]["ok"]
+    assert trial.measure(cluster_setup(make_room), asked, only_trial(asked)).result["calls"]["ok"]
     (why,) = told
     assert "gets no pod: pods" in why
 
@@ -153,7 +153,7 @@ def test_what_a_load_waits_for_is_told_before_it_is_given_up(
     monkeypatch.setattr(trial, "PENDING_S", 30)
     cluster.on_job = waiting({"conditions": [NO_ROOM]})
     asked = experiment.parse(MINE.format(models="reactor", connections="3", rounds=1, more=""), "mine")
-    assert trial.measure(place(make_room), asked, only_trial(asked)).result["calls"]["ok"]
+    assert trial.measure(cluster_setup(make_room), asked, only_trial(asked)).result["calls"]["ok"]
     (why,) = told
     assert why.startswith("waiting: pod load-0 is Pending: 0/2 nodes are available: 2 Insufficient cpu")
 
@@ -227,7 +227,7 @@ def test_fresh_pods_are_waited_for_though_the_cluster_once_did_not_answer(
     cluster: FakeCluster,
 ) -> None:
     cluster.outages = [("GET pods", 0), ("GET pods", 503)]
-    trial.await_pods(place(), "reactor", 1)
+    trial.await_pods(cluster_setup(), "reactor", 1)
     assert cluster.outages == []
 
 

@@ -33,7 +33,7 @@ def searched(folder: Path, *capacities_rps: float) -> list[Searched]:
         return of_start[cell.plan]
 
     notes = sample.Notes()
-    run(question(), cells(question(), ["reactor"])[: len(capacities_rps)], sample.Ground(capacity), folder, notes)
+    run(question(), cells(question(), ["reactor"])[: len(capacities_rps)], sample.Deployer(capacity), folder, notes)
     return [one for one in notes.outcomes if isinstance(one, Searched)]
 
 

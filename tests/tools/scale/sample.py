@@ -35,7 +35,7 @@ scale:
 """
 RPS_PER_CPU = {"coroutines": 1000.0, "thread_pool": 800.0}
 LEFT_OUT_CPUS = 2.0
-"""Cells with more CPUs in all cannot run on the sample's ground."""
+"""Cells with more CPUs in all cannot run on the sample's target."""
 
 
 def asked(folder: Path, text: str = ASKED) -> Experiment:
@@ -52,8 +52,8 @@ def capacity_rps(cell: Cell) -> float:
     return plan * workers * RPS_PER_CPU[cell.model] * cell.total_cpus / (1 + 0.1 * (cell.replicas - 1))
 
 
-class Ground:
-    """A place in which a cell serves exactly `capacity_rps`. It measures at once."""
+class Deployer:
+    """Each cell serves exactly `capacity_rps`. It measures at once."""
 
     limit = "made up"
 
@@ -137,11 +137,11 @@ class Notes:
         self.failures[cell] = why
 
 
-def make(folder: Path, text: str = ASKED, ground: Ground | None = None) -> Path:
+def make(folder: Path, text: str = ASKED, deployer: Deployer | None = None) -> Path:
     """Fills the folder as a run would; returns it."""
     experiment = asked(folder, text)
     models: Sequence[str] = experiment.models
-    run(experiment, cells(experiment, models), ground or Ground(), folder, Notes())
+    run(experiment, cells(experiment, models), deployer or Deployer(), folder, Notes())
     return folder
 
 

@@ -13,9 +13,9 @@ from tools import experiment
 from tools.cgroup import Groups, NoLimitsError
 from tools.local import Pinning, Programs
 from tools.scale.cells import Cell, Searched, cells
-from tools.scale.local import LocalGround, local_ground, pinning_over
+from tools.scale.local import LocalDeployer, local_deployer, pinning_over
 from tools.scale.run import FailedError, run
-from tools.serving import Place
+from tools.serving import LocalSetup
 
 REAL = """
 title: Which?
@@ -51,12 +51,12 @@ def test_replicas_get_most_processors_and_the_driver_some_of_its_own(cpus: set[i
 
 
 @contextmanager
-def ground(folder: Path, monkeypatch: pytest.MonkeyPatch, groups: bool = False) -> Iterator[LocalGround]:
+def deployer(folder: Path, monkeypatch: pytest.MonkeyPatch, groups: bool = False) -> Iterator[LocalDeployer]:
     """On processors that there need not be: three for replicas."""
     if not groups:
         monkeypatch.setattr(Groups, "find", find_none)
     cpus = sorted(os.sched_getaffinity(0))
-    with local_ground(Place(folder, PROGRAMS, Pinning([cpus[0], 1001, 1002], cpus))) as found:
+    with local_deployer(LocalSetup(folder, PROGRAMS, Pinning([cpus[0], 1001, 1002], cpus))) as found:
         yield found
 
 
@@ -76,7 +76,7 @@ def find_none() -> Groups:
 def test_what_this_machine_cannot_give_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: Cell, why: str
 ) -> None:
-    with ground(tmp_path, monkeypatch) as found:
+    with deployer(tmp_path, monkeypatch) as found:
         assert found.why_not(asked) == why
         assert found.limit == "processors of its own"
 
@@ -85,7 +85,7 @@ def test_replicas_that_do_not_start_fail_the_cell_with_their_last_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (
-        ground(tmp_path, monkeypatch) as found,
+        deployer(tmp_path, monkeypatch) as found,
         pytest.raises(FailedError, match=r"^stillborn ended with status 1: .*Address already in use$"),
         found.deployed(cell(STILLBORN, replicas=1), {}),
     ):
@@ -101,7 +101,7 @@ def test_real_replicas_share_the_load_within_their_limits_and_their_counters_are
     (tmp_path / "experiment.yaml").write_text(REAL)
     asked, notes = experiment.read(tmp_path / "experiment.yaml"), Notes()
     pinning = pinning_over(os.sched_getaffinity(0))
-    with local_ground(Place(tmp_path, Programs(), pinning)) as found:
+    with local_deployer(LocalSetup(tmp_path, Programs(), pinning)) as found:
         run(asked, cells(asked, ["reactor"]), found, tmp_path, notes)
     assert notes.failures == {}
     (outcome,) = notes.outcomes

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.scale.sample import Ground, make
+from tests.tools.scale.sample import Deployer, make
 from tools.results import BadResultsError
 from tools.scale.page import render
 from tools.scale.results import read_cells
@@ -46,12 +46,12 @@ def test_what_was_left_out_is_said_once_for_each_reason(page: str) -> None:
 
 
 def test_what_failed_is_missing_and_said_to_be(tmp_path: Path) -> None:
-    page = render(make(tmp_path, ground=Ground(lambda cell: 0 if cell.model == "coroutines" else 300)))
+    page = render(make(tmp_path, deployer=Deployer(lambda cell: 0 if cell.model == "coroutines" else 300)))
     assert "cpu-bound: coroutines as 1 x 0.25: not measured." in page
 
 
 def test_a_grid_without_a_finished_cell_still_has_a_page(tmp_path: Path) -> None:
-    make(tmp_path, ground=Ground(lambda _: 0))
+    make(tmp_path, deployer=Deployer(lambda _: 0))
     assert "Nothing has been measured yet" in render(tmp_path)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tools.scale.sample import ASKED, Ground, Notes, asked, capacity_rps
+from tests.tools.scale.sample import ASKED, Deployer, Notes, asked, capacity_rps
 from tools.results import BadResultsError
 from tools.scale.cells import Cell, LeftOut, Searched, cells
 from tools.scale.results import read_cells
@@ -15,7 +15,7 @@ MODELS = ["coroutines", "thread_pool"]
 
 def test_each_cell_is_found_to_serve_what_it_can(tmp_path: Path) -> None:
     experiment, notes = asked(tmp_path), Notes()
-    run(experiment, cells(experiment, MODELS), Ground(), tmp_path, notes)
+    run(experiment, cells(experiment, MODELS), Deployer(), tmp_path, notes)
     searched = [one for one in notes.outcomes if isinstance(one, Searched)]
     assert len(searched) > 50
     for one in searched:
@@ -27,33 +27,33 @@ def test_each_cell_is_found_to_serve_what_it_can(tmp_path: Path) -> None:
 
 
 def test_all_trials_of_a_cell_load_the_same_replicas(tmp_path: Path) -> None:
-    experiment, ground, notes = asked(tmp_path), Ground(), Notes()
+    experiment, deployer, notes = asked(tmp_path), Deployer(), Notes()
     wanted = cells(experiment, MODELS)[:2]
-    run(experiment, wanted, ground, tmp_path, notes)
-    assert [cell for cell, _ in ground.deployments] == wanted
+    run(experiment, wanted, deployer, tmp_path, notes)
+    assert [cell for cell, _ in deployer.deployments] == wanted
     assert len(notes.tries) > len(wanted)
 
 
 def test_a_cells_workers_are_an_option_of_its_service(tmp_path: Path) -> None:
-    ground = Ground()
+    deployer = Deployer()
     cell = Cell("cpu-bound", "thread_pool", "threads_per_cpu=8", 1, 0.5)
-    run(asked(tmp_path), [cell], ground, tmp_path, Notes())
-    assert ground.deployments == [(cell, {"threads_per_cpu": "8"})]
+    run(asked(tmp_path), [cell], deployer, tmp_path, Notes())
+    assert deployer.deployments == [(cell, {"threads_per_cpu": "8"})]
 
 
 def test_what_the_ground_has_no_room_for_is_left_out_with_the_reason_and_not_asked_again(tmp_path: Path) -> None:
-    ground, notes = Ground(), Notes()
+    deployer, notes = Deployer(), Notes()
     cell = Cell("cpu-bound", "coroutines", "", 4, 1.0)
-    run(asked(tmp_path), [cell], ground, tmp_path, notes)
+    run(asked(tmp_path), [cell], deployer, tmp_path, notes)
     assert notes.outcomes == [LeftOut(cell, "needs 4 CPUs")]
-    assert ground.kept == [cell]
+    assert deployer.kept == [cell]
     assert cell in read_cells(tmp_path).cells
 
 
 def test_a_cell_that_fails_is_told_with_its_cause_and_the_next_one_runs(tmp_path: Path) -> None:
     experiment, notes = asked(tmp_path), Notes()
     first, second = cells(experiment, MODELS)[:2]
-    run(experiment, [first, second], Ground(lambda cell: 0 if cell == first else 500), tmp_path, notes)
+    run(experiment, [first, second], Deployer(lambda cell: 0 if cell == first else 500), tmp_path, notes)
     assert notes.failures == {first: "no image"}
     assert read_cells(tmp_path).cells == {second}
 
@@ -62,14 +62,14 @@ def test_a_cell_whose_trial_cannot_be_judged_fails_with_that_and_is_not_kept_as_
     text = ASKED.replace("start_rps: 400", "start_rps: 400, highest_rps: 40")
     experiment, notes = asked(tmp_path, text), Notes()
     (cell, *_) = cells(experiment, MODELS)
-    run(experiment, [cell], Ground(), tmp_path, notes)
+    run(experiment, [cell], Deployer(), tmp_path, notes)
     assert notes.failures == {cell: "80 calls were made, but a p99 needs 100: set a longer duration_s"}
     assert (tmp_path / "cells").exists() is False
 
 
 def test_a_cell_comes_back_as_it_was_kept(tmp_path: Path) -> None:
     experiment, notes = asked(tmp_path), Notes()
-    run(experiment, cells(experiment, MODELS)[:3], Ground(), tmp_path, notes)
+    run(experiment, cells(experiment, MODELS)[:3], Deployer(), tmp_path, notes)
     assert list(read_cells(tmp_path).searched) == sorted(notes.outcomes, key=lambda one: one.cell)
 
 
@@ -79,7 +79,7 @@ def test_a_cell_comes_back_as_it_was_kept(tmp_path: Path) -> None:
 )
 def test_a_file_that_is_no_cell_is_named_and_the_others_are_read(tmp_path: Path, content: str, complaint: str) -> None:
     experiment = asked(tmp_path)
-    run(experiment, cells(experiment, MODELS)[:1], Ground(), tmp_path, Notes())
+    run(experiment, cells(experiment, MODELS)[:1], Deployer(), tmp_path, Notes())
     (tmp_path / "cells/odd.json").write_text(content)
     kept = read_cells(tmp_path)
     assert len(kept.searched) == 1
@@ -102,7 +102,7 @@ def test_a_search_begins_where_a_like_cell_ended(tmp_path: Path) -> None:
         "cpus: [0.5, 1], search: {start_rps: 400, within: 1.05, trials: 20}}\n"
     )
     question, notes = asked(tmp_path, text), Notes()
-    run(question, cells(question, ["coroutines"]), Ground(lambda cell: 1000 * cell.cpus), tmp_path, notes)
+    run(question, cells(question, ["coroutines"]), Deployer(lambda cell: 1000 * cell.cpus), tmp_path, notes)
     found = {(one.cell.plan, one.cell.cpus): one for one in notes.outcomes if isinstance(one, Searched)}
     first = {place: one.tries[0].rate_rps for place, one in found.items()}
     met = {place: one.found.met_rps or 0.0 for place, one in found.items()}

@@ -18,7 +18,7 @@ CALL_NS = 400_000
 """What a call without rounds costs."""
 
 
-class Ground:
+class Deployer:
     """A pod in which a round costs so much, each time something else."""
 
     limit = "made up"
@@ -52,22 +52,22 @@ class Ground:
 
 
 def test_a_round_is_the_difference_between_calls_with_and_without() -> None:
-    ground = Ground(96, 153, 125)
-    found = measure_in(ground, "coroutines", 0.5)
+    deployer = Deployer(96, 153, 125)
+    found = measure_in(deployer, "coroutines", 0.5)
     assert (round(found.low_ns), round(found.middle_ns), round(found.high_ns)) == (96, 125, 153)
-    assert ground.rates == [20.0] * 2 * REPEATS  # half a CPU gets half the rate
+    assert deployer.rates == [20.0] * 2 * REPEATS  # half a CPU gets half the rate
 
 
 @pytest.mark.parametrize(
-    ("ground", "why"),
+    ("deployer", "why"),
     [
-        (Ground(), "a round could not be measured in a pod of coroutines: no image"),
-        (Ground(1, why_not="needs 4 CPUs"), "a round cannot be measured: a pod of coroutines needs 4 CPUs"),
-        (Ground(0), f"coroutines: calls with {ROUNDS:,} rounds took no more CPU time than calls without"),
+        (Deployer(), "a round could not be measured in a pod of coroutines: no image"),
+        (Deployer(1, why_not="needs 4 CPUs"), "a round cannot be measured: a pod of coroutines needs 4 CPUs"),
+        (Deployer(0), f"coroutines: calls with {ROUNDS:,} rounds took no more CPU time than calls without"),
     ],
     ids=["the pod does not start", "no room", "nothing measured"],
 )
-def test_a_round_that_cannot_be_measured_is_one_line(ground: Ground, why: str) -> None:
+def test_a_round_that_cannot_be_measured_is_one_line(deployer: Deployer, why: str) -> None:
     with pytest.raises(PlainError) as refused:
-        measure_in(ground, "coroutines", 1.0)
+        measure_in(deployer, "coroutines", 1.0)
     assert str(refused.value) == why

@@ -44,7 +44,7 @@ def searched(folder: Path, **of_model: float | tuple[float, float]) -> list[Sear
         return rates if isinstance(rates, float | int) else rates[int(cell.plan[-1]) - 1]
 
     notes = sample.Notes()
-    run(question, cells(question, list(of_model)), sample.Ground(capacity), folder, notes)
+    run(question, cells(question, list(of_model)), sample.Deployer(capacity), folder, notes)
     return [one for one in notes.outcomes if isinstance(one, Searched)]
 
 
@@ -179,7 +179,7 @@ def test_a_shape_is_confirmed_by_one_long_trial_at_its_rate(
     )
     assert (question.duration_s, question.load.connections) == (CONFIRM_S, (connections,))
     notes = sample.Notes()
-    run(question, cells(question, question.models), sample.Ground(lambda _cell: capacity), tmp_path, notes)
+    run(question, cells(question, question.models), sample.Deployer(lambda _cell: capacity), tmp_path, notes)
     (one,) = read_cells(tmp_path).searched
     assert [round(each.rate_rps) for each in one.tries] == [rate_rps]
     found = confirmed(chosen, read_cells(tmp_path))
@@ -209,7 +209,7 @@ def _after_advice(out: str) -> list[str]:
 def test_a_limit_that_was_not_measured_has_an_estimate_that_is_marked(tmp_path: Path) -> None:
     question = asked(NEED, lambda _: 2400, ["coroutines"], [0.5, 1.0, 4.0], starts=1, highest_rps=8000)
     notes = sample.Notes()
-    run(question, cells(question, ["coroutines"]), sample.Ground(lambda cell: 1200 * cell.cpus), tmp_path, notes)
+    run(question, cells(question, ["coroutines"]), sample.Deployer(lambda cell: 1200 * cell.cpus), tmp_path, notes)
     found = answer(Stored(NEED, ("coroutines",), "measured here"), read_cells(tmp_path))
     assert {row[1] for row in found.rows[:2]} == {"2 x 1", "4 x 0.5"}
     assert found.rows[-1][1] == "~2 x 4"
@@ -249,7 +249,7 @@ def test_a_quota_that_stops_the_service_does_not_make_a_search_void(tmp_path: Pa
     """A limit of half a CPU is what is asked about: at each rate that misses, the quota stops the pod."""
     question = asked(NEED, lambda _: 2400, ["coroutines"], [0.5], starts=1, highest_rps=8000)
     notes = sample.Notes()
-    run(question, cells(question, ["coroutines"]), sample.Ground(lambda _cell: 600), tmp_path, notes)
+    run(question, cells(question, ["coroutines"]), sample.Deployer(lambda _cell: 600), tmp_path, notes)
     (one,) = read_cells(tmp_path).searched
     stopped = dataclasses.replace(
         one, tries=tuple(dataclasses.replace(each, trial=_stopped(each.trial)) for each in one.tries)

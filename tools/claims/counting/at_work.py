@@ -17,7 +17,7 @@ from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tools.control import Control
 from tools.local import LocalError, Pinning, Process, Programs, running_on, started
-from tools.serving import Place, Service, listening, starting
+from tools.serving import LocalSetup, Service, listening, starting
 from tools.slices import OPENING_TIMEOUT_S, SliceDriver
 
 Plan = Mapping[str, Any]
@@ -34,11 +34,11 @@ def serving(
 ) -> Iterator[Service]:
     """A service of that model. With `traces`, a folder, it leaves its spans there. Raises LocalError."""
     pinning = Pinning.over(os.sched_getaffinity(0))
-    place = Place(traces or Path(), programs, pinning, traced=traces is not None)
+    setup = LocalSetup(traces or Path(), programs, pinning, traced=traces is not None)
     cpus = [] if pinning is None else pinning.service
     with (
         running_on([] if pinning is None else pinning.others),
-        starting(place, model, (options or {}).items(), cpus=cpus) as process,
+        starting(setup, model, (options or {}).items(), cpus=cpus) as process,
     ):
         yield listening(process)
 

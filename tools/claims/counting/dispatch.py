@@ -16,7 +16,7 @@ from sweetspot.v1.workload_pb2 import Call, Compute, RunReply, RunRequest, Sleep
 from tools.claims.counting.answers import plan
 from tools.claims.counting.parts import clients
 from tools.local import LocalError, Programs, started
-from tools.serving import Place, listening, serving_backend
+from tools.serving import LocalSetup, listening, serving_backend
 
 HANDLER = "services.workload.callbacks"
 """The application, as callbacks; what it does in a step is beside it in its folder."""
@@ -38,7 +38,7 @@ def count(programs: Programs) -> dict[str, Any]:
     run: dict[str, set[int]] = {}
     with (
         tempfile.TemporaryDirectory(prefix="sweetspot-") as folder,
-        serving_backend(Place(Path(), programs, None, traced=False)) as backend,
+        serving_backend(LocalSetup(Path(), programs, None, traced=False)) as backend,
     ):
         for name, start in STARTS.items():
             file = Path(folder) / f"{name}.json"

@@ -17,7 +17,7 @@ from tools.claims.counting.starts import serving_each
 from tools.control import open_channel
 from tools.local import LocalError, Programs
 from tools.report.spans import Span, read_spans
-from tools.serving import Place, Service, serving_backend
+from tools.serving import LocalSetup, Service, serving_backend
 
 PLAN = RunRequest(
     steps=[
@@ -45,7 +45,7 @@ def count(programs: Programs) -> dict[str, Any]:
         folder = Path(name)
         traces = folder / "traces"
         traces.mkdir()
-        with serving_backend(Place(folder, programs, None, traced=False)) as backend:
+        with serving_backend(LocalSetup(folder, programs, None, traced=False)) as backend:
             options = "--backend", backend.address, "--trace-file", str(traces / "spans.jsonl")
             calls = {_call(service): start for start, service in serving_each(programs, programs.starts(), *options)}
         spans, _ = read_spans(folder, calls)

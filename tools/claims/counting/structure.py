@@ -14,7 +14,7 @@ from tools.claims.counting.parts import clients, made_of
 from tools.claims.counting.starts import key, serving_each
 from tools.control import Control
 from tools.local import Programs
-from tools.serving import Place, Service, serving_backend
+from tools.serving import LocalSetup, Service, serving_backend
 
 CLIENTS = 3
 PATIENCE_S = 1.0
@@ -27,7 +27,7 @@ def count(programs: Programs) -> dict[str, Any]:
     given: list[dict[str, Answer]] = []
     found: list[tuple[str, ...]] = []
     kinds = programs.kinds()
-    with serving_backend(Place(Path(), programs, None, traced=False)) as backend:
+    with serving_backend(LocalSetup(Path(), programs, None, traced=False)) as backend:
         for start, service in serving_each(programs, list(kinds), "--backend", backend.address):
             counted[key(start)] = _parts(service)
             given.append(_answers(service))

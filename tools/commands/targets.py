@@ -1,4 +1,4 @@
-"""Where the trials of a command run, according to its flags. Must not know what is measured there."""
+"""The target of a command, according to its flags. Must not know what is measured there."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ from tools.local import Pinning, Programs
 from tools.named import RELEASE
 from tools.scale.local import pinning_over
 from tools.status import PlainError
-from tools.venue import ThisMachine
+from tools.target import ThisMachine
 
 if TYPE_CHECKING:
     from tools.cluster.run import Cluster

@@ -1,4 +1,7 @@
-"""Where trials run: what a place must provide, and this machine as one. The other is tools/cluster/run.py."""
+"""Where arms are started, loaded and read: the interface of a target, and this machine as one.
+
+tools/cluster/run.py has the other target, a cluster.
+"""
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
@@ -9,27 +12,27 @@ from tools import arms, environment, local
 from tools.experiment import Experiment
 from tools.local import Pinning, Programs
 from tools.run import Watcher, run
-from tools.scale.local import local_ground
-from tools.scale.run import Ground
-from tools.serving import Place
+from tools.scale.local import local_deployer
+from tools.scale.run import Deployer
+from tools.serving import LocalSetup
 from tools.wanted import Wanted
 
 
-class Venue(Protocol):
-    """Where trials run: this machine, or a cluster."""
+class Target(Protocol):
+    """Where arms are started, loaded and read: this machine, or a cluster."""
 
     @property
     def alternates(self) -> bool:
         """Whether slices of arms follow one another within a second, so that pairs of slices can be compared."""
 
-    def of_run(self, stem: str, when: str) -> "Venue":
+    def of_run(self, stem: str, when: str) -> "Target":
         """The same for another run. If it needs a name, the name consists of these."""
 
     def models(self) -> Collection[str]:
-        """The models that can be measured there."""
+        """The models that can be measured on this target."""
 
     def check(self, asked: Experiment) -> None:
-        """Raises PlainError, which names what the experiment asks for and this place does not have."""
+        """Raises PlainError, which names what the experiment asks for and this target does not have."""
 
     def describe(self) -> dict[str, Any]:
         """What a reader needs to question a number, or to measure it again."""
@@ -43,8 +46,8 @@ class Venue(Protocol):
     def measure_all(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path, watcher: Watcher) -> None:
         """Runs those trials and stores them in the folder."""
 
-    def ground(self, folder: Path, tell: Callable[[str], None]) -> AbstractContextManager[Ground]:
-        """Where the cells of a grid run. `tell` gets a line for what a cell must wait for."""
+    def deployer(self, folder: Path, notify: Callable[[str], None]) -> AbstractContextManager[Deployer]:
+        """Deploys the cells of a grid, inside of the block. `notify` gets a line for what a cell waits for."""
 
 
 class ThisMachine:
@@ -81,8 +84,8 @@ class ThisMachine:
 
     def measure_all(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path, watcher: Watcher) -> None:
         traced = asked.trace_ratio > 0
-        run(asked, wanted, Place(folder, self._programs, self._pinning, self._despite_noise, traced), watcher)
+        run(asked, wanted, LocalSetup(folder, self._programs, self._pinning, self._despite_noise, traced), watcher)
 
-    def ground(self, folder: Path, tell: Callable[[str], None]) -> AbstractContextManager[Ground]:
-        del tell  # nothing waits here
-        return local_ground(Place(folder, self._programs, self._pinning))
+    def deployer(self, folder: Path, notify: Callable[[str], None]) -> AbstractContextManager[Deployer]:
+        del notify  # nothing waits here
+        return local_deployer(LocalSetup(folder, self._programs, self._pinning))
