@@ -30,8 +30,8 @@ _NOT_NOW = (BlockingIOError, InterruptedError)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where connections are dealt to: one address of a target's name, or whatever the name stands for."""
+class Destination:
+    """Where a connection leads to: one address of a target's name, or the name as a whole."""
 
     target: Address
     first: Endpoint | None
@@ -64,11 +64,11 @@ class Connection:
         "begun_ns",
         "calls_left",
         "client",
+        "destination",
         "host",
         "leaving",
         "open",
         "opening_took_ns",
-        "place",
         "quiet",
         "ready",
         "session",
@@ -78,7 +78,7 @@ class Connection:
 
     def __init__(
         self,
-        place: Place,
+        destination: Destination,
         epoll: select.epoll,
         by_fd: "dict[int, Connection]",
         calls: int | None = None,
@@ -87,7 +87,7 @@ class Connection:
     ) -> None:
         self.client = Client()
         """Whose it is."""
-        self.place = place
+        self.destination = destination
         """Where it leads; it is changed only while it is idle."""
         self.leaving = False
         """It takes no further calls, and after its last one it is opened to another address."""
@@ -103,11 +103,11 @@ class Connection:
         self._epoll = epoll
         self._by_fd = by_fd
         """Of each socket whose connection it is; shared by all."""
-        self._attempts = Attempts(place.target, 0)
+        self._attempts = Attempts(destination.target, 0)
         self._socket: socket.socket | None = None
         self._connected = False
         self._unsent: bytes | memoryview = b""
-        self.session = ClientSession(str(place.target))
+        self.session = ClientSession(str(destination.target))
         self.ready = False
         self.open = 0
         """Calls in flight on it."""
@@ -126,7 +126,7 @@ class Connection:
     @property
     def target(self) -> Address:
         """Where it leads, as it was asked for."""
-        return self.place.target
+        return self.destination.target
 
     @property
     def done(self) -> bool:
@@ -151,7 +151,7 @@ class Connection:
         self._unsent = b""
         self.session = ClientSession(str(self.target))
         self._attempts = Attempts(self.target, now_ns + CONNECT_TIMEOUT_NS)
-        self._attempts.found(self.place.endpoints)
+        self._attempts.found(self.destination.endpoints)
         self._try_next(now_ns)
 
     def count_anew(self) -> None:

@@ -18,7 +18,7 @@ from itertools import cycle, islice
 from time import monotonic_ns as clock
 
 from services.driver.balance import Resolver, deal
-from services.driver.connection import CONNECT_TIMEOUT_NS, Connection, Place
+from services.driver.connection import CONNECT_TIMEOUT_NS, Connection, Destination
 from services.driver.options import Options
 from services.driver.outcome import Pod
 from services.driver.schedule import NS_PER_S
@@ -46,14 +46,14 @@ class Fleet:
         # Made before any socket of its own.
         self.epoll = epoll or select.epoll()
         self._resolver = _resolver(options)
-        self._places = self._resolver.addresses
+        self._destinations = self._resolver.addresses
         self.by_fd: dict[int, Connection] = {}
         number = options.shard.part(options.connections)
-        dealt = deal([None] * number, self._places)
+        dealt = deal([None] * number, self._destinations)
         calls = options.calls_per_connection
-        self.connections = [Connection(place, self.epoll, self.by_fd, calls) for place in dealt]
-        quiet = deal([None] * options.shard.part(options.idle), self._places)
-        self.quiet = [Connection(place, self.epoll, self.by_fd, quiet=True) for place in quiet]
+        self.connections = [Connection(destination, self.epoll, self.by_fd, calls) for destination in dealt]
+        quiet = deal([None] * options.shard.part(options.idle), self._destinations)
+        self.quiet = [Connection(destination, self.epoll, self.by_fd, quiet=True) for destination in quiet]
         """Connections that stay open without a call, and are no clients."""
         self.arrivals_of = cycle(self.connections)
         """Whose the next arrivals are, slice after slice."""
@@ -183,18 +183,20 @@ class Fleet:
         self._down.add(connection)
         connection.begun_ns = clock()
         leading = (
-            Counter(each.place for each in self.connections if not each.idle) if len(self._places) > 1 else Counter()
+            Counter(each.destination for each in self.connections if not each.idle)
+            if len(self._destinations) > 1
+            else Counter()
         )
         self._connect_again(connection, leading, connection.begun_ns)
 
     def tend(self, now_ns: int) -> None:
         """Follows pods that come and go, and opens what is due."""
-        if self._resolver.addresses is not self._places:
-            self._places = self._resolver.addresses
+        if self._resolver.addresses is not self._destinations:
+            self._destinations = self._resolver.addresses
             if self._follows:
                 self._follow()
         if due := list(islice((each for each in self._down if each.act_at_ns <= now_ns), _OPENING_AT_ONCE)):
-            leading = Counter(each.place for each in self.connections if not each.idle)
+            leading = Counter(each.destination for each in self.connections if not each.idle)
             for connection in due:
                 if connection.idle:
                     self._connect_again(connection, leading, now_ns)
@@ -222,17 +224,17 @@ class Fleet:
 
     def _follow(self) -> None:
         """Deals connections to the addresses that there are now; one that is to move does so after its last call."""
-        now = [connection.place for connection in self.connections]
-        for connection, place in zip(self.connections, deal(now, self._places), strict=True):
-            connection.leaving = connection.ready and place != connection.place
+        now = [connection.destination for connection in self.connections]
+        for connection, destination in zip(self.connections, deal(now, self._destinations), strict=True):
+            connection.leaving = connection.ready and destination != connection.destination
             if connection.leaving and not connection.open:
                 self.reopen(connection)
 
-    def _connect_again(self, connection: Connection, leading: Counter[Place], now_ns: int) -> None:
-        """To the place that the fewest connections lead to; but not at once to one that has just failed."""
-        others = [each for each in self._places if not (connection.backoff_ns and each == connection.place)]
-        connection.place = min(others or self._places, key=leading.__getitem__)
-        leading[connection.place] += 1
+    def _connect_again(self, connection: Connection, leading: Counter[Destination], now_ns: int) -> None:
+        """Connects to the destination with the fewest connections, but not at once to one that has just failed."""
+        others = [each for each in self._destinations if not (connection.backoff_ns and each == connection.destination)]
+        connection.destination = min(others or self._destinations, key=leading.__getitem__)
+        leading[connection.destination] += 1
         connection.act_at_ns = now_ns + CONNECT_TIMEOUT_NS
         try:
             connection.connect(now_ns)
@@ -259,14 +261,14 @@ class Fleet:
         connection.count_anew()
 
 
-def _resolver(options: Options) -> Resolver[Place]:
+def _resolver(options: Options) -> Resolver[Destination]:
     """Raises TargetRefused."""
 
-    def find() -> list[Place]:
-        found: list[Place] = []
+    def find() -> list[Destination]:
+        found: list[Destination] = []
         for target in options.targets:
             try:
-                found += places(target, look_up(target), one_address=options.balance == "cluster-ip")
+                found += destinations(target, look_up(target), one_address=options.balance == "cluster-ip")
             except OSError as error:
                 raise OSError(error.errno, error.strerror, str(target)) from None
         return found
@@ -277,13 +279,13 @@ def _resolver(options: Options) -> Resolver[Place]:
         raise TargetRefused(f"{error.filename}: {error.strerror}") from None
 
 
-def places(target: Address, found: Sequence[Endpoint], *, one_address: bool) -> list[Place]:
-    """What connections to a target are dealt to: the name as a whole, or each of its addresses.
+def destinations(target: Address, found: Sequence[Endpoint], *, one_address: bool) -> list[Destination]:
+    """The destinations of connections to a target: the name as a whole, or each of its addresses.
 
-    Of the first address's family alone, as a pod of a dual-stack cluster has an address of each. Where one is not
-    taken, every other address of the name is tried.
+    Only addresses of the first one's family count, because a pod of a dual-stack cluster has an address of each. If
+    one accepts no connection, every other address of the name is tried.
     """
     if one_address:
-        return [Place(target, None, tuple(found))]
+        return [Destination(target, None, tuple(found))]
     dealt = sorted((each for each in found if each.family == found[0].family), key=str)
-    return [Place(target, each, (each, *(other for other in found if other != each))) for each in dealt]
+    return [Destination(target, each, (each, *(other for other in found if other != each))) for each in dealt]

@@ -361,10 +361,10 @@ class Loop:
             message = RunReply.FromString(reply)
         except DecodeError:
             book.checksums["unreadable"] += 1
-            message = RunReply(host=str(connection.place))
+            message = RunReply(host=str(connection.destination))
         else:
             # A stream without messages names no host.
-            message.host = message.host or str(connection.place)
+            message.host = message.host or str(connection.destination)
             book.checksums[str(message.checksum)] += 1
             outcome.served_by[f"{message.host}/{message.process}/{message.worker}"] += 1
         if connection.host is None:

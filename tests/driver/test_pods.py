@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from services.driver.balance import Balance
-from services.driver.fleet import TargetRefused, places
+from services.driver.fleet import TargetRefused, destinations
 from services.driver.outcome import Outcome
 from services.network.address import Address
 from services.network.names import Endpoint
@@ -117,8 +117,8 @@ def test_a_target_of_which_no_address_listens_is_refused_with_the_reason_of_each
 )
 def test_a_pod_with_an_address_of_each_family_is_one_pod(found: list[str], dealt: list[str]) -> None:
     endpoints = [Endpoint(*socket.getaddrinfo(each, 1)[0][::4]) for each in found]
-    assert [str(place) for place in places(NAME, endpoints, one_address=False)] == dealt
-    assert [str(place) for place in places(NAME, endpoints, one_address=True)] == ["pods:1"]
+    assert [str(destination) for destination in destinations(NAME, endpoints, one_address=False)] == dealt
+    assert [str(destination) for destination in destinations(NAME, endpoints, one_address=True)] == ["pods:1"]
 
 
 def test_a_new_pod_gets_its_share_of_calls_that_are_dealt_and_none_is_lost(names: Names) -> None:
