@@ -66,7 +66,7 @@ def run(asked: Experiment, wanted: Sequence[Cell], deployer: Deployer, folder: P
     cell cannot be stored.
     """
     known: list[Searched] = []
-    for cell in sorted(wanted, key=lambda cell: not ground.why_not(cell)):
+    for cell in sorted(wanted, key=lambda cell: not deployer.why_not(cell)):
         watcher.begins(cell)
         try:
             why = deployer.why_not(cell)
