@@ -232,7 +232,26 @@ def _of_this_machine(commands: Any) -> None:
         "--despite-noise", action="store_true", help="use searches that only a busy machine makes void"
     )
     bending.add_argument("--results", type=Path, metavar="DIR", help="parent folder of the results (results)")
+    _add_map(commands)
     _add_size(commands)
+
+
+def _add_map(commands: Any) -> None:
+    mapping = commands.add_parser(
+        "map", help="show which model serves most, by cost of a call and connections", **_EXACT
+    )
+    mapping.add_argument(
+        "--cpu-ms", type=_not_negatives, default=[0.1, 1.0], metavar="MS,MS", help="CPU times of a call (0.1,1)"
+    )
+    mapping.add_argument(
+        "--wait-ms", type=_not_negatives, default=[0.0, 5.0, 50.0], metavar="MS,MS", help="waits of a call (0,5,50)"
+    )
+    mapping.add_argument(
+        "--connections", type=_counts, default=[10, 100, 1000], metavar="N,N", help="clients (10,100,1000)"
+    )
+    mapping.add_argument("--models", type=_names, metavar="A,B", help="measure only these models")
+    mapping.add_argument("--again", action="store_true", help="measure all anew, not only what is missing")
+    mapping.add_argument("--results", type=Path, metavar="DIR", help="parent folder of the results (results)")
 
 
 def _add_size(commands: Any) -> None:
@@ -314,6 +333,14 @@ def _not_negative(text: str) -> float:
     if not 0 <= number <= MAX_NUMBER:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number within 0 to {MAX_NUMBER:,}")
     return number
+
+
+def _not_negatives(text: str) -> list[float]:
+    return sorted(set(map(_not_negative, text.split(","))))
+
+
+def _counts(text: str) -> list[int]:
+    return sorted(set(map(_count, text.split(","))))
 
 
 def _positive(text: str) -> float:

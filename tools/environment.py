@@ -4,6 +4,7 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 from tools.local import Pinning
 
 DISTRIBUTION = "sweetspot"
+_OF_MACHINE = ("cpu", "cpus", "kernel", "python")
+"""Keys of what `describe` returns that decide how fast a program runs."""
 
 
 def describe(pinning: Pinning | None, open_files: int) -> dict[str, Any]:
@@ -24,6 +27,11 @@ def describe(pinning: Pinning | None, open_files: int) -> dict[str, Any]:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         **describe_code(),
     }
+
+
+def is_same_machine(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two of these are of machines that are alike, with the same interpreter."""
+    return all(one.get(key) == other.get(key) for key in _OF_MACHINE)
 
 
 def describe_code() -> dict[str, Any]:

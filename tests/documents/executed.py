@@ -56,7 +56,7 @@ LISTED = {
     r"(kubectl|helm) .*": CLUSTER,
     r"make (cluster|deploy|images|undeploy)( .*)?": CLUSTER,
     r"make( .*)?": MINUTES,
-    r"sweetspot (calibrate|claims|knee|size)( .*)?": MINUTES + "; tests/tools has a short form of it",
+    r"sweetspot (calibrate|claims|knee|map|size)( .*)?": MINUTES + "; tests/tools has a short form of it",
     r"sweetspot styles( --json)?": "takes 10 s; tests/tools/test_styles.py has a short form of it",
     r"python -m tools\.bench .*": MINUTES,
     r"python -m services\.driver(\.merge| .*--barrier) .*": "needs two machines; tests/driver joins shards of one",

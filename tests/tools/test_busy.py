@@ -109,9 +109,9 @@ def test_only_a_trial_that_is_late_on_a_machine_that_others_had_is_no_failure_of
 
 def test_the_last_line_names_void_trials_beside_failed_ones(capsys: pytest.CaptureFixture[str]) -> None:
     tally = Tally("trials", found=46, wanted=50, missing=4, failed=1, void=3)
-    assert exit_status(tally, Path("here"), interrupted=False) == 1
+    assert exit_status(tally, "again", interrupted=False) == 1
     said = capsys.readouterr().err
-    assert "1 of 50 trials failed; 3 of 50 trials are void; to run the 4" in said
+    assert "1 of 50 trials failed; 3 of 50 trials are void; to run the 4 missing: again" in said
 
 
 @pytest.mark.parametrize(("flags", "status"), [((), 0), (("--strict",), 42)], ids=["by default", "strict"])

@@ -11,12 +11,11 @@ import msgspec
 from msgspec import Struct
 
 from tools.busy import BUSY_SHARE
+from tools.environment import is_same_machine
 from tools.results import BadResultsError, one_line, write_whole
 from tools.units import count, duration
 
 NAME = "calibration.json"
-_OF_MACHINE = ("cpu", "cpus", "kernel", "pinning", "python")
-"""Keys of an environment that must be equal for a calibration to be valid."""
 
 
 class Figure(Struct, frozen=True, kw_only=True):
@@ -71,8 +70,9 @@ class Calibration(Struct, frozen=True, kw_only=True):
         return min(self.points, key=lambda point: point.connections * point.streams).added_ns
 
     def is_of(self, environment: Mapping[str, Any]) -> bool:
-        """Whether it is valid for that machine."""
-        return all(self.environment.get(key) == environment.get(key) for key in _OF_MACHINE)
+        """Whether it is valid for that machine, with that processor for the driver."""
+        is_same = is_same_machine(self.environment, environment)
+        return is_same and self.environment.get("pinning") == environment.get("pinning")
 
 
 def write(folder: Path, calibration: Calibration) -> None:

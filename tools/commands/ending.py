@@ -11,7 +11,11 @@ from pathlib import Path
 from types import FrameType
 
 from tools import local
+from tools.experiment import Experiment
 from tools.status import FAILED, INTERRUPTED
+
+STARTING_S = 1.5
+"""For a service and a driver to start and to end: what a trial is expected to take besides its own time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +32,9 @@ class Tally:
     """Those that a check rejects (tools/checks.py)."""
 
 
-def exit_status(tally: Tally, folder: Path, interrupted: bool) -> int:
-    """The exit status, and on stderr what is missing and how to get it."""
-    again = f"; to run the {tally.missing} missing: {_resume_command(folder)}" if tally.missing else ""
+def exit_status(tally: Tally, again_by: str, interrupted: bool) -> int:
+    """The exit status, and on stderr what is missing. `again_by` is the command that continues."""
+    again = f"; to run the {tally.missing} missing: {again_by}" if tally.missing else ""
     if interrupted:
         print(f"sweetspot: interrupted; {tally.found} finished {tally.things} are stored{again}", file=sys.stderr)
         return INTERRUPTED
@@ -55,7 +59,13 @@ def to_its_end(work: Callable[[], None]) -> bool:
     return False
 
 
-def _resume_command(folder: Path) -> str:
+def expected_s(asked: Experiment) -> float:
+    """How long a trial is expected to take."""
+    windows = [asked.at(point) for point in asked.points]
+    return asked.blocks * sum(each.warmup_s + each.duration_s for each in windows) / len(windows) + STARTING_S
+
+
+def resume_command(folder: Path) -> str:
     """As it can be pasted: `make` calls what is in .venv, which need not be on the path."""
     command = "sweetspot" if shutil.which("sweetspot") else str(Path(sys.executable).with_name("sweetspot"))
     return shlex.join([command, "run", "--resume", str(folder)])

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tools import bundle
-from tools.commands.ending import Tally, exit_status, to_its_end
+from tools.commands.ending import STARTING_S, Tally, exit_status, resume_command, to_its_end
 from tools.commands.page import write_page
 from tools.commands.shows import Show
 from tools.experiment import Experiment
@@ -17,8 +17,6 @@ from tools.scale.terminal import ScaleProgress
 from tools.target import Target
 from tools.units import rest
 
-STARTING_S = 1.5
-"""For a service and a driver to start and to end: what a trial is expected to take besides its own time."""
 USUAL_TRIALS = 7
 """Of a search. The first one of a service has 9 to 12; those that begin where a like one ended have 4 to 6."""
 
@@ -43,7 +41,7 @@ def run_grid(asked: Experiment, folder: Path, target: Target, console: Console, 
     show(console, found, asked, write_page(folder))
     missing = len(set(wanted) - found.cells)
     tally = Tally("cells", len(found.cells), len(wanted), missing, len(progress.failures))
-    return exit_status(tally, folder, interrupted)
+    return exit_status(tally, resume_command(folder), interrupted)
 
 
 def _cell_s(asked: Experiment) -> float:

@@ -8,13 +8,17 @@ import yaml
 from rich.console import Console
 
 from tools import bundle, experiment, report, strict_yaml
-from tools.commands.shows import show_of
+from tools.commands.shows import show_map, show_of
+from tools.maps import stored as maps
 from tools.results import read_trials, write_whole
 from tools.scale.results import is_scale, read_cells
 
 
 def show_report(folder: Path, console: Console) -> Sequence[str]:
     """Writes a folder's report, and shows it in the terminal. Returns a line for each part that was not read."""
+    if (made := maps.read(folder)) is not None:
+        show_map(folder, made, console)
+        return ()
     path = write_page(folder)
     if is_scale(folder):
         kept = read_cells(folder)

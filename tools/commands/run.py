@@ -12,8 +12,8 @@ from rich.console import Console
 from tools import bundle, experiment
 from tools.calibrate import calibration
 from tools.calibrate.calibration import Calibration
-from tools.commands.ending import Tally, exit_status, to_its_end
-from tools.commands.grid import STARTING_S, run_grid
+from tools.commands.ending import Tally, exit_status, expected_s, resume_command, to_its_end
+from tools.commands.grid import run_grid
 from tools.commands.in_rounds import in_rounds
 from tools.commands.page import arms_of, write_page
 from tools.commands.prepared import prepare
@@ -63,7 +63,7 @@ def _run_trials(args: argparse.Namespace, asked: Experiment, folder: Path, targe
     kept = {trial.id for trial in read_trials(folder).trials}
     wanted = still_to_make(asked, kept)
     console.print(f"{len(wanted)} trials; results: {folder}", markup=False, soft_wrap=True)
-    with Progress(console, len(wanted), _trial_s(asked)) as bar:
+    with Progress(console, len(wanted), expected_s(asked)) as bar:
         progress = RunProgress(bar)
         interrupted = to_its_end(lambda: target.measure_all(asked, wanted, folder, progress))
     bundle.close(folder, asked.seed)
@@ -80,14 +80,8 @@ def _run_trials(args: argparse.Namespace, asked: Experiment, folder: Path, targe
     show(console, found, write_page(folder), arms_of(folder))
     missing = len({each.id for each in wanted} - {trial.id for trial in found.trials})
     tally = Tally("trials", len(found.trials), len(wanted), missing, len(progress.failures), progress.voids)
-    status = exit_status(tally, folder, interrupted)
+    status = exit_status(tally, resume_command(folder), interrupted)
     return VOID if args.strict and progress.voids and not status else status
-
-
-def _trial_s(asked: Experiment) -> float:
-    """How long a trial is expected to take."""
-    windows = [asked.at(point) for point in asked.points]
-    return asked.blocks * sum(each.warmup_s + each.duration_s for each in windows) / len(windows) + STARTING_S
 
 
 def _paths(args: argparse.Namespace) -> tuple[Path, Path]:

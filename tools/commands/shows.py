@@ -5,7 +5,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tools import bundle
 from tools.experiment import Experiment
+from tools.maps.stored import Map
+from tools.results import write_whole
 from tools.scale.results import Kept
 from tools.scale.terminal import show as show_cells
 from tools.size import stored, terminal
@@ -42,3 +45,14 @@ def show_confirmed(shape: Shape) -> Show:
         console.print(str(report), markup=False, highlight=False, soft_wrap=True)
 
     return show
+
+
+def show_map(folder: Path, made: Map, console: Console) -> None:
+    """Writes the page of a map, and shows the map. Raises BadResultsError."""
+    from tools.maps import page, terminal  # noqa: PLC0415  (scipy, jinja2)
+    from tools.maps.areas import areas  # noqa: PLC0415
+
+    found = areas(folder, made.question)
+    path = folder / bundle.PAGE
+    write_whole(path, page.render(folder, made, found))
+    terminal.show(console, made, found, path)

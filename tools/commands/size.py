@@ -13,7 +13,7 @@ from tools.calibrate import calibration
 from tools.commands.grid import run_grid
 from tools.commands.prepared import prepare
 from tools.commands.shows import show_confirmed, show_sizes
-from tools.commands.targets import check_flags, cluster
+from tools.commands.targets import check_flags, chosen, cluster
 from tools.experiment import Experiment, Search
 from tools.experiment.cpu_time import PYTHON
 from tools.knee import slo
@@ -28,6 +28,7 @@ from tools.size.asked import AWAITING, MODELS, asked, confirming
 from tools.size.calibrating import measure_in
 from tools.size.confirmed import confirmed
 from tools.size.cost import Cost
+from tools.size.mapped import worth_a_search
 from tools.size.need import Need
 from tools.size.shapes import Shape, shapes
 from tools.size.stored import Stored
@@ -58,8 +59,11 @@ class _Sizing:
         need = Need(of_call, args.connections, args.rate, slo.read(args.slo), args.spare, given, args.threads_per_cpu)
         folder = self._folder("size")
         target = self._target(folder)
-        models = _models(args.models, target, need.cost)
         described = target.describe()
+        models: Sequence[str] = _models(args.models, target, need.cost)
+        if args.models is None and not args.cluster:
+            models, of_map = worth_a_search(need, models, folder.parent, described)
+            basis += of_map
         known = calibration.find(folder.parent, described)
         rounds = None if need.cost.function else self._round(target, models[0], min(args.pod_cpus))
         if rounds is not None:
@@ -156,15 +160,10 @@ def _one(_cpu_ms: float) -> int:
 
 def _models(named: Sequence[str] | None, target: Target, of_call: Cost) -> list[str]:
     """Those that were named, else the usual ones that are there. Raises PlainError."""
-    there, usual = target.models(), AWAITING if of_call.is_async else MODELS
-    models = list(dict.fromkeys(named or [model for model in usual if model in there]))
-    if unknown := [model for model in models if model not in there]:
-        raise PlainError(f"unknown model {unknown[0]!r}; the models are {', '.join(there)}")
+    models = chosen(named, AWAITING if of_call.is_async else MODELS, target)
     if of_call.is_async and (blocking := [model for model in models if model not in AWAITING]):
         raise PlainError(
             f"--step {of_call.function} is async, and {blocking[0]} cannot await it: set --models to some of "
             f"{', '.join(AWAITING)}"
         )
-    if not models:
-        raise PlainError(f"none of {', '.join(usual)} is there: choose with --models from {', '.join(there)}")
     return models

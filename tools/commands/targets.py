@@ -2,13 +2,14 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tools.local import Pinning, Programs
 from tools.named import RELEASE
 from tools.scale.local import pinning_over
 from tools.status import PlainError
-from tools.target import ThisMachine
+from tools.target import Target, ThisMachine
 
 if TYPE_CHECKING:
     from tools.cluster.run import Cluster
@@ -50,3 +51,14 @@ def cluster(args: argparse.Namespace, run: str, programs: Programs, **defaults: 
     settings = {**defaults, **{name: value for name, value in given.items() if value is not None}}
     release = Release(Api.connect(args.namespace), args.release or RELEASE)
     return Cluster(release, run=run, programs=programs, despite_noise=args.despite_noise, **settings)
+
+
+def chosen(named: Sequence[str] | None, usual: Sequence[str], target: Target) -> list[str]:
+    """The models that were named, else the usual ones that are there. Raises PlainError."""
+    there = target.models()
+    models = list(dict.fromkeys(named or [model for model in usual if model in there]))
+    if unknown := [model for model in models if model not in there]:
+        raise PlainError(f"unknown model {unknown[0]!r}; the models are {', '.join(there)}")
+    if not models:
+        raise PlainError(f"none of {', '.join(usual)} is there: choose with --models from {', '.join(there)}")
+    return models

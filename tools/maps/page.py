@@ -1,0 +1,75 @@
+"""The page of a map: for each number of connections a table, whose fields have the colour of the best model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from tools import bundle
+from tools.families import family
+from tools.maps.answer import NOT_MEASURED, detail, headline, text_of
+from tools.maps.areas import Area, of
+from tools.maps.stored import Map
+from tools.maps.terminal import legend
+from tools.maps.words import cpu, wait
+from tools.report.rendering import environment
+from tools.units import count
+
+
+class Field(NamedTuple):
+    """One field of a table."""
+
+    text: str
+    note: str
+    """Shown on demand."""
+    family: str
+    """Of the best model; empty for a tie of all."""
+
+
+DEFINITIONS = {
+    "area": "One kind of call with one number of connections. Each model was measured there in 3 rounds, alone.",
+    "calls/s": (
+        "Calls answered OK in a closed loop with one call at a time on each connection. With few connections and a "
+        "long wait, the clients are the limit: connections / (CPU + wait). Then all models tie."
+    ),
+    "tie": "All models serve at least 90 % as much as the best there, or cannot be distinguished from it.",
+}
+
+
+def render(folder: Path, made: Map, found: Sequence[Area]) -> str:
+    """The page as HTML."""
+    families = {model: family(model) for model in made.question.models}
+    tables = [(count(number), _rows(made, found, number)) for number in sorted(made.question.connections)]
+    return (
+        environment(families, Path(__file__).parent)
+        .get_template("map.html.j2")
+        .render(
+            name=bundle.name(folder),
+            started_at="",
+            answer=headline(found),
+            notices=[],
+            rows=[],
+            waits=[wait(wait_ms) for wait_ms in sorted(made.question.wait_ms)],
+            tables=tables,
+            legend=legend(made),
+            environment=made.environment,
+            experiment="",
+            plans=[],
+            runs=[kind.key for kind in made.question.kinds if any(one.kind == kind for one in found)],
+            definitions=DEFINITIONS,
+        )
+    )
+
+
+def _rows(made: Map, found: Sequence[Area], connections: int) -> list[tuple[str, list[Field]]]:
+    """CPU time, and the field of each wait."""
+    rows = []
+    for cpu_ms in sorted(made.question.cpu_ms):
+        kinds = [kind for kind in made.question.kinds if kind.cpu_ms == cpu_ms]
+        rows.append((cpu(cpu_ms), [_field(of(found, kind, connections)) for kind in kinds]))
+    return rows
+
+
+def _field(area: Area | None) -> Field:
+    if area is None:
+        return Field(text_of(area), NOT_MEASURED, "")
+    return Field(text_of(area), detail(area), "" if area.is_tie or not area.best else family(area.best[0]))

@@ -1,0 +1,46 @@
+"""A map in the terminal: the headline, then a row for each kind of call and a column for each number of connections."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tools.maps.answer import headline, text_of
+from tools.maps.areas import NEAR, Area, of
+from tools.maps.stored import Map
+from tools.maps.words import cpu, wait
+from tools.units import count, share
+
+
+def show(console: Console, made: Map, found: Sequence[Area], page: Path) -> None:
+    """Last the path of the page, unwrapped so that it can be copied."""
+    console.print()
+    console.print(headline(found), style="bold", markup=False)
+    console.print()
+    console.print(_table(made, found))
+    console.print()
+    console.print(legend(made), markup=False)
+    console.print(str(page), markup=False, highlight=False, soft_wrap=True)
+
+
+def legend(made: Map) -> str:
+    """How to read it."""
+    models = count(len(made.question.models))
+    return (
+        f"Calls/s of the best with one CPU. A model is named with the best if it serves at least {share(NEAR)} as much "
+        f"or cannot be distinguished. tie: all {models} models. A round of CPU time took {made.rounds}."
+    )
+
+
+def _table(made: Map, found: Sequence[Area]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("a call has", no_wrap=True)
+    table.add_column("and", no_wrap=True)
+    connections = sorted(made.question.connections)
+    for number in connections:
+        table.add_column(f"{count(number)} connections")
+    for kind in made.question.kinds:
+        texts = (text_of(of(found, kind, number)) for number in connections)
+        table.add_row(cpu(kind.cpu_ms), wait(kind.wait_ms), *texts)
+    return table
