@@ -50,9 +50,10 @@ def show_confirmed(shape: Shape) -> Show:
 def show_map(folder: Path, made: Map, console: Console) -> None:
     """Writes the page of a map, and shows the map. Raises BadResultsError."""
     from tools.maps import page, terminal  # noqa: PLC0415  (scipy, jinja2)
-    from tools.maps.areas import areas  # noqa: PLC0415
+    from tools.maps.answer import headline  # noqa: PLC0415
+    from tools.maps.areas import areas, first_void  # noqa: PLC0415
 
     found = areas(folder, made.question)
-    path = folder / bundle.PAGE
-    write_whole(path, page.render(folder, made, found))
-    terminal.show(console, made, found, path)
+    said, path = headline(found, first_void(folder, made.question)), folder / bundle.PAGE
+    write_whole(path, page.render(folder, made, found, said))
+    terminal.show(console, made, found, said, path)

@@ -12,9 +12,11 @@ MOST_NAMES = 2
 NOT_MEASURED = "not measured"
 
 
-def headline(found: Sequence[Area]) -> str:
+def headline(found: Sequence[Area], void: str) -> str:
     """As `coroutines serves most, or as much as the best, in 16 of 18 areas; thread_pool in 7. 3 areas are a tie of
-    all.`"""
+    all.` `void` is why the first void trial is; empty if none is."""
+    if not found and void:
+        return f"No map: every trial is void. The first one: {void}."
     if not found:
         return "Nothing has been measured yet, so there is no map."
     wins = Counter(model for one in found if not one.is_tie for model in one.best).most_common()

@@ -50,6 +50,12 @@ def areas(folder: Path, question: Question) -> list[Area]:
     ]
 
 
+def first_void(folder: Path, question: Question) -> str:
+    """Why the first void trial of the map is void; empty if none is. Raises BadResultsError."""
+    runs = (folder / kind.key for kind in question.kinds)
+    return next((why for run in runs if (run / TRIALS).is_dir() for _, why in read_trials(run).void), "")
+
+
 def _area(kind: Kind, at: At) -> Area:
     rates = {one.arm: one.value.value for one in at.ranked if one.value is not None}
     most = max(rates.values(), default=0.0)

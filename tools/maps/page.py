@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from tools import bundle
 from tools.families import family
-from tools.maps.answer import NOT_MEASURED, detail, headline, text_of
+from tools.maps.answer import NOT_MEASURED, detail, text_of
 from tools.maps.areas import Area, of
 from tools.maps.stored import Map
 from tools.maps.terminal import legend
@@ -35,8 +35,8 @@ DEFINITIONS = {
 }
 
 
-def render(folder: Path, made: Map, found: Sequence[Area]) -> str:
-    """The page as HTML."""
+def render(folder: Path, made: Map, found: Sequence[Area], said: str) -> str:
+    """The page as HTML. `said` is the headline."""
     families = {model: family(model) for model in made.question.models}
     tables = [(count(number), _rows(made, found, number)) for number in sorted(made.question.connections)]
     return (
@@ -45,7 +45,7 @@ def render(folder: Path, made: Map, found: Sequence[Area]) -> str:
         .render(
             name=bundle.name(folder),
             started_at="",
-            answer=headline(found),
+            answer=said,
             notices=[],
             rows=[],
             waits=[wait(wait_ms) for wait_ms in sorted(made.question.wait_ms)],

@@ -6,17 +6,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tools.maps.answer import headline, text_of
+from tools.maps.answer import text_of
 from tools.maps.areas import NEAR, Area, of
 from tools.maps.stored import Map
 from tools.maps.words import cpu, wait
 from tools.units import count, share
 
 
-def show(console: Console, made: Map, found: Sequence[Area], page: Path) -> None:
-    """Last the path of the page, unwrapped so that it can be copied."""
+def show(console: Console, made: Map, found: Sequence[Area], said: str, page: Path) -> None:
+    """`said` is the headline. Last comes the path of the page, unwrapped so that it can be copied."""
     console.print()
-    console.print(headline(found), style="bold", markup=False)
+    console.print(said, style="bold", markup=False)
     console.print()
     console.print(_table(made, found))
     console.print()
@@ -29,7 +29,7 @@ def legend(made: Map) -> str:
     models = count(len(made.question.models))
     return (
         f"Calls/s of the best with one CPU. A model is named with the best if it serves at least {share(NEAR)} as much "
-        f"or cannot be distinguished. tie: all {models} models. A round of CPU time took {made.rounds}."
+        f"or cannot be distinguished. tie: all {models} models. CPU time: {made.rounds}."
     )
 
 

@@ -77,7 +77,13 @@ def test_an_area_is_named_by_its_best(found: Area | None, text: str) -> None:
     ],
 )
 def test_the_headline_counts_the_areas_of_each_model(found: list[Area], said: str) -> None:
-    assert headline(found) == said
+    assert headline(found, "") == said
+
+
+def test_a_map_of_a_busy_machine_has_the_reason_in_its_headline() -> None:
+    assert headline([], "other processes took 70 % of the CPU") == (
+        "No map: every trial is void. The first one: other processes took 70 % of the CPU."
+    )
 
 
 def test_all_kinds_of_calls_become_closed_loops_of_all_models() -> None:
