@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence, Set
 from tools import measures, speedups
 from tools.busy import is_busy
 from tools.results import Trial, TrialId
-from tools.standings import At, Standing, compared, standings
+from tools.standings import PointStandings, Standing, compared, standings
 from tools.stats.estimate import LEAST_STARTS
 from tools.units import count, duration, share, three_digits
 from tools.words import rounds
@@ -35,7 +35,7 @@ def answer(
     return " ".join([*_updates(at), *speedups.sentences(at, arms), said, *further])
 
 
-def value(one: Standing, at: At) -> str:
+def value(one: Standing, at: PointStandings) -> str:
     """What ranks an arm, with its interval where there is one: `4,210 [4,100, 4,320] calls/s`, `3 ms [2 ms, 4 ms]`."""
     if one.value is None:
         return ""
@@ -47,7 +47,7 @@ def value(one: Standing, at: At) -> str:
     return f"{_rate(one.value.value)}{interval} calls/s"
 
 
-def _said(at: At) -> str:
+def _said(at: PointStandings) -> str:
     ranked = at.ranked
     number = max(one.rounds for one in at.standings)
     basis = f" ({rounds(number)}{', provisional' if number < LEAST_STARTS else ''})"
@@ -70,7 +70,7 @@ def _said(at: At) -> str:
     return f"{best.arm} serves most: {value(best, at)}{_p99(best)}{_tied(at)}; last is {_last(at)}{basis}."
 
 
-def _updates(at: At) -> list[str]:
+def _updates(at: PointStandings) -> list[str]:
     """Of plans with transfers: 0 is an answer too."""
     made = {one.arm: measures.updates(one.trial) for one in at.standings}
     lost = {one.arm: measures.lost_updates(one.trial) for one in at.standings if made[one.arm]}
@@ -83,12 +83,12 @@ def _updates(at: At) -> list[str]:
     return [f"Lost updates of accounts: {'; '.join(parts)}."]
 
 
-def _tied(at: At) -> str:
+def _tied(at: PointStandings) -> str:
     tied = [one.arm for one in at.best if one.rank == "tied"]
     return f"; {_join(tied)} cannot be distinguished from it" if tied else ""
 
 
-def _last(at: At) -> str:
+def _last(at: PointStandings) -> str:
     last = at.ranked[-1]
     return f"{last.arm} with {value(last, at)}"
 
@@ -98,17 +98,17 @@ def _p99(one: Standing) -> str:
     return "" if found is None else f", with p99 {duration(_two_digits(found.ns), is_bound=found.is_bound)}"
 
 
-def _missing(at: At, arms: Set[str]) -> list[str]:
+def _missing(at: PointStandings, arms: Set[str]) -> list[str]:
     missing = sorted(arms - {one.arm for one in at.standings})
     return [f"No result there: {', '.join(missing)}."] if missing else []
 
 
-def _unranked(at: At) -> list[str]:
+def _unranked(at: PointStandings) -> list[str]:
     told = [f"{one.arm} ({one.why})" for one in at.standings if one.rank == "unranked"]
     return [f"Not ranked: {', '.join(told)}."] if told else []
 
 
-def _failures(at: At) -> list[str]:
+def _failures(at: PointStandings) -> list[str]:
     failed = [
         f"{one.arm} {share(measures.failed_share(one.trial))}{' (busy machine)' if is_busy(one.trial) else ''}"
         for one in at.standings
@@ -117,7 +117,7 @@ def _failures(at: At) -> list[str]:
     return [f"Calls failed: {', '.join(failed)}."] if failed else []
 
 
-def _busy(at: At) -> list[str]:
+def _busy(at: PointStandings) -> list[str]:
     busy = sum(is_busy(one.trial) for one in at.standings)
     each = f"{count(busy)} of these {count(len(at.standings))} arms"
     return [f"Other processes took CPU from the service in {each}: repeat them on a quiet machine."] if busy else []

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from tools import bundle
-from tools.results import BadResultsError, Found, read_trials
+from tools.results import BadResultsError, StoredTrials, read_trials
 
 
-def read(folder: Path) -> Found:
+def read(folder: Path) -> StoredTrials:
     """Raises BadResultsError where the folder is no closed bundle, is of an older version, or is spoilt."""
     bundle.read(folder)
     found = read_trials(folder)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tools.experiment import Experiment
 from tools.results import Trial
-from tools.standings import At, standings
+from tools.standings import PointStandings, standings
 from tools.stats.estimate import LEAST_STARTS
 from tools.stats.looks import decided as looked
 
@@ -18,7 +18,7 @@ def decided(asked: Experiment, kept: Sequence[Trial]) -> bool:
     return len(points) == len(asked.points) and all(map(_decided, points))
 
 
-def _decided(at: At) -> bool:
+def _decided(at: PointStandings) -> bool:
     if len(at.ranked) < 2:
         # One has no figure to be compared: more rounds give it none, but one may be too few to see that.
         return len(at.standings) == 2 and min(one.rounds for one in at.standings) >= LEAST_STARTS

@@ -22,7 +22,7 @@ def describe(pinning: Pinning | None, open_files: int) -> dict[str, Any]:
         "kernel": f"{platform.system()} {platform.release()} {platform.machine()}",
         "cpu": _cpu(),
         "cpus": len(os.sched_getaffinity(0)),
-        "pinning": "none: everything shares one CPU" if pinning is None else _told(pinning),
+        "pinning": "none: everything shares one CPU" if pinning is None else _pinning(pinning),
         "open_files": open_files,
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         **describe_code(),
@@ -39,7 +39,7 @@ def describe_code() -> dict[str, Any]:
     return {"git_revision": _revision(), "packages": _packages()}
 
 
-def _told(pinning: Pinning) -> dict[str, str]:
+def _pinning(pinning: Pinning) -> dict[str, str]:
     service, others = (", ".join(map(str, cpus)) for cpus in (pinning.service, pinning.others))
     return {"service": f"CPU {service}", "driver and backend": f"CPU {others}"}
 

@@ -10,7 +10,7 @@ from tools.processors import ran_ns, tree_ns
 
 
 @dataclass(slots=True)
-class Others:
+class OtherProcesses:
     """Each `with` block is a stretch."""
 
     cpus: Sequence[int]

@@ -10,9 +10,9 @@ from rich.table import Table
 from tools import measures, pairs
 from tools.answer import answer
 from tools.report.table import COLUMNS, percentile, rows, shown
-from tools.results import Found
+from tools.results import StoredTrials
 from tools.speedups import NO_ARMS, Arms
-from tools.standings import At, compared, standings
+from tools.standings import PointStandings, compared, standings
 from tools.units import count
 from tools.words import unanswered, where
 
@@ -29,7 +29,7 @@ SHOWN = {
 """Columns of the report's table, with their headings, the most useful first: those without room are left out."""
 
 
-def show(console: Console, found: Found, report: Path, arms: Arms = NO_ARMS) -> None:
+def show(console: Console, found: StoredTrials, report: Path, arms: Arms = NO_ARMS) -> None:
     """Prints the answer, the trials behind it, and last the report's path. `arms` are the experiment's."""
     console.print()
     console.print(answer(found.trials, found.void, arms), style="bold", highlight=False)
@@ -54,14 +54,14 @@ def show(console: Console, found: Found, report: Path, arms: Arms = NO_ARMS) -> 
     console.print(str(report), markup=False, highlight=False, soft_wrap=True)
 
 
-def _kinds(at: At) -> Iterator[str]:
+def _kinds(at: PointStandings) -> Iterator[str]:
     """A line for each arm and kind of call of a mix, as `reactor  short  p50 1.2 ms  p99 3 ms`."""
     for one in at.standings:
         for name, kind in measures.kinds(one.trial).items():
             yield f"{one.arm:22}  {name:12}  p50 {percentile(kind, 'p50'):>9}  p99 {percentile(kind, 'p99'):>9}"
 
 
-def _fitting(points: Sequence[At], console: Console) -> Table:
+def _fitting(points: Sequence[PointStandings], console: Console) -> Table:
     """As many columns as the terminal has room for: one that is cut off cannot be read."""
     headings = shown(SHOWN, [one.trial for at in points for one in at.standings])
     boundless = console.options.update(max_width=1000)
@@ -72,7 +72,7 @@ def _fitting(points: Sequence[At], console: Console) -> Table:
         headings.popitem()
 
 
-def _table(points: Sequence[At], headings: Mapping[str, str]) -> Table:
+def _table(points: Sequence[PointStandings], headings: Mapping[str, str]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("", no_wrap=True)
     trials = [one.trial for at in points for one in at.standings]

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from tools.standings import At
+from tools.standings import PointStandings
 from tools.stats.line import against_line
 
 
-def lines(at: At) -> Iterator[str]:
+def lines(at: PointStandings) -> Iterator[str]:
     """As `reactor / thread_pool   rate 1.15 [1.12, 1.18]   faster   64 pairs, 3 starts, 31 s`; none for one arm.
 
     Pairs are values of one block. The verdict is that of the rank, corrected for the number of pairs.

@@ -88,7 +88,7 @@ def release(registry: str, say: Callable[[str], None]) -> None:
         for image in images.images(images.models()):
             say(f"writing the SBOM of {image.name}")
             write_sbom(image, version, folder / "sbom" / f"{image.name}.cdx.json")
-        wanted = images.Wanted(models=images.models(), registry=registry, tag=version, by_content=False)
+        wanted = images.BuildRequest(models=images.models(), registry=registry, tag=version, by_content=False)
         builder, built = images.build(wanted, say)
         (folder / "SHA256SUMS").write_text(checksums(folder), encoding="ascii")
         if registry and builder is not None:

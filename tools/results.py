@@ -95,7 +95,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StoredTrials:
     """What a results folder holds."""
 
     trials: tuple[Trial, ...]
@@ -199,7 +199,7 @@ def from_json(content: Any, where: str) -> Trial:
     )
 
 
-def read_trials(folder: Path) -> Found:
+def read_trials(folder: Path) -> StoredTrials:
     """Reads every trial of a results folder. One that cannot be read is named, and is no error.
 
     Raises BadResultsError if there is no such folder, or it holds no `trials`.
@@ -219,7 +219,7 @@ def read_trials(folder: Path) -> Found:
         except BadResultsError as error:
             problems.append(str(error).replace(str(path), f"trials/{path.name}"))
     by_arm = sorted(trials, key=lambda trial: (trial.arm, trial.connections, trial.id))
-    return Found(tuple(by_arm), tuple(sorted(problems)), tuple(sorted(void)))
+    return StoredTrials(tuple(by_arm), tuple(sorted(problems)), tuple(sorted(void)))
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -27,8 +27,8 @@ from tools.results import Trial, read_trials, write_trial, write_void
 from tools.scratch import scratch_folder
 from tools.serving import LocalSetup, Service, listening, serving_backend, starting_arm, trace_file
 from tools.slices import DriverLostError, SliceDriver, TargetRefusedError, slice_driver
-from tools.trial import BusyMachineError, Loading, load_flags, loading, others_of, slice_of, trial_flags
-from tools.wanted import Wanted, shuffled
+from tools.trial import BusyMachineError, LoadSession, load_flags, loading, others_of, slice_of, trial_flags
+from tools.trial_specs import TrialSpec, shuffled
 
 SETTLE_S = 2.0
 """Time for a service to end what its load has left: 1,000 threads or processes, and calls without a client."""
@@ -37,23 +37,23 @@ SETTLE_S = 2.0
 class Watcher(Protocol):
     """Is notified of the progress of a run."""
 
-    def begins(self, trial: Wanted) -> None:
+    def begins(self, trial: TrialSpec) -> None:
         """A trial starts."""
 
-    def waits(self, trial: Wanted, why: str) -> None:
+    def waits(self, trial: TrialSpec, why: str) -> None:
         """It cannot continue yet; `why` is one line."""
 
     def ended(self, trial: Trial) -> None:
         """It has ended and is stored. A service that answered no call is a result too."""
 
-    def void(self, trial: Wanted, why: str) -> None:
+    def void(self, trial: TrialSpec, why: str) -> None:
         """It could not be made because of the machine. This is stored in its place; `why` is one line."""
 
-    def failed(self, trial: Wanted, why: str) -> None:
+    def failed(self, trial: TrialSpec, why: str) -> None:
         """It could not be made; `why` is one line."""
 
 
-def run(experiment: Experiment, wanted: Sequence[Wanted], setup: LocalSetup, watcher: Watcher) -> None:
+def run(experiment: Experiment, wanted: Sequence[TrialSpec], setup: LocalSetup, watcher: Watcher) -> None:
     """Runs those trials, of which those of a round follow one another. Every process that was started is stopped.
 
     A trial that fails is reported to the watcher, and the next one runs. With `until: decided`, no round begins after
@@ -69,7 +69,7 @@ def run(experiment: Experiment, wanted: Sequence[Wanted], setup: LocalSetup, wat
             if _is_decided(experiment, setup):
                 return
             trials = list(of_round)
-            with _Stand(experiment, setup, scratch, backend) as stand:
+            with _RoundServices(experiment, setup, scratch, backend) as stand:
                 stand.start({each.id.arm: each.arm for each in trials})
                 for _, at_point in groupby(trials, lambda each: each.point):
                     _measure(stand, list(at_point), watcher)
@@ -83,7 +83,7 @@ def _is_decided(experiment: Experiment, setup: LocalSetup) -> bool:
     return decided(experiment, read_trials(setup.folder).trials)
 
 
-def _measure(stand: "_Stand", at_point: Sequence[Wanted], watcher: Watcher) -> None:
+def _measure(stand: "_RoundServices", at_point: Sequence[TrialSpec], watcher: Watcher) -> None:
     """Makes and stores the trials of one point in one round.
 
     A trial is repeated once if it is void, or if another trial ended the driver. The trials that it is compared with
@@ -105,20 +105,20 @@ def _measure(stand: "_Stand", at_point: Sequence[Wanted], watcher: Watcher) -> N
 
 
 @dataclass(slots=True)
-class _Made:
+class _TrialOutcome:
     """The outcome of a trial that did not fail."""
 
-    wanted: Wanted
+    wanted: TrialSpec
     trial: Trial | None
     why: str
     """Why it is void; empty if it is a result."""
 
 
-def _side_by_side(stand: "_Stand", group: Sequence[Wanted], watcher: Watcher) -> list[_Made]:
+def _side_by_side(stand: "_RoundServices", group: Sequence[TrialSpec], watcher: Watcher) -> list[_TrialOutcome]:
     """Makes the trials of the group. One that fails is reported, and is not returned."""
-    made: list[_Made] = []
+    made: list[_TrialOutcome] = []
     with ExitStack() as stack:
-        loads: list[Loading] = []
+        loads: list[LoadSession] = []
         for each in group:
             watcher.begins(each)
             with stand.reported(each, watcher, made):
@@ -133,13 +133,13 @@ def _side_by_side(stand: "_Stand", group: Sequence[Wanted], watcher: Watcher) ->
         for load in loads:
             with stand.reported(load.wanted, watcher, made):
                 trial = checked(load.end(), despite_noise=stand.setup.despite_noise)
-                made.append(_Made(load.wanted, trial, void(trial)))
+                made.append(_TrialOutcome(load.wanted, trial, void(trial)))
     for each in group:
         stand.settle(each)
     return made
 
 
-class _Stand:
+class _RoundServices:
     """What a round needs beside its trials: the driver and the services. Each is restarted if it has ended."""
 
     def __init__(self, experiment: Experiment, setup: LocalSetup, scratch: Path, backend: Service) -> None:
@@ -199,7 +199,7 @@ class _Stand:
             self._driver = self._stack.enter_context(slice_driver(self.setup.programs))
         return self._driver
 
-    def service(self, wanted: Wanted) -> Service:
+    def service(self, wanted: TrialSpec) -> Service:
         """The arm's. Raises LocalError."""
         name = wanted.id.arm
         if error := self._failed.pop(name, None):
@@ -209,7 +209,7 @@ class _Stand:
             self._await(name)
         return self._services[name]
 
-    def settle(self, wanted: Wanted) -> None:
+    def settle(self, wanted: TrialSpec) -> None:
         """Returns when the arm's service is idle: what is left of its last load would take CPU from the next arm.
 
         A service that is still busy after SETTLE_S is killed, and restarted when it is loaded again.
@@ -222,7 +222,7 @@ class _Stand:
             del self._services[wanted.id.arm], self._processes[wanted.id.arm]
 
     @contextmanager
-    def loading(self, wanted: Wanted) -> Iterator[Loading]:
+    def loading(self, wanted: TrialSpec) -> Iterator[LoadSession]:
         """The arm's connections, open for as long as the block lasts. Raises LocalError."""
         service, driver = self.service(wanted), self.driver()
         capacity_rps = self._capacity_rps(wanted, service) if wanted.point.rate_of_capacity is not None else None
@@ -237,7 +237,7 @@ class _Stand:
         ) as load:
             yield load
 
-    def _capacity_rps(self, wanted: Wanted, service: Service) -> float:
+    def _capacity_rps(self, wanted: TrialSpec, service: Service) -> float:
         """Measures how many calls/s the arm answers in a closed loop. Raises LocalError if it answers none."""
         driver, experiment, name = self.driver(), self.experiment.at(wanted.point), f"capacity of {wanted.id}"
         driver.open(name, self._flags(wanted, service, wanted.point.closed))
@@ -249,7 +249,7 @@ class _Stand:
             raise LocalError("it answered no call in a closed loop, so its capacity is unknown")
         return answered / experiment.duration_s
 
-    def _flags(self, wanted: Wanted, service: Service, point: Point) -> list[str]:
+    def _flags(self, wanted: TrialSpec, service: Service, point: Point) -> list[str]:
         plan = self._plan(wanted.id.arm, wanted.arm)
         return [*load_flags(self.experiment, point), *trial_flags(self.setup, wanted, [service], plan)]
 
@@ -259,7 +259,7 @@ class _Stand:
         return path
 
     @contextmanager
-    def reported(self, wanted: Wanted, watcher: Watcher, made: list[_Made]) -> Iterator[None]:
+    def reported(self, wanted: TrialSpec, watcher: Watcher, made: list[_TrialOutcome]) -> Iterator[None]:
         """Reports an error within the block as a failure of that trial.
 
         If the machine is its cause, the trial is not reported, but added to `made` as void. Raises LocalError if the
@@ -274,7 +274,7 @@ class _Stand:
             if process is not None and process.has_ended(local.DYING_S):
                 watcher.failed(wanted, process.last_words())
             elif isinstance(error, BusyMachineError | DriverLostError | TargetRefusedError):
-                made.append(_Made(wanted, None, str(error)))
+                made.append(_TrialOutcome(wanted, None, str(error)))
             else:
                 watcher.failed(wanted, str(error))
         else:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tools import measures
-from tools.standings import At, Standing
+from tools.standings import PointStandings, Standing
 from tools.stats.interval import ratio
 from tools.stats.line import interval
 from tools.stats.verdict import OF_RATES, verdict
@@ -20,7 +20,7 @@ Arms = Mapping[str, Mapping[str, Any]]
 NO_ARMS: Arms = MappingProxyType({})
 
 
-def sentences(at: At, arms: Arms) -> Iterator[str]:
+def sentences(at: PointStandings, arms: Arms) -> Iterator[str]:
     """As `2 CPUs / 1 CPU, calls/s: process_pool 1.91 [1.65, 2.21] (faster); thread_pool 0.933 [0.732, 1.19] (not
     distinguishable).`; one sentence for each two numbers of CPUs, the largest ratio first. Only ranked arms count. Then
     come the models that used one CPU, although they had more.

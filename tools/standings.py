@@ -13,7 +13,7 @@ from tools import measures
 from tools.experiment import Point
 from tools.pooling import pooled
 from tools.results import Trial
-from tools.stats.best import Against, BestGroup, best_group
+from tools.stats.best import BestGroup, RatioToBest, best_group
 from tools.stats.estimate import Estimate
 from tools.stats.interval import estimate
 from tools.stats.series import Series
@@ -51,7 +51,7 @@ class Standing:
     """In calls a second; None if the service was not steady, or did not serve all clients."""
     why: str
     """Why it is not ranked, in a few words; empty if it is."""
-    against: Against | None
+    against: RatioToBest | None
     """The best arm beside it; None for the best, and for one that is not ranked."""
 
     @property
@@ -61,7 +61,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class At:
+class PointStandings:
     """One point."""
 
     point: Point
@@ -86,7 +86,7 @@ class At:
         return tuple(one for one in self.standings if one.rank in {"best", "tied"})
 
 
-def standings(trials: Sequence[Trial]) -> tuple[At, ...]:
+def standings(trials: Sequence[Trial]) -> tuple[PointStandings, ...]:
     """The ranks of the arms at every point of the load with a result, in ascending order of the point's values."""
     points: dict[str, list[Trial]] = {}
     for trial in trials:
@@ -95,7 +95,7 @@ def standings(trials: Sequence[Trial]) -> tuple[At, ...]:
     return tuple(sorted(found, key=lambda at: at.point.order))
 
 
-def compared(found: Sequence[At]) -> At | None:
+def compared(found: Sequence[PointStandings]) -> PointStandings | None:
     """The point that the answer is about: the last one at which enough arms have a result; None without a point.
 
     One void trial must not move the answer to another point. So a fifth of the arms may be missing, and at least one of
@@ -125,7 +125,7 @@ def unsteady(trial: Trial) -> bool:
     return apart and not 1 / DRIFT < (second + 1) / (first + 1) < DRIFT
 
 
-def _at(trials: Sequence[Trial]) -> At:
+def _at(trials: Sequence[Trial]) -> PointStandings:
     of_arm: dict[str, list[Trial]] = {}
     for trial in trials:
         of_arm.setdefault(trial.arm, []).append(trial)
@@ -158,7 +158,7 @@ def _at(trials: Sequence[Trial]) -> At:
         )
         for arm, rounds in of_arm.items()
     ]
-    return At(
+    return PointStandings(
         point=trials[0].point,
         measure="p99" if by_p99 else "rate",
         standings=tuple(sorted(found, key=lambda one: _order(one, lower=by_p99))),

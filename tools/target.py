@@ -15,7 +15,7 @@ from tools.run import Watcher, run
 from tools.scale.local import local_deployer
 from tools.scale.run import Deployer
 from tools.serving import LocalSetup
-from tools.wanted import Wanted
+from tools.trial_specs import TrialSpec
 
 
 class Target(Protocol):
@@ -37,13 +37,13 @@ class Target(Protocol):
     def describe(self) -> dict[str, Any]:
         """What a reader needs to question a number, or to measure it again."""
 
-    def keep(self, folder: Path) -> None:
+    def begin_run(self, folder: Path) -> None:
         """A new run begins; the folder has what is asked for."""
 
-    def rejoin(self, folder: Path) -> None:
+    def resume_grid(self, folder: Path) -> None:
         """A grid continues. More or fewer of its cells may be stored elsewhere than in the folder."""
 
-    def measure_all(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path, watcher: Watcher) -> None:
+    def measure_all(self, asked: Experiment, wanted: Sequence[TrialSpec], folder: Path, watcher: Watcher) -> None:
         """Runs those trials and stores them in the folder."""
 
     def deployer(self, folder: Path, notify: Callable[[str], None]) -> AbstractContextManager[Deployer]:
@@ -76,13 +76,13 @@ class ThisMachine:
         found = environment.describe(self._pinning, local.allow_open_files())
         return {**found, "arms": self._interpreters} if self._interpreters else found
 
-    def keep(self, folder: Path) -> None:
+    def begin_run(self, folder: Path) -> None:
         """Does nothing: the folder has all of it."""
 
-    def rejoin(self, folder: Path) -> None:
+    def resume_grid(self, folder: Path) -> None:
         """Does nothing: the folder has all of it."""
 
-    def measure_all(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path, watcher: Watcher) -> None:
+    def measure_all(self, asked: Experiment, wanted: Sequence[TrialSpec], folder: Path, watcher: Watcher) -> None:
         traced = asked.trace_ratio > 0
         run(asked, wanted, LocalSetup(folder, self._programs, self._pinning, self._despite_noise, traced), watcher)
 

@@ -9,9 +9,9 @@ from tools import measures, traces
 from tools.experiment import Point
 from tools.progress import Progress
 from tools.results import Trial, TrialId
-from tools.traces import Jaeger, Tally, Traced
+from tools.traces import Jaeger, Tally, TracedCall
+from tools.trial_specs import TrialSpec
 from tools.units import count, duration
-from tools.wanted import Wanted
 from tools.words import unanswered, where
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ class RunProgress:
         """One line each."""
         self.voids = 0
 
-    def begins(self, trial: Wanted) -> None:
+    def begins(self, trial: TrialSpec) -> None:
         self._progress.at_hand(trial.described)
 
-    def waits(self, trial: Wanted, why: str) -> None:
+    def waits(self, trial: TrialSpec, why: str) -> None:
         self._progress.note(f"{trial.described} {why}")
 
     def ended(self, trial: Trial) -> None:
@@ -38,17 +38,17 @@ class RunProgress:
         said = unanswered(trial) or f"{count(round(measures.rate_rps(trial))):>7} calls/s"
         if p99 is not None:
             said += f"   p99 {duration(p99.ns, is_bound=p99.is_bound)}"
-        self._tell(trial.id, trial.point, said)
+        self._show(trial.id, trial.point, said)
 
-    def void(self, trial: Wanted, why: str) -> None:
+    def void(self, trial: TrialSpec, why: str) -> None:
         self.voids += 1
-        self._tell(trial.id, trial.point, f"void: {why}")
+        self._show(trial.id, trial.point, f"void: {why}")
 
-    def failed(self, trial: Wanted, why: str) -> None:
+    def failed(self, trial: TrialSpec, why: str) -> None:
         self.failures.append(f"{trial.described} failed: {why}")
-        self._tell(trial.id, trial.point, f"failed: {why}")
+        self._show(trial.id, trial.point, f"failed: {why}")
 
-    def _tell(self, trial: TrialId, point: Point, what: str) -> None:
+    def _show(self, trial: TrialId, point: Point, what: str) -> None:
         self._progress.ended(f"{trial.arm:22}  {point.described:>17}  round {trial.round}  {what}")
 
 
@@ -72,7 +72,7 @@ def show_traces(console: Console, trial: Trial, tally: Sequence[Tally], missing:
         # Unwrapped, so that links can be followed.
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def link(name: str, call: Traced) -> None:
+    def link(name: str, call: TracedCall) -> None:
         say(f"  {name:>14}  {duration(call.latency_ns):>9}  {jaeger.trace(call)}  {call.status}")
 
     calls = traces.traced(trial)

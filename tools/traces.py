@@ -21,7 +21,7 @@ _STEPS = (1, 2, 5)
 
 
 @dataclass(frozen=True, slots=True)
-class Traced:
+class TracedCall:
     """A traced call."""
 
     trace_id: str
@@ -35,7 +35,7 @@ class Bucket:
 
     low_ns: int
     high_ns: int
-    calls: tuple[Traced, ...]
+    calls: tuple[TracedCall, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Jaeger:
     run: str
     """As spans name it."""
 
-    def trace(self, call: Traced) -> str:
+    def trace(self, call: TracedCall) -> str:
         """One call."""
         return f"{self.url}/trace/{call.trace_id}"
 
@@ -88,24 +88,24 @@ class Tally:
     """Of those not exported: how many for which reason."""
 
 
-def traced(trial: Trial) -> list[Traced]:
+def traced(trial: Trial) -> list[TracedCall]:
     """The trial's traced calls, the quickest first."""
-    calls = [Traced(each["trace_id"], int(each["latency_ns"]), each["status"]) for each in trial.result["traces"]]
+    calls = [TracedCall(each["trace_id"], int(each["latency_ns"]), each["status"]) for each in trial.result["traces"]]
     return sorted(calls, key=lambda call: call.latency_ns)
 
 
-def median(calls: Sequence[Traced]) -> Traced:
+def median(calls: Sequence[TracedCall]) -> TracedCall:
     """The call in the middle of those that ended well, or else of all. `calls` are sorted, and not empty."""
     good = [call for call in calls if call.status == "OK"] or calls
     return good[len(good) // 2]
 
 
-def slowest(calls: Sequence[Traced]) -> list[Traced]:
+def slowest(calls: Sequence[TracedCall]) -> list[TracedCall]:
     """The slowest ones, the very slowest first. `calls` are sorted."""
     return list(calls[::-1][:SLOWEST])
 
 
-def median_first(calls: Sequence[Traced]) -> list[Traced]:
+def median_first(calls: Sequence[TracedCall]) -> list[TracedCall]:
     """Sorted calls by their distance from the middle."""
     middle = (len(calls) - 1) // 2
     return [calls[place] for place in sorted(range(len(calls)), key=lambda place: abs(place - middle))]
@@ -144,7 +144,7 @@ def without_spans(folder: Path, trial: Trial) -> Path:
     return folder / "traces" / f"{trial.id}.why"
 
 
-def buckets(calls: Sequence[Traced]) -> list[Bucket]:
+def buckets(calls: Sequence[TracedCall]) -> list[Bucket]:
     """The calls by latency, in steps of 1, 2 and 5. `calls` are sorted."""
     found: list[Bucket] = []
     bounds = _bounds()

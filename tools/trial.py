@@ -17,13 +17,13 @@ from tools.busy import STARVED_SHARE, words_for
 from tools.control import Control
 from tools.experiment import Experiment, Point
 from tools.local import LateError, LocalError
-from tools.others import Others
+from tools.others import OtherProcesses
 from tools.processors import tree_ns
 from tools.results import Trial
 from tools.serving import LocalSetup, Service, trace_file
 from tools.slices import SliceDriver
 from tools.snapshots import together
-from tools.wanted import Wanted
+from tools.trial_specs import TrialSpec
 
 
 class BusyMachineError(LocalError):
@@ -31,17 +31,17 @@ class BusyMachineError(LocalError):
 
 
 @dataclass(frozen=True, slots=True)
-class Loading:
+class LoadSession:
     """Connections to one service, or to replicas of one model, that are open and idle."""
 
     experiment: Experiment
-    wanted: Wanted
+    wanted: TrialSpec
     driver: SliceDriver
     read: Callable[[], SnapshotReply]
     cpu_ns: Callable[[], int]
     """CPU time of the services so far, read from outside: it costs them nothing."""
     before: SnapshotReply
-    others: Others
+    others: OtherProcesses
     capacity_rps: float | None = None
     """Measured just before, if the rate depends on it. Calls/s."""
     slices_cpu_ns: list[int] = field(default_factory=list)
@@ -85,14 +85,14 @@ class Loading:
 @contextmanager
 def loading(
     experiment: Experiment,
-    wanted: Wanted,
+    wanted: TrialSpec,
     services: Sequence[Service],
     *,
     driver: SliceDriver,
     flags: Sequence[str],
-    others: Others,
+    others: OtherProcesses,
     capacity_rps: float | None = None,
-) -> Iterator[Loading]:
+) -> Iterator[LoadSession]:
     """Opens the trial's connections. `flags` are the driver's. Raises LocalError."""
     driver.open(str(wanted.id), flags)
     with ExitStack() as stack:
@@ -105,7 +105,7 @@ def loading(
             return sum(tree_ns(service.process.pid) for service in services)
 
         stack.callback(driver.drop, str(wanted.id))
-        yield Loading(experiment, wanted, driver, read, cpu_ns, read(), others, capacity_rps)
+        yield LoadSession(experiment, wanted, driver, read, cpu_ns, read(), others, capacity_rps)
 
 
 def slice_of(driver: SliceDriver, experiment: Experiment, name: str, number: int) -> Any:
@@ -121,7 +121,7 @@ def slice_of(driver: SliceDriver, experiment: Experiment, name: str, number: int
 
 def others_of(
     setup: LocalSetup, services: Sequence[Service], cpus: int | None = None, limit_cpus: float | None = None
-) -> Others:
+) -> OtherProcesses:
     """What processes other than those services take of the services' processors. These are `cpus`; None: all.
 
     Together the services may use `limit_cpus` of them; None: all. If all share the processors, the driver and the
@@ -132,10 +132,10 @@ def others_of(
         own = own if setup.pinning is None else sorted([*setup.pinning.service, *setup.pinning.others])[:cpus]
     else:
         own, ours = sorted(setup.pinning.service)[:cpus], [service.process.pid for service in services]
-    return Others(own, len(own) if limit_cpus is None else limit_cpus, ours)
+    return OtherProcesses(own, len(own) if limit_cpus is None else limit_cpus, ours)
 
 
-def trial_flags(setup: LocalSetup, wanted: Wanted, services: Sequence[Service], plan: Path) -> list[str]:
+def trial_flags(setup: LocalSetup, wanted: TrialSpec, services: Sequence[Service], plan: Path) -> list[str]:
     """The driver's flags for the services that connections load in turn, and for their plan. `plan` is a file."""
     targets = ",".join(service.address for service in services)
     labels = label_flags(setup.folder.resolve().name, wanted)
@@ -163,6 +163,6 @@ def load_flags(experiment: Experiment, point: Point) -> list[str]:
     return [text for flag, value in flags.items() if value is not None for text in (flag, str(value))]
 
 
-def label_flags(run: str, wanted: Wanted) -> list[str]:
+def label_flags(run: str, wanted: TrialSpec) -> list[str]:
     """The driver's flags for the labels in the spans of a trial."""
     return ["--run", run, "--trial", str(wanted.id), "--model", wanted.arm.model]

@@ -28,7 +28,7 @@ ROUNDING = 1e-6
 """What points without any noise leave of a parameter that is 0."""
 
 
-class Refused(Exception):
+class FitError(Exception):
     """These points do not identify a curve; the message is one line with the reason."""
 
 
@@ -66,7 +66,7 @@ class Fit:
 
 
 def fit(sizes: Sequence[float], rates: Sequence[float]) -> Fit:
-    """Fits the points (N, rate); several may share an N. Raises Refused, and ValueError for what is no point.
+    """Fits the points (N, rate); several may share an N. Raises FitError, and ValueError for what is no point.
 
     Errors are taken to be proportional to the rate, as those of repeated measurements are.
     """
@@ -75,17 +75,17 @@ def fit(sizes: Sequence[float], rates: Sequence[float]) -> Fit:
         raise ValueError("each N has one rate, and both are above 0")
     distinct = len(set(sizes))
     if distinct < LEAST_SIZES:
-        raise Refused(f"{distinct} different N, but a fit of three parameters needs {LEAST_SIZES}")
+        raise FitError(f"{distinct} different N, but a fit of three parameters needs {LEAST_SIZES}")
     try:
         with warnings.catch_warnings(action="ignore", category=optimize.OptimizeWarning):  # infinity shows it too
             values, covariance = optimize.curve_fit(_usl, n, x, p0=(x[0] / n[0], 0.05, 0.001), sigma=x, maxfev=10_000)
     except RuntimeError as error:
-        raise Refused("no curve of this form fits the points") from error
+        raise FitError("no curve of this form fits the points") from error
     freedom = len(n) - 3
     if _straight(n, x, values, freedom):
-        raise Refused("the bend is within the noise: a straight line fits as well")
+        raise FitError("the bend is within the noise: a straight line fits as well")
     if not np.all(np.isfinite(covariance)):
-        raise Refused("many curves fit the points equally well")
+        raise FitError("many curves fit the points equally well")
     reach = stats.t.ppf((1 + CONFIDENCE) / 2, freedom)
     rate, sigma, kappa = (
         Estimate(float(value), float(value - reach * error), float(value + reach * error))
@@ -93,16 +93,16 @@ def fit(sizes: Sequence[float], rates: Sequence[float]) -> Fit:
     )
     for name, estimate, highest in (("sigma", sigma, 1.0), ("kappa", kappa, math.inf)):
         if estimate.high < -ROUNDING:
-            raise Refused(
+            raise FitError(
                 f"{name} is below 0, {estimate}: the rate grows faster than in proportion, which "
                 "the law does not explain"
             )
         if estimate.high >= highest:
-            raise Refused(f"{name} is {estimate}, but values from {highest:g} on have no meaning")
+            raise FitError(f"{name} is {estimate}, but values from {highest:g} on have no meaning")
     if rate.low <= 0:
-        raise Refused(f"the rate of one alone is {rate}, but only a rate above 0 has a meaning")
+        raise FitError(f"the rate of one alone is {rate}, but only a rate above 0 has a meaning")
     if sigma.includes(0) and kappa.includes(0):
-        raise Refused(f"contention and coherency cannot be distinguished: sigma is {sigma}, kappa {kappa}")
+        raise FitError(f"contention and coherency cannot be distinguished: sigma is {sigma}, kappa {kappa}")
     return Fit(rate, sigma, kappa, _peak(sigma, kappa, covariance[1:, 1:], float(reach)))
 
 

@@ -19,7 +19,7 @@ from services.driver import processes
 from services.driver.barrier import BarrierError, meet
 from services.driver.merge import VoidRun
 from services.driver.options import OptionError, Options, parse
-from services.driver.result import UNWRITTEN, keep
+from services.driver.result import UNWRITTEN, write
 from services.driver.run import AT_ONCE, REFUSALS, Run, RunRefused
 from services.driver.summary import print_in_any_locale, summary
 from services.driver.whole import check_writable
@@ -49,7 +49,7 @@ def _run(options: Options) -> int:
     except OSError as error:
         raise RunRefused(f"cannot write {error.filename}: {error.strerror}") from None
     result = _make(options) if options.processes == 1 else processes.run(options, _say)
-    if not keep(options.out, result):
+    if not write(options.out, result):
         return UNWRITTEN
     _say(summary(result))
     _say(f"result: {options.out}")

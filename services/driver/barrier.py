@@ -87,7 +87,7 @@ def _await_others(of: int, port: int, deadline_ns: int, timeout_s: float) -> Sta
             except TimeoutError:
                 missing = sorted(set(range(1, of)) - peers.keys())
                 why = f"shard {missing[0]} of {of} did not connect within {timeout_s:g} s"
-                raise _told(peers, why) from None
+                raise _reject(peers, why) from None
             stack.enter_context(connection)
             peer = _Peer(connection)
             try:
@@ -96,9 +96,9 @@ def _await_others(of: int, port: int, deadline_ns: int, timeout_s: float) -> Sta
             except (OSError, ValueError, TypeError, KeyError):
                 continue  # the peer is no shard
             if theirs != of:
-                raise _told({**peers, -1: peer}, f"shard {index} was started for {theirs} shards, not {of}")
+                raise _reject({**peers, -1: peer}, f"shard {index} was started for {theirs} shards, not {of}")
             if index in peers or index == 0:
-                raise _told({**peers, -1: peer}, f"shard {index} connected twice: start each shard once")
+                raise _reject({**peers, -1: peer}, f"shard {index} connected twice: start each shard once")
             peers[index] = peer
         try:
             offsets = {index: _compare(peer, deadline_ns) for index, peer in peers.items()}
@@ -107,7 +107,7 @@ def _await_others(of: int, port: int, deadline_ns: int, timeout_s: float) -> Sta
                 offset_ns, uncertainty_ns = offsets[index]
                 peer.say({"begin_ns": begin_ns + offset_ns, "uncertainty_ns": uncertainty_ns})
         except (OSError, ValueError) as error:
-            raise _told(peers, f"the connection to a shard broke before the start: {error}") from None
+            raise _reject(peers, f"the connection to a shard broke before the start: {error}") from None
     return Start(begin_ns, 0)
 
 
@@ -132,7 +132,7 @@ def _compare(peer: _Peer, deadline_ns: int) -> tuple[int, int]:
     return offset_ns, uncertainty_ns
 
 
-def _told(peers: Mapping[int, _Peer], why: str) -> BarrierError:
+def _reject(peers: Mapping[int, _Peer], why: str) -> BarrierError:
     """Sends every connected shard the reason why there will be no run."""
     for peer in peers.values():
         try:

@@ -38,7 +38,7 @@ from services.driver.options import Method, Options
 from services.driver.outcome import Book, Outcome, Pod
 from services.driver.plan import PLAIN, Request
 from services.driver.schedule import NS_PER_S, Window
-from services.driver.streams import Received, Streams, take_messages
+from services.driver.streams import ReceivedMessages, Streams, take_messages
 from services.driver.tracing import Sampler, TracedCall
 from services.telemetry import TraceContext
 from services.wire import ClientCall, ClientEvent, Code
@@ -435,7 +435,7 @@ class Loop:
             timeout_ns=self._timeout_ns,
             metadata=() if trace is None else trace.headers,
             streaming=self.outcome.streams is not None,
-            context=None if self.outcome.streams is None else Received(),
+            context=None if self.outcome.streams is None else ReceivedMessages(),
         )
         self._in_flight[call] = (connection, request, intended_ns, sent_ns, trace, again)
         connection.open += 1

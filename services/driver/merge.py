@@ -17,7 +17,7 @@ from typing import Any
 
 from services.driver.clients import join as join_clients
 from services.driver.clients import merge as merge_clients
-from services.driver.result import UNWRITTEN, keep
+from services.driver.result import UNWRITTEN, write
 from services.driver.samples import merge as merge_summaries
 from services.driver.summary import print_in_any_locale, summary
 from services.driver.tracing import not_too_many
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str]) -> int:
     except (OSError, ValueError, VoidRun) as error:
         print(f"services.driver.merge: {error}", file=sys.stderr)
         return 2
-    if not keep(args.out, result):
+    if not write(args.out, result):
         return UNWRITTEN
     print(summary(result))
     return 0

@@ -196,7 +196,7 @@ def schema() -> dict[str, Any]:
     return read
 
 
-def keep(path: Path, result: dict[str, Any]) -> bool:
+def write(path: Path, result: dict[str, Any]) -> bool:
     """Writes a result that fulfils the schema; where that fails, one line on stderr and the result on stdout.
 
     Returns whether it is written. Raises jsonschema.ValidationError for what only a mistake in the driver can make.

@@ -10,7 +10,7 @@ from services.wire import ClientCall, ClientEvent, MessageReceived
 
 
 @dataclass(slots=True)
-class Received:
+class ReceivedMessages:
     """What has come of one call. It is the call's context."""
 
     times_ns: list[int] = field(default_factory=list)
@@ -56,6 +56,6 @@ def take_messages(events: Iterable[ClientEvent], arrived_ns: int) -> list[Client
     return ends
 
 
-def _received(call: ClientCall) -> Received:
-    assert isinstance(call.context, Received)
+def _received(call: ClientCall) -> ReceivedMessages:
+    assert isinstance(call.context, ReceivedMessages)
     return call.context

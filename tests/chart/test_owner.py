@@ -8,7 +8,7 @@ import yaml
 from tests.chart.rendering import needs_helm, objects, of_kind, render_values
 from tools.cluster import job
 from tools.cluster.examples import EXAMPLES
-from tools.wanted import only
+from tools.trial_specs import only
 
 pytestmark = needs_helm
 

@@ -9,7 +9,7 @@ import yaml
 from tests.chart.rendering import needs_helm, of_kind, render
 from tools.cluster import job
 from tools.cluster.examples import EXAMPLES, driver_pod
-from tools.wanted import only
+from tools.trial_specs import only
 
 _VARIABLE = re.compile(r"\$\((\w+)\)")
 OF_EVERY_POD = {

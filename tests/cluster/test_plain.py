@@ -13,7 +13,7 @@ from tests.cluster.runs import sweetspot
 from tools.cluster.examples import EXAMPLES
 from tools.cluster.job import job_name
 from tools.deploy.images import ROOT, images
-from tools.wanted import only
+from tools.trial_specs import only
 
 TAG = "0.1.0"
 """Of the images, as the manifests have it."""

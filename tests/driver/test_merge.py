@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from services.driver import samples
 from services.driver.merge import VoidRun, main, merge, start_spread_ns
 from services.driver.plan import make_plan
-from services.driver.result import keep
+from services.driver.result import write
 from services.driver.samples import HIGHEST_NS, summarize
 from tests.driver.runs import shard_results
 
@@ -38,7 +38,7 @@ def parts() -> list[dict[str, Any]]:
 
 def test_the_whole_is_what_was_asked_and_every_call_is_in_it(parts: list[dict[str, Any]], tmp_path: Path) -> None:
     whole = merge(parts)
-    assert keep(tmp_path / "whole.json", whole)  # checks the schema
+    assert write(tmp_path / "whole.json", whole)  # checks the schema
     assert whole["asked"]["connections"] == whole["got"]["connections"] == 3
     assert whole["calls"]["planned"] == 150
     assert whole["calls"]["ok"] == whole["latency_ns"]["count"] == sum(pod["answered"] for pod in whole["pods"])

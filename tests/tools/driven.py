@@ -24,7 +24,7 @@ from services.wire import Code
 from tools import bundle, experiment, report
 from tools.experiment import Experiment
 from tools.results import Trial, write_trial
-from tools.wanted import Wanted, trials
+from tools.trial_specs import TrialSpec, trials
 
 EXPERIMENT = """
 title: Which?
@@ -77,7 +77,7 @@ def closed(
     return folder
 
 
-def trial(asked: Experiment, wanted: Wanted, speed: float, dice: random.Random, noise: float = 0.02) -> Trial:
+def trial(asked: Experiment, wanted: TrialSpec, speed: float, dice: random.Random, noise: float = 0.02) -> Trial:
     """Of as many slices as the experiment has blocks."""
     made = result(asked, wanted, speed, dice, noise)
     cpu_ns = round(2e5 / speed * dice.lognormvariate(0, noise) * made["got"]["counted"])
@@ -87,7 +87,9 @@ def trial(asked: Experiment, wanted: Wanted, speed: float, dice: random.Random, 
     return Trial(wanted.id, wanted.arm.model, wanted.point.values, made, before, after, counted=counted)
 
 
-def result(asked: Experiment, wanted: Wanted, speed: float, dice: random.Random, noise: float = 0.02) -> dict[str, Any]:
+def result(
+    asked: Experiment, wanted: TrialSpec, speed: float, dice: random.Random, noise: float = 0.02
+) -> dict[str, Any]:
     """What the driver would close with."""
     point = wanted.point
     flags = ["--target=127.0.0.1:1", "--plan=-", f"--connections={point.connections}", f"--duration={asked.duration_s}"]

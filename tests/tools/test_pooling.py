@@ -11,8 +11,8 @@ from tools import experiment, measures
 from tools.histogram import decode
 from tools.pooling import pooled
 from tools.results import Trial
+from tools.trial_specs import trials
 from tools.verify import parts, sums
-from tools.wanted import trials
 
 ROUNDS = 3
 

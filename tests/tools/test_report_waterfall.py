@@ -10,7 +10,7 @@ from tests.tools import sample
 from tools.report.calls import shown_calls
 from tools.report.spans import CLIENT, Span
 from tools.report.waterfall import Account, waterfall
-from tools.traces import Traced
+from tools.traces import TracedCall
 
 SERVER, INTERNAL = 2, 1
 
@@ -29,7 +29,7 @@ COMPUTE = span("c", "r", "compute", INTERNAL, ns=(3_500, 4_500))
 FETCH = span("f", "r", "Fetch", CLIENT, ns=(4_500, 8_500))
 BACKEND = span("b", "f", "Fetch", SERVER, ns=(4_800, 8_300))
 SLEEP = span("z", "r", "sleep", INTERNAL, ns=(8_500, 9_500))
-CALL = Traced("0" * 32, 10_400, "OK")
+CALL = TracedCall("0" * 32, 10_400, "OK")
 WHOLE = [DRIVER, SERVICE, QUEUE, RUN, COMPUTE, FETCH, BACKEND, SLEEP]
 
 

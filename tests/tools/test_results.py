@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from tests.tools.sample import trial
-from tools.results import BadResultsError, Found, TrialId, read_trial, read_trials, trial_path, write_trial, write_void
+from tools.results import (
+    BadResultsError,
+    StoredTrials,
+    TrialId,
+    read_trial,
+    read_trials,
+    trial_path,
+    write_trial,
+    write_void,
+)
 
 
 def test_a_trial_comes_back_as_it_was_written(tmp_path: Path) -> None:
@@ -21,7 +30,7 @@ def test_a_trial_is_kept_under_its_arm_point_and_round(tmp_path: Path) -> None:
 def test_a_trial_is_kept_or_void_as_was_said_last(tmp_path: Path) -> None:
     path = write_trial(tmp_path, trial("reactor", 10))
     write_void(tmp_path, TrialId("reactor", "10"), "it crashed")
-    assert read_trials(tmp_path) == Found((), (), void=((TrialId("reactor", "10"), "it crashed"),))
+    assert read_trials(tmp_path) == StoredTrials((), (), void=((TrialId("reactor", "10"), "it crashed"),))
     write_trial(tmp_path, trial("reactor", 10))
     assert list(path.parent.iterdir()) == [path]
 

@@ -15,7 +15,7 @@ from tools.measures import rate_rps
 from tools.results import Trial, TrialId, read_trials
 from tools.run import run
 from tools.serving import LocalSetup, Service
-from tools.wanted import Wanted, trials
+from tools.trial_specs import TrialSpec, trials
 
 ASKED = Experiment(
     title="Why?",
@@ -40,29 +40,29 @@ class Notes:
     failures: dict[Pair, str] = field(default_factory=dict)
     voids: dict[Pair, str] = field(default_factory=dict)
 
-    def begins(self, trial: Wanted) -> None:
+    def begins(self, trial: TrialSpec) -> None:
         self.begun.append(_pair(trial))
 
-    def waits(self, trial: Wanted, why: str) -> None:
+    def waits(self, trial: TrialSpec, why: str) -> None:
         raise AssertionError(f"nothing here waits: {trial.described}: {why}")
 
     def ended(self, trial: Trial) -> None:
         self.kept.append(trial)
 
-    def void(self, trial: Wanted, why: str) -> None:
+    def void(self, trial: TrialSpec, why: str) -> None:
         self.voids[_pair(trial)] = why
 
-    def failed(self, trial: Wanted, why: str) -> None:
+    def failed(self, trial: TrialSpec, why: str) -> None:
         self.failures[_pair(trial)] = why
 
 
-def _pair(trial: Wanted) -> Pair:
+def _pair(trial: TrialSpec) -> Pair:
     return trial.arm.model, trial.point.connections
 
 
-def wanted(model: str, connections: int) -> Wanted:
+def wanted(model: str, connections: int) -> TrialSpec:
     point = Point(name=str(connections), connections=connections, streams=2)
-    return Wanted(TrialId(model, point.name), Arm(model=model), point)
+    return TrialSpec(TrialId(model, point.name), Arm(model=model), point)
 
 
 def run_fakes(folder: Path, *pairs: Pair, programs: Programs = PROGRAMS) -> Notes:
@@ -157,7 +157,7 @@ def test_services_of_a_round_all_listen_before_the_first_is_measured(
     class Sequenced(Notes):
         """Its trials among the events."""
 
-        def begins(self, trial: Wanted) -> None:
+        def begins(self, trial: TrialSpec) -> None:
             events.append(f"{trial.arm.model} is measured")
 
     def listening(process: Process, timeout_s: float) -> Service:

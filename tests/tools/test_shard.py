@@ -13,7 +13,7 @@ from sweetspot.v1.control_pb2 import SnapshotReply
 from tests.tools.fake_cluster import FakeCluster, Object, container, labels_of_model, pod
 from tools.cluster import shard
 from tools.cluster.api import Api, ClusterError
-from tools.cluster.shard import Reading, Watch, others_share, spans_between, wait_for_name
+from tools.cluster.shard import PodWatch, Reading, others_share, spans_between, wait_for_name
 
 LABELS = labels_of_model("reactor")
 EXPIRED = {"type": "ERROR", "object": {"kind": "Status", "message": "too old resource version", "code": 410}}
@@ -30,8 +30,8 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeClu
         yield fake
 
 
-def watch() -> Watch:
-    return Watch(Api.connect(), LABELS)
+def watch() -> PodWatch:
+    return PodWatch(Api.connect(), LABELS)
 
 
 def until(holds: Callable[[], object]) -> None:
@@ -86,7 +86,7 @@ BOTH: shard.Reading = {"r": SnapshotReply()}
 def test_a_trial_whose_pods_nobody_watches_any_more_is_void(cluster: FakeCluster) -> None:
     pods = watch()
     until(lambda: pods.unwatched)
-    assert shard.told(pods, pods, BOTH, BOTH)["void"] == ["pods could not be watched: KeyError: 'type'"]
+    assert shard.pods_part(pods, pods, BOTH, BOTH)["void"] == ["pods could not be watched: KeyError: 'type'"]
 
 
 NONE_STAYED = ["no pod of the service ran from the first mark to the last, so its CPU and memory use is unknown"]
@@ -110,7 +110,7 @@ def test_a_service_of_which_no_pod_stayed_has_not_used_nothing(
     cluster.watched = quiet()
     pods = watch()
     try:
-        found = shard.told(pods, pods, before, after)["void"]
+        found = shard.pods_part(pods, pods, before, after)["void"]
     finally:
         over.set()
     assert list(dict.fromkeys(found)) == void  # the pod is reported as one of the backend's too

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from tests.tools.sample import clients, trial
 from tools.outcome import show
-from tools.results import Found
+from tools.results import StoredTrials
 
 
 @pytest.mark.parametrize(
@@ -26,7 +26,7 @@ def test_lost_updates_are_stated_once_at_any_point(lossy: int, text: str) -> Non
         one.after.lost_updates = 1200 if connections == lossy else 0
         made.append(replace(one, result={**one.result, "plan": {"steps": [{"transfer": {}}]}}))
     console = Console(file=io.StringIO(), width=200)
-    show(console, Found(tuple(made), ()), Path("report.html"))
+    show(console, StoredTrials(tuple(made), ()), Path("report.html"))
     shown = console.file.getvalue()  # type: ignore[attr-defined]  # it is a StringIO
     assert text in shown
     assert shown.count("1,200") == 1
@@ -35,7 +35,7 @@ def test_lost_updates_are_stated_once_at_any_point(lossy: int, text: str) -> Non
 @pytest.mark.parametrize(("served", "shown"), [(10, False), (1, True), (0, True)])
 def test_the_table_has_a_column_for_clients_where_some_were_not_served(served: int, shown: bool) -> None:
     console = Console(file=io.StringIO(), width=120)
-    show(console, Found((trial("reactor", 10, clients=clients(10, served, 1000)),), ()), Path("report.html"))
+    show(console, StoredTrials((trial("reactor", 10, clients=clients(10, served, 1000)),), ()), Path("report.html"))
     said = console.file.getvalue()  # type: ignore[attr-defined]  # it is a StringIO
     assert [f"{served} of 10" in line for line in said.splitlines() if line.startswith("reactor ")] == [shown]
 
@@ -45,7 +45,7 @@ def test_no_cell_of_the_table_is_cut_off_for_want_of_room(width: int) -> None:
     """Columns are left out instead: the last ones first."""
     console = Console(file=io.StringIO(), width=width)
     rounds = [trial("thread_per_connection", 10, number, clients=clients(10, 1, 1000)) for number in (1, 2, 3)]
-    show(console, Found(tuple(rounds), ()), Path("report.html"))
+    show(console, StoredTrials(tuple(rounds), ()), Path("report.html"))
     said = console.file.getvalue()  # type: ignore[attr-defined]  # it is a StringIO
     assert "calls/s" in said
     assert "…" not in said

@@ -10,7 +10,7 @@ import pytest
 from tests.tools import sample
 from tools import traces
 from tools.results import Trial
-from tools.traces import Tally, Traced
+from tools.traces import Tally, TracedCall
 
 
 def trial(*latencies_ns: int, status: str = "OK", **calls: Any) -> Trial:
@@ -20,7 +20,7 @@ def trial(*latencies_ns: int, status: str = "OK", **calls: Any) -> Trial:
     return dataclasses.replace(made, result=result)
 
 
-def latencies(calls: list[Traced]) -> list[int]:
+def latencies(calls: list[TracedCall]) -> list[int]:
     return [call.latency_ns for call in calls]
 
 
@@ -31,8 +31,8 @@ def test_the_median_and_the_slowest_are_of_the_calls_as_they_came() -> None:
 
 
 def test_the_median_is_of_calls_that_ended_well_where_there_are_some() -> None:
-    failed = Traced("f", 1, "UNAVAILABLE")
-    assert traces.median([failed, failed, Traced("a", 7, "OK")]).latency_ns == 7
+    failed = TracedCall("f", 1, "UNAVAILABLE")
+    assert traces.median([failed, failed, TracedCall("a", 7, "OK")]).latency_ns == 7
     assert traces.median([failed]) == failed
 
 

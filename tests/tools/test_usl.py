@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tools.usl import Fit, Refused, fit
+from tools.usl import Fit, FitError, fit
 
 SIZES = (1, 2, 4, 8, 12, 16, 24, 32)
 
@@ -36,7 +36,7 @@ def test_the_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
 def tried(measured: Sequence[float]) -> Fit | None:
     try:
         return fit(SIZES, measured)
-    except Refused:
+    except FitError:
         return None
 
 
@@ -83,7 +83,7 @@ def test_points_may_be_repeated() -> None:
 def test_points_that_identify_no_curve_are_refused_with_the_reason(
     sizes: Sequence[float], measured: Sequence[float], why: str
 ) -> None:
-    with pytest.raises(Refused, match=why) as refused:
+    with pytest.raises(FitError, match=why) as refused:
         fit(sizes, measured)
     assert "\n" not in str(refused.value)
 

@@ -11,7 +11,7 @@ from tools.local import Pinning, Programs, started
 from tools.results import Trial, read_trials
 from tools.run import run
 from tools.serving import LocalSetup
-from tools.wanted import Wanted, trials
+from tools.trial_specs import TrialSpec, trials
 
 PROGRAMS = Programs()
 
@@ -22,19 +22,19 @@ class Notes:
 
     voids: list[str] = field(default_factory=list)
 
-    def begins(self, trial: Wanted) -> None:
+    def begins(self, trial: TrialSpec) -> None:
         """Nothing to note."""
 
-    def waits(self, trial: Wanted, why: str) -> None:
+    def waits(self, trial: TrialSpec, why: str) -> None:
         """Nothing to note."""
 
     def ended(self, trial: Trial) -> None:
         """It is read from the folder."""
 
-    def void(self, trial: Wanted, why: str) -> None:
+    def void(self, trial: TrialSpec, why: str) -> None:
         self.voids.append(why)
 
-    def failed(self, trial: Wanted, why: str) -> None:
+    def failed(self, trial: TrialSpec, why: str) -> None:
         raise AssertionError(f"{trial.described} failed: {why}")
 
 

@@ -149,10 +149,10 @@ def _bench(args: argparse.Namespace, cpus: tuple[int, int], scratch: Path, conso
     # Before anything is measured: a folder that cannot be written to is found out now.
     path = record.write(folder, kept)
 
-    def tell(line: str) -> None:
+    def notify(line: str) -> None:
         console.print(line, markup=False, soft_wrap=True)
 
-    tell(f"{len(measured)} subjects, {args.rounds} rounds, {len(starts)} overload tests; results: {path}")
+    notify(f"{len(measured)} subjects, {args.rounds} rounds, {len(starts)} overload tests; results: {path}")
     interrupted = False
     timing = Timing(WARMUP_S, args.duration)
     parts = (1 + args.rounds * len(measured) if measured else 0) + len(starts)
@@ -165,9 +165,9 @@ def _bench(args: argparse.Namespace, cpus: tuple[int, int], scratch: Path, conso
     except KeyboardInterrupt:
         interrupted = True
     if starts:
-        tell("\n".join(["", *markdown.when_full(kept.overloads), ""]))
+        notify("\n".join(["", *markdown.when_full(kept.overloads), ""]))
     if measured:
-        tell("\n".join([*markdown.rates(starts, kept.measurements), ""]))
+        notify("\n".join([*markdown.rates(starts, kept.measurements), ""]))
         tables.show(console, kept.verdicts(), kept.measurements, kept.idle)
     if interrupted:
         print(f"bench: interrupted; the finished measurements are in {path}", file=sys.stderr)

@@ -29,7 +29,7 @@ class Bench:
     server_cpu: int
     scratch: Path
     folder: Path
-    tell: Callable[[str], None]
+    notify: Callable[[str], None]
     """Called with a line for each measurement."""
 
 
@@ -48,7 +48,7 @@ def run(bench: Bench, kept: Record) -> None:
             _failed(bench, kept, f"{label}: {error}")
         else:
             kept.overloads.append(found)
-            bench.tell(f"{label}: {found.served_share:.0%} of {found.capacity_rps:,.0f} calls/s still served")
+            bench.notify(f"{label}: {found.served_share:.0%} of {found.capacity_rps:,.0f} calls/s still served")
         record.write(bench.folder, kept)
 
 
@@ -56,7 +56,7 @@ def _run_rounds(bench: Bench, kept: Record) -> None:
     try:
         with serving(IDLE_SERVER, bench.server_cpu, bench.scratch) as server:
             kept.idle = idle.measure(server, IDLE_CONNECTIONS)
-        bench.tell(f"idle connections on {IDLE_SERVER}: {kept.idle.rss_kib_per_connection:.1f} KiB each")
+        bench.notify(f"idle connections on {IDLE_SERVER}: {kept.idle.rss_kib_per_connection:.1f} KiB each")
     except LocalError as error:
         _failed(bench, kept, f"idle connections: {error}")
     for number in range(1, bench.rounds + 1):
@@ -68,7 +68,9 @@ def _run_rounds(bench: Bench, kept: Record) -> None:
                 _failed(bench, kept, f"{label}: {error}")
             else:
                 kept.measurements.append(found)
-                bench.tell(f"{label}: {found.rate_rps:,.0f} calls/s, server {found.server_cpu_us_per_call:.1f} us/call")
+                bench.notify(
+                    f"{label}: {found.rate_rps:,.0f} calls/s, server {found.server_cpu_us_per_call:.1f} us/call"
+                )
             record.write(bench.folder, kept)
 
 
@@ -79,4 +81,4 @@ def _measured(bench: Bench, number: int, subject: Subject) -> Measurement:
 
 def _failed(bench: Bench, kept: Record, why: str) -> None:
     kept.failures.append(why)
-    bench.tell(f"not measured: {why}")
+    bench.notify(f"not measured: {why}")

@@ -13,7 +13,7 @@ from tools.calibrate.calibration import Calibration, Figure, Point
 from tools.calibrate.frames import PAYLOAD
 from tools.calibrate.null_client import null_client
 from tools.local import LocalError, Pinning, Programs, started
-from tools.others import Others
+from tools.others import OtherProcesses
 from tools.scratch import scratch_folder
 from tools.slices import SliceDriver, slice_driver
 from tools.stats.interval import estimate
@@ -27,7 +27,7 @@ TIMEOUT_S = 10.0
 
 
 def calibrate(
-    programs: Programs, pinning: Pinning, environment: Mapping[str, Any], tell: Callable[[Point], None]
+    programs: Programs, pinning: Pinning, environment: Mapping[str, Any], notify: Callable[[Point], None]
 ) -> Calibration:
     """The driver's ceiling and share, with the null server on the service's processor. Raises LocalError."""
     with (
@@ -39,15 +39,17 @@ def calibrate(
         address = server.expect("listening on ", local.START_TIMEOUT_S)
         plan = scratch / "plan.yaml"
         plan.write_text(f"payload_bytes: {len(PAYLOAD)}\n", encoding="utf-8")
-        others = Others(sorted(pinning.service), len(pinning.service), [server.pid])
+        others = OtherProcesses(sorted(pinning.service), len(pinning.service), [server.pid])
         points = []
         for connections, streams in POINTS:
             points.append(_point(driver, address, plan, others, connections=connections, streams=streams))
-            tell(points[-1])
+            notify(points[-1])
     return Calibration(environment=environment, others_share=others.share, points=tuple(points))
 
 
-def _point(driver: SliceDriver, address: str, plan: Path, others: Others, *, connections: int, streams: int) -> Point:
+def _point(
+    driver: SliceDriver, address: str, plan: Path, others: OtherProcesses, *, connections: int, streams: int
+) -> Point:
     name = f"{connections}x{streams}"
     flags = (f"--target={address}", f"--connections={connections}", f"--streams={streams}", f"--plan={plan}")
     driver.open(name, flags)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from tools.claims.claim import DECIDED, Word
-from tools.claims.judged import Claims, Judged
+from tools.claims.judged import JudgedClaim, JudgedRun
 
 What = Literal["held", "moved", "regressed", "now decided", "undecided", "asked otherwise", "new", "gone"]
 """`held`: the same word. `moved`: it holds in one run only. `regressed`: the second run does not decide it.
@@ -12,7 +12,7 @@ What = Literal["held", "moved", "regressed", "now decided", "undecided", "asked 
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ClaimComparison:
     """One claim in two runs."""
 
     claim: str
@@ -29,7 +29,7 @@ class Compared:
         return self.what in ("moved", "regressed")
 
 
-def compare(old: Claims, new: Claims) -> list[Compared]:
+def compare(old: JudgedRun, new: JudgedRun) -> list[ClaimComparison]:
     """A row for each claim of either run, in the order of the ids."""
     before = {each.claim.claim: each for each in old.judged}
     after = {each.claim.claim: each for each in new.judged}
@@ -37,15 +37,15 @@ def compare(old: Claims, new: Claims) -> list[Compared]:
     rows = []
     for name in (each.claim.claim for each in every):
         first, second = before.get(name), after.get(name)
-        rows.append(Compared(name, _what(first, second), _word(first), _word(second)))
+        rows.append(ClaimComparison(name, _what(first, second), _word(first), _word(second)))
     return rows
 
 
-def _word(of: Judged | None) -> Word | None:
+def _word(of: JudgedClaim | None) -> Word | None:
     return None if of is None else of.verdict.word
 
 
-def _what(old: Judged | None, new: Judged | None) -> What:
+def _what(old: JudgedClaim | None, new: JudgedClaim | None) -> What:
     if old is None or new is None:
         return "gone" if old else "new"
     if old.registered.sha256 != new.registered.sha256:

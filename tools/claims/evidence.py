@@ -11,7 +11,7 @@ from tools.claims.measures import MEASURES
 from tools.claims.reading import matches
 from tools.claims.sample import Reading
 from tools.measures import Latency
-from tools.results import BadResultsError, Found, Trial, read_json, read_trials, write_whole
+from tools.results import BadResultsError, StoredTrials, Trial, read_json, read_trials, write_whole
 
 
 class Trials:
@@ -20,7 +20,7 @@ class Trials:
     On a noisy machine, only figures that depend on its speed are void. With `despite_noise`, they are not void either.
     """
 
-    def __init__(self, found: Found, *, despite_noise: bool = False) -> None:
+    def __init__(self, found: StoredTrials, *, despite_noise: bool = False) -> None:
         self.found = found
         self._despite_noise = despite_noise
         made = [trial.id for trial in found.trials] + [each for each, _ in found.void]
@@ -105,7 +105,7 @@ Evidence = Trials | Counts
 
 def of_trials(folder: Path, *, despite_noise: bool) -> Trials:
     """The trials stored in the folder of an experiment, which may be missing. Raises BadResultsError."""
-    return Trials(read_trials(folder) if folder.is_dir() else Found((), ()), despite_noise=despite_noise)
+    return Trials(read_trials(folder) if folder.is_dir() else StoredTrials((), ()), despite_noise=despite_noise)
 
 
 def of_counts(folder: Path, name: str) -> Counts:
@@ -122,12 +122,12 @@ def of_counts(folder: Path, name: str) -> Counts:
     return Counts(found)
 
 
-def keep_counts(folder: Path, name: str, number: int, counted: Mapping[str, Any]) -> None:
+def save_counts(folder: Path, name: str, number: int, counted: Mapping[str, Any]) -> None:
     """Stores the counts of a round and their hash: a counting has no raw data. Raises BadResultsError."""
     write_whole(folder / f"{name}-{number}.json", json.dumps(counted, indent=1) + "\n")
     bundle.close(folder, 0)
 
 
-def keep_failure(folder: Path, name: str, number: int, why: str) -> None:
+def save_failure(folder: Path, name: str, number: int, why: str) -> None:
     """Stores why that round has no numbers. Raises BadResultsError."""
-    keep_counts(folder, name, number, {FAILED: why})
+    save_counts(folder, name, number, {FAILED: why})

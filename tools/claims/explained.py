@@ -7,7 +7,7 @@ from tools.claims import described, notes, phrases, reading, table, words
 from tools.claims.claim import Claim
 from tools.claims.code_locations import code_locations
 from tools.claims.counting import COUNTINGS
-from tools.claims.judged import Claims
+from tools.claims.judged import JudgedRun
 from tools.units import count, rest
 from tools.words import rounds
 
@@ -17,7 +17,7 @@ LINES, ARMS, CLAUSES, LOCATIONS = 2, 4, 2, 4
 """Shown at most; of more there is the number."""
 
 
-def rows(claim: Claim, results: Path, last: Claims | None) -> Iterator[Row]:
+def rows(claim: Claim, results: Path, last: JudgedRun | None) -> Iterator[Row]:
     """`last` is the last run with the claim, without its others. Raises PlainError."""
     yield claim.claim, claim.says
     yield from _notes(claim)
@@ -64,7 +64,7 @@ def _experiment(claim: Claim) -> Iterator[Row]:
     yield "calls", phrases.calls(asked)
 
 
-def _measured(last: Claims) -> str:
+def _measured(last: JudgedRun) -> str:
     """As `holds: 24x (19 to 31), asked at least 5x; 3 rounds, 2026-11-27, in results/claims-...`."""
     (found,) = last.judged
     outcome, figure, asked, _ = words.row(found.claim, found.verdict)

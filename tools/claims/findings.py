@@ -6,7 +6,7 @@ Must not know how a verdict is derived.
 import re
 
 from tools.claims import markdown, words
-from tools.claims.judged import Claims
+from tools.claims.judged import JudgedRun
 
 START, END = "<!-- findings:start -->\n", "<!-- findings:end -->"
 PICTURE = re.compile(r"!\[[^\]\n]*\]\(docs/claims\.svg\)")
@@ -42,7 +42,7 @@ FINDINGS = (
 """Sentence, figures, command. `{C12}` is the figure of a claim's row, `{C50.2}` that of its second clause."""
 
 
-def table(claims: Claims) -> str:
+def table(claims: JudgedRun) -> str:
     """A row for each finding, with the figures of the run."""
     judged = {each.claim.claim: each for each in claims.judged}
 
@@ -59,7 +59,7 @@ def table(claims: Claims) -> str:
     return f"| finding | measured, with its interval | command |\n| --- | --- | --- |\n{''.join(rows)}"
 
 
-def picture(claims: Claims) -> str:
+def picture(claims: JudgedRun) -> str:
     """The picture, with its answer in words."""
     tally = words.tally([each.verdict.word for each in markdown.core(claims).judged], None)
     return f"![{tally} A row for each claim: its figure with an interval, beside the threshold.](docs/claims.svg)"

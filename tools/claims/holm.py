@@ -9,13 +9,13 @@ from collections.abc import Sequence
 
 from tools.claims.claim import DECIDED
 from tools.claims.decision import decide
-from tools.claims.judged import Judged
+from tools.claims.judged import JudgedClaim
 
 TESTED = (*DECIDED, "not distinguishable")
 """Words of claims that a run tested."""
 
 
-def lost(judged: Sequence[Judged]) -> list[str]:
+def lost(judged: Sequence[JudgedClaim]) -> list[str]:
     """The ids of measured claims whose word would be `not distinguishable`, those nearest to their threshold last."""
     tested = [each for each in judged if each.claim.kind == "measured" and each.verdict.word in TESTED]
     strength = {each.claim.claim: _stays_until(each, len(tested)) for each in tested if each.verdict.word in DECIDED}
@@ -26,7 +26,7 @@ def lost(judged: Sequence[Judged]) -> list[str]:
     return []
 
 
-def _stays_until(each: Judged, most: int) -> int:
+def _stays_until(each: JudgedClaim, most: int) -> int:
     """The largest number, up to `most`, by which its error can be divided so that the word stays."""
     divisors = range(1, most + 1)
     return bisect_left(divisors, True, key=lambda by: decide(each.claim, each.source, by).word != each.verdict.word)

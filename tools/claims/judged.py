@@ -12,7 +12,7 @@ from tools.claims.counting import COUNTINGS
 from tools.claims.decision import Interval, Verdict, decide
 from tools.claims.evidence import Evidence
 from tools.claims.floor import Floors
-from tools.claims.registered import Registered, Run
+from tools.claims.registered import ClaimsRun, RegisteredClaim
 from tools.claims.sample import Source
 from tools.results import BadResultsError, read_json
 from tools.status import PlainError
@@ -21,22 +21,22 @@ RUNS, COUNTS, MISSING = "runs", "counts", "missing.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedClaim:
     """A claim of a run."""
 
     claim: Claim
-    registered: Registered
+    registered: RegisteredClaim
     source: Source
     verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Claims:
+class JudgedRun:
     """A run of claims."""
 
     folder: Path
-    run: Run
-    judged: tuple[Judged, ...]
+    run: ClaimsRun
+    judged: tuple[JudgedClaim, ...]
     """In the order of their ids."""
     floors: Floors
 
@@ -46,7 +46,7 @@ class Claims:
         return self.floors.get("rate")
 
 
-def read(folder: Path, only: Collection[str] | None = None) -> Claims:
+def read(folder: Path, only: Collection[str] | None = None) -> JudgedRun:
     """Derives every verdict anew, or only those of claims with these ids. Raises BadResultsError, BadClaimError."""
     run = registered.read(folder)
     there = reading.claims(folder / reading.STATEMENTS.name, folder / reading.EXPERIMENTS.name)
@@ -58,11 +58,13 @@ def read(folder: Path, only: Collection[str] | None = None) -> Claims:
     missing = not_here(folder)
     sources = {name: source(folder, name) for name in dict.fromkeys(claim.experiment for claim in every.values())}
     judged = tuple(
-        Judged(claim, run.claims[name], sources[claim.experiment], judge(claim, sources[claim.experiment], of_run, why))
+        JudgedClaim(
+            claim, run.claims[name], sources[claim.experiment], judge(claim, sources[claim.experiment], of_run, why)
+        )
         for name, claim in every.items()
         for why in [missing.get(name, "")]
     )
-    return Claims(folder, run, judged, of_run)
+    return JudgedRun(folder, run, judged, of_run)
 
 
 def source(folder: Path, name: str) -> Evidence:
@@ -101,12 +103,12 @@ def not_here(folder: Path) -> Mapping[str, str]:
         raise BadResultsError(f"{path}: {error}") from error
 
 
-def latest(results: Path) -> tuple[dict[str, tuple[Judged, str]], list[str]]:
+def latest(results: Path) -> tuple[dict[str, tuple[JudgedClaim, str]], list[str]]:
     """Claim -> how the last run in that folder that decided it judged it, and the day of that run.
 
     Of a claim that none decided, it is the last run that has it. Beside it why runs cannot be read, a line each.
     """
-    found: dict[str, tuple[Judged, str]] = {}
+    found: dict[str, tuple[JudgedClaim, str]] = {}
     unreadable = []
     for path in sorted(results.glob(f"*/{registered.NAME}"), reverse=True):
         try:
@@ -120,11 +122,11 @@ def latest(results: Path) -> tuple[dict[str, tuple[Judged, str]], list[str]]:
     return found, unreadable
 
 
-def _decided(each: Judged) -> bool:
+def _decided(each: JudgedClaim) -> bool:
     return each.verdict.word in DECIDED
 
 
-def last(results: Path, name: str) -> Claims | None:
+def last(results: Path, name: str) -> JudgedRun | None:
     """The last run in that folder which has the claim of that id, with only that claim. Raises as `read` does."""
     for path in sorted(results.glob(f"*/{registered.NAME}"), reverse=True):
         if name in registered.read(path.parent).claims:

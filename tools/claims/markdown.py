@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from tools.claims import described, notes, words
-from tools.claims.judged import Claims, Judged
-from tools.claims.published import Published
+from tools.claims.judged import JudgedClaim, JudgedRun
+from tools.claims.published import PublishedRun
 
 START, END = "<!-- claims:start -->\n", "<!-- claims:end -->"
 FINDING = re.compile(r"\[(not )?([CT][1-9][0-9]?[a-z]?)\]")
@@ -29,17 +29,17 @@ what each word means. `sweetspot explain C12` shows one claim with its experimen
 """Shape of docs/verdicts.md."""
 
 
-def core(claims: Claims) -> Claims:
+def core(claims: JudgedRun) -> JudgedRun:
     """Those that `sweetspot claims` measures without further words."""
     return replace(claims, judged=tuple(each for each in claims.judged if each.claim.core))
 
 
-def part(published: Published, claims: Claims) -> str:
+def part(published: PublishedRun, claims: JudgedRun) -> str:
     """The answer in one sentence, where and when it was measured, and a row for each claim of the core."""
     return f"{_about(published, core(claims))}\n\n{_table(core(claims).judged)}"
 
 
-def page(published: Published, claims: Claims) -> str:
+def page(published: PublishedRun, claims: JudgedRun) -> str:
     """Every claim, and every line of the notes with its verdicts."""
     lines = [
         f"| {name} | {line.english} | {', '.join(verdicts) or 'no claim in this run'} |\n"
@@ -55,7 +55,7 @@ def page(published: Published, claims: Claims) -> str:
     )
 
 
-def _about(published: Published, claims: Claims) -> str:
+def _about(published: PublishedRun, claims: JudgedRun) -> str:
     found = published.environment
     where = ", ".join(
         str(each) for each in (found.get("cpu"), f"{found.get('cpus')} CPUs", found.get("python")) if each
@@ -64,7 +64,7 @@ def _about(published: Published, claims: Claims) -> str:
     return f"{tally} Measured on {published.began[:10]}: {where}."
 
 
-def _table(judged: Sequence[Judged]) -> str:
+def _table(judged: Sequence[JudgedClaim]) -> str:
     rows = [
         f"| {each.claim.claim} | {each.claim.says} | {outcome} | {what} | {figure} | {asked} |\n"
         for each in judged
@@ -75,7 +75,7 @@ def _table(judged: Sequence[Judged]) -> str:
     return f"| {' | '.join(head)} |\n{'| --- ' * len(head)}|\n{''.join(rows)}"
 
 
-def unfounded(text: str, claims: Claims) -> Iterator[str]:
+def unfounded(text: str, claims: JudgedRun) -> Iterator[str]:
     """A line for each sentence whose claim has another verdict, or none."""
     known = {each.claim.claim: each.verdict.word for each in claims.judged}
     for denied, name in FINDING.findall(text):

@@ -5,7 +5,7 @@ from tools.claims.decision import FEWEST, Verdict
 from tools.claims.table import line
 from tools.progress import Progress
 from tools.results import Trial, TrialId
-from tools.wanted import Wanted
+from tools.trial_specs import TrialSpec
 
 
 class ClaimsProgress:
@@ -21,11 +21,11 @@ class ClaimsProgress:
         self._experiment = experiment
         self._bar.more(further)
 
-    def begins(self, trial: Wanted) -> None:
+    def begins(self, trial: TrialSpec) -> None:
         """As Watcher has it."""
         self._bar.at_hand(f"{self._experiment}, round {trial.id.round}: {trial.described}")
 
-    def waits(self, trial: Wanted, why: str) -> None:
+    def waits(self, trial: TrialSpec, why: str) -> None:
         """As Watcher has it."""
         self._bar.note(f"{self._experiment}: {trial.described} {why}")
 
@@ -34,12 +34,12 @@ class ClaimsProgress:
         del trial
         self._bar.part_ended()
 
-    def void(self, trial: Wanted, why: str) -> None:
+    def void(self, trial: TrialSpec, why: str) -> None:
         """As Watcher has it."""
         self._bar.part_ended()
         self._bar.note(f"      {self._experiment}, round {trial.id.round}: {trial.described}: void: {why}")
 
-    def failed(self, trial: Wanted, why: str) -> None:
+    def failed(self, trial: TrialSpec, why: str) -> None:
         """As Watcher has it."""
         self._bar.part_ended()
         self._bar.note(f"      {self._experiment}, round {trial.id.round}: {trial.described} failed: {why}")

@@ -14,8 +14,8 @@ from tools.claims import judged, registered
 from tools.claims.claim import Claim, Operand
 from tools.claims.described import label
 from tools.claims.floor import Floors
-from tools.claims.judged import Claims, Judged
-from tools.claims.registered import Registered, Run
+from tools.claims.judged import JudgedClaim, JudgedRun
+from tools.claims.registered import ClaimsRun, RegisteredClaim
 from tools.claims.sample import Reading
 from tools.results import BadResultsError, read_json, write_whole
 from tools.units import count
@@ -28,11 +28,11 @@ AxisReading = tuple[float, Reading]
 """A value of the axis, and the reading at it."""
 
 
-class Kept(Struct, frozen=True, kw_only=True):
+class PublishedClaim(Struct, frozen=True, kw_only=True):
     """A claim with its values, as a Source has them."""
 
     claim: Claim
-    registered: Registered
+    registered: RegisteredClaim
     rounds: int
     missing: str
     """What was not here; empty where all was."""
@@ -56,7 +56,7 @@ class Kept(Struct, frozen=True, kw_only=True):
         return self.reasons
 
 
-class Published(Struct, frozen=True, kw_only=True):
+class PublishedRun(Struct, frozen=True, kw_only=True):
     """The whole run."""
 
     version: int
@@ -66,27 +66,27 @@ class Published(Struct, frozen=True, kw_only=True):
     environment: Mapping[str, Any]
     """As environment.json of one of its experiments."""
     floors: Floors
-    claims: tuple[Kept, ...]
+    claims: tuple[PublishedClaim, ...]
 
 
-def write(path: Path, found: Claims) -> None:
+def write(path: Path, found: JudgedRun) -> None:
     """Raises BadResultsError."""
     environments = sorted((found.folder / judged.RUNS).glob("*/environment.json"))
-    content = Published(
+    content = PublishedRun(
         version=VERSION,
         began=found.run.began,
         despite_noise=found.run.despite_noise,
         environment=read_json(environments[0]) if environments else {},
         floors=found.floors,
-        claims=tuple(_kept(each) for each in found.judged),
+        claims=tuple(_published(each) for each in found.judged),
     )
     write_whole(path, msgspec.json.format(msgspec.json.encode(content), indent=1).decode() + "\n")
 
 
-def read(path: Path = PATH) -> tuple[Published, Claims]:
+def read(path: Path = PATH) -> tuple[PublishedRun, JudgedRun]:
     """The file, and its claims with their verdicts derived anew. Raises BadResultsError."""
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=Published)
+        found = msgspec.json.decode(path.read_bytes(), type=PublishedRun)
     except OSError as error:
         raise BadResultsError(f"{path}: {error.strerror}") from error
     except msgspec.DecodeError as error:
@@ -96,24 +96,24 @@ def read(path: Path = PATH) -> tuple[Published, Claims]:
     for each in found.claims:
         _check(each, path)
     judgements = tuple(
-        Judged(each.claim, each.registered, each, judged.judge(each.claim, each, found.floors, each.missing))
+        JudgedClaim(each.claim, each.registered, each, judged.judge(each.claim, each, found.floors, each.missing))
         for each in found.claims
     )
     claims = {each.claim.claim: each.registered for each in found.claims}
-    run = Run(version=registered.VERSION, began=found.began, despite_noise=found.despite_noise, claims=claims)
-    return found, Claims(path, run, judgements, found.floors)
+    run = ClaimsRun(version=registered.VERSION, began=found.began, despite_noise=found.despite_noise, claims=claims)
+    return found, JudgedRun(path, run, judgements, found.floors)
 
 
-def _check(kept: Kept, path: Path) -> None:
+def _check(published: PublishedClaim, path: Path) -> None:
     """Raises BadResultsError where an operand has not a value in each round, or None in its place."""
-    for operand in _operands(kept.claim):
-        values = (kept.places if operand.over else kept.readings).get(_key(operand), ())
-        if len(values) != kept.rounds:
-            what = f"the {count(kept.rounds)} values of {label(operand)}"
-            raise BadResultsError(f"{path}: {kept.claim.claim} lacks {what}")
+    for operand in _operands(published.claim):
+        values = (published.places if operand.over else published.readings).get(_key(operand), ())
+        if len(values) != published.rounds:
+            what = f"the {count(published.rounds)} values of {label(operand)}"
+            raise BadResultsError(f"{path}: {published.claim.claim} lacks {what}")
 
 
-def _kept(each: Judged) -> Kept:
+def _published(each: JudgedClaim) -> PublishedClaim:
     source, readings, places = each.source, {}, {}
     numbers = range(1, source.rounds + 1)
     for operand in _operands(each.claim):
@@ -122,7 +122,7 @@ def _kept(each: Judged) -> Kept:
             places[_key(operand)] = tuple(None if one is None else tuple(one) for one in along)
         else:
             readings[_key(operand)] = tuple(source.reading(operand, number) for number in numbers)
-    return Kept(
+    return PublishedClaim(
         claim=each.claim,
         registered=each.registered,
         rounds=source.rounds,

@@ -27,7 +27,7 @@ NAME = "run.json"
 VERSION = 1
 
 
-class Registered(Struct, frozen=True, kw_only=True):
+class RegisteredClaim(Struct, frozen=True, kw_only=True):
     """One claim as it was when the run began."""
 
     sha256: str
@@ -45,7 +45,7 @@ class Registered(Struct, frozen=True, kw_only=True):
         return self.commit is not None and self.clean
 
 
-class Run(Struct, frozen=True, kw_only=True):
+class ClaimsRun(Struct, frozen=True, kw_only=True):
     """A run of claims."""
 
     version: int
@@ -53,7 +53,7 @@ class Run(Struct, frozen=True, kw_only=True):
     """ISO 8601, UTC."""
     despite_noise: bool
     """Whether figures that depend on the machine's speed count although it was noisy."""
-    claims: Mapping[str, Registered]
+    claims: Mapping[str, RegisteredClaim]
 
 
 def register(folder: Path, chosen: Sequence[Claim], experiments: Sequence[str], *, despite_noise: bool = False) -> None:
@@ -67,16 +67,16 @@ def register(folder: Path, chosen: Sequence[Claim], experiments: Sequence[str], 
             _copy(path, folder)
         found[claim.claim] = _registered(files)
     began = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    run = Run(version=VERSION, began=began, despite_noise=despite_noise, claims=found)
+    run = ClaimsRun(version=VERSION, began=began, despite_noise=despite_noise, claims=found)
     text = msgspec.json.format(msgspec.json.encode(run), indent=1)
     write_whole(folder / NAME, text.decode() + "\n")
 
 
-def read(folder: Path) -> Run:
+def read(folder: Path) -> ClaimsRun:
     """The claims that a folder has registered. Raises BadResultsError."""
     path = folder / NAME
     try:
-        run = msgspec.json.decode(path.read_bytes(), type=Run)
+        run = msgspec.json.decode(path.read_bytes(), type=ClaimsRun)
     except OSError as error:
         raise BadResultsError(f"{path}: {error.strerror}: not a folder of claims") from error
     except msgspec.DecodeError as error:
@@ -86,7 +86,7 @@ def read(folder: Path) -> Run:
     return run
 
 
-def edited(folder: Path, run: Run) -> list[str]:
+def edited(folder: Path, run: ClaimsRun) -> list[str]:
     """A line for each claim whose files have changed since the run began."""
     every, found = reading.claims(), []
     for name, before in run.claims.items():
@@ -96,27 +96,27 @@ def edited(folder: Path, run: Run) -> list[str]:
     return found
 
 
-def edited_copies(folder: Path, run: Run) -> list[str]:
+def edited_copies(folder: Path, run: ClaimsRun) -> list[str]:
     """A line for each claim whose files in the folder have changed since the run began."""
     every = reading.claims(folder / reading.STATEMENTS.name, folder / reading.EXPERIMENTS.name)
     found = []
     for name, before in run.claims.items():
-        statement, asked = (_kept(path, folder) for path in _files(every[name]))
+        statement, asked = (_path_of_copy(path, folder) for path in _files(every[name]))
         if not asked.is_file() or _hash([statement, asked]) != before.sha256:
             found.append(f"{_within(statement, folder)}, or {_within(asked, folder)}, was changed")
     return found
 
 
 def _copy(path: Path, folder: Path) -> None:
-    kept = _kept(path, folder)
+    copy = _path_of_copy(path, folder)
     try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, kept)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
     except OSError as error:
-        raise BadResultsError(f"{kept}: cannot be written: {error.strerror}") from error
+        raise BadResultsError(f"{copy}: cannot be written: {error.strerror}") from error
 
 
-def _kept(path: Path, folder: Path) -> Path:
+def _path_of_copy(path: Path, folder: Path) -> Path:
     """The path of a run's copy."""
     return folder / path.parent.name / path.name
 
@@ -136,12 +136,12 @@ def _hash(files: Sequence[Path]) -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
-def _registered(files: Sequence[Path]) -> Registered:
+def _registered(files: Sequence[Path]) -> RegisteredClaim:
     names = [str(path) for path in files]
     last = _git("log", "-1", "--format=%H %cI", "--", *names)
     commit, _, when = (last or "").partition(" ")
     changed = _git("status", "--porcelain", "--", *names)
-    return Registered(
+    return RegisteredClaim(
         sha256=_hash(files), commit=commit or None, committed_at=when or None, clean=bool(commit) and changed == ""
     )
 

@@ -20,8 +20,8 @@ from tools.claims.decision import FEWEST, LOOKS, Verdict, decide
 from tools.claims.judged import COUNTS, MISSING, RUNS
 from tools.experiment import Experiment
 from tools.local import LocalError, Programs
-from tools.results import Found, read_trials, write_whole
-from tools.wanted import Wanted, trials
+from tools.results import StoredTrials, read_trials, write_whole
+from tools.trial_specs import TrialSpec, trials
 
 OPEN = ("not distinguishable", "void")
 """Words that further rounds may change."""
@@ -42,7 +42,7 @@ class Bench(Protocol):
     def lacks(self, asked: Experiment) -> str:
         """What the experiment needs and the target does not have, in one line; empty if it has all."""
 
-    def measure(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path) -> None:
+    def measure(self, asked: Experiment, wanted: Sequence[TrialSpec], folder: Path) -> None:
         """Makes those trials and stores them in the folder, which has the experiment's name. A failed trial is void."""
 
 
@@ -177,7 +177,7 @@ def _rounds(folder: Path, name: str, asked: Experiment, rounds: int, bench: Benc
     """
     asked = replace(asked, rounds=rounds)
     target = folder / RUNS / name
-    found = read_trials(target) if target.is_dir() else Found((), ())
+    found = read_trials(target) if target.is_dir() else StoredTrials((), ())
     made = {trial.id for trial in found.trials} | {trial for trial, _ in found.void}
     lacking = {each.id.round for each in trials(asked) if each.id not in made}
     if wanted := [each for each in trials(asked) if each.id.round in lacking]:
@@ -193,9 +193,9 @@ def _counter(folder: Path, name: str, notes: Notes, programs: Programs) -> Calla
         for number in range(made + 1, (rounds if counting.rounds else 1) + 1):
             notes.counts(name, number)
             try:
-                evidence.keep_counts(folder / COUNTS, name, number, counting.count(programs))
+                evidence.save_counts(folder / COUNTS, name, number, counting.count(programs))
             except LocalError as error:
-                evidence.keep_failure(folder / COUNTS, name, number, str(error))
+                evidence.save_failure(folder / COUNTS, name, number, str(error))
                 notes.counting_failed(name, str(error))
                 return False
             notes.counted()

@@ -10,14 +10,14 @@ from pathlib import Path
 from tools.report.spans import Span, read_spans
 from tools.report.waterfall import Waterfall, waterfall
 from tools.results import Trial
-from tools.traces import Traced, traced
+from tools.traces import TracedCall, traced
 
 OTHERS = 3
 """Number of other calls that are shown: those that took most of its wait."""
 
 
 @dataclass(frozen=True, slots=True)
-class Other:
+class OtherCall:
     """A call that its worker ran while it waited."""
 
     kind: str
@@ -28,25 +28,25 @@ class Other:
 
 
 @dataclass(frozen=True, slots=True)
-class Slowest:
+class SlowestCall:
     """A call with its spans."""
 
     kind: str
     median_ns: float
     """Latency of the calls of its kind that were traced."""
     shown: Waterfall
-    others: Sequence[Other]
+    others: Sequence[OtherCall]
     """In the order in which they ran."""
 
 
-def slowest(folder: Path, trial: Trial, kind: str) -> Slowest | None:
+def slowest(folder: Path, trial: Trial, kind: str) -> SlowestCall | None:
     """None where no call of that kind has spans of driver and service. An empty kind stands for all calls."""
     every, _ = read_spans(folder, {call.trace_id for call in traced(trial)})
     ours = [call for call in traced(trial) if call.status == "OK" and _kind(every.get(call.trace_id, ()), kind)]
     for call in reversed(ours):
         shown = waterfall(call, every[call.trace_id])
         if shown.account is not None:
-            return Slowest(kind, ours[len(ours) // 2].latency_ns, shown, _others(call, every))
+            return SlowestCall(kind, ours[len(ours) // 2].latency_ns, shown, _others(call, every))
     return None
 
 
@@ -64,7 +64,7 @@ def _runs(spans: Sequence[Span]) -> Iterator[Span]:
     return (span for span in spans if span.name == "run" and span.attributes.get("sweetspot.worker"))
 
 
-def _others(call: Traced, every: Mapping[str, Sequence[Span]]) -> list[Other]:
+def _others(call: TracedCall, every: Mapping[str, Sequence[Span]]) -> list[OtherCall]:
     """Those that ran on the worker of the call, between its intended send and its own handler."""
     spans = every[call.trace_id]
     sent, run = _driver(spans), next(_runs(spans), None)
@@ -79,7 +79,7 @@ def _others(call: Traced, every: Mapping[str, Sequence[Span]]) -> list[Other]:
                 found.append((took, other, _driver(others)))
     most = sorted(found, key=lambda each: -each[0])[:OTHERS]
     return [
-        Other(
+        OtherCall(
             driver.attributes.get("sweetspot.kind", "") if driver else "",
             other.start_ns - sent.start_ns,
             other.duration_ns,

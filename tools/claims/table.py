@@ -9,9 +9,9 @@ from rich.text import Text
 from tools import junit
 from tools.claims import words
 from tools.claims.claim import Claim
-from tools.claims.compared import Compared
+from tools.claims.compared import ClaimComparison
 from tools.claims.decision import Verdict
-from tools.claims.judged import Claims, Judged
+from tools.claims.judged import JudgedClaim, JudgedRun
 from tools.units import rest
 
 STYLES = {"holds": "green", "does not hold": "red", "not distinguishable": "yellow", "void": "dim", "not here": "dim"}
@@ -26,7 +26,7 @@ def line(claim: Claim, verdict: Verdict) -> str:
     return "   ".join(filter(None, (f"{claim.claim:5}", outcome, measured, claim.says)))
 
 
-def show(console: Console, found: Claims) -> None:
+def show(console: Console, found: JudgedRun) -> None:
     """A row for each claim, and the answer in one sentence."""
     rows = [(each.claim.claim, *words.row(each.claim, each.verdict)) for each in found.judged]
     styles = [STYLES[each.verdict.word] for each in found.judged]
@@ -57,7 +57,7 @@ def _columns(texts: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(f"{text:{width}}" for text, width in zip(texts, widths, strict=True)).rstrip()
 
 
-def show_compared(console: Console, rows: Sequence[Compared]) -> bool:
+def show_compared(console: Console, rows: Sequence[ClaimComparison]) -> bool:
     """How verdicts differ from those of the baseline; whether one is lost."""
     different = [row for row in rows if row.what != "held"]
     console.print(f"\n{len(rows) - len(different)} of {len(rows)} verdicts are the same in both runs.")
@@ -66,7 +66,7 @@ def show_compared(console: Console, rows: Sequence[Compared]) -> bool:
     return any(row.lost for row in rows)
 
 
-def show_list(console: Console, every: Mapping[str, Claim], last: Mapping[str, tuple[Judged, str]]) -> None:
+def show_list(console: Console, every: Mapping[str, Claim], last: Mapping[str, tuple[JudgedClaim, str]]) -> None:
     """Every claim: its statement, needs and last verdict here. `last`: id -> the claim in a run, and its day."""
     rows = []
     for name, claim in every.items():
@@ -88,7 +88,7 @@ def needs(claim: Claim) -> str:
     return ", ".join(filter(None, parts))
 
 
-def cases(found: Claims) -> list[junit.Case]:
+def cases(found: JudgedRun) -> list[junit.Case]:
     """A testcase for each claim: one that does not hold fails, one that is void is an error, others are skipped."""
     outcomes: Mapping[str, junit.Outcome] = {"holds": "passed", "does not hold": "failure", "void": "error"}
     return [

@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.text import Text
 
-from tools.claims.slowest import Slowest
+from tools.claims.slowest import SlowestCall
 from tools.units import duration
 
 NAMES, BARS = 34, 48
@@ -20,7 +20,7 @@ STYLES = {
 """By the role of a span, and of other calls."""
 
 
-def show(console: Console, call: Slowest, arm: str) -> None:
+def show(console: Console, call: SlowestCall, arm: str) -> None:
     """The call and its median, a row for each span, and where its time went."""
     total_ns = call.shown.total_ns
     kind = f"{call.kind} call" if call.kind else "call"

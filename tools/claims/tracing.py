@@ -9,14 +9,14 @@ from msgspec.structs import replace
 from tools.claims import here, reading
 from tools.claims.claim import Claim, Operand
 from tools.claims.reading import matches
-from tools.claims.slowest import Slowest, slowest
+from tools.claims.slowest import SlowestCall, slowest
 from tools.experiment import Experiment
 from tools.local import Pinning, Programs
 from tools.results import Trial, read_trials
 from tools.scratch import scratch_folder
 from tools.status import PlainError
 from tools.target import ThisMachine
-from tools.wanted import Wanted, trials
+from tools.trial_specs import TrialSpec, trials
 
 LONGEST_S = 4.0
 """Of such a trial."""
@@ -24,7 +24,7 @@ ARMS = 2
 """Shown at most: what a claim compares. Each takes a trial."""
 
 
-def make(claim: Claim, programs: Programs) -> Mapping[str, Slowest]:
+def make(claim: Claim, programs: Programs) -> Mapping[str, SlowestCall]:
     """Arm -> its slowest call, of the arms that the primary statistic compares. Each call of its trial is traced.
 
     Raises PlainError where no arm has a call to show.
@@ -59,7 +59,7 @@ def _compared(claim: Claim) -> dict[str, Operand]:
     return dict(islice(found.items(), ARMS))
 
 
-def _is_of(trial: Wanted, operand: Operand) -> bool:
+def _is_of(trial: TrialSpec, operand: Operand) -> bool:
     return trial.id.arm == operand.arm and matches(operand.at, trial.point.values)
 
 
@@ -81,21 +81,21 @@ class _Watcher:
     def __init__(self) -> None:
         self.why = ""
 
-    def begins(self, trial: Wanted) -> None:
+    def begins(self, trial: TrialSpec) -> None:
         """As tools.run.Watcher has it."""
 
-    def waits(self, trial: Wanted, why: str) -> None:
+    def waits(self, trial: TrialSpec, why: str) -> None:
         """As tools.run.Watcher has it."""
 
     def ended(self, trial: Trial) -> None:
         """As tools.run.Watcher has it."""
 
-    def void(self, trial: Wanted, why: str) -> None:
+    def void(self, trial: TrialSpec, why: str) -> None:
         """As tools.run.Watcher has it."""
         del trial
         self.why = why
 
-    def failed(self, trial: Wanted, why: str) -> None:
+    def failed(self, trial: TrialSpec, why: str) -> None:
         """As tools.run.Watcher has it."""
         del trial
         self.why = why

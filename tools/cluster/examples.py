@@ -14,7 +14,7 @@ from tools import experiment
 from tools.cluster import job
 from tools.cluster.api import Object
 from tools.experiment import Experiment, Load
-from tools.wanted import only
+from tools.trial_specs import only
 
 
 @dataclass(frozen=True, slots=True)

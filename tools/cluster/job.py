@@ -12,7 +12,7 @@ from tools.cluster.api import Object
 from tools.cluster.release import BARRIER_PORT, dns
 from tools.experiment import Experiment
 from tools.results import TrialId
-from tools.wanted import Wanted
+from tools.trial_specs import TrialSpec
 
 KEPT_S = 3600
 """How long a Job and its logs stay after its end."""
@@ -73,7 +73,7 @@ def labels(load: Load, trial: TrialId) -> dict[str, str]:
     }
 
 
-def manifest(load: Load, asked: Experiment, wanted: Wanted) -> Object:
+def manifest(load: Load, asked: Experiment, wanted: TrialSpec) -> Object:
     """The Job, as it is in YAML."""
     name = job_name(load.run, wanted.id)
     marks = {**load.pod["metadata"]["labels"], **labels(load, wanted.id)}
@@ -102,7 +102,7 @@ def manifest(load: Load, asked: Experiment, wanted: Wanted) -> Object:
     }
 
 
-def _pod(load: Load, asked: Experiment, wanted: Wanted, shards: int) -> Object:
+def _pod(load: Load, asked: Experiment, wanted: TrialSpec, shards: int) -> Object:
     driver, spec = f"{load.first}-driver", load.pod["spec"]
     (container,) = spec["containers"]
     resources = {"cpu": load.cpu, "memory": load.memory}

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from tools import experiment
 from tools.cluster import store
 from tools.cluster.api import Api
-from tools.cluster.store import Kept
+from tools.cluster.store import StoredRun
 from tools.experiment import BadExperimentError
 from tools.scale.cells import cells
-from tools.wanted import trials
+from tools.trial_specs import trials
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +32,19 @@ class Overview:
 
 def overview(api: Api, release: str) -> list[Overview]:
     """All runs of that release, the oldest first. Raises ClusterError."""
-    left = store.left(api, release)
+    contents = store.contents(api, release)
     known = store.runs(api, release)
-    found = [_of(run, len(left[run.name].things) if run.name in left else 0) for run in known]
+    found = [_of(run, len(contents[run.name].things) if run.name in contents else 0) for run in known]
     names = {run.name for run in known}
     found += [
         Overview(run, there.began, "", "trials", len(there.things), None)
-        for run, there in left.items()
+        for run, there in contents.items()
         if run not in names and store.search_of(run) not in names
     ]
     return sorted(found, key=lambda run: run.began)
 
 
-def _of(run: Kept, done: int) -> Overview:
+def _of(run: StoredRun, done: int) -> Overview:
     try:
         asked = experiment.parse(run.files.get("experiment.yaml", ""), run.name)
     except BadExperimentError as error:

@@ -35,7 +35,7 @@ from tools.scale.results import from_json as cell_from_json
 from tools.scale.results import read_cells, write_cell
 from tools.scale.results import to_json as cell_to_json
 from tools.scale.run import Deployer
-from tools.wanted import Wanted
+from tools.trial_specs import TrialSpec
 
 
 @dataclass(frozen=True)
@@ -123,28 +123,28 @@ class Cluster:
         starts = None if self.keep_pods else Starts()
         return ClusterSetup(release=self.release, load=load, programs=self.programs, starts=starts)
 
-    def keep(self, folder: Path) -> None:
+    def begin_run(self, folder: Path) -> None:
         """Stores in the cluster what was asked for: another machine can then make the folder. Raises ClusterError."""
         files = {name: (folder / name).read_text(encoding="utf-8") for name in ("experiment.yaml", "environment.json")}
         try:
-            store.keep_run(self.release.api, self.run, self.release.name, files)
+            store.save_run(self.release.api, self.run, self.release.name, files)
         except ClusterError as error:
             raise ClusterError(f"{error}; {folder} remains, without a trial") from None
 
-    def rejoin(self, folder: Path) -> None:
+    def resume_grid(self, folder: Path) -> None:
         """Copies cells of a grid until folder and cluster have the same. Raises ClusterError, BadResultsError."""
         api, release = self.release.api, self.release.name
-        store.forget_tries(api, self.run, release)
+        store.delete_tries(api, self.run, release)
         here = read_cells(folder).outcomes
         there, _ = pull_cells(api, self.run, folder)
         for cell in here.keys() - there:
-            store.keep_cell(api, release, self.run, cell.key, cell_to_json(here[cell], cell.key))
+            store.save_cell(api, release, self.run, cell.key, cell_to_json(here[cell], cell.key))
 
     def deployer(self, _folder: Path, notify: Callable[[str], None]) -> AbstractContextManager[Deployer]:
         """Deploys the cells of a grid. `notify` gets a line for what a cell waits for. Raises ClusterError."""
         return nullcontext(cluster_deployer(dataclasses.replace(self.setup, notify=notify)))
 
-    def measure_all(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path, watcher: Watcher) -> None:
+    def measure_all(self, asked: Experiment, wanted: Sequence[TrialSpec], folder: Path, watcher: Watcher) -> None:
         """Runs those trials. One that fails or is void is reported to the watcher, and the next one runs.
 
         If the cluster no longer exists, each of them fails. Raises BadResultsError if a trial cannot be stored.
@@ -165,7 +165,7 @@ class Cluster:
                 watcher.failed(each, f"job {job} in namespace {self.release.api.namespace} was not deleted")
                 raise
 
-    def _measure(self, asked: Experiment, wanted: Wanted, folder: Path, watcher: Watcher) -> None:
+    def _measure(self, asked: Experiment, wanted: TrialSpec, folder: Path, watcher: Watcher) -> None:
         """Makes and stores one trial. A void one is repeated once. Raises ClusterError."""
         setup = self._notifying(watcher, wanted)
         why = ""
@@ -178,7 +178,7 @@ class Cluster:
                 why = str(error)
             if not why:
                 write_trial(folder, trial)
-                waterfalls.keep(self.release, trial, folder)
+                waterfalls.save(self.release, trial, folder)
                 watcher.ended(trial)
                 return
             write_void(folder, wanted.id, why)
@@ -195,7 +195,7 @@ class Cluster:
         left = left_on(nodes, pods, self.release.driver_pod["spec"].get("tolerations", ()))
         return lacking(left, [driver] * min(self.shards, max(asked.load.connections)))
 
-    def _notifying(self, watcher: Watcher, wanted: Wanted) -> ClusterSetup:
+    def _notifying(self, watcher: Watcher, wanted: TrialSpec) -> ClusterSetup:
         """The setup, with waits reported to the watcher."""
         return dataclasses.replace(self.setup, notify=lambda why: watcher.waits(wanted, why))
 
@@ -267,7 +267,7 @@ def pull(
             voids.append(f"{wanted}: {why}")
         else:
             write_trial(folder, trial)
-            waterfalls.keep(its_release, trial, folder)
+            waterfalls.save(its_release, trial, folder)
     return Pulled(void=voids)
 
 

@@ -47,7 +47,7 @@ from tools.results import TrialId
 from tools.slices import GRACE_S, OPENING_TIMEOUT_S
 from tools.snapshots import together
 from tools.trial import label_flags, load_flags
-from tools.wanted import find
+from tools.trial_specs import find
 
 NAMES_TIMEOUT_S = 45.0
 """Time for DNS and the network to follow the pods. CoreDNS caches an answer for 5 s."""
@@ -63,7 +63,7 @@ Reading = dict[str, SnapshotReply | str]
 
 
 @dataclass(slots=True)
-class Seen:
+class PodRecord:
     """A pod, and what happened to it since it was first seen."""
 
     name: str
@@ -80,7 +80,7 @@ class Seen:
     mishaps: list[str] = field(default_factory=list)
 
 
-class Watch:
+class PodWatch:
     """Pods, watched by a thread until the process ends."""
 
     def __init__(self, api: Api, selector: Mapping[str, str]) -> None:
@@ -88,13 +88,13 @@ class Watch:
         self._api = api
         self._selector = selector
         self._lock = threading.Lock()
-        self._seen: dict[str, Seen] = {}
+        self._seen: dict[str, PodRecord] = {}
         self.unwatched: str | None = None
         """Why the state of the pods is not known at the moment; None if it is known."""
         self._look(None)
         threading.Thread(target=self._follow, daemon=True).start()
 
-    def pods(self) -> list[Seen]:
+    def pods(self) -> list[PodRecord]:
         """All pods that existed at any time, sorted by name."""
         with self._lock:
             return [self._seen[name] for name in sorted(self._seen)]
@@ -132,7 +132,7 @@ class Watch:
         containers = status.get("containerStatuses", [])
         restarts = sum(each["restartCount"] for each in containers)
         with self._lock:
-            seen = self._seen.setdefault(name, Seen(name, "", "", restarts))
+            seen = self._seen.setdefault(name, PodRecord(name, "", "", restarts))
             seen.node, seen.ip = pod["spec"].get("nodeName", ""), status.get("podIP", "")
             seen.gone = gone
             seen.went = seen.went or gone or "deletionTimestamp" in pod["metadata"]
@@ -241,7 +241,7 @@ def _run(
     wait_for_name(release.api, selector, address, headless=args.balance != "cluster-ip")
     # One shard is enough to watch them. The service comes first.
     answering = (selector, release.labels("backend")) if index == 0 else ()
-    watches = [Watch(release.api, each) for each in answering]
+    watches = [PodWatch(release.api, each) for each in answering]
     barrier = Address(f"{environ['JOB']}-0.{args.first}-driver", BARRIER_PORT)
     with TemporaryDirectory(prefix="sweetspot-") as scratch:
         plan, out = Path(scratch, "plan.yaml"), Path(scratch, "result.json")
@@ -280,7 +280,7 @@ def _run(
     labels = {**release.labels("driver"), store.RUN_LABEL: environ["RUN"], store.TRIAL_LABEL: environ["TRIAL"]}
     # With the pod's uid: if the shard is ever started twice, both results are there, and the trial is void.
     name = f"{environ['JOB']}-{index}-{environ['POD_UID'][:8]}"
-    store.keep_part(release.api, labels, name, part)
+    store.save_part(release.api, labels, name, part)
     print("\n".join(said[:-1]), flush=True)  # all but where the driver put its file
     print(f"stored as ConfigMap {name}", flush=True)
     for why in part["void"]:
@@ -299,7 +299,7 @@ def _longest_s(asked: Experiment) -> float:
     return BARRIER_TIMEOUT_S + OPENING_TIMEOUT_S + load_s + GRACE_S
 
 
-def _counted(driver: local.Process, asked: Experiment, watches: Sequence[Watch]) -> dict[str, Any]:
+def _counted(driver: local.Process, asked: Experiment, watches: Sequence[PodWatch]) -> dict[str, Any]:
     """What shard 0 knows about service and backend after the measurement. The other shards know nothing."""
     counters = Counters({pod.name: pod.ip for watch in watches for pod in watch.pods() if pod.ready})
     driver.expect("measuring", asked.warmup_s + BARRIER_TIMEOUT_S + OPENING_TIMEOUT_S)
@@ -311,10 +311,10 @@ def _counted(driver: local.Process, asked: Experiment, watches: Sequence[Watch])
     if not watches:
         return {"before": None, "after": None, "pods": [], "void": [], "others_share": None}
     service, backend = watches
-    return told(service, backend, before, after)
+    return pods_part(service, backend, before, after)
 
 
-def told(service: Watch, backend: Watch, before: Reading, after: Reading) -> dict[str, Any]:
+def pods_part(service: PodWatch, backend: PodWatch, before: Reading, after: Reading) -> dict[str, Any]:
     """What happened to the pods, from their counters at the two marks and from the watches until now."""
     unwatched = next((watch.unwatched for watch in (service, backend) if watch.unwatched), None)
     pods = service.pods()
@@ -370,7 +370,7 @@ def _used_ns(reply: SnapshotReply) -> int:
     return reply.cpu_user_ns + reply.cpu_system_ns
 
 
-def _why_void(pod: Seen, counters: SnapshotReply | str | None) -> list[str]:
+def _why_void(pod: PodRecord, counters: SnapshotReply | str | None) -> list[str]:
     if not pod.mishaps and not pod.went and isinstance(counters, str):
         return [f"pod {pod.name} on {pod.node} stopped answering: {counters}"]
     return pod.mishaps

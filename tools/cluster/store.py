@@ -53,7 +53,7 @@ class _UnreadableError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredRun:
     """A stored run; `files` are those of a results folder, without the trials."""
 
     name: str
@@ -63,7 +63,7 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class RunContents:
     """What a run has stored."""
 
     began: str
@@ -72,19 +72,19 @@ class Left:
     """The trials, or the cells, that have stored something."""
 
 
-def runs(api: Api, release: str) -> list[Kept]:
+def runs(api: Api, release: str) -> list[StoredRun]:
     """All runs of that release, with what was asked for. Raises ClusterError."""
     return [_run(each) for each in api.find("configmaps", _of_kind("run", release))]
 
 
-def left(api: Api, release: str) -> dict[str, Left]:
+def contents(api: Api, release: str) -> dict[str, RunContents]:
     """Run -> what it has stored. Raises ClusterError."""
     found: dict[str, list[Object]] = {}
     for kind in ("part", "cell"):
         for each in api.find("configmaps", _of_kind(kind, release)):
             found.setdefault(each["metadata"]["labels"][RUN_LABEL], []).append(each["metadata"])
     return {
-        run: Left(
+        run: RunContents(
             min(each["creationTimestamp"] for each in those),
             frozenset(each["labels"].get(TRIAL_LABEL) or each["labels"][CELL_LABEL] for each in those),
         )
@@ -96,18 +96,18 @@ def _of_kind(kind: str, release: str) -> dict[str, str]:
     return {**_OURS, "app.kubernetes.io/instance": release, "sweetspot.dev/kind": kind}
 
 
-def keep_run(api: Api, run: str, release: str, files: Mapping[str, str]) -> None:
+def save_run(api: Api, run: str, release: str, files: Mapping[str, str]) -> None:
     """Stores that the run exists, and what was asked for. Raises ClusterError, AlreadyThereError too."""
     labels = {**_of_kind("run", release), RUN_LABEL: run}
     api.create("configmaps", {"metadata": {"name": run, "labels": labels}, "data": dict(files)})
 
 
-def keep_part(api: Api, labels: Mapping[str, str], name: str, part: Part) -> None:
+def save_part(api: Api, labels: Mapping[str, str], name: str, part: Part) -> None:
     """Stores the part of one shard. Raises ClusterError."""
-    _keep(api, {"name": name, "labels": {**labels, "sweetspot.dev/kind": "part"}}, part)
+    _save(api, {"name": name, "labels": {**labels, "sweetspot.dev/kind": "part"}}, part)
 
 
-def keep_cell(api: Api, release: str, run: str, key: str, cell: Cell) -> None:
+def save_cell(api: Api, release: str, run: str, key: str, cell: Cell) -> None:
     """Stores the outcome of a cell, replacing an earlier one; `key` is its name. Raises ClusterError."""
     slim = json.loads(json.dumps(cell))
     for each in slim.get("tries", ()):
@@ -116,10 +116,10 @@ def keep_cell(api: Api, release: str, run: str, key: str, cell: Cell) -> None:
     labels = {**_of_kind("cell", release), RUN_LABEL: run, CELL_LABEL: name[-_MAX_LABEL:].lstrip("-.")}
     name = f"{run}-{name}"
     try:
-        _keep(api, {"name": name, "labels": labels}, slim)
+        _save(api, {"name": name, "labels": labels}, slim)
     except AlreadyThereError:
         api.delete("configmaps", name)
-        _keep(api, {"name": name, "labels": labels}, slim)
+        _save(api, {"name": name, "labels": labels}, slim)
 
 
 def cells(api: Api, run: str) -> tuple[dict[str, Cell], list[str]]:
@@ -147,7 +147,7 @@ def search_of(name: str) -> str:
     return name.rpartition("-")[0]
 
 
-def forget_tries(api: Api, run: str, release: str) -> None:
+def delete_tries(api: Api, run: str, release: str) -> None:
     """Removes the ConfigMaps and Jobs of trials of a search that was interrupted. Raises ClusterError."""
     for kind in ("jobs", "configmaps"):
         for each in api.find(kind, {**_OURS, "app.kubernetes.io/instance": release}):
@@ -155,7 +155,7 @@ def forget_tries(api: Api, run: str, release: str) -> None:
                 api.delete(kind, each["metadata"]["name"])
 
 
-def find_run(api: Api, name: str) -> Kept:
+def find_run(api: Api, name: str) -> StoredRun:
     """Raises ClusterError."""
     try:
         return _run(api.get("configmaps", name))
@@ -165,8 +165,8 @@ def find_run(api: Api, name: str) -> Kept:
         ) from None
 
 
-def _run(found: Object) -> Kept:
-    return Kept(found["metadata"]["name"], found["metadata"]["creationTimestamp"], found.get("data", {}))
+def _run(found: Object) -> StoredRun:
+    return StoredRun(found["metadata"]["name"], found["metadata"]["creationTimestamp"], found.get("data", {}))
 
 
 def parts(api: Api, run: str) -> dict[TrialId, list[Part]]:
@@ -183,13 +183,13 @@ def parts_of(api: Api, run: str, trial: TrialId) -> list[Part]:
     return [_part(each) for each in _of_trial(api, run, trial)]
 
 
-def parts_kept(api: Api, job: Object) -> int:
+def parts_stored(api: Api, job: Object) -> int:
     """How many parts of that Job's trial are stored. Raises ClusterError."""
     marks = {label: job["metadata"]["labels"].get(label, "") for label in (RUN_LABEL, TRIAL_LABEL)}
     return len(api.find("configmaps", {**_OURS, "sweetspot.dev/kind": "part", **marks}))
 
 
-def forget(api: Api, run: str, trial: TrialId) -> None:
+def delete_parts(api: Api, run: str, trial: TrialId) -> None:
     """Removes the stored parts of a trial. Raises ClusterError."""
     for each in _of_trial(api, run, trial):
         api.delete("configmaps", each["metadata"]["name"])
@@ -200,7 +200,7 @@ def _of_trial(api: Api, run: str, trial: TrialId) -> list[Object]:
     return api.find("configmaps", {**_OURS, "sweetspot.dev/kind": "part", **labels})
 
 
-def _keep(api: Api, metadata: Object, content: Mapping[str, Any]) -> None:
+def _save(api: Api, metadata: Object, content: Mapping[str, Any]) -> None:
     packed = base64.b64encode(gzip.compress(json.dumps(content).encode(), mtime=0)).decode("ascii")
     name = f"{metadata['labels']['sweetspot.dev/kind']}.json.gz"
     api.create("configmaps", {"metadata": metadata, "binaryData": {name: packed}})

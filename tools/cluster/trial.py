@@ -18,7 +18,7 @@ from tools.cluster.store import VoidTrialError
 from tools.experiment import Experiment
 from tools.local import Programs
 from tools.results import Trial, TrialId
-from tools.wanted import Wanted
+from tools.trial_specs import TrialSpec
 
 FRESH_TIMEOUT_S = 150.0
 """Time for pods to drain, end, start and be ready."""
@@ -61,11 +61,11 @@ class Starts:
     def __init__(self) -> None:
         self._started: dict[str, tuple[str, int]] = {}
 
-    def anew(self, setup: ClusterSetup, wanted: Wanted) -> None:
+    def restart(self, setup: ClusterSetup, wanted: TrialSpec) -> None:
         """Replaces the pods of the model, unless they were started for this arm in this round. Raises ClusterError."""
         model, now = wanted.arm.model, (wanted.id.arm, wanted.id.round)
         if self._started.get(model) != now:
-            freshen(setup, model)
+            restart_pods(setup, model)
             self._started[model] = now
 
     def forget(self, model: str) -> None:
@@ -73,7 +73,7 @@ class Starts:
         self._started.pop(model, None)
 
 
-def measure(setup: ClusterSetup, asked: Experiment, wanted: Wanted, *, again: bool = False) -> Trial:
+def measure(setup: ClusterSetup, asked: Experiment, wanted: TrialSpec, *, again: bool = False) -> Trial:
     """The trial. Waits for it if its Job still runs. Does not run it if it is stored completely, unless `again`.
 
     Raises ClusterError, and VoidTrialError if there was a load but there is no result.
@@ -86,24 +86,24 @@ def measure(setup: ClusterSetup, asked: Experiment, wanted: Wanted, *, again: bo
         raise
 
 
-def _measured(setup: ClusterSetup, asked: Experiment, wanted: Wanted, *, again: bool) -> Trial:
+def _measured(setup: ClusterSetup, asked: Experiment, wanted: TrialSpec, *, again: bool) -> Trial:
     job = manifest(setup.load, asked, wanted)
     name = job["metadata"]["name"]
     if again or not _runs(setup, name):
         try:
             if not again:
-                return _kept(setup, wanted.id)
+                return _stored(setup, wanted.id)
         except VoidTrialError:
             pass
         _begin(setup, job, wanted)
     failure = _await_end(setup, name, job["spec"]["activeDeadlineSeconds"] + OVERDUE_S)
     try:
-        return _kept(setup, wanted.id)
+        return _stored(setup, wanted.id)
     except VoidTrialError as error:
         raise VoidTrialError(f"{failure}; {error}" if failure else str(error)) from None
 
 
-def _kept(setup: ClusterSetup, trial: TrialId) -> Trial:
+def _stored(setup: ClusterSetup, trial: TrialId) -> Trial:
     """The stored trial. Raises VoidTrialError if it is not complete, or is no result."""
     return store.assemble(store.parts_of(setup.release.api, setup.load.run, trial), setup.programs)
 
@@ -121,7 +121,7 @@ def _runs(setup: ClusterSetup, name: str) -> bool:
     return _condition(there, "Complete", *_FAILED) is None
 
 
-def _begin(setup: ClusterSetup, made: Object, wanted: Wanted) -> None:
+def _begin(setup: ClusterSetup, made: Object, wanted: TrialSpec) -> None:
     """Starts the Job, replacing one that has ended."""
     api, name = setup.release.api, made["metadata"]["name"]
     _check_alone(setup.release, name)
@@ -131,9 +131,9 @@ def _begin(setup: ClusterSetup, made: Object, wanted: Wanted) -> None:
         FRESH_TIMEOUT_S,
         f"the deletion of job {name}",
     )
-    store.forget(api, setup.load.run, wanted.id)
+    store.delete_parts(api, setup.load.run, wanted.id)
     if setup.starts is not None:
-        setup.starts.anew(setup, wanted)
+        setup.starts.restart(setup, wanted)
         _check_alone(setup.release, name)  # the start took time
     api.create("jobs", made)
 
@@ -152,10 +152,10 @@ def _check_alone(release: Release, name: str) -> None:
 def _has_loaded(api: Api, job: Object) -> bool:
     """Whether each shard has stored its result: its load is then over. The Job's status shows it up to 3 s later."""
     completions: int = job["spec"]["completions"]
-    return store.parts_kept(api, job) >= completions
+    return store.parts_stored(api, job) >= completions
 
 
-def freshen(setup: ClusterSetup, model: str) -> None:
+def restart_pods(setup: ClusterSetup, model: str) -> None:
     """Replaces the pods of the model, and waits until the new ones are ready and alone. Raises ClusterError.
 
     Pods are deleted, not rolled: a new pod beside the old one would need room for both.

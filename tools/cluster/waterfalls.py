@@ -11,10 +11,10 @@ from tools.cluster import jaeger
 from tools.cluster.api import ClusterError
 from tools.cluster.release import Release
 from tools.results import Trial, write_whole
-from tools.traces import CANDIDATES, Traced, median_first, traced, without_spans
+from tools.traces import CANDIDATES, TracedCall, median_first, traced, without_spans
 
 
-def keep(release: Release, trial: Trial, folder: Path) -> None:
+def save(release: Release, trial: Trial, folder: Path) -> None:
     """Stores the spans of the trial's median and slowest traced call. Raises BadResultsError."""
     calls = traced(trial)
     if not calls:
@@ -36,7 +36,7 @@ def keep(release: Release, trial: Trial, folder: Path) -> None:
     why.unlink(missing_ok=True)
 
 
-def _first(release: Release, name: str, calls: list[Traced]) -> jaeger.Spans | None:
+def _first(release: Release, name: str, calls: list[TracedCall]) -> jaeger.Spans | None:
     """Raises ClusterError."""
     found = (jaeger.spans_of(release, name, call.trace_id) for call in calls[:CANDIDATES])
     return next((spans for spans in found if spans), None)

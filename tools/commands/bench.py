@@ -12,7 +12,7 @@ from tools.experiment import BadExperimentError, Experiment
 from tools.results import write_void, write_whole
 from tools.status import PlainError
 from tools.target import Target
-from tools.wanted import Wanted
+from tools.trial_specs import TrialSpec
 
 
 class Bench:
@@ -37,7 +37,7 @@ class Bench:
             return str(error)
         return ""
 
-    def measure(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path) -> None:
+    def measure(self, asked: Experiment, wanted: Sequence[TrialSpec], folder: Path) -> None:
         """As running.Bench has it."""
         target = self._target.of_run(folder.name, self._when)
         target.check(asked)

@@ -13,7 +13,7 @@ from tools.claims.table import show_compared
 from tools.compare import arms, figures
 from tools.compare.conditions import differences
 from tools.compare.figures import Figures
-from tools.compare.runs import Compared, compare
+from tools.compare.runs import FigureComparison, compare
 from tools.junit import Case
 from tools.local import Programs
 from tools.status import FAILED, PlainError
@@ -60,14 +60,14 @@ def _both(args: argparse.Namespace) -> tuple[Figures, Figures]:
     return before, figures.of_folder(args.folder, before.reference)
 
 
-def _case(one: Compared, tolerance: float) -> Case:
+def _case(one: FigureComparison, tolerance: float) -> Case:
     where = f"{one.figure.arm}.{one.figure.point}"
     if one.ratio is None:
         return Case(where, one.figure.measure, "skipped", one.why)
     return Case(where, one.figure.measure, "failure" if one.worse_by(tolerance) else "passed", str(one))
 
 
-def _gate(args: argparse.Namespace, compared: Sequence[Compared]) -> int:
+def _gate(args: argparse.Namespace, compared: Sequence[FigureComparison]) -> int:
     failed = sum(one.worse_by(args.tolerance or 0.0) for one in compared)
     if failed:
         print(f"sweetspot: {failed} of {len(compared)} figures are worse than in {args.baseline}", file=sys.stderr)

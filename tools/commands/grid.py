@@ -23,7 +23,7 @@ USUAL_TRIALS = 7
 
 def run_grid(asked: Experiment, folder: Path, target: Target, console: Console, show: Show) -> int:
     """The exit status. The folder is prepared and locked."""
-    target.rejoin(folder)
+    target.resume_grid(folder)
     kept = read_cells(folder).cells
     wanted = [cell for cell in cells(asked, asked.models) if cell not in kept]
     takes = rest(len(wanted) * _cell_s(asked))

@@ -36,7 +36,7 @@ def prepare(
         write_whole(path, text)
         if known is not None:
             calibration.write(folder, known)
-        target.keep(folder)
+        target.begin_run(folder)
     elif path.read_text(encoding="utf-8") != text:
         print(
             f"sweetspot: the machine or the code differs from {path}: do not compare old trials with new ones",

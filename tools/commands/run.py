@@ -27,8 +27,8 @@ from tools.results import read_trials
 from tools.status import VOID, PlainError
 from tools.target import Target
 from tools.terminal import RunProgress
+from tools.trial_specs import still_to_make
 from tools.units import count
-from tools.wanted import still_to_make
 
 
 def execute(args: argparse.Namespace, console: Console, programs: Programs) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tools import bundle
 from tools.compare.figures import BETTER, VALUES, Name
 from tools.results import BadResultsError, Trial, read_trials
-from tools.standings import At, standings
+from tools.standings import PointStandings, standings
 from tools.stats.best import against
 from tools.stats.line import against_line
 from tools.stats.verdict import OF_COSTS, OF_RATES
@@ -34,7 +34,7 @@ def lines(folder: Path) -> Iterator[str]:
         yield from _at(at, rounds)
 
 
-def _at(at: At, rounds: Mapping[str, Sequence[Trial]]) -> Iterator[str]:
+def _at(at: PointStandings, rounds: Mapping[str, Sequence[Trial]]) -> Iterator[str]:
     if not at.ranked:
         yield f"at {at.point.name}   no arm has a figure to compare"
         return

@@ -17,7 +17,7 @@ NOT_PAIRED = "not paired in time: differences below 30 % may be the machine's"
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class FigureComparison:
     """One measure of one arm at one point, in two runs."""
 
     figure: Figure
@@ -46,27 +46,29 @@ class Compared:
         return SEPARATOR.join((self.figure.described, measured, word(self.verdict), self.basis))
 
 
-def compare(first: Figures, second: Figures) -> list[Compared]:
+def compare(first: Figures, second: Figures) -> list[FigureComparison]:
     """Every figure that one of the two has."""
     before = {(one.arm, one.point, one.measure): one for one in first.figures}
     paired = NOT_PAIRED if first.reference is None else f"relative to {first.reference}, paired in time"
     found = []
     for one in second.figures:
         other = before.pop((one.arm, one.point, one.measure), None)
-        found.append(Compared(one, why="only in the second") if other is None else _compared(other, one, paired))
-    return [*found, *(Compared(one, why="only in the first") for one in before.values())]
+        found.append(
+            FigureComparison(one, why="only in the second") if other is None else _compared(other, one, paired)
+        )
+    return [*found, *(FigureComparison(one, why="only in the first") for one in before.values())]
 
 
-def _compared(first: Figure, second: Figure, paired: str) -> Compared:
+def _compared(first: Figure, second: Figure, paired: str) -> FigureComparison:
     if first.estimate is None or second.estimate is None:
         whys = [f"{one.why} in the {which}" for which, one in (("first", first), ("second", second)) if one.why]
-        return Compared(second, why="; ".join(whys))
+        return FigureComparison(second, why="; ".join(whys))
     served = first.served_share or 1.0, second.served_share or 1.0
     if abs(served[0] - served[1]) > FEWER_CLIENTS:
-        return Compared(second, why=f"{share(served[0])} of its clients were served, then {share(served[1])}")
+        return FigureComparison(second, why=f"{share(served[0])} of its clients were served, then {share(served[1])}")
     found = unpaired_ratio(second.estimate, first.estimate)
     words = OF_RATES if second.measure == "rate" else OF_COSTS
-    return Compared(
+    return FigureComparison(
         second,
         found,
         verdict(found, BETTER[second.measure], words=words),

@@ -106,7 +106,7 @@ def _images(args: argparse.Namespace) -> None:
     if args.load:
         context = release.reachable_context(args.context)
         nodes.check(context, args.registry, bool(os.environ.get("IMAGE_BUILD")), "make images")
-    wanted = images.Wanted(models=_models(args.models), registry=args.registry, tag=tag, by_content=not args.tag)
+    wanted = images.BuildRequest(models=_models(args.models), registry=args.registry, tag=tag, by_content=not args.tag)
     builder, built = images.build(wanted, _say)
     if builder is not None:
         nodes.deliver(builder, built, context, args.registry, _say)
@@ -127,7 +127,7 @@ def _deploy(args: argparse.Namespace, where: Release) -> None:
     if not args.tag:
         nodes.check(context, args.registry, bool(os.environ.get("IMAGE_BUILD")), where.make("deploy"))
         there = () if args.registry else nodes.have(where.nodes())
-        wanted = images.Wanted(models=models, registry=args.registry, tag=tag, by_content=True, delivered=there)
+        wanted = images.BuildRequest(models=models, registry=args.registry, tag=tag, by_content=True, delivered=there)
         builder, built = images.build(wanted, _say)
         if builder is not None:
             nodes.deliver(builder, built, context, args.registry, _say)

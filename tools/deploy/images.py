@@ -139,7 +139,7 @@ def sources() -> list[Path]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class BuildRequest:
     """Images to be built."""
 
     models: Collection[str]
@@ -151,7 +151,7 @@ class Wanted:
     """Images that are already where the cluster takes them from."""
 
 
-def build(wanted: Wanted, say: Callable[[str], None]) -> tuple[Builder | None, list[str]]:
+def build(wanted: BuildRequest, say: Callable[[str], None]) -> tuple[Builder | None, list[str]]:
     """Builds the wanted images that do not exist yet. Raises DeployError.
 
     Returns the builder (None: IMAGE_BUILD's command), and the names of the images that are to be delivered.

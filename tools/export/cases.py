@@ -6,17 +6,17 @@ from pathlib import Path
 from tools import bundle, experiment, junit, measures
 from tools.experiment import BadExperimentError
 from tools.junit import Case
-from tools.results import BadResultsError, Found, Trial
+from tools.results import BadResultsError, StoredTrials, Trial
+from tools.trial_specs import trials
 from tools.units import count, duration
-from tools.wanted import trials
 
 
-def write(path: Path, folder: Path, found: Found) -> None:
+def write(path: Path, folder: Path, found: StoredTrials) -> None:
     """Raises BadResultsError."""
     junit.write(path, bundle.name(folder), list(_cases(folder, found)))
 
 
-def _cases(folder: Path, found: Found) -> Iterator[Case]:
+def _cases(folder: Path, found: StoredTrials) -> Iterator[Case]:
     try:
         asked = experiment.read(folder / "experiment.yaml")
     except BadExperimentError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tools import checks, measures
-from tools.results import Found, Trial, TrialId, write_whole
+from tools.results import StoredTrials, Trial, TrialId, write_whole
 
 CALLS = ("planned", "ok", "timed_out", "not_sent", "unfinished")
 OF_SLICE = (
@@ -24,7 +24,7 @@ OF_SLICE = (
 TIMES = ("min", "mean", "p50", "p90", "p99", "p999", "max")
 
 
-def write(folder: Path, found: Found) -> None:
+def write(folder: Path, found: StoredTrials) -> None:
     """Writes `trials.csv` and `slices.csv`. Raises BadResultsError."""
     rows = {trial.id: _trial(trial) for trial in found.trials}
     rows |= {trial: {**_name(trial), "void": why} for trial, why in found.void}

@@ -7,11 +7,11 @@ from pathlib import Path
 from tools.report.spans import Span, read_spans
 from tools.report.waterfall import Waterfall, waterfall
 from tools.results import Trial
-from tools.traces import CANDIDATES, FORWARDED, Jaeger, Traced, drawn, median_first, traced, without_spans
+from tools.traces import CANDIDATES, FORWARDED, Jaeger, TracedCall, drawn, median_first, traced, without_spans
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class TracedCalls:
     """One model's traced calls."""
 
     model: str
@@ -23,7 +23,7 @@ class Shown:
     """A link to the slowest one in the cluster's Jaeger; None where the run had none."""
 
 
-def shown_calls(folder: Path, trials: Sequence[Trial], run: str | None = None) -> tuple[list[Shown], list[str]]:
+def shown_calls(folder: Path, trials: Sequence[Trial], run: str | None = None) -> tuple[list[TracedCalls], list[str]]:
     """One entry a trial, and one line for each trace file with unreadable lines.
 
     `run` is the name that a run in a cluster has in its Jaeger.
@@ -44,24 +44,24 @@ def shown_calls(folder: Path, trials: Sequence[Trial], run: str | None = None) -
     return shown, problems
 
 
-def _shown(folder: Path, trial: Trial, calls: Sequence[Traced], spans: Mapping[str, Sequence[Span]]) -> Shown:
+def _shown(folder: Path, trial: Trial, calls: Sequence[TracedCall], spans: Mapping[str, Sequence[Span]]) -> TracedCalls:
     where = f"at {trial.point.described}"
     if not calls:
-        return Shown(trial.arm, [], f"No call was traced {where}.")
+        return TracedCalls(trial.arm, [], f"No call was traced {where}.")
     median, slowest = (_first_with_spans(order, spans) for order in (median_first(calls), calls[::-1]))
     if median is None or slowest is None:
         why = without_spans(folder, trial)
         told = why.read_text(encoding="utf-8").strip() if why.exists() else "traces/ has no span of them"
         # No full stop: the reason may end in a command.
-        return Shown(trial.arm, [], f"Calls were traced {where}, but {told}")
+        return TracedCalls(trial.arm, [], f"Calls were traced {where}, but {told}")
     note = f"{where.capitalize()} {drawn(trial)}"
     if slowest is not calls[-1]:
         note += " The slowest left no spans; this is the slowest that did."
     if median is slowest:
-        return Shown(trial.arm, [("only traced", waterfall(median, spans[median.trace_id]))], note)
+        return TracedCalls(trial.arm, [("only traced", waterfall(median, spans[median.trace_id]))], note)
     pair = [("median", median), ("slowest", slowest)]
-    return Shown(trial.arm, [(name, waterfall(call, spans[call.trace_id])) for name, call in pair], note)
+    return TracedCalls(trial.arm, [(name, waterfall(call, spans[call.trace_id])) for name, call in pair], note)
 
 
-def _first_with_spans(calls: Sequence[Traced], spans: Mapping[str, Sequence[Span]]) -> Traced | None:
+def _first_with_spans(calls: Sequence[TracedCall], spans: Mapping[str, Sequence[Span]]) -> TracedCall | None:
     return next((call for call in calls[:CANDIDATES] if call.trace_id in spans), None)

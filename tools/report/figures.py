@@ -67,7 +67,7 @@ def _figures(contents: Contents, group: Group, suffix: str) -> tuple[list[Figure
     over = along(contents.asked)
     if over is None:
         return [distributed], problems
-    plotted = _Along(contents, group, over)
+    plotted = _AxisCurves(contents, group, over)
 
     def figure(
         name: str, title: str, caption: str, chooser: str, measured: Iterable[Measure], *, selected: int = 0
@@ -165,7 +165,7 @@ def _per_call(label: str, unit: str, text: Text, *counters: str) -> Measure:
 
 
 @dataclass(frozen=True, slots=True)
-class _Along:
+class _AxisCurves:
     """One set of curves."""
 
     contents: Contents

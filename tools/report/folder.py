@@ -16,10 +16,10 @@ from tools.experiment import Load, Point, points
 from tools.families import family
 from tools.pooling import by_arm_and_point
 from tools.results import BadResultsError, Trial, TrialId, read_trials
-from tools.standings import At, standings
+from tools.standings import PointStandings, standings
 
 
-class Unmeasured(NamedTuple):
+class MissingResult(NamedTuple):
     """What has no result."""
 
     arm: str
@@ -42,7 +42,7 @@ class Contents:
 
     trials: tuple[Trial, ...]
     """One for each arm and point: its rounds together."""
-    points: tuple[At, ...]
+    points: tuple[PointStandings, ...]
     """Where each arm stands."""
     rounds: tuple[Trial, ...]
     """Each trial."""
@@ -52,7 +52,7 @@ class Contents:
     """Arm -> the family of its model, in the experiment's order."""
     asked: tuple[Point, ...]
     """Every point that the experiment asks for, or that a trial was made at, ascending."""
-    unmeasured: tuple[Unmeasured, ...]
+    unmeasured: tuple[MissingResult, ...]
     """Each void trial; and each arm that has no trial at an asked point."""
     environment: Mapping[str, Any]
     experiment: str
@@ -78,9 +78,9 @@ def read(folder: Path) -> Contents:
     ordered = sorted(asked.values(), key=lambda point: point.order)
     known = {(trial.arm, trial.point) for trial in (*(trial.id for trial in found.trials), *dict(found.void))}
     unmeasured = [
-        *(Unmeasured(trial.arm, _at(asked, trial), trial.round, f"void: {why}") for trial, why in found.void),
+        *(MissingResult(trial.arm, _at(asked, trial), trial.round, f"void: {why}") for trial, why in found.void),
         *(
-            Unmeasured(arm, point.described, None, "no trial")
+            MissingResult(arm, point.described, None, "no trial")
             for arm in model_of
             for point in ordered
             if (arm, point.name) not in known

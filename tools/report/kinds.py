@@ -11,7 +11,7 @@ from tools.report import picture
 from tools.report.folder import Contents
 from tools.report.table import Row, percentile
 from tools.results import Trial
-from tools.standings import At, Standing
+from tools.standings import PointStandings, Standing
 from tools.units import count, duration, share
 
 SHORTER = 0.5
@@ -31,7 +31,7 @@ class Kinds:
     """A sentence for each kind that waits for another."""
 
 
-def kinds(contents: Contents, at: At) -> Kinds | None:
+def kinds(contents: Contents, at: PointStandings) -> Kinds | None:
     """None where all calls are of one kind."""
     names = next((tuple(of) for one in at.standings if (of := measures.kinds(one.trial))), ())
     if not names:
@@ -62,7 +62,7 @@ def _cells(kind: Trial) -> dict[str, str]:
     }
 
 
-def _picture(contents: Contents, at: At, name: str) -> Markup:
+def _picture(contents: Contents, at: PointStandings, name: str) -> Markup:
     return picture.of_latency(contents, at, f"p99 latency of {name} calls", lambda trial: measures.kinds(trial)[name])
 
 

@@ -12,7 +12,7 @@ from tools.report import axes, calls, figures, folder, kinds, notices, picture, 
 from tools.report.definitions import DEFINITIONS
 from tools.report.rendering import environment
 from tools.results import write_whole
-from tools.standings import At, compared
+from tools.standings import PointStandings, compared
 from tools.traces import port_forward
 
 MOST_NAMED = 4
@@ -68,7 +68,7 @@ def render(results: Path) -> str:
     )
 
 
-def _lead(at: At) -> tuple[str, str, list[str]]:
+def _lead(at: PointStandings) -> tuple[str, str, list[str]]:
     """Which arms are best at one point: (where, how they share the lead, arms to name)."""
     best = [one.arm for one in at.best]
     if not best:

@@ -10,7 +10,7 @@ from tools.report.plots import dots
 from tools.report.plots.dots import Dot, Mark
 from tools.report.table import percentile
 from tools.results import Trial
-from tools.standings import At, Standing, compared
+from tools.standings import PointStandings, Standing, compared
 from tools.stats.interval import estimate
 from tools.units import count, duration, share
 from tools.values import Values, cpus_ns, p99s_ns, series
@@ -45,7 +45,7 @@ def picture(contents: Contents) -> Markup:
     )
 
 
-def of_times(contents: Contents, at: At, title: str, values: Values, why: Callable[[Trial], str]) -> Markup:
+def of_times(contents: Contents, at: PointStandings, title: str, values: Values, why: Callable[[Trial], str]) -> Markup:
     """A time for each arm; less is better. `why` returns why an arm has none, and is empty if it has one."""
     drawn = []
     for one in at.standings:
@@ -60,7 +60,9 @@ def of_times(contents: Contents, at: At, title: str, values: Values, why: Callab
     return dots.draw(drawn, title=title, caption=_caption(at), text=duration, higher_is_better=False)
 
 
-def of_latency(contents: Contents, at: At, title: str, part: Callable[[Trial], Trial] = lambda trial: trial) -> Markup:
+def of_latency(
+    contents: Contents, at: PointStandings, title: str, part: Callable[[Trial], Trial] = lambda trial: trial
+) -> Markup:
     """The p99 of each arm, of that part of its calls."""
 
     def why(trial: Trial) -> str:
@@ -79,7 +81,7 @@ def of_one_point(contents: Contents) -> list[Markup]:
     return [*latency, of_times(contents, at, "CPU time for each call", cpus_ns, lambda _: "")]
 
 
-def _caption(at: At) -> str:
+def _caption(at: PointStandings) -> str:
     number = max(one.rounds for one in at.standings)
     provisional = "" if number > 2 else " Fewer than three rounds: provisional."
     return f"Geometric mean of {rounds(number)}, with its 95 % interval.{provisional}"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tools.report.spans import CLIENT, Span
-from tools.traces import Traced
+from tools.traces import TracedCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Bar:
 class Waterfall:
     """A traced call, taken apart."""
 
-    call: Traced
+    call: TracedCall
     bars: Sequence[Bar]
     account: Account | None
     """None if the driver's or the service's span was not recorded."""
@@ -73,7 +73,7 @@ class Waterfall:
     """The time that the width of the waterfall stands for."""
 
 
-def waterfall(call: Traced, spans: Sequence[Span]) -> Waterfall:
+def waterfall(call: TracedCall, spans: Sequence[Span]) -> Waterfall:
     """Takes a call apart; a span whose parent was not recorded starts a tree of its own."""
     known = {span.span_id for span in spans}
     children: dict[str, list[Span]] = {}
@@ -92,7 +92,7 @@ def waterfall(call: Traced, spans: Sequence[Span]) -> Waterfall:
     )
 
 
-def _account(call: Traced, driver: Span, service: Span, children: Mapping[str, Sequence[Span]]) -> Account:
+def _account(call: TracedCall, driver: Span, service: Span, children: Mapping[str, Sequence[Span]]) -> Account:
     parts = children.get(service.span_id, [])
     run = next((span for span in parts if span.name == "run"), None)
     run_ns = run.duration_ns if run else 0

@@ -25,8 +25,8 @@ from tools.results import Trial
 from tools.scale.cells import Cell, LeftOut, Searched
 from tools.scale.results import to_json
 from tools.scale.run import FailedError, Load
+from tools.trial_specs import only
 from tools.units import count
-from tools.wanted import only
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +73,10 @@ class ClusterDeployer:
         except (ClusterError, VoidTrialError) as error:
             raise FailedError(str(error)) from error
 
-    def keep(self, outcome: Searched | LeftOut) -> None:
+    def store(self, outcome: Searched | LeftOut) -> None:
         load, key = self.setup.load, outcome.cell.key
         try:
-            store.keep_cell(self.setup.release.api, load.release, load.run, key, to_json(outcome, key))
+            store.save_cell(self.setup.release.api, load.release, load.run, key, to_json(outcome, key))
         except ClusterError as error:
             raise FailedError(f"kept here, but not in the cluster: {error}") from error
 
@@ -111,7 +111,7 @@ class ClusterDeployer:
             trial = measure(setup, asked, wanted)
         finally:
             api.delete("jobs", job_name(run, wanted.id))
-            store.forget(api, run, wanted.id)
+            store.delete_parts(api, run, wanted.id)
         if why := changed(trial, cell.replicas):
             raise VoidTrialError(why)
         return trial

@@ -85,7 +85,7 @@ def _curve(service: str, points: Sequence[tuple[float, Searched]]) -> Curve:
     fitted, refused = None, ""
     try:
         fitted = usl.fit(n, rates)
-    except usl.Refused as error:
+    except usl.FitError as error:
         refused = str(error)
     return Curve(
         service, n, rates, tuple(met for met, _ in ends), tuple(end or met for met, end in ends), fitted, refused

@@ -26,8 +26,8 @@ from tools.scratch import scratch_folder
 from tools.serving import LocalSetup, Service, blamed, listening, serving_backend, starting
 from tools.slices import SliceDriver, slice_driver
 from tools.trial import load_flags, loading, others_of, trial_flags
+from tools.trial_specs import only
 from tools.units import count
-from tools.wanted import only
 
 SETTLE_S = 5.0
 """The most time for replicas to end what a trial has left; then the next trial begins nevertheless."""
@@ -63,7 +63,7 @@ class LocalDeployer:
             return f"a limit of {count(cell.cpus)} CPUs needs a control group: {self.no_groups}"
         return ""
 
-    def keep(self, outcome: Searched | LeftOut) -> None:
+    def store(self, outcome: Searched | LeftOut) -> None:
         """Does nothing: the folder has all of it."""
 
     @contextmanager

@@ -39,7 +39,7 @@ class Deployer(Protocol):
     def deployed(self, cell: Cell, options: dict[str, str | float]) -> AbstractContextManager[Load]:
         """The cell's replicas, ready to be loaded, for as long as the block lasts. Raises FailedError."""
 
-    def keep(self, outcome: Searched | LeftOut) -> None:
+    def store(self, outcome: Searched | LeftOut) -> None:
         """Stores the outcome of a cell not only in the folder, so that it outlives this machine. Raises FailedError."""
 
 
@@ -72,7 +72,7 @@ def run(asked: Experiment, wanted: Sequence[Cell], deployer: Deployer, folder: P
             why = deployer.why_not(cell)
             outcome = LeftOut(cell, why) if why else _search(asked, cell, deployer, watcher, known)
             write_cell(folder, outcome)
-            deployer.keep(outcome)
+            deployer.store(outcome)
         except (FailedError, objective.TooFewCallsError) as error:
             watcher.failed(cell, str(error))
             continue

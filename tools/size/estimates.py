@@ -75,7 +75,7 @@ def _fitted(known: Sequence[Shape]) -> "Fit | None":
 
     try:
         return usl.fit([one.cpus for one in known], [_middle_rps(one) for one in known])
-    except usl.Refused:
+    except usl.FitError:
         return None
 
 

@@ -21,7 +21,7 @@ APART = f"by more than {BEYOND_DOUBT:g} times"
 
 
 @dataclass(frozen=True, slots=True)
-class Against:
+class RatioToBest:
     """One arm beside the best."""
 
     arm: str
@@ -41,7 +41,7 @@ class BestGroup:
     """The arms but the best are sorted from best to worst."""
 
     best: str
-    others: tuple[Against, ...]
+    others: tuple[RatioToBest, ...]
 
     @property
     def not_distinguishable(self) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ def best_group(
 
 def against(
     best: Series, others: Sequence[Series], better: Better, level: float = 0.05, words: Mapping[str, str] = GENERAL
-) -> tuple[Against, ...]:
+) -> tuple[RatioToBest, ...]:
     """Each of the others beside one arm, which need not be the best by these values."""
     ratios = _ratios([best, *others])
     adjusted = holm({pair: p_value(found) for pair, found in ratios.items()})
@@ -84,7 +84,7 @@ def against(
                 decided = replace(decided, outcome="not distinguishable", word="not distinguishable")
         elif _apart(best, other, better):
             decided = replace(decided, outcome="better", word=f"{words['better']}: all values, unpaired, {APART}")
-        found.append(Against(other.arm, pair, decided))
+        found.append(RatioToBest(other.arm, pair, decided))
     return tuple(found)
 
 

@@ -8,7 +8,7 @@ from tools.stats.verdict import Verdict
 from tools.units import count, rest, share
 
 if TYPE_CHECKING:
-    from tools.stats.best import Against
+    from tools.stats.best import RatioToBest
 
 SEPARATOR = "   "
 
@@ -20,7 +20,7 @@ def line(first: str, second: str, measure: str, ratio: Estimate, verdict: Verdic
     )
 
 
-def against_line(best: str, measure: str, other: "Against", *, duration_s: float) -> str:
+def against_line(best: str, measure: str, other: "RatioToBest", *, duration_s: float) -> str:
     """The same for an arm beside the best, with the verdict corrected for their number; without a ratio, only that."""
     if other.ratio is None:
         return SEPARATOR.join((f"{best} / {other.arm}", measure, f"no common block: {other.verdict.word}"))

@@ -13,7 +13,7 @@ from tools import bundle, experiment, verify
 from tools.claims import judged, page, reading, registered
 from tools.claims.page import whole
 from tools.claims.reading import BadClaimError
-from tools.claims.registered import Run
+from tools.claims.registered import ClaimsRun
 from tools.experiment import Arm, BadExperimentError, Experiment
 from tools.status import PlainError
 
@@ -68,7 +68,7 @@ def _counted(folder: Path) -> Iterator[str]:
         yield from (f"{folder.name}/{line}" for line in bundle.changes(folder, bundle.read(folder)))
 
 
-def _copies(folder: Path, run: Run) -> Iterator[str]:
+def _copies(folder: Path, run: ClaimsRun) -> Iterator[str]:
     """Those of the claims, and of what they ask for."""
     there = {path.stem for path in (folder / reading.STATEMENTS.name).glob("*.yaml")}
     for name in sorted(there | run.claims.keys()):

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from tools.experiment import Experiment
 from tools.results import Trial
+from tools.trial_specs import find
 from tools.verify.sums import differs
-from tools.wanted import find
 
 
 def wrong(trial: Trial, asked: Experiment) -> Iterator[str]:

@@ -10,17 +10,19 @@ from tools.claims.claim import Claim, Word
 from tools.claims.compared import What, compare
 from tools.claims.decision import Verdict
 from tools.claims.evidence import Counts
-from tools.claims.judged import Claims, Judged
-from tools.claims.registered import Registered, Run
+from tools.claims.judged import JudgedClaim, JudgedRun
+from tools.claims.registered import ClaimsRun, RegisteredClaim
 
-REGISTERED = Registered(sha256="0", commit=None, committed_at=None, clean=False)
+REGISTERED = RegisteredClaim(sha256="0", commit=None, committed_at=None, clean=False)
 
 
-def run(registered: Registered = REGISTERED, **words: Word) -> Claims:
+def run(registered: RegisteredClaim = REGISTERED, **words: Word) -> JudgedRun:
     """A run with those verdicts."""
-    judged = tuple(Judged(_claim(name), registered, Counts({}), Verdict(word)) for name, word in words.items())
+    judged = tuple(JudgedClaim(_claim(name), registered, Counts({}), Verdict(word)) for name, word in words.items())
     known = dict.fromkeys(words, registered)
-    return Claims(Path(), Run(version=1, began="2026-11-27T10:00:00Z", despite_noise=False, claims=known), judged, {})
+    return JudgedRun(
+        Path(), ClaimsRun(version=1, began="2026-11-27T10:00:00Z", despite_noise=False, claims=known), judged, {}
+    )
 
 
 def _claim(name: str) -> Claim:

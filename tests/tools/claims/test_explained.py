@@ -15,7 +15,7 @@ from tools.claims import explained, judged, reading, registered, screen
 from tools.claims.code_locations import code_locations
 from tools.results import write_trial
 from tools.serving import ROOT
-from tools.wanted import trials
+from tools.trial_specs import trials
 
 BLOCK = """
 title: Who waits?

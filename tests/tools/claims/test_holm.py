@@ -7,20 +7,20 @@ import pytest
 from tests.tools.claims.made import Values, claim
 from tools.claims import holm
 from tools.claims.decision import decide
-from tools.claims.judged import Judged
-from tools.claims.registered import Registered
+from tools.claims.judged import JudgedClaim
+from tools.claims.registered import RegisteredClaim
 
 FAR, NEAR, NOWHERE = (10.0, 10.01, 9.99), (10.0, 13.0, 12.0), (4.0, 10.0, 3.0)
 """Ratios of a loop to threads: asked at least 5, they decide at 99.99 %, at 99 %, and not at all."""
-BEFORE = Registered(sha256="", commit=None, committed_at=None, clean=False)
+BEFORE = RegisteredClaim(sha256="", commit=None, committed_at=None, clean=False)
 
 
-def judged(*ratios: Sequence[float]) -> list[Judged]:
+def judged(*ratios: Sequence[float]) -> list[JudgedClaim]:
     """C1, C2 and so on."""
     found = []
     for number, values in enumerate(ratios, 1):
         asked, source = claim(claim=f"C{number}"), Values(loop=values, threads=(1.0, 1.0, 1.0))
-        found.append(Judged(asked, BEFORE, source, decide(asked, source)))
+        found.append(JudgedClaim(asked, BEFORE, source, decide(asked, source)))
     return found
 
 
@@ -44,4 +44,4 @@ def test_a_count_is_exact_and_takes_no_part_of_the_error() -> None:
     every = judged(NEAR)
     source = Values(functions=(9.0,))
     counted = claim(claim="C9", kind="counted", statistic={"value": "functions"}, holds_if={"at_least": 1})
-    assert holm.lost([*every, Judged(counted, BEFORE, source, decide(counted, source))]) == []
+    assert holm.lost([*every, JudgedClaim(counted, BEFORE, source, decide(counted, source))]) == []

@@ -10,7 +10,7 @@ from tests.tools.claims.made import in_place, state
 from tools import cli, experiment
 from tools.claims import judged, reading, registered
 from tools.results import write_trial
-from tools.wanted import trials
+from tools.trial_specs import trials
 
 RACE = """
 title: Which is faster?
@@ -68,7 +68,7 @@ def test_a_run_whose_claims_are_decided_by_later_ones_is_not_read(
     later = run(folder, 2, "C12", speed=3.0)
     read, folders = judged.read, []
 
-    def noted(folder: Path, only: set[str]) -> judged.Claims:
+    def noted(folder: Path, only: set[str]) -> judged.JudgedRun:
         folders.append(folder)
         return read(folder, only)
 

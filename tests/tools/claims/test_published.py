@@ -13,7 +13,7 @@ from tests.tools.claims.made import in_place, state
 from tools import experiment
 from tools.claims import judged, published, reading, registered
 from tools.results import BadResultsError, write_trial
-from tools.wanted import trials
+from tools.trial_specs import trials
 
 RACE = """
 title: Which is faster?
@@ -47,7 +47,7 @@ OLDER = "written by another version (0, not 1): export it again"
 
 
 @pytest.fixture(scope="module")
-def claims(tmp_path_factory: pytest.TempPathFactory) -> judged.Claims:
+def claims(tmp_path_factory: pytest.TempPathFactory) -> judged.JudgedRun:
     """A run with a claim of each form."""
     folder = tmp_path_factory.mktemp("claims")
     with pytest.MonkeyPatch.context() as patch:
@@ -64,12 +64,12 @@ def claims(tmp_path_factory: pytest.TempPathFactory) -> judged.Claims:
 
 
 @pytest.fixture
-def path(claims: judged.Claims, tmp_path: Path) -> Path:
+def path(claims: judged.JudgedRun, tmp_path: Path) -> Path:
     published.write(tmp_path / "claims.json", claims)
     return tmp_path / "claims.json"
 
 
-def test_every_form_has_the_figure_and_the_verdict_of_the_run(claims: judged.Claims, path: Path) -> None:
+def test_every_form_has_the_figure_and_the_verdict_of_the_run(claims: judged.JudgedRun, path: Path) -> None:
     _, again = published.read(path)
     assert [each.verdict for each in again.judged] == [each.verdict for each in claims.judged]
     assert all(each.verdict.figures[0] is not None for each in again.judged)

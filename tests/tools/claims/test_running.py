@@ -18,7 +18,7 @@ from tools.claims.decision import Verdict
 from tools.experiment import Experiment
 from tools.local import LocalError, Programs
 from tools.results import BadResultsError, write_trial, write_void
-from tools.wanted import Wanted
+from tools.trial_specs import TrialSpec
 
 RACE = """
 title: Which is faster?
@@ -48,7 +48,7 @@ class Bench:
     def lacks(self, asked: Experiment) -> str:
         return "there is no tortoise" if "tortoise" in self.speeds and not self.speeds["tortoise"] else ""
 
-    def measure(self, asked: Experiment, wanted: Sequence[Wanted], folder: Path) -> None:
+    def measure(self, asked: Experiment, wanted: Sequence[TrialSpec], folder: Path) -> None:
         self.folders.append(folder.name)
         for each in wanted:
             if self.lost and folder.name == "race":

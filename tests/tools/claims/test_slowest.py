@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tests.tools.sample import trial
 from tools.claims import timeline
-from tools.claims.slowest import Slowest, slowest
+from tools.claims.slowest import SlowestCall, slowest
 from tools.results import Trial
 
 MS = 1_000_000
@@ -99,7 +99,7 @@ def test_no_call_is_shown_without_its_spans(found: tuple[Path, Trial]) -> None:
 def test_spans_are_drawn_as_bars(found: tuple[Path, Trial]) -> None:
     shown = io.StringIO()
     call = slowest(*found, "innocent")
-    assert isinstance(call, Slowest)
+    assert isinstance(call, SlowestCall)
     timeline.show(Console(file=shown, width=100), call, "loop")
     head, scale, other, driver, service, run, account = shown.getvalue().strip().splitlines()
     assert head == "slowest innocent call of loop: 52 ms; the median is 52 ms"

@@ -21,7 +21,7 @@ from tools.cluster import job, shard
 from tools.cluster.api import ClusterError
 from tools.cluster.capacity import total
 from tools.results import read_trials
-from tools.wanted import only as only_trial
+from tools.trial_specs import only as only_trial
 
 HALF = "title: Half of it?\nconnections: [2]\nrate_of_capacity: 0.5\nmodels: [reactor]\nplan: {}\nrounds: 1\n"
 TIMES = "warmup_s: 0.1\nduration_s: 0.3\n"

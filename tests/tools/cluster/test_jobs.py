@@ -44,6 +44,6 @@ def test_ten_thousand_traced_calls_fit_into_a_config_map(cluster: FakeCluster) -
     ]
     part = parts(1)[0]
     part["result"]["traces"] = calls
-    store.keep_part(Api.connect(), LABELS, "big", part)
+    store.save_part(Api.connect(), LABELS, "big", part)
     (kept,) = (each for each in cluster.objects["configmaps"].values() if "labels" in each["metadata"])
     assert len(json.dumps(kept)) < 1 << 20

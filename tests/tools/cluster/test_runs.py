@@ -151,7 +151,7 @@ def test_pods_that_are_replaced_have_nothing_to_drain_and_get_a_second(cluster: 
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(cluster, "answer", note)
-        trial.freshen(cluster_setup(), "reactor")
+        trial.restart_pods(cluster_setup(), "reactor")
     assert graces == [["1"]]
 
 

@@ -175,7 +175,7 @@ def test_a_run_whose_experiment_cannot_be_read_is_listed_beside_the_others(
     cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(tmp_path)
-    store.keep_run(Api.connect(), "odd", "sweetspot", {"experiment.yaml": "models: 7"})
+    store.save_run(Api.connect(), "odd", "sweetspot", {"experiment.yaml": "models: 7"})
     capsys.readouterr()
     assert cli.main(["results", "list"]) == 0
     said = capsys.readouterr().out

@@ -11,7 +11,7 @@ from tests.tools.cluster.runs import MINE, UNHEARD, cluster_setup, only, run, su
 from tests.tools.fake_cluster import NAMESPACE, OURS, FakeCluster, Object, container
 from tools import cli, experiment
 from tools.cluster import trial
-from tools.wanted import only as only_trial
+from tools.trial_specs import only as only_trial
 
 
 def waiting(state: Object) -> Callable[[FakeCluster, Object], None]:

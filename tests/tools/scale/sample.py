@@ -65,7 +65,7 @@ class Deployer:
     def why_not(self, cell: Cell) -> str:
         return f"needs {cell.total_cpus:g} CPUs" if cell.total_cpus > LEFT_OUT_CPUS else ""
 
-    def keep(self, outcome: Searched | LeftOut) -> None:
+    def store(self, outcome: Searched | LeftOut) -> None:
         self.kept.append(outcome.cell)
 
     @contextmanager

@@ -321,7 +321,7 @@ def test_a_cell_whose_trials_were_traced_fits_into_a_config_map(cluster: FakeClu
     cell["tries"] = cell["tries"][:1] * 20
     for each in cell["tries"]:
         each["trial"]["result"]["traces"] = calls
-    store.keep_cell(Api.connect(), "sweetspot", "big", "echo-reactor-2x0.25", cell)
+    store.save_cell(Api.connect(), "sweetspot", "big", "echo-reactor-2x0.25", cell)
     assert len(json.dumps(cluster.objects["configmaps"]["big-echo-reactor-2x0.25"])) < 1 << 20
     found, _ = store.cells(Api.connect(), "big")
     (cell_kept,) = found.values()

@@ -31,7 +31,7 @@ class Deployer:
     def why_not(self, cell: Cell) -> str:
         return self.lacks
 
-    def keep(self, outcome: Searched | LeftOut) -> None: ...
+    def store(self, outcome: Searched | LeftOut) -> None: ...
 
     @contextmanager
     def deployed(self, cell: Cell, options: dict[str, str | float]) -> Iterator[Load]:

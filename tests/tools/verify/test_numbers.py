@@ -10,8 +10,8 @@ import pytest
 
 from tests.tools import driven
 from tools import experiment
+from tools.trial_specs import trials
 from tools.verify import parts, sums
-from tools.wanted import trials
 
 FREE = {
     "version", "asked", "targets", "plan", "started_at", "interrupted", "traces", "spans", "served_by",

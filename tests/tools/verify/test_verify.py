@@ -25,8 +25,8 @@ from tools.size import stored
 from tools.size.cost import Cost
 from tools.size.need import Need
 from tools.size.stored import Stored
+from tools.trial_specs import trials as wanted_trials
 from tools.verify import trials, wrong_page
-from tools.wanted import trials as wanted_trials
 
 TRIAL = "trials/reactor-10-2.json"
 

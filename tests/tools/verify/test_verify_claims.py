@@ -18,7 +18,7 @@ from tools.claims import evidence, judged, page, reading, registered
 from tools.claims.claim import Claim
 from tools.experiment import Experiment
 from tools.results import write_trial
-from tools.wanted import trials
+from tools.trial_specs import trials
 
 RACE = """
 title: Which is faster?
@@ -50,7 +50,7 @@ def _make(folder: Path, patch: pytest.MonkeyPatch) -> Path:
     registered.register(run, claims, [])
     asked = experiment.parse(RACE, "race.yaml").of(["hare", "tortoise"])
     _measure(asked, run / judged.RUNS / "race")
-    evidence.keep_counts(run / judged.COUNTS, "toggles", 1, {"faults": 7})
+    evidence.save_counts(run / judged.COUNTS, "toggles", 1, {"faults": 7})
     page.write(run)
     return run
 

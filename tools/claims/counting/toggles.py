@@ -46,7 +46,7 @@ SILENCE_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Switched:
+class SwitchOutcome:
     """What happened to the calls."""
 
     calls: int
@@ -83,7 +83,7 @@ def count(programs: Programs) -> dict[str, Any]:
     return {form: _figures(switch_under_load(programs, form)) for form in FORMS}
 
 
-def _figures(switched: Switched) -> dict[str, float]:
+def _figures(switched: SwitchOutcome) -> dict[str, float]:
     faults = switched.lost + switched.doubled + switched.reordered
     return {
         "calls": switched.calls,
@@ -101,7 +101,7 @@ def most_share(events: int, of: int) -> float:
     return 1.0 if events >= of else float(stats.beta.ppf(0.95, events + 1, of - events))
 
 
-def switch_under_load(programs: Programs, form: str, calls: int = CALLS, switches: int = SWITCHES) -> Switched:
+def switch_under_load(programs: Programs, form: str, calls: int = CALLS, switches: int = SWITCHES) -> SwitchOutcome:
     """Makes `calls` calls, and switches stages `switches` times. Raises LocalError, also for a call left over."""
     with (
         asked_backend() as backend,
@@ -114,7 +114,7 @@ def switch_under_load(programs: Programs, form: str, calls: int = CALLS, switche
         with ordering(programs, service, PLAN, calls=calls, window=WINDOW, every=every) as driver:
             ended = _switch(driver, control)
         wait_until(control, lambda reply: not (reply.calls_in_flight or reply.queue_depth), "calls were left over")
-        return Switched(
+        return SwitchOutcome(
             calls,
             ended["order"],
             ended["codes"],

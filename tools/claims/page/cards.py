@@ -10,10 +10,10 @@ from tools.claims.claim import DECIDED, Claim
 from tools.claims.counting import COUNTINGS
 from tools.claims.decision import Verdict
 from tools.claims.evidence import Trials
-from tools.claims.judged import RUNS, Claims, Judged
+from tools.claims.judged import RUNS, JudgedClaim, JudgedRun
 from tools.claims.notes import Line
 from tools.claims.page import pictures, tables
-from tools.claims.page.registration import Registration, registration
+from tools.claims.page.registration import RegistrationText, registration
 from tools.claims.page.tables import Table
 from tools.experiment import Experiment
 from tools.families import family
@@ -53,7 +53,7 @@ class Card:
     because: str
     proved: str
     """The outcome of the prediction: right, wrong or open."""
-    registration: Registration
+    registration: RegistrationText
     question: str
     """Of the experiment."""
     load: Sequence[str]
@@ -76,7 +76,7 @@ class Group:
     cards: Sequence[Card]
 
 
-def groups(claims: Claims) -> list[Group]:
+def groups(claims: JudgedRun) -> list[Group]:
     """Every card, in the order of ids."""
     found: dict[str, list[Card]] = {}
     for judged in claims.judged:
@@ -85,7 +85,7 @@ def groups(claims: Claims) -> list[Group]:
     return [Group(name, cards) for name, cards in found.items()]
 
 
-def _card(claims: Claims, judged: Judged) -> Card:
+def _card(claims: JudgedRun, judged: JudgedClaim) -> Card:
     claim, verdict = judged.claim, judged.verdict
     asked = reading.asked(claim.experiment, claims.folder / reading.EXPERIMENTS.name)
     arms = _arms(claim, asked)
@@ -120,7 +120,7 @@ def _card(claims: Claims, judged: Judged) -> Card:
     )
 
 
-def _clauses(judged: Judged) -> list[Clause]:
+def _clauses(judged: JudgedClaim) -> list[Clause]:
     found = []
     for place, clause in enumerate(judged.claim.clauses):
         shown = judged.verdict.figures[place] if place < len(judged.verdict.figures) else None
@@ -158,7 +158,7 @@ def _arms(claim: Claim, asked: Experiment | None) -> dict[str, tuple[str, str]]:
     return {name: (family(asked.arms[name].model), phrases.arm(asked, name)) for name in claim.arms}
 
 
-def _void(judged: Judged) -> list[str]:
+def _void(judged: JudgedClaim) -> list[str]:
     """As `loop at point 20, round 2: other processes took 30 % of the CPU`."""
     if not isinstance(judged.source, Trials):
         return []

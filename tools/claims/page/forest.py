@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from tools.claims import words
 from tools.claims.claim import Word
-from tools.claims.judged import Claims, Judged
+from tools.claims.judged import JudgedClaim, JudgedRun
 from tools.claims.page.margin import margin, of_value
 from tools.report.plots import forest
 from tools.report.plots.forest import Row
@@ -25,26 +25,26 @@ def kind(word: Word) -> str:
     return word.replace(" ", "-")
 
 
-def groups(claims: Claims) -> list[tuple[Word, list[Judged]]]:
+def groups(claims: JudgedRun) -> list[tuple[Word, list[JudgedClaim]]]:
     """Those of each verdict, in the order of their ids."""
     found = [(word, [each for each in claims.judged if each.verdict.word == word]) for word in ORDER]
     return [(word, judged) for word, judged in found if judged]
 
 
-def plot(claims: Claims) -> Markup:
+def plot(claims: JudgedRun) -> Markup:
     """For the page."""
     drawn = [(word, [_row(each) for each in judged]) for word, judged in groups(claims)]
     return forest.draw(drawn, title="Every claim beside its threshold", caption=CAPTION)
 
 
-def svg(claims: Claims) -> str:
+def svg(claims: JudgedRun) -> str:
     """A file of its own, which needs nothing beside it."""
     rows = [_row(each) for _, judged in groups(claims) for each in judged]
     tally = words.tally([each.verdict.word for each in claims.judged], None)
     return forest.standalone(rows, title=tally)
 
 
-def _row(judged: Judged) -> Row:
+def _row(judged: JudgedClaim) -> Row:
     claim, verdict = judged.claim, judged.verdict
     outcome, figure, asked, _ = words.row(claim, verdict)
     place = words.deciding(claim, verdict)

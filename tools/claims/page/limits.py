@@ -5,7 +5,7 @@ from typing import Any
 
 from tools.claims import floor, holm
 from tools.claims.claim import DECIDED
-from tools.claims.judged import Claims
+from tools.claims.judged import JudgedRun
 from tools.claims.measures import number
 from tools.units import count
 
@@ -14,7 +14,7 @@ ERROR = 0.05
 NOISE = {"rate": "calls/s", "CPU": "CPU time"}
 
 
-def limits(claims: Claims, environment: Mapping[str, Any]) -> dict[str, str]:
+def limits(claims: JudgedRun, environment: Mapping[str, Any]) -> dict[str, str]:
     """What leaves something open -> what it leaves open."""
     return {
         "Cores": _cores(environment),
@@ -52,7 +52,7 @@ def _cores(environment: Mapping[str, Any]) -> str:
     )
 
 
-def _many(claims: Claims) -> str:
+def _many(claims: JudgedRun) -> str:
     decided = [each for each in claims.judged if each.verdict.word in DECIDED and each.claim.kind == "measured"]
     all_of = f"{count(len(claims.judged))} claim{'' if len(claims.judged) == 1 else 's'}"
     if not decided:
@@ -75,7 +75,7 @@ def _together(lost: Sequence[str], decided: int) -> str:
     )
 
 
-def _noise(claims: Claims) -> str:
+def _noise(claims: JudgedRun) -> str:
     apart = [f"{number(100 * floor.apart(found))} % in {NOISE[name]}" for name, found in claims.floors.items()]
     if not apart:
         return "How far one model differs from itself was not measured in this run."

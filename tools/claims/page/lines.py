@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tools.claims import notes
-from tools.claims.judged import Claims, Judged
+from tools.claims.judged import JudgedClaim, JudgedRun
 from tools.claims.notes import Line
 
 
@@ -14,11 +14,11 @@ class NoteLine:
 
     name: str
     line: Line
-    judged: Sequence[Judged]
+    judged: Sequence[JudgedClaim]
     """The claims of this run that are about it."""
 
 
-def lines(claims: Claims) -> list[NoteLine]:
+def lines(claims: JudgedRun) -> list[NoteLine]:
     """Every line, in the order of the notes."""
     return [
         NoteLine(name, line, [each for each in claims.judged if name in each.claim.lines])

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from tools.claims.evidence import Trials
-from tools.claims.judged import Claims, Judged
+from tools.claims.judged import JudgedClaim, JudgedRun
 from tools.claims.page.machine import Machine
 from tools.units import count
 
 
-def notices(claims: Claims, machine: Machine) -> list[str]:
+def notices(claims: JudgedRun, machine: Machine) -> list[str]:
     """One line for each thing that casts a doubt."""
     late = [each for each in claims.judged if not each.registered.before_measured]
     changed = [each for each in claims.judged if each.claim.changed]
@@ -36,5 +36,5 @@ def _noisy(waived: int, *, despite_noise: bool) -> str:
     return f"The machine was noisy in {trials}: their rates and latencies are left out, and the rest is used."
 
 
-def _names(judged: Sequence[Judged]) -> str:
+def _names(judged: Sequence[JudgedClaim]) -> str:
     return ", ".join(each.claim.claim for each in judged)

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from tools.claims import described, words
 from tools.claims.claim import Clause, Operand, Statistic
 from tools.claims.decision import Interval
-from tools.claims.judged import Judged
+from tools.claims.judged import JudgedClaim
 from tools.claims.measures import MEASURES, number
 from tools.claims.sample import counts, sample
 from tools.report.axes import WORDS
@@ -25,7 +25,7 @@ Families = Mapping[str, str]
 """Arm -> the family of its model."""
 
 
-def of_figures(judged: Judged) -> Iterator[Markup]:
+def of_figures(judged: JudgedClaim) -> Iterator[Markup]:
     """One for each clause of a measured claim."""
     if judged.claim.kind == "counted":
         return
@@ -37,7 +37,7 @@ def of_figures(judged: Judged) -> Iterator[Markup]:
             yield _of_figure(clause, list(values.values()), shown)
 
 
-def figures(judged: Judged, statistic: Statistic, made: int) -> dict[int, float]:
+def figures(judged: JudgedClaim, statistic: Statistic, made: int) -> dict[int, float]:
     """Round -> the figure, of the rounds that have one."""
     if statistic.form == "events":
         found = {each: counts(statistic, judged.source, each) for each in range(1, made + 1)}
@@ -66,7 +66,7 @@ def _of_figure(clause: Clause, values: Sequence[float], shown: Interval | None) 
     )
 
 
-def of_operands(judged: Judged, families: Families) -> Iterator[Markup]:
+def of_operands(judged: JudgedClaim, families: Families) -> Iterator[Markup]:
     """What the figures are made of: one picture for each thing that is measured, a row for each arm."""
     grouped: dict[tuple[str, str], list[Operand]] = {}
     for leaf in (leaf for clause in judged.claim.clauses for leaf in clause.statistic.leaves):
@@ -79,7 +79,7 @@ def of_operands(judged: Judged, families: Families) -> Iterator[Markup]:
         yield from drawn(judged, title, leaves, families, made)
 
 
-def _is_whole_figure(judged: Judged, leaf: Operand) -> bool:
+def _is_whole_figure(judged: JudgedClaim, leaf: Operand) -> bool:
     """Whether it is drawn as the figure of a clause already."""
     if judged.claim.kind == "counted" or leaf.over:
         return False
@@ -88,7 +88,9 @@ def _is_whole_figure(judged: Judged, leaf: Operand) -> bool:
     )
 
 
-def _dots(judged: Judged, title: str, leaves: Sequence[Operand], families: Families, made: int) -> Iterator[Markup]:
+def _dots(
+    judged: JudgedClaim, title: str, leaves: Sequence[Operand], families: Families, made: int
+) -> Iterator[Markup]:
     rows = []
     for leaf in leaves:
         readings = [judged.source.reading(leaf, each) for each in range(1, made + 1)]
@@ -122,7 +124,9 @@ def value_text(leaf: Operand, value: float) -> str:
     return count(value) if float(value).is_integer() else number(value)
 
 
-def _slopes(judged: Judged, title: str, leaves: Sequence[Operand], families: Families, made: int) -> Iterator[Markup]:
+def _slopes(
+    judged: JudgedClaim, title: str, leaves: Sequence[Operand], families: Families, made: int
+) -> Iterator[Markup]:
     lines = []
     for leaf in leaves:
         found = [along for each in range(1, made + 1) if (along := judged.source.along(leaf, each))]

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from tools.claims.registered import Registered
+from tools.claims.registered import RegisteredClaim
 
 
 @dataclass(frozen=True, slots=True)
-class Registration:
+class RegistrationText:
     """Of one claim."""
 
     text: str
@@ -16,12 +16,12 @@ class Registration:
     """Whether it was committed before the run began."""
 
 
-def registration(registered: Registered) -> Registration:
+def registration(registered: RegisteredClaim) -> RegistrationText:
     """As `Committed 2026-11-27 18:53 as 4315dd8ef849, before the run began.`"""
-    return Registration(_text(registered), registered.sha256, registered.before_measured)
+    return RegistrationText(_text(registered), registered.sha256, registered.before_measured)
 
 
-def _text(registered: Registered) -> str:
+def _text(registered: RegisteredClaim) -> str:
     if registered.commit is None or registered.committed_at is None:
         return "Not committed when the run began, so nothing shows that it was written before."
     commit = f"{registered.committed_at[:16].replace('T', ' ')} as {registered.commit[:12]}"

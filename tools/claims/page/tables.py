@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tools.claims import described, words
 from tools.claims.claim import Operand, Statistic
-from tools.claims.judged import Judged
+from tools.claims.judged import JudgedClaim
 from tools.claims.page.pictures import figures, value_text
 from tools.claims.sample import Reading
 from tools.report.axes import WORDS
@@ -25,7 +25,7 @@ class Table:
     """The number of the round first."""
 
 
-def of_rounds(judged: Judged) -> list[Table]:
+def of_rounds(judged: JudgedClaim) -> list[Table]:
     """For each clause of a measured claim all rounds that were made, looked at or not; none without any value."""
     if judged.claim.kind == "counted" or not judged.source.rounds:
         return []
@@ -33,7 +33,7 @@ def of_rounds(judged: Judged) -> list[Table]:
     return [table for table in tables if any(cell != NOT_KNOWN for _, *cells in table.rows for cell in cells)]
 
 
-def _table(judged: Judged, statistic: Statistic) -> Table:
+def _table(judged: JudgedClaim, statistic: Statistic) -> Table:
     made = judged.source.rounds
     leaves = list(statistic.leaves)
     known = figures(judged, statistic, made)
@@ -52,7 +52,7 @@ def _table(judged: Judged, statistic: Statistic) -> Table:
     )
 
 
-def _value(judged: Judged, leaf: Operand, number: int) -> str:
+def _value(judged: JudgedClaim, leaf: Operand, number: int) -> str:
     if leaf.over:
         along = judged.source.along(leaf, number) or ()
         axis = WORDS.get(leaf.over)

@@ -5,7 +5,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from tools.claims import judged, words
-from tools.claims.judged import Claims
+from tools.claims.judged import JudgedRun
 from tools.claims.page import NAME, cards, forest
 from tools.claims.page.definitions import DEFINITIONS
 from tools.claims.page.limits import limits
@@ -23,7 +23,7 @@ def write(folder: Path) -> Path:
     return path
 
 
-def render(claims: Claims) -> str:
+def render(claims: JudgedRun) -> str:
     """The page as HTML. It depends on what is in the folder, and not on where the folder is."""
     where = machine(claims.folder)
     made = environment({}, Path(__file__).parent)

@@ -50,7 +50,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class RowPositions:
     """A row with the places of its marks, 0 to 1."""
 
     row: Row
@@ -68,14 +68,14 @@ class Placed:
 class Line:
     """A row of a file of its own."""
 
-    placed: Placed
+    placed: RowPositions
     text: Sequence[str]
     note: Sequence[str]
     top: float
     """In pixels."""
 
 
-def placed(rows: Sequence[Row]) -> tuple[Axis, list[Placed]]:
+def placed(rows: Sequence[Row]) -> tuple[Axis, list[RowPositions]]:
     """The axis for all, and each row on it."""
     axis = _axis(rows)
 
@@ -83,7 +83,7 @@ def placed(rows: Sequence[Row]) -> tuple[Axis, list[Placed]]:
         return axis.place(min(max(_drawn(distance), axis.low), axis.high))
 
     return axis, [
-        Placed(
+        RowPositions(
             row=row,
             value=None if row.value is None else place(row.value),
             low=place(row.low),

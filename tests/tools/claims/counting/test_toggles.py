@@ -2,20 +2,22 @@
 
 import pytest
 
-from tools.claims.counting.toggles import Switched, most_share
+from tools.claims.counting.toggles import SwitchOutcome, most_share
 
 OK = {"OK": 4}
 FAULTS = [
-    (Switched(4, [0, 1, 2, 3], OK, frozenset(), asked=4, switches=1), (0, 0, 0)),
-    (Switched(4, [0, 1, 3], {"OK": 3}, frozenset(), asked=4, switches=1), (1, 0, 0)),
-    (Switched(4, [0, 1, 2, 3], {"OK": 3, "UNAVAILABLE": 1}, frozenset(), asked=3, switches=1), (1, 0, 0)),
-    (Switched(4, [0, 1, 2, 3], OK, frozenset(), asked=6, switches=1), (0, 2, 0)),
-    (Switched(4, [0, 3, 1, 2], OK, frozenset(), asked=4, switches=1), (0, 0, 2)),
+    (SwitchOutcome(4, [0, 1, 2, 3], OK, frozenset(), asked=4, switches=1), (0, 0, 0)),
+    (SwitchOutcome(4, [0, 1, 3], {"OK": 3}, frozenset(), asked=4, switches=1), (1, 0, 0)),
+    (SwitchOutcome(4, [0, 1, 2, 3], {"OK": 3, "UNAVAILABLE": 1}, frozenset(), asked=3, switches=1), (1, 0, 0)),
+    (SwitchOutcome(4, [0, 1, 2, 3], OK, frozenset(), asked=6, switches=1), (0, 2, 0)),
+    (SwitchOutcome(4, [0, 3, 1, 2], OK, frozenset(), asked=4, switches=1), (0, 0, 2)),
 ]
 
 
 @pytest.mark.parametrize(("switched", "faults"), FAULTS)
-def test_a_call_that_is_lost_doubled_or_overtaken_is_counted(switched: Switched, faults: tuple[int, int, int]) -> None:
+def test_a_call_that_is_lost_doubled_or_overtaken_is_counted(
+    switched: SwitchOutcome, faults: tuple[int, int, int]
+) -> None:
     assert (switched.lost, switched.doubled, switched.reordered) == faults
 
 

@@ -9,7 +9,7 @@ from tools.results import TrialId
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TrialSpec:
     """A trial that is to be made."""
 
     id: TrialId
@@ -22,7 +22,7 @@ class Wanted:
         return f"{self.id.arm} at {self.point.described}"
 
 
-def trials(asked: Experiment) -> list[Wanted]:
+def trials(asked: Experiment) -> list[TrialSpec]:
     """All trials, round by round.
 
     Within a round the points follow one another, and at each point all arms do, in an order drawn from the seed. So
@@ -31,7 +31,7 @@ def trials(asked: Experiment) -> list[Wanted]:
     return [trial for number in range(1, asked.rounds + 1) for trial in _round(asked, number)]
 
 
-def still_to_make(asked: Experiment, kept: Collection[TrialId]) -> list[Wanted]:
+def still_to_make(asked: Experiment, kept: Collection[TrialId]) -> list[TrialSpec]:
     """The trials that a run must still make, if those of `kept` are stored.
 
     With several blocks, arms are paired slice by slice. So if one trial is missing, all arms are measured again at
@@ -43,24 +43,24 @@ def still_to_make(asked: Experiment, kept: Collection[TrialId]) -> list[Wanted]:
     return [each for each in every if each.id not in kept or (together and (each.id.point, each.id.round) in lacking)]
 
 
-def only(asked: Experiment) -> Wanted:
+def only(asked: Experiment) -> TrialSpec:
     """The one trial of an experiment with one arm, at its first point. Raises ValueError if there are more arms."""
     (name,) = asked.arms
-    return _wanted(asked, name, asked.points[0], 1)
+    return _spec(asked, name, asked.points[0], 1)
 
 
-def find(asked: Experiment, trial: TrialId) -> Wanted:
+def find(asked: Experiment, trial: TrialId) -> TrialSpec:
     """The trial of that name. Raises ValueError if the experiment has none."""
     for point in asked.points:
         if point.name == trial.point and trial.arm in asked.arms:
-            return _wanted(asked, trial.arm, point, trial.round)
+            return _spec(asked, trial.arm, point, trial.round)
     raise ValueError(f"the experiment has no trial {trial}")
 
 
-def _round(asked: Experiment, number: int) -> Iterator[Wanted]:
+def _round(asked: Experiment, number: int) -> Iterator[TrialSpec]:
     for point in asked.points:
         for name in shuffled(asked, f"{number} {point.name}"):
-            yield _wanted(asked, name, point, number)
+            yield _spec(asked, name, point, number)
 
 
 def shuffled(asked: Experiment, occasion: str) -> Sequence[str]:
@@ -71,5 +71,5 @@ def shuffled(asked: Experiment, occasion: str) -> Sequence[str]:
     return names
 
 
-def _wanted(asked: Experiment, name: str, point: Point, number: int) -> Wanted:
-    return Wanted(TrialId(name, point.name, number), asked.arms[name], point)
+def _spec(asked: Experiment, name: str, point: Point, number: int) -> TrialSpec:
+    return TrialSpec(TrialId(name, point.name, number), asked.arms[name], point)

@@ -6,7 +6,7 @@ import pytest
 
 from tools.experiment import Arm, Experiment, Load
 from tools.results import TrialId
-from tools.wanted import find, only, trials
+from tools.trial_specs import find, only, trials
 
 ASKED = Experiment(
     title="Why?",
