@@ -1,1 +1,1 @@
-"""`python -m tools.bench`: what the models reach, as ratios to each other and to well-known servers and clients."""
+"""`python -m tools.bench`: what the models reach, as ratios to each other and to well-known programs."""

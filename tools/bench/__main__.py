@@ -1,6 +1,6 @@
-"""`python -m tools.bench`: measures, prints tables and targets, stores all figures.
+"""`python -m tools.bench`: measures, prints tables and goals, stores all figures.
 
-Exit status 0 means that everything was measured, whether the targets were reached or not. 1 means that something was
+Exit status 0 means that everything was measured, whether the goals were reached or not. 1 means that something was
 not measured. 2 means an error that a person can fix, with one line on stderr. 130 means that the bench was
 interrupted; what was measured until then is stored. Must not know how any of it is done.
 """
@@ -20,10 +20,10 @@ from rich.console import Console
 
 from tools import environment
 from tools.bench import bounds, markdown, overload, profiling, record, rounds, servers, tables
-from tools.bench.clients import Timing
+from tools.bench.generators import Timing
+from tools.bench.goals import BUSY, IDLE_CONNECTIONS, ClosedLoop, subjects
 from tools.bench.record import Record
 from tools.bench.rounds import Bench
-from tools.bench.targets import BUSY, IDLE_CONNECTIONS, Load, subjects
 from tools.local import LocalError, Pinning, Programs, allow_open_files, running_on
 from tools.plain import print_what_can_be_shown
 from tools.progress import Progress
@@ -32,17 +32,17 @@ from tools.scratch import scratch_folder
 
 Number = TypeVar("Number", int, float)
 
-UNMEASURED, REFUSED, INTERRUPTED = 1, 2, 130
+UNMEASURED, INVALID, INTERRUPTED = 1, 2, 130
 WARMUP_S = 0.6
 STARTING_S = 1.0
-"""Time for a server and a client to start and to end."""
+"""Time for a server and a load generator to start and to end."""
 OTHER_OPEN_FILES = 64
 """Besides the idle connections: pipes, listeners, the interpreter's."""
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(REFUSED, f"{self.prog}: {message}\n")
+        self.exit(INVALID, f"{self.prog}: {message}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,18 +53,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # SIGTERM has the effect of Ctrl-C: what was measured until then is stored, and no server remains.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        server_cpu, client_cpu = _processors()
+        server_cpu, generator_cpu = _processors()
         servers.h2load()
-        with scratch_folder() as scratch, running_on([client_cpu]):
+        with scratch_folder() as scratch, running_on([generator_cpu]):
             if args.profile is not None:
                 name = args.profile.replace("-", "_")
                 console.print(profiling.profile(name, args.at, args.duration, server_cpu, scratch))
                 return 0
             servers.nghttpd()
-            return _bench(args, (server_cpu, client_cpu), scratch, console)
+            return _bench(args, (server_cpu, generator_cpu), scratch, console)
     except (LocalError, BadResultsError) as error:
         print(f"bench: {error}", file=sys.stderr)
-        return REFUSED
+        return INVALID
     except KeyboardInterrupt:
         print("bench: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -88,7 +88,7 @@ def _parser() -> _Parser:
         "--results", type=Path, default=Path("results"), metavar="DIR", help="parent folder of the results (results)"
     )
     only = parser.add_mutually_exclusive_group()
-    only.add_argument("--targets", action="store_true", help="measure only what has a required ratio")
+    only.add_argument("--goals", action="store_true", help="measure only what has a required ratio")
     only.add_argument("--overload", action="store_true", help="measure only overload, at four times the capacity")
     parser.add_argument(
         "--profile", metavar="MODEL", help="measure nothing; profile the CPU time of this model, or of the `driver`"
@@ -107,18 +107,18 @@ def _within(kind: Callable[[str], Number], least: Number, most: Number) -> Calla
     return number
 
 
-def _load(text: str) -> Load:
+def _load(text: str) -> ClosedLoop:
     found = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,2})", text)
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not CONNECTIONSxSTREAMS, such as {BUSY}")
-    return Load(int(found[1]), int(found[2]))
+    return ClosedLoop(int(found[1]), int(found[2]))
 
 
 def _processors() -> tuple[int, int]:
-    """One for the server, one for the client. Raises LocalError."""
+    """One for the server, one for the load generator. Raises LocalError."""
     allowed = sorted(os.sched_getaffinity(0))
     if len(allowed) < 2:
-        raise LocalError("a benchmark needs two CPUs, one each for server and client; this process may use one")
+        raise LocalError("a benchmark needs two CPUs, one each for server and load generator; this process may use one")
     return allowed[0], allowed[1]
 
 
@@ -131,20 +131,20 @@ def _programs() -> dict[str, str]:
 
 
 def _bench(args: argparse.Namespace, cpus: tuple[int, int], scratch: Path, console: Console) -> int:
-    server_cpu, client_cpu = cpus
+    server_cpu, generator_cpu = cpus
     open_files = allow_open_files()
     if open_files < IDLE_CONNECTIONS + OTHER_OPEN_FILES:
         raise LocalError(
             f"{IDLE_CONNECTIONS:,} idle connections need more than {open_files:,} open files: raise ulimit -Hn"
         )
-    starts = [] if args.targets else Programs().starts()
+    starts = [] if args.goals else Programs().starts()
     measured = [] if args.overload else subjects(starts)
     now = datetime.now(UTC)
     folder = args.results / f"bench-{now:%Y%m%dT%H%M%SZ}"
     asked = {"rounds": args.rounds, "warmup_s": WARMUP_S, "duration_s": args.duration}
-    asked |= {"payload_bytes": len(servers.REQUEST.payload), "server_cpu": server_cpu, "client_cpu": client_cpu}
+    asked |= {"payload_bytes": len(servers.REQUEST.payload), "server_cpu": server_cpu, "generator_cpu": generator_cpu}
     asked |= {"overload_plan": overload.plan(), "overload_factor": bounds.FACTOR}
-    described = environment.describe(Pinning([server_cpu], [client_cpu]), open_files) | {"programs": _programs()}
+    described = environment.describe(Pinning([server_cpu], [generator_cpu]), open_files) | {"programs": _programs()}
     kept = Record(f"{now:%Y-%m-%dT%H:%M:%SZ}", asked, described)
     # Before anything is measured: a folder that cannot be written to is found out now.
     path = record.write(folder, kept)
@@ -168,7 +168,7 @@ def _bench(args: argparse.Namespace, cpus: tuple[int, int], scratch: Path, conso
         notify("\n".join(["", *markdown.when_full(kept.overloads), ""]))
     if measured:
         notify("\n".join([*markdown.rates(starts, kept.measurements), ""]))
-        tables.show(console, kept.verdicts(), kept.measurements, kept.idle)
+        tables.show(console, kept.results(), kept.measurements, kept.idle)
     if interrupted:
         print(f"bench: interrupted; the finished measurements are in {path}", file=sys.stderr)
         return INTERRUPTED

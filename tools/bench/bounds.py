@@ -14,7 +14,7 @@ CONNECTIONS = 20
 """With STREAMS calls on each, they have more calls than any queue can hold by default."""
 MOST_GROWTH = 0.05
 """Memory is flat if it grows by at most this share in the second half of the overload."""
-MOST_REFUSAL_COST = 0.10
+MOST_REJECTION_COST = 0.10
 """A share of the CPU time of a served call."""
 
 
@@ -26,20 +26,20 @@ class Bound:
     """What it can hold at one time, with default options on one CPU."""
     beyond: str
     """What happens to the next call."""
-    refuses: bool = False
+    rejects: bool = False
     options: tuple[str, ...] = ()
     """Options that it needs on one CPU: without them, it has nothing that can be full."""
 
 
 _KEPT = "waits in its client"
-_REFUSED = "RESOURCE_EXHAUSTED"
+_REJECTED = "RESOURCE_EXHAUSTED"
 _STREAMS = Bound(f"{STREAMS} streams on each connection", _KEPT)
-_POOL = Bound("16 threads and a queue of 1,000", _REFUSED, refuses=True)
+_POOL = Bound("16 threads and a queue of 1,000", _REJECTED, rejects=True)
 
 _BOUNDS: dict[tuple[str, ...], Bound] = {
     ("iterative",): Bound(f"{STREAMS} streams on one connection", f"{_KEPT}; a connection, in the backlog"),
     ("thread_per_connection",): _STREAMS,
-    ("thread_per_request",): Bound("1,000 threads", _REFUSED, refuses=True),
+    ("thread_per_request",): Bound("1,000 threads", _REJECTED, rejects=True),
     ("thread_pool",): _POOL,
     ("process_per_connection",): Bound(
         f"{STREAMS} streams on each of 256 connections", f"{_KEPT}; a connection, in the backlog"
@@ -48,25 +48,25 @@ _BOUNDS: dict[tuple[str, ...], Bound] = {
     ("reactor",): _STREAMS,
     ("proactor",): _STREAMS,
     ("proactor", "--hand-off", "threads"): _POOL,
-    ("proactor", "--hand-off", "processes"): Bound("1,000 calls not yet begun by the process", _REFUSED, refuses=True),
+    ("proactor", "--hand-off", "processes"): Bound("1,000 calls not yet begun by the process", _REJECTED, rejects=True),
     ("half_sync_half_async",): _POOL,
     ("half_sync_half_async", "--hand-off", "blocking"): Bound(
         f"{STREAMS} streams on each connection; of steps that block, 16 threads and a queue of 1,000",
-        f"{_KEPT}; with a step that blocks, {_REFUSED}",
-        refuses=True,
+        f"{_KEPT}; with a step that blocks, {_REJECTED}",
+        rejects=True,
     ),
-    ("callback_pool",): Bound("a queue of 1,000 callbacks", _REFUSED, refuses=True),
+    ("callback_pool",): Bound("a queue of 1,000 callbacks", _REJECTED, rejects=True),
     ("multi_reactor",): _STREAMS,
     ("coroutines",): _STREAMS,
     ("green_threads",): _STREAMS,
     ("partitioned",): Bound(
         f"{STREAMS} streams on each connection; 1,000 calls not yet begun by another worker",
-        f"{_KEPT}, or is {_REFUSED}",
-        refuses=True,
+        f"{_KEPT}, or is {_REJECTED}",
+        rejects=True,
         options=("--processes", "2"),
     ),
-    ("seda",): Bound("queues of 1,000", _REFUSED, refuses=True),
-    ("grpcio_threads",): Bound("16 threads and a queue of 1,000", f"{_REFUSED}, by grpcio", refuses=True),
+    ("seda",): Bound("queues of 1,000", _REJECTED, rejects=True),
+    ("grpcio_threads",): Bound("16 threads and a queue of 1,000", f"{_REJECTED}, by grpcio", rejects=True),
     ("grpcio_asyncio",): Bound(
         f"{STREAMS} streams on each connection; 1,000 to 3,000 calls in grpcio's core", f"{_KEPT}; CANCELLED, or reset"
     ),
@@ -94,7 +94,7 @@ class Overload:
     """Calls planned during the overload."""
     answered_rps: float
     """Calls answered with OK per second, during the overload."""
-    refused: int
+    rejected: int
     """Offered calls that were rejected. Those that were neither answered nor rejected stayed in the client."""
     overload_cpu_us: float
     """CPU time for each call answered during the overload; it includes the time for rejections."""
@@ -104,7 +104,7 @@ class Overload:
     rss_half_bytes: int
     """In the middle of the overload."""
     rss_end_bytes: int
-    refusal_cpu_us: float | None
+    rejection_cpu_us: float | None
     """CPU time of a call that is rejected while blocking calls fill the service; None if it rejects none."""
 
     @property
@@ -117,9 +117,9 @@ class Overload:
         return self.answered_rps / self.capacity_rps
 
     @property
-    def refused_share(self) -> float:
+    def rejected_share(self) -> float:
         """The share of offered calls that were rejected."""
-        return self.refused / self.offered
+        return self.rejected / self.offered
 
     @property
     def growth(self) -> float:
@@ -131,10 +131,10 @@ class Overload:
         return self.growth <= MOST_GROWTH
 
     @property
-    def refusal_cost(self) -> float | None:
+    def rejection_cost(self) -> float | None:
         """CPU time of a rejection, divided by that of a served call."""
-        return None if self.refusal_cpu_us is None else self.refusal_cpu_us / self.served_cpu_us
+        return None if self.rejection_cpu_us is None else self.rejection_cpu_us / self.served_cpu_us
 
     @property
-    def refusal_cost_in_echoes(self) -> float | None:
-        return None if self.refusal_cpu_us is None else self.refusal_cpu_us / self.echo_cpu_us
+    def rejection_cost_in_echoes(self) -> float | None:
+        return None if self.rejection_cpu_us is None else self.rejection_cpu_us / self.echo_cpu_us

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from tools.address import Address
+from tools.bench.goals import Idle
 from tools.bench.servers import Server
-from tools.bench.targets import Idle
 from tools.control import Control
 from tools.local import LocalError
 

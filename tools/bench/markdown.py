@@ -6,8 +6,8 @@ Must not know how anything is measured.
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from tools.bench.bounds import MOST_REFUSAL_COST, Overload, bound
-from tools.bench.targets import BUSY, FEW, MANY, Measurement, Subject
+from tools.bench.bounds import MOST_REJECTION_COST, Overload, bound
+from tools.bench.goals import BUSY, FEW, MANY, Measurement, Subject
 
 UNKNOWN = "-"
 
@@ -41,8 +41,8 @@ def when_full(overloads: Iterable[Overload]) -> list[str]:
             bound(each.start).beyond,
             f"{each.in_flight:,}",
             f"{each.served_share:.0%}",
-            f"{each.refused_share:.0%}",
-            _refusal(each),
+            f"{each.rejected_share:.0%}",
+            _rejection(each),
             _bold(f"{each.growth:+.1%}", not each.is_flat) + f" of {each.rss_half_bytes / 2**20:.0f} MiB",
         ]
         for each in overloads
@@ -60,12 +60,12 @@ def when_full(overloads: Iterable[Overload]) -> list[str]:
     return _table(head, rows)
 
 
-def _refusal(each: Overload) -> str:
-    cost, in_echoes = each.refusal_cost, each.refusal_cost_in_echoes
+def _rejection(each: Overload) -> str:
+    cost, in_echoes = each.rejection_cost, each.rejection_cost_in_echoes
     if cost is None or in_echoes is None:
         return UNKNOWN
-    dear = cost > MOST_REFUSAL_COST
-    return f"{each.refusal_cpu_us:.0f} µs: " + _bold(f"{cost:.1%}", dear) + f", {in_echoes:.0%} of an echo"
+    dear = cost > MOST_REJECTION_COST
+    return f"{each.rejection_cpu_us:.0f} µs: " + _bold(f"{cost:.1%}", dear) + f", {in_echoes:.0%} of an echo"
 
 
 def _named(start: Sequence[str]) -> str:

@@ -14,9 +14,9 @@ from sweetspot.v1.control_pb2 import SnapshotReply
 from sweetspot.v1.workload_pb2 import Block, RunRequest, Step
 
 from tools import experiment
-from tools.bench import clients, servers
+from tools.bench import generators, servers
 from tools.bench.bounds import CONNECTIONS, FACTOR, STREAMS, Overload, bound
-from tools.bench.clients import Timing
+from tools.bench.generators import Timing
 from tools.bench.servers import Server, backend, serving
 from tools.control import Control, open_channel
 from tools.local import LocalError
@@ -26,7 +26,7 @@ SERVED_STREAMS = 5
 SERVED = Timing(0.3, 1.5)
 OVERLOADED = Timing(3.0, 4.0)
 """The warm-up is long, so that queues are full before memory is read."""
-REFUSED = Timing(0.3, 1.0)
+REJECTED = Timing(0.3, 1.0)
 BLOCK_S = 30
 """Longer than the whole measurement takes."""
 FULL_CONNECTIONS = 40
@@ -34,7 +34,7 @@ FULL_CONNECTIONS = 40
 worker."""
 FULL_TIMEOUT_S = 10.0
 SETTLED_S = 0.5
-REFUSALS = {"RESOURCE_EXHAUSTED", "UNAVAILABLE", "CANCELLED"}
+REJECTIONS = {"RESOURCE_EXHAUSTED", "UNAVAILABLE", "CANCELLED"}
 """A client reports the last two for streams that grpcio's core resets with REFUSED_STREAM and CANCEL."""
 
 _BLOCKS = RunRequest(steps=[Step(block=Block(duration_us=BLOCK_S * 1_000_000))])
@@ -56,16 +56,16 @@ def measure(start: Sequence[str], cpu: int, scratch: Path) -> Overload:
         Control(_control(server)) as control,
     ):
         closed = (f"--connections={CONNECTIONS}", f"--streams={SERVED_STREAMS}")
-        result, span = clients.drive(closed, plan(), server, SERVED, scratch)
+        result, span = generators.drive(closed, plan(), server, SERVED, scratch)
         served = _answered(result)
         capacity_rps, served_cpu_us = served / span.elapsed_s, span.server_cpu_ns / 1000 / served
-        result, span = clients.drive(closed, {}, server, SERVED, scratch)
+        result, span = generators.drive(closed, {}, server, SERVED, scratch)
         echo_cpu_us = span.server_cpu_ns / 1000 / _answered(result)
 
         before = control.snapshot()
         looks: list[SnapshotReply] = []
         offered = (f"--connections={CONNECTIONS}", f"--rate={FACTOR * capacity_rps}")
-        result, span = clients.drive(
+        result, span = generators.drive(
             offered, plan(), server, OVERLOADED, scratch, look=lambda: looks.append(control.snapshot())
         )
         answered = _answered(result)
@@ -78,17 +78,17 @@ def measure(start: Sequence[str], cpu: int, scratch: Path) -> Overload:
             echo_cpu_us=echo_cpu_us,
             offered=result["calls"]["planned"],
             answered_rps=answered / span.elapsed_s,
-            refused=_refused(result),
+            rejected=_rejected(result),
             overload_cpu_us=span.server_cpu_ns / 1000 / answered,
             in_flight=end.calls_in_flight,
             rss_before_bytes=before.rss_bytes,
             rss_half_bytes=half.rss_bytes,
             rss_end_bytes=end.rss_bytes,
-            refusal_cpu_us=_refusal_cpu_us(closed, server, control, scratch) if needed.refuses else None,
+            rejection_cpu_us=_rejection_cpu_us(closed, server, control, scratch) if needed.rejects else None,
         )
 
 
-def _refusal_cpu_us(closed: Sequence[str], server: Server, control: Control, scratch: Path) -> float:
+def _rejection_cpu_us(closed: Sequence[str], server: Server, control: Control, scratch: Path) -> float:
     """CPU time of a call that comes while calls that use no CPU fill the service."""
     deadline_s = time.monotonic() + FULL_TIMEOUT_S
     while control.snapshot().calls_in_flight:  # those of the overload, whose client has left
@@ -97,10 +97,10 @@ def _refusal_cpu_us(closed: Sequence[str], server: Server, control: Control, scr
         time.sleep(SETTLED_S)
     blocks = {"steps": [{"block": {"duration_us": BLOCK_S * 1_000_000}}]}
     with _full(server):
-        result, span = clients.drive(closed, blocks, server, REFUSED, scratch, look=lambda: None)
-    if not (refused := _refused(result)):
+        result, span = generators.drive(closed, blocks, server, REJECTED, scratch, look=lambda: None)
+    if not (rejected := _rejected(result)):
         raise LocalError(f"{server.process.name} rejected no call while it was full")
-    return span.server_cpu_ns / 1000 / refused
+    return span.server_cpu_ns / 1000 / rejected
 
 
 @contextmanager
@@ -114,14 +114,14 @@ def _full(server: Server) -> Iterator[None]:
             )
             calls += [run.future(_BLOCKS, timeout=BLOCK_S) for _ in range(STREAMS)]
         deadline_s = time.monotonic() + FULL_TIMEOUT_S
-        refused, before = 0, -1
-        while not 0 < refused == before:
+        rejected, before = 0, -1
+        while not 0 < rejected == before:
             if time.monotonic() > deadline_s:
                 raise LocalError(
                     f"{server.process.name} accepts more than {len(calls):,} calls, so its overload cannot be measured"
                 )
             time.sleep(SETTLED_S)
-            refused, before = sum(call.done() for call in calls), refused
+            rejected, before = sum(call.done() for call in calls), rejected
         yield
 
 
@@ -132,9 +132,9 @@ def _answered(result: Mapping[str, Any]) -> int:
     return answered
 
 
-def _refused(result: Mapping[str, Any]) -> int:
+def _rejected(result: Mapping[str, Any]) -> int:
     by_status = result["calls"]["by_status"]
-    if not by_status.keys() <= REFUSALS:
+    if not by_status.keys() <= REJECTIONS:
         raise LocalError(
             f"calls ended with another status than a rejection: {by_status} {result['calls']['first_messages']}"
         )

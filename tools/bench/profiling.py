@@ -13,10 +13,10 @@ from pathlib import Path
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from tools.bench import clients
-from tools.bench.clients import Timing
+from tools.bench import generators
+from tools.bench.generators import Timing
+from tools.bench.goals import DRIVER, IDLE_SERVER, ClosedLoop
 from tools.bench.servers import serving
-from tools.bench.targets import DRIVER, IDLE_SERVER, Load
 from tools.local import LocalError, Programs
 
 SHOWN = 15
@@ -31,7 +31,7 @@ class Row:
     times_called: int
 
 
-def profile(name: str, load: Load, duration_s: float, server_cpu: int, scratch: Path) -> Table:
+def profile(name: str, load: ClosedLoop, duration_s: float, server_cpu: int, scratch: Path) -> Table:
     """Profiles a model under h2load, or the driver calling a reactor, as a table. Raises LocalError."""
     known = [*Programs().models(), DRIVER]
     if name not in known:
@@ -41,10 +41,10 @@ def profile(name: str, load: Load, duration_s: float, server_cpu: int, scratch: 
     timing = Timing(0.0, duration_s)
     if name == DRIVER:
         with serving(IDLE_SERVER, server_cpu, scratch) as server:
-            calls, span = clients.by_driver(load, server, timing, scratch, profiler)
+            calls, span = generators.by_driver(load, server, timing, scratch, profiler)
     else:
         with serving(name, server_cpu, scratch, interpreter=profiler) as server:
-            calls, span = clients.by_h2load(load, server, timing, scratch)
+            calls, span = generators.by_h2load(load, server, timing, scratch)
     return _table(f"{name} at {load}: {calls / span.elapsed_s:,.0f} calls/s, profiled (main thread)", rows(out), calls)
 
 

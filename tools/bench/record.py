@@ -13,10 +13,10 @@ from typing import Any
 import jsonschema
 
 from tools.bench.bounds import Overload
-from tools.bench.targets import TARGETS, Idle, Measurement, Verdict, idle_verdict, verdict
+from tools.bench.goals import GOALS, GoalResult, Idle, Measurement, idle_result, result_of
 from tools.results import BadResultsError, write_whole
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(slots=True)
@@ -33,9 +33,9 @@ class Record:
     failures: list[str] = field(default_factory=list)
     """One line for each subject and round that could not be measured."""
 
-    def verdicts(self) -> list[Verdict]:
-        """Every target and its result."""
-        return [*(verdict(target, self.measurements) for target in TARGETS), idle_verdict(self.idle)]
+    def results(self) -> list[GoalResult]:
+        """Every goal and its result."""
+        return [*(result_of(goal, self.measurements) for goal in GOALS), idle_result(self.idle)]
 
 
 def content(record: Record) -> dict[str, Any]:
@@ -50,20 +50,20 @@ def content(record: Record) -> dict[str, Any]:
                 "round": each.round,
                 "server": each.subject.server,
                 "options": list(each.subject.options),
-                "client": each.subject.client,
+                "generator": each.subject.generator,
                 "connections": each.subject.load.connections,
                 "streams": each.subject.load.streams,
                 "calls": each.calls,
                 "elapsed_s": each.elapsed_s,
                 "server_cpu_ns": each.server_cpu_ns,
-                "client_cpu_ns": each.client_cpu_ns,
+                "generator_cpu_ns": each.generator_cpu_ns,
             }
             for each in record.measurements
         ],
         "idle": None if record.idle is None else asdict(record.idle),
         "overloads": [asdict(each) | {"options": list(each.options)} for each in record.overloads],
         "failures": record.failures,
-        "targets": [asdict(each) for each in record.verdicts()],
+        "goals": [asdict(each) for each in record.results()],
     }
 
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.bench import clients, idle, overload, record
-from tools.bench.clients import Timing
+from tools.bench import generators, idle, overload, record
+from tools.bench.generators import Timing
+from tools.bench.goals import IDLE_CONNECTIONS, IDLE_SERVER, Measurement, Subject
 from tools.bench.record import Record
 from tools.bench.servers import serving
-from tools.bench.targets import IDLE_CONNECTIONS, IDLE_SERVER, Measurement, Subject
 from tools.local import LocalError
 
 
@@ -36,7 +36,7 @@ class Bench:
 def run(bench: Bench, kept: Record) -> None:
     """Fills the record and stores it after every measurement. A failed measurement is stored as a failure.
 
-    Clients use the caller's processors. Raises BadResultsError.
+    Generators use the caller's processors. Raises BadResultsError.
     """
     if bench.subjects:
         _run_rounds(bench, kept)
@@ -76,7 +76,7 @@ def _run_rounds(bench: Bench, kept: Record) -> None:
 
 def _measured(bench: Bench, number: int, subject: Subject) -> Measurement:
     with serving(subject.server, bench.server_cpu, bench.scratch, subject.options) as server:
-        return clients.measure(number, subject, server, bench.timing, bench.scratch)
+        return generators.measure(number, subject, server, bench.timing, bench.scratch)
 
 
 def _failed(bench: Bench, kept: Record, why: str) -> None:

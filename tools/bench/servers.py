@@ -15,7 +15,7 @@ from pathlib import Path
 import grpc
 from sweetspot.v1.workload_pb2 import RunReply, RunRequest
 
-from tools.bench.targets import NGHTTPD
+from tools.bench.goals import NGHTTPD
 from tools.control import open_channel
 from tools.local import DYING_S, START_TIMEOUT_S, LocalError, Process, running_on, started
 

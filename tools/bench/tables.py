@@ -1,4 +1,4 @@
-"""What a person sees of a bench: targets as asked and got, and the figures that they are made of.
+"""What a person sees of a bench: goals as asked and got, and the figures that they are made of.
 
 Must not know how anything is measured.
 """
@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from tools.bench.targets import Idle, Measurement, Verdict, to_reactor
+from tools.bench.goals import GoalResult, Idle, Measurement, to_reactor
 
 UNKNOWN = "-"
 
@@ -21,15 +21,17 @@ _SAID: dict[str, Callable[[float], str]] = {
 }
 
 
-def show(console: Console, verdicts: Sequence[Verdict], measurements: Sequence[Measurement], idle: Idle | None) -> None:
-    """Both tables, figures first, targets last, where a terminal shows them."""
+def show(
+    console: Console, results: Sequence[GoalResult], measurements: Sequence[Measurement], idle: Idle | None
+) -> None:
+    """Both tables, figures first, goals last, where a terminal shows them."""
     console.print(_figures(measurements))
     if idle is not None:
         before_mib, after_mib = idle.rss_before_bytes / 2**20, idle.rss_after_bytes / 2**20
         console.print(
             f"{idle.connections:,} idle connections: RSS of {idle.server} {before_mib:.1f} -> {after_mib:.1f} MiB\n"
         )
-    console.print(_targets(verdicts))
+    console.print(_goals(results))
 
 
 def _figures(measurements: Sequence[Measurement]) -> Table:
@@ -39,7 +41,7 @@ def _figures(measurements: Sequence[Measurement]) -> Table:
         "The side near 100 % bounds the rate. If neither is near it,\n"
         "other processes use the machine.",
         ("server", "load"),
-        ("calls/s", "spread", "reactor=1", "us/call", "busy", "client", "busy"),
+        ("calls/s", "spread", "reactor=1", "us/call", "busy", "generator", "busy"),
     )
     for subject in dict.fromkeys(each.subject for each in measurements):
         found = [each for each in measurements if each.subject == subject]
@@ -53,21 +55,21 @@ def _figures(measurements: Sequence[Measurement]) -> Table:
             UNKNOWN if ratio is None else f"{ratio:.2f}",
             f"{median(each.server_cpu_us_per_call for each in found):.1f}",
             f"{median(each.server_busy for each in found):.0%}",
-            subject.client,
-            f"{median(each.client_busy for each in found):.0%}",
+            subject.generator,
+            f"{median(each.generator_busy for each in found):.0%}",
         )
     return table
 
 
-def _targets(verdicts: Sequence[Verdict]) -> Table:
+def _goals(results: Sequence[GoalResult]) -> Table:
     table = _empty(
-        "Targets",
+        "Goals",
         "got: median of the rounds' ratios of calls/s. spread: (highest - lowest) / got.\n"
         "by CPU: the same ratio of the servers' CPU time per call.",
         ("what", "load"),
         ("asked", "got", "spread", "by CPU", "reached"),
     )
-    for each in verdicts:
+    for each in results:
         said = _SAID[each.unit]
         table.add_row(
             f"{each.what} (KiB)" if each.unit == "KiB" else each.what,

@@ -1,6 +1,6 @@
 """What is measured, what it must reach, and whether it did: pure arithmetic over measurements.
 
-Targets are ratios: two rates of one minute on one machine can be compared, and two of different machines cannot. Each
+Goals are ratios: two rates of one minute on one machine can be compared, and two of different machines cannot. Each
 ratio is computed within a round, and the median is taken over rounds. A machine that becomes slower during the bench
 then does not change it. Must not know how anything is started or measured.
 """
@@ -18,7 +18,7 @@ TRACING = ("--trace-file=/dev/null",)
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class ClosedLoop:
     """A closed loop: as many calls are open at a time as streams on all connections."""
 
     connections: int
@@ -30,12 +30,12 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One thing to measure: a server, a client and a load."""
+    """One thing to measure: a server, a load generator and a load."""
 
     server: str
     """A row of MODELS, or NGHTTPD."""
-    load: Load
-    client: str = H2LOAD
+    load: ClosedLoop
+    generator: str = H2LOAD
     options: tuple[str, ...] = ()
     """Of the server's command line."""
 
@@ -45,12 +45,12 @@ class Subject:
         return " ".join((self.server, *self.options))
 
     def __str__(self) -> str:
-        return f"{self.served_by} at {self.load}" + (f" by {self.client}" if self.client != H2LOAD else "")
+        return f"{self.served_by} at {self.load}" + (f" by {self.generator}" if self.generator != H2LOAD else "")
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One subject in one round, between the lines that its client prints when measuring begins and ends."""
+    """One subject in one round, between the lines that its generator prints when measuring begins and ends."""
 
     round: int
     """From 1."""
@@ -60,7 +60,7 @@ class Measurement:
     elapsed_s: float
     server_cpu_ns: int
     """Of all threads of the server, user and system."""
-    client_cpu_ns: int
+    generator_cpu_ns: int
 
     @property
     def rate_rps(self) -> float:
@@ -73,17 +73,17 @@ class Measurement:
 
     @property
     def server_busy(self) -> float:
-        """Share of its one processor. The server or the client, whichever is at 1.0, bounds the rate."""
+        """Share of its one processor. The server or the generator, whichever is at 1.0, bounds the rate."""
         return self.server_cpu_ns / 1e9 / self.elapsed_s
 
     @property
-    def client_busy(self) -> float:
+    def generator_busy(self) -> float:
         """As `server_busy`."""
-        return self.client_cpu_ns / 1e9 / self.elapsed_s
+        return self.generator_cpu_ns / 1e9 / self.elapsed_s
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Goal:
     """`subject` reaches at least `at_least` times the rate of `baseline`."""
 
     subject: Subject
@@ -106,8 +106,8 @@ class Idle:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """A target and its result. `got` and the fields after it are None if it was not measured."""
+class GoalResult:
+    """A goal and its result. `got` and the fields after it are None if it was not measured."""
 
     what: str
     load: str
@@ -124,30 +124,30 @@ class Verdict:
     reached: bool | None
 
 
-FEW, BUSY, MANY = Load(64, 1), Load(10, 10), Load(1000, 1)
+FEW, BUSY, MANY = ClosedLoop(64, 1), ClosedLoop(10, 10), ClosedLoop(1000, 1)
 
-TARGETS = (
-    Target(Subject("reactor", FEW), Subject("grpcio_asyncio", FEW), 6.0),
-    Target(Subject("reactor", BUSY), Subject("grpcio_asyncio", BUSY), 12.0),
-    Target(Subject("reactor", FEW), Subject(NGHTTPD, FEW), 0.30),
-    Target(Subject("reactor", BUSY), Subject(NGHTTPD, BUSY), 0.45),
-    Target(Subject("coroutines", BUSY), Subject("reactor", BUSY), 0.80),
-    Target(Subject("reactor", MANY), Subject("thread_per_connection", MANY), 3.0),
-    Target(Subject("reactor", BUSY, DRIVER), Subject("reactor", BUSY), 0.90),
+GOALS = (
+    Goal(Subject("reactor", FEW), Subject("grpcio_asyncio", FEW), 6.0),
+    Goal(Subject("reactor", BUSY), Subject("grpcio_asyncio", BUSY), 12.0),
+    Goal(Subject("reactor", FEW), Subject(NGHTTPD, FEW), 0.30),
+    Goal(Subject("reactor", BUSY), Subject(NGHTTPD, BUSY), 0.45),
+    Goal(Subject("coroutines", BUSY), Subject("reactor", BUSY), 0.80),
+    Goal(Subject("reactor", MANY), Subject("thread_per_connection", MANY), 3.0),
+    Goal(Subject("reactor", BUSY, DRIVER), Subject("reactor", BUSY), 0.90),
     # No call carries a sampled trace, so that this is what tracing costs where it is not used.
-    Target(Subject("reactor", BUSY, options=TRACING), Subject("reactor", BUSY), 0.95),
+    Goal(Subject("reactor", BUSY, options=TRACING), Subject("reactor", BUSY), 0.95),
 )
 IDLE_SERVER = "reactor"
 IDLE_CONNECTIONS = 5000
 IDLE_MOST_KIB = 16.0
 
 
-def subjects(starts: Iterable[Sequence[str]], targets: Sequence[Target] = TARGETS) -> list[Subject]:
-    """Each subject of the targets, and each of `starts` (a model and options) under each load. None is there twice.
+def subjects(starts: Iterable[Sequence[str]], goals: Sequence[Goal] = GOALS) -> list[Subject]:
+    """Each subject of the goals, and each of `starts` (a model and options) under each load. None is there twice.
 
     Subjects that are compared are measured close together.
     """
-    found = {subject: None for target in targets for subject in (target.baseline, target.subject)}
+    found = {subject: None for goal in goals for subject in (goal.baseline, goal.subject)}
     found |= {
         Subject(model, load, options=tuple(options)): None for load in (FEW, BUSY, MANY) for model, *options in starts
     }
@@ -155,44 +155,44 @@ def subjects(starts: Iterable[Sequence[str]], targets: Sequence[Target] = TARGET
 
 
 def to_reactor(subject: Subject, measurements: Iterable[Measurement]) -> float | None:
-    """The subject's rate divided by the reactor's, with the same load and client. None if either was not measured."""
-    reactor = Subject("reactor", subject.load, subject.client)
-    return None if subject == reactor else verdict(Target(subject, reactor, 0.0), measurements).got
+    """The subject's rate divided by the reactor's, with the same load and generator. None if one was not measured."""
+    reactor = Subject("reactor", subject.load, subject.generator)
+    return None if subject == reactor else result_of(Goal(subject, reactor, 0.0), measurements).got
 
 
-def verdict(target: Target, measurements: Iterable[Measurement]) -> Verdict:
-    """The result of a target."""
+def result_of(goal: Goal, measurements: Iterable[Measurement]) -> GoalResult:
+    """The result of a goal."""
     by_round: dict[int, dict[Subject, Measurement]] = {}
     for measurement in measurements:
         by_round.setdefault(measurement.round, {})[measurement.subject] = measurement
     pairs = [
-        (found[target.subject], found[target.baseline])
+        (found[goal.subject], found[goal.baseline])
         for found in by_round.values()
-        if target.subject in found and target.baseline in found
+        if goal.subject in found and goal.baseline in found
     ]
-    ours, theirs = target.subject, target.baseline
+    ours, theirs = goal.subject, goal.baseline
     same_server = ours.served_by == theirs.served_by
-    what = f"{ours.client} / {theirs.client}" if same_server else f"{ours.served_by} / {theirs.served_by}"
+    what = f"{ours.generator} / {theirs.generator}" if same_server else f"{ours.served_by} / {theirs.served_by}"
     ratios = [one.rate_rps / other.rate_rps for one, other in pairs]
     cpu_ratios = [other.server_cpu_us_per_call / one.server_cpu_us_per_call for one, other in pairs]
     got = median(ratios) if ratios else None
-    return Verdict(
+    return GoalResult(
         what=what,
         load=str(ours.load),
-        unit="times" if target.at_least > 1 else "share",
-        asked=target.at_least,
+        unit="times" if goal.at_least > 1 else "share",
+        asked=goal.at_least,
         got=got,
         lowest=min(ratios, default=None),
         highest=max(ratios, default=None),
         by_cpu=median(cpu_ratios) if cpu_ratios and not same_server else None,
-        reached=None if got is None else got >= target.at_least,
+        reached=None if got is None else got >= goal.at_least,
     )
 
 
-def idle_verdict(idle: Idle | None) -> Verdict:
-    """The result of the target for idle connections."""
+def idle_result(idle: Idle | None) -> GoalResult:
+    """The result of the goal for idle connections."""
     got = None if idle is None else idle.rss_kib_per_connection
-    return Verdict(
+    return GoalResult(
         what=f"{IDLE_SERVER}, RSS each",
         load=f"{IDLE_CONNECTIONS} idle",
         unit="KiB",

@@ -1,4 +1,4 @@
-"""Clients that make the load: h2load, and the project's own driver.
+"""Programs that generate the load: h2load, and the project's own driver.
 
 Both print a line when measuring begins and one when it ends. CPU time is read at these marks.
 
@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import Any
 
 from tools.bench import servers
+from tools.bench.goals import DRIVER, H2LOAD, ClosedLoop, Measurement, Subject
 from tools.bench.servers import Server
-from tools.bench.targets import DRIVER, H2LOAD, Load, Measurement, Subject
 from tools.local import LocalError, Process, started
 from tools.processors import tree_ns
 
 GRACE_S = 20.0
-"""Time for a client to start, and to end after measuring."""
+"""Time for a generator to start, and to end after measuring."""
 
 _MARKS = {
     H2LOAD: ("Main benchmark duration is started", "Main benchmark duration is over"),
@@ -38,7 +38,7 @@ _MARKS = {
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """How long a client calls."""
+    """How long a generator sends calls."""
 
     warmup_s: float
     duration_s: float
@@ -50,17 +50,17 @@ class Span:
 
     elapsed_s: float
     server_cpu_ns: int
-    client_cpu_ns: int
+    generator_cpu_ns: int
 
 
 def measure(number: int, subject: Subject, server: Server, timing: Timing, scratch: Path) -> Measurement:
-    """Has the subject's client call the server. The caller's processors are the client's. Raises LocalError."""
-    client = {H2LOAD: by_h2load, DRIVER: by_driver}[subject.client]
-    calls, span = client(subject.load, server, timing, scratch)
-    return Measurement(number, subject, calls, span.elapsed_s, span.server_cpu_ns, span.client_cpu_ns)
+    """Lets the subject's generator load the server, on the processors of the caller. Raises LocalError."""
+    generate = {H2LOAD: by_h2load, DRIVER: by_driver}[subject.generator]
+    calls, span = generate(subject.load, server, timing, scratch)
+    return Measurement(number, subject, calls, span.elapsed_s, span.server_cpu_ns, span.generator_cpu_ns)
 
 
-def by_h2load(load: Load, server: Server, timing: Timing, scratch: Path) -> tuple[int, Span]:
+def by_h2load(load: ClosedLoop, server: Server, timing: Timing, scratch: Path) -> tuple[int, Span]:
     """Calls answered with the whole payload, and what was used between the marks. Raises LocalError."""
     body = scratch / "body"
     body.write_bytes(servers.FRAME)
@@ -74,7 +74,7 @@ def by_h2load(load: Load, server: Server, timing: Timing, scratch: Path) -> tupl
 
 
 def by_driver(
-    load: Load, server: Server, timing: Timing, scratch: Path, interpreter: Sequence[str] = (sys.executable,)
+    load: ClosedLoop, server: Server, timing: Timing, scratch: Path, interpreter: Sequence[str] = (sys.executable,)
 ) -> tuple[int, Span]:
     """As `by_h2load`."""
     echo = {"payload_bytes": len(servers.REQUEST.payload)}
@@ -137,18 +137,18 @@ def succeeded(lines: Sequence[str], least_bytes: int) -> int:
     return calls
 
 
-def _between_marks(client: Process, server: Server, timing: Timing, look: Callable[[], None] | None = None) -> Span:
-    begin, end = _MARKS[client.name]
-    client.expect(begin, timing.warmup_s + GRACE_S)
-    before = (time.monotonic_ns(), tree_ns(server.process.pid), tree_ns(client.pid))
+def _between_marks(generator: Process, server: Server, timing: Timing, look: Callable[[], None] | None = None) -> Span:
+    begin, end = _MARKS[generator.name]
+    generator.expect(begin, timing.warmup_s + GRACE_S)
+    before = (time.monotonic_ns(), tree_ns(server.process.pid), tree_ns(generator.pid))
     if look is not None:
         time.sleep(timing.duration_s / 2)
         look()
-    client.expect(end, timing.duration_s + GRACE_S)
+    generator.expect(end, timing.duration_s + GRACE_S)
     if server.process.has_ended():
         raise LocalError(f"{server.process.name} exited during the measurement")
-    after = (time.monotonic_ns(), tree_ns(server.process.pid), tree_ns(client.pid))
+    after = (time.monotonic_ns(), tree_ns(server.process.pid), tree_ns(generator.pid))
     if look is not None:
         look()
-    elapsed_ns, server_ns, client_ns = (late - early for early, late in zip(before, after, strict=True))
-    return Span(elapsed_ns / 1e9, server_ns, client_ns)
+    elapsed_ns, server_ns, generator_ns = (late - early for early, late in zip(before, after, strict=True))
+    return Span(elapsed_ns / 1e9, server_ns, generator_ns)
