@@ -25,8 +25,8 @@ from tools.rounds import Rounds
 from tools.size.asked import MODELS
 from tools.target import Target
 from tools.terminal import RunProgress
+from tools.trial_specs import TrialSpec, still_to_make
 from tools.units import count, rest
-from tools.wanted import Wanted, still_to_make
 
 
 def execute(args: argparse.Namespace, console: Console, programs: Programs) -> int:
@@ -70,7 +70,7 @@ def _measure(folder: Path, made: Map, runs: Mapping[str, Experiment], target: Ta
     return exit_status(tally, "sweetspot map, with the same flags", interrupted)
 
 
-def _run(asked: Experiment, wanted: Sequence[Wanted], folder: Path, target: Target, progress: RunProgress) -> None:
+def _run(asked: Experiment, wanted: Sequence[TrialSpec], folder: Path, target: Target, progress: RunProgress) -> None:
     """One kind of call: a run of its own."""
     target.check(asked)
     folder.mkdir(exist_ok=True)
@@ -86,6 +86,6 @@ def _in_rounds(asked: Experiment, here: Rounds) -> Experiment:
     return cpu_time.in_rounds(asked, lambda _engine, cpu_us: here.of(cpu_us / 1000))
 
 
-def _missing(asked: Experiment, folder: Path) -> list[Wanted]:
+def _missing(asked: Experiment, folder: Path) -> list[TrialSpec]:
     stored_trials = read_trials(folder).trials if folder.is_dir() else ()
     return still_to_make(asked, {trial.id for trial in stored_trials})

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tools.maps.asked import Kind, Question
 from tools.results import read_trials
-from tools.standings import At, standings
+from tools.standings import PointStandings, standings
 
 NEAR = 0.9
 TRIALS = "trials"
@@ -56,7 +56,7 @@ def first_void(folder: Path, question: Question) -> str:
     return next((why for run in runs if (run / TRIALS).is_dir() for _, why in read_trials(run).void), "")
 
 
-def _area(kind: Kind, at: At) -> Area:
+def _area(kind: Kind, at: PointStandings) -> Area:
     rates = {one.arm: one.value.value for one in at.ranked if one.value is not None}
     most = max(rates.values(), default=0.0)
     tied = {one.arm for one in at.best}
