@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tools.knee import slo
-from tools.scale.cells import LeftOut
 from tools.scale.results import Kept
-from tools.size.estimates import Estimate, checked, estimated
+from tools.size.estimates import Estimate, estimated
 from tools.size.need import Need
-from tools.size.shapes import Shape, cpus_of, shapes
-from tools.size.split import divided
+from tools.size.notes import notes
+from tools.size.shapes import Shape, between, shapes
 from tools.size.stored import Stored
 from tools.units import count, duration, share
 
@@ -37,7 +36,7 @@ def answer(stored: Stored, kept: Kept) -> Answer:
     estimates = [estimated(need, found, model, cpus) for model, cpus in left_out]
     known = [one for one in estimates if one is not None]
     rows = [_row(one) for one in found] + [_estimated(one) for one in known]
-    return Answer(advice(need, found), rows, list(_notes(stored, found, list(left_out.values()), known)))
+    return Answer(advice(need, found), rows, notes(stored, found, recommended(found), list(left_out.values()), known))
 
 
 def recommended(found: Sequence[Shape]) -> list[Shape]:
@@ -83,7 +82,7 @@ def _row(one: Shape) -> Sequence[str]:
     return (
         one.model,
         f"{count(one.pods)} x {count(one.cpus)}" if one.pods else UNKNOWN,
-        _between(one.lowest_rps, one.highest_rps) if one.highest_rps else UNKNOWN,
+        between(one.lowest_rps, one.highest_rps) if one.highest_rps else UNKNOWN,
         UNKNOWN if one.p99_ns is None else duration(one.p99_ns),
         UNKNOWN if one.cpu_ns is None else duration(one.cpu_ns),
         one.bound,
@@ -94,45 +93,8 @@ def _estimated(one: Estimate) -> Sequence[str]:
     return (
         one.model,
         f"~{count(one.pods)} x {count(one.cpus)}",
-        f"~{_between(one.low_rps, one.high_rps)}",
+        f"~{between(one.low_rps, one.high_rps)}",
         UNKNOWN,
         UNKNOWN,
         "estimate",
     )
-
-
-def _notes(stored: Stored, found: Sequence[Shape], left_out: Sequence[LeftOut], known: Sequence[Estimate]) -> list[str]:
-    need = stored.need
-    lines = []
-    for cpus, why in dict.fromkeys((one.cell.cpus, one.why) for one in left_out):
-        models = ", ".join(one.cell.model for one in left_out if (one.cell.cpus, one.why) == (cpus, why))
-        lines.append(f"Not measured with {cpus_of(cpus)}: {models}: {why}.")
-    if known:
-        lines.append(
-            "~ is an estimate from the largest limit that was measured. Above 1 CPU, one thread serves no more, and "
-            "threads contend for the interpreter lock; those of gRPC's core need no lock. `--cluster` measures it."
-        )
-    lines += [f"~ of {one.model} follows the Universal Scalability Law: {one.law}." for one in known if one.law]
-    for shape, estimate in checked(need, found):
-        measured = _between(shape.lowest_rps, shape.highest_rps)
-        lines.append(
-            f"{shape.model} with {cpus_of(shape.cpus)}: estimated ~{_between(estimate.low_rps, estimate.high_rps)} "
-            f"calls/s from the smaller limits, measured {measured}."
-        )
-    there = {*(one.model for one in found), *(one.cell.model for one in left_out)}
-    lines += [f"{model}: not measured: its searches failed." for model in stored.models if model not in there]
-    starts = max((one.starts for one in found), default=0)
-    lines.append(
-        f"Measured: one pod at a time with all {count(need.connections)} connections, {starts} "
-        f"start{'' if starts == 1 else 's'} each. Pods: the rate divided by what the slowest start served, less "
-        f"{share(need.spare)} in reserve. That n pods serve n times as much is assumed: only a cluster can show it."
-    )
-    of_model = {one.model: divided(need, one, stored.wire_ns) for one in reversed(found) if one.pods}
-    lines += [f"CPU/call of {line}." for line in reversed(of_model.values()) if line]
-    return [*lines, stored.basis]
-
-
-def _between(low_rps: float, high_rps: float) -> str:
-    """Three digits each."""
-    low, high = (count(round(float(f"{rate:.3g}"))) for rate in (low_rps, high_rps))
-    return low if low == high else f"{low} to {high}"

@@ -20,6 +20,16 @@ AT_BOUND = 0.85
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """One trial of a search."""
+
+    rate_rps: float
+    """Asked. Calls a second."""
+    met: bool
+    """The objective."""
+
+
+@dataclass(frozen=True, slots=True)
 class Shape:
     """One model with one limit of CPUs a pod."""
 
@@ -40,6 +50,8 @@ class Shape:
     """CPU time of the service for each call there; the mean over the starts."""
     user_share: float | None
     """How much of that was in user mode, where Python code holds the interpreter lock."""
+    trials: tuple[Judged, ...]
+    """All of those starts."""
     bound: str
     """Why a pod does not serve more, or why there is no number of pods."""
 
@@ -75,7 +87,7 @@ def shapes(need: Need, searched: Sequence[Searched]) -> list[Shape]:
 def _shape(need: Need, model: str, cpus: float, starts: Sequence[Searched]) -> Shape:
     whole = [one for one in starts if not why_void(one)]
     if not whole:
-        return Shape(model, cpus, 0, 0, 0.0, 0.0, None, None, None, f"void: {why_void(starts[0])}")
+        return Shape(model, cpus, 0, 0, 0.0, 0.0, None, None, None, (), f"void: {why_void(starts[0])}")
     met = [one.found.met_rps or 0.0 for one in whole]
     lowest = min(met)
     trials = [one.best for one in whole if one.best is not None]
@@ -92,6 +104,7 @@ def _shape(need: Need, model: str, cpus: float, starts: Sequence[Searched]) -> S
         max(p99s, default=None),
         sum(costs) / len(costs) if costs else None,
         sum(user) / sum(costs) if sum(costs) else None,
+        tuple(Judged(each.rate_rps, not each.missed) for one in whole for each in one.tries),
         _bound(need, model, whole[met.index(lowest)]) if lowest else _why_not(whole[met.index(lowest)]),
     )
 
@@ -132,3 +145,9 @@ def _bound(need: Need, model: str, one: Searched) -> str:
 def _why_not(one: Searched) -> str:
     whys = [each.missed for each in one.tries if each.missed]
     return f"misses at {one.found.missed_rps:,.0f} calls/s: {whys[-1]}" if whys else "met at no rate"
+
+
+def between(low_rps: float, high_rps: float) -> str:
+    """As `1,120 to 1,230`: three digits each, because a search is not more precise."""
+    low, high = (count(round(float(f"{rate:.3g}"))) for rate in (low_rps, high_rps))
+    return low if low == high else f"{low} to {high}"

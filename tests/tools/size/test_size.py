@@ -25,8 +25,9 @@ from tools.size.asked import MODELS as SIZED
 from tools.size.confirmed import confirmed
 from tools.size.cost import MOST_WAIT_MS, Cost
 from tools.size.need import THREADS_PER_CPU, Need
+from tools.size.notes import notes
 from tools.size.price import Price
-from tools.size.shapes import POOLS, Shape, shapes
+from tools.size.shapes import POOLS, Judged, Shape, shapes
 from tools.size.split import divided
 from tools.size.stored import Stored
 from tools.status import PlainError
@@ -107,7 +108,7 @@ def test_a_start_whose_misses_a_busy_machine_explains_does_not_count(tmp_path: P
 
 
 def shape(model: str, pods: int, cpu_ns: float = 5e5) -> Shape:
-    return Shape(model, 1.0, 2, pods, 900.0, 1000.0, 4e7, cpu_ns, 0.8, "CPU")
+    return Shape(model, 1.0, 2, pods, 900.0, 1000.0, 4e7, cpu_ns, 0.8, (), "CPU")
 
 
 RESERVE = " So they meet p99<100ms, errors<0.1% at 1,500 calls/s, with 30 % in reserve."
@@ -218,6 +219,19 @@ def test_a_limit_that_was_not_measured_has_an_estimate_that_is_marked(tmp_path: 
     assert "Not measured with 4 CPUs: coroutines: needs 4 CPUs." in notes_text
     assert "coroutines with 1 CPU: estimated ~" in notes_text
     assert "measured here" in notes_text
+
+
+def test_the_notes_have_the_evidence_for_a_shape_and_what_lifts_a_bound(tmp_path: Path) -> None:
+    """Trials at 750 calls/s for each of 2 pods or above that met, and misses at or below what every start served."""
+    tried = (Judged(400, False), Judged(400, True), Judged(800, True), Judged(1600, False), Judged(900, True))
+    one = dataclasses.replace(shape("coroutines", 2), trials=tried)
+    pool = dataclasses.replace(shape("thread_pool", 3), bound="16 threads")
+    lines = notes(Stored(NEED, ("coroutines",), "measured here"), [one, pool], [one], [], [])
+    assert lines[:2] == [
+        "coroutines as 2 pods of 1 CPU: 2 of 3 trials met the objective at 750 calls/s for a pod, or above "
+        "(9.43 % to 99.2 %). With 1 pod fewer, each gets 167 % of what the slowest start served.",
+        "16 threads: a call holds a thread for all of its time; --threads-per-cpu gives a pod more of them.",
+    ]
 
 
 def test_the_cpu_time_of_a_call_is_divided_and_the_parts_add_up() -> None:
