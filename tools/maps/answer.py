@@ -33,18 +33,21 @@ def headline(found: Sequence[Area], void: str) -> str:
 
 
 def text_of(area: Area | None) -> str:
-    """As `coroutines 2,310`, `thread_pool, coroutines 312`, `tie 190`."""
+    """As `coroutines: 2,310`, `thread_pool, coroutines: 312`, `tie: 190`."""
     if area is None:
         return NOT_MEASURED
     if not area.best:
         return "none is ranked"
-    return f"{winners(area)} {count(_three_digits(area.best_rps))}"
+    return f"{winners(area)}: {count(_three_digits(area.best_rps))}"
 
 
 def winners(area: Area) -> str:
-    """As `coroutines`, `thread_pool, coroutines`, `coroutines and 3 more`, `tie`."""
+    """As `coroutines`, `thread_pool, coroutines`, `coroutines and 3 more`, `all but seda`, `tie`."""
     if area.is_tie:
         return "tie"
+    others = [model for model in (*area.rates_rps, *area.unranked) if model not in area.best]
+    if len(others) == 1 and len(area.best) > MOST_NAMES:
+        return f"all but {others[0]}"
     if len(area.best) > MOST_NAMES:
         return f"{area.best[0]} and {count(len(area.best) - 1)} more"
     return ", ".join(area.best)

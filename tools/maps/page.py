@@ -22,7 +22,7 @@ class Field(NamedTuple):
     note: str
     """Shown on demand."""
     family: str
-    """Of the best model; empty for a tie of all."""
+    """Of the best models; empty if they are of several families."""
 
 
 DEFINITIONS = {
@@ -72,4 +72,5 @@ def _rows(made: Map, found: Sequence[Area], connections: int) -> list[tuple[str,
 def _field(area: Area | None) -> Field:
     if area is None:
         return Field(text_of(area), NOT_MEASURED, "")
-    return Field(text_of(area), detail(area), "" if area.is_tie or not area.best else family(area.best[0]))
+    families = {family(model) for model in area.best}
+    return Field(text_of(area), detail(area), families.pop() if len(families) == 1 else "")

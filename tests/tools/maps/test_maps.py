@@ -44,10 +44,11 @@ def test_an_area_has_the_best_and_what_is_as_good_for_a_person_who_chooses(tmp_p
 @pytest.mark.parametrize(
     ("found", "text"),
     [
-        (area(coroutines=2312.0, thread_pool=900.0), "coroutines 2,310"),
-        (area(coroutines=2312.0, thread_pool=2300.0, best=2), "tie 2,310"),
-        (area(coroutines=2312.0, thread_pool=2300.0, seda=2.0, best=2), "coroutines, thread_pool 2,310"),
-        (area(coroutines=9.0, thread_pool=9.0, seda=9.0, reactor=1.0, best=3), "coroutines and 2 more 9"),
+        (area(coroutines=2312.0, thread_pool=900.0), "coroutines: 2,310"),
+        (area(coroutines=2312.0, thread_pool=2300.0, best=2), "tie: 2,310"),
+        (area(coroutines=2312.0, thread_pool=2300.0, seda=2.0, best=2), "coroutines, thread_pool: 2,310"),
+        (area(coroutines=9, thread_pool=9, seda=9, reactor=1, best=3), "all but reactor: 9"),
+        (area(coroutines=9, thread_pool=9, seda=9, reactor=1, proactor=1, best=3), "coroutines and 2 more: 9"),
         (Area(SHORT, 1, {}, (), {"coroutines": "start-up"}), "none is ranked"),
         (None, "not measured"),
     ],
