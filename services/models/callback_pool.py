@@ -27,7 +27,6 @@ from collections.abc import Callable, Hashable
 from functools import partial
 from operator import itemgetter
 
-from services.runtime.acceptor import Acceptor, Connections, Drainer
 from services.runtime.backend_connection import BackendConnection
 from services.runtime.board import Gauge
 from services.runtime.callback_waits import CallbackWaits
@@ -35,6 +34,7 @@ from services.runtime.calls import Caller
 from services.runtime.channel import Then
 from services.runtime.fair import FairQueue, SharedFairQueue
 from services.runtime.loop import Loop
+from services.runtime.loop_connection import Acceptor, Drainer, LoopConnections
 from services.runtime.pool import FULL
 from services.runtime.service import Service
 from services.runtime.wakeup import Wakeup
@@ -57,27 +57,33 @@ COLOURS: dict[str, Callable[[Caller, ServerCall], Colour]] = {
 def serve(service: Service) -> None:
     """Serves until drained."""
     loop = Loop()
+    wakeup = Wakeup()
+    loop.register(wakeup, wakeup)
     service.queue.set(0)
     ready = ReadyQueue(service.queue)
     for number in range(service.config.pool_threads):
         threading.Thread(target=ready.run_all, name=f"worker-{number}", daemon=True).start()
-    connections = Connections(service, loop, PooledCalls(service, loop, ready))
-    acceptor = Acceptor(service.listen(), loop, connections, service.shortage)
-    Drainer(service, loop, connections, acceptor)
+    waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))
+    calls = CallbackCalls(service, ready, wakeup, waits)
+    listener = service.listen()
+    connections = LoopConnections(service, loop, calls)
+    acceptor = Acceptor(service, loop, listener, connections)
+    loop.register(listener, acceptor)
+    loop.register(service.drain, Drainer(service, loop, acceptor, connections))
     service.loop_lag.watch(loop)
     loop.run()
 
 
-class PooledCalls:
-    """Has the pieces of each call run by the pool. What the loop does for them, it is asked for through `wakeup`."""
+class CallbackCalls:
+    """Has the pool run the callbacks of each call. They reach the loop through `wakeup`."""
 
-    def __init__(self, service: Service, loop: Loop, ready: "ReadyQueue") -> None:
+    def __init__(self, service: Service, ready: "ReadyQueue", wakeup: Wakeup, loop_waits: CallbackWaits) -> None:
         self._service = service
         self._ready = ready
         self._identity = Identity(service)
         self._colour = COLOURS[service.config.colour]
-        self._wakeup = Wakeup(loop)
-        self._loop_waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))
+        self._wakeup = wakeup
+        self._loop_waits = loop_waits
 
     def received(self, connection: Caller, call: ServerCall) -> None:
         if self._service.queue.own() >= self._service.config.queue_bound:

@@ -22,13 +22,13 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 
-from services.runtime.acceptor import Acceptor, Connections, Drainer
 from services.runtime.backend_connection import BackendConnection
 from services.runtime.blocking import BlockingWaits
 from services.runtime.callback_waits import CallbackWaits
 from services.runtime.calls import Caller, Calls
 from services.runtime.inline import InlineCalls
 from services.runtime.loop import Loop
+from services.runtime.loop_connection import Acceptor, Drainer, LoopConnections
 from services.runtime.pool import FULL, Pool, PooledCalls
 from services.runtime.service import Service
 from services.runtime.wakeup import Wakeup
@@ -40,16 +40,19 @@ from services.workload.plan import will_block
 def serve(service: Service) -> None:
     """Serves until drained."""
     loop = Loop()
-    wakeup = Wakeup(loop)
+    wakeup = Wakeup()
+    loop.register(wakeup, wakeup)
     pool = Pool(service, lambda: BlockingWaits(service.config.backend))
     # Who is cancelled needs no word: its thread looks at the call every CHECK_S, and before each step.
     calls: Calls = PooledCalls(service, pool, wakeup, interrupt=lambda _: None)
     if service.config.hand_off == "blocking":
         waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))
         calls = LoopCalls(service, pool, waits, partial(callbacks.handle, elsewhere=Helpers(pool, wakeup)))
-    connections = Connections(service, loop, calls)
-    acceptor = Acceptor(service.listen(), loop, connections, service.shortage)
-    Drainer(service, loop, connections, acceptor)
+    listener = service.listen()
+    connections = LoopConnections(service, loop, calls)
+    acceptor = Acceptor(service, loop, listener, connections)
+    loop.register(listener, acceptor)
+    loop.register(service.drain, Drainer(service, loop, acceptor, connections))
     service.loop_lag.watch(loop)
     loop.run()
 

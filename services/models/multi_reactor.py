@@ -28,11 +28,11 @@ from collections.abc import Callable
 from functools import partial
 
 from services.runtime.accept import accept_ready, stop_listening
-from services.runtime.acceptor import Acceptor, Connections, Drainer
 from services.runtime.backend_connection import BackendConnection
 from services.runtime.callback_waits import CallbackWaits
 from services.runtime.inline import InlineCalls
 from services.runtime.loop import Loop
+from services.runtime.loop_connection import Acceptor, Drainer, LoopConnections
 from services.runtime.passing import Mailbox, Receiver
 from services.runtime.service import Service
 from services.runtime.supervisor import Supervisor, processes, serve_at_one_port
@@ -55,9 +55,9 @@ def serve_behind_dispatcher(service: Service) -> None:
     mailboxes = [Mailbox() for _ in range(processes(service.config))]
 
     def work(number: int) -> None:
-        loop = Loop()
+        loop, mailbox = Loop(), mailboxes[number]
         connections = open_connections(service, loop)
-        Receiver(mailboxes[number], loop, service.shortage, connections.add, connections.drain)
+        loop.register(mailbox, Receiver(mailbox, loop, service.shortage, connections.add, connections.drain))
         supervisor.ready()
         loop.run()
 
@@ -76,21 +76,22 @@ def serve_without_dispatcher(service: Service) -> None:
     """This process only reserves the port and supervises the others."""
 
     def work(port: int, ready: Callable[[], None]) -> None:
-        loop = Loop()
+        loop, listener = Loop(), service.open_listener(port, reuse_port=True)
         connections = open_connections(service, loop)
-        acceptor = Acceptor(service.open_listener(port, reuse_port=True), loop, connections, service.shortage)
-        Drainer(service, loop, connections, acceptor)
+        acceptor = Acceptor(service, loop, listener, connections)
+        loop.register(listener, acceptor)
+        loop.register(service.drain, Drainer(service, loop, acceptor, connections))
         ready()
         loop.run()
 
     serve_at_one_port(service, work)
 
 
-def open_connections(service: Service, loop: Loop) -> Connections:
+def open_connections(service: Service, loop: Loop) -> LoopConnections:
     """The connections of a loop that runs their calls itself."""
     service.loop_lag.watch(loop)
     waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))
-    return Connections(service, loop, InlineCalls(service, waits))
+    return LoopConnections(service, loop, InlineCalls(service, waits))
 
 
 class Dispatcher:

@@ -30,7 +30,6 @@ from google.protobuf.message import DecodeError
 from sweetspot.v1 import workload_pb2
 
 from services.network.address import Address
-from services.runtime.acceptor import Acceptor, Connections, Drainer
 from services.runtime.backend_connection import BackendConnection
 from services.runtime.callback_waits import CallbackWaits
 from services.runtime.calls import Caller
@@ -38,6 +37,7 @@ from services.runtime.forwarding import Asker, Remote
 from services.runtime.inline import InlineCalls
 from services.runtime.link import Link, Message
 from services.runtime.loop import Loop
+from services.runtime.loop_connection import Acceptor, Drainer, LoopConnections
 from services.runtime.passing import Mailbox, Receiver
 from services.runtime.service import WORKLOAD_SHAPES, Service
 from services.runtime.supervisor import Supervisor, processes
@@ -57,9 +57,12 @@ def serve(service: Service) -> None:
     def work(number: int) -> None:
         loop = Loop()
         owners = Owners(service, loop, number, mailboxes)
-        connections = Connections(service, loop, owners)
-        acceptor = Acceptor(service.open_listener(port, reuse_port=True), loop, connections, service.shortage)
-        Drainer(service, loop, connections, acceptor)
+        loop.register(mailboxes[number], Receiver(mailboxes[number], loop, service.shortage, owners.connected))
+        listener = service.open_listener(port, reuse_port=True)
+        connections = LoopConnections(service, loop, owners)
+        acceptor = Acceptor(service, loop, listener, connections)
+        loop.register(listener, acceptor)
+        loop.register(service.drain, Drainer(service, loop, acceptor, connections))
         service.loop_lag.watch(loop)
         supervisor.ready()
         loop.run()  # until its own clients have left
@@ -88,7 +91,6 @@ class Owners:
         self._calls = InlineCalls(service, self._waits)
         self._askers: set[Asker] = set()
         self._draining = False
-        Receiver(mailboxes[number], loop, service.shortage, self._connected)
         service.queue.set(0)
         service.full_queues.set(0)
         self._others = {
@@ -125,7 +127,7 @@ class Owners:
             other.leave()
         self._stop_if_alone()
 
-    def _connected(self, sock: socket.socket) -> None:
+    def connected(self, sock: socket.socket) -> None:
         """Another worker has connected, because it is new or a link was lost."""
         asker = Asker(self._calls, self._ledger, self._loop, self._left)
         asker.link = Link(sock, self._loop, received=asker.received, lost=asker.lost, reads_while_full=False)

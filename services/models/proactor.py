@@ -47,11 +47,11 @@ from services.runtime.callback_waits import CallbackWaits
 from services.runtime.calls import Caller, Calls
 from services.runtime.channel import Channel
 from services.runtime.connector import Connector, NameLookups
-from services.runtime.draining import OpenConnections
 from services.runtime.forwarding import Asker, Remote
 from services.runtime.inline import InlineCalls
 from services.runtime.linger import LINGER_S
 from services.runtime.link import Message
+from services.runtime.open_connections import OpenConnections
 from services.runtime.passing import Mailbox
 from services.runtime.pool import Pool, PooledCalls
 from services.runtime.posted_waits import PostedWaits
@@ -76,7 +76,8 @@ def serve(service: Service) -> None:
     waits = CallbackWaits(service.config.backend, proactor, partial(BackendConnection, proactor))
     calls: Calls = InlineCalls(service, waits)
     if service.config.hand_off == "threads":
-        wakeup = Wakeup(proactor)
+        wakeup = Wakeup()
+        proactor.register(wakeup, wakeup)
         posted = PostedWaits(waits, wakeup)
         calls = PooledCalls(service, Pool(service, lambda: posted), wakeup, waits.interrupt)
     run(service, proactor, service.listen(), calls)
@@ -155,7 +156,7 @@ class Handlers:
         waits = CallbackWaits(service.config.backend, proactor, partial(BackendConnection, proactor))
         self._calls = InlineCalls(service, waits)
         self._askers: set[Asker] = set()
-        proactor.register(mailbox.fileno(), self)
+        proactor.register(mailbox, self)
         proactor.ring.poll(service.drain.fileno(), lambda *_: self._stop_if_alone())
         service.loop_lag.watch(proactor)
 
@@ -342,13 +343,17 @@ class Connection:
 
 
 class BackendConnection:
-    """The loop's connection to the backend: connects at once, and sends what was asked for when it is connected."""
+    """The loop's connection to the backend."""
 
     def __init__(self, proactor: Proactor, backend: Address, names: NameLookups) -> None:
         self.channel = Channel(backend)
         self._proactor = proactor
         self._stream: Stream | None = None
         self._connector = Connector(backend, proactor, names, self)
+
+    def connect(self) -> None:
+        """Begins to connect; calls that were started before are sent when it is connected."""
+        self._connector.start()
 
     def begin(self, endpoint: Endpoint) -> None:
         sock = socket.socket(endpoint.family, socket.SOCK_STREAM)

@@ -31,12 +31,12 @@ After          Schmidt, "Reactor", in Pattern-Oriented Software Architecture 2: 
 import socket
 from functools import partial
 
-from services.runtime.acceptor import Acceptor, Connections, Drainer
 from services.runtime.backend_connection import BackendConnection
 from services.runtime.callback_waits import CallbackWaits
 from services.runtime.demultiplexer import DEMULTIPLEXERS
 from services.runtime.inline import InlineCalls
 from services.runtime.loop import Loop
+from services.runtime.loop_connection import Acceptor, Drainer, LoopConnections
 from services.runtime.loops import serve_in_loops
 from services.runtime.service import Service
 from services.workload.callback_styles import CALLBACK_STYLES
@@ -52,8 +52,9 @@ def run_loop(service: Service, listener: socket.socket) -> None:
     loop = Loop(DEMULTIPLEXERS[service.config.demultiplexer]())
     waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))
     calls = InlineCalls(service, waits, CALLBACK_STYLES[service.config.style])
-    connections = Connections(service, loop, calls)
-    acceptor = Acceptor(listener, loop, connections, service.shortage)
-    Drainer(service, loop, connections, acceptor)
+    connections = LoopConnections(service, loop, calls)
+    acceptor = Acceptor(service, loop, listener, connections)
+    loop.register(listener, acceptor)
+    loop.register(service.drain, Drainer(service, loop, acceptor, connections))
     service.loop_lag.watch(loop)
     loop.run()

@@ -41,8 +41,8 @@ from collections.abc import Callable
 from functools import partial
 from socket import socket
 
-from services.runtime.acceptor import Acceptor, Connections, Drainer
 from services.runtime.loop import Loop
+from services.runtime.loop_connection import Acceptor, Drainer, LoopConnections
 from services.runtime.passing import Mailbox
 from services.runtime.service import Service
 from services.runtime.stages.admit import Admit
@@ -104,8 +104,10 @@ def serve_in_processes(service: Service, listener: socket) -> None:
         loop = Loop()
         process = PROCESSES[number](service, loop, register, mailboxes)
         if isinstance(process, FrontProcess):
-            connections = Connections(service, loop, process.front)
-            Drainer(service, loop, connections, Acceptor(listener, loop, connections, service.shortage))
+            connections = LoopConnections(service, loop, process.front)
+            acceptor = Acceptor(service, loop, listener, connections)
+            loop.register(listener, acceptor)
+            loop.register(service.drain, Drainer(service, loop, acceptor, connections))
         else:
             listener.close()
         service.loop_lag.watch(loop)
@@ -123,7 +125,10 @@ def serve_in_processes(service: Service, listener: socket) -> None:
 def serve_in_threads(service: Service, listener: socket) -> None:
     """One process: a loop's thread for the front, another one for call, a pool for admit and one for compute."""
     front_loop, call_loop = Loop(), Loop()
-    post_front, post_call = Wakeup(front_loop).post, Wakeup(call_loop).post
+    front_wakeup, call_wakeup = Wakeup(), Wakeup()
+    front_loop.register(front_wakeup, front_wakeup)
+    call_loop.register(call_wakeup, call_wakeup)
+    post_front, post_call = front_wakeup.post, call_wakeup.post
     rows, register = service.stages.rows, Register()
 
     def hand_to_call(event: Event) -> None:
@@ -176,8 +181,10 @@ def serve_in_threads(service: Service, listener: socket) -> None:
 
     control(front_loop, admit_stage, compute_stage)
     control(call_loop, call_stage)
-    connections = Connections(service, front_loop, front)
-    Drainer(service, front_loop, connections, Acceptor(listener, front_loop, connections, service.shortage))
+    connections = LoopConnections(service, front_loop, front)
+    acceptor = Acceptor(service, front_loop, listener, connections)
+    front_loop.register(listener, acceptor)
+    front_loop.register(service.drain, Drainer(service, front_loop, acceptor, connections))
     service.loop_lag.watch(front_loop)
     service.loop_lag.watch(call_loop)
     threading.Thread(target=call_loop.run, name="call", daemon=True).start()
@@ -294,7 +301,7 @@ class StageProcess(Process):
 
     def __init__(self, service: Service, loop: Loop, register: Register, mailboxes: list[Mailbox]) -> None:
         super().__init__(service, loop, register, mailboxes)
-        loop.register(service.drain.fileno(), self)
+        loop.register(service.drain, self)
 
     def serve(self, **stages: Stage | PooledStage) -> None:
         super().serve(**stages)
@@ -302,7 +309,7 @@ class StageProcess(Process):
 
     def ready(self, events: int) -> None:
         """The service drains."""
-        self.loop.unregister(self.service.drain.fileno())
+        self.loop.unregister(self.service.drain)
         self.left()
 
     def left(self) -> None:
@@ -330,7 +337,9 @@ class ComputeProcess(StageProcess):
 
     def __init__(self, service: Service, loop: Loop, register: Register, mailboxes: list[Mailbox]) -> None:
         super().__init__(service, loop, register, mailboxes)
-        post = Wakeup(loop).post
+        wakeup = Wakeup()
+        loop.register(wakeup, wakeup)
+        post = wakeup.post
 
         def answer(answer: Answer) -> None:
             post(partial(self.answer, answer))

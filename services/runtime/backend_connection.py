@@ -17,7 +17,7 @@ RECEIVE_BYTES = 64 * 1024
 
 
 class BackendConnection:
-    """Connects at once; calls started before it is connected are sent when it is."""
+    """Registers its socket for each address that it tries; the one that takes the connection stays registered."""
 
     def __init__(self, loop: Loop, backend: Address, names: NameLookups) -> None:
         self.channel = Channel(backend)
@@ -25,6 +25,10 @@ class BackendConnection:
         self._flushing = False
         self._writer: Writer | None = None
         self._connector = Connector(backend, loop, names, self)
+
+    def connect(self) -> None:
+        """Begins to connect; calls that were started before are sent when it is connected."""
+        self._connector.start()
 
     def begin(self, endpoint: Endpoint) -> None:
         """After EPOLLOUT its result is known (connect(2))."""
@@ -34,7 +38,7 @@ class BackendConnection:
             code = self._sock.connect_ex(endpoint.sockaddr)
             if code not in (0, errno.EINPROGRESS):
                 raise OSError(code, os.strerror(code))
-            self._loop.register(self._sock.fileno(), self, WRITABLE)
+            self._loop.register(self._sock, self, WRITABLE)
         except OSError:
             self._sock.close()
             raise
@@ -52,7 +56,7 @@ class BackendConnection:
                 return
             self._connector.connected()
             self._writer = Writer(self._sock, self._loop)
-            self._loop.modify(self._sock.fileno(), READABLE)
+            self._loop.modify(self._sock, READABLE)
         elif events & ~WRITABLE:
             try:
                 data = self._sock.recv(RECEIVE_BYTES)
@@ -93,5 +97,5 @@ class BackendConnection:
 
     def _forget(self) -> None:
         if self._sock.fileno() >= 0:
-            self._loop.unregister(self._sock.fileno())
+            self._loop.unregister(self._sock)
             self._sock.close()

@@ -18,22 +18,25 @@ class Connected(Protocol):
 
     channel: Channel
 
+    def connect(self) -> None:
+        """Begins to connect; returns at once. Calls that were started before are sent when it is connected."""
+
     def flush_soon(self) -> None:
         """Has the channel's bytes written, once for all that happens in this round."""
 
 
-Connect = Callable[[Address, NameLookups], Connected]
-"""Begins to connect; returns at once."""
+ConnectionTo = Callable[[Address, NameLookups], Connected]
+"""Makes a connection to that address, which is not connected yet."""
 
 
 class CallbackWaits:
     """Waits for many calls at once, without a thread for each. Only the loop's thread may use it."""
 
-    def __init__(self, backend: Address | None, loop: WatchingLoop, connect: Connect) -> None:
+    def __init__(self, backend: Address | None, loop: WatchingLoop, connection_to: ConnectionTo) -> None:
         self._backend = backend
         self._loop = loop
         self._names = NameLookups(loop)
-        self._connect = connect
+        self._connection_to = connection_to
         self._connection: Connected | None = None
         self._waiting: dict[Run, Waiting] = {}
 
@@ -50,7 +53,8 @@ class CallbackWaits:
             self._loop.soon(partial(then, error))
             return
         if self._connection is None or not self._connection.channel.takes_calls:
-            self._connection = self._connect(self._backend, self._names)
+            self._connection = self._connection_to(self._backend, self._names)
+            self._connection.connect()
         connection = self._connection
         try:
             call = connection.channel.start(fetch, lambda reply: self._resume(run, reply))

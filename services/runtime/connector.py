@@ -46,7 +46,8 @@ class NameLookups:
     def look_up(self, at: Address, then: Callable[[Found], None]) -> None:
         """Calls `then` in the loop's thread: at once for a literal."""
         if self._wakeup is None and not is_literal(at.host):
-            self._wakeup = Wakeup(self._loop)
+            self._wakeup = Wakeup()
+            self._loop.register(self._wakeup, self._wakeup)
         look_up_beside(at, self._wakeup.post if self._wakeup else self._loop.soon, then)
 
 
@@ -67,12 +68,17 @@ class Connector:
     """Tries each address of `at` in turn, until one takes the connection or CONNECT_TIMEOUT_S is over."""
 
     def __init__(self, at: Address, loop: Timers, names: NameLookups, dialling: Dialling) -> None:
+        self._at = at
         self._loop = loop
+        self._names = names
         self._dialling = dialling
-        self._attempts = Attempts(at, time.monotonic_ns() + round(CONNECT_TIMEOUT_S * 1e9))
-        self._timer = loop.call_at(self._attempts.until_ns, self._not_looked_up)
         self._is_over = False
-        names.look_up(at, self._found)
+
+    def start(self) -> None:
+        """Looks the name up, and then tries its addresses; returns at once."""
+        self._attempts = Attempts(self._at, time.monotonic_ns() + round(CONNECT_TIMEOUT_S * 1e9))
+        self._timer = self._loop.call_at(self._attempts.until_ns, self._not_looked_up)
+        self._names.look_up(self._at, self._found)
 
     def connected(self) -> None:
         """The address took the connection."""

@@ -100,7 +100,7 @@ class Link:
         self._reads_while_full = reads_while_full
         self._writer = Writer(sock, loop)
         self._mail = Mail()
-        loop.register(sock.fileno(), self)
+        loop.register(sock, self)
 
     @property
     def is_full(self) -> bool:
@@ -144,6 +144,6 @@ class Link:
 
     def _lose(self) -> None:
         if self._sock.fileno() >= 0:
-            self._loop.unregister(self._sock.fileno())
+            self._loop.unregister(self._sock)
             self._sock.close()
             self._lost()

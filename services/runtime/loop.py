@@ -17,6 +17,12 @@ from services.runtime.demultiplexer import READABLE, Demultiplexer
 from services.runtime.lag import unwatched
 
 
+class Source(Protocol):
+    """What has a descriptor: a socket, a listener, the drain."""
+
+    def fileno(self) -> int: ...
+
+
 class Handler(Protocol):
     """What the loop calls when a descriptor is ready."""
 
@@ -41,15 +47,31 @@ class Loop:
         self._running = False
         self.on_iteration: Callable[[int], None] = unwatched
 
-    def register(self, fd: int, handler: Handler, events: int = READABLE) -> None:
-        """Raises OSError where the demultiplexer cannot watch `fd`."""
+    def register(self, source: Source, handler: Handler, events: int = READABLE) -> None:
+        """Calls `handler` whenever `source` is ready. Raises OSError where the demultiplexer cannot watch it."""
+        fd = source.fileno()
         self._demultiplexer.register(fd, events)
         self._handlers[fd] = handler
 
-    def modify(self, fd: int, events: int) -> None:
-        self._demultiplexer.modify(fd, events)
+    def modify(self, source: Source, events: int) -> None:
+        """Watches for other events."""
+        self._demultiplexer.modify(source.fileno(), events)
 
-    def unregister(self, fd: int) -> None:
+    def pause(self, source: Source, duration_s: float) -> None:
+        """Watches `source` again after that time. One that stays readable and is not read would make the loop spin."""
+        fd = source.fileno()
+        handler = self._handlers[fd]
+
+        def resume() -> None:
+            if self._handlers.get(fd) is handler:  # else it was unregistered in that time
+                self._demultiplexer.modify(fd, READABLE)
+
+        self._demultiplexer.modify(fd, 0)
+        self.call_at(time.monotonic_ns() + round(duration_s * 1e9), resume)
+
+    def unregister(self, source: Source) -> None:
+        """Before `source` is closed."""
+        fd = source.fileno()
         del self._handlers[fd]
         self._demultiplexer.unregister(fd)
 

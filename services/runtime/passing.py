@@ -11,8 +11,7 @@ import termios
 from collections.abc import Callable
 
 from services.runtime.loop import Loop
-from services.runtime.pausable import Pausable
-from services.runtime.shortage import Shortage
+from services.runtime.shortage import PAUSE_S, Shortage
 
 
 class Mailbox:
@@ -53,7 +52,7 @@ class Mailbox:
 
 
 class Receiver:
-    """Takes what comes into a mailbox, on a loop. Where no descriptor is free, it waits in there."""
+    """Takes connections out of a mailbox that is registered with `loop`. Pauses if no descriptor is free for one."""
 
     def __init__(
         self,
@@ -65,10 +64,10 @@ class Receiver:
     ) -> None:
         """`ended` is called after the last one."""
         self._mailbox = mailbox
+        self._loop = loop
         self._shortage = shortage
         self._take = take
         self._ended = ended
-        self._watch = Pausable(loop, mailbox.fileno(), self)
 
     def ready(self, events: int) -> None:
         while True:
@@ -78,10 +77,10 @@ class Receiver:
                 return
             except OSError as error:
                 self._shortage.of_descriptors(error)
-                self._watch.pause()
+                self._loop.pause(self._mailbox, PAUSE_S)
                 return
             if sock is None:
                 break
             self._take(sock)
-        self._watch.end()
+        self._loop.unregister(self._mailbox)
         self._ended()

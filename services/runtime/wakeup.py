@@ -7,29 +7,33 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
 
-from services.runtime.loop import Handler
+from services.runtime.loop import Handler, Source
 from services.runtime.turns import TURN_NS
 
 
 class Watching(Protocol):
     """What is asked of a loop."""
 
-    def register(self, fd: int, handler: Handler) -> None:
-        """Notifies `handler` whenever `fd` becomes readable."""
+    def register(self, source: Source, handler: Handler) -> None:
+        """Calls `handler` whenever `source` becomes readable."""
 
 
 class Wakeup:
-    """Guarantees: what is posted is called once, by the loop's thread, in the order in which it was posted.
+    """Both the descriptor and its handler: `loop.register(wakeup, wakeup)`.
+
+    Guarantees: what is posted is called once, by the loop's thread, in the order in which it was posted.
 
     One eventfd(2) write wakes the loop for all that is posted before it looks. After TURN_NS the rest waits for the
     next round: ten replies of 1 MB each would take the loop from the sockets for 10 ms.
     """
 
-    def __init__(self, loop: Watching) -> None:
+    def __init__(self) -> None:
         self._posted: deque[Callable[[], None]] = deque()
         self._awake = False
         self._fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        loop.register(self._fd, self)
+
+    def fileno(self) -> int:
+        return self._fd
 
     def post(self, callback: Callable[[], None]) -> None:
         """Has the loop call `callback` soon; safe from any thread."""

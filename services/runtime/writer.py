@@ -60,7 +60,7 @@ class Writer:
 
     def _watch(self) -> None:
         events = (READABLE if self._reads else 0) | (WRITABLE if self.has_more else 0)
-        self._loop.modify(self._sock.fileno(), events)
+        self._loop.modify(self._sock, events)
 
 
 _NOTHING = memoryview(b"")

@@ -27,6 +27,8 @@ class InMemory:
         self.server = ServerSession({FETCH_PATH.encode(): Shape.UNARY})
         self.calls: list[ServerCall] = []
 
+    def connect(self) -> None: ...
+
     def flush_soon(self) -> None: ...
 
     def talk(self) -> None:

@@ -1,16 +1,20 @@
 """A loop calls what is due, in order, and what other threads post, each once."""
 
+import os
 import threading
 import time
 from functools import partial
+from itertools import pairwise
 
 import pytest
 
 from services.runtime import wakeup
+from services.runtime.demultiplexer import DEMULTIPLEXERS
 from services.runtime.loop import Loop
 from services.runtime.wakeup import Wakeup
 
 FAR_NS = 3600 * 10**9
+PAUSE_S = 0.01
 THREADS, EACH = 4, 1000
 
 
@@ -52,9 +56,47 @@ def test_deadlines_that_were_cancelled_do_not_pile_up() -> None:
     assert len(loop._timers) < 200
 
 
+class Readable:
+    """A source that is always readable, and a handler that pauses it each time."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._fd = os.eventfd(1)
+        self.readied_ns: list[int] = []
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def ready(self, events: int) -> None:
+        self.readied_ns.append(time.monotonic_ns())
+        self._loop.pause(self, PAUSE_S)
+
+
+@pytest.mark.parametrize("demultiplexer", DEMULTIPLEXERS)
+def test_a_source_that_pauses_is_ready_again_after_that_time(demultiplexer: str) -> None:
+    loop = Loop(DEMULTIPLEXERS[demultiplexer]())
+    source = Readable(loop)
+    loop.register(source, source)
+    loop.call_at(time.monotonic_ns() + round(3.5 * PAUSE_S * 1e9), loop.stop)
+    loop.run()
+    assert len(source.readied_ns) > 1
+    assert all(next_ns - ns >= PAUSE_S * 1e9 for ns, next_ns in pairwise(source.readied_ns))
+
+
+def test_a_source_that_is_unregistered_while_it_pauses_stays_so() -> None:
+    loop = Loop()
+    source = Readable(loop)
+    loop.register(source, source)
+    loop.soon(partial(loop.call_at, 0, lambda: loop.unregister(source)))
+    loop.call_at(time.monotonic_ns() + round(3 * PAUSE_S * 1e9), loop.stop)
+    loop.run()
+    assert len(source.readied_ns) == 1
+
+
 def test_what_threads_post_is_called_once_by_the_loop_and_in_each_threads_order() -> None:
     loop = Loop()
-    posting = Wakeup(loop)
+    posting = Wakeup()
+    loop.register(posting, posting)
     called: list[tuple[int, int]] = []
     callers = set()
 
@@ -83,7 +125,8 @@ def test_what_threads_post_is_called_once_by_the_loop_and_in_each_threads_order(
 def test_what_takes_too_long_leaves_the_rest_for_the_next_round(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wakeup, "TURN_NS", 0)
     loop = Loop()
-    posting = Wakeup(loop)
+    posting = Wakeup()
+    loop.register(posting, posting)
     called: list[int] = []
     for number in range(3):
         posting.post(partial(called.append, number))

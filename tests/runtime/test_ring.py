@@ -143,6 +143,9 @@ class Counting:
         self._fd = fd
         self._told = told
 
+    def fileno(self) -> int:
+        return self._fd
+
     def ready(self, events: int) -> None:
         self._told.append(os.eventfd_read(self._fd))
 
@@ -166,7 +169,8 @@ def test_a_full_queue_of_completions_is_told_of_in_full(ring: Ring) -> None:
 def test_a_handler_is_told_again_where_its_poll_is_over_because_the_queue_was_full(proactor: Proactor) -> None:
     told = list[object]()
     fd = os.eventfd(0, os.EFD_NONBLOCK)
-    proactor.register(fd, Counting(fd, told))
+    counting = Counting(fd, told)
+    proactor.register(counting, counting)
     fill_completions(proactor.ring)
     proactor.ring.timeout(time.monotonic_ns() + 10 * 10**9, lambda *_: pytest.fail("nobody told it"))
     for count in (1, 2, 3):

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from services.runtime.demultiplexer import READABLE, WRITABLE
-from services.runtime.loop import Loop
+from services.runtime.loop import Loop, Source
 from services.runtime.writer import TURN_BYTES, Writer
 
 PIECE_BYTES = 1000
@@ -32,7 +32,7 @@ class Kernel:
     def fileno(self) -> int:
         return 7
 
-    def modify(self, _fd: int, events: int) -> None:
+    def modify(self, _source: Source, events: int) -> None:
         self.watched = events
 
     def writer(self) -> Writer:
@@ -90,7 +90,7 @@ def test_all_bytes_arrive_in_order_where_the_socket_takes_a_part(pair: tuple[soc
     one, other = pair
     one.setblocking(False)
     loop = Loop(select.epoll())
-    loop.register(one.fileno(), cast(Any, None))
+    loop.register(one, cast(Any, None))
     chunks = [bytes([number]) * 100_000 for number in range(10)]
     writer, to_send, arrived = Writer(one, loop), once(*chunks), bytearray()
     writer.write(to_send)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from services.runtime.demultiplexer import READABLE
 from services.runtime.lag import unwatched
-from services.runtime.loop import Handler
+from services.runtime.loop import Handler, Source
 from services.runtime.proactor.ring import MORE, Completed, Ring
 
 _NO_END = (-errno.ENOBUFS, -errno.ECANCELED)
@@ -36,8 +36,9 @@ class Proactor:
         """Calls `callback` once this round's completions are dispatched."""
         self._soon.append(callback)
 
-    def register(self, fd: int, handler: Handler) -> None:
-        """Notifies `handler` whenever `fd` becomes readable, which it is then to read all from."""
+    def register(self, source: Source, handler: Handler) -> None:
+        """Calls `handler` whenever `source` becomes readable, which it is then to read all from."""
+        fd = source.fileno()
 
         def ready(_result: int, flags: int) -> None:
             if not flags & MORE:

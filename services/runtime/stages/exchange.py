@@ -71,7 +71,8 @@ class Exchange:
     def serve(self, stages: Mapping[str, Stage | PooledStage]) -> None:
         """From now on events come in for these."""
         self._stages = stages
-        Receiver(self._mailboxes[self.me], self._loop, self._shortage, partial(_Incoming, self))
+        mailbox = self._mailboxes[self.me]
+        self._loop.register(mailbox, Receiver(mailbox, self._loop, self._shortage, partial(_Incoming, self)))
 
     def hop(self, row: Row, process: int, *, bounded: bool = True) -> Hop:
         """The way to a stage of another process."""

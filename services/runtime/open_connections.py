@@ -1,4 +1,4 @@
-"""The connections of one loop, and how they all end when the service drains. Must not know how one comes or is read."""
+"""The open connections of one loop, and how they all end when the service drains. Knows no socket and no session."""
 
 import time
 from collections.abc import Callable
@@ -25,7 +25,7 @@ Connection = TypeVar("Connection", bound=Drainable)
 
 
 class OpenConnections(Generic[Connection]):
-    """Those that are open. Once the service drains, the loop stops with the last of them."""
+    """A set of connections. Once the service drains, the loop stops with the last of them."""
 
     def __init__(self, service: Service, loop: Stoppable) -> None:
         self._service = service
@@ -33,17 +33,17 @@ class OpenConnections(Generic[Connection]):
         self._open: set[Connection] = set()
 
     def hold(self, connection: Connection) -> None:
-        """From now until it is closed it is one of them."""
+        """Adds one that was just opened. It drains at once if the service does."""
         self._open.add(connection)
         if self._service.drain.requested:
             connection.drain()
 
     def closed(self, connection: Connection) -> None:
-        """It is none of them any more."""
+        """Removes one."""
         self._open.discard(connection)
 
     def drain(self) -> None:
-        """Notifies every client, and stops the loop with the last connection or when the drain is over."""
+        """Drains each, and stops the loop when the last one has closed or the drain is over."""
         for connection in tuple(self._open):
             connection.drain()
         self._look()

@@ -3,18 +3,19 @@
 import select
 import socket
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
 from sweetspot.v1 import workload_pb2
 
-from services.runtime import nonblocking, turns
+from services.runtime import loop_connection, turns
 from services.runtime.calls import Caller
 from services.runtime.config import Config
 from services.runtime.demultiplexer import READABLE
 from services.runtime.drain import Drain
 from services.runtime.loop import Loop
-from services.runtime.nonblocking import Connection
+from services.runtime.loop_connection import LoopConnection
 from services.runtime.service import Service
 from services.wire import ClientSession, Code, ServerCall
 
@@ -33,14 +34,26 @@ class Later:
     def cancelled(self, call: ServerCall) -> None: ...
 
 
+def service() -> Service:
+    return Service("reactor", Config(), drain=Drain())
+
+
+def registered(
+    loop: Loop, sock: socket.socket, service: Service, calls: Later, closed: Callable[[LoopConnection], None]
+) -> LoopConnection:
+    connection = LoopConnection(sock, service, loop, calls, closed)
+    loop.register(sock, connection)
+    return connection
+
+
 def test_a_client_that_does_not_read_its_last_reply_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nonblocking, "WRITE_STALL_S", 0.01)
-    loop, calls, closed = Loop(), Later(), list[Connection]()
+    monkeypatch.setattr(loop_connection, "WRITE_STALL_S", 0.01)
+    loop, calls, closed = Loop(), Later(), list[LoopConnection]()
     client, ours = socket.socketpair()
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
     ours.setblocking(False)
     client.setblocking(False)
-    connection = Connection(ours, Service("reactor", Config(), drain=Drain()), loop, calls, closed.append)
+    connection = registered(loop, ours, service(), calls, closed.append)
     session = ClientSession("in.memory")
     session.start(RUN, b"")
 
@@ -68,12 +81,12 @@ def test_a_client_that_does_not_read_its_last_reply_is_cut_off(monkeypatch: pyte
 @pytest.mark.parametrize("others", [0, 1])
 def test_a_connection_pauses_after_it_has_unpacked_much_while_calls_of_others_are_in_flight(others: int) -> None:
     loop, calls = Loop(), Later()
-    service = Service("reactor", Config(), drain=Drain())
+    shared = service()
     ends = [socket.socketpair() for _ in range(2)]
     connections = []
     for _, ours in ends:
         ours.setblocking(False)
-        connections.append(Connection(ours, service, loop, calls, lambda _: None))
+        connections.append(registered(loop, ours, shared, calls, lambda _: None))
     sessions = [ClientSession("in.memory") for _ in ends]
 
     def send_calls(peer: int, count: int, request: bytes) -> None:
@@ -101,12 +114,12 @@ def test_a_connection_pauses_after_it_has_unpacked_much_while_calls_of_others_ar
 
 def test_a_connection_whose_turn_is_not_over_leaves_the_loop_asleep(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turns, "TURN_NS", 0)
-    monkeypatch.setattr(nonblocking, "RECEIVE_BYTES", 2048)
+    monkeypatch.setattr(loop_connection, "RECEIVE_BYTES", 2048)
     waiting, calls = select.epoll(), Later()
     loop = Loop(waiting)
     client, ours = socket.socketpair()
     ours.setblocking(False)
-    connection = Connection(ours, Service("reactor", Config(), drain=Drain()), loop, calls, lambda _: None)
+    connection = registered(loop, ours, service(), calls, lambda _: None)
     session = ClientSession("in.memory")
     for _ in range(100):
         session.start(RUN, workload_pb2.RunRequest(payload=bytes(200)).SerializeToString())
@@ -124,8 +137,8 @@ def test_a_peer_that_has_gone_ends_its_connection_though_its_turn_is_not_over(mo
     monkeypatch.setattr(turns, "TURN_NS", 0)
     client, ours = socket.socketpair()
     ours.setblocking(False)
-    ended: list[Connection] = []
-    connection = Connection(ours, Service("reactor", Config(), drain=Drain()), Loop(), Later(), ended.append)
+    ended: list[LoopConnection] = []
+    connection = registered(Loop(), ours, service(), Later(), ended.append)
     session = ClientSession("in.memory")
     for _ in range(100):
         session.start(RUN, b"")
