@@ -38,26 +38,27 @@ import gevent  # noqa: E402
 from gevent.socket import wait_read  # noqa: E402
 
 from services.runtime.accept import accept_ready  # noqa: E402
-from services.runtime.blocking import BlockingWaits, Connection, Connections  # noqa: E402
+from services.runtime.blocking_connection import BlockingConnection, BlockingConnections  # noqa: E402
+from services.runtime.blocking_waits import BlockingWaits  # noqa: E402
 from services.runtime.lag import LoopLag  # noqa: E402
 from services.runtime.linger import WRITE_STALL_S  # noqa: E402
 from services.runtime.service import Service  # noqa: E402
-from services.wire import CallReceived, ServerCall  # noqa: E402
+from services.wire import ServerCall  # noqa: E402
 
 
 def serve(service: Service) -> None:
     """Serves until drained."""
-    connections = Connections()
+    connections = BlockingConnections(service)
     listener = service.listen()
     acceptor = gevent.spawn(accept, listener, service, connections)
     watch_iterations(service.loop_lag)
     wait_read(service.drain.fileno())
     acceptor.kill()
     listener.close()
-    connections.drain(service)
+    connections.drain()
 
 
-def accept(listener: socket, service: Service, connections: Connections) -> None:
+def accept(listener: socket, service: Service, connections: BlockingConnections) -> None:
     """Accepts for as long as it is let."""
     listener.setblocking(False)
     idle: list[BlockingWaits] = []
@@ -68,23 +69,19 @@ def accept(listener: socket, service: Service, connections: Connections) -> None
             gevent.spawn(read_connection, sock, service, connections, idle)
 
 
-def read_connection(sock: socket, service: Service, connections: Connections, idle: list[BlockingWaits]) -> None:
-    """Reads, and spawns what is to be run, until the peer or the drain ends the connection."""
-    connection = Connection(sock, service)
-    connections.add(connection)
-    if service.drain.requested:
-        connection.drain()
+def read_connection(
+    sock: socket, service: Service, connections: BlockingConnections, idle: list[BlockingWaits]
+) -> None:
+    """Reads, and has a greenlet run and write each call, until the peer or the drain ends the connection."""
+    connection = connections.open(sock)
     identity = service.identity()
-    while (events := connection.receive()) is not None:
-        for event in events:
-            if isinstance(event, CallReceived):
-                gevent.spawn(run_call, connection, event.call, service, identity, idle)
+    for call in connection.read_calls():
+        gevent.spawn(run_call, connection, call, service, identity, idle)
     connection.close()
-    connections.discard(connection)
 
 
 def run_call(
-    connection: Connection, call: ServerCall, service: Service, identity: bytes, idle: list[BlockingWaits]
+    connection: BlockingConnection, call: ServerCall, service: Service, identity: bytes, idle: list[BlockingWaits]
 ) -> None:
     """Runs one call, with a connection to the backend that no other call has at the same time."""
     waits = idle.pop() if idle else BlockingWaits(service.config.backend)

@@ -24,7 +24,7 @@ from typing import Any, ParamSpec, TypeVar
 import grpc
 
 from services.runtime.answers import Answer
-from services.runtime.blocking import BlockingWaits
+from services.runtime.blocking_waits import BlockingWaits
 from services.runtime.drain import DRAIN_POLL_S, GOAWAY_GRACE_S
 from services.runtime.grpcio import STATUS, Arrival, Handlers, add_port, options, serve_in_processes
 from services.runtime.service import Service

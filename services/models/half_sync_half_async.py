@@ -23,7 +23,7 @@ from concurrent.futures import Future
 from functools import partial
 
 from services.runtime.backend_connection import BackendConnection
-from services.runtime.blocking import BlockingWaits
+from services.runtime.blocking_waits import BlockingWaits
 from services.runtime.callback_waits import CallbackWaits
 from services.runtime.calls import Caller, Calls
 from services.runtime.inline import InlineCalls
@@ -43,7 +43,7 @@ def serve(service: Service) -> None:
     wakeup = Wakeup()
     loop.register(wakeup, wakeup)
     pool = Pool(service, lambda: BlockingWaits(service.config.backend))
-    # Who is cancelled needs no word: its thread looks at the call every CHECK_S, and before each step.
+    # A cancelled call needs no interrupt: its thread checks the call every CHECK_S, and before each step.
     calls: Calls = PooledCalls(service, pool, wakeup, interrupt=lambda _: None)
     if service.config.hand_off == "blocking":
         waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))
@@ -58,14 +58,14 @@ def serve(service: Service) -> None:
 
 
 class LoopCalls(InlineCalls):
-    """Calls that the loop runs itself, but for what would block it."""
+    """Runs calls in the loop, except for the steps that would block it."""
 
     def __init__(self, service: Service, pool: Pool, waits: CallbackWaits, handle: callbacks.Handle) -> None:
         super().__init__(service, waits, handle)
         self._pool = pool
 
     def received(self, connection: Caller, call: ServerCall) -> None:
-        # Refused where it blocks it has run for nothing, and has cost 22 us instead of 10.
+        # A call that is rejected only at its blocking step has run for nothing, and has cost 22 us instead of 10.
         if self._pool.is_full and will_block(call.request):
             connection.finish(call, *FULL)
         else:
@@ -73,7 +73,7 @@ class LoopCalls(InlineCalls):
 
 
 class Helpers:
-    """Hands single steps to the pool; their calls continue in the loop."""
+    """Runs single steps in the pool. Their calls continue in the loop."""
 
     def __init__(self, pool: Pool, wakeup: Wakeup) -> None:
         self._pool = pool

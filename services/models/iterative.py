@@ -19,31 +19,25 @@ from contextlib import suppress
 from socket import socket
 
 from services.runtime.accept import accept_until_drained
-from services.runtime.blocking import BlockingWaits, Connection
-from services.runtime.drain import TimeIsUp, ignore_the_time
+from services.runtime.blocking_connection import BlockingConnection
+from services.runtime.blocking_waits import BlockingWaits
+from services.runtime.drain import TimeIsUp
 from services.runtime.service import Service
-from services.wire import CallReceived
 
 
 def serve(service: Service) -> None:
     """Serves until drained."""
-    service.drain.cut_off_after(service.config.drain_timeout_s)
-    with suppress(TimeIsUp):
-        try:
-            for sock in accept_until_drained(service, service.listen()):
-                serve_connection(sock, service)
-        finally:
-            ignore_the_time()
+    with suppress(TimeIsUp), service.drain.cutting_off(service.config.drain_timeout_s):
+        for sock in accept_until_drained(service, service.listen()):
+            serve_connection(sock, service)
 
 
 def serve_connection(sock: socket, service: Service) -> None:
-    """Reads, runs and answers, in this order, until the peer or the drain ends the connection."""
-    connection = Connection(sock, service)
+    """Reads, runs and writes, in this order, until the peer or the drain ends the connection."""
+    connection = BlockingConnection(sock, service)
     waits = BlockingWaits(service.config.backend)
     identity = service.identity()
-    while (events := connection.receive_or_drain()) is not None:
-        for event in events:
-            if isinstance(event, CallReceived):
-                connection.run(event.call, waits, identity)
+    for call in connection.read_calls():
+        connection.run(call, waits, identity)
     waits.close()
     connection.close()

@@ -20,51 +20,31 @@ After          Stevens, UNIX Network Programming 1, "TCP Concurrent Server, One 
 from functools import partial
 from socket import socket
 
-from services.runtime.accept import accept_ready, stop_listening
-from services.runtime.blocking import BlockingWaits, Connection
+from services.runtime.accept import accept_for_children
+from services.runtime.blocking_connection import BlockingConnection
+from services.runtime.blocking_waits import BlockingWaits
 from services.runtime.children import Children
 from services.runtime.service import Service
-from services.wire import CallReceived
 
 
 def serve(service: Service) -> None:
     """Serves until drained."""
-    listener = service.listen()
-    listener.setblocking(False)
     children = Children(service)
-    children.watch(listener)
-    free = list(range(service.config.processes_bound))
-    while True:
-        readable, ended = children.wait()
-        if service.drain.requested:
-            break
-        if ended and not free:
-            children.watch(listener)
-        free += [end.number for end in ended]
-        if listener.fileno() in readable and (sock := next(accept_ready(listener, service.shortage), None)) is not None:
-            number = free.pop()
-            try:
-                children.fork(number, partial(serve_connection, sock, listener, service))
-            except OSError as error:
-                service.shortage.of_processes(error)
-                free.append(number)
-            sock.close()
-            if not free:
-                children.unwatch(listener)
-    stop_listening(listener)
+    for sock in accept_for_children(service, service.listen(), children):
+        try:
+            children.fork(partial(serve_connection, sock, service))
+        except OSError as error:
+            service.shortage.of_processes(error)
+        sock.close()
     children.drain()
 
 
-def serve_connection(sock: socket, listener: socket, service: Service) -> None:
-    """Reads, runs and answers, in this order, until the peer or the drain ends the connection."""
-    listener.close()
-    sock.setblocking(True)
-    connection = Connection(sock, service)
+def serve_connection(sock: socket, service: Service) -> None:
+    """Reads, runs and writes, in this order, until the peer or the drain ends the connection."""
+    connection = BlockingConnection(sock, service)
     waits = BlockingWaits(service.config.backend)
     identity = service.identity()
-    while (events := connection.receive_or_drain()) is not None:
-        for event in events:
-            if isinstance(event, CallReceived):
-                connection.run(event.call, waits, identity)
+    for call in connection.read_calls():
+        connection.run(call, waits, identity)
     waits.close()
     connection.close()

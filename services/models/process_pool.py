@@ -25,12 +25,12 @@ import socket
 from threading import Thread
 
 from services.runtime.accept import accept_until_drained, stop_listening
-from services.runtime.blocking import BlockingWaits, Connection
+from services.runtime.blocking_connection import BlockingConnection
+from services.runtime.blocking_waits import BlockingWaits
 from services.runtime.config import MAX_PROCESSES
 from services.runtime.quota import usable_cpus
 from services.runtime.service import Service
 from services.runtime.supervisor import Supervisor
-from services.wire import CallReceived
 
 
 def serve(service: Service) -> None:
@@ -68,9 +68,7 @@ def serve_connections(listener: socket.socket, service: Service) -> None:
     waits = BlockingWaits(service.config.backend)
     identity = service.identity()
     for sock in accept_until_drained(service, listener):
-        connection = Connection(sock, service)
-        while (events := connection.receive_or_drain()) is not None:
-            for event in events:
-                if isinstance(event, CallReceived):
-                    connection.run(event.call, waits, identity)
+        connection = BlockingConnection(sock, service)
+        for call in connection.read_calls():
+            connection.run(call, waits, identity)
         connection.close()

@@ -16,39 +16,33 @@ When full      If no thread can be created (EAGAIN), that connection is closed a
 After          Stevens, UNIX Network Programming 1, "TCP Concurrent Server, One Thread per Client".
 """
 
-import threading
 from socket import socket
+from threading import Thread
 
 from services.runtime.accept import accept_until_drained
-from services.runtime.blocking import BlockingWaits, Connection, Connections
+from services.runtime.blocking_connection import BlockingConnections
+from services.runtime.blocking_waits import BlockingWaits
 from services.runtime.service import Service
-from services.wire import CallReceived
 
 
 def serve(service: Service) -> None:
     """Serves until drained."""
-    connections = Connections()
+    connections = BlockingConnections(service)
     for sock in accept_until_drained(service, service.listen()):
         try:
-            threading.Thread(target=serve_connection, args=(sock, service, connections), daemon=True).start()
+            Thread(target=serve_connection, args=(sock, service, connections), daemon=True).start()
         except RuntimeError:
             service.shortage.of_threads()
             sock.close()
-    connections.drain(service)
+    connections.drain()
 
 
-def serve_connection(sock: socket, service: Service, connections: Connections) -> None:
-    """Reads, runs and answers, in this order, until the peer or the drain ends the connection."""
-    connection = Connection(sock, service)
-    connections.add(connection)
-    if service.drain.requested:
-        connection.drain()
+def serve_connection(sock: socket, service: Service, connections: BlockingConnections) -> None:
+    """Reads, runs and writes, in this order, until the peer or the drain ends the connection."""
+    connection = connections.open(sock)
     waits = BlockingWaits(service.config.backend)
     identity = service.identity()
-    while (events := connection.receive()) is not None:
-        for event in events:
-            if isinstance(event, CallReceived):
-                connection.run(event.call, waits, identity)
+    for call in connection.read_calls():
+        connection.run(call, waits, identity)
     waits.close()
     connection.close()
-    connections.discard(connection)

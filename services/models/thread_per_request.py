@@ -21,36 +21,32 @@ from socket import socket
 from threading import Semaphore, Thread
 
 from services.runtime.accept import accept_until_drained
-from services.runtime.blocking import BlockingWaits, Connection, Connections
+from services.runtime.blocking_connection import BlockingConnection, BlockingConnections
+from services.runtime.blocking_waits import BlockingWaits
 from services.runtime.service import Service
-from services.wire import CallReceived, Code, ServerCall
+from services.wire import Code, ServerCall
 
 
 def serve(service: Service) -> None:
     """Serves until drained."""
-    connections = Connections()
     runner = Runner(service)
+    connections = BlockingConnections(service)
     for sock in accept_until_drained(service, service.listen()):
         try:
-            Thread(target=read_connection, args=(sock, service, connections, runner), daemon=True).start()
+            Thread(target=read_connection, args=(sock, connections, runner), daemon=True).start()
         except RuntimeError:
             service.shortage.of_threads()
             sock.close()
-    connections.drain(service)
+    connections.drain()
 
 
-def read_connection(sock: socket, service: Service, connections: Connections, runner: "Runner") -> None:
-    """Reads, and has run what is to be run, until the peer or the drain ends the connection."""
-    connection = Connection(sock, service)
-    connections.add(connection)
-    if service.drain.requested:
-        connection.drain()
-    while (events := connection.receive()) is not None:
-        for event in events:
-            if isinstance(event, CallReceived) and not runner.start(connection, event.call):
-                connection.finish(event.call, Code.RESOURCE_EXHAUSTED, "no thread is free")
+def read_connection(sock: socket, connections: BlockingConnections, runner: "Runner") -> None:
+    """Reads, and has a thread run and write each call, until the peer or the drain ends the connection."""
+    connection = connections.open(sock)
+    for call in connection.read_calls():
+        if not runner.start(connection, call):
+            connection.finish(call, Code.RESOURCE_EXHAUSTED, "no thread is free")
     connection.close()
-    connections.discard(connection)
 
 
 class Runner:
@@ -62,7 +58,7 @@ class Runner:
         # A thread ends with its call. Its connection to the backend is stored here for a later thread.
         self._idle_waits: list[BlockingWaits] = []
 
-    def start(self, connection: Connection, call: ServerCall) -> bool:
+    def start(self, connection: BlockingConnection, call: ServerCall) -> bool:
         """False where there are as many threads as there may be."""
         if not self._free.acquire(blocking=False):
             return False
@@ -74,7 +70,7 @@ class Runner:
             return False
         return True
 
-    def _run(self, connection: Connection, call: ServerCall) -> None:
+    def _run(self, connection: BlockingConnection, call: ServerCall) -> None:
         try:
             waits = self._idle_waits.pop()
         except IndexError:

@@ -1,11 +1,13 @@
-"""Accepting connections until the service drains. What becomes of them is the model's."""
+"""Accepts connections until the service drains. The model decides who serves them."""
 
 import errno
 import select
 import socket
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 
+from services.runtime.children import Children
 from services.runtime.service import Service
 from services.runtime.shortage import PAUSE_S, Shortage
 
@@ -61,6 +63,25 @@ def accept_until_drained(service: Service, listener: socket.socket) -> Iterator[
                 raise
     epoll.close()
     listener.close()
+
+
+def accept_for_children(service: Service, listener: socket.socket, children: Children) -> Iterator[socket.socket]:
+    """The same for a process that forks a child for each connection, and waits for those that end.
+
+    With `processes_bound` children it accepts none, and further connections wait in the backlog.
+    """
+    listener.setblocking(False)
+    while not service.drain.requested:
+        if is_free := len(children) < service.config.processes_bound:
+            children.watch(listener)
+        readable, _ = children.wait()
+        if is_free:
+            children.unwatch(listener)
+        if listener.fileno() in readable:
+            for connection in islice(accept_ready(listener, service.shortage), 1):
+                connection.setblocking(True)
+                yield connection
+    stop_listening(listener)
 
 
 def stop_listening(listener: socket.socket) -> None:

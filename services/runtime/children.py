@@ -85,8 +85,13 @@ class Children:
         """Takes `watch` back."""
         self._poll.unregister(other)
 
-    def fork(self, number: int, work: Callable[[], None]) -> Child:
-        """A child that runs `work` and ends. Raises OSError: EAGAIN, ENOMEM (fork(2)), EMFILE (pidfd_open(2))."""
+    def fork(self, work: Callable[[], None], number: int | None = None) -> Child:
+        """A child that runs `work` and ends. Without a number it gets the lowest that is free.
+
+        Raises OSError: EAGAIN, ENOMEM (fork(2)), EMFILE (pidfd_open(2)).
+        """
+        if number is None:
+            number = min({*range(len(self) + 1)} - {child.number for child in self._of_fd.values()})
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:

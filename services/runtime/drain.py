@@ -4,8 +4,8 @@ import mmap
 import os
 import signal
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from select import select
 from types import FrameType
 
@@ -79,10 +79,18 @@ class Drain:
         with suppress(BlockingIOError):  # it is full of others' asking
             os.write(self._asking_fd, b"\0")
 
-    def cut_off_after(self, timeout_s: float) -> None:
-        """For a main thread that serves: TimeIsUp is raised in it so long after a signal has asked."""
+    @contextmanager
+    def cutting_off(self, timeout_s: float) -> Iterator[None]:
+        """For a main thread that serves: raises TimeIsUp in the block, that long after a signal has asked.
+
+        It is to be suppressed around this context, because it may come in the last instruction of the block.
+        """
         raise_when_time_is_up()
         self._timeout_s = timeout_s
+        try:
+            yield
+        finally:
+            ignore_the_time()
 
     def on_signals(self) -> None:
         """SIGTERM and SIGINT ask; a second one exits at once, with 128 + its number as shells report it."""

@@ -20,7 +20,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TypeVar
 
-from services.runtime.drain import TimeIsUp, ignore_the_time
+from services.runtime.drain import TimeIsUp
 from services.runtime.service import Service
 
 Place = TypeVar("Place")
@@ -40,12 +40,8 @@ def serve_in_loops(service: Service, run_loop: RunLoop) -> None:
     with service.reserve() as reserved:
         listeners = open_listeners(service, reserved.getsockname()[1])
     service.announce(listeners[0].getsockname()[1])
-    service.drain.cut_off_after(service.config.drain_timeout_s)
-    with suppress(TimeIsUp):
-        try:
-            run_in_threads(run_loop, listeners)
-        finally:
-            ignore_the_time()
+    with suppress(TimeIsUp), service.drain.cutting_off(service.config.drain_timeout_s):
+        run_in_threads(run_loop, listeners)
 
 
 def open_listeners(service: Service, port: int) -> list[socket.socket]:

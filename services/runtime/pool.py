@@ -3,6 +3,7 @@
 Who reads the calls, and in which way their threads wait, is the model's.
 """
 
+import queue
 import threading
 from collections.abc import Callable
 from functools import partial
@@ -53,11 +54,13 @@ class Pool:
         return self._tasks.full()
 
     def put(self, task: Task, owner: object = None, request: bytes = b"") -> None:
-        """By one thread, the loop's. Raises RpcError RESOURCE_EXHAUSTED when the queue is full."""
-        if self.is_full:
-            raise RpcError(*FULL)
+        """By any thread. Raises RpcError RESOURCE_EXHAUSTED when the queue is full."""
         self._service.queue.add(1)  # before a worker can take it, lest the count falls below 0
-        self._tasks.put((owner, request, task))
+        try:
+            self._tasks.put((owner, request, task))
+        except queue.Full:
+            self._service.queue.add(-1)
+            raise RpcError(*FULL) from None
 
     def _work(self) -> None:
         waits = self._waits()

@@ -127,7 +127,7 @@ class Supervisor:
 
     def _fork(self, number: int) -> None:
         self._forked_s[number] = time.monotonic()
-        self._children.fork(number, lambda: self._work(number))
+        self._children.fork(lambda: self._work(number), number)
 
     def _schedule(self, number: int, why: str) -> None:
         now_s = time.monotonic()

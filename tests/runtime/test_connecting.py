@@ -13,10 +13,10 @@ from sweetspot.v1 import workload_pb2
 
 from services.models import proactor
 from services.network.address import Address
-from services.runtime import aio, blocking, connector
+from services.runtime import aio, blocking_waits, connector
 from services.runtime.aio import AsyncioWaits
 from services.runtime.backend_connection import BackendConnection
-from services.runtime.blocking import BlockingWaits
+from services.runtime.blocking_waits import BlockingWaits
 from services.runtime.callback_waits import CallbackWaits
 from services.runtime.loop import Loop
 from services.runtime.proactor.loop import Proactor
@@ -123,7 +123,7 @@ LOOPS = [by_loop, by_ring, by_asyncio, by_uvloop]
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (aio, blocking, connector):
+    for module in (aio, blocking_waits, connector):
         monkeypatch.setattr(module, "CONNECT_TIMEOUT_S", 0.1)
 
 

@@ -87,7 +87,7 @@ def test_a_source_that_is_unregistered_while_it_pauses_stays_so() -> None:
     loop = Loop()
     source = Readable(loop)
     loop.register(source, source)
-    loop.soon(partial(loop.call_at, 0, lambda: loop.unregister(source)))
+    loop.call_at(0, lambda: loop.unregister(source))
     loop.call_at(time.monotonic_ns() + round(3 * PAUSE_S * 1e9), loop.stop)
     loop.run()
     assert len(source.readied_ns) == 1

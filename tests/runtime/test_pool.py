@@ -1,22 +1,18 @@
 """Calls that wait for a pool are counted while they wait, and the count is never negative."""
 
-import socket
 import threading
-from collections.abc import Callable
-from operator import itemgetter
 from typing import Any
 
 import pytest
 
-from services.models import thread_pool
 from services.runtime import pool
-from services.runtime.blocking import BlockingWaits, Connections
+from services.runtime.blocking_waits import BlockingWaits
 from services.runtime.config import Config
 from services.runtime.drain import Drain
 from services.runtime.fair import Item, SharedFairQueue
 from services.runtime.pool import Pool
 from services.runtime.service import Service
-from services.wire import ClientSession
+from services.wire import Code, RpcError
 
 TIMEOUT_S = 10
 
@@ -47,29 +43,18 @@ def quick(depth: Depth) -> type[SharedFairQueue[Any]]:
     return Quick
 
 
-def of_pool(service: Service, queues: type[SharedFairQueue[Any]], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "SharedFairQueue", queues)
-    Pool(service, lambda: BlockingWaits(None)).put(lambda _waits, _identity: None)
-
-
-def of_threads(service: Service, queues: type[SharedFairQueue[Any]], monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = queues(1, itemgetter(0))
-    threading.Thread(target=thread_pool.work, args=(service, calls), daemon=True).start()
-    client, ours = socket.socketpair()
-    session = ClientSession("in.memory")
-    session.start("/sweetspot.v1.Workload/Run", b"")
-    client.sendall(session.data_to_send())
-    client.shutdown(socket.SHUT_WR)
-    thread_pool.read_connection(ours, service, Connections(), calls, threading.Semaphore())
-    client.close()
-
-
-@pytest.mark.parametrize("put_one", [of_pool, of_threads], ids=["pool", "thread_pool"])
-def test_what_is_taken_at_once_was_counted_before(
-    put_one: Callable[[Service, type[SharedFairQueue[Any]], pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_taken_at_once_was_counted_before(monkeypatch: pytest.MonkeyPatch) -> None:
     service = Service("thread_pool", Config(), drain=Drain())
     depth: Any = Depth()
     service.queue = depth
-    put_one(service, quick(depth), monkeypatch)
+    monkeypatch.setattr(pool, "SharedFairQueue", quick(depth))
+    Pool(service, lambda: BlockingWaits(None)).put(lambda _waits, _identity: None)
     assert depth.values == [0, 1, 0]
+
+
+def test_what_finds_no_room_is_not_counted() -> None:
+    service = Service("thread_pool", Config(queue_bound=0), drain=Drain())
+    with pytest.raises(RpcError) as full:
+        Pool(service, lambda: BlockingWaits(None)).put(lambda _waits, _identity: None)
+    assert full.value.code is Code.RESOURCE_EXHAUSTED
+    assert service.queue.own() == 0

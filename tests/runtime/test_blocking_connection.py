@@ -9,29 +9,31 @@ from typing import cast
 import pytest
 from sweetspot.v1 import workload_pb2
 
-from services.runtime import blocking
-from services.runtime.blocking import BlockingWaits, Connection
+from services.runtime import blocking_connection
+from services.runtime.blocking_connection import BlockingConnection, BlockingConnections
+from services.runtime.blocking_waits import BlockingWaits
 from services.runtime.config import Config
 from services.runtime.drain import Drain
 from services.runtime.linger import WRITE_STALL_S
 from services.runtime.reflection import PATHS
 from services.runtime.service import Service
-from services.wire import CallReceived, ClientSession, Code, ServerCall
+from services.wire import ClientSession, Code, ServerCall
+
+TIMEOUT_S = 10
 
 
 def test_a_stream_that_the_reader_answers_ends_where_another_thread_finds_its_client_gone() -> None:
     service = Service("thread_pool", Config(), drain=Drain())
     client, ours = socket.socketpair()
-    connection = Connection(ours, service)
+    connection = BlockingConnection(ours, service)
     session = ClientSession("in.memory")
     session.start(PATHS[0].decode(), streaming=True)
     session.start("/sweetspot.v1.Workload/Run", b"")
     client.sendall(session.data_to_send())
-    (event,) = connection.receive() or []
-    assert isinstance(event, CallReceived)
+    (call,) = connection.receive() or []
     assert service.calls_in_flight.own() == 2
     client.close()
-    connection.finish(event.call, Code.OK, "")
+    connection.finish(call, Code.OK, "")
     assert connection.receive() is None
     assert service.calls_in_flight.own() == 0
     connection.close()
@@ -40,14 +42,14 @@ def test_a_stream_that_the_reader_answers_ends_where_another_thread_finds_its_cl
 def test_a_peer_that_does_not_read_blocks_one_of_the_threads_that_answer_it() -> None:
     client, ours = socket.socketpair()
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    connection = Connection(ours, Service("thread_pool", Config(), drain=Drain()))
+    connection = BlockingConnection(ours, Service("thread_pool", Config(), drain=Drain()))
     session = ClientSession("in.memory")
     request = workload_pb2.RunRequest(payload=bytes(30_000)).SerializeToString()
     asked = [session.start("/sweetspot.v1.Workload/Run", request) for _ in range(2)]
     client.sendall(session.data_to_send())
     calls: list[ServerCall] = []
     while len(calls) < len(asked):
-        calls += [event.call for event in connection.receive() or []]
+        calls += connection.receive() or []
     threads = [
         threading.Thread(target=connection.run, args=(call, BlockingWaits(None), b""), daemon=True) for call in calls
     ]
@@ -87,8 +89,8 @@ def test_a_peer_that_reads_byte_by_byte_is_cut_off_when_its_time_for_all_is_over
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sock = Dribbling()
-    monkeypatch.setattr(blocking, "time", SimpleNamespace(monotonic=lambda: sock.taken))
-    connection = Connection(cast(socket.socket, sock), Service("thread_pool", Config(), drain=Drain()))
+    monkeypatch.setattr(blocking_connection, "time", SimpleNamespace(monotonic=lambda: sock.taken))
+    connection = BlockingConnection(cast(socket.socket, sock), Service("thread_pool", Config(), drain=Drain()))
     connection.drain()
     assert (sock.taken, sock.is_shut) == (WRITE_STALL_S, True)
 
@@ -111,6 +113,23 @@ class Late:
 
 def test_a_timeout_of_a_read_is_not_the_end_of_a_connection() -> None:
     sock = Late()
-    connection = Connection(cast(socket.socket, sock), Service("green_threads", Config(), drain=Drain()))
+    connection = BlockingConnection(cast(socket.socket, sock), Service("green_threads", Config(), drain=Drain()))
     assert connection._read() == b""
     assert sock.reads == 2
+
+
+def test_a_connection_that_opens_while_the_service_drains_takes_no_calls() -> None:
+    service = Service("thread_pool", Config(), drain=Drain())
+    connections = BlockingConnections(service)
+    service.drain.request()
+    client, ours = socket.socketpair()
+    client.settimeout(TIMEOUT_S)
+    reading = threading.Thread(target=lambda: [*connections.open(ours).read_calls()], daemon=True)
+    reading.start()
+    session = ClientSession("in.memory")
+    while not session.going_away:
+        client.sendall(session.data_to_send())
+        session.receive_data(client.recv(65_536))
+    client.close()
+    reading.join(TIMEOUT_S)
+    assert not reading.is_alive()

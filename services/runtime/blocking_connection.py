@@ -1,6 +1,6 @@
-"""What blocking models share: a connection that threads may answer on, and a call that one of them runs.
+"""A client's connection that threads read and write, in the order of its life: read, run, write, close.
 
-Which thread reads, which one runs a call, and how many there are is the model's.
+The model decides which thread reads, which one runs a call, and how many there are.
 """
 
 import select
@@ -8,25 +8,23 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Iterator
 
-from services.network.address import Address
-from services.network.connect import CHECK_S, connect
 from services.runtime.answers import respond
-from services.runtime.connector import CONNECT_TIMEOUT_S
 from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.linger import LINGER_S, WRITE_STALL_S, linger
 from services.runtime.service import Service
 from services.runtime.turns import Turns
-from services.wire import ClientSession, Code, RpcError, ServerCall, ServerEvent
+from services.wire import CallReceived, Code, ServerCall, ServerEvent
 from services.workload import linear
-from services.workload.run import FETCH_PATH, ROOM_CHECK_S, Fetch, Run, status_of
+from services.workload.run import ROOM_CHECK_S, Run, status_of
 
 RECEIVE_BYTES = 64 * 1024
 GIVE_WAY_S = 1e-6
 """Time between two turns of one connection. For a sleep of 0 gevent runs what is ready, and looks at no socket."""
 
 
-class Connection:
+class BlockingConnection:
     """A blocking socket and its session.
 
     Guarantees: one thread reads; any thread may answer; the lock is never held while a handler runs or a thread waits
@@ -35,24 +33,29 @@ class Connection:
     connection.
     """
 
-    def __init__(self, sock: socket.socket, service: Service, waiters: threading.Semaphore | None = None) -> None:
-        """`waiters` bounds the threads that wait for the peer to read, where there are only so many."""
+    def __init__(self, sock: socket.socket, service: Service, connections: "BlockingConnections | None" = None) -> None:
+        """`connections`: those that one thread drains together. Without, the thread that reads also drains."""
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", WRITE_STALL_S, 0))
         self._sock = sock
         self._service = service
-        self._waiters = waiters
+        self._connections = connections
         self._session = service.open_session()
         self._turns = Turns(self._session)
         self._lock = threading.Lock()
         self._written = threading.Condition(self._lock)
         self._is_writing = False
         self._reader: int | None = None
-        self._ahead: list[ServerEvent] = []  # read while the reading thread waited for room
+        self._ahead: list[ServerCall] = []  # read while the reading thread waited for room
         self._draining = False
         self._cut_off: threading.Timer | None = None
 
-    def receive_or_drain(self) -> list[ServerEvent] | None:
-        """`receive`, for a thread that has no other one to call `drain` when the service is asked to stop."""
+    def read_calls(self) -> Iterator[ServerCall]:
+        """The peer's calls, in order, until the peer or the drain ends the connection. By the thread that reads."""
+        receive = self._receive_or_drain if self._connections is None else self.receive
+        while (calls := receive()) is not None:
+            yield from calls
+
+    def _receive_or_drain(self) -> list[ServerCall] | None:
         if self._turns.pending or self._ahead:
             return self.receive()
         poll = select.poll()
@@ -69,20 +72,21 @@ class Connection:
                     self.abort()
         return self.receive()
 
-    def receive(self) -> list[ServerEvent] | None:
-        """What the peer asks for next, health and reflection already answered; None once the connection is over."""
+    def receive(self) -> list[ServerCall] | None:
+        """The next calls, after health and reflection were answered; None once the connection is over."""
         if self._ahead:
             ahead, self._ahead = self._ahead, []
             return ahead
         return self._receive()
 
-    def _receive(self) -> list[ServerEvent] | None:
+    def _receive(self) -> list[ServerCall] | None:
         self._reader = threading.get_ident()
-        events: list[ServerEvent] = []
+        calls: list[ServerCall] = []
 
         def deal(event: ServerEvent) -> None:
-            if not respond(self._session, self._service, event):
-                events.append(event)
+            # Whoever runs a call checks by itself whether it is cancelled.
+            if not respond(self._session, self._service, event) and isinstance(event, CallReceived):
+                calls.append(event.call)
 
         if self._turns.pending:
             time.sleep(GIVE_WAY_S)
@@ -95,7 +99,7 @@ class Connection:
                 self._turns.take(data, deal)
                 unsent = self._begin_to_write()
         self._write(unsent)
-        return None if self._session.closed and not (events or self._turns.pending) else events
+        return None if self._session.closed and not (calls or self._turns.pending) else calls
 
     def run(self, call: ServerCall, waits: linear.Waits, identity: bytes) -> None:
         """Runs one call in the calling thread, from its request to its status."""
@@ -129,7 +133,7 @@ class Connection:
                 run.check()
                 if self._turns.pending or poll.poll(ROOM_CHECK_S * 1000):
                     self._ahead += self._receive() or ()
-        run.wait_for_room(room, self._waiters)
+        run.wait_for_room(room, None if self._connections is None else self._connections.waiters)
 
     def finish(self, call: ServerCall, code: Code, message: str) -> None:
         """Ends a call with a status."""
@@ -149,7 +153,7 @@ class Connection:
         self._write(unsent)
 
     def close(self) -> None:
-        """Gives the socket back; by the reading thread, once `receive` gave None."""
+        """Closes the socket. By the thread that reads, after the last of `read_calls`."""
         self._service.close_session(self._session)
         with self._lock:
             self._wait_until_written()
@@ -159,6 +163,8 @@ class Connection:
             self._sock.close()
             if self._cut_off is not None:
                 self._cut_off.cancel()
+        if self._connections is not None:
+            self._connections.closed(self)
 
     def abort(self) -> None:
         """Ends the connection with whatever is in flight on it; its reading thread will see that."""
@@ -236,91 +242,40 @@ class Connection:
                 raise TimeoutError
 
 
-class Connections:
-    """The open connections of a blocking model, for the one who drains them."""
+class BlockingConnections:
+    """The open connections of a model whose threads read one each. Another thread drains them all."""
 
-    def __init__(self) -> None:
-        self._open: set[Connection] = set()
+    def __init__(self, service: Service, waiters: threading.Semaphore | None = None) -> None:
+        """`waiters` bounds the threads that wait for peers to read, if calls run on a fixed number of threads."""
+        self.waiters = waiters
+        self._service = service
+        self._open: set[BlockingConnection] = set()
         self._changed = threading.Condition()
 
-    def add(self, connection: Connection) -> None:
+    def open(self, sock: socket.socket) -> BlockingConnection:
+        """Adds a connection. It drains at once if the service does."""
+        connection = BlockingConnection(sock, self._service, self)
         with self._changed:
             self._open.add(connection)
+        if self._service.drain.requested:
+            connection.drain()
+        return connection
 
-    def discard(self, connection: Connection) -> None:
+    def closed(self, connection: BlockingConnection) -> None:
+        """Removes one."""
         with self._changed:
             self._open.discard(connection)
             self._changed.notify_all()
 
-    def drain(self, service: Service) -> None:
-        """Drains all; those that are still open when the drain is over are cut off."""
+    def drain(self) -> None:
+        """Drains all. Those that are still open when the drain is over are cut off."""
         with self._changed:
             connections = tuple(self._open)
         for connection in connections:
             connection.drain()
         with self._changed:
-            while self._open and not service.drained():
+            while self._open and not self._service.drained():
                 self._changed.wait(DRAIN_POLL_S)
             connections = tuple(self._open)
         for connection in connections:
             connection.abort()
-
-
-class BlockingWaits:
-    """How a thread waits: it sleeps, or it blocks in `recv` on a backend connection of its own. Not shared."""
-
-    def __init__(self, backend: Address | None) -> None:
-        self._backend = backend
-        self._sock: socket.socket | None = None
-        self._session: ClientSession | None = None
-
-    def sleep(self, duration_us: int, run: Run) -> None:
-        """Sleeps, and looks every CHECK_S whether anyone still waits; 0 just gives the interpreter lock away."""
-        if not duration_us:
-            time.sleep(0)
-        until_ns = time.monotonic_ns() + duration_us * 1000
-        while (left_s := (until_ns - time.monotonic_ns()) / 1e9) > 0:
-            time.sleep(min(left_s, CHECK_S))
-            run.check()
-
-    def fetch(self, fetch: Fetch, run: Run) -> bytes | RpcError:
-        """Calls the backend; looks every CHECK_S whether anyone still waits."""
-        timeout_ns = None if fetch.deadline_ns is None else fetch.deadline_ns - time.monotonic_ns()
-        try:
-            sock, session = self._connected(run)
-            call = session.start(FETCH_PATH, fetch.request, timeout_ns=timeout_ns, metadata=fetch.metadata)
-            while call.code is None:
-                while data := session.data_to_send():
-                    sock.sendall(data)
-                try:
-                    received = sock.recv(RECEIVE_BYTES)
-                except TimeoutError:
-                    run.check()
-                    continue
-                session.receive_data(received)
-        except RpcError as error:
-            self.close()
-            return error
-        except OSError as error:
-            self.close()
-            return RpcError(Code.UNAVAILABLE, f"backend {self._backend}: {error.strerror or error}")
-        if session.closed:
-            self.close()
-        if call.code is Code.OK and call.reply is not None:
-            return call.reply
-        return RpcError(call.code, call.message)
-
-    def close(self) -> None:
-        """Closes the backend connection; the next `fetch` opens another."""
-        if self._sock is not None:
-            self._sock.close()
-        self._sock = self._session = None
-
-    def _connected(self, run: Run) -> tuple[socket.socket, ClientSession]:
-        if self._backend is None:
-            raise RpcError(Code.FAILED_PRECONDITION, "this service was started without --backend")
-        if self._sock is None or self._session is None:
-            self._sock = connect(self._backend, CONNECT_TIMEOUT_S, run.check)
-            self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._session = ClientSession(str(self._backend))
-        return self._sock, self._session
