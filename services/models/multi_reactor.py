@@ -56,8 +56,9 @@ def serve_behind_dispatcher(service: Service) -> None:
 
     def work(number: int) -> None:
         loop, mailbox = Loop(), mailboxes[number]
-        connections = open_connections(service, loop)
+        connections = connections_of(service, loop)
         loop.register(mailbox, Receiver(mailbox, loop, service.shortage, connections.add, connections.drain))
+        service.loop_lag.watch(loop)
         supervisor.ready()
         loop.run()
 
@@ -77,19 +78,19 @@ def serve_without_dispatcher(service: Service) -> None:
 
     def work(port: int, ready: Callable[[], None]) -> None:
         loop, listener = Loop(), service.open_listener(port, reuse_port=True)
-        connections = open_connections(service, loop)
+        connections = connections_of(service, loop)
         acceptor = Acceptor(service, loop, listener, connections)
         loop.register(listener, acceptor)
         loop.register(service.drain, Drainer(service, loop, acceptor, connections))
+        service.loop_lag.watch(loop)
         ready()
         loop.run()
 
     serve_at_one_port(service, work)
 
 
-def open_connections(service: Service, loop: Loop) -> LoopConnections:
+def connections_of(service: Service, loop: Loop) -> LoopConnections:
     """The connections of a loop that runs their calls itself."""
-    service.loop_lag.watch(loop)
     waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))
     return LoopConnections(service, loop, InlineCalls(service, waits))
 

@@ -1,13 +1,13 @@
-"""One thread, one loop: readiness comes in, callbacks go out.
+"""One thread, one loop: it waits for readiness, and calls what is registered for it.
 
                        .-----------------------------.
     c1 ----.           |            loop             |
     c2 ----+--> epoll -+-> readable: recv, run, send |
     c3 ----'           |-> writable: send the rest   |
     listener --------->|-> readable: accept          |
-    drain ------------>|-> readable: say goodbye     |
-    backend <--------->|-> readable: what comes next |
-    timers ----------->|-> due: what comes next      |
+    drain ------------>|-> readable: drain           |
+    backend <--------->|-> readable: resume a call   |
+    timers ----------->|-> due: resume a call        |
                        '-----------------------------'
          (all through epoll, or `--demultiplexer poll` or `select`; a timer is its timeout)
          (`--loops N`: N such loops, a thread and a listener each)
@@ -50,9 +50,9 @@ def serve(service: Service) -> None:
 def run_loop(service: Service, listener: socket.socket) -> None:
     """One loop, in the calling thread, until it has drained."""
     loop = Loop(DEMULTIPLEXERS[service.config.demultiplexer]())
-    waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))
-    calls = InlineCalls(service, waits, CALLBACK_STYLES[service.config.style])
-    connections = LoopConnections(service, loop, calls)
+    waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))  # backend, timers
+    calls = InlineCalls(service, waits, CALLBACK_STYLES[service.config.style])  # run
+    connections = LoopConnections(service, loop, calls)  # recv, send
     acceptor = Acceptor(service, loop, listener, connections)
     loop.register(listener, acceptor)
     loop.register(service.drain, Drainer(service, loop, acceptor, connections))
