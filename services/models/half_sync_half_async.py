@@ -20,6 +20,7 @@ After          Schmidt and Cranor, "Half-Sync/Half-Async", in Pattern-Oriented S
 
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 from functools import partial
 
 from services.runtime.backend_connection import BackendConnection
@@ -33,7 +34,7 @@ from services.runtime.pool import FULL, Pool, PooledCalls
 from services.runtime.service import Service
 from services.runtime.wakeup import Wakeup
 from services.wire import ServerCall
-from services.workload import callbacks
+from services.workload import callbacks, linear
 from services.workload.plan import will_block
 
 
@@ -42,12 +43,13 @@ def serve(service: Service) -> None:
     loop = Loop()
     wakeup = Wakeup()
     loop.register(wakeup, wakeup)
-    pool = Pool(service, lambda: BlockingWaits(service.config.backend))
-    # A cancelled call needs no interrupt: its thread checks the call every CHECK_S, and before each step.
-    calls: Calls = PooledCalls(service, pool, wakeup, interrupt=lambda _: None)
+    calls: Calls
     if service.config.hand_off == "blocking":
         waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))
-        calls = LoopCalls(service, pool, waits, partial(callbacks.handle, elsewhere=Helpers(pool, wakeup)))
+        calls = LoopCalls(service, waits, Helpers(service, wakeup))
+    else:
+        # A cancelled call needs no interrupt: its thread checks the call every CHECK_S, and before each step.
+        calls = PooledCalls(service, lambda: BlockingWaits(service.config.backend), wakeup, interrupt=lambda _: None)
     listener = service.listen()
     connections = LoopConnections(service, loop, calls)
     acceptor = Acceptor(service, loop, listener, connections)
@@ -60,13 +62,13 @@ def serve(service: Service) -> None:
 class LoopCalls(InlineCalls):
     """Runs calls in the loop, except for the steps that would block it."""
 
-    def __init__(self, service: Service, pool: Pool, waits: CallbackWaits, handle: callbacks.Handle) -> None:
-        super().__init__(service, waits, handle)
-        self._pool = pool
+    def __init__(self, service: Service, waits: CallbackWaits, helpers: "Helpers") -> None:
+        super().__init__(service, waits, partial(callbacks.handle, elsewhere=helpers))
+        self._helpers = helpers
 
     def received(self, connection: Caller, call: ServerCall) -> None:
         # A call that is rejected only at its blocking step has run for nothing, and has cost 22 us instead of 10.
-        if self._pool.is_full and will_block(call.request):
+        if self._helpers.pool.is_full and will_block(call.request):
             connection.finish(call, *FULL)
         else:
             super().received(connection, call)
@@ -75,19 +77,29 @@ class LoopCalls(InlineCalls):
 class Helpers:
     """Runs single steps in the pool. Their calls continue in the loop."""
 
-    def __init__(self, pool: Pool, wakeup: Wakeup) -> None:
-        self._pool = pool
+    def __init__(self, service: Service, wakeup: Wakeup) -> None:
+        self.pool = Pool(service, lambda: BlockingWaits(None), self._help)
         self._wakeup = wakeup
 
-    def __call__(self, work: Callable[[], None], then: Callable[[callbacks.Note], None]) -> None:
+    def __call__(self, work: Callable[[], None], then: callbacks.Resume) -> None:
         """Raises RpcError RESOURCE_EXHAUSTED when the queue is full."""
-        self._pool.put(lambda _waits, _identity: self._help(work, then))
+        self.pool.put(None, Step(work, then))
 
-    def _help(self, work: Callable[[], None], then: Callable[[callbacks.Note], None]) -> None:
+    def _help(self, _owner: None, step: "Step", _waits: linear.Waits, _identity: bytes) -> None:
         done = Future[None]()
         try:
-            work()
+            step.work()
             done.set_result(None)
         except Exception as error:
             done.set_exception(error)
-        self._wakeup.post(partial(then, done.result))
+        self._wakeup.post(partial(step.then, done.result))
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is to be done, and what continues its call."""
+
+    work: Callable[[], None]
+    then: callbacks.Resume
+    request = b""
+    """`--policy` orders no steps."""

@@ -53,7 +53,7 @@ from services.runtime.linger import LINGER_S
 from services.runtime.link import Message
 from services.runtime.open_connections import OpenConnections
 from services.runtime.passing import Mailbox
-from services.runtime.pool import Pool, PooledCalls
+from services.runtime.pool import PooledCalls
 from services.runtime.posted_waits import PostedWaits
 from services.runtime.proactor.link import CompletionLink
 from services.runtime.proactor.loop import Proactor, Stream, ignore
@@ -79,7 +79,7 @@ def serve(service: Service) -> None:
         wakeup = Wakeup()
         proactor.register(wakeup, wakeup)
         posted = PostedWaits(waits, wakeup)
-        calls = PooledCalls(service, Pool(service, lambda: posted), wakeup, waits.interrupt)
+        calls = PooledCalls(service, lambda: posted, wakeup, waits.interrupt)
     run(service, proactor, service.listen(), calls)
 
 

@@ -16,21 +16,20 @@ When full      The queue takes `queue_bound` calls; a further one is answered RE
 After          Schmidt et al., Pattern-Oriented Software Architecture 2: Active Object, whose scheduler is a pool.
 """
 
-from functools import partial
 from socket import socket
 from threading import Thread
 
 from services.runtime.accept import accept_until_drained
-from services.runtime.blocking_connection import BlockingConnections
+from services.runtime.blocking_connection import BlockingConnection, BlockingConnections
 from services.runtime.blocking_waits import BlockingWaits
 from services.runtime.pool import Pool, room_waiters
 from services.runtime.service import Service
-from services.wire import RpcError
+from services.wire import RpcError, ServerCall
 
 
 def serve(service: Service) -> None:
     """Serves until drained."""
-    pool = Pool(service, lambda: BlockingWaits(service.config.backend))
+    pool = Pool(service, lambda: BlockingWaits(service.config.backend), BlockingConnection.run)
     connections = BlockingConnections(service, room_waiters(service.config))
     for sock in accept_until_drained(service, service.listen()):
         try:
@@ -41,12 +40,12 @@ def serve(service: Service) -> None:
     connections.drain()
 
 
-def read_connection(sock: socket, connections: BlockingConnections, pool: Pool) -> None:
+def read_connection(sock: socket, connections: BlockingConnections, pool: Pool[BlockingConnection, ServerCall]) -> None:
     """Reads, and has the pool run and write, until the peer or the drain ends the connection."""
     connection = connections.open(sock)
     for call in connection.read_calls():
         try:
-            pool.put(partial(connection.run, call), connection, call.request)
+            pool.put(connection, call)
         except RpcError as full:
             connection.finish(call, full.code, full.message)
     connection.close()

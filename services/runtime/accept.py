@@ -22,7 +22,7 @@ def accept_ready(
 ) -> Iterator[socket.socket]:
     """The connections that wait at a non-blocking `listener`, each non-blocking.
 
-    `pause` is called where a shortage ends it, and has it tried again after PAUSE_S; else the thread waits so long.
+    A shortage ends it, and it is to be tried again after PAUSE_S. `pause` arranges that; without it, the thread waits.
     """
     while True:
         try:

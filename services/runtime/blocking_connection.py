@@ -84,7 +84,7 @@ class BlockingConnection:
         calls: list[ServerCall] = []
 
         def deal(event: ServerEvent) -> None:
-            # Whoever runs a call checks by itself whether it is cancelled.
+            # The thread that runs a call checks by itself whether it is cancelled.
             if not respond(self._session, self._service, event) and isinstance(event, CallReceived):
                 calls.append(event.call)
 

@@ -1,6 +1,6 @@
-"""A bounded pool of threads behind a bounded queue, and calls that it runs whole: where one waits, it blocks.
+"""A bounded pool of threads behind a bounded queue, and calls that it runs whole: where one waits, its thread blocks.
 
-Who reads the calls, and in which way their threads wait, is the model's.
+The model decides who reads the calls, and how a thread of the pool waits.
 """
 
 import queue
@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from operator import itemgetter
+from typing import Generic, Protocol, TypeVar
 
 from services.runtime.calls import Caller
 from services.runtime.config import Config
@@ -21,10 +22,16 @@ from services.workload.run import Run, status_of
 
 FULL = Code.RESOURCE_EXHAUSTED, "queue is full"
 """How a call ends for which there is no room."""
-Task = Callable[[linear.Waits, bytes], None]
-"""What a thread of the pool does, with its own way to wait and its own identity."""
-Waiting = tuple[object, bytes, Task]
-"""A task with its owner and the request of its call, for who orders them by these."""
+
+
+class HasRequest(Protocol):
+    """What a pool runs, as `--policy` sees it: it reads from the request how long the work takes."""
+
+    request: bytes
+
+
+Owner = TypeVar("Owner")
+Work = TypeVar("Work", bound=HasRequest)
 
 
 def room_waiters(config: Config) -> threading.Semaphore:
@@ -35,15 +42,21 @@ def room_waiters(config: Config) -> threading.Semaphore:
     return threading.Semaphore(max(1, config.pool_threads // 2))
 
 
-class Pool:
-    """The queue, and the threads that take from it."""
+class Pool(Generic[Owner, Work]):
+    """The queue, and the threads that take from it. Owners take turns, unless `--policy` sets another order."""
 
-    def __init__(self, service: Service, waits: Callable[[], linear.Waits]) -> None:
-        """`waits` gives each thread its way to wait."""
+    def __init__(
+        self,
+        service: Service,
+        waits: Callable[[], linear.Waits],
+        run: Callable[[Owner, Work, linear.Waits, bytes], None],
+    ) -> None:
+        """A thread calls `run` with what it takes, with its own way to wait (from `waits`), and with its identity."""
         self._service = service
         self._waits = waits
-        items: Ordered[Waiting] = ordered(service.config.policy, itemgetter(0), itemgetter(1))
-        self._tasks = SharedFairQueue[Waiting](service.config.queue_bound, itemgetter(0), items)
+        self._run = run
+        items: Ordered[tuple[Owner, Work]] = ordered(service.config.policy, itemgetter(0), lambda item: item[1].request)
+        self._queue = SharedFairQueue[tuple[Owner, Work]](service.config.queue_bound, itemgetter(0), items)
         service.queue.set(0)
         for number in range(service.config.pool_threads):
             threading.Thread(target=self._work, name=f"worker-{number}", daemon=True).start()
@@ -51,13 +64,13 @@ class Pool:
     @property
     def is_full(self) -> bool:
         """`put` would reject."""
-        return self._tasks.full()
+        return self._queue.full()
 
-    def put(self, task: Task, owner: object = None, request: bytes = b"") -> None:
+    def put(self, owner: Owner, work: Work) -> None:
         """By any thread. Raises RpcError RESOURCE_EXHAUSTED when the queue is full."""
         self._service.queue.add(1)  # before a worker can take it, lest the count falls below 0
         try:
-            self._tasks.put((owner, request, task))
+            self._queue.put((owner, work))
         except queue.Full:
             self._service.queue.add(-1)
             raise RpcError(*FULL) from None
@@ -66,28 +79,30 @@ class Pool:
         waits = self._waits()
         identity = self._service.identity()
         while True:
-            *_, task = self._tasks.get()
+            owner, work = self._queue.get()
             self._service.queue.add(-1)
-            task(waits, identity)
-            del _, task  # else a thread that waits for the next one holds this call, and a connection that has closed
+            self._run(owner, work, waits, identity)
+            del owner, work  # else a thread that waits for the next call holds this one, and its connection
 
 
 class PooledCalls:
-    """Hands each call to the pool whole; the loop's thread receives what to send."""
+    """Has a pool run each call whole. The loop's thread receives what to send."""
 
-    def __init__(self, service: Service, pool: Pool, wakeup: Wakeup, interrupt: Callable[[Run], None]) -> None:
-        """`interrupt` is called by the loop's thread for a run that no caller waits for any more."""
+    def __init__(
+        self, service: Service, waits: Callable[[], linear.Waits], wakeup: Wakeup, interrupt: Callable[[Run], None]
+    ) -> None:
+        """`waits` is the pool's. The loop's thread calls `interrupt` for a run for which no caller waits any more."""
         self._service = service
-        self._pool = pool
         self._wakeup = wakeup
         self._interrupt = interrupt
         self._waiters = room_waiters(service.config)
+        self._pool = Pool(service, waits, self._run)
 
     def received(self, connection: Caller, call: ServerCall) -> None:
-        try:
-            self._pool.put(partial(self._run, connection, call), connection, call.request)
-        except RpcError as full:
-            connection.finish(call, full.code, full.message)
+        if self._pool.is_full:  # no other thread puts: it costs 1 us less than what `put` raises
+            connection.finish(call, *FULL)
+        else:
+            self._pool.put(connection, call)
 
     def cancelled(self, call: ServerCall) -> None:
         if isinstance(call.context, Run):

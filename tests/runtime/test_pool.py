@@ -13,6 +13,7 @@ from services.runtime.fair import Item, SharedFairQueue
 from services.runtime.pool import Pool
 from services.runtime.service import Service
 from services.wire import Code, RpcError
+from services.workload.linear import Waits
 
 TIMEOUT_S = 10
 
@@ -43,18 +44,27 @@ def quick(depth: Depth) -> type[SharedFairQueue[Any]]:
     return Quick
 
 
+class Idle:
+    """Nothing to do."""
+
+    request = b""
+
+
+def run(_owner: None, _work: Idle, _waits: Waits, _identity: bytes) -> None: ...
+
+
 def test_what_is_taken_at_once_was_counted_before(monkeypatch: pytest.MonkeyPatch) -> None:
     service = Service("thread_pool", Config(), drain=Drain())
     depth: Any = Depth()
     service.queue = depth
     monkeypatch.setattr(pool, "SharedFairQueue", quick(depth))
-    Pool(service, lambda: BlockingWaits(None)).put(lambda _waits, _identity: None)
+    Pool(service, lambda: BlockingWaits(None), run).put(None, Idle())
     assert depth.values == [0, 1, 0]
 
 
 def test_what_finds_no_room_is_not_counted() -> None:
     service = Service("thread_pool", Config(queue_bound=0), drain=Drain())
     with pytest.raises(RpcError) as full:
-        Pool(service, lambda: BlockingWaits(None)).put(lambda _waits, _identity: None)
+        Pool(service, lambda: BlockingWaits(None), run).put(None, Idle())
     assert full.value.code is Code.RESOURCE_EXHAUSTED
     assert service.queue.own() == 0
