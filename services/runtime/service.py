@@ -158,16 +158,17 @@ class Service:
     def start(self, call: Startable, identity: bytes, progress: Progress | None = None) -> Run:
         """Begins to run a workload call, or continues it. Raises RpcError where there is nothing to run."""
         kind = interop.InteropRun if call.head.path in interop.SHAPES else Run
-        trace, durations = self.trace(call, progress), self.durations.of.get(call.head.path)
+        trace = None if self.tracing is None else self.trace(call, progress)
+        durations = self.durations.of.get(call.head.path)
         try:
             run = kind(
                 call,
                 identity,
                 self.ledger,
-                streams=call.shape.server_streams,
-                trace=trace,
-                durations=durations,
-                progress=progress,
+                call.shape.server_streams,
+                trace,
+                durations,
+                progress,
             )
         except RpcError as error:
             if isinstance(call, ServerCall):  # else it is a stage's, and the stage `reply` notes the end

@@ -139,12 +139,11 @@ class Run:
         "when_room",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - to create an object by name takes 0.13 us more
         self,
         call: Call,
         identity: bytes,
         ledger: Ledger,
-        *,
         streams: bool,
         trace: CallTrace | None = None,
         durations: Durations | None = None,
@@ -158,14 +157,12 @@ class Run:
         self._ledger = ledger
         self._trace = trace
         self._durations = durations
-        self._waiting_ns = 0
-        self._checksum = 0
-        self._index = 0
+        self._waiting_ns = self._checksum = self._index = self._unasked_bytes = 0
         if progress is not None:
             self._index, self._checksum, self._waiting_ns = progress.taken, progress.checksum, progress.waiting_ns
             self._started_ns = progress.started_ns
             self._queued_ns = progress.queued_ns + now_ns - progress.handed_ns
-        self._unasked_bytes = 0 if progress is None else progress.unasked_bytes
+            self._unasked_bytes = progress.unasked_bytes
         self.streams = streams
         self.when_room: Callable[[Callable[[], None]], None] = at_once
         """Calls its argument once the caller has read, or no caller waits for this call any more."""
@@ -174,7 +171,7 @@ class Run:
         if len(call.request) > LARGE_BYTES:
             # A parsed message holds all of the request, unknown fields too, for as long as one of its steps lives.
             plan = workload_pb2.RunRequest(steps=[small(step) for step in plan.steps], key=plan.key)
-        self.steps: Sequence[workload_pb2.Step] = plan.steps
+        self.steps: Sequence[workload_pb2.Step] = plan.steps[:]
         """The plan, in order; each is to be taken by exactly one of `work`, `transfer`, `slept` and `fetched`."""
         self._payload = payload
         self._key = plan.key
