@@ -15,9 +15,10 @@ from services.wire.call import (
 from services.wire.client import CallEnded, ClientCall, ClientEvent, ClientSession, MessageReceived
 from services.wire.limits import Allowance, Limits
 from services.wire.server import ServerSession
-from services.wire.status import Code, RpcError
+from services.wire.status import OK, Code, RpcError
 
 __all__ = [
+    "OK",
     "Allowance",
     "CallCancelled",
     "CallEnded",

@@ -31,6 +31,7 @@ class ServerCall:
         "_headers_sent",
         "_held_bytes",
         "_reader",
+        "_reply",
         "_request_ended",
         "cancelled",
         "compressed",
@@ -60,6 +61,7 @@ class ServerCall:
         """For the code that runs the call; the session does not look at it."""
         self._reader: MessageReader | None = None
         self._backlog: Backlog | None = None
+        self._reply: bytes | None = None  # the only message of its response, to be sent with the status
         self._held_bytes = 0  # of its requests
         self._request_ended = False
         self._has_request = False
@@ -73,7 +75,7 @@ class ServerCall:
         return None if timeout_ns is None else self.received_ns + timeout_ns
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: that takes 0.1 us of each call
 class CallReceived:
     """Run this call: its one request message is complete, or its stream of them begins."""
 

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from services.wire.status import Code, RpcError
 
-_PREFIX = struct.Struct(">BI")
-PREFIX_BYTES = _PREFIX.size
+PREFIX = struct.Struct(">BI")
+PREFIX_BYTES = PREFIX.size
 _GZIP_WBITS = 31  # zlib.h, inflateInit2: 15 for the largest window, 16 more for the gzip format
 
 
@@ -20,7 +20,7 @@ def encode_message_frame(message: bytes, *, gzip: bool = False) -> bytes:
     if gzip:
         packer = zlib.compressobj(wbits=_GZIP_WBITS)
         message = packer.compress(message) + packer.flush()
-    return _PREFIX.pack(gzip, len(message)) + message
+    return PREFIX.pack(gzip, len(message)) + message
 
 
 class NoMemoryError(RpcError):
@@ -66,7 +66,7 @@ class MessageReader:
         unpacked_bytes = 0
         at, size = 0, len(data)
         while size - at >= PREFIX_BYTES:
-            flag, length = _PREFIX.unpack_from(data, at)
+            flag, length = PREFIX.unpack_from(data, at)
             if flag > 1:
                 raise RpcError(Code.INTERNAL, f"message flag {flag} is neither 0 nor 1")
             if flag and not self._gzip:

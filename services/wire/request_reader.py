@@ -7,7 +7,7 @@ from services.wire.backlog import Backlog
 from services.wire.call import CallReceived, RequestEnded, RequestMessage, ServerCall, ServerEvent
 from services.wire.limits import Limits
 from services.wire.memory import FREE_BYTES, ConnectionMemory
-from services.wire.messages import MessageReader
+from services.wire.messages import PREFIX, PREFIX_BYTES, MessageReader
 from services.wire.request_room import RequestRoom
 from services.wire.status import Code, RpcError
 
@@ -28,13 +28,14 @@ class RequestReader:
         if reader is None:
             size = len(data)
             # Nearly every unary request is one uncompressed message in one frame that ends the stream.
-            if ended and 5 <= size <= self._max_message_bytes and data[:5] == b"\0" + (size - 5).to_bytes(4, "big"):
+            whole = ended and PREFIX_BYTES <= size <= self._max_message_bytes
+            if whole and PREFIX.unpack_from(data) == (0, size - PREFIX_BYTES):
                 memory = self._memory
                 memory.held_bytes += size
                 if memory.held_bytes > FREE_BYTES:
                     memory.check(size)
                 call._held_bytes = size
-                call.request = data[5:]
+                call.request = data[PREFIX_BYTES:]
                 call.received_ns = now_ns
                 call._request_ended = call._delivered = True
                 events.append(CallReceived(call))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from services.wire.metadata import Field
-from services.wire.status import Code, encode_message
+from services.wire.status import OK, Code, encode_message
 
 CONTENT_TYPE = (b"content-type", b"application/grpc")
 ACCEPT_ENCODING = (b"grpc-accept-encoding", b"identity,gzip")
@@ -18,7 +18,7 @@ REMEMBERED_MESSAGE_CHARACTERS = 256
 
 def trailers(code: Code, message: str, metadata: Sequence[Field]) -> tuple[Field, ...]:
     """The header fields that end a response."""
-    if code is Code.OK and not (message or metadata):
+    if code is OK and not (message or metadata):
         return OK_TRAILERS
     status = (b"grpc-status", b"%d" % code)
     return (status, (b"grpc-message", encode_message(message)), *metadata) if message else (status, *metadata)

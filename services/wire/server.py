@@ -44,8 +44,8 @@ from services.wire.metadata import Field, Metadata, encode_metadata
 from services.wire.request import read_request
 from services.wire.request_reader import RequestReader
 from services.wire.request_room import RequestRoom
-from services.wire.response import HEADERS, HEADERS_GZIP, OK_TRAILERS, trailers, trailers_only
-from services.wire.status import Code, RpcError
+from services.wire.response import HEADERS, HEADERS_GZIP, trailers, trailers_only
+from services.wire.status import OK, RESOURCE_EXHAUSTED, Code, RpcError
 from services.wire.tls import TlsStream
 from services.wire.unread import UnreadReplies
 
@@ -208,24 +208,8 @@ class ServerSession:
 
     def reply(self, call: ServerCall, message: bytes) -> None:
         """Ends `call` with one message and status OK."""
-        if call.cancelled or call._headers_sent or call._backlog is not None or len(message) > LARGE_BYTES:
-            self.send_message(call, message)
-            self.finish(call)
-            return
-        stream_id, http2 = call.stream_id, self._http2
-        del self._calls[stream_id]
-        self._memory.let_go(call)
-        if self._room.within:
-            self._room.complete(call)
-        self._report_calls()
-        try:
-            http2.send_response(stream_id, HEADERS)
-            http2.send_data(stream_id, encode_message_frame(message))
-            http2.send_trailers(stream_id, OK_TRAILERS)
-        except NGH2Error:  # the stream has ended since; `receive_data` has yet to report it
-            return
-        if not call._request_ended:
-            self._early.append(stream_id)
+        self.send_message(call, message)
+        self.finish(call)
 
     def send_headers(self, call: ServerCall, metadata: Metadata = (), *, gzip: bool = False) -> None:
         """Begins the response; called by `send_message` where it was not before. `gzip` allows compressed messages.
@@ -243,11 +227,14 @@ class ServerSession:
                 return
 
     def send_message(self, call: ServerCall, message: bytes, *, gzip: bool = False) -> None:
-        """Sends one message of a streamed response; nothing once the call is cancelled.
+        """Sends one message of the response; nothing once the call is cancelled. The only one goes with the status.
 
-        Where there is no memory for it the call is cancelled, and ends RESOURCE_EXHAUSTED: who streams waits for
-        `when_room` first.
+        If there is no memory for it, the call is cancelled, and ends with RESOURCE_EXHAUSTED. So a handler that streams
+        waits for `when_room` first.
         """
+        if not (call.shape.server_streams or call._headers_sent or gzip) and len(message) <= LARGE_BYTES:
+            call._reply = message
+            return
         if len(message) > LARGE_BYTES and not call.cancelled and not self._has_memory_for(call, len(message)):
             return
         if not call._headers_sent:
@@ -258,7 +245,7 @@ class ServerSession:
             except NGH2Error:  # as above
                 return
 
-    def finish(self, call: ServerCall, code: Code = Code.OK, message: str = "", metadata: Metadata = ()) -> None:
+    def finish(self, call: ServerCall, code: Code = OK, message: str = "", metadata: Metadata = ()) -> None:
         """Ends `call` with a status; for a cancelled call only notes that its handler has ended.
 
         Raises ValueError for metadata that cannot be sent; the call is then still to be finished.
@@ -270,8 +257,10 @@ class ServerSession:
             self._memory.let_go(call)
             if self._room.within:
                 self._room.complete(call)
-            self._report_calls()
-            if code is Code.RESOURCE_EXHAUSTED:
+            if self._on_calls is not None:
+                self._reported_calls -= 1
+                self._on_calls(-1)
+            if code is RESOURCE_EXHAUSTED:
                 self._report_refusal()
             if not call.cancelled:
                 self._answer(call, code, message, fields)
@@ -325,16 +314,17 @@ class ServerSession:
         if self._old_at_ns is not None and now_ns >= self._old_at_ns:
             self.drain()
         for event in self._http2.events():
-            if isinstance(event, RequestReceived):
+            # `type` takes 0.25 us less than isinstance for the three events of a call.
+            if type(event) is RequestReceived:
                 self._open(event.stream_id, event.headers, event.end_stream, now_ns, events)
-            elif isinstance(event, DataReceived):
+            elif type(event) is DataReceived:
                 self._data(event.stream_id, event.data, event.end_stream, now_ns, events)
-            elif isinstance(event, StreamClosed):
+            elif type(event) is StreamClosed:
                 if event.error_code:
                     self._stream_gone(event.stream_id, events)
                     if event.stream_id != self._reset_by_peer:
                         self._count(Abuse.RESETS_SENT)
-            elif isinstance(event, TrailersReceived):
+            elif type(event) is TrailersReceived:
                 self._data(event.stream_id, b"", True, now_ns, events)
             else:
                 self._control(event, events)
@@ -447,16 +437,19 @@ class ServerSession:
         self._count_unread(0, self._unread.given_bytes)
 
     def _answer(self, call: ServerCall, code: Code, message: str, metadata: list[Field]) -> None:
-        if code is Code.OK and not call._headers_sent:
-            self.send_headers(call)
+        stream_id, http2 = call.stream_id, self._http2
         if call._backlog is not None:
-            self._room.give(call.stream_id, call._backlog.dropped())
-        if not call._headers_sent:
-            self._refuse(call.stream_id, (*trailers_only(code, message), *metadata), call._request_ended)
+            self._room.give(stream_id, call._backlog.dropped())
+        if code is not OK and not call._headers_sent:
+            self._refuse(stream_id, (*trailers_only(code, message), *metadata), call._request_ended)
             return
         try:
-            self._http2.send_trailers(call.stream_id, trailers(code, message, metadata))
-        except NGH2Error:  # the stream went away since
+            if not call._headers_sent:
+                http2.send_response(stream_id, HEADERS)
+                if call._reply is not None:
+                    http2.send_data(stream_id, encode_message_frame(call._reply))
+            http2.send_trailers(stream_id, trailers(code, message, metadata))
+        except NGH2Error:  # the stream has ended since; `receive_data` has yet to report it
             return
         if not call._request_ended:
             self._early.append(call.stream_id)

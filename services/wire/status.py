@@ -26,6 +26,10 @@ class Code(enum.IntEnum):
     UNAUTHENTICATED = 16
 
 
+OK, RESOURCE_EXHAUSTED = Code.OK, Code.RESOURCE_EXHAUSTED
+"""For code that every call runs: the attribute of an enum takes 45 ns in CPython 3.11."""
+
+
 class RpcError(Exception):
     """A call that ends with a status other than OK. Raised by handlers, and by code that waits for a reply."""
 

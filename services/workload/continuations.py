@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from functools import partial
 from typing import Any
 
-from services.wire import Code
+from services.wire import OK
 from services.workload.callbacks import Done, Send, Waits
 from services.workload.run import Run, status_of
 
@@ -55,6 +55,6 @@ def resume(generator: Generator[Wait, Any, None], done: Done, value: object = No
         wait = generator.send(value)
         wait(partial(resume, generator, done))
     except StopIteration:
-        done(Code.OK, "")
+        done(OK, "")
     except Exception as error:
         done(*status_of(error))

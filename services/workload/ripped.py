@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from sweetspot.v1 import workload_pb2
 
-from services.wire import Code, RpcError
+from services.wire import OK, RpcError
 from services.workload.callbacks import Done, Send, Waits
 from services.workload.run import Fetch, Run, status_of
 
@@ -72,7 +72,7 @@ class Record:
         except Exception as error:
             self.done(*status_of(error))
         else:
-            self.done(Code.OK, "")
+            self.done(OK, "")
 
     def fetched(self, reply: bytes | RpcError) -> None:
         try:

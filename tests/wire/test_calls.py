@@ -232,7 +232,7 @@ def test_a_reply_over_the_clients_limit_ends_the_call_there(gzip: bool) -> None:
 
 @pytest.mark.parametrize("replies", [0, 2])
 def test_a_unary_call_takes_exactly_one_reply(replies: int) -> None:
-    pair = ConnectionPair()
+    pair = ConnectionPair(server=ServerSession({b"/test/Unary": Shape.SERVER_STREAMING}))
     call = pair.client.start("/test/Unary", b"")
     received = pair.receive_call()
     for _ in range(replies):
