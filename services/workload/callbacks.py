@@ -9,7 +9,7 @@ from typing import Protocol
 
 from sweetspot.v1 import workload_pb2
 
-from services.wire import Code, RpcError
+from services.wire import OK, Code, RpcError
 from services.workload.run import Fetch, Run, status_of
 
 
@@ -29,6 +29,8 @@ Note = Callable[[], None]
 Resume = Callable[[Note], None]
 Elsewhere = Callable[[Callable[[], None], Resume], None]
 """Has work done where it may block, and `then` called with its Note, where callbacks run. Raises RpcError when full."""
+WAITING = ("call", "sleep", "transfer")
+"""Kinds of steps that end later."""
 
 
 def handle(run: Run, waits: Waits, send: Send, done: Done, elsewhere: Elsewhere | None = None) -> None:
@@ -42,7 +44,41 @@ def handle(run: Run, waits: Waits, send: Send, done: Done, elsewhere: Elsewhere 
 def proceed(
     steps: Iterator[workload_pb2.Step], run: Run, waits: Waits, send: Send, done: Done, *, elsewhere: Elsewhere | None
 ) -> None:
-    """Takes steps up to one that waits, or to the end.
+    """Takes steps up to one that ends later, or to the end."""
+    if run.streams and run.has_streamed_much:
+        waits.room(run, partial(proceed, steps, run, waits, send, done, elsewhere=elsewhere))
+        return
+    try:
+        for step in steps:
+            kind = step.WhichOneof("kind")
+            if kind in WAITING or (kind == "block" and elsewhere is not None):
+                begin(step, steps, run, waits, send, done=done, elsewhere=elsewhere)
+                return
+            run.work(step)
+            if run.streams:
+                send(run.streamed())
+                if run.has_streamed_much:
+                    proceed(steps, run, waits, send, done, elsewhere=elsewhere)
+                    return
+        if not run.streams:
+            send(run.reply())
+    except Exception as error:
+        done(*status_of(error))
+    else:
+        done(OK, "")
+
+
+def begin(
+    step: workload_pb2.Step,
+    steps: Iterator[workload_pb2.Step],
+    run: Run,
+    waits: Waits,
+    send: Send,
+    *,
+    done: Done,
+    elsewhere: Elsewhere | None,
+) -> None:
+    """Begins a step that ends later. Only here are there closures: to make one takes 0.3 us.
 
     No closure refers to itself, directly or by another one: such a cycle holds a call that has ended, with its request,
     until the collector runs, and an idle service does not run it.
@@ -58,35 +94,14 @@ def proceed(
         else:
             proceed(steps, run, waits, send, done, elsewhere=elsewhere)
 
-    if run.has_streamed_much:
-        waits.room(run, lambda: proceed(steps, run, waits, send, done, elsewhere=elsewhere))
-        return
-    try:
-        for step in steps:
-            if step.HasField("call"):
-                fetch(step, run, waits, resume)
-                return
-            if step.HasField("sleep"):
-                sleep(step, run, waits, resume)
-                return
-            if step.HasField("transfer"):
-                transfer(run.transfer(step), run, waits, done, resume)
-                return
-            if elsewhere is not None and step.HasField("block"):
-                elsewhere(partial(run.work, step), resume)
-                return
-            run.work(step)
-            if run.streams:
-                send(run.streamed())
-            if run.has_streamed_much:
-                proceed(steps, run, waits, send, done, elsewhere=elsewhere)
-                return
-        if not run.streams:
-            send(run.reply())
-    except Exception as error:
-        done(*status_of(error))
-    else:
-        done(Code.OK, "")
+    if step.HasField("call"):
+        fetch(step, run, waits, resume)
+    elif step.HasField("sleep"):
+        sleep(step, run, waits, resume)
+    elif step.HasField("transfer"):
+        transfer(run.transfer(step), run, waits, done, resume)
+    elif elsewhere is not None:
+        elsewhere(partial(run.work, step), resume)
 
 
 def fetch(step: workload_pb2.Step, run: Run, waits: Waits, resume: Resume) -> None:

@@ -14,9 +14,9 @@ _LINEAR = """\
             run.work(step)
 """
 _CLOSURES = """\
-            run.work(step)
-            if run.streams:
-                send(run.streamed())
+                if run.has_streamed_much:
+                    proceed(steps, run, waits, send, done, elsewhere=elsewhere)
+                    return
 """
 _RIPPED = """\
                 run.work(step)
@@ -36,8 +36,8 @@ EDITS: dict[str, dict[str, str]] = {
     "continuations": {_LINEAR: _LINEAR + f"            yield partial(waits.sleep, {PAUSE_US}, run)\n"},
     "closures": {
         _CLOSURES: f"""\
-            run.work(step)
-            waits.sleep({PAUSE_US}, run, lambda: resume(lambda: None))
+{_CLOSURES}\
+            waits.sleep({PAUSE_US}, run, partial(proceed, steps, run, waits, send, done, elsewhere=elsewhere))
             return
 """
     },
