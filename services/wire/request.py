@@ -45,19 +45,27 @@ def _trace_context(fields: tuple[Field, ...]) -> tuple[tuple[str, str], ...]:
 
 
 _remembered: dict[tuple[Field, ...], RequestHead] = {}
+_latest = RequestHead(b"", (), 0)
 
 
 def read_request(fields: tuple[Field, ...]) -> RequestHead:
     """Reads header fields by PROTOCOL-HTTP2, section Requests; a request that breaks it becomes the refusal."""
-    # A client sends the same fields with every call of a kind, so nearly every lookup hits: 0.4 us against 4 us.
-    head = _remembered.get(fields)
-    if head is None:
-        head = _read(fields)
-        if head.size_bytes <= REMEMBERED_HEAD_BYTES:
-            if len(_remembered) >= REMEMBERED_HEADS:
-                _remembered.clear()
-            _remembered[fields] = head
-    return head
+    # A client sends the same fields with every call of a kind. To read them takes 4 us, to look them up 0.5 us, and to
+    # compare them with those of the latest call 0.2 us.
+    global _latest  # noqa: PLW0603 - any thread may set it: whichever head it has is a right one
+    head = _latest
+    if head.fields == fields:
+        return head
+    found = _remembered.get(fields)
+    if found is None:
+        found = _read(fields)
+        if found.size_bytes > REMEMBERED_HEAD_BYTES:
+            return found
+        if len(_remembered) >= REMEMBERED_HEADS:
+            _remembered.clear()
+        _remembered[fields] = found
+    _latest = found
+    return found
 
 
 def _read(fields: tuple[Field, ...]) -> RequestHead:

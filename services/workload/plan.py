@@ -1,5 +1,7 @@
 """Reads a request and rejects what is out of the range that workload.proto states. Takes no step."""
 
+from collections.abc import Sequence
+
 from google.protobuf.message import DecodeError
 from sweetspot.v1 import backend_pb2, workload_pb2
 
@@ -24,13 +26,22 @@ MAX_VALUES = {
 }
 
 
-def read_plan(request: bytes, accounts: int) -> workload_pb2.RunRequest:
-    """The plan in `request`, for a ledger of so many accounts.
+def read_plan(request: bytes) -> workload_pb2.RunRequest:
+    """The plan in `request`; its steps are still to be checked.
 
-    Raises RpcError: INTERNAL for no protobuf, INVALID_ARGUMENT for a value out of range.
+    Raises RpcError: INTERNAL for no protobuf, INVALID_ARGUMENT for too large a payload.
     """
-    plan = _parse(request)
-    steps = plan.steps[:]  # a list: a loop over the field itself takes 0.3 us even where it is empty
+    try:
+        plan = workload_pb2.RunRequest.FromString(request)
+    except DecodeError as error:
+        raise RpcError(Code.INTERNAL, "request is not a sweetspot.v1.RunRequest") from error
+    if len(request) > MAX_PAYLOAD_BYTES and len(plan.payload) > MAX_PAYLOAD_BYTES:
+        raise RpcError(Code.INVALID_ARGUMENT, f"payload of {len(plan.payload)} bytes is above {MAX_PAYLOAD_BYTES}")
+    return plan
+
+
+def check_steps(steps: Sequence[workload_pb2.Step], accounts: int) -> None:
+    """Raises RpcError INVALID_ARGUMENT for a value out of range, in a service with so many accounts."""
     if len(steps) > MAX_STEPS:
         raise RpcError(Code.INVALID_ARGUMENT, f"{len(steps)} steps are more than {MAX_STEPS}")
     for index, step in enumerate(steps):
@@ -40,7 +51,6 @@ def read_plan(request: bytes, accounts: int) -> workload_pb2.RunRequest:
         _check_range(f"steps[{index}].{kind}", getattr(step, kind), MAX_VALUES[kind])
         if kind == "transfer" and not (step.transfer.to_account - step.transfer.from_account) % accounts:
             raise RpcError(Code.INVALID_ARGUMENT, f"steps[{index}].transfer: both are the same of {accounts} accounts")
-    return plan
 
 
 def part_payload(request: bytes) -> tuple[workload_pb2.RunRequest, bytes]:
@@ -48,21 +58,11 @@ def part_payload(request: bytes) -> tuple[workload_pb2.RunRequest, bytes]:
 
     Raises RpcError as `read_plan` does for these.
     """
-    plan = _parse(request)
+    plan = read_plan(request)
     payload = plan.payload
     plan.ClearField("payload")
     plan.DiscardUnknownFields()
     return plan, payload
-
-
-def _parse(request: bytes) -> workload_pb2.RunRequest:
-    try:
-        plan = workload_pb2.RunRequest.FromString(request)
-    except DecodeError as error:
-        raise RpcError(Code.INTERNAL, "request is not a sweetspot.v1.RunRequest") from error
-    if len(request) > MAX_PAYLOAD_BYTES and len(plan.payload) > MAX_PAYLOAD_BYTES:
-        raise RpcError(Code.INVALID_ARGUMENT, f"payload of {len(plan.payload)} bytes is above {MAX_PAYLOAD_BYTES}")
-    return plan
 
 
 def read_fetch(request: bytes) -> backend_pb2.FetchRequest:
