@@ -25,30 +25,17 @@ class InlineCalls:
         except RpcError as error:
             connection.finish(call, error.code, error.message)
             return
+        send: callbacks.Send = call.answer
         if run.streams:
+            send = partial(connection.send, call)
             run.when_room = partial(connection.when_room, call)
-        answer = Answer(connection, call, run)
-        self._handle(run, self._waits, answer.send, answer.done)
+        self._handle(run, self._waits, send, partial(self._ended, connection, call, run))
 
     def cancelled(self, call: ServerCall) -> None:
         if isinstance(call.context, Run):
             self._waits.interrupt(call.context)
 
-
-class Answer:
-    """Where a handler sends what it answers to one call."""
-
-    __slots__ = ("_call", "_connection", "_run")
-
-    def __init__(self, connection: Caller, call: ServerCall, run: Run) -> None:
-        self._connection = connection
-        self._call = call
-        self._run = run
-
-    def send(self, message: bytes) -> None:
-        self._connection.send(self._call, message)
-
-    def done(self, code: Code, why: str) -> None:
-        self._connection.finish(self._call, code, why)
-        self._run.end(code)
-        self._call.context = None  # each has the other: a cycle would hold the request until the collector runs
+    def _ended(self, connection: Caller, call: ServerCall, run: Run, code: Code, why: str) -> None:
+        connection.finish(call, code, why)
+        run.end(code)
+        call.context = None  # each has the other: a cycle would hold the request until the collector runs

@@ -157,9 +157,10 @@ class Service:
 
     def start(self, call: Startable, identity: bytes, progress: Progress | None = None) -> Run:
         """Begins to run a workload call, or continues it. Raises RpcError where there is nothing to run."""
-        kind = interop.InteropRun if call.head.path in interop.SHAPES else Run
+        path = call.head.path
+        kind = interop.InteropRun if path in interop.SHAPES else Run
         trace = None if self.tracing is None else self.trace(call, progress)
-        durations = self.durations.of.get(call.head.path)
+        durations = self.durations.of.get(path)
         try:
             run = kind(
                 call,

@@ -53,6 +53,7 @@ _SEND_BYTES = 256 * 1024
 LARGE_BYTES = 16 * 1024
 """Larger replies are counted when they are sent, others when bytes are given; larger pieces until they are written."""
 _DRAIN_PING = b"draining"
+_NO_MEMORY = "no memory: too many replies wait to be read"
 
 
 class ServerSession:
@@ -232,10 +233,13 @@ class ServerSession:
         If there is no memory for it, the call is cancelled, and ends with RESOURCE_EXHAUSTED. So a handler that streams
         waits for `when_room` first.
         """
-        if not (call.shape.server_streams or call._headers_sent or gzip) and len(message) <= LARGE_BYTES:
-            call._reply = message
+        if not (call.shape.server_streams or call._headers_sent or gzip):
+            call.answer(message)
             return
         if len(message) > LARGE_BYTES and not call.cancelled and not self._has_memory_for(call, len(message)):
+            self._report_refusal()
+            self._answer(call, RESOURCE_EXHAUSTED, _NO_MEMORY, [])
+            self._cancel(call, self._unreported)
             return
         if not call._headers_sent:
             self.send_headers(call, gzip=gzip)
@@ -254,6 +258,9 @@ class ServerSession:
         if call.retry_after_ms is not None:
             fields.append((b"grpc-retry-pushback-ms", b"%d" % call.retry_after_ms))
         if self._calls.pop(call.stream_id, None) is not None:
+            reply = call._reply
+            if reply is not None and len(reply) > LARGE_BYTES and not self._has_memory_for(call, len(reply)):
+                code, message = RESOURCE_EXHAUSTED, _NO_MEMORY
             self._memory.let_go(call)
             if self._room.within:
                 self._room.complete(call)
@@ -365,15 +372,16 @@ class ServerSession:
         if not data and not ended and self._count(Abuse.EMPTY_FRAMES):
             return
         call = self._calls.get(stream_id)
-        if data:
-            if call is None or call.cancelled or (ended and call._backlog is None):
-                self._http2.acknowledge_received_data(len(data), stream_id)
-            elif call._backlog is None:
-                self._room.give_unless_full(call, len(data))
-        if call is None and ended and self._page is not None and stream_id in self._pages_asked:
-            self._give_page(stream_id, self._page)
         if call is None or call.cancelled or call._request_ended:
+            self._room.give(stream_id, len(data))
+            if ended and self._page is not None and stream_id in self._pages_asked:
+                self._give_page(stream_id, self._page)
             return
+        if data and call._backlog is None:
+            if ended:
+                self._http2.acknowledge_received_data(len(data), stream_id)
+            else:
+                self._room.give_unless_full(call, len(data))
         try:
             if call._backlog is not None:
                 self._reader.messages_of_stream(call, call._backlog, data, ended, events)
@@ -497,15 +505,10 @@ class ServerSession:
         return data
 
     def _has_memory_for(self, call: ServerCall, size_bytes: int) -> bool:
-        """Whether a reply may be queued, in the place of the call's request; else the call ends."""
+        """Whether a reply may be queued, in the place of the call's request."""
         self._count_unread(self._http2.queued_body_size(), self._unread.given_bytes)
         memory = self._memory
-        if size_bytes <= memory.room_bytes() + call._held_bytes:
-            return True
-        self._report_refusal()
-        self._answer(call, Code.RESOURCE_EXHAUSTED, "no memory: too many replies wait to be read", [])
-        self._cancel(call, self._unreported)
-        return False
+        return size_bytes <= memory.room_bytes() + call._held_bytes
 
     def _count_unread(self, queued_bytes: int, given_bytes: int) -> None:
         """Counts replies that the peer has not read. A closed connection has none: the session's end frees them."""
