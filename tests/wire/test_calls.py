@@ -230,6 +230,16 @@ def test_a_reply_over_the_clients_limit_ends_the_call_there(gzip: bool) -> None:
     assert call.code is Code.RESOURCE_EXHAUSTED
 
 
+def test_the_reply_of_a_unary_call_that_fails_is_dropped() -> None:
+    pair = ConnectionPair()
+    call = pair.client.start("/test/Unary", b"")
+    received = pair.receive_call()
+    pair.server.send_message(received, b"too early")
+    pair.server.finish(received, Code.ABORTED, "changed its mind")
+    pair.exchange()
+    assert (call.code, call.reply) == (Code.ABORTED, None)
+
+
 @pytest.mark.parametrize("replies", [0, 2])
 def test_a_unary_call_takes_exactly_one_reply(replies: int) -> None:
     pair = ConnectionPair(server=ServerSession({b"/test/Unary": Shape.SERVER_STREAMING}))

@@ -30,6 +30,11 @@ def test_nothing_large_that_a_peer_sent_is_remembered(read: Callable[[str], obje
     assert held_bytes < 2 * LARGE_BYTES
 
 
+def test_a_large_head_is_read_again_each_time() -> None:
+    fields = request_to(b"/test/Unary", (b"field", bytes(LARGE_BYTES)))
+    assert read_request(fields) is not read_request(fields)
+
+
 def test_a_small_head_is_read_once_and_a_thousand_others_push_it_out() -> None:
     fields = request_to(b"/test/Unary")
     first = read_request(fields)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sweetspot.v1 import workload_pb2
 
-from services.workload import ripped
+from services.workload import callbacks, ripped
 from services.workload.costs import STYLES, chain, depth, edits, handlers, source, suspended
 from services.workload.costs.edits import PAUSE_US, lines_to_change
 
@@ -132,6 +132,10 @@ def test_only_the_straight_lines_are_one_function() -> None:
     assert {name for name, found in read.items() if found.functions == 1} == {"linear", "green", "coroutine"}
     assert all(read[name].functions_of_a_call > WAITS for name in ("closures", "ripped"))
     assert all(found.functions_of_a_call <= found.functions for found in read.values())
+
+
+def test_closures_are_made_only_for_a_step_that_waits() -> None:
+    assert not callbacks.proceed.__code__.co_cellvars
 
 
 @pytest.mark.parametrize("style", ["linear", "green"])
