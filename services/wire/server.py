@@ -258,8 +258,9 @@ class ServerSession:
         if call.retry_after_ms is not None:
             fields.append((b"grpc-retry-pushback-ms", b"%d" % call.retry_after_ms))
         if self._calls.pop(call.stream_id, None) is not None:
-            reply = call._reply
-            if reply is not None and len(reply) > LARGE_BYTES and not self._has_memory_for(call, len(reply)):
+            size_bytes = len(call._reply or b"")
+            is_sent = code is OK and not call.cancelled
+            if size_bytes > LARGE_BYTES and is_sent and not self._has_memory_for(call, size_bytes):
                 code, message = RESOURCE_EXHAUSTED, _NO_MEMORY
             self._memory.let_go(call)
             if self._room.within:

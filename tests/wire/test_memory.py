@@ -246,6 +246,15 @@ def test_a_reply_that_there_is_no_memory_for_ends_its_call_and_is_counted() -> N
     assert client.server.calls_in_flight == 0
 
 
+def test_a_large_reply_of_a_cancelled_call_is_not_counted_as_rejected() -> None:
+    shared = Shared(16 * MIB, 8 * MIB)
+    client = shared.client()
+    (call,) = calls_in(client.send(unary(1, zeros(10))))
+    client.send(frames.rst_stream(1))
+    client.server.reply(call, bytes(9 * MIB))
+    assert (shared.refusals, client.server.calls_in_flight) == (0, 0)
+
+
 def test_replies_of_a_connection_that_is_over_are_not_counted_again() -> None:
     shared = Shared(16 * MIB, 8 * MIB)
     client = shared.client()
