@@ -25,11 +25,10 @@ class InlineCalls:
         except RpcError as error:
             connection.finish(call, error.code, error.message)
             return
-        send: callbacks.Send = call.answer
         if run.streams:
-            send = partial(connection.send, call)
             run.when_room = partial(connection.when_room, call)
-        self._handle(run, self._waits, send, partial(self._ended, connection, call, run))
+        # Not `call.answer`: the connection of a call from another process sends through a link.
+        self._handle(run, self._waits, partial(connection.send, call), partial(self._ended, connection, call, run))
 
     def cancelled(self, call: ServerCall) -> None:
         if isinstance(call.context, Run):
