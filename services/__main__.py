@@ -9,23 +9,27 @@ import os
 import platform
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from services.models import MODELS
-from services.runtime.config import ENV_PREFIX, MAX_PROCESSES, Config, parse_config
+from services.runtime.config import SHARED, Absent, Config, parse_config
 from services.runtime.control import Control
 from services.runtime.drain import Drain
 from services.runtime.malloc import return_memory
+from services.runtime.options import ENV_PREFIX, Option
 from services.runtime.refusal import refuse, refusing
 from services.runtime.service import BACKEND_SHAPES, WORKLOAD_SHAPES, Service, server_tls
+from services.runtime.workers import MAX_PROCESSES
 from services.telemetry import Tracing
 from services.telemetry.environment import RefusedVariableError, check
 from services.workload import own
 from services.workload.ledger import fitting_strategy
 
 BACKEND = "backend"
+NOT_OF_BACKEND = ("conflicts", "function", "interop")
+"""Options of every model that the backend does not have, because it runs no steps and serves one method."""
 CHECK = "--check"
 MODEL_VARIABLE = ENV_PREFIX + "MODEL"
 """The model where no argument names it: an image has one."""
@@ -36,7 +40,7 @@ def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
     if arguments[:1] == ("--list",):
         for model in MODELS.values():
             variants = "; ".join(map(" ".join, model.variants))
-            configs = [parse_config("", model.name, options, {}) for options in ((), *model.variants)]
+            configs = [parse((model.name, *options), {})[1] for options in ((), *model.variants)]
             kinds = "; ".join(f"{model.tasks(config)} {model.taxonomy.io}" for config in configs)
             print(model.name, model.caption, " ".join(model.needs), variants, kinds, sep="\t")
         return 0
@@ -65,13 +69,8 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[str, Co
         check(environ)
     except RefusedVariableError as error:
         refuse(f"{name}: {error}")
-    config = parse_config(f"python -m services {arguments[0]}", name, arguments[1:], environ)
-    if config.interop and (name == BACKEND or not MODELS[name].own_wire):
-        refuse(f"{name} has no option --interop: it needs the HTTP/2 server of Sweetspot")
-    if config.function is not None and name == BACKEND:
-        refuse(f"{name} has no option --function: it runs no steps")
-    if config.memory_budget is not None and name != BACKEND and not MODELS[name].own_wire:
-        refuse(f"{name} has no option --memory-budget: gRPC's core has its own quota")
+    options = (*options_of(name), *absent_options(name))
+    config = parse_config(f"python -m services {arguments[0]}", options, arguments[1:], environ)
     if name != BACKEND:
         try:
             strategy = fitting_strategy(config.conflicts, MODELS[name].sharing(config))
@@ -79,6 +78,21 @@ def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[str, Co
             refuse(f"{name}: --conflicts {error}")
         config = replace(config, conflicts=strategy)
     return name, config
+
+
+def options_of(name: str) -> tuple[Option[Any], ...]:
+    """Every option of the model, or of the backend."""
+    if name == BACKEND:
+        return tuple(option for option in SHARED if option.name not in NOT_OF_BACKEND)
+    return MODELS[name].all_options
+
+
+def absent_options(name: str) -> Iterator[Option[Any]]:
+    """An option for each that the model, or the backend, does not have: it rejects every value."""
+    own = {option.name for option in options_of(name)}
+    for option in {option.name for model in MODELS.values() for option in model.all_options} - own:
+        models = [each for each in MODELS if option in {one.name for one in options_of(each)}]
+        yield Option(option, None, Absent(name, models), "")
 
 
 def describe_interpreter() -> dict[str, Any]:
@@ -141,11 +155,10 @@ def import_own(name: str, config: Config) -> None:
 
 
 def find_serve(name: str) -> Callable[[Service], None]:
-    """The model's `serve`, or the backend's."""
-    if name == BACKEND:
-        serve: Callable[[Service], None] = importlib.import_module("services.backend").serve
-        return serve
-    return MODELS[name].serve
+    """The model's `serve`, or the backend's; imported only now, so that a process loads no other model's needs."""
+    module = "services.backend" if name == BACKEND else f"services.models.{name}"
+    serve: Callable[[Service], None] = importlib.import_module(module).serve
+    return serve
 
 
 if __name__ == "__main__":

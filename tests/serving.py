@@ -13,8 +13,9 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sweetspot.v1 import control_pb2
 
-from services.models import MODELS, Processes
-from services.runtime.config import parse_config
+from services.__main__ import parse
+from services.models import MODELS
+from services.runtime.model import Processes
 from services.runtime.refusal import NOT_HERE
 
 EXIT_TIMEOUT_S = 20
@@ -37,7 +38,7 @@ class Serving:
     @property
     def runs_in(self) -> Processes:
         """What its model runs in, with these options."""
-        return MODELS[self.model].runs_in(parse_config("", self.model, self.start[1:], {}))
+        return MODELS[self.model].runs_in(parse(self.start, {})[1])
 
     def stop(self) -> int:
         """Drains; the exit code."""

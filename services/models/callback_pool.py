@@ -27,6 +27,7 @@ from collections.abc import Callable, Hashable
 from functools import partial
 from operator import itemgetter
 
+from services.models import COLOUR
 from services.runtime.backend_connection import BackendConnection
 from services.runtime.board import Gauge
 from services.runtime.callback_waits import CallbackWaits
@@ -38,6 +39,7 @@ from services.runtime.loop_connection import Acceptor, Drainer, LoopConnections
 from services.runtime.pool import FULL
 from services.runtime.service import Service
 from services.runtime.wakeup import Wakeup
+from services.runtime.workers import QUEUE_BOUND, pool_threads
 from services.wire import Code, RpcError, ServerCall
 from services.workload import callbacks
 from services.workload.plan import read_key
@@ -61,7 +63,7 @@ def serve(service: Service) -> None:
     loop.register(wakeup, wakeup)
     service.queue.set(0)
     ready = ReadyQueue(service.queue)
-    for number in range(service.config.pool_threads):
+    for number in range(pool_threads(service.config)):
         threading.Thread(target=ready.run_all, name=f"worker-{number}", daemon=True).start()
     waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))
     calls = CallbackCalls(service, ready, wakeup, waits)
@@ -81,12 +83,12 @@ class CallbackCalls:
         self._service = service
         self._ready = ready
         self._identity = Identity(service)
-        self._colour = COLOURS[service.config.colour]
+        self._colour = COLOURS[service.config[COLOUR]]
         self._wakeup = wakeup
         self._loop_waits = loop_waits
 
     def received(self, connection: Caller, call: ServerCall) -> None:
-        if self._service.queue.own() >= self._service.config.queue_bound:
+        if self._service.queue.own() >= self._service.config[QUEUE_BOUND]:
             connection.finish(call, *FULL)
             return
         colour = self._colour(connection, call)

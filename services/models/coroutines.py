@@ -30,6 +30,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from services.models import LOOP
 from services.runtime.aio import Acceptor, AsyncioWaits
 from services.runtime.aio_loop import new_loop
 from services.runtime.answers import respond
@@ -39,6 +40,7 @@ from services.runtime.loops import RunLoop, open_listeners, run_in_threads, serv
 from services.runtime.service import Service
 from services.runtime.supervisor import serve_at_one_port
 from services.runtime.turns import Turns
+from services.runtime.workers import PROCESSES
 from services.wire import CallCancelled, CallReceived, Code, ServerCall, ServerEvent
 from services.workload.awaiting import handler
 from services.workload.run import Run, status_of
@@ -51,7 +53,7 @@ UNSENT_BYTES = 64 * 1024
 def serve(service: Service) -> None:
     """Serves until drained."""
     make_loop: Callable[[], asyncio.AbstractEventLoop] = partial(new_loop, service.loop_lag)
-    if service.config.loop == "uvloop":
+    if service.config[LOOP] == "uvloop":
         import uvloop  # noqa: PLC0415 - only where it is asked for
 
         make_loop = uvloop.new_event_loop
@@ -60,7 +62,7 @@ def serve(service: Service) -> None:
         with asyncio.Runner(loop_factory=make_loop) as runner:
             runner.run(serve_until_drained(service, listener))
 
-    if service.config.processes == 1:
+    if service.config[PROCESSES] == 1:
         serve_in_loops(service, run_loop)
     else:
         serve_in_processes(service, run_loop)

@@ -29,6 +29,7 @@ from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.grpcio import STATUS, Arrival, Handlers, add_port, options, serve_in_processes
 from services.runtime.loops import run_in_threads
 from services.runtime.service import Service
+from services.runtime.workers import PROCESSES
 from services.wire import Code, RpcError
 from services.workload.awaiting import handler
 
@@ -45,7 +46,7 @@ def serve_at(service: Service, port: int, listening: Callable[[int], None]) -> N
         with asyncio.Runner(loop_factory=partial(new_loop, service.loop_lag)) as runner:
             runner.run(serve_until_drained(service, port, listening))
 
-    if service.config.processes == 1:
+    if service.config[PROCESSES] == 1:
         run_loop(port)
     else:
         # asyncio swallows the TimeIsUp of a main thread that runs a task.

@@ -28,7 +28,7 @@ from services.runtime.blocking_waits import BlockingWaits
 from services.runtime.drain import DRAIN_POLL_S, GOAWAY_GRACE_S
 from services.runtime.grpcio import STATUS, Arrival, Handlers, add_port, options, serve_in_processes
 from services.runtime.service import Service
-from services.runtime.supervisor import processes
+from services.runtime.workers import QUEUE_BOUND, pool_threads, processes
 from services.wire import Code, RpcError
 from services.workload import linear
 
@@ -44,13 +44,13 @@ def serve(service: Service) -> None:
 def serve_at(service: Service, port: int, listening: Callable[[int], None]) -> None:
     """One process's part."""
     config = service.config
-    workers = math.ceil(config.pool_threads / processes(config))
+    workers = math.ceil(pool_threads(config) / processes(config))
     pool = Pool(workers, service)
     server = grpc.server(
         pool,
         handlers=(ThreadHandlers(service),),
         options=options(config),
-        maximum_concurrent_rpcs=workers + config.queue_bound,
+        maximum_concurrent_rpcs=workers + config[QUEUE_BOUND],
     )
     port = add_port(server, service, port)
     server.start()

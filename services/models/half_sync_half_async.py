@@ -23,6 +23,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 
+from services.models import HALF_SYNC_HAND_OFF
 from services.runtime.backend_connection import BackendConnection
 from services.runtime.blocking_waits import BlockingWaits
 from services.runtime.callback_waits import CallbackWaits
@@ -44,7 +45,7 @@ def serve(service: Service) -> None:
     wakeup = Wakeup()
     loop.register(wakeup, wakeup)
     calls: Calls
-    if service.config.hand_off == "blocking":
+    if service.config[HALF_SYNC_HAND_OFF] == "blocking":
         waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))
         calls = LoopCalls(service, waits, Helpers(service, wakeup))
     else:

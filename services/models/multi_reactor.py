@@ -27,6 +27,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from services.models import BALANCE
 from services.runtime.accept import accept_ready, stop_listening
 from services.runtime.backend_connection import BackendConnection
 from services.runtime.callback_waits import CallbackWaits
@@ -35,7 +36,8 @@ from services.runtime.loop import Loop
 from services.runtime.loop_connection import Acceptor, Drainer, LoopConnections
 from services.runtime.passing import Mailbox, Receiver
 from services.runtime.service import Service
-from services.runtime.supervisor import Supervisor, processes, serve_at_one_port
+from services.runtime.supervisor import Supervisor, serve_at_one_port
+from services.runtime.workers import processes
 
 PASSED_BOUND = 64
 PAUSE_S = 0.005
@@ -43,7 +45,7 @@ PAUSE_S = 0.005
 
 def serve(service: Service) -> None:
     """Serves until drained."""
-    if service.config.balance == "kernel":
+    if service.config[BALANCE] == "kernel":
         serve_without_dispatcher(service)
     else:
         serve_behind_dispatcher(service)
@@ -112,7 +114,7 @@ class Dispatcher:
             "least-connections": self._least_connected,
             "random": random.choice,
         }
-        self._choose = balances[service.config.balance]
+        self._choose = balances[service.config[BALANCE]]
 
     def dispatch(self) -> None:
         """Deals out one connection, if there is one and a loop that takes it."""

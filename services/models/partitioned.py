@@ -40,7 +40,8 @@ from services.runtime.loop import Loop
 from services.runtime.loop_connection import Acceptor, Drainer, LoopConnections
 from services.runtime.passing import Mailbox, Receiver
 from services.runtime.service import WORKLOAD_SHAPES, Service
-from services.runtime.supervisor import Supervisor, processes
+from services.runtime.supervisor import Supervisor
+from services.runtime.workers import processes
 from services.wire import Code, RpcError, ServerCall
 from services.workload.run import Run
 

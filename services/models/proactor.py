@@ -38,6 +38,7 @@ from collections.abc import Callable
 from functools import partial
 from operator import attrgetter
 
+from services.models import PROACTOR_HAND_OFF
 from services.network.address import Address
 from services.network.attempts import TIMED_OUT
 from services.network.names import Endpoint
@@ -60,22 +61,23 @@ from services.runtime.proactor.loop import Proactor, Stream, ignore
 from services.runtime.proactor.ring import MORE, require_io_uring
 from services.runtime.service import Service
 from services.runtime.shortage import PAUSE_S, Shortage
-from services.runtime.supervisor import Supervisor, processes
+from services.runtime.supervisor import Supervisor
 from services.runtime.turns import Turns
 from services.runtime.wakeup import Wakeup
+from services.runtime.workers import processes
 from services.wire import CallCancelled, CallReceived, Code, ServerCall, ServerEvent
 
 
 def serve(service: Service) -> None:
     """Serves until drained. Raises NotHereError."""
     require_io_uring()
-    if service.config.hand_off == "processes":
+    if service.config[PROACTOR_HAND_OFF] == "processes":
         serve_by_processes(service)
         return
     proactor = Proactor()
     waits = CallbackWaits(service.config.backend, proactor, partial(BackendConnection, proactor))
     calls: Calls = InlineCalls(service, waits)
-    if service.config.hand_off == "threads":
+    if service.config[PROACTOR_HAND_OFF] == "threads":
         wakeup = Wakeup()
         proactor.register(wakeup, wakeup)
         posted = PostedWaits(waits, wakeup)

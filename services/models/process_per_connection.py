@@ -20,6 +20,7 @@ After          Stevens, UNIX Network Programming 1, "TCP Concurrent Server, One 
 from functools import partial
 from socket import socket
 
+from services.models import PROCESSES_BOUND
 from services.runtime.accept import accept_for_children
 from services.runtime.blocking_connection import BlockingConnection
 from services.runtime.blocking_waits import BlockingWaits
@@ -30,7 +31,7 @@ from services.runtime.service import Service
 def serve(service: Service) -> None:
     """Serves until drained."""
     children = Children(service)
-    for sock in accept_for_children(service, service.listen(), children):
+    for sock in accept_for_children(service, service.listen(), children, service.config[PROCESSES_BOUND]):
         try:
             children.fork(partial(serve_connection, sock, service))
         except OSError as error:

@@ -24,25 +24,26 @@ import math
 import socket
 from threading import Thread
 
+from services.models import REUSE_PORT, THREADS
 from services.runtime.accept import accept_until_drained, stop_listening
 from services.runtime.blocking_connection import BlockingConnection
 from services.runtime.blocking_waits import BlockingWaits
-from services.runtime.config import MAX_PROCESSES
 from services.runtime.quota import usable_cpus
 from services.runtime.service import Service
 from services.runtime.supervisor import Supervisor
+from services.runtime.workers import MAX_PROCESSES, PROCESSES, THREADS_PER_CPU
 
 
 def serve(service: Service) -> None:
     """Serves until drained."""
     config = service.config
     # The port is known before there are workers. If each of them listens by itself, this socket only reserves the port.
-    listener = service.reserve() if config.reuse_port else service.open_listener()
+    listener = service.reserve() if config[REUSE_PORT] else service.open_listener()
     port = listener.getsockname()[1]
 
     def work(number: int) -> None:
-        own = service.open_listener(port, reuse_port=True) if config.reuse_port else listener
-        names = [f"worker-{number}.{thread}" for thread in range(1, config.threads)]
+        own = service.open_listener(port, reuse_port=True) if config[REUSE_PORT] else listener
+        names = [f"worker-{number}.{thread}" for thread in range(1, config[THREADS])]
         threads = [Thread(target=serve_connections, args=(own, service), name=name, daemon=True) for name in names]
         for thread in threads:
             thread.start()
@@ -51,12 +52,12 @@ def serve(service: Service) -> None:
         for thread in threads:
             thread.join()
 
-    enough = math.ceil(config.threads_per_cpu * usable_cpus() / config.threads)
-    supervisor = Supervisor(service, config.processes or min(enough, MAX_PROCESSES), work)
+    enough = math.ceil(config[THREADS_PER_CPU] * usable_cpus() / config[THREADS])
+    supervisor = Supervisor(service, config[PROCESSES] or min(enough, MAX_PROCESSES), work)
     supervisor.start()
     service.announce(port)
     supervisor.run()
-    if config.reuse_port:
+    if config[REUSE_PORT]:
         listener.close()
     else:
         stop_listening(listener)

@@ -31,6 +31,7 @@ After          Schmidt, "Reactor", in Pattern-Oriented Software Architecture 2: 
 import socket
 from functools import partial
 
+from services.models import DEMULTIPLEXER, STYLE
 from services.runtime.backend_connection import BackendConnection
 from services.runtime.callback_waits import CallbackWaits
 from services.runtime.demultiplexer import DEMULTIPLEXERS
@@ -49,9 +50,9 @@ def serve(service: Service) -> None:
 
 def run_loop(service: Service, listener: socket.socket) -> None:
     """One loop, in the calling thread, until it has drained."""
-    loop = Loop(DEMULTIPLEXERS[service.config.demultiplexer]())
+    loop = Loop(DEMULTIPLEXERS[service.config[DEMULTIPLEXER]]())
     waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))  # backend, timers
-    calls = InlineCalls(service, waits, CALLBACK_STYLES[service.config.style])  # run
+    calls = InlineCalls(service, waits, CALLBACK_STYLES[service.config[STYLE]])  # run
     connections = LoopConnections(service, loop, calls)  # recv, send
     acceptor = Acceptor(service, loop, listener, connections)
     loop.register(listener, acceptor)

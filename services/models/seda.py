@@ -41,6 +41,7 @@ from collections.abc import Callable
 from functools import partial
 from socket import socket
 
+from services.models import STAGES_IN, TARGET_P90_MS
 from services.runtime.loop import Loop
 from services.runtime.loop_connection import Acceptor, Drainer, LoopConnections
 from services.runtime.passing import Mailbox
@@ -59,6 +60,7 @@ from services.runtime.stages.stage import Stage
 from services.runtime.stages.way import Way
 from services.runtime.supervisor import Supervisor
 from services.runtime.wakeup import Wakeup
+from services.runtime.workers import QUEUE_BOUND, pool_threads
 from services.wire import Code, ServerCall
 
 FRONT, ADMIT, COMPUTE, CALL = range(4)
@@ -82,14 +84,14 @@ def serve(service: Service) -> None:
     """Serves until drained."""
     listener = service.open_listener()
     rows = service.stages.rows
-    in_threads = service.config.stages_in == "threads"
+    in_threads = service.config[STAGES_IN] == "threads"
     for name, useless in OF_NO_USE.items():
         settings = rows[name].settings
-        settings.set("queue_bound", service.config.queue_bound)
+        settings.set("queue_bound", service.config[QUEUE_BOUND])
         settings.set("batch", 1 if name == "compute" else BATCH)
-        settings.set("workers", {"compute": service.config.pool_threads, "call": CALLS_OUT}.get(name, 1))
+        settings.set("workers", {"compute": pool_threads(service.config), "call": CALLS_OUT}.get(name, 1))
         settings.keep(*useless, *(("workers",) if name == "admit" and not in_threads else ()))
-    rows["admit"].settings.set("target_p90_ms", service.config.target_p90_ms)
+    rows["admit"].settings.set("target_p90_ms", service.config[TARGET_P90_MS])
     (serve_in_threads if in_threads else serve_in_processes)(service, listener)
 
 

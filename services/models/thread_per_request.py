@@ -20,6 +20,7 @@ After          Schmidt and Vinoski, Comparing Alternative Programming Techniques
 from socket import socket
 from threading import Semaphore, Thread
 
+from services.models import THREADS_BOUND
 from services.runtime.accept import accept_until_drained
 from services.runtime.blocking_connection import BlockingConnection, BlockingConnections
 from services.runtime.blocking_waits import BlockingWaits
@@ -54,7 +55,7 @@ class Runner:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._free = Semaphore(service.config.threads_bound)
+        self._free = Semaphore(service.config[THREADS_BOUND])
         # A thread ends with its call. Its connection to the backend is stored here for a later thread.
         self._idle_waits: list[BlockingWaits] = []
 

@@ -65,14 +65,16 @@ def accept_until_drained(service: Service, listener: socket.socket) -> Iterator[
     listener.close()
 
 
-def accept_for_children(service: Service, listener: socket.socket, children: Children) -> Iterator[socket.socket]:
+def accept_for_children(
+    service: Service, listener: socket.socket, children: Children, most: int
+) -> Iterator[socket.socket]:
     """The same for a process that forks a child for each connection, and waits for those that end.
 
-    With `processes_bound` children it accepts none, and further connections wait in the backlog.
+    With `most` children it accepts none, and further connections wait in the backlog.
     """
     listener.setblocking(False)
     while not service.drain.requested:
-        if is_free := len(children) < service.config.processes_bound:
+        if is_free := len(children) < most:
             children.watch(listener)
         readable, _ = children.wait()
         if is_free:

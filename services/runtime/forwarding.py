@@ -31,6 +31,7 @@ from services.runtime.link import FULL_BYTES, Message
 from services.runtime.paced import Paced, Timed
 from services.runtime.service import WORKLOAD_SHAPES, Service
 from services.runtime.shortage import PAUSE_S
+from services.runtime.workers import QUEUE_BOUND
 from services.telemetry import Headers
 from services.wire import Code, RpcError, ServerCall
 from services.wire.request import RequestHead
@@ -84,7 +85,7 @@ class Remote:
         self._drain = service.drain
         self._queue = service.queue
         self._full_queues = service.full_queues
-        self._queue_bound = service.config.queue_bound
+        self._queue_bound = service.config[QUEUE_BOUND]
         self._waiting = FairQueue[Asked](attrgetter("connection"))
         self._asked: dict[int, Asked] = {}
         self._booked: dict[int, Answered] = {}

@@ -18,6 +18,7 @@ from services.runtime.answers import Answer
 from services.runtime.config import Config
 from services.runtime.service import RUN_PATH, RUN_STREAM_PATH, Service
 from services.runtime.supervisor import serve_at_one_port
+from services.runtime.workers import PROCESSES
 from services.telemetry import Headers
 from services.telemetry.context import NAMES
 from services.wire import Code, RpcError, Shape
@@ -115,7 +116,7 @@ _HANDLERS: dict[Shape, Callable[[Any], Any]] = {
 def options(config: Config) -> list[tuple[str, int]]:
     """The config in grpcio's words (grpc/grpc, include/grpc/impl/channel_arg_names.h)."""
     return [
-        ("grpc.so_reuseport", int(config.processes != 1)),
+        ("grpc.so_reuseport", int(config[PROCESSES] != 1)),
         ("grpc.max_concurrent_streams", config.max_concurrent_streams),
         # grpcio brings the jitter; its word for "never" is no word.
         *(
@@ -132,7 +133,7 @@ def serve_in_processes(service: Service, serve_at: Callable[[Service, int, Calla
     `serve_at(service, port, listening)` makes a server and calls `listening` with its port. A process makes one only
     after the fork, as grpcio requires (grpc/grpc, examples/python/multiprocessing).
     """
-    if service.config.processes == 1:
+    if service.config[PROCESSES] == 1:
         serve_at(service, service.config.port, service.announce)
     else:
         serve_at_one_port(service, lambda port, ready: serve_at(service, port, lambda _: ready()))
@@ -141,7 +142,7 @@ def serve_in_processes(service: Service, serve_at: Callable[[Service, int, Calla
 def add_port(server: Any, service: Service, port: int) -> int:
     """Has `server` listen at that port of the config's address; returns the port. Raises OSError."""
     config = service.config
-    if config.processes == 1:
+    if config[PROCESSES] == 1:
         # grpcio gives no reason for a failure, and logs lines of its own. So a listener of ours tries the port first.
         # For several processes, the port is reserved already.
         listen(service.listens_at, port).close()

@@ -22,6 +22,7 @@ from typing import TypeVar
 
 from services.runtime.drain import TimeIsUp
 from services.runtime.service import Service
+from services.runtime.workers import LOOPS
 
 Place = TypeVar("Place")
 """A listener, or the port of one that the loop makes."""
@@ -34,7 +35,7 @@ def serve_in_loops(service: Service, run_loop: RunLoop) -> None:
 
     Of several, a loop whose handler blocks is cut off once the drain has had its time: the calling thread only waits.
     """
-    if service.config.loops == 1:
+    if service.config[LOOPS] == 1:
         run_loop(service.listen())
         return
     with service.reserve() as reserved:
@@ -46,7 +47,7 @@ def serve_in_loops(service: Service, run_loop: RunLoop) -> None:
 
 def open_listeners(service: Service, port: int) -> list[socket.socket]:
     """A listener for each loop, at a port that is reserved. Raises OSError."""
-    return [service.open_listener(port, reuse_port=True) for _ in range(service.config.loops)]
+    return [service.open_listener(port, reuse_port=True) for _ in range(service.config[LOOPS])]
 
 
 def run_in_threads(run_loop: Callable[[Place], None], places: Sequence[Place]) -> None:

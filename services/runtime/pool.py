@@ -16,6 +16,7 @@ from services.runtime.fair import Ordered, SharedFairQueue
 from services.runtime.policy import ordered
 from services.runtime.service import Service
 from services.runtime.wakeup import Wakeup
+from services.runtime.workers import POLICY, QUEUE_BOUND, pool_threads
 from services.wire import Code, RpcError, ServerCall
 from services.workload import linear
 from services.workload.run import Run, status_of
@@ -39,7 +40,7 @@ def room_waiters(config: Config) -> threading.Semaphore:
 
     Others continue without waiting, and what they send is rejected if there is no memory for it.
     """
-    return threading.Semaphore(max(1, config.pool_threads // 2))
+    return threading.Semaphore(max(1, pool_threads(config) // 2))
 
 
 class Pool(Generic[Owner, Work]):
@@ -55,10 +56,11 @@ class Pool(Generic[Owner, Work]):
         self._service = service
         self._waits = waits
         self._run = run
-        items: Ordered[tuple[Owner, Work]] = ordered(service.config.policy, itemgetter(0), lambda item: item[1].request)
-        self._queue = SharedFairQueue[tuple[Owner, Work]](service.config.queue_bound, itemgetter(0), items)
+        policy = service.config[POLICY]
+        items: Ordered[tuple[Owner, Work]] = ordered(policy, itemgetter(0), lambda item: item[1].request)
+        self._queue = SharedFairQueue[tuple[Owner, Work]](service.config[QUEUE_BOUND], itemgetter(0), items)
         service.queue.set(0)
-        for number in range(service.config.pool_threads):
+        for number in range(pool_threads(service.config)):
             threading.Thread(target=self._work, name=f"worker-{number}", daemon=True).start()
 
     @property

@@ -27,6 +27,7 @@ from services.runtime.memory import SharedMemory
 from services.runtime.shortage import Shortage
 from services.runtime.spans import SpanTotals
 from services.runtime.stages.table import Table
+from services.runtime.workers import QUEUE_BOUND
 from services.telemetry import CallTrace, Tracing
 from services.telemetry.environment import metrics_go_out
 from services.wire import Code, Limits, RpcError, ServerCall, ServerSession, Shape
@@ -199,7 +200,7 @@ class Service:
         if self.stages.rows:
             return self.stages.has_full_queue()
         full = self.full_queues.value()
-        return (self.queue.value() or 0) >= self.config.queue_bound if full is None else full > 0
+        return (self.queue.value() or 0) >= self.config[QUEUE_BOUND] if full is None else full > 0
 
     def queue_depth(self) -> int | None:
         """Calls that wait for a worker, in all queues; None where the model has none."""

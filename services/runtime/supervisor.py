@@ -17,10 +17,9 @@ import time
 from collections.abc import Callable
 
 from services.runtime.children import Children, Ended, Readable
-from services.runtime.config import Config
-from services.runtime.quota import usable_cpus
 from services.runtime.refusal import refuse
 from services.runtime.service import Service
+from services.runtime.workers import processes
 
 EARLY_DEATH_S = 10.0
 """One that dies younger is taken for a fault that will come again."""
@@ -28,11 +27,6 @@ FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 10.0
 
 _logger = logging.getLogger(__name__)
-
-
-def processes(config: Config) -> int:
-    """How many workers are asked for: `--processes`, or one for each CPU that the quota allows."""
-    return config.processes or math.ceil(usable_cpus())
 
 
 def pause_s(early_deaths: int) -> float:

@@ -8,16 +8,16 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import Field, fields, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from services.__main__ import BACKEND
+from services.__main__ import BACKEND, options_of, parse
 from services.models import MODELS
-from services.runtime.config import Config, OneOf, Seconds, Whole, parse_config
+from services.runtime.config import SHARED, Config
+from services.runtime.options import OneOf, Option, Seconds, Whole
 from services.workload.ledger import STRATEGIES
 from tests.chart.cases import CASES, GOLDENS
 from tests.chart.rendering import CHART, render
@@ -30,8 +30,6 @@ START, END = "models:\n", "\n# The downstream"
 
 OF_THE_CHART = {"host", "port", "control_port", "metrics_port", "backend", "trace_file"}
 """Options that the chart and the images set, so that ports and Services agree with them."""
-OF_OWN_WIRE = ("interop", "memory_budget")
-"""Options that a model rejects if its sockets are gRPC's."""
 FILES = {"tls_cert", "tls_key", "tls_client_ca", "function"}
 """Options that name files or modules, which the chart cannot mount."""
 
@@ -48,7 +46,7 @@ def with_models(values: str) -> str:
 def with_options(schema: str) -> str:
     """values.schema.json with today's models, and the options that the program takes of each."""
     tree = json.loads(schema)
-    tree["$defs"]["options"] = _closed({option.name: _schema(option, "") for option in options() if _common(option)})
+    tree["$defs"]["options"] = _closed({option.name: _schema(option) for option in common()})
     tree["properties"]["models"] = _closed({name: _entry(name) for name in MODELS})
     for name in ("defaults", BACKEND):
         tree["properties"][name]["properties"] = {"options": {"$ref": "#/$defs/options"}}
@@ -68,41 +66,38 @@ def _entries(block: str) -> Iterable[tuple[str, str]]:
     yield name, "".join(lines)
 
 
-def options() -> list["Field[Any]"]:
-    """Those that values.yaml may have."""
-    return [option for option in fields(Config) if option.name not in OF_THE_CHART | FILES]
+def options(name: str) -> list[Option[Any]]:
+    """Those that values.yaml may have of the model, or of the backend."""
+    return [option for option in options_of(name) if option.name not in OF_THE_CHART | FILES]
 
 
-def _common(option: "Field[Any]") -> bool:
-    """Every model takes it, with the same values, and so does the backend."""
-    return not option.metadata["models"] and option.name not in ("conflicts", *OF_OWN_WIRE)
+def common() -> list[Option[Any]]:
+    """Those that every model takes with the same values, and so does the backend."""
+    return [option for option in SHARED if all(option in options(name) for name in (*MODELS, BACKEND))]
 
 
 def _entry(model: str) -> dict[str, Any]:
     """What values.yaml may have of a model."""
-    properties: dict[str, Any] = {}
-    for option in options():
-        if _common(option):
-            properties[option.name] = {"$ref": f"#/$defs/options/properties/{option.name}"}
-        elif option.name == "conflicts" or (
-            MODELS[model].own_wire if option.name in OF_OWN_WIRE else model in option.metadata["models"]
-        ):
-            properties[option.name] = _schema(option, model)
+    shared = common()
+    properties = {
+        option.name: {"$ref": f"#/$defs/options/properties/{option.name}"} if option in shared else _schema(option)
+        for option in options(model)
+    }
     return {"$ref": "#/$defs/entry", "properties": {"options": _closed(properties) | _fitting_conflicts(model)}}
 
 
 def _fitting_conflicts(model: str) -> dict[str, Any]:
     """The strategies that fit, by who shares the accounts; some of a model's own options may decide that."""
-    default = parse_config("", model, (), {})
+    default = parse((model,), {})[1].of_model
 
     def fitting(given: Mapping[str, Any]) -> list[str]:
-        sharing = MODELS[model].sharing(replace(default, **given))
+        sharing = MODELS[model].sharing(Config(of_model={**default, **given}))
         return [strategy for strategy, places in STRATEGIES.items() if sharing in places]
 
     deciding = {
         option.name: cases
-        for option in options()
-        if (cases := _cases(option, model)) and len({tuple(fitting({option.name: value})) for value in cases}) > 1
+        for option in MODELS[model].options
+        if (cases := _cases(option)) and len({tuple(fitting({option.name: value})) for value in cases}) > 1
     }
     if not deciding:
         return {"allOf": [{"properties": {"conflicts": {"enum": fitting({})}}}]}
@@ -110,7 +105,7 @@ def _fitting_conflicts(model: str) -> dict[str, Any]:
     for values in product(*deciding.values()):
         given = dict(zip(deciding, values, strict=True))
         # Left out, an option is its default: `required` makes the rules of its other values not hold then.
-        required = [name for name, value in given.items() if value != getattr(default, name)]
+        required = [name for name, value in given.items() if value != default[name]]
         condition = {"properties": {name: deciding[name][value] for name, value in given.items()}}
         rules.append(
             {
@@ -121,23 +116,21 @@ def _fitting_conflicts(model: str) -> dict[str, Any]:
     return {"allOf": rules}
 
 
-def _cases(option: "Field[Any]", model: str) -> dict[Any, dict[str, Any]]:
+def _cases(option: Option[Any]) -> dict[Any, dict[str, Any]]:
     """Values of the option that may make a difference to who shares data, and the schema of all that are like each."""
     if option.name in ("processes", "loops"):
         return {1: {"const": 1}, 2: {"not": {"const": 1}}}
-    return {choice: {"const": choice} for choice in option.metadata.get("choices", {}).get(model, ())}
+    return {word: {"const": word} for word in option.words}
 
 
 def _closed(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "additionalProperties": False, "properties": properties}
 
 
-def _schema(option: "Field[Any]", model: str) -> dict[str, Any]:
+def _schema(option: Option[Any]) -> dict[str, Any]:
     """What a value of the option may be, by what parses it."""
-    schema: dict[str, Any] = {"description": option.metadata["help"]}
-    if choices := option.metadata.get("choices"):
-        return schema | {"enum": list(choices[model])}
-    match option.metadata["parse"]:
+    schema: dict[str, Any] = {"description": option.help}
+    match option.parse:
         case Whole(least, most):
             return schema | {"type": "integer", "minimum": least, "maximum": most}
         case Seconds(least, most):

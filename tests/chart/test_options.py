@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import Field
 from typing import Any
 
 import jsonschema
@@ -10,15 +9,15 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from services.__main__ import BACKEND, parse
+from services.__main__ import BACKEND, options_of, parse
 from services.models import MODELS
-from services.runtime.config import ENV_PREFIX, OneOf, Seconds, Whole
+from services.runtime.config import SHARED
+from services.runtime.options import ENV_PREFIX, OneOf, Option, Seconds, Whole
 from services.workload.ledger import STRATEGIES
 from tests.chart import generated
 from tests.chart.rendering import needs_helm, of_kind, render_values
 
 SCHEMA = json.loads(generated.SCHEMA.read_text(encoding="utf-8"))
-OPTIONS = {option.name: option for option in generated.options()}
 Options = dict[str, Any]
 
 
@@ -45,21 +44,22 @@ def started(model: str, options: Mapping[str, str], capsys: pytest.CaptureFixtur
     return True
 
 
-def edges(option: "Field[Any]") -> list[Any]:
+def edges(option: Option[Any]) -> list[Any]:
     """Values at which a schema and a parser may disagree: both bounds and what is next to them, every word and none."""
-    match option.metadata.get("parse"):
+    match option.parse:
         case Whole(least, most) | Seconds(least, most):
             return [least - 1, least, least + 1, most - 1, most, most + 1, 0]
         case OneOf(words):
-            return [*words, "", "no such word", f" {words[0]}"]
-    choices = [word for of_model in option.metadata.get("choices", {}).values() for word in of_model]
-    return [*choices, "no such word"] if choices else [True, False]
+            others = [one for model in MODELS for one in options_of(model) if one.name == option.name]
+            return [*words, "", "no such word", f" {words[0]}", *(word for one in others for word in one.words)]
+    return [True, False]
 
 
 @pytest.mark.parametrize("model", [*MODELS, BACKEND])
 def test_the_schema_accepts_exactly_what_the_program_parses(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    options = {option.name: option for option in options_of(model)}
     for name in taken_by(model):
-        for value in edges(OPTIONS[name]):
+        for value in edges(options[name]):
             text = value if isinstance(value, str) else json.dumps(value)
             assert accepted(model, {name: value}) is started(model, {name: text}, capsys), (model, name, value)
 
@@ -88,7 +88,7 @@ def values_of(told: Mapping[str, Any]) -> st.SearchStrategy[Any]:
     return st.booleans()
 
 
-def options_of(model: str) -> st.SearchStrategy[Options]:
+def written_for(model: str) -> st.SearchStrategy[Options]:
     given = st.fixed_dictionaries({}, optional={name: values_of(told) for name, told in taken_by(model).items()})
     return given.map(
         lambda options: options if accepted(model, options) else {k: options[k] for k in options if k != "conflicts"}
@@ -97,7 +97,9 @@ def options_of(model: str) -> st.SearchStrategy[Options]:
 
 @needs_helm
 @settings(max_examples=3, phases=[Phase.generate], suppress_health_check=list(HealthCheck), derandomize=True)
-@given(defaults=options_of(BACKEND), own=st.fixed_dictionaries({name: options_of(name) for name in (*MODELS, BACKEND)}))
+@given(
+    defaults=written_for(BACKEND), own=st.fixed_dictionaries({name: written_for(name) for name in (*MODELS, BACKEND)})
+)
 def test_what_is_written_is_what_the_program_reads(defaults: Options, own: Mapping[str, Options]) -> None:
     models = {model: {"options": options} for model, options in own.items() if model != BACKEND}
     text = render_values(
@@ -108,4 +110,5 @@ def test_what_is_written_is_what_the_program_reads(defaults: Options, own: Mappi
         container = deployments[f"sweetspot-{model.replace('_', '-')}"]["spec"]["template"]["spec"]["containers"][0]
         variables = {each["name"]: each["value"] for each in container["env"] if "value" in each}
         _name, config = parse([model], variables)
-        assert {name: getattr(config, name) for name in defaults | options} == defaults | options
+        read = {**config.of_model, **{option.name: getattr(config, option.name) for option in SHARED}}
+        assert {name: read[name] for name in defaults | options} == defaults | options

@@ -9,8 +9,8 @@ import pytest
 import trustme
 from sweetspot.v1 import workload_pb2
 
+from services.__main__ import parse
 from services.models import MODELS
-from services.runtime.config import parse_config
 from tests.serving import Serving, serving
 
 
@@ -25,8 +25,7 @@ STARTS = [(model.name, *options) for model in MODELS.values() for options in (()
 SPREAD = [
     start
     for start in STARTS
-    if MODELS[start[0]].sharing(parse_config("", start[0], start[1:], {}))
-    is not MODELS[start[0]].sharing(parse_config("", start[0], (), {}))
+    if MODELS[start[0]].sharing(parse(start, {})[1]) is not MODELS[start[0]].sharing(parse(start[:1], {})[1])
 ]
 """Of these variants those whose calls run in other threads or processes than the model's own."""
 BY_CHANCE = {

@@ -13,8 +13,8 @@ import grpc
 import pytest
 from sweetspot.v1 import control_pb2, workload_pb2
 
+from services.__main__ import parse
 from services.models import MODELS
-from services.runtime.config import parse_config
 from services.workload.ledger import STRATEGIES, Sharing, fitting_strategy
 from services.workload.plan import MAX_STEPS
 from tests.conformance.conftest import BY_CHANCE, STARTS, Workload, one_at_a_time
@@ -28,7 +28,7 @@ ROUNDS = 300
 TRIES = 50
 """Connections until one leads to another loop."""
 Start = tuple[str, ...]
-SHARING = {start: MODELS[start[0]].sharing(parse_config("", start[0], start[1:], {})) for start in STARTS}
+SHARING = {start: MODELS[start[0]].sharing(parse(start, {})[1]) for start in STARTS}
 LOOPS = [start for start in STARTS if SHARING[start] is Sharing.LOOP and MODELS[start[0]].taxonomy.tasks != "serial"]
 RACING = [
     start for start in STARTS if SHARING[start] not in (Sharing.LOOP, Sharing.OWNERS) and not one_at_a_time(start)

@@ -9,8 +9,8 @@ import time
 import pytest
 from sweetspot.v1 import workload_pb2
 
+from services.__main__ import parse
 from services.models import MODELS
-from services.runtime.config import parse_config
 from services.wire import Code
 from services.workload.ledger import Sharing
 from tests.conformance.conftest import Workload
@@ -34,7 +34,7 @@ def is_told(service: Serving, *, computing: bool = False) -> bool:
     """
     name, *options = service.start
     model = MODELS[name]
-    sharing = model.sharing(parse_config("", name, options, {}))
+    sharing = model.sharing(parse((name, *options), {})[1])
     by_a_loop = sharing in (Sharing.LOOP, Sharing.LOOPS, Sharing.OWNERS) or "--loops" in options
     return model.at_once == "many calls" and not (computing and by_a_loop)
 

@@ -12,6 +12,7 @@ from sweetspot.interop import testing_pb2
 from sweetspot.v1 import workload_pb2
 
 from services.runtime.config import Config
+from services.runtime.workers import pool_threads
 from services.wire import ClientCall, Code
 from tests.conformance.conftest import OWN_WIRE, Workload
 from tests.serving import Serving, serving
@@ -175,7 +176,7 @@ def test_a_client_that_does_not_read_leaves_others_half_of_a_pool(start: tuple[s
         WireClient(service.address) as client,
         WireClient(service.address) as other,
     ):
-        ask_for_streams(client, Config(threads_per_cpu=THREADS_PER_CPU).pool_threads)
+        ask_for_streams(client, pool_threads(Config(of_model={"threads_per_cpu": THREADS_PER_CPU})))
         client.flush()
         for _ in range(20):
             assert other.call(RUN, b"").code is Code.OK

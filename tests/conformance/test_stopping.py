@@ -8,8 +8,8 @@ import pytest
 from grpc_health.v1 import health_pb2
 from sweetspot.v1 import workload_pb2
 
+from services.__main__ import parse
 from services.models import MODELS
-from services.runtime.config import parse_config
 from tests.conformance.conftest import SPREAD, Workload
 from tests.serving import EXIT_TIMEOUT_S, serving
 from tests.wire.frames import PREFACE, SETTINGS, frame
@@ -22,7 +22,7 @@ STARTS = [*((name,) for name in MODELS), *SPREAD]
 CUT_OFF = [
     start
     for start in STARTS
-    for model, config in [(MODELS[start[0]], parse_config("", start[0], start[1:], {}))]
+    for model, config in [(MODELS[start[0]], parse(start, {})[1])]
     if model.tasks(config) != "cooperative" or model.runs_in(config) != "one"
 ]
 """Those in which another thread or process can end what blocks. One loop in one process has none."""

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from services.models import MODELS
-from services.runtime.config import Config
+from services.runtime.config import SHARED
 from tests.chart.generated import SCHEMA, VALUES
 from tests.documents import service_options
 from tests.documents.tables import WRITTEN, code, listed, paragraph, plain, table
@@ -27,8 +27,9 @@ OF_MODELS = paragraph(f"Each is one of {listed(MODELS)}. The keys of a model are
 OPTIONS = """
 ### Options of a service
 
-`defaults.options` has options of `python -m services` for every model. `models.MODEL.options` has them for one model,
-and may have those that only [some models](cli.md#options-of-some-models) have. Each model also takes `conflicts`.
+`defaults.options` has options of `python -m services` for every model and the backend. `models.MODEL.options` has them
+for one model, and may also have `conflicts` and those that only [some models](cli.md#options-of-some-models) have. The
+schema rejects an option that a model does not have.
 
 """
 
@@ -133,10 +134,10 @@ def _resolved(schema: Any, node: Any) -> Any:
 
 def _options(schema: Any) -> str:
     rows = []
+    options = {option.name: option for option in SHARED}
     for name, found in schema["$defs"]["options"]["properties"].items():
-        option = Config.__dataclass_fields__[name]
         meaning = plain(found["description"])
         if "minimum" in found:
             meaning += f"; {found['minimum']:,} to {found['maximum']:,}"
-        rows.append((code(name), service_options.default(option, ""), meaning))
+        rows.append((code(name), service_options.default(options[name]), meaning))
     return table(("key", "default", "meaning"), *rows)

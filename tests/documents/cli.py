@@ -3,8 +3,12 @@
 import argparse
 from collections.abc import Iterator
 
+from services.__main__ import NOT_OF_BACKEND
+from services.models import MODELS
+from services.runtime.model import OF_OWN_WIRE
+from services.runtime.options import flag_of
 from tests.documents import parsers, service_options
-from tests.documents.tables import WRITTEN, fenced, paragraph, sentence, table
+from tests.documents.tables import WRITTEN, fenced, listed, paragraph, sentence, table
 
 INTRODUCTION = f"""\
 # Commands
@@ -42,11 +46,14 @@ SOME_MODELS = """
 
 """
 
-BACKEND = """
+GRPCIO = [model.name for model in MODELS.values() if not model.own_wire]
+EXCEPTIONS = f"\n{listed(GRPCIO)} do not have {listed(map(flag_of, OF_OWN_WIRE))}.\n"
+
+BACKEND = f"""
 ## python -m services backend
 
 Starts the downstream service, which `call` steps of a plan ask. It has the [options of every
-service](#options-of-every-service), without `--interop`.
+service](#options-of-every-service), without {listed(map(flag_of, NOT_OF_BACKEND))}.
 """
 
 ABOUT = {
@@ -73,7 +80,7 @@ def _parts() -> Iterator[str]:
     for parser, about in commands:
         yield from _section(parser, sentence(about))
     yield from (SERVICES, fenced(SERVICES_USAGE), SERVICES_NOTES, service_options.of_every_service())
-    yield from (SOME_MODELS, service_options.of_some_models(), BACKEND)
+    yield from (EXCEPTIONS, SOME_MODELS, service_options.of_some_models(), BACKEND)
     for name, parser in parsers.programs().items():
         yield from _section(parser, ABOUT[name])
 

@@ -1,9 +1,8 @@
 """The sentences of every --help: of commands, flags and options."""
 
 from collections.abc import Iterator
-from dataclasses import fields
 
-from services.runtime.config import Config
+from services.models import MODELS
 from tests.documents import parsers
 from tests.documents.sentences import Sentence, split
 
@@ -23,5 +22,5 @@ def _texts() -> Iterator[tuple[str, str]]:
                 if action.dest != "help":
                     name = action.option_strings[0] if action.option_strings else action.metavar or action.dest
                     yield f"{leaf.prog} {name}", parsers.help_of(action)
-    for option in fields(Config):
-        yield f"python -m services --{option.name.replace('_', '-')}", option.metadata["help"]
+    for option in {option for model in MODELS.values() for option in model.all_options}:
+        yield f"python -m services {option.flag}", option.help

@@ -3,7 +3,8 @@
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from services.models import MODELS, Model
+from services.models import MODELS
+from services.runtime.model import Model
 from tests.documents import service_options
 from tests.documents.captions import caption
 from tests.documents.tables import WRITTEN, fenced, item, listed, paragraph, plain, sentence, table

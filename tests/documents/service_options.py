@@ -1,12 +1,12 @@
 """The options of `python -m services` as tables: flag, values, default, meaning."""
 
-from collections.abc import Iterator
-from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any
 
+from services.models import MODELS
 from services.network.address import Address
-from services.runtime.config import Config, OneOf, Seconds, Whole, default_of
+from services.runtime.config import SHARED
+from services.runtime.options import OneOf, Option, Seconds, Whole
 from tests.documents.tables import code, listed, plain, table
 
 HEAD = ("flag", "values", "default", "meaning")
@@ -16,49 +16,40 @@ KINDS: dict[Any, str] = {Address.parse: "HOST:PORT", Path: "a file", str: "an ad
 
 def of_every_service() -> str:
     """A table of those that every service has."""
-    return table(HEAD, *(_row(option, "") for option in fields(Config) if not option.metadata["models"]))
+    return table(HEAD, *map(_row, SHARED))
 
 
 def of_some_models() -> str:
-    """A table of those that only some models have."""
+    """A table of those that only some models have: a row for each set of values and default."""
+    having: dict[Option[Any], list[str]] = {}
+    for model in MODELS.values():
+        for option in model.options:
+            having.setdefault(option, []).append(model.name)
     rows = [
-        (listed(names, lambda name: f"[{name}](models.md#{name})"), *_row(option, names[0]))
-        for option in fields(Config)
-        for names in _alike(option)
+        (listed(names, lambda name: f"[{name}](models.md#{name})"), *_row(option)) for option, names in having.items()
     ]
     return table(("model", *HEAD), *sorted(rows, key=lambda row: row[1]))
 
 
 def of_model(model: str) -> str:
-    """A table of those that this model has and most others have not; empty where there are none."""
-    rows = [_row(option, model) for option in fields(Config) if model in option.metadata["models"]]
-    return table(HEAD, *rows) if rows else ""
+    """A table of those that this model has beside those of every service; empty where there are none."""
+    options = MODELS[model].options
+    return table(HEAD, *map(_row, options)) if options else ""
 
 
-def _alike(option: "Field[Any]") -> Iterator[tuple[str, ...]]:
-    """The models that have the option, grouped by the values that they take and by the default."""
-    groups: dict[tuple[str, str], list[str]] = {}
-    for model in option.metadata["models"]:
-        groups.setdefault((values(option, model), default(option, model)), []).append(model)
-    yield from map(tuple, groups.values())
+def _row(option: Option[Any]) -> tuple[str, str, str, str]:
+    return code(option.flag), values(option), default(option), plain(option.help)
 
 
-def _row(option: "Field[Any]", model: str) -> tuple[str, str, str, str]:
-    flag = "--" + option.name.replace("_", "-")
-    return code(flag), values(option, model), default(option, model), plain(option.metadata["help"])
-
-
-def default(option: "Field[Any]", model: str) -> str:
+def default(option: Option[Any]) -> str:
     """What it is where it is not given; empty where it is nothing."""
-    found = default_of(option, model)
+    found = option.default
     return "" if found is None or found is False else code(_number(found))
 
 
-def values(option: "Field[Any]", model: str) -> str:
+def values(option: Option[Any]) -> str:
     """What may be given, by what parses it."""
-    if choices := option.metadata.get("choices"):
-        return listed(choices[model])
-    match option.metadata["parse"]:
+    match option.parse:
         case Whole(least, most):
             return f"{least:,} to {most:,}"
         case Seconds(least, most):

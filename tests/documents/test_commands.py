@@ -6,12 +6,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from services.runtime.config import Config
+from services.models import MODELS
 from tests.documents import commands, markdown, parsers
 from tests.documents.commands import Command
 from tests.documents.executed import ROWS, Short, pattern_of
@@ -120,7 +119,7 @@ def prepare(folder: Path, words: Iterable[str], results: Path) -> None:
 def all_flags() -> set[str]:
     """Of every program."""
     found = {flag for parser in parsers.programs().values() for flag in parsers.flags(parser)}
-    of_services = {"--" + option.name.replace("_", "-") for option in fields(Config)}
+    of_services = {option.flag for model in MODELS.values() for option in model.all_options}
     return found | of_services | parsers.flags(parsers.sweetspot()) | {"--check", "--list"}
 
 

@@ -12,7 +12,7 @@ def test_a_loop_that_has_been_told_to_drain_is_not_told_again_and_again() -> Non
     async def story() -> bool:
         drain = Drain()
         drain.request()
-        service = Service("grpcio_asyncio", Config(processes=1), drain=drain)
+        service = Service("grpcio_asyncio", Config(of_model={"processes": 1}), drain=drain)
         await serve_until_drained(service, 0, lambda _: None)
         return asyncio.get_running_loop().remove_reader(drain)
 

@@ -3,37 +3,87 @@
 import pytest
 
 from services.__main__ import parse
+from services.models import MODELS, STYLE
 from services.runtime import memory
-from services.runtime.config import Config, parse_config
+from services.runtime.config import Config
+from services.runtime.model import Model, Taxonomy
+from services.runtime.options import Option, Whole
+from services.runtime.workers import PROCESSES
+from tests.chart import generated
+from tests.documents import service_options
 
 MIB = 1024 * 1024
 
-REFUSED = [
+REJECTED = [
     ("reactor", ["--style", "goto"], {}, "--style: 'goto' is not one of closures, ripped, continuations"),
     ("reactor", [], {"SWEETSPOT_STYLE": "goto"}, "SWEETSPOT_STYLE: 'goto' is not one of closures"),
-    ("coroutines", ["--style", "ripped"], {}, "unrecognized arguments: --style ripped"),
-    ("multi_reactor", ["--loops", "2"], {}, "unrecognized arguments: --loops 2"),
-    ("reactor", ["--processes", "2"], {}, "unrecognized arguments: --processes 2"),
     ("reactor", ["--loops", "0"], {}, "--loops: 0 is not within 1 to 1024"),
     ("reactor", ["--backend", "::1:80"], {}, "'::1:80' is not HOST:PORT, such as localhost:50051 or [::1]:50051"),
     ("reactor", ["--function", "shop"], {}, "--function: 'shop' is not MODULE:FUNCTION, such as shop.prices:quote"),
     ("reactor", ["--port", "65536"], {}, "--port: 65536 is not within 0 to 65535"),
+    ("reactor", ["--prot", "1"], {}, "unrecognized arguments: --prot 1"),
 ]
+FORKING = "process_pool, proactor, multi_reactor, coroutines, partitioned, grpcio_threads, grpcio_asyncio"
+ABSENT = [
+    ("coroutines", "style", "reactor"),
+    ("multi_reactor", "loops", "reactor, coroutines"),
+    ("reactor", "processes", FORKING),
+    ("reactor", "reuse_port", "process_pool"),
+    ("reactor", "threads_per_cpu", "thread_pool, process_pool, proactor, half_sync_half_async, callback_pool, seda, "),
+    ("green_threads", "queue_bound", "thread_pool, proactor, half_sync_half_async, callback_pool, partitioned, seda, "),
+    ("backend", "balance", "multi_reactor"),
+    ("backend", "conflicts", "iterative, thread_per_connection, "),
+    ("backend", "function", "iterative, thread_per_connection, "),
+    ("backend", "interop", "iterative, thread_per_connection, "),
+    ("grpcio_threads", "interop", "iterative, thread_per_connection, "),
+    ("grpcio_asyncio", "memory_budget", "iterative, thread_per_connection, "),
+    ("grpcio_asyncio", "backlog", "iterative, thread_per_connection, "),
+]
+"""A service, an option that it does not have, and the models that have it, or the first of them."""
+SWEETS = Option("sweets", 3, Whole(1, 9), "sweets that each call gets")
 
 
-@pytest.mark.parametrize("model", ["grpcio_threads", "grpcio_asyncio"])
-def test_a_memory_budget_is_refused_where_grpcs_core_reads(model: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as refused:
-        parse([model, "--memory-budget", "1000000"], {})
-    assert refused.value.code == 2
-    assert f"{model} has no option --memory-budget" in capsys.readouterr().err
+def rejected(arguments: list[str], environ: dict[str, str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line that rejects this command line."""
+    with pytest.raises(SystemExit) as ended:
+        parse(arguments, environ)
+    line = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert line.count("\n") == 1
+    return line
 
 
-def test_the_backend_has_no_function_because_it_runs_no_steps(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as refused:
-        parse(["backend", "--function", "shop:quote"], {})
-    assert refused.value.code == 2
-    assert "backend has no option --function" in capsys.readouterr().err
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A model with an option of its own, as a row of MODELS."""
+    taxonomy = Taxonomy(tasks="serial", stack="automatic", io="blocking", conflicts="none", accepts="main thread")
+    monkeypatch.setitem(MODELS, "toy", Model("toy", "a toy", "never", taxonomy, options=(SWEETS,)))
+    return "toy"
+
+
+def test_a_row_is_all_that_an_option_of_a_new_model_needs(toy: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert parse([toy], {})[1][SWEETS] == 3
+    assert parse([toy, "--sweets", "4"], {})[1][SWEETS] == 4
+    assert parse([toy], {"SWEETSPOT_SWEETS": "5"})[1][SWEETS] == 5
+    assert "--sweets: 10 is not within 1 to 9" in rejected([toy, "--sweets", "10"], {}, capsys)
+    assert "--sweets: not an option of reactor, only of toy" in rejected(["reactor", "--sweets", "4"], {}, capsys)
+    assert "| `--sweets` | 1 to 9 | `3` | sweets that each call gets |" in service_options.of_some_models()
+    assert [option.name for option in generated.options(toy)][-1] == "sweets"
+
+
+@pytest.mark.parametrize(("service", "name", "models"), ABSENT)
+def test_an_option_of_other_models_is_rejected_with_their_names(
+    service: str, name: str, models: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    why = f"not an option of {service}, only of {models}"
+    flag, variable = "--" + name.replace("_", "-"), f"SWEETSPOT_{name.upper()}"
+    assert f"argument {flag}: {why}" in rejected([service, flag], {}, capsys)
+    assert f"argument {flag}: {why}" in rejected([service, f"{flag}=1"], {}, capsys)
+    assert f"{variable}: {why}" in rejected([service], {variable: "1"}, capsys)
+
+
+def test_variables_of_other_programs_are_ignored() -> None:
+    assert parse(["reactor"], {"SWEETSPOT_FREE_PYTHON": "python3.14t", "SWEETSPOT_MODEL": "seda"})[0] == "reactor"
 
 
 def test_variables_of_opentelemetry_are_read_where_the_others_are(
@@ -65,27 +115,22 @@ def test_the_memory_budget_is_a_share_of_the_groups_limit(
     assert memory.budget_bytes(Config(memory_budget=memory_budget)) == budget
 
 
-@pytest.mark.parametrize(("model", "arguments", "environ", "why"), REFUSED)
-def test_what_is_no_option_of_the_model_is_refused_in_one_line(
+@pytest.mark.parametrize(("model", "arguments", "environ", "why"), REJECTED)
+def test_a_wrong_value_is_rejected_in_one_line(
     model: str, arguments: list[str], environ: dict[str, str], why: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as refused:
-        parse_config("prog", model, arguments, environ)
-    said = capsys.readouterr().err
-    assert refused.value.code == 2
-    assert why in said
-    assert said.count("\n") == 1
+    assert why in rejected([model, *arguments], environ, capsys)
 
 
-@pytest.mark.parametrize(("model", "processes"), [("coroutines", 1), ("multi_reactor", 0)])
-def test_a_model_may_have_a_default_of_its_own(model: str, processes: int) -> None:
-    assert parse_config("prog", model, [], {}).processes == processes
-    assert parse_config("prog", model, ["--processes", "3"], {}).processes == 3
-    assert parse_config("prog", model, [], {"SWEETSPOT_PROCESSES": "3"}).processes == 3
+@pytest.mark.parametrize(("model", "count"), [("coroutines", 1), ("multi_reactor", 0)])
+def test_a_model_may_have_a_default_of_its_own(model: str, count: int) -> None:
+    assert parse([model], {})[1][PROCESSES] == count
+    assert parse([model, "--processes", "3"], {})[1][PROCESSES] == 3
+    assert parse([model], {"SWEETSPOT_PROCESSES": "3"})[1][PROCESSES] == 3
 
 
 def test_a_flag_wins_over_a_variable_and_a_variable_over_the_default() -> None:
-    assert parse_config("prog", "reactor", [], {}).style == "closures"
-    assert parse_config("prog", "reactor", [], {"SWEETSPOT_STYLE": "ripped"}).style == "ripped"
-    given = parse_config("prog", "reactor", ["--style", "continuations"], {"SWEETSPOT_STYLE": "ripped"})
-    assert given.style == "continuations"
+    ripped = {"SWEETSPOT_STYLE": "ripped"}
+    assert parse(["reactor"], {})[1][STYLE] == "closures"
+    assert parse(["reactor"], ripped)[1][STYLE] == "ripped"
+    assert parse(["reactor", "--style", "continuations"], ripped)[1][STYLE] == "continuations"

@@ -50,7 +50,7 @@ class Client:
 
 @pytest.fixture
 def service() -> Service:
-    return Service("thread_pool", Config(queue_bound=1), drain=Drain())
+    return Service("thread_pool", Config(of_model={"queue_bound": 1}), drain=Drain())
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ QUEUE_BOUND = 5
 
 @pytest.fixture
 def service() -> Service:
-    return Service("thread_pool", Config(queue_bound=QUEUE_BOUND), drain=Drain())
+    return Service("thread_pool", Config(of_model={"queue_bound": QUEUE_BOUND}), drain=Drain())
 
 
 def check(service: Service, name: str) -> int:
@@ -60,7 +60,11 @@ def test_a_service_with_stages_is_ready_while_each_has_room_for_each_process(
     waiting: list[tuple[str, int, int]], status: int
 ) -> None:
     service = Service(
-        "seda", Config(queue_bound=QUEUE_BOUND), drain=Drain(), workers=2, stages=("read", "compute", "call")
+        "seda",
+        Config(of_model={"queue_bound": QUEUE_BOUND}),
+        drain=Drain(),
+        workers=2,
+        stages=("read", "compute", "call"),
     )
     for name, row in service.stages.rows.items():
         row.settings.set("queue_bound", 2 if name == "call" else QUEUE_BOUND)

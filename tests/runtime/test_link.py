@@ -156,7 +156,7 @@ class Workers:
         self.left: list[Asker] = []
         self.links: list[tuple[socket.socket, socket.socket]] = []
         self.drain = Drain()
-        service = Service("partitioned", Config(queue_bound=queue_bound), drain=self.drain)
+        service = Service("partitioned", Config(of_model={"queue_bound": queue_bound}), drain=self.drain)
         self.queue, self.full_queues = service.queue, service.full_queues
         self.queue.set(0)
         self.full_queues.set(0)

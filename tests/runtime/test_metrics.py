@@ -19,6 +19,7 @@ from sweetspot.v1 import workload_pb2
 from services.runtime.config import Config
 from services.runtime.drain import Drain
 from services.runtime.service import Service
+from services.runtime.workers import pool_threads
 from services.telemetry import TraceContext
 from services.telemetry.otlp_metrics import OtlpMetrics
 from services.wire.memory import REPORT_BYTES
@@ -180,7 +181,7 @@ def test_calls_that_find_no_room_are_counted() -> None:
         grpc.insecure_channel(service.address) as channel,
     ):
         assert value(scrape(service)["sweetspot_refusals"]) == 0
-        threads = Config(threads_per_cpu=1).pool_threads
+        threads = pool_threads(Config(of_model={"threads_per_cpu": 1}))
         calls = []
         for running in range(1, threads + 1):
             calls.append(run(channel, SLEEP))

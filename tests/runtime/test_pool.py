@@ -63,7 +63,7 @@ def test_what_is_taken_at_once_was_counted_before(monkeypatch: pytest.MonkeyPatc
 
 
 def test_what_finds_no_room_is_not_counted() -> None:
-    service = Service("thread_pool", Config(queue_bound=0), drain=Drain())
+    service = Service("thread_pool", Config(of_model={"queue_bound": 0}), drain=Drain())
     with pytest.raises(RpcError) as full:
         Pool(service, lambda: BlockingWaits(None), run).put(None, Idle())
     assert full.value.code is Code.RESOURCE_EXHAUSTED

@@ -30,11 +30,15 @@ def write(folder: Path, text: str) -> Path:
         ),
         (
             "arms: {fast: {model: reactor, options: {threads: 3}}}\nplan: {}",
-            "at $.arms.fast.options: reactor: unrecognized arguments: --threads=3",
+            "at $.arms.fast.options: reactor: --threads: not an option of reactor, only of process_pool\n",
         ),
         (
-            "models: [reactor]\nservice_options: {queue_bound: 0}\nplan: {}",
-            "at $.service_options: reactor: --queue-bound: 0 is not within 1 to 1000000",
+            "models: [reactor]\nservice_options: {accounts: 0}\nplan: {}",
+            "at $.service_options: reactor: --accounts: 0 is not within 2 to 1000000",
+        ),
+        (
+            "models: [thread_pool, reactor]\nservice_options: {queue_bound: 7}\nplan: {}",
+            "at $.service_options: reactor: --queue-bound: not an option of reactor, only of thread_pool, ",
         ),
         (
             "arms: {many: {model: reactor, cpus: 1000}}\nplan: {}",
@@ -60,7 +64,8 @@ def write(folder: Path, text: str) -> Path:
         ),
     ],
     ids=[
-        "a value that is rejected", "an option of another model", "an option of all", "too many CPUs", "no interpreter",
+        "a value that is rejected", "an option of another model", "an option of all",
+        "an option of one arm given to all", "too many CPUs", "no interpreter",
         "an interpreter without the packages", "a rate beyond all", "a plan", "workers of a grid",
     ],
 )  # fmt: skip

@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from tools.experiment import Arm, Experiment, Load, Scale, Search
-from tools.experiment.asked import Option
 from tools.knee import slo
 from tools.knee.asked import START
 from tools.scale.cells import scale_of
 from tools.scale.objective import lowest_rps
 from tools.size.cost import Rounds, options
 from tools.size.need import THREADS_PER_CPU, Need
-from tools.size.shapes import Shape
+from tools.size.shapes import POOLS, Shape
 from tools.units import count
 
 MODELS = ("thread_pool", "half_sync_half_async", "coroutines", "grpcio_threads", "grpcio_asyncio")
@@ -41,9 +40,7 @@ def asked(
     """The grid. One pod gets all connections, which is the worst case."""
     plan = need.cost.plan(rounds)
     p99_s = need.objective.p99_ms / 1000
-    given: dict[str, Option] = options(need.cost)
-    if need.threads_per_cpu != THREADS_PER_CPU:
-        given["threads_per_cpu"] = need.threads_per_cpu
+    threads = {} if need.threads_per_cpu == THREADS_PER_CPU else {"threads_per_cpu": (need.threads_per_cpu,)}
     return Experiment(
         title=f"Which model, as how many pods, meets {slo.written(need.objective)} at {need}?",
         arms={model: Arm(model=model) for model in models},
@@ -55,11 +52,12 @@ def asked(
         warmup_s=WARMUP_S,
         duration_s=max(LEAST_S, _growing_s(p99_s), _judging_s(need, min(pod_cpus))),
         trace_ratio=0,
-        service_options=given,
+        service_options=options(need.cost),
         scale=Scale(
             plans={f"{START}{number}": plan for number in range(1, starts + 1)},
             replicas=(1,),
             cpus=tuple(pod_cpus),
+            workers={model: threads for model in models if model in POOLS},
             objective=need.objective,
             search=Search(
                 start_rps=START_SHARE * _most_rps(need, 1.0), highest_rps=highest_rps, within=WITHIN, trials=TRIALS

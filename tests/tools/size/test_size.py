@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.models import MODELS
-from services.runtime.config import Config
+from services.runtime import workers
 from services.workload.plan import MAX_VALUES
 from tests.tools.fake_programs import GOOD, PROGRAMS
 from tests.tools.scale import sample
@@ -310,7 +310,7 @@ def test_a_machine_whose_speed_changed_is_reported(after_ns: float, said: str) -
 
 def test_what_is_known_of_services_is_as_they_have_it() -> None:
     """Tools import no service, so these facts are copies."""
-    assert Config().threads_per_cpu == THREADS_PER_CPU
+    assert workers.THREADS_PER_CPU.default == THREADS_PER_CPU
     assert MAX_VALUES["compute"]["rounds"] == rounds.MOST_ROUNDS
     assert MAX_VALUES["call"]["delay_us"] == MOST_WAIT_MS * 1000
     assert [name for name in SIZED if MODELS[name].awaits] == list(AWAITING)
