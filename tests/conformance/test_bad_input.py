@@ -67,8 +67,8 @@ WRONG_COMMANDS = [
     (["reactor", "--tls-cert", "/no/cert.pem", "--tls-key", "/no/key.pem"], "TLS files"),
     (["reactor", "--trace-file", "/no/such/folder/spans.jsonl"], "spans.jsonl"),
     (["reactor", "--no-such-option"], "--no-such-option"),
-    (["grpcio_threads", "--interop"], "grpcio_threads has no option --interop"),
-    (["backend", "--interop"], "backend has no option --interop"),
+    (["grpcio_threads", "--interop"], "argument --interop: not an option of grpcio_threads, only of iterative, "),
+    (["backend", "--interop"], "argument --interop: not an option of backend, only of iterative, "),
 ]
 
 
