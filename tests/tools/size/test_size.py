@@ -288,6 +288,13 @@ def test_a_trial_lasts_until_a_fifth_of_what_a_pod_serves_has_a_p99(cpu_ms: floa
     )
 
 
+def test_only_models_with_a_pool_get_the_size_of_the_pool() -> None:
+    need = dataclasses.replace(NEED, threads_per_cpu=64)
+    question = asked(need, lambda _: 1, ["thread_pool", "coroutines"], [1.0], starts=1, highest_rps=8000)
+    services = [cell.service for cell in cells(question, ["thread_pool", "coroutines"])]
+    assert services == ["thread_pool threads_per_cpu=64", "coroutines"]
+
+
 def test_cpu_time_is_rounds_of_this_machine() -> None:
     here = Rounds(low_ns=96, middle_ns=125, high_ns=153)
     assert here.of(0.3) == 3125
