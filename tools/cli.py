@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from tools.address import Address
 from tools.cluster.room import amount
 from tools.named import RELEASE, names
+from tools.parser import Parser
 from tools.plain import print_what_can_be_shown
 from tools.status import INTERRUPTED, REFUSED
 
@@ -35,11 +36,6 @@ MAX_ROUNDS = 8
 OWN_PACKAGES = ("tools", "services", "sweetspot")
 """Packages of pyproject.toml. A missing module of these is a defect, not a library that was not installed."""
 _EXACT: dict[str, Any] = {"allow_abbrev": False}
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(REFUSED, f"{self.prog}: {message} (--help lists all flags)\n")
 
 
 class _ShowVersion(argparse.Action):
@@ -72,8 +68,8 @@ def main(arguments: Sequence[str] | None = None, programs: "Programs | None" = N
         return REFUSED
 
 
-def _parser() -> _Parser:
-    parser = _Parser(prog="sweetspot", description="Measures every server concurrency model with one gRPC workload.")
+def _parser() -> Parser:
+    parser = Parser(prog="sweetspot", description="Measures every server concurrency model with one gRPC workload.")
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     running = commands.add_parser("run", help="run an experiment here or in a cluster; write its report", **_EXACT)

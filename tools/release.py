@@ -9,7 +9,6 @@ Exit status: 0; 2 for what a person can correct, with a message on stderr; 130 w
 image is built.
 """
 
-import argparse
 import hashlib
 import os
 import re
@@ -22,13 +21,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from packaging.requirements import Requirement
 
 from tools.deploy import images, nodes
 from tools.deploy.images import ROOT, Image
 from tools.deploy.programs import DeployError, ProgramError, ask, have
+from tools.parser import Parser
 from tools.plain import print_what_can_be_shown
 
 DIST = ROOT / "dist"
@@ -50,15 +49,10 @@ _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 """Hosts whose registry uses plain HTTP: docker and helm accept it only from these."""
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (--help shows every flag)\n")
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line. Returns the exit status."""
     print_what_can_be_shown()
-    parser = _Parser(prog="python -m tools.release", description="Wheel, sdist, chart and images of one version.")
+    parser = Parser(prog="python -m tools.release", description="Wheel, sdist, chart and images of one version.")
     parser.add_argument("--registry", default="", metavar="HOST/FOLDER", help="where images and the chart are pushed")
     args = parser.parse_args(arguments)
     try:

@@ -4,7 +4,6 @@ Must not know how a trial is run, nor what is shown of it.
 """
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,7 +16,7 @@ from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tools import whole
 from tools.experiment import Point
-from tools.status import PlainError
+from tools.status import PlainError, one_line
 
 VERSION = 3
 
@@ -180,7 +179,7 @@ def from_json(content: Any, where: str) -> Trial:
         before = json_format.ParseDict(content["before"], SnapshotReply())
         after = json_format.ParseDict(content["after"], SnapshotReply())
     except json_format.ParseError as error:
-        raise BadResultsError(f"{where}: not a snapshot: {one_line(str(error))}") from error
+        raise BadResultsError(f"{where}: not a snapshot: {one_line(error)}") from error
     return Trial(
         TrialId(content["arm"], content["point"], content["round"]),
         content["model"],
@@ -241,9 +240,3 @@ def _check(content: object, where: str) -> None:
     error = jsonschema.exceptions.best_match(_validator().iter_errors(content))
     if error is not None:
         raise BadResultsError(f"{where}: at {error.json_path}: {one_line(error.message)}")
-
-
-def one_line(message: str) -> str:
-    """A message of others in one line, without its middle if it is long."""
-    line = re.sub(r"\s+", " ", message)
-    return line if len(line) <= 160 else f"{line[:79]} ... {line[-79:]}"

@@ -24,10 +24,10 @@ from sweetspot.v1.workload_pb2 import RunReply
 from services.driver.plan import PlanError, read_plan
 from services.driver.shard import Shard
 from services.network.address import Address
+from services.network.receive import RECEIVE_BYTES
 from services.wire import CallEnded, ClientCall, ClientSession
 
 PATH = "/sweetspot.v1.Workload/Run"
-RECEIVE_BYTES = 1 << 16
 
 
 def main(arguments: Sequence[str]) -> int:

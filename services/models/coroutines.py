@@ -31,6 +31,7 @@ from collections.abc import Callable
 from functools import partial
 
 from services.models import LOOP
+from services.network.receive import RECEIVE_BYTES
 from services.runtime.aio import Acceptor, AsyncioWaits
 from services.runtime.aio_loop import new_loop
 from services.runtime.answers import respond
@@ -45,7 +46,6 @@ from services.wire import CallCancelled, CallReceived, Code, ServerCall, ServerE
 from services.workload.awaiting import handler
 from services.workload.run import Run, status_of
 
-RECEIVE_BYTES = 64 * 1024
 UNSENT_BYTES = 64 * 1024
 """In the transport: more waits in the session, which counts it."""
 

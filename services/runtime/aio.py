@@ -16,7 +16,7 @@ from services.network.attempts import NOT_LOOKED_UP, TIMED_OUT, Attempts
 from services.network.names import Endpoint, Found, look_up_beside
 from services.runtime.accept import accept_ready
 from services.runtime.answers import Answering, respond
-from services.runtime.channel import Channel
+from services.runtime.channel import NO_BACKEND, Channel
 from services.runtime.connector import CONNECT_TIMEOUT_S
 from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.linger import LINGER_S, WRITE_STALL_S
@@ -227,7 +227,7 @@ class AsyncioWaits:
     async def fetch(self, fetch: Fetch, run: Run) -> bytes | RpcError:
         """The backend's reply, or why there is none: FAILED_PRECONDITION without a backend, UNAVAILABLE, and so on."""
         if self._backend is None:
-            return RpcError(Code.FAILED_PRECONDITION, "this service was started without --backend")
+            return RpcError(*NO_BACKEND)
         if self._connection is None or not self._connection.channel.takes_calls:
             self._connection = BackendConnection(self._backend)
         connection = self._connection

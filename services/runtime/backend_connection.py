@@ -7,13 +7,12 @@ import socket
 from services.network.address import Address
 from services.network.attempts import TIMED_OUT
 from services.network.names import Endpoint
+from services.network.receive import RECEIVE_BYTES
 from services.runtime.channel import Channel
 from services.runtime.connector import Connector, NameLookups
 from services.runtime.demultiplexer import READABLE, WRITABLE
 from services.runtime.loop import Loop
 from services.runtime.writer import Writer
-
-RECEIVE_BYTES = 64 * 1024
 
 
 class BackendConnection:

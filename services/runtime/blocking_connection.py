@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+from services.network.receive import RECEIVE_BYTES
 from services.runtime.answers import respond
 from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.linger import LINGER_S, WRITE_STALL_S, linger
@@ -19,7 +20,6 @@ from services.wire import CallReceived, Code, ServerCall, ServerEvent
 from services.workload import linear
 from services.workload.run import ROOM_CHECK_S, Run, status_of
 
-RECEIVE_BYTES = 64 * 1024
 GIVE_WAY_S = 1e-6
 """Time between two turns of one connection. For a sleep of 0 gevent runs what is ready, and looks at no socket."""
 

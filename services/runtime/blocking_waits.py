@@ -5,11 +5,11 @@ import time
 
 from services.network.address import Address
 from services.network.connect import CHECK_S, connect
+from services.network.receive import RECEIVE_BYTES
+from services.runtime.channel import NO_BACKEND
 from services.runtime.connector import CONNECT_TIMEOUT_S
 from services.wire import ClientSession, Code, RpcError
 from services.workload.run import FETCH_PATH, Fetch, Run
-
-RECEIVE_BYTES = 64 * 1024
 
 
 class BlockingWaits:
@@ -64,7 +64,7 @@ class BlockingWaits:
 
     def _connected(self, run: Run) -> tuple[socket.socket, ClientSession]:
         if self._backend is None:
-            raise RpcError(Code.FAILED_PRECONDITION, "this service was started without --backend")
+            raise RpcError(*NO_BACKEND)
         if self._sock is None or self._session is None:
             self._sock = connect(self._backend, CONNECT_TIMEOUT_S, run.check)
             self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

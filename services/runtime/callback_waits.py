@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from services.network.address import Address
-from services.runtime.channel import Channel, Then
+from services.runtime.channel import NO_BACKEND, Channel, Then
 from services.runtime.connector import NameLookups, WatchingLoop
 from services.wire import ClientCall, Code, RpcError
 from services.workload.run import Fetch, Run
@@ -49,7 +49,7 @@ class CallbackWaits:
 
     def fetch(self, fetch: Fetch, run: Run, then: Then) -> None:
         if self._backend is None:
-            error = RpcError(Code.FAILED_PRECONDITION, "this service was started without --backend")
+            error = RpcError(*NO_BACKEND)
             self._loop.soon(partial(then, error))
             return
         if self._connection is None or not self._connection.channel.takes_calls:

@@ -11,6 +11,8 @@ from services.wire import CallEnded, ClientCall, ClientSession, Code, RpcError
 from services.workload.run import FETCH_PATH, Fetch
 
 Then = Callable[[bytes | RpcError], None]
+NO_BACKEND = Code.FAILED_PRECONDITION, "this service was started without --backend"
+"""How a call ends that asks for the backend, where there is none."""
 
 
 class Channel:

@@ -13,11 +13,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from services.network.receive import RECEIVE_BYTES
 from services.runtime.demultiplexer import WRITABLE
 from services.runtime.loop import Loop
 from services.runtime.writer import Writer
 
-RECEIVE_BYTES = 64 * 1024
 BATCH_BYTES = 64 * 1024
 """Of the messages of one pickle; a larger one goes alone."""
 FULL_BYTES = 256 * 1024

@@ -14,6 +14,7 @@ import socket
 import time
 from collections.abc import Callable
 
+from services.network.receive import RECEIVE_BYTES
 from services.runtime.accept import accept_ready
 from services.runtime.answers import respond
 from services.runtime.calls import Calls
@@ -26,8 +27,6 @@ from services.runtime.shortage import PAUSE_S
 from services.runtime.turns import Turns
 from services.runtime.writer import Writer
 from services.wire import CallCancelled, CallReceived, Code, ServerCall, ServerEvent
-
-RECEIVE_BYTES = 64 * 1024
 
 _logger = logging.getLogger(__name__)
 

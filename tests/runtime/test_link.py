@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from sweetspot.v1 import workload_pb2
 
+from services.network.receive import RECEIVE_BYTES
 from services.runtime import paced
 from services.runtime.calls import Caller
 from services.runtime.config import Config
 from services.runtime.drain import Drain
 from services.runtime.forwarding import Asker, Remote
-from services.runtime.link import BATCH_BYTES, FULL_BYTES, MESSAGE_BYTES, RECEIVE_BYTES, Link, Mail, Message
+from services.runtime.link import BATCH_BYTES, FULL_BYTES, MESSAGE_BYTES, Link, Mail, Message
 from services.runtime.loop import Loop
 from services.runtime.service import Service
 from services.wire import Code, ServerCall, Shape

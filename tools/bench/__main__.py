@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 from rich.console import Console
 
@@ -25,24 +25,20 @@ from tools.bench.goals import BUSY, IDLE_CONNECTIONS, ClosedLoop, subjects
 from tools.bench.record import Record
 from tools.bench.rounds import Bench
 from tools.local import LocalError, Pinning, Programs, allow_open_files, running_on
+from tools.parser import Parser
 from tools.plain import print_what_can_be_shown
 from tools.progress import Progress
 from tools.results import BadResultsError
 from tools.scratch import scratch_folder
+from tools.status import FAILED, INTERRUPTED, REFUSED
 
 Number = TypeVar("Number", int, float)
 
-UNMEASURED, INVALID, INTERRUPTED = 1, 2, 130
 WARMUP_S = 0.6
 STARTING_S = 1.0
 """Time for a server and a load generator to start and to end."""
 OTHER_OPEN_FILES = 64
 """Besides the idle connections: pipes, listeners, the interpreter's."""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(INVALID, f"{self.prog}: {message}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,14 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _bench(args, (server_cpu, generator_cpu), scratch, console)
     except (LocalError, BadResultsError) as error:
         print(f"bench: {error}", file=sys.stderr)
-        return INVALID
+        return REFUSED
     except KeyboardInterrupt:
         print("bench: interrupted", file=sys.stderr)
         return INTERRUPTED
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="python -m tools.bench", description="Measures the models and compares them by ratios.", allow_abbrev=False
     )
     parser.add_argument(
@@ -174,7 +170,7 @@ def _bench(args: argparse.Namespace, cpus: tuple[int, int], scratch: Path, conso
         return INTERRUPTED
     if kept.failures:
         print(f"bench: {len(kept.failures)} could not be measured; the first: {kept.failures[0]}", file=sys.stderr)
-        return UNMEASURED
+        return FAILED
     return 0
 
 

@@ -12,7 +12,8 @@ from msgspec import Struct
 
 from tools.busy import BUSY_SHARE
 from tools.environment import is_same_machine
-from tools.results import BadResultsError, one_line, write_whole
+from tools.results import BadResultsError, write_whole
+from tools.status import one_line
 from tools.units import count, duration
 
 NAME = "calibration.json"
@@ -91,7 +92,7 @@ def read(folder: Path) -> Calibration | None:
     except OSError as error:
         raise BadResultsError(f"{path}: {error.strerror}") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadResultsError(f"{path}: not a calibration: {one_line(str(error))}: calibrate again") from error
+        raise BadResultsError(f"{path}: not a calibration: {one_line(error)}: calibrate again") from error
 
 
 def described(calibration: Calibration) -> str:

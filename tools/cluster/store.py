@@ -28,8 +28,9 @@ from tools.cluster.api import AlreadyThereError, Api, ClusterError, NotThereErro
 from tools.cluster.job import label_of, named_by
 from tools.cluster.release import dns
 from tools.local import Programs
-from tools.results import BadResultsError, Trial, TrialId, one_line
+from tools.results import BadResultsError, Trial, TrialId
 from tools.results import to_json as trial_to_json
+from tools.status import one_line
 
 RUN_LABEL, TRIAL_LABEL, CELL_LABEL = "sweetspot.dev/run", "sweetspot.dev/trial", "sweetspot.dev/cell"
 _OURS = {"app.kubernetes.io/name": "sweetspot"}
@@ -212,7 +213,7 @@ def _content(found: Object) -> Any:
         (packed,) = found.get("binaryData", {}).values()
         return json.loads(gzip.decompress(base64.b64decode(packed)))
     except (ValueError, EOFError, OSError, zlib.error) as error:  # what base64, gzip and json raise
-        raise _UnreadableError(f"cannot be read: {one_line(str(error))}") from error
+        raise _UnreadableError(f"cannot be read: {one_line(error)}") from error
 
 
 def _part(found: Object) -> Part:
@@ -247,7 +248,7 @@ def assemble(found: Sequence[Part], programs: Programs) -> Trial:
     try:
         before, after = (json_format.ParseDict(first[mark], SnapshotReply()) for mark in ("before", "after"))
     except json_format.ParseError as error:
-        raise VoidTrialError(f"the service's counters cannot be read: {one_line(str(error))}") from None
+        raise VoidTrialError(f"the service's counters cannot be read: {one_line(error)}") from None
     trial = Trial(
         TrialId.parse(first["trial"]),
         model=first["model"],

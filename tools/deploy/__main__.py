@@ -7,19 +7,14 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from tools.deploy import images, nodes, release
 from tools.deploy.programs import DeployError, ask, need
 from tools.deploy.release import Release
+from tools.parser import Parser
 from tools.plain import print_what_can_be_shown
 
 KIND_TIMEOUT_S = 600.0
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (--help lists all flags)\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,8 +50,8 @@ def _change(args: argparse.Namespace, where: Release) -> int:
     return 0
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="python -m tools.deploy",
         description="Builds the images and installs the chart in a cluster that kubectl knows.",
     )

@@ -18,7 +18,7 @@ from tools.experiment.asked import Arm, Experiment, Name
 from tools.experiment.cpu_time import plan_in_rounds
 from tools.experiment.load import AXES, Load
 from tools.named import EXPERIMENTS, names
-from tools.status import PlainError
+from tools.status import PlainError, one_line
 
 DRIVERS_OWN = ("payload_bytes", "keys", "share")
 """What a plan may have beside a RunRequest's fields."""
@@ -56,7 +56,7 @@ def read(path: Path) -> Experiment:
     except OSError as error:
         raise BadExperimentError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise BadExperimentError(f"{path}: not YAML: {_one_line(error)}") from error
+        raise BadExperimentError(f"{path}: not YAML: {one_line(error)}") from error
     return parse(text, str(path))
 
 
@@ -67,7 +67,7 @@ def parse(text: str, name: str) -> Experiment:
     except (strict_yaml.DuplicateKeyError, strict_yaml.BadValueError) as error:
         raise BadExperimentError(f"{name}: {error}") from error
     except yaml.YAMLError as error:
-        raise BadExperimentError(f"{name}: not YAML: {_one_line(error)}") from error
+        raise BadExperimentError(f"{name}: not YAML: {one_line(error)}") from error
     if not isinstance(written, dict):
         raise BadExperimentError(
             f"{name}: is not a YAML mapping; give title, arms, load and plan, as default.yaml does"
@@ -228,7 +228,7 @@ def _check_plan(plan: Mapping[str, Any], where: str) -> None:
         known = plan_in_rounds(plan, lambda _engine, _cpu_us: 1)
         json_format.ParseDict({name: value for name, value in known.items() if name not in DRIVERS_OWN}, RunRequest())
     except (json_format.ParseError, TypeError, ValueError) as error:
-        raise _ContradictionError(f"{_one_line(error)} - at `{where}`") from error
+        raise _ContradictionError(f"{one_line(error)} - at `{where}`") from error
     if ".mix." in where:
         share = plan.get("share")
         if isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= MAX_SHARE:
@@ -244,14 +244,9 @@ def _where(message: str, written: Mapping[str, Any]) -> str:
     """The place first, as it was written: keys of a load may be at the top level."""
     what, found, place = message.rpartition(" - at `")
     if not found:
-        return f"at $: {_one_line(message)}"
+        return f"at $: {one_line(message)}"
     place = place.rstrip("`")
     key = place.removeprefix("$.load.").partition("[")[0]
     if place.startswith("$.load") and ("load" not in written or key in written):
         place = place.replace("$.load", "$", 1)
-    return f"at {place}: {_one_line(what)}"
-
-
-def _one_line(error: object) -> str:
-    line = " ".join(str(error).split()).rstrip(".")
-    return line if len(line) <= 160 else f"{line[:79]} ... {line[-79:]}"
+    return f"at {place}: {one_line(what)}"

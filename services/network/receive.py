@@ -1,0 +1,4 @@
+"""How many bytes a connection reads at a time."""
+
+RECEIVE_BYTES = 64 * 1024
+"""Of one recv(2)."""
