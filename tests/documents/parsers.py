@@ -42,7 +42,7 @@ def _made_by(main: Callable[[Sequence[str]], int]) -> argparse.ArgumentParser:
 
 
 def programs() -> dict[str, argparse.ArgumentParser]:
-    """The other programs, by what a person types; that of a service is services/runtime/config.py."""
+    """The other programs, by what a person types; `python -m services` makes its own."""
     return {
         "python -m services.driver": options._whole_parser(),
         "python -m services.driver.merge": _made_by(merge.main),

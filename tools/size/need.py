@@ -10,7 +10,7 @@ from tools.status import PlainError
 from tools.units import count, share
 
 THREADS_PER_CPU = 16
-"""The default of `--threads-per-cpu` (services/runtime/config.py)."""
+"""The default of `--threads-per-cpu` (services/runtime/workers.py)."""
 
 P99_SHARE = 0.01
 """A p99 is above the latency of all calls but so many."""
