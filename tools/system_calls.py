@@ -37,7 +37,7 @@ _LISTENING_S = 5.0
 _LOOK_S = 0.002
 
 
-class Counts:
+class SystemCallCounts:
     """Of one process, by what the calls do."""
 
     def __init__(self, pid: int) -> None:
@@ -94,7 +94,7 @@ def main(command: list[str]) -> int:
     ended = os.pidfd_open(pid)
     listener = _listener_of(pid, ended)
     if listener is not None:
-        _supervise(listener, ended, Counts(pid))
+        _supervise(listener, ended, SystemCallCounts(pid))
     _, status = os.waitpid(pid, 0)
     return os.waitstatus_to_exitcode(status)
 
@@ -124,7 +124,7 @@ def _listener_of(pid: int, ended: int) -> int | None:
     return None
 
 
-def _supervise(listener: int, ended: int, counts: Counts) -> None:
+def _supervise(listener: int, ended: int, counts: SystemCallCounts) -> None:
     """Lets each call be made and counts it, until the process has ended."""
     waiting = [listener, ended, sys.stdin.fileno()]
     while True:
@@ -139,7 +139,7 @@ def _supervise(listener: int, ended: int, counts: Counts) -> None:
             waiting.pop()
 
 
-def _let_through(listener: int, counts: Counts) -> None:
+def _let_through(listener: int, counts: SystemCallCounts) -> None:
     notification = bytearray(_NOTIFICATION.size)
     try:
         fcntl.ioctl(listener, _RECEIVE, notification, True)

@@ -32,7 +32,7 @@ MAX_GRACE_S = 5.0
 _SETTLE_NS = 200_000_000
 
 
-class Load:
+class LoadGenerator:
     """Connections that carry slices: `open_connections`, then `run` for each slice, then `close`."""
 
     def __init__(

@@ -38,7 +38,7 @@ from services.driver.options import Method, Options
 from services.driver.outcome import Book, Outcome, Pod
 from services.driver.plan import PLAIN, Request
 from services.driver.schedule import NS_PER_S, Window
-from services.driver.streams import ReceivedMessages, Streams, take_messages
+from services.driver.streams import ReceivedMessages, StreamedMessages, take_messages
 from services.driver.tracing import Sampler, TracedCall
 from services.telemetry import TraceContext
 from services.wire import ClientCall, ClientEvent, Code
@@ -96,7 +96,7 @@ class Loop:
         """Arrivals that were due when measuring ended, and had not been dealt."""
         self._counted_from_ns = _NEVER_NS
         """Calls intended earlier are in no book."""
-        self.outcome = Outcome(Window(0, 0), streams=Streams() if options.method == "RunStream" else None)
+        self.outcome = Outcome(Window(0, 0), streams=StreamedMessages() if options.method == "RunStream" else None)
         self._in_window = False
         """How long clients wait is measured."""
         self.sending = False

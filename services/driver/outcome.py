@@ -9,7 +9,7 @@ from typing import Any
 from services.driver.accounts import Accounts
 from services.driver.samples import samples
 from services.driver.schedule import Window
-from services.driver.streams import Streams
+from services.driver.streams import StreamedMessages
 from services.driver.tracing import TracedCall
 
 TENTHS = 10
@@ -48,7 +48,7 @@ class Outcome:
     """Calls that ended OK, from the first send until no call is in flight. An idle service counts the same number."""
     within_deadline: int = 0
     """Calls that ended OK while measuring, within the deadline from their intended send."""
-    streams: Streams | None = None
+    streams: StreamedMessages | None = None
     """Where replies are streamed: the messages of ok calls."""
     first_answers: "array[int]" = field(default_factory=samples)
     """From when a client opens its connection anew to the first answer, less the time in which no call is due."""

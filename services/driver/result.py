@@ -23,7 +23,7 @@ from services.driver.outcome import Book, Outcome
 from services.driver.plan import Plan
 from services.driver.samples import summarize
 from services.driver.schedule import NS_PER_S, Replay
-from services.driver.streams import Streams
+from services.driver.streams import StreamedMessages
 from services.driver.tracing import listed
 from services.driver.whole import write_whole
 from services.telemetry.tracing import Counts
@@ -151,7 +151,7 @@ def make_slice(outcome: Outcome, result: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _stream(streams: Streams) -> dict[str, Any]:
+def _stream(streams: StreamedMessages) -> dict[str, Any]:
     return {
         "messages": streams.messages,
         "first_message_ns": summarize(streams.first_messages),

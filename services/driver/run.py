@@ -12,7 +12,7 @@ from typing import Any
 
 from services.driver.barrier import Start
 from services.driver.fleet import TargetRefused
-from services.driver.load import Load
+from services.driver.load import LoadGenerator
 from services.driver.loop import path
 from services.driver.merge import join
 from services.driver.options import Options
@@ -47,7 +47,10 @@ class Run:
         checkpoint: Callable[[Outcome], None] = lambda _: None,
         epoll: select.epoll | None = None,
     ) -> None:
-        """Reads the plan and looks up every target. `checkpoint` as in Load, `epoll` as in Fleet. Raises REFUSALS."""
+        """Reads the plan and looks up every target. Raises REFUSALS.
+
+        `checkpoint` is that of LoadGenerator, `epoll` that of Fleet.
+        """
         self._options = options
         self._plan = read_plan(options.plan)
         try:
@@ -57,7 +60,7 @@ class Run:
         _raise_descriptor_limit(options.shard.part(options.connections) + options.shard.part(options.idle))
         self._started_at = datetime.now(UTC)
         requests = self._plan.requests(options.seed, options.shard, options.connections)
-        self._load = Load(options, requests, sampler(options), announce, checkpoint=checkpoint, epoll=epoll)
+        self._load = LoadGenerator(options, requests, sampler(options), announce, checkpoint=checkpoint, epoll=epoll)
         self._traced: list[TracedCall] = []
         self._results: list[dict[str, Any]] = []
 

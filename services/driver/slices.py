@@ -53,18 +53,18 @@ class _CommandError(Exception):
 
 
 @dataclass(slots=True)
-class _Open:
+class _OpenRun:
     arguments: Sequence[str]
     epoll: select.epoll
     run: Run
     slices: list[dict[str, Any]] = field(default_factory=list)
 
 
-class Slices:
+class OpenRuns:
     """The runs that are open, by name."""
 
     def __init__(self) -> None:
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, _OpenRun] = {}
         # Made before any connection: select(2) takes no descriptor above 1,023.
         self._epolls = [select.epoll() for _ in range(OPEN_AT_MOST)]
 
@@ -111,7 +111,7 @@ class Slices:
         except Exception:
             self._epolls.append(epoll)
             raise
-        self._open[name] = _Open(arguments, epoll, run)
+        self._open[name] = _OpenRun(arguments, epoll, run)
         return connections
 
     def _do_slice(self, name: str, command: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,7 +129,7 @@ class Slices:
         self._epolls.append(closed.epoll)
         return closed.run.result() | {"slices": closed.slices} if closed.slices else None
 
-    def _find(self, name: str) -> _Open:
+    def _find(self, name: str) -> _OpenRun:
         if name not in self._open:
             raise _CommandError(f"name: {name!r} is not open; open it first")
         return self._open[name]
@@ -166,7 +166,7 @@ def main() -> int:
     except RefusedVariableError as error:
         print(f"services.driver.slices: {error}", file=sys.stderr)
         return 2
-    slices = Slices()
+    slices = OpenRuns()
     for line in sys.stdin.buffer:
         answer = json.dumps(slices.answer(line))
         try:

@@ -20,7 +20,7 @@ class ReceivedMessages:
 
 
 @dataclass(slots=True)
-class Streams:
+class StreamedMessages:
     """The messages of all calls that are booked."""
 
     first_messages: "array[int]" = field(default_factory=samples)

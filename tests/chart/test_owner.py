@@ -43,7 +43,7 @@ VALUES: Mapping[str, Any] = {
 def load_job(text: str) -> Mapping[str, Any]:
     """The one that is made of the release's ConfigMap."""
     pod = yaml.safe_load(of_kind(text, "ConfigMap")["bench-driver"]["data"]["pod.yaml"])
-    load = job.Load(release="sweetspot", first="bench", run="r", pod=pod)
+    load = job.LoadSettings(release="sweetspot", first="bench", run="r", pod=pod)
     asked = EXAMPLES["closed-loop"].asked
     return job.manifest(load, asked, only(asked))
 

@@ -62,7 +62,9 @@ def test_a_service_whose_image_has_a_digest_names_that_as_its_version() -> None:
 def test_drivers_name_their_release_and_image(image: str, version: str | None) -> None:
     pod = driver_pod()
     pod["spec"]["containers"][0]["image"] = image
-    load = job.Load(release="loads", first="loads", run="nightly", pod=pod, otlp_endpoint="http://collector:4318")
+    load = job.LoadSettings(
+        release="loads", first="loads", run="nightly", pod=pod, otlp_endpoint="http://collector:4318"
+    )
     asked = EXAMPLES["closed-loop"].asked
     made = job.manifest(load, asked, only(asked))
     has = resource(yaml.safe_load(yaml.safe_dump(made))["spec"]["template"]["spec"])

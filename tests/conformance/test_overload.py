@@ -11,7 +11,7 @@ import grpc
 import pytest
 from sweetspot.v1 import workload_pb2
 
-from services.driver.load import Load
+from services.driver.load import LoadGenerator
 from services.driver.plan import make_plan
 from services.network.address import Address
 from tests.conformance.conftest import OWN_WIRE, STARTS, Workload
@@ -106,7 +106,7 @@ def saturate(service: Serving) -> int:
         timeout_s=TIMEOUT_S,
         plan=Path("unused"),
     )
-    load = Load(asked, PLAN.requests(asked.seed, asked.shard, asked.connections), None, lambda _: None)
+    load = LoadGenerator(asked, PLAN.requests(asked.seed, asked.shard, asked.connections), None, lambda _: None)
     load.open_connections()
     accounts = load.run().accounts
     service.wait_until(lambda reply: not reply.calls_in_flight, "a call is left over")

@@ -6,7 +6,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-from services.driver.load import Load
+from services.driver.load import LoadGenerator
 from services.driver.options import Options
 from services.driver.outcome import Outcome
 from services.driver.plan import PLAIN, Plan, Request, make_plan
@@ -63,7 +63,7 @@ def nobody() -> Address:
 def run(asked: Options, plan: Plan | None = None, *, announced: list[str] | None = None) -> Outcome:
     """Opens the connections, makes the load and closes them; of empty requests without a plan."""
     requests = repeat(EMPTY) if plan is None else plan.requests(asked.seed, asked.shard, asked.connections)
-    load = Load(asked, requests, sampler(asked), ([] if announced is None else announced).append)
+    load = LoadGenerator(asked, requests, sampler(asked), ([] if announced is None else announced).append)
     load.open_connections()
     outcome = load.run()
     load.close()

@@ -8,7 +8,7 @@ import pytest
 
 from services.driver import checkpoint
 from services.driver.checkpoint import Checkpoint
-from services.driver.load import Load
+from services.driver.load import LoadGenerator
 from services.driver.outcome import Outcome
 from services.driver.schedule import Window
 from tests.driver.fake_service import Act, FakeService
@@ -53,7 +53,9 @@ def test_a_load_makes_a_checkpoint_within_every_second_and_at_its_end(monkeypatc
     counts: list[int] = []
     with FakeService(lambda _: Act.REPLY).running() as target:
         asked = options(target, streams=None, rate_rps=500.0)
-        load = Load(asked, repeat(EMPTY), None, print, checkpoint=lambda each: counts.append(len(each.latencies)))
+        load = LoadGenerator(
+            asked, repeat(EMPTY), None, print, checkpoint=lambda each: counts.append(len(each.latencies))
+        )
         load.open_connections()
         load.run()
     assert counts[-1] == 150

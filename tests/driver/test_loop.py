@@ -15,7 +15,7 @@ import pytest
 from services.driver.accounts import Accounts
 from services.driver.connection import Connection
 from services.driver.fleet import TargetRefused
-from services.driver.load import Load
+from services.driver.load import LoadGenerator
 from services.driver.loop import DEALT_AT_ONCE, Loop
 from services.driver.plan import Request, make_plan
 from services.driver.result import make_result
@@ -82,7 +82,7 @@ def test_a_call_that_hangs_from_the_warm_up_on_is_not_forgotten() -> None:
 def test_a_driver_held_up_for_its_whole_run_books_no_call_that_it_sent_too_late() -> None:
     service = FakeService(lambda _: Act.REPLY)
     with service.running() as target:
-        load = Load(options(target), repeat(EMPTY), None, print)
+        load = LoadGenerator(options(target), repeat(EMPTY), None, print)
         load.open_connections()
         outcome = load.run(monotonic_ns() - 10**9)
     assert (outcome.accounts.planned, outcome.answered) == (0, 0)
@@ -217,7 +217,7 @@ def test_many_connections_are_opened_without_overflowing_the_backlog() -> None:
     service = FakeService(lambda _: Act.REPLY)
     with service.running() as target:
         asked = options(target, connections=5 * BACKLOG, streams=1)
-        load = Load(asked, repeat(EMPTY), None, print)
+        load = LoadGenerator(asked, repeat(EMPTY), None, print)
         load.open_connections()
         sent_again = [segments_sent_again(fd) for fd in load._fleet.by_fd]
         outcome = load.run()
@@ -247,7 +247,7 @@ def test_clients_that_a_service_has_no_room_for_are_in_the_books(monkeypatch: py
 def test_a_connection_that_is_closed_before_the_run_is_unserved_and_does_not_refuse_the_run() -> None:
     service = FakeService(lambda _: Act.REPLY, room=2)
     with service.running() as target:
-        load = Load(options(target, connections=4), repeat(EMPTY), None, print)
+        load = LoadGenerator(options(target, connections=4), repeat(EMPTY), None, print)
         assert load.open_connections() == 2
         outcome = load.run()
         assert outcome.accounts.not_sent == 2 * 2
@@ -323,7 +323,7 @@ def test_the_marks_are_announced_in_order() -> None:
 def test_a_run_stopped_before_it_measured_has_measured_nothing(warmup_s: float) -> None:
     service = FakeService(lambda _: Act.REPLY)
     with service.running() as target:
-        load = Load(options(target, warmup_s=warmup_s, duration_s=60.0), repeat(EMPTY), None, print)
+        load = LoadGenerator(options(target, warmup_s=warmup_s, duration_s=60.0), repeat(EMPTY), None, print)
         load.open_connections()
         load.stop()
         outcome = load.run()
@@ -347,7 +347,9 @@ def test_every_measured_call_of_a_closed_loop_may_be_traced_whenever_it_was_sent
 def test_a_call_that_is_unfinished_in_the_end_is_traced_like_any_other() -> None:
     service = FakeService(lambda number: Act.IGNORE if number % 2 else Act.REPLY)
     with service.running() as target:
-        load = Load(options(target, duration_s=0.05, timeout_s=60.0), repeat(EMPTY), Sampler(1.0, 1), lambda _: None)
+        load = LoadGenerator(
+            options(target, duration_s=0.05, timeout_s=60.0), repeat(EMPTY), Sampler(1.0, 1), lambda _: None
+        )
         load.open_connections()
         threading.Timer(0.2, load.stop).start()
         outcome = load.run()

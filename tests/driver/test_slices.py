@@ -15,7 +15,7 @@ import jsonschema
 import pytest
 
 from services.driver.result import schema
-from services.driver.slices import Slices
+from services.driver.slices import OpenRuns
 from services.network.address import Address
 from tests.driver.fake_service import Act, FakeService
 from tests.driver.runs import nobody
@@ -36,13 +36,13 @@ def closed_loop(target: Address, plan: str, *more: str) -> list[str]:
     return flags if "--rate" in more else [*flags, "--streams", "2"]
 
 
-def ask(slices: Slices, do: str, name: str = "a", **more: object) -> dict[str, Any]:
+def ask(slices: OpenRuns, do: str, name: str = "a", **more: object) -> dict[str, Any]:
     answer = slices.answer(json.dumps({"do": do, "name": name, **more}))
     assert "refused" not in answer, answer
     return answer
 
 
-def made(slices: Slices, name: str = "a", **more: object) -> dict[str, Any]:
+def made(slices: OpenRuns, name: str = "a", **more: object) -> dict[str, Any]:
     entry: dict[str, Any] = ask(slices, "slice", name, **(SHORT | more))["slice"]
     return entry
 
@@ -52,7 +52,7 @@ def test_every_call_is_accounted_for_in_each_slice_and_in_their_sum(loop: list[s
     draw = random.Random(7)
     acts = [Act.REPLY, Act.REFUSE, Act.RESET, Act.IGNORE, Act.DROP]
     service = FakeService(lambda _: draw.choices(acts, (60, 10, 5, 2, 1))[0])
-    slices = Slices()
+    slices = OpenRuns()
     with service.running() as target:
         ask(slices, "open", arguments=closed_loop(target, plan, "--timeout", "0.2", *loop))
         entries = [made(slices, seed=seed) for seed in range(4)]
@@ -77,7 +77,7 @@ def test_every_call_is_accounted_for_in_each_slice_and_in_their_sum(loop: list[s
 def test_each_slice_has_the_kinds_of_its_own_calls(tmp_path: Path) -> None:
     mix = tmp_path / "mix.yaml"
     mix.write_text("mix: {often: {share: 3}, seldom: {share: 1}}")
-    slices = Slices()
+    slices = OpenRuns()
     with FakeService(lambda _: Act.REPLY).running() as target:
         ask(slices, "open", arguments=closed_loop(target, str(mix), "--rate", "400", "--method", "RunStream"))
         entries = [made(slices) for _ in range(3)]
@@ -92,7 +92,7 @@ def test_each_slice_has_the_kinds_of_its_own_calls(tmp_path: Path) -> None:
 
 def test_only_the_service_whose_slice_it_is_gets_calls_and_all_it_answered_are_counted(plan: str) -> None:
     services = {name: FakeService(lambda _: Act.REPLY) for name in "abc"}
-    slices = Slices()
+    slices = OpenRuns()
     counted = dict.fromkeys(services, 0)
     with ExitStack() as stack:
         for name, service in services.items():
@@ -110,7 +110,7 @@ def test_a_slice_begins_with_nothing_left_of_the_one_before(plan: str, monkeypat
     monkeypatch.setattr("services.driver.load.MAX_GRACE_S", 0.02)
     answers = False
     service = FakeService(lambda _: Act.REPLY if answers else Act.IGNORE)
-    slices = Slices()
+    slices = OpenRuns()
     with service.running() as target:
         ask(slices, "open", arguments=closed_loop(target, plan, "--rate", "200", "--timeout", "60"))
         entry = made(slices, warmup_s=0)
@@ -122,7 +122,7 @@ def test_a_slice_begins_with_nothing_left_of_the_one_before(plan: str, monkeypat
 
 
 def test_clients_have_their_turn_over_slices_and_each_is_counted_once(plan: str) -> None:
-    slices = Slices()
+    slices = OpenRuns()
     with FakeService(lambda _: Act.REPLY).running() as target:
         arguments = closed_loop(target, plan, "--connections", "30", "--rate", "100")
         ask(slices, "open", arguments=arguments)
@@ -145,7 +145,7 @@ def test_a_client_that_is_lost_is_unserved_in_each_slice_from_then_on(plan: str)
         return Act.DROP if loses and service.connections > 2 else Act.REPLY
 
     service = FakeService(lose_two)
-    slices = Slices()
+    slices = OpenRuns()
     with service.running() as target:
         ask(slices, "open", arguments=closed_loop(target, plan, "--connections", "4"))
         entries = [made(slices), made(slices)]
@@ -160,7 +160,7 @@ def test_a_client_that_is_lost_is_unserved_in_each_slice_from_then_on(plan: str)
 
 def test_a_connection_that_ended_between_slices_is_open_again_when_the_next_begins(plan: str) -> None:
     service = FakeService(lambda _: Act.REPLY)
-    slices = Slices()
+    slices = OpenRuns()
     with service.running() as target:
         ask(slices, "open", arguments=closed_loop(target, plan))
         made(slices)
@@ -172,7 +172,7 @@ def test_a_connection_that_ended_between_slices_is_open_again_when_the_next_begi
 
 
 def test_a_slice_has_the_rate_and_the_duration_that_it_is_given_or_those_it_was_opened_with(plan: str) -> None:
-    slices = Slices()
+    slices = OpenRuns()
     with FakeService(lambda _: Act.REPLY).running() as target:
         ask(slices, "open", arguments=closed_loop(target, plan, "--rate", "100", "--duration", "0.2", "--warmup", "0"))
         entries = [
@@ -184,7 +184,7 @@ def test_a_slice_has_the_rate_and_the_duration_that_it_is_given_or_those_it_was_
 
 
 def test_slices_go_on_with_the_schedule(plan: str) -> None:
-    slices = Slices()
+    slices = OpenRuns()
     with FakeService(lambda _: Act.REPLY).running() as target:
         flags = ["--target", str(target), "--plan", plan, "--connections", "2", "--schedule", "steps:100@0.2s,400@0.2s"]
         ask(slices, "open", arguments=flags)
@@ -196,7 +196,7 @@ def test_an_open_loop_is_loaded_whatever_the_number_of_open_descriptors(plan: st
     many = 1100
     before = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (before[1], before[1]))
-    slices = Slices()
+    slices = OpenRuns()
     taken = [os.dup(0) for _ in range(many)]
     try:
         with FakeService(lambda _: Act.REPLY).running() as target:
@@ -211,7 +211,7 @@ def test_an_open_loop_is_loaded_whatever_the_number_of_open_descriptors(plan: st
 
 
 def test_what_is_closed_before_a_slice_has_no_result_and_its_name_is_free_again(plan: str) -> None:
-    slices = Slices()
+    slices = OpenRuns()
     with FakeService(lambda _: Act.REPLY).running() as target:
         for _ in range(2):
             ask(slices, "open", arguments=closed_loop(target, plan))
@@ -220,9 +220,9 @@ def test_what_is_closed_before_a_slice_has_no_result_and_its_name_is_free_again(
 
 def test_flags_and_plan_are_checked_without_a_connection(plan: str) -> None:
     flags = closed_loop(nobody(), plan)
-    assert ask(Slices(), "check", arguments=flags) == {"checked": "a"}
+    assert ask(OpenRuns(), "check", arguments=flags) == {"checked": "a"}
     lacking = {"do": "check", "name": "a", "arguments": [*flags, "--plan=/nowhere.yaml"]}
-    assert Slices().answer(json.dumps(lacking))["why"].startswith("/nowhere.yaml: ")
+    assert OpenRuns().answer(json.dumps(lacking))["why"].startswith("/nowhere.yaml: ")
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_flags_and_plan_are_checked_without_a_connection(plan: str) -> None:
 def test_what_cannot_be_done_is_refused_in_one_line_and_the_next_command_works(
     line: str | bytes, why: str, plan: str
 ) -> None:
-    slices = Slices()
+    slices = OpenRuns()
     with FakeService(lambda _: Act.REPLY).running() as target:
         ask(slices, "open", arguments=closed_loop(target, plan))
         answer = slices.answer(line)
@@ -262,7 +262,7 @@ def test_what_cannot_be_done_is_refused_in_one_line_and_the_next_command_works(
 
 
 def test_a_target_that_refuses_and_a_plan_that_is_not_there_leave_room_for_another(plan: str) -> None:
-    slices = Slices()
+    slices = OpenRuns()
     for target, path, why in ((nobody(), plan, "Connection refused"), (nobody(), "/missing", "No such file")):
         answer = slices.answer(json.dumps({"do": "open", "name": "a", "arguments": closed_loop(target, path)}))
         assert answer["refused"] == "a"

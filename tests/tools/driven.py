@@ -19,7 +19,7 @@ from services.driver.outcome import Book, Outcome, Pod
 from services.driver.plan import Plan, make_plan
 from services.driver.result import make_result, make_slice
 from services.driver.schedule import Window
-from services.driver.streams import Streams
+from services.driver.streams import StreamedMessages
 from services.wire import Code
 from tools import bundle, experiment, report
 from tools.experiment import Experiment
@@ -112,7 +112,7 @@ def _outcome(
 ) -> Outcome:
     begin_ns = (1_000 + block) * 10**9
     window = Window.after(begin_ns, 0.1, asked.duration_s)
-    streams = Streams() if asked.load.method == "RunStream" else None
+    streams = StreamedMessages() if asked.load.method == "RunStream" else None
     outcome = Outcome(window, begin_ns=begin_ns, drained_ns=window.end_ns + 10**7, streams=streams)
     number = round(1_000 * speed * asked.duration_s)
     for call in range(number):

@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 
 from tools.report.plots import curves, dots
 from tools.report.plots.axis import linear, logarithmic, marked
-from tools.report.plots.curves import Line, Point
+from tools.report.plots.curves import CurvePoint, Line
 from tools.report.plots.dots import Dot
 from tools.report.plots.labels import spread
 
@@ -168,7 +168,7 @@ def test_ticks_without_room_for_their_text_are_marks_only() -> None:
 
 def test_each_line_goes_through_its_points_and_those_with_a_text_have_a_dot() -> None:
     root = drawn_curves(
-        Line("reactor", "loops", [Point(1, 0, text="0"), Point(10, 500), Point(100, 1000, text="1,000")])
+        Line("reactor", "loops", [CurvePoint(1, 0, text="0"), CurvePoint(10, 500), CurvePoint(100, 1000, text="1,000")])
     )
     (path,) = of_class(root, "line")
     assert path.get("d") == "M0 300L50 150L100 0"
@@ -178,20 +178,20 @@ def test_each_line_goes_through_its_points_and_those_with_a_text_have_a_dot() ->
 
 
 def test_a_value_that_is_missing_is_a_gap() -> None:
-    root = drawn_curves(Line("reactor", "loops", [Point(1, 1000), Point(10, None), Point(100, 1000)]))
+    root = drawn_curves(Line("reactor", "loops", [CurvePoint(1, 1000), CurvePoint(10, None), CurvePoint(100, 1000)]))
     (path,) = of_class(root, "line")
     assert path.get("d") == "M0 0M100 0"
 
 
 def test_an_interval_reaches_from_its_low_end_to_its_high_end() -> None:
-    root = drawn_curves(Line("reactor", "loops", [Point(1, 1000, 500, 1000)]))
+    root = drawn_curves(Line("reactor", "loops", [CurvePoint(1, 1000, 500, 1000)]))
     (interval,) = of_class(root, "interval")
     assert (float(interval.get("y1", "")), float(interval.get("y2", ""))) == (150, 0)
 
 
 def test_every_line_is_labelled_at_its_end_and_equal_ends_do_not_overlap() -> None:
     names = [f"model_{number}" for number in range(17)]
-    root = drawn_curves(*(Line(name, "loops", [Point(1, 5), Point(100, 5)]) for name in names))
+    root = drawn_curves(*(Line(name, "loops", [CurvePoint(1, 5), CurvePoint(100, 5)]) for name in names))
     texts = [text for label in of_class(root, "label") for text in label.iter("text")]
     assert sorted(text.text or "" for text in texts) == sorted(names)
     places = sorted(float(text.get("y", "")) for text in texts)
@@ -199,17 +199,17 @@ def test_every_line_is_labelled_at_its_end_and_equal_ends_do_not_overlap() -> No
 
 
 def test_options_are_below_the_model_in_a_label() -> None:
-    root = drawn_curves(Line("thread_pool threads=8", "threads", [Point(1, 5)]))
+    root = drawn_curves(Line("thread_pool threads=8", "threads", [CurvePoint(1, 5)]))
     (label,) = of_class(root, "label")
     assert [text.text for text in label.iter("text")] == ["thread_pool", "threads=8"]
 
 
 def test_a_fitted_curve_replaces_the_line_between_the_points() -> None:
-    root = drawn_curves(Line("reactor", "loops", [Point(1, 1000), Point(100, 0)], [(1, 1000), (10, 500)]))
+    root = drawn_curves(Line("reactor", "loops", [CurvePoint(1, 1000), CurvePoint(100, 0)], [(1, 1000), (10, 500)]))
     (path,) = of_class(root, "line")
     assert path.get("d") == "M0 0L50 150"
 
 
 def test_a_plot_without_a_value_says_so() -> None:
-    root = drawn_curves(Line("reactor", "loops", [Point(1, None)]))
+    root = drawn_curves(Line("reactor", "loops", [CurvePoint(1, None)]))
     assert "not measured" in "".join(root.itertext())

@@ -27,7 +27,7 @@ class Figure(Struct, frozen=True, kw_only=True):
     high: float | None
 
 
-class Point(Struct, frozen=True, kw_only=True):
+class CalibrationPoint(Struct, frozen=True, kw_only=True):
     """The driver under one closed loop."""
 
     connections: int
@@ -58,7 +58,7 @@ class Calibration(Struct, frozen=True, kw_only=True):
     """The machine, as `tools.environment.describe` gives it."""
     others_share: float
     """Share of the null server's processor that other processes took while it was measured."""
-    points: tuple[Point, ...]
+    points: tuple[CalibrationPoint, ...]
 
     @property
     def ceiling_rps(self) -> float:

@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from tools import local
-from tools.calibrate.calibration import Calibration, Figure, Point
+from tools.calibrate.calibration import Calibration, CalibrationPoint, Figure
 from tools.calibrate.frames import PAYLOAD
 from tools.calibrate.null_client import null_client
 from tools.local import LocalError, Pinning, Programs, started
@@ -27,7 +27,7 @@ TIMEOUT_S = 10.0
 
 
 def calibrate(
-    programs: Programs, pinning: Pinning, environment: Mapping[str, Any], notify: Callable[[Point], None]
+    programs: Programs, pinning: Pinning, environment: Mapping[str, Any], notify: Callable[[CalibrationPoint], None]
 ) -> Calibration:
     """The driver's ceiling and share, with the null server on the service's processor. Raises LocalError."""
     with (
@@ -49,7 +49,7 @@ def calibrate(
 
 def _point(
     driver: SliceDriver, address: str, plan: Path, others: OtherProcesses, *, connections: int, streams: int
-) -> Point:
+) -> CalibrationPoint:
     name = f"{connections}x{streams}"
     flags = (f"--target={address}", f"--connections={connections}", f"--streams={streams}", f"--plan={plan}")
     driver.open(name, flags)
@@ -69,7 +69,7 @@ def _point(
         raise LocalError(f"calibration at {name}: {error}") from error
     driver.close(name)
     rate = estimate(Series("driver", rates))
-    return Point(
+    return CalibrationPoint(
         connections=connections,
         streams=streams,
         rate_rps=Figure(value=rate.value, low=rate.low, high=rate.high),

@@ -14,7 +14,7 @@ from tools.measures import Latency
 from tools.results import BadResultsError, StoredTrials, Trial, read_json, read_trials, write_whole
 
 
-class Trials:
+class TrialEvidence:
     """The trials of an experiment.
 
     On a noisy machine, only figures that depend on its speed are void. With `despite_noise`, they are not void either.
@@ -75,7 +75,7 @@ FAILED = "failed"
 """The key of the reason that a round without numbers has instead of them."""
 
 
-class Counts:
+class CountingEvidence:
     """The numbers of a counting, one mapping for each round."""
 
     def __init__(self, counted: Mapping[int, Mapping[str, Any]]) -> None:
@@ -100,15 +100,15 @@ class Counts:
         return "; ".join(dict.fromkeys(str(each[FAILED]) for each in self.counted.values() if FAILED in each))
 
 
-Evidence = Trials | Counts
+Evidence = TrialEvidence | CountingEvidence
 
 
-def of_trials(folder: Path, *, despite_noise: bool) -> Trials:
+def of_trials(folder: Path, *, despite_noise: bool) -> TrialEvidence:
     """The trials stored in the folder of an experiment, which may be missing. Raises BadResultsError."""
-    return Trials(read_trials(folder) if folder.is_dir() else StoredTrials((), ()), despite_noise=despite_noise)
+    return TrialEvidence(read_trials(folder) if folder.is_dir() else StoredTrials((), ()), despite_noise=despite_noise)
 
 
-def of_counts(folder: Path, name: str) -> Counts:
+def of_counts(folder: Path, name: str) -> CountingEvidence:
     """The stored counts of that counting. Raises BadResultsError."""
     found = {}
     for path in folder.glob(f"{name}-*.json"):
@@ -119,7 +119,7 @@ def of_counts(folder: Path, name: str) -> Counts:
         if not isinstance(content, dict):
             raise BadResultsError(f"{path}: not a mapping of counts")
         found[int(number)] = content
-    return Counts(found)
+    return CountingEvidence(found)
 
 
 def save_counts(folder: Path, name: str, number: int, counted: Mapping[str, Any]) -> None:

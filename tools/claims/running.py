@@ -32,8 +32,8 @@ A claim that 8 rounds decide is given up if three readings show twice its standa
 """
 
 
-class Bench(Protocol):
-    """Where experiments run."""
+class ExperimentRunner(Protocol):
+    """Runs the experiments of claims."""
 
     @property
     def alternates(self) -> bool:
@@ -66,7 +66,7 @@ def run(
     folder: Path,
     chosen: Sequence[Claim],
     *,
-    bench: Bench,
+    runner: ExperimentRunner,
     notes: Notes,
     programs: Programs,
     rounds: int,
@@ -80,8 +80,8 @@ def run(
     deadline_s = time.monotonic() + within_s
     missing = judged.not_here(folder)
     asked = reading.asked(floor.EXPERIMENT, folder / reading.EXPERIMENTS.name)
-    if asked is not None and bench.alternates:
-        _rounds(folder, floor.EXPERIMENT, asked, min(rounds, FEWEST), bench)
+    if asked is not None and runner.alternates:
+        _rounds(folder, floor.EXPERIMENT, asked, min(rounds, FEWEST), runner)
     pair = judged.floors(folder)
 
     def conclude(claims: Sequence[Claim], name: str) -> None:
@@ -94,7 +94,7 @@ def run(
         conclude([claim for claim in claims if claim.claim in missing], name)
         if possible := [claim for claim in claims if claim.claim not in missing]:
             is_counted = name in COUNTINGS
-            grown = _counter(folder, name, notes, programs) if is_counted else _measurer(folder, name, bench, possible)
+            grown = _counter(folder, name, notes, programs) if is_counted else _measurer(folder, name, runner, possible)
             pending[name] = possible, grown
     looks = [look for look in LOOKS if look <= rounds] or [rounds]
     for made, look in pairwise((0, *looks)):
@@ -113,14 +113,16 @@ def _fits(claims: Sequence[Claim], further: int, deadline_s: float) -> bool:
     return time.monotonic() + further * max(claim.cost_s for claim in claims) <= deadline_s
 
 
-def find_missing(folder: Path, chosen: Sequence[Claim], bench: Bench, programs: Programs, *, in_cluster: bool) -> None:
+def find_missing(
+    folder: Path, chosen: Sequence[Claim], runner: ExperimentRunner, programs: Programs, *, in_cluster: bool
+) -> None:
     """Stores for each of those claims what it needs and what is not here. Raises BadResultsError."""
     found = {claim.claim: here.missing(claim, programs, in_cluster=in_cluster) for claim in chosen}
     for name, claims in reading.of_experiment({each.claim: each for each in chosen if not found[each.claim]}):
         asked = reading.asked(name, folder / reading.EXPERIMENTS.name)
-        if asked is None or not bench.lacks(_with_arms_of(claims, asked)):
+        if asked is None or not runner.lacks(_with_arms_of(claims, asked)):
             continue
-        found |= {claim.claim: bench.lacks(_with_arms_of([claim], asked)) for claim in claims}
+        found |= {claim.claim: runner.lacks(_with_arms_of([claim], asked)) for claim in claims}
     lacking = {name: why for name, why in found.items() if why}
     write_whole(folder / MISSING, json.dumps(lacking, indent=1) + "\n")
 
@@ -159,29 +161,29 @@ def _is_open(verdict: Verdict) -> bool:
     return verdict.word in OPEN
 
 
-def _measurer(folder: Path, name: str, bench: Bench, claims: Sequence[Claim]) -> Callable[[int], bool]:
+def _measurer(folder: Path, name: str, runner: ExperimentRunner, claims: Sequence[Claim]) -> Callable[[int], bool]:
     def grown(rounds: int) -> bool:
         asked = reading.asked(name, folder / reading.EXPERIMENTS.name)
         if asked is not None:
-            _rounds(folder, name, _with_arms_of(claims, asked), rounds, bench)
+            _rounds(folder, name, _with_arms_of(claims, asked), rounds, runner)
         return True
 
     return grown
 
 
-def _rounds(folder: Path, name: str, asked: Experiment, rounds: int, bench: Bench) -> None:
+def _rounds(folder: Path, name: str, asked: Experiment, rounds: int, runner: ExperimentRunner) -> None:
     """Makes those of the first `rounds` rounds that are not complete.
 
     Arms are compared within one round, so an interrupted round is made again with all arms. A void trial stays void,
     because a look has used it.
     """
     asked = replace(asked, rounds=rounds)
-    target = folder / RUNS / name
-    found = read_trials(target) if target.is_dir() else StoredTrials((), ())
+    results = folder / RUNS / name
+    found = read_trials(results) if results.is_dir() else StoredTrials((), ())
     made = {trial.id for trial in found.trials} | {trial for trial, _ in found.void}
     lacking = {each.id.round for each in trials(asked) if each.id not in made}
     if wanted := [each for each in trials(asked) if each.id.round in lacking]:
-        bench.measure(asked, wanted, target)
+        runner.measure(asked, wanted, results)
 
 
 def _counter(folder: Path, name: str, notes: Notes, programs: Programs) -> Callable[[int], bool]:

@@ -28,7 +28,7 @@ class Example:
 
     def text(self, name: str) -> str:
         """The file, of images as tagged by the chart."""
-        load = job.Load(
+        load = job.LoadSettings(
             release="sweetspot",
             first="sweetspot",
             run=name,

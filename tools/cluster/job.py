@@ -25,7 +25,7 @@ _MAX_NAME = 57
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
+class LoadSettings:
     """How the load is made, the same for all trials."""
 
     release: str
@@ -62,7 +62,7 @@ def named_by(label: str) -> str:
     return str(TrialId(arm.replace("-", "_"), point, int(number)))
 
 
-def labels(load: Load, trial: TrialId) -> dict[str, str]:
+def labels(load: LoadSettings, trial: TrialId) -> dict[str, str]:
     """The labels of the Job, its pods and its results. The Job and its pods also have those of the chart's owner."""
     return {
         "app.kubernetes.io/name": "sweetspot",
@@ -73,7 +73,7 @@ def labels(load: Load, trial: TrialId) -> dict[str, str]:
     }
 
 
-def manifest(load: Load, asked: Experiment, wanted: TrialSpec) -> Object:
+def manifest(load: LoadSettings, asked: Experiment, wanted: TrialSpec) -> Object:
     """The Job, as it is in YAML."""
     name = job_name(load.run, wanted.id)
     marks = {**load.pod["metadata"]["labels"], **labels(load, wanted.id)}
@@ -102,7 +102,7 @@ def manifest(load: Load, asked: Experiment, wanted: TrialSpec) -> Object:
     }
 
 
-def _pod(load: Load, asked: Experiment, wanted: TrialSpec, shards: int) -> Object:
+def _pod(load: LoadSettings, asked: Experiment, wanted: TrialSpec, shards: int) -> Object:
     driver, spec = f"{load.first}-driver", load.pod["spec"]
     (container,) = spec["containers"]
     resources = {"cpu": load.cpu, "memory": load.memory}
@@ -138,14 +138,14 @@ def _pod(load: Load, asked: Experiment, wanted: TrialSpec, shards: int) -> Objec
     }
 
 
-def _affinity(of_owner: Object, load: Load, model: str) -> Object:
+def _affinity(of_owner: Object, load: LoadSettings, model: str) -> Object:
     """The owner's affinity; and a driver is on the node of the service that it measures only if there is no other."""
     preferred = "preferredDuringSchedulingIgnoredDuringExecution"
     apart = of_owner.get("podAntiAffinity", {})
     return {**of_owner, "podAntiAffinity": {**apart, preferred: [*apart.get(preferred, ()), _beside(load, model)]}}
 
 
-def _beside(load: Load, model: str) -> Object:
+def _beside(load: LoadSettings, model: str) -> Object:
     service = {
         "app.kubernetes.io/instance": load.release,
         "app.kubernetes.io/component": "model",
@@ -155,7 +155,7 @@ def _beside(load: Load, model: str) -> Object:
     return {"weight": 100, "podAffinityTerm": term}
 
 
-def _environment(load: Load, asked: Experiment) -> list[Object]:
+def _environment(load: LoadSettings, asked: Experiment) -> list[Object]:
     def of_pod(name: str, path: str) -> Object:
         return {"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}
 
@@ -178,7 +178,7 @@ def _environment(load: Load, asked: Experiment) -> list[Object]:
     return variables
 
 
-def _resource(load: Load) -> str:
+def _resource(load: LoadSettings) -> str:
     """OpenTelemetry's resource attributes, as the chart has them for services (helm/sweetspot/templates/_names.tpl)."""
     version = load.image.rpartition("/")[2].partition("@" if "@" in load.image else ":")[2]
     attributes = {

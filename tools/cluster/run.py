@@ -19,7 +19,7 @@ from tools.checks import checked, void
 from tools.cluster import store, waterfalls
 from tools.cluster.api import Api, ClusterError
 from tools.cluster.asked import check, in_one_slice
-from tools.cluster.job import Load, job_name
+from tools.cluster.job import LoadSettings, job_name
 from tools.cluster.release import Release
 from tools.cluster.room import Room, amount, lacking, left_on
 from tools.cluster.store import VoidTrialError
@@ -109,7 +109,7 @@ class Cluster:
     def setup(self) -> ClusterSetup:
         """Raises ClusterError."""
         variables = self.release.variables(next(iter(self.release.models)))
-        load = Load(
+        load = LoadSettings(
             release=self.release.name,
             first=self.release.first,
             run=self.run,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from tools.cluster import store
 from tools.cluster.api import Api, ClusterError, NoAnswerError, NotThereError, Object
-from tools.cluster.job import Load, manifest
+from tools.cluster.job import LoadSettings, manifest
 from tools.cluster.pods import Trouble, deletion, node_of, ready, silence, trouble
 from tools.cluster.release import Release
 from tools.cluster.room import amount
@@ -47,7 +47,7 @@ class ClusterSetup:
     """What the trials of a run have in common."""
 
     release: Release
-    load: Load
+    load: LoadSettings
     programs: Programs
     starts: "Starts | None" = None
     """Restarts services; None: they stay as they are."""

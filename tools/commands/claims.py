@@ -15,7 +15,7 @@ from tools.claims.compared import compare
 from tools.claims.decision import LOOKS
 from tools.claims.progress import ClaimsProgress
 from tools.commands import registering
-from tools.commands.bench import Bench
+from tools.commands.claim_runner import TargetRunner
 from tools.commands.ending import to_its_end
 from tools.commands.targets import check_flags, cluster, this_machine
 from tools.local import Programs
@@ -63,13 +63,13 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
         console.print(f"{len(chosen)} claims; results: {folder}", markup=False, soft_wrap=True)
         with Progress(console, parts, each_s + (0 if target.alternates else JOB_S)) as bar:
             notes = ClaimsProgress(bar)
-            bench = Bench(target, notes, registered.read(folder).began)
+            runner = TargetRunner(target, notes, registered.read(folder).began)
 
             def measure() -> None:
                 if not (folder / judged.MISSING).exists():
-                    running.find_missing(folder, chosen, bench, programs, in_cluster=not bench.alternates)
+                    running.find_missing(folder, chosen, runner, programs, in_cluster=not runner.alternates)
                 running.run(
-                    folder, chosen, bench=bench, notes=notes, programs=programs, rounds=rounds, within_s=within_s
+                    folder, chosen, runner=runner, notes=notes, programs=programs, rounds=rounds, within_s=within_s
                 )
 
             interrupted = to_its_end(measure)

@@ -71,7 +71,7 @@ class Scale(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     search: Search = Search()
 
 
-class Window(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SliceLength(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long a slice is."""
 
     warmup_s: Annotated[float, Meta(ge=0, le=86_400)]
@@ -95,7 +95,7 @@ class Experiment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Load that is not measured, before each slice. Seconds."""
     duration_s: Annotated[float, Meta(ge=0.01, le=86_400)] = 5.0
     """Load that is measured, in each slice. Seconds."""
-    windows: Mapping[int, Window] = {}
+    windows: Mapping[int, SliceLength] = {}
     """Connections -> these times at that number. It takes longer until each of 1,000 clients has had an answer."""
     rounds: Times = 3
     """How often each arm is restarted and measured at each point."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tools.experiment import Arm, Experiment, Load
-from tools.experiment.asked import Window
+from tools.experiment.asked import SliceLength
 from tools.maps.words import described
 from tools.units import count
 
@@ -13,7 +13,7 @@ REPLY_BYTES = 128
 WARMUP_S, DURATION_S = 0.2, 0.5
 MANY = 500
 """With more connections than these, it takes longer until each client has had an answer."""
-OF_MANY = Window(warmup_s=1.0, duration_s=2.0)
+OF_MANY = SliceLength(warmup_s=1.0, duration_s=2.0)
 ROUNDS = 3
 """Fewer are provisional (tools/stats/estimate.py)."""
 

@@ -6,8 +6,8 @@ from tools.report.axes import WORDS, Group, along
 from tools.report.curve import percentile_curve
 from tools.report.folder import Contents
 from tools.report.plots import axis, curves
-from tools.report.plots.axis import Axis
-from tools.report.plots.curves import Line, Point
+from tools.report.plots.axis import PlotAxis
+from tools.report.plots.curves import CurvePoint, Line
 from tools.report.plots.figure import Figure, View
 from tools.units import duration
 from tools.words import where
@@ -56,14 +56,14 @@ def _at(contents: Contents, at: asked.Point) -> tuple[View, list[str]]:
     return View(WORDS[over].value(at.values[over]) if over else at.described, plot), problems
 
 
-def _slower(one_in: float, ns: float) -> Point:
+def _slower(one_in: float, ns: float) -> CurvePoint:
     """A point of the distribution, with its value at 0, 90, 99 % and so on."""
     decade = abs(one_in - float(f"1e{len(str(round(one_in))) - 1}")) < 1e-6 * one_in
-    return Point(one_in, ns, text=duration(ns) if decade else "")
+    return CurvePoint(one_in, ns, text=duration(ns) if decade else "")
 
 
-def _odds(odds: list[float]) -> Axis:
+def _odds(odds: list[float]) -> PlotAxis:
     """From 0 % on, one tick for each further 9."""
     highest = max(odds, default=10.0)
     ticks = [(10.0**digits, "0 %" if not digits else f"{100 - 100 / 10**digits:.7g} %") for digits in range(8)]
-    return Axis(1.0, highest, tuple(tick for tick in ticks if tick[0] <= highest), log=True)
+    return PlotAxis(1.0, highest, tuple(tick for tick in ticks if tick[0] <= highest), log=True)

@@ -8,7 +8,7 @@ from tools.report.axes import WORDS, Group, along, groups
 from tools.report.distribution import distribution
 from tools.report.folder import Contents
 from tools.report.plots import axis, curves
-from tools.report.plots.curves import Line, Point
+from tools.report.plots.curves import CurvePoint, Line
 from tools.report.plots.figure import Figure, View
 from tools.results import Trial
 from tools.standings import Standing
@@ -187,7 +187,9 @@ class _AxisCurves:
             for one in at.get(point.name, ())
         }
         lines = [
-            Line(arm, family, [drawn.get((arm, point.name), Point(place + shift, None)) for point, place in places])
+            Line(
+                arm, family, [drawn.get((arm, point.name), CurvePoint(place + shift, None)) for point, place in places]
+            )
             for arm, family in self.contents.families.items()
         ]
         ends = [end for point in drawn.values() for end in (point.y, point.low, point.high) if end is not None]
@@ -202,14 +204,14 @@ class _AxisCurves:
         return View(measure.label, plot)
 
 
-def _point(one: Standing, place: float, measure: Measure) -> Point:
+def _point(one: Standing, place: float, measure: Measure) -> CurvePoint:
     value = measure.value(one.trial)
     if value is None or not measure.is_figure(one):
-        return Point(place, None)
+        return CurvePoint(place, None)
     known = measure.interval(one)
     low, high = (known.low, known.high) if known else (None, None)
     more = "> " if measure.is_bound(one.trial) else ""
-    return Point(place, value, low, high, text=more + measure.text(value))
+    return CurvePoint(place, value, low, high, text=more + measure.text(value))
 
 
 def _at(group: Group) -> str:

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from tools import measures
 from tools.report.folder import Contents
 from tools.report.plots import dots
-from tools.report.plots.dots import Dot, Mark
+from tools.report.plots.dots import Dot, DotMark
 from tools.report.table import percentile
 from tools.results import Trial
 from tools.standings import PointStandings, Standing, compared
@@ -16,7 +16,7 @@ from tools.units import count, duration, share
 from tools.values import Values, cpus_ns, p99s_ns, series
 from tools.words import rounds
 
-MARKS: dict[str, Mark] = {"best": "best", "tied": "tied", "behind": "", "unranked": "void"}
+MARKS: dict[str, DotMark] = {"best": "best", "tied": "tied", "behind": "", "unranked": "void"}
 
 
 def picture(contents: Contents) -> Markup:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from tools.families import family
 from tools.report.plots import axis
-from tools.report.plots.curves import Line, Point, draw
+from tools.report.plots.curves import CurvePoint, Line, draw
 from tools.report.plots.figure import Figure, View
 from tools.report.plots.heatmap import Field, heatmap
 from tools.scale import curves, numbers
@@ -77,13 +77,13 @@ def _shapes(kept: Kept, plan: str) -> Figure:
 
 def _shapes_of(searched: Sequence[Searched], label: str) -> View:
     shapes = list(dict.fromkeys(one.cell.shape for one in searched))
-    points: dict[str, list[Point]] = {}
+    points: dict[str, list[CurvePoint]] = {}
     for one in searched:
         met, missed = numbers.rates(one) or (0.0, None)
         middle = numbers.middle_rps(one) or 0.0
         text = interval(one).removesuffix(" calls/s")
         points.setdefault(one.cell.service, []).append(
-            Point(shapes.index(one.cell.shape), middle, met, missed or middle, text)
+            CurvePoint(shapes.index(one.cell.shape), middle, met, missed or middle, text)
         )
     plot = draw(
         [Line(service, _family(service), ours) for service, ours in points.items()],
@@ -126,7 +126,7 @@ def _multiple(curve: curves.Curve) -> Line:
     alone, fitted, first, last = curve.alone, curve.fitted, curve.n[0], curve.n[-1]
     steps = [first + (last - first) * step / _STEPS for step in range(_STEPS + 1)]
     points = [
-        Point(n, rate / alone, low / alone, high / alone, f"{three_digits(rate / alone)} x")
+        CurvePoint(n, rate / alone, low / alone, high / alone, f"{three_digits(rate / alone)} x")
         for n, rate, low, high in zip(curve.n, curve.rates, curve.low, curve.high, strict=True)
     ]
     return Line(

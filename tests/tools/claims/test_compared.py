@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from tools.claims.claim import Claim, Word
 from tools.claims.compared import What, compare
 from tools.claims.decision import Verdict
-from tools.claims.evidence import Counts
+from tools.claims.evidence import CountingEvidence
 from tools.claims.judged import JudgedClaim, JudgedRun
 from tools.claims.registered import ClaimsRun, RegisteredClaim
 
@@ -18,7 +18,9 @@ REGISTERED = RegisteredClaim(sha256="0", commit=None, committed_at=None, clean=F
 
 def run(registered: RegisteredClaim = REGISTERED, **words: Word) -> JudgedRun:
     """A run with those verdicts."""
-    judged = tuple(JudgedClaim(_claim(name), registered, Counts({}), Verdict(word)) for name, word in words.items())
+    judged = tuple(
+        JudgedClaim(_claim(name), registered, CountingEvidence({}), Verdict(word)) for name, word in words.items()
+    )
     known = dict.fromkeys(words, registered)
     return JudgedRun(
         Path(), ClaimsRun(version=1, began="2026-11-27T10:00:00Z", despite_noise=False, claims=known), judged, {}

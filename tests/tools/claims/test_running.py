@@ -31,7 +31,7 @@ rounds: 8
 TWICE = {"experiment": "race", "statistic": {"measure": "rate_rps", "ratio": ["hare", "tortoise"]}}
 
 
-class Bench:
+class Runner:
     """Makes trials of drawn calls, at these speeds."""
 
     alternates = True
@@ -92,62 +92,62 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(
-    folder: Path, bench: Bench, names: Sequence[str] = ("C12", "C13"), rounds: int = 8, within_s: float = 600
+    folder: Path, runner: Runner, names: Sequence[str] = ("C12", "C13"), rounds: int = 8, within_s: float = 600
 ) -> dict[str, str]:
     """The word for each claim."""
     every = reading.claims(folder.parent / "statements", folder.parent / "experiments")
     chosen = [every[name] for name in names]
     if not folder.exists():
         registered.register(folder, chosen, [floor.EXPERIMENT])
-        running.find_missing(folder, chosen, bench, Programs(), in_cluster=False)
+        running.find_missing(folder, chosen, runner, Programs(), in_cluster=False)
     notes = Notes()
-    running.run(folder, chosen, bench=bench, notes=notes, programs=Programs(), rounds=rounds, within_s=within_s)
+    running.run(folder, chosen, runner=runner, notes=notes, programs=Programs(), rounds=rounds, within_s=within_s)
     return notes.words
 
 
 def test_rounds_end_when_every_claim_is_decided(folder: Path) -> None:
-    bench = Bench(hare=3.0)
-    assert run(folder, bench) == {"C12": "holds", "C13": "does not hold"}
-    assert {name for name in bench.measured if "hare" in name} == {f"hare-10-{number}" for number in (1, 2, 3)}
+    runner = Runner(hare=3.0)
+    assert run(folder, runner) == {"C12": "holds", "C13": "does not hold"}
+    assert {name for name in runner.measured if "hare" in name} == {f"hare-10-{number}" for number in (1, 2, 3)}
 
 
 @pytest.mark.parametrize(("speed", "last"), [(2.4, 8), (2.0, 3)], ids=["near a decision", "at the threshold"])
 def test_an_open_claim_has_more_rounds_where_they_are_expected_to_decide(folder: Path, speed: float, last: int) -> None:
-    bench = Bench(noise=0.2, hare=speed)
-    run(folder, bench, ["C12"])
-    assert max(int(name.rsplit("-", 1)[1]) for name in bench.measured if "hare" in name) == last
+    runner = Runner(noise=0.2, hare=speed)
+    run(folder, runner, ["C12"])
+    assert max(int(name.rsplit("-", 1)[1]) for name in runner.measured if "hare" in name) == last
 
 
 def test_every_experiment_has_its_first_look_before_one_has_its_second(folder: Path) -> None:
     ask(folder.parent, "relay", RACE)
     state(folder.parent, **TWICE | {"experiment": "relay"}, claim="C13", holds_if={"at_least": 2})
-    bench = Bench(noise=0.2, hare=2.4)
-    run(folder, bench)
-    assert [name for name in bench.folders if name != "aa"] == ["race", "relay", "race", "relay", "race", "relay"]
+    runner = Runner(noise=0.2, hare=2.4)
+    run(folder, runner)
+    assert [name for name in runner.folders if name != "aa"] == ["race", "relay", "race", "relay", "race", "relay"]
 
 
 def test_no_later_look_begins_that_ends_too_late(folder: Path) -> None:
-    bench = Bench(noise=0.2, hare=2.4)
+    runner = Runner(noise=0.2, hare=2.4)
     # Two further rounds of 10 s each are expected to take 20 s.
-    assert run(folder, bench, ["C12"], within_s=19) == {"C12": "not distinguishable"}
-    assert "hare-10-3" in bench.measured
-    assert "hare-10-4" not in bench.measured
+    assert run(folder, runner, ["C12"], within_s=19) == {"C12": "not distinguishable"}
+    assert "hare-10-3" in runner.measured
+    assert "hare-10-4" not in runner.measured
 
 
 def test_a_run_goes_on_where_it_stopped(folder: Path) -> None:
-    run(folder, Bench(hare=3.0), rounds=2)
-    bench = Bench(hare=3.0)
-    assert run(folder, bench)["C12"] == "holds"
-    assert {name for name in bench.measured if "hare" in name} == {"hare-10-3"}
+    run(folder, Runner(hare=3.0), rounds=2)
+    runner = Runner(hare=3.0)
+    assert run(folder, runner)["C12"] == "holds"
+    assert {name for name in runner.measured if "hare" in name} == {"hare-10-3"}
 
 
 def test_verdicts_are_derived_from_the_trials_alone(folder: Path) -> None:
-    words = run(folder, Bench(hare=3.0))
+    words = run(folder, Runner(hare=3.0))
     assert {each.claim.claim: each.verdict.word for each in judged.read(folder).judged} == words
 
 
 def test_a_run_that_is_published_has_the_same_verdicts(folder: Path, tmp_path: Path) -> None:
-    words = run(folder, Bench(hare=3.0))
+    words = run(folder, Runner(hare=3.0))
     published.write(tmp_path / "claims.json", judged.read(folder))
     assert '"holds"' not in (tmp_path / "claims.json").read_text().replace('"verdict": "holds"', "")
     _, claims = published.read(tmp_path / "claims.json")
@@ -156,7 +156,7 @@ def test_a_run_that_is_published_has_the_same_verdicts(folder: Path, tmp_path: P
 
 
 def test_swapped_arms_turn_the_verdict_round(folder: Path) -> None:
-    run(folder, Bench(hare=3.0))
+    run(folder, Runner(hare=3.0))
     trials = folder / "runs" / "race" / "trials"
     for path in sorted(trials.glob("hare-*.json")):
         other = trials / path.name.replace("hare", "tortoise")
@@ -170,9 +170,9 @@ def test_swapped_arms_turn_the_verdict_round(folder: Path) -> None:
 
 
 def test_a_claim_whose_trials_are_void_says_why(folder: Path) -> None:
-    bench = Bench(hare=3.0)
-    bench.void = {1, 2, 4}
-    run(folder, bench, ["C12"], rounds=3)
+    runner = Runner(hare=3.0)
+    runner.void = {1, 2, 4}
+    run(folder, runner, ["C12"], rounds=3)
     (found,) = judged.read(folder).judged
     assert found.verdict.word == "void"
     assert found.verdict.why == "too few rounds have a figure: other processes took 40 %"
@@ -181,9 +181,9 @@ def test_a_claim_whose_trials_are_void_says_why(folder: Path) -> None:
 def test_a_noisy_machine_makes_rates_void_and_no_count(folder: Path) -> None:
     pages = {"statistic": {"measure": "calls_ok", "ratio": ["hare", "tortoise"]}, "holds_if": {"at_least": 2}}
     state(folder.parent, **{**TWICE, "claim": "C13", **pages})
-    bench = Bench(hare=3.0)
-    bench.waived = "other processes took 9 %"
-    assert run(folder, bench, rounds=3) == {"C12": "void", "C13": "holds"}
+    runner = Runner(hare=3.0)
+    runner.waived = "other processes took 9 %"
+    assert run(folder, runner, rounds=3) == {"C12": "void", "C13": "holds"}
     (noisy, _) = judged.read(folder).judged
     assert noisy.verdict.why == "too few rounds have a figure: other processes took 9 %"
 
@@ -191,38 +191,38 @@ def test_a_noisy_machine_makes_rates_void_and_no_count(folder: Path) -> None:
 def test_with_despite_noise_no_figure_is_void(folder: Path) -> None:
     every = reading.claims(folder.parent / "statements", folder.parent / "experiments")
     registered.register(folder, [every["C12"]], [floor.EXPERIMENT], despite_noise=True)
-    bench = Bench(hare=3.0)
-    bench.waived = "other processes took 9 %"
-    assert run(folder, bench, ["C12"], rounds=3) == {"C12": "holds"}
+    runner = Runner(hare=3.0)
+    runner.waived = "other processes took 9 %"
+    assert run(folder, runner, ["C12"], rounds=3) == {"C12": "holds"}
 
 
 def test_a_model_that_differs_from_itself_makes_comparisons_void(folder: Path) -> None:
-    bench = Bench(hare=3.0, second=1.6)
-    run(folder, bench, ["C12"])
+    runner = Runner(hare=3.0, second=1.6)
+    run(folder, runner, ["C12"])
     (found,) = judged.read(folder).judged
     assert found.verdict.word == "void"
     assert found.verdict.why.startswith("the rate of one model against itself differed by -")
 
 
 def test_a_trial_that_is_void_is_not_made_again_beside_others_of_another_time(folder: Path) -> None:
-    bench = Bench(noise=0.2, hare=2.0)
-    bench.void = {2}
-    run(folder, bench, ["C12"])
-    assert bench.measured.count("hare-10-2") == 1
+    runner = Runner(noise=0.2, hare=2.0)
+    runner.void = {2}
+    run(folder, runner, ["C12"])
+    assert runner.measured.count("hare-10-2") == 1
 
 
 def test_a_round_that_was_interrupted_is_made_again_with_all_arms(folder: Path) -> None:
-    run(folder, Bench(hare=3.0), ["C12"], rounds=3)
+    run(folder, Runner(hare=3.0), ["C12"], rounds=3)
     (folder / "runs" / "race" / "trials" / "hare-10-2.json").unlink()
-    bench = Bench(hare=3.0)
-    run(folder, bench, ["C12"], rounds=3)
-    assert sorted(name for name in bench.measured if "10-" in name) == ["hare-10-2", "tortoise-10-2"]
+    runner = Runner(hare=3.0)
+    run(folder, runner, ["C12"], rounds=3)
+    assert sorted(name for name in runner.measured if "10-" in name) == ["hare-10-2", "tortoise-10-2"]
 
 
 def test_a_run_that_measured_nothing_is_void(folder: Path) -> None:
-    bench = Bench(hare=3.0)
-    bench.lost = True
-    run(folder, bench, ["C12"], rounds=3)
+    runner = Runner(hare=3.0)
+    runner.lost = True
+    run(folder, runner, ["C12"], rounds=3)
     (found,) = judged.read(folder).judged
     assert (found.verdict.word, found.verdict.why) == ("void", "nothing was measured")
 
@@ -241,16 +241,16 @@ def test_a_counting_that_fails_is_void_with_its_reason_and_is_made_again_when_th
     monkeypatch.setitem(COUNTINGS, "book", Counting("How many pages?", count, rounds=False, cost_s=1))
     pages = {"experiment": "book", "kind": "counted", "statistic": {"value": "pages"}, "holds_if": {"at_least": 5}}
     state(folder.parent, **pages)
-    run(folder, Bench(), ["C12"])
+    run(folder, Runner(), ["C12"])
     (found,) = judged.read(folder).judged
     assert (found.verdict.word, found.verdict.why) == ("void", "too few rounds have a figure: no room")
-    assert run(folder, Bench(), ["C12"]) == {"C12": "holds"}
+    assert run(folder, Runner(), ["C12"]) == {"C12": "holds"}
 
 
 def test_what_cannot_be_had_is_not_here_and_is_not_measured(folder: Path) -> None:
-    bench = Bench(tortoise=0.0)
-    assert run(folder, bench, ["C12"]) == {"C12": "not here"}
-    assert not any("tortoise" in name for name in bench.measured)
+    runner = Runner(tortoise=0.0)
+    assert run(folder, runner, ["C12"]) == {"C12": "not here"}
+    assert not any("tortoise" in name for name in runner.measured)
     (found,) = judged.read(folder).judged
     assert found.verdict.why == "there is no tortoise"
 
@@ -265,7 +265,7 @@ def test_what_cannot_be_had_is_not_here_and_is_not_measured(folder: Path) -> Non
     ids=["extra", "list", "number"],
 )
 def test_a_file_that_a_run_does_not_leave_is_one_line(folder: Path, name: str, content: str, complaint: str) -> None:
-    run(folder, Bench(hare=3.0), ["C12"], rounds=1)
+    run(folder, Runner(hare=3.0), ["C12"], rounds=1)
     claim = (folder / "statements" / "C12.yaml").read_text().replace("claim: C12", "claim: C14")
     (folder / name).write_text(content or claim)
     with pytest.raises(BadResultsError) as raised:
@@ -274,14 +274,14 @@ def test_a_file_that_a_run_does_not_leave_is_one_line(folder: Path, name: str, c
 
 
 def test_a_copy_that_is_gone_is_named(folder: Path) -> None:
-    run(folder, Bench(hare=3.0), ["C12"], rounds=1)
+    run(folder, Runner(hare=3.0), ["C12"], rounds=1)
     (folder / "statements" / "C12.yaml").unlink()
     with pytest.raises(BadResultsError, match=r"statements/C12\.yaml is missing: restore it$"):
         judged.read(folder)
 
 
 def test_a_claim_that_was_edited_since_is_named(folder: Path) -> None:
-    run(folder, Bench(hare=3.0), ["C12"])
+    run(folder, Runner(hare=3.0), ["C12"])
     kept = registered.read(folder)
     assert registered.edited(folder, kept) == []
     state(folder.parent, **TWICE, holds_if={"at_least": 1.5})
@@ -290,7 +290,7 @@ def test_a_claim_that_was_edited_since_is_named(folder: Path) -> None:
 
 
 def test_an_edited_claim_does_not_change_what_an_earlier_run_says(folder: Path) -> None:
-    run(folder, Bench(hare=3.0), ["C12"])
+    run(folder, Runner(hare=3.0), ["C12"])
     state(folder.parent, **TWICE, holds_if={"at_least": 10})
     (found,) = judged.read(folder).judged
     assert found.verdict.word == "holds"
@@ -298,8 +298,8 @@ def test_an_edited_claim_does_not_change_what_an_earlier_run_says(folder: Path) 
 
 def test_two_runs_that_exist_are_compared_verdict_by_verdict(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     second = folder.parent / "second"
-    run(folder, Bench(hare=3.0))
-    run(second, Bench(hare=1.0))
+    run(folder, Runner(hare=3.0))
+    run(second, Runner(hare=1.0))
     assert cli.main(["compare", str(folder), str(second)]) == 0
     assert capsys.readouterr().out.split("\n")[1:4] == [
         "0 of 2 verdicts are the same in both runs.",

@@ -73,7 +73,9 @@ def test_of_an_arm_that_answers_nothing_no_multiple_is_a_rate() -> None:
 
 def test_its_job_has_the_time_for_two_loads() -> None:
     asked = experiment.parse(HALF, "mine")
-    place = job.Load(release="r", first="r", run="mine", pod={"metadata": {"labels": {}}, "spec": {"containers": [{}]}})
+    place = job.LoadSettings(
+        release="r", first="r", run="mine", pod={"metadata": {"labels": {}}, "spec": {"containers": [{}]}}
+    )
     once = job.STARTING_S + asked.warmup_s + asked.duration_s + asked.load.timeout_s + job.ENDING_S
     twice = once + asked.warmup_s + asked.duration_s + asked.load.timeout_s
     deadline_s = job.manifest(place, asked, only_trial(asked))["spec"]["activeDeadlineSeconds"]

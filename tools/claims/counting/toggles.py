@@ -15,8 +15,8 @@ from typing import Any
 from scipy import stats
 from sweetspot.v1.control_pb2 import StageSettings
 
-from tools.claims.counting.asked_backend import asked_backend
 from tools.claims.counting.at_work import ordering, serving, wait_until
+from tools.claims.counting.counting_backend import counting_backend
 from tools.claims.counting.staged import FORMS, STAGES, bypass
 from tools.control import Control
 from tools.local import Process, Programs
@@ -104,7 +104,7 @@ def most_share(events: int, of: int) -> float:
 def switch_under_load(programs: Programs, form: str, calls: int = CALLS, switches: int = SWITCHES) -> SwitchOutcome:
     """Makes `calls` calls, and switches stages `switches` times. Raises LocalError, also for a call left over."""
     with (
-        asked_backend() as backend,
+        counting_backend() as backend,
         serving(programs, "seda", {"stages_in": form, "threads_per_cpu": 1, "backend": backend.address}) as service,
         Control(service.control) as control,
     ):

@@ -9,7 +9,7 @@ from tools.claims import described, notes, phrases, reading, words
 from tools.claims.claim import DECIDED, Claim
 from tools.claims.counting import COUNTINGS
 from tools.claims.decision import Verdict
-from tools.claims.evidence import Trials
+from tools.claims.evidence import TrialEvidence
 from tools.claims.judged import RUNS, JudgedClaim, JudgedRun
 from tools.claims.notes import Line
 from tools.claims.page import pictures, tables
@@ -160,7 +160,7 @@ def _arms(claim: Claim, asked: Experiment | None) -> dict[str, tuple[str, str]]:
 
 def _void(judged: JudgedClaim) -> list[str]:
     """As `loop at point 20, round 2: other processes took 30 % of the CPU`."""
-    if not isinstance(judged.source, Trials):
+    if not isinstance(judged.source, TrialEvidence):
         return []
     found = [
         f"{trial.arm} at point {trial.point}, round {trial.round}: {why}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tools.claims.evidence import Trials
+from tools.claims.evidence import TrialEvidence
 from tools.claims.judged import JudgedClaim, JudgedRun
 from tools.claims.page.machine import Machine
 from tools.units import count
@@ -12,7 +12,9 @@ def notices(claims: JudgedRun, machine: Machine) -> list[str]:
     """One line for each thing that casts a doubt."""
     late = [each for each in claims.judged if not each.registered.before_measured]
     changed = [each for each in claims.judged if each.claim.changed]
-    sources = {id(each.source): each.source for each in claims.judged if isinstance(each.source, Trials)}.values()
+    sources = {
+        id(each.source): each.source for each in claims.judged if isinstance(each.source, TrialEvidence)
+    }.values()
     waived = sum(bool(trial.waived) for source in sources for trial in source.found.trials)
     problems = [problem for source in sources for problem in source.found.problems]
     return [

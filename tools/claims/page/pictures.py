@@ -15,7 +15,7 @@ from tools.claims.sample import counts, sample
 from tools.report.axes import WORDS
 from tools.report.plots import curves, rounds
 from tools.report.plots.axis import linear
-from tools.report.plots.curves import Line, Point
+from tools.report.plots.curves import CurvePoint, Line
 from tools.report.plots.rounds import Row
 from tools.units import count
 
@@ -135,7 +135,8 @@ def _slopes(
         places = [place for place, _ in found[0]]
         means = np.mean([[reading.value for _, reading in along] for along in found], axis=0)
         points = [
-            Point(place, float(mean), text=value_text(leaf, mean)) for place, mean in zip(places, means, strict=True)
+            CurvePoint(place, float(mean), text=value_text(leaf, mean))
+            for place, mean in zip(places, means, strict=True)
         ]
         lines.append(Line(described.label(leaf), families.get(leaf.arm, "other"), points))
     if not lines:

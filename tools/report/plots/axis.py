@@ -24,7 +24,7 @@ def plain(value: float) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Axis:
+class PlotAxis:
     """`low` and `high` are the ends of the axis; both may be equal."""
 
     low: float
@@ -39,17 +39,17 @@ class Axis:
         return (at - low) / (high - low) if high > low else 0.5
 
 
-def linear(values: Iterable[float], text: Text = plain) -> Axis:
+def linear(values: Iterable[float], text: Text = plain) -> PlotAxis:
     """Has 0 and all values between its first tick and its last."""
     known = [0.0, *values]
     low, high = min(known), max(known) if any(known) else 1.0
     step = _round_up((high - low) / INTERVALS)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     marks = [number * step for number in range(first, last + 1)]
-    return Axis(marks[0], marks[-1], tuple((mark, text(mark) if mark else "0") for mark in marks))
+    return PlotAxis(marks[0], marks[-1], tuple((mark, text(mark) if mark else "0") for mark in marks))
 
 
-def logarithmic(values: Iterable[float], text: Text = plain) -> Axis:
+def logarithmic(values: Iterable[float], text: Text = plain) -> PlotAxis:
     """From 1, 2 or 5 times a power of ten below all values to another one above. Values are above 0."""
     known = list(values) or [1.0]
     decades = range(math.floor(math.log10(min(known))), math.ceil(math.log10(max(known))) + 1)
@@ -58,12 +58,12 @@ def logarithmic(values: Iterable[float], text: Text = plain) -> Axis:
     high = min((mark for mark in marks if mark >= max(known)), default=marks[-1])
     steps = ROUND if len(decades) <= DECADES else ROUND[:1]
     ticks = [mark for mark in marks if low <= mark <= high and float(f"{mark:e}"[0]) in steps]
-    return Axis(low, high, tuple((mark, text(mark)) for mark in ticks), log=True)
+    return PlotAxis(low, high, tuple((mark, text(mark)) for mark in ticks), log=True)
 
 
-def marked(ticks: Sequence[tuple[float, str]], *, log: bool = False) -> Axis:
+def marked(ticks: Sequence[tuple[float, str]], *, log: bool = False) -> PlotAxis:
     """From the first of these ticks to the last."""
-    return Axis(ticks[0][0], ticks[-1][0], tuple(ticks), log)
+    return PlotAxis(ticks[0][0], ticks[-1][0], tuple(ticks), log)
 
 
 def _round_up(size: float) -> float:

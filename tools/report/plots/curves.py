@@ -7,7 +7,7 @@ from typing import NamedTuple
 from markupsafe import Markup
 
 from tools.report.plots import TEMPLATES
-from tools.report.plots.axis import Axis
+from tools.report.plots.axis import PlotAxis
 from tools.report.plots.labels import spread
 
 HEIGHT = 300.0
@@ -22,7 +22,7 @@ NARROW = 0.28
 """Ticks closer than this share of the width have their text only in wide windows."""
 
 
-class Point(NamedTuple):
+class CurvePoint(NamedTuple):
     """y None: a gap in the line, never a zero. low, high: the interval; None where it is not known."""
 
     x: float
@@ -40,7 +40,7 @@ class Line:
     label: str
     """Model and options; in the plot, each word has a line of its own."""
     family: str
-    points: Sequence[Point]
+    points: Sequence[CurvePoint]
     fitted: Sequence[tuple[float, float]] = ()
     """A curve fitted to the points; where there is one, no line connects the points."""
 
@@ -71,8 +71,8 @@ class Curve:
 def draw(
     lines: Sequence[Line],
     *,
-    x: Axis,
-    y: Axis,
+    x: PlotAxis,
+    y: PlotAxis,
     title: str,
     x_title: str,
     y_title: str,
@@ -87,7 +87,7 @@ def draw(
     def place(x_value: float, y_value: float) -> tuple[float, float]:
         return 100 * x.place(x_value), height * (1 - y.place(y_value))
 
-    def mark(point: Point) -> Mark | None:
+    def mark(point: CurvePoint) -> Mark | None:
         if point.y is None:
             return None
         low, high = (None if end is None else place(point.x, end)[1] for end in (point.low, point.high))
@@ -128,7 +128,7 @@ def _path(places: Iterable[Sequence[float | str | None] | None]) -> str:
     return "".join(parts)
 
 
-def _ticks(axis: Axis) -> list[tuple[float, str, bool]]:
+def _ticks(axis: PlotAxis) -> list[tuple[float, str, bool]]:
     """Place in per cent, text, and whether a narrow window has room for the text. No text where no window has."""
     ticks, last, last_narrow = [], -1.0, -1.0
     for value, name in axis.ticks:

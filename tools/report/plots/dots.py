@@ -9,7 +9,7 @@ from markupsafe import Markup
 from tools.report.plots import TEMPLATES
 from tools.report.plots.axis import linear
 
-Mark = Literal["best", "tied", "", "void"]
+DotMark = Literal["best", "tied", "", "void"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Dot:
     low: float | None
     """The ends of the interval; None where it is not known."""
     high: float | None
-    mark: Mark
+    mark: DotMark
     """`tied`: cannot be distinguished from the best."""
     note: str
     """Shown after the value."""

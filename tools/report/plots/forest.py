@@ -13,7 +13,7 @@ from typing import Literal
 from markupsafe import Markup
 
 from tools.report.plots import TEMPLATES
-from tools.report.plots.axis import Axis, marked
+from tools.report.plots.axis import PlotAxis, marked
 
 FACTORS = ((1.1, "1.1x"), (2.0, "2x"), (10.0, "10x"), (100.0, "100x"))
 """Ticks on each side. A value beyond the last one is drawn there, as an arrow."""
@@ -75,7 +75,7 @@ class Line:
     """In pixels."""
 
 
-def placed(rows: Sequence[Row]) -> tuple[Axis, list[RowPositions]]:
+def placed(rows: Sequence[Row]) -> tuple[PlotAxis, list[RowPositions]]:
     """The axis for all, and each row on it."""
     axis = _axis(rows)
 
@@ -135,7 +135,7 @@ def standalone(rows: Sequence[Row], *, title: str) -> str:
     )
 
 
-def _axis(rows: Sequence[Row]) -> Axis:
+def _axis(rows: Sequence[Row]) -> PlotAxis:
     ends = [end for row in rows if row.value is not None for end in (row.low, row.high, row.value)]
     ends += [row.expected for row in rows if row.expected is not None]
     finite = [end for end in ends if abs(end) < inf]

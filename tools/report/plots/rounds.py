@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from tools.report.plots import TEMPLATES
-from tools.report.plots.axis import Axis, linear, logarithmic
+from tools.report.plots.axis import PlotAxis, linear, logarithmic
 
 SPREAD = 30.0
 """Values that are above 0 and differ by more than this factor are drawn on a logarithmic axis."""
@@ -55,12 +55,12 @@ def draw(
     )
 
 
-def _axis(values: Sequence[float], text: Callable[[float], str]) -> Axis:
+def _axis(values: Sequence[float], text: Callable[[float], str]) -> PlotAxis:
     above = bool(values) and min(values) > 0
     return logarithmic(values, text) if above and max(values) > SPREAD * min(values) else linear(values, text)
 
 
-def _sparse(axis: Axis) -> Sequence[tuple[float, str]]:
+def _sparse(axis: PlotAxis) -> Sequence[tuple[float, str]]:
     """Those with a text: the ends, and one between where texts are short."""
     ticks = axis.ticks
     short = all(len(text) <= SHORT for _, text in ticks)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from sweetspot.v1.backend_pb2 import FetchReply, FetchRequest
 
 
-class AskedBackend:
+class CountingBackend:
     """A backend that counts its calls, with one thread for all of them."""
 
     def __init__(self) -> None:
@@ -26,11 +26,11 @@ class AskedBackend:
 
 
 @contextmanager
-def asked_backend() -> Iterator[AskedBackend]:
+def counting_backend() -> Iterator[CountingBackend]:
     """For as long as the block lasts."""
     import grpc  # noqa: PLC0415  (it takes 0.1 s to load)
 
-    backend = AskedBackend()
+    backend = CountingBackend()
     server = grpc.server(ThreadPoolExecutor(1))
     handler = grpc.unary_unary_rpc_method_handler(backend.fetch, FetchRequest.FromString, FetchReply.SerializeToString)
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("sweetspot.v1.Backend", {"Fetch": handler})])

@@ -15,7 +15,7 @@ from tools.target import Target
 from tools.trial_specs import TrialSpec
 
 
-class Bench:
+class TargetRunner:
     """Measures on one target."""
 
     def __init__(self, target: Target, notes: ClaimsProgress, began: str) -> None:
@@ -26,11 +26,11 @@ class Bench:
 
     @property
     def alternates(self) -> bool:
-        """As running.Bench has it."""
+        """As ExperimentRunner has it."""
         return self._target.alternates
 
     def lacks(self, asked: Experiment) -> str:
-        """As running.Bench has it."""
+        """As ExperimentRunner has it."""
         try:
             self._target.check(asked)
         except (PlainError, BadExperimentError) as error:
@@ -38,7 +38,7 @@ class Bench:
         return ""
 
     def measure(self, asked: Experiment, wanted: Sequence[TrialSpec], folder: Path) -> None:
-        """As running.Bench has it."""
+        """As ExperimentRunner has it."""
         target = self._target.of_run(folder.name, self._when)
         target.check(asked)
         (folder / bundle.NAME).unlink(missing_ok=True)  # it is closed anew, with further rounds
