@@ -15,7 +15,7 @@ from tools.words import rounds
 
 
 def answer(
-    trials: Sequence[Trial], void: Sequence[tuple[TrialId, str]] = (), arms: speedups.Arms = speedups.NO_ARMS
+    trials: Sequence[Trial], void: Sequence[tuple[TrialId, str]] = (), arms: speedups.ArmSettings = speedups.NO_ARMS
 ) -> str:
     """Which arm serves best at the last point with enough results, and which arms cannot be distinguished from it.
 

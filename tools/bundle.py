@@ -52,7 +52,7 @@ def read(folder: Path) -> Bundle:
     path = folder / NAME
     try:
         content = path.read_bytes()
-        if (version := msgspec.json.decode(content, type=_Versioned).version) != VERSION:
+        if (version := msgspec.json.decode(content, type=_BundleVersion).version) != VERSION:
             raise BadResultsError(f"{path}: written by another version ({version}, not {VERSION}): run it again")
         return msgspec.json.decode(content, type=Bundle)
     except OSError as error:
@@ -85,7 +85,7 @@ def changes(folder: Path, bundle: Bundle) -> Iterator[str]:
         yield f"{name} is extra: the bundle does not list it"
 
 
-class _Versioned(Struct, frozen=True):
+class _BundleVersion(Struct, frozen=True):
     version: object
 
 

@@ -11,7 +11,7 @@ from tools import measures, pairs
 from tools.answer import answer
 from tools.report.table import COLUMNS, percentile, rows, shown
 from tools.results import StoredTrials
-from tools.speedups import NO_ARMS, Arms
+from tools.speedups import NO_ARMS, ArmSettings
 from tools.standings import PointStandings, compared, standings
 from tools.units import count
 from tools.words import unanswered, where
@@ -29,7 +29,7 @@ SHOWN = {
 """Columns of the report's table, with their headings, the most useful first: those without room are left out."""
 
 
-def show(console: Console, found: StoredTrials, report: Path, arms: Arms = NO_ARMS) -> None:
+def show(console: Console, found: StoredTrials, report: Path, arms: ArmSettings = NO_ARMS) -> None:
     """Prints the answer, the trials behind it, and last the report's path. `arms` are the experiment's."""
     console.print()
     console.print(answer(found.trials, found.void, arms), style="bold", highlight=False)

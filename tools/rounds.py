@@ -16,7 +16,7 @@ MOST_ROUNDS = 10_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Rounds:
+class RoundCost:
     """What a round of one engine costs on this machine at one moment. Nanoseconds of CPU time."""
 
     low_ns: float
@@ -45,23 +45,23 @@ class Rounds:
         return f"{three_digits(self.low_ns)} ns a round ({slower})"
 
 
-def measure(programs: Programs) -> Mapping[str, Rounds]:
+def measure(programs: Programs) -> Mapping[str, RoundCost]:
     """Of each engine. Takes 0.5 s. Raises LocalError."""
     found: Mapping[str, Sequence[float]] = json_of("rounds", programs.rounds, MEASURING_TIMEOUT_S)
     return {engine: _rounds(batches) for engine, batches in found.items()}
 
 
-def _rounds(batches_ns: Sequence[float]) -> Rounds:
+def _rounds(batches_ns: Sequence[float]) -> RoundCost:
     tenth = len(batches_ns) // 10
-    return Rounds(batches_ns[tenth], median(batches_ns), batches_ns[-1 - tenth])
+    return RoundCost(batches_ns[tenth], median(batches_ns), batches_ns[-1 - tenth])
 
 
-def calibrated(cpu_ms: float, here: Rounds) -> str:
+def calibrated(cpu_ms: float, here: RoundCost) -> str:
     """As `0.3 ms of Python are 3,125 rounds: 96 ns a round (median 125, up to 153).`"""
     return f"{cpu_ms:.3g} ms of Python are {count(here.of(cpu_ms))} rounds: {here}."
 
 
-def drift(before: Rounds, after: Rounds) -> str:
+def drift(before: RoundCost, after: RoundCost) -> str:
     """As ` The machine became 70 % slower: ask again.`; empty within DRIFT."""
     change = after.low_ns / before.low_ns - 1
     if abs(change) <= DRIFT:

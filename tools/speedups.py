@@ -16,11 +16,11 @@ from tools.stats.interval import ratio
 from tools.stats.line import interval
 from tools.stats.verdict import OF_RATES, verdict
 
-Arms = Mapping[str, Mapping[str, Any]]
-NO_ARMS: Arms = MappingProxyType({})
+ArmSettings = Mapping[str, Mapping[str, Any]]
+NO_ARMS: ArmSettings = MappingProxyType({})
 
 
-def sentences(at: PointStandings, arms: Arms) -> Iterator[str]:
+def sentences(at: PointStandings, arms: ArmSettings) -> Iterator[str]:
     """As `2 CPUs / 1 CPU, calls/s: process_pool 1.91 [1.65, 2.21] (faster); thread_pool 0.933 [0.732, 1.19] (not
     distinguishable).`; one sentence for each two numbers of CPUs, the largest ratio first. Only ranked arms count. Then
     come the models that used one CPU, although they had more.
@@ -43,7 +43,7 @@ def sentences(at: PointStandings, arms: Arms) -> Iterator[str]:
         yield f"With more CPUs, these used one (CPUs busy): {', '.join(idle)}."
 
 
-def _pairs(arms: Arms) -> Iterator[tuple[str, int, str, int]]:
+def _pairs(arms: ArmSettings) -> Iterator[tuple[str, int, str, int]]:
     """Each arm with the fewest CPUs, and each that is the same with more: name and CPUs of both."""
     alike: dict[str, list[tuple[int, str]]] = {}
     for name, arm in arms.items():

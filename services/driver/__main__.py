@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     except (OptionError, RefusedVariableError, BarrierError, VoidRun, *REFUSALS) as error:
         print(f"services.driver: {error}", file=sys.stderr)
         return 2
-    except processes.Interrupted as error:
+    except processes.RunInterrupted as error:
         print(f"services.driver: {error}", file=sys.stderr)
         return INTERRUPTED
 

@@ -40,14 +40,14 @@ _READ_BYTES = 1 << 20
 _SILENT_AT_MOST_S = 120.0
 
 
-class Interrupted(Exception):
+class RunInterrupted(Exception):
     """The run was stopped before it had a result. The message is one line for the user."""
 
 
 def run(options: Options, announce: Callable[[str], None]) -> dict[str, Any]:
     """Makes the run in `options.processes` processes. Returns its result.
 
-    Raises VoidRun, Interrupted, and every reason why a shard cannot be made.
+    Raises VoidRun, RunInterrupted, and every reason why a shard cannot be made.
     """
     shards: list[_Process] = []
     keep = False
@@ -94,7 +94,7 @@ class _Process:
         return f"shard {self._shard.index} of {self._shard.of}"
 
     def messages(self) -> list[Any]:
-        """Those that have come. Raises VoidRun and Interrupted."""
+        """Those that have come. Raises VoidRun and RunInterrupted."""
         try:
             data = self.channel.recv(_READ_BYTES)
         except OSError:
@@ -105,7 +105,7 @@ class _Process:
         return [json.loads(line) for line in lines]
 
     def begin(self, begin_ns: int) -> None:
-        """Lets it begin then, on the monotonic clock. Raises VoidRun and Interrupted."""
+        """Lets it begin then, on the monotonic clock. Raises VoidRun and RunInterrupted."""
         try:
             self.channel.sendall(b"%d\n" % begin_ns)
         except OSError:
@@ -127,12 +127,12 @@ class _Process:
             self._path.unlink(missing_ok=True)
 
     def _fail(self) -> NoReturn:
-        """Reports that the process has ended too early: Interrupted if `stop` ended it, else VoidRun."""
+        """Reports that the process has ended too early: RunInterrupted if `stop` ended it, else VoidRun."""
         _, status = os.waitpid(self._pid, 0)
         self._pid = 0
         code = os.waitstatus_to_exitcode(status)
         if self._is_stopped and code == -signal.SIGTERM:
-            raise Interrupted(f"{self} was stopped before it had a result")
+            raise RunInterrupted(f"{self} was stopped before it had a result")
         how = f"was killed by signal {-code}" if code < 0 else f"ended with status {code}"
         measured = sum(map(len, checkpoint.read(self._path).values()))
         raise VoidRun(f"{self} {how}: the run is void; {measured:,} latencies of the shard are in {self._path}")
@@ -162,7 +162,7 @@ def _gather(
 ) -> list[dict[str, Any]]:
     """Begins the shards together, and passes on what all of them have reached. Returns their results.
 
-    Raises VoidRun, also if no shard sends anything for so long; Interrupted; and RunRefused with a shard's reason.
+    Raises VoidRun, also if no shard sends anything for so long; RunInterrupted; and RunRefused with a shard's reason.
     """
     results: list[dict[str, Any]] = []
     reached: Counter[str] = Counter()

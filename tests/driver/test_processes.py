@@ -154,7 +154,7 @@ def test_a_shard_that_is_ended_by_the_stop_of_its_own_command_is_an_interrupt(
     shards_that(signal.pause, monkeypatch)
     with shard(tmp_path) as made:
         made.stop()
-        with pytest.raises(processes.Interrupted, match="shard 1 of 2 was stopped"):
+        with pytest.raises(processes.RunInterrupted, match="shard 1 of 2 was stopped"):
             made.messages()
 
 

@@ -206,7 +206,7 @@ def run_name(stem: str, when: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Pullable:
+class PullableRun:
     """A run that the cluster stores."""
 
     run: str
@@ -215,21 +215,21 @@ class Pullable:
     parts: Mapping[TrialId, Sequence[store.Part]]
 
 
-def find(api: Api, run: str) -> Pullable:
+def find(api: Api, run: str) -> PullableRun:
     """Raises ClusterError where there is no such run."""
     parts = store.parts(api, run)
     try:
-        return Pullable(run, store.find_run(api, run).files, parts)
+        return PullableRun(run, store.find_run(api, run).files, parts)
     except ClusterError:
         if not parts:
             raise
         # A Job that was applied by hand: nothing else of its run exists.
         asked = next((part["experiment"] for those in parts.values() for part in those if "experiment" in part), "")
-        return Pullable(run, {"experiment.yaml": asked, "environment.json": "{}\n"}, parts)
+        return PullableRun(run, {"experiment.yaml": asked, "environment.json": "{}\n"}, parts)
 
 
 @dataclass(frozen=True, slots=True)
-class Pulled:
+class PullProblems:
     """The trials or cells of a run that are no result: a line for each."""
 
     void: Sequence[str] = ()
@@ -237,8 +237,8 @@ class Pulled:
 
 
 def pull(
-    api: Api, found: Pullable, folder: Path, programs: Programs, release: str, *, despite_noise: bool = False
-) -> Pulled:
+    api: Api, found: PullableRun, folder: Path, programs: Programs, release: str, *, despite_noise: bool = False
+) -> PullProblems:
     """Makes the results folder of a run from what is in the cluster.
 
     If the run does not name its release, the Jaeger of `release` is used. `despite_noise`: no trial is void for what
@@ -251,7 +251,7 @@ def pull(
     for name in (CELLS if is_grid else "trials", "traces"):
         (folder / name).mkdir(exist_ok=True)
     if is_grid:
-        return Pulled(unreadable=pull_cells(api, found.run, folder)[1])
+        return PullProblems(unreadable=pull_cells(api, found.run, folder)[1])
     described = json.loads(files.get("environment.json", "{}")).get("cluster", {})
     its_release = Release(api, described.get("release", release))
     voids = []
@@ -268,7 +268,7 @@ def pull(
         else:
             write_trial(folder, trial)
             waterfalls.save(its_release, trial, folder)
-    return Pulled(void=voids)
+    return PullProblems(void=voids)
 
 
 def pull_cells(api: Api, run: str, folder: Path) -> tuple[set[Cell], list[str]]:

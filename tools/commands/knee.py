@@ -18,7 +18,7 @@ from tools.knee.asked import asked
 from tools.local import Programs
 from tools.lock import locked
 from tools.scale.local import pinning_over
-from tools.scale.results import Kept
+from tools.scale.results import StoredCells
 from tools.scale.void import why_void
 from tools.status import PlainError
 from tools.target import ThisMachine
@@ -46,7 +46,7 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     target.check(question)
     console.print(question.title, markup=False, soft_wrap=True)
 
-    def show(console: Console, kept: Kept, _asked: Experiment, report: Path) -> None:
+    def show(console: Console, kept: StoredCells, _asked: Experiment, report: Path) -> None:
         from tools.knee.found import line  # noqa: PLC0415  (scipy)
 
         console.print()

@@ -21,7 +21,7 @@ from tools.maps.asked import Question, experiment_of
 from tools.maps.stored import Map
 from tools.progress import Progress
 from tools.results import read_trials
-from tools.rounds import Rounds
+from tools.rounds import RoundCost
 from tools.size.asked import MODELS
 from tools.target import Target
 from tools.terminal import RunProgress
@@ -82,7 +82,7 @@ def _run(asked: Experiment, wanted: Sequence[TrialSpec], folder: Path, target: T
         write_page(folder)
 
 
-def _in_rounds(asked: Experiment, here: Rounds) -> Experiment:
+def _in_rounds(asked: Experiment, here: RoundCost) -> Experiment:
     return cpu_time.in_rounds(asked, lambda _engine, cpu_us: here.of(cpu_us / 1000))
 
 

@@ -9,15 +9,15 @@ from tools import bundle
 from tools.experiment import Experiment
 from tools.maps.stored import Map
 from tools.results import write_whole
-from tools.scale.results import Kept
+from tools.scale.results import StoredCells
 from tools.scale.terminal import show as show_cells
 from tools.size import stored, terminal
 from tools.size.answer import answer
 from tools.size.confirmed import confirmed
 from tools.size.shapes import Shape
-from tools.size.stored import Stored
+from tools.size.stored import SizeQuestion
 
-Show = Callable[[Console, Kept, Experiment, Path], None]
+Show = Callable[[Console, StoredCells, Experiment, Path], None]
 """Shows the cells of an experiment, and where the report is."""
 
 
@@ -27,10 +27,10 @@ def show_of(folder: Path) -> Show:
     return show_cells if sized is None else show_sizes(sized)
 
 
-def show_sizes(sized: Stored) -> Show:
+def show_sizes(sized: SizeQuestion) -> Show:
     """The sizes, and where the report is."""
 
-    def show(console: Console, kept: Kept, _asked: Experiment, report: Path) -> None:
+    def show(console: Console, kept: StoredCells, _asked: Experiment, report: Path) -> None:
         terminal.show(console, answer(sized, kept))
         console.print(str(report), markup=False, highlight=False, soft_wrap=True)
 
@@ -40,7 +40,7 @@ def show_sizes(sized: Stored) -> Show:
 def show_confirmed(shape: Shape) -> Show:
     """What became of a shape at its rate, and where the report is."""
 
-    def show(console: Console, kept: Kept, _asked: Experiment, report: Path) -> None:
+    def show(console: Console, kept: StoredCells, _asked: Experiment, report: Path) -> None:
         console.print(confirmed(shape, kept).text, style="bold", markup=False)
         console.print(str(report), markup=False, highlight=False, soft_wrap=True)
 

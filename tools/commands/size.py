@@ -19,7 +19,7 @@ from tools.experiment.cpu_time import PYTHON
 from tools.knee import slo
 from tools.local import Programs
 from tools.lock import locked
-from tools.rounds import Rounds, calibrated, drift, measure
+from tools.rounds import RoundCost, calibrated, drift, measure
 from tools.scale.local import pinning_over
 from tools.scale.results import read_cells
 from tools.size import cost, price, split, stored, traced
@@ -31,7 +31,7 @@ from tools.size.cost import Cost
 from tools.size.mapped import worth_a_search
 from tools.size.need import Need
 from tools.size.shapes import Shape, shapes
-from tools.size.stored import Stored
+from tools.size.stored import SizeQuestion
 from tools.status import FAILED, INTERRUPTED, PlainError
 from tools.target import Target, ThisMachine
 
@@ -78,7 +78,7 @@ class _Sizing:
         )
         target.check(question)
         self.console.print(question.title, markup=False, soft_wrap=True)
-        sized = Stored(need, tuple(models), basis, None if args.cluster else split.measured(self.programs))
+        sized = SizeQuestion(need, tuple(models), basis, None if args.cluster else split.measured(self.programs))
         with locked(folder):
             prepare(folder, question, target, described, known[1] if known else None)
             stored.write(folder, sized)
@@ -117,7 +117,7 @@ class _Sizing:
             return cluster(self.args, folder.name, self.programs, balance="per-connection")
         return ThisMachine(self.programs, pinning_over(os.sched_getaffinity(0)))
 
-    def _round(self, target: Target, model: str, cpus: float) -> Rounds:
+    def _round(self, target: Target, model: str, cpus: float) -> RoundCost:
         """Its cost where services run."""
         if not self.args.cluster:
             return measure(self.programs)[PYTHON]

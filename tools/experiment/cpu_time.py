@@ -12,7 +12,7 @@ from tools.experiment.asked import Experiment
 
 KEY = "cpu_us"
 PYTHON = "ENGINE_PYTHON"
-Rounds = Callable[[str, float], int]
+EngineToRounds = Callable[[str, float], int]
 """An engine and CPU time in microseconds -> rounds."""
 
 
@@ -21,7 +21,7 @@ def is_asked(asked: Experiment) -> bool:
     return in_rounds(asked, lambda _engine, _cpu_us: 1) != asked
 
 
-def in_rounds(asked: Experiment, rounds: Rounds) -> Experiment:
+def in_rounds(asked: Experiment, rounds: EngineToRounds) -> Experiment:
     """The same experiment with rounds in each place of a CPU time."""
 
     def plans(of: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def in_rounds(asked: Experiment, rounds: Rounds) -> Experiment:
     return replace(asked, plan=plan_in_rounds(asked.plan, rounds), mix=plans(asked.mix), arms=arms, scale=scale)
 
 
-def plan_in_rounds(plan: Any, rounds: Rounds) -> Any:
+def plan_in_rounds(plan: Any, rounds: EngineToRounds) -> Any:
     """The same of one plan. Raises ValueError for a CPU time that is no number above 0 or is beside rounds."""
     if isinstance(plan, Mapping) and KEY in plan:
         cpu_us = plan[KEY]

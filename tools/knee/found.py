@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from tools.experiment import Objective
 from tools.knee import slo
 from tools.scale import numbers
-from tools.scale.cells import Searched
+from tools.scale.cells import SearchedCell
 from tools.scale.void import why_void
 from tools.stats.interval import estimate
 from tools.stats.line import SEPARATOR
@@ -16,7 +16,7 @@ from tools.stats.series import BlockId, Series
 from tools.units import count, rest
 
 
-def line(model: str, searched: Sequence[Searched], objective: Objective, *, despite_noise: bool = False) -> str:
+def line(model: str, searched: Sequence[SearchedCell], objective: Objective, *, despite_noise: bool = False) -> str:
     """As `reactor   knee 3,150 calls/s [2,900, 3,400]   p99<50ms, errors<0.1%   3 starts, 48 s`."""
     whole = [one for one in searched if despite_noise or not why_void(one)]
     number = f"{len(whole)} start{'' if len(whole) == 1 else 's'}"
@@ -25,7 +25,7 @@ def line(model: str, searched: Sequence[Searched], objective: Objective, *, desp
     return SEPARATOR.join(parts)
 
 
-def _rate(model: str, searched: Sequence[Searched]) -> str:
+def _rate(model: str, searched: Sequence[SearchedCell]) -> str:
     if not searched:
         return "void"
     rates = [numbers.middle_rps(one) for one in searched]

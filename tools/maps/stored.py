@@ -10,7 +10,7 @@ from msgspec import Struct
 from tools.environment import is_same_machine
 from tools.maps.asked import Question
 from tools.results import BadResultsError, write_whole
-from tools.rounds import Rounds
+from tools.rounds import RoundCost
 
 NAME = "map.json"
 STEM = "map-"
@@ -24,7 +24,7 @@ class Map(Struct, frozen=True, kw_only=True):
     question: Question
     environment: Mapping[str, Any]
     """The machine, as `tools.environment.describe` gives it."""
-    rounds: Rounds
+    rounds: RoundCost
     """What a round of a `compute` step cost when the map was begun."""
 
 

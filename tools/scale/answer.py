@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 
 from tools.experiment import Experiment
 from tools.scale import numbers, objective
-from tools.scale.cells import Cell, Searched, scale_of
+from tools.scale.cells import Cell, SearchedCell, scale_of
 from tools.units import count
 
 
-def answer(searched: Sequence[Searched], asked: Experiment) -> str:
+def answer(searched: Sequence[SearchedCell], asked: Experiment) -> str:
     """One sentence on the size that most shapes were measured at; cells whose intervals overlap are a tie."""
     at = compared_at(searched)
     if at is None:
@@ -22,19 +22,19 @@ def answer(searched: Sequence[Searched], asked: Experiment) -> str:
     return f"With {cpus(at)} in all and {objective.told(scale.objective)}: {'; '.join(said)}."
 
 
-def compared_at(searched: Iterable[Searched]) -> float | None:
+def compared_at(searched: Iterable[SearchedCell]) -> float | None:
     """The total of CPUs that most cells have, the larger of two; None without a cell."""
     sizes = Counter(one.cell.total_cpus for one in searched)
     return max(sizes, key=lambda size: (sizes[size], size), default=None)
 
 
-def ranking(searched: Iterable[Searched], plan: str, *, total_cpus: float) -> list[Searched]:
+def ranking(searched: Iterable[SearchedCell], plan: str, *, total_cpus: float) -> list[SearchedCell]:
     """The cells of that plan and size, those that serve most first."""
     ours = [one for one in searched if one.cell.plan == plan and one.cell.total_cpus == total_cpus]
     return sorted(ours, key=lambda one: numbers.middle_rps(one) or 0.0, reverse=True)
 
 
-def leaders(ranked: Sequence[Searched]) -> list[Searched]:
+def leaders(ranked: Sequence[SearchedCell]) -> list[SearchedCell]:
     """The best of a ranking and all that may tie with it; none where no rate met the objective."""
     if not ranked or numbers.rates(ranked[0]) is None:
         return []
@@ -51,7 +51,7 @@ def named(cell: Cell) -> str:
     return f"{cell.service} as {cell.shape}"
 
 
-def interval(one: Searched) -> str:
+def interval(one: SearchedCell) -> str:
     """As `1,740 to 1,900 calls/s`."""
     known = numbers.rates(one)
     if known is None:
@@ -60,7 +60,7 @@ def interval(one: Searched) -> str:
     return f"{_whole(met)} or more calls/s" if missed is None else f"{_whole(met)} to {_whole(missed)} calls/s"
 
 
-def _best(ranked: Sequence[Searched]) -> str:
+def _best(ranked: Sequence[SearchedCell]) -> str:
     best = leaders(ranked)
     if not best:
         return "no shape of any model met the objective at any rate tried"
@@ -76,7 +76,7 @@ def _best(ranked: Sequence[Searched]) -> str:
     return f"{told}, before {named(following.cell)} ({interval(following)})"
 
 
-def _grouped(searched: Sequence[Searched]) -> list[str]:
+def _grouped(searched: Sequence[SearchedCell]) -> list[str]:
     """As `coroutines as 1 x 1 or 2 x 0.5`, one for each service."""
     shapes: dict[str, list[str]] = {}
     for one in searched:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tools.experiment import Experiment, Scale
 from tools.results import Trial
-from tools.scale.search import Found
+from tools.scale.search import SearchResult
 from tools.units import count
 
 
@@ -62,11 +62,11 @@ class Try:
 
 
 @dataclass(frozen=True, slots=True)
-class Searched:
+class SearchedCell:
     """A cell and the outcome of its search."""
 
     cell: Cell
-    found: Found
+    found: SearchResult
     tries: tuple[Try, ...]
     """In the order in which they were made."""
     limit: str
@@ -80,7 +80,7 @@ class Searched:
 
 
 @dataclass(frozen=True, slots=True)
-class LeftOut:
+class OmittedCell:
     """A cell that was not run."""
 
     cell: Cell

@@ -22,9 +22,9 @@ from tools.cluster.store import VoidTrialError
 from tools.cluster.trial import ClusterSetup, await_pods, measure
 from tools.experiment import Experiment
 from tools.results import Trial
-from tools.scale.cells import Cell, LeftOut, Searched
+from tools.scale.cells import Cell, OmittedCell, SearchedCell
 from tools.scale.results import to_json
-from tools.scale.run import FailedError, Load
+from tools.scale.run import FailedError, MakeTrial
 from tools.trial_specs import only
 from tools.units import count
 
@@ -53,7 +53,7 @@ class ClusterDeployer:
         return ""
 
     @contextmanager
-    def deployed(self, cell: Cell, options: dict[str, str | float]) -> Iterator[Load]:
+    def deployed(self, cell: Cell, options: dict[str, str | float]) -> Iterator[MakeTrial]:
         release = self.setup.release
         try:
             there = release.api.get("deployments", release.deployment(cell.model)["metadata"]["name"])
@@ -73,7 +73,7 @@ class ClusterDeployer:
         except (ClusterError, VoidTrialError) as error:
             raise FailedError(str(error)) from error
 
-    def store(self, outcome: Searched | LeftOut) -> None:
+    def store(self, outcome: SearchedCell | OmittedCell) -> None:
         load, key = self.setup.load, outcome.cell.key
         try:
             store.save_cell(self.setup.release.api, load.release, load.run, key, to_json(outcome, key))

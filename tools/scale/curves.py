@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tools import usl
 from tools.scale import numbers
 from tools.scale.answer import cpus
-from tools.scale.cells import Searched
+from tools.scale.cells import SearchedCell
 from tools.units import count
 
 
@@ -46,7 +46,7 @@ class Direction:
     curves: tuple[Curve, ...]
 
 
-def directions(searched: Sequence[Searched], plan: str) -> list[Direction]:
+def directions(searched: Sequence[SearchedCell], plan: str) -> list[Direction]:
     """More replicas of each limit, then higher limits of each number of replicas; those with two points or more."""
     ours = [one for one in searched if one.cell.plan == plan and numbers.middle_rps(one) is not None]
     found = [
@@ -68,7 +68,7 @@ def directions(searched: Sequence[Searched], plan: str) -> list[Direction]:
     return [direction for direction in found if direction.curves]
 
 
-def _curves(points: Sequence[tuple[float, Searched]]) -> tuple[Curve, ...]:
+def _curves(points: Sequence[tuple[float, SearchedCell]]) -> tuple[Curve, ...]:
     services = dict.fromkeys(one.cell.service for _, one in points)
     curves = []
     for service in services:
@@ -78,7 +78,7 @@ def _curves(points: Sequence[tuple[float, Searched]]) -> tuple[Curve, ...]:
     return tuple(curves)
 
 
-def _curve(service: str, points: Sequence[tuple[float, Searched]]) -> Curve:
+def _curve(service: str, points: Sequence[tuple[float, SearchedCell]]) -> Curve:
     n = tuple(n for n, _ in points)
     rates = tuple(numbers.middle_rps(one) or 0.0 for _, one in points)
     ends = [numbers.rates(one) or (0.0, None) for _, one in points]

@@ -9,20 +9,20 @@ from tools.report.plots.figure import Figure, View
 from tools.report.plots.heatmap import Field, heatmap
 from tools.scale import curves, numbers
 from tools.scale.answer import interval
-from tools.scale.cells import LeftOut, Searched
-from tools.scale.results import Kept
+from tools.scale.cells import OmittedCell, SearchedCell
+from tools.scale.results import StoredCells
 from tools.units import count, three_digits
 
 _STEPS = 60
 """Of a fitted curve."""
 
 
-def figures(kept: Kept, plan: str) -> list[Figure]:
+def figures(kept: StoredCells, plan: str) -> list[Figure]:
     """The map, the shapes of one size, and the speed-up under one plan."""
     return [figure for figure in (_map(kept, plan), _shapes(kept, plan), _speed_up(kept, plan)) if figure.views]
 
 
-def _map(kept: Kept, plan: str) -> Figure:
+def _map(kept: StoredCells, plan: str) -> Figure:
     ours = [one for one in kept.searched if one.cell.plan == plan]
     out = [one for one in kept.left_out if one.cell.plan == plan]
     return Figure(
@@ -35,7 +35,7 @@ def _map(kept: Kept, plan: str) -> Figure:
     )
 
 
-def _heat(searched: Sequence[Searched], left_out: Sequence[LeftOut], service: str) -> View:
+def _heat(searched: Sequence[SearchedCell], left_out: Sequence[OmittedCell], service: str) -> View:
     of = {(one.cell.replicas, one.cell.cpus): one for one in searched if one.cell.service == service}
     why = {(one.cell.replicas, one.cell.cpus): one.why for one in left_out if one.cell.service == service}
     replicas, cpus = (sorted(set(sizes)) for sizes in zip(*of, *why, strict=True))
@@ -58,7 +58,7 @@ def _heat(searched: Sequence[Searched], left_out: Sequence[LeftOut], service: st
     return View(service, plot)
 
 
-def _shapes(kept: Kept, plan: str) -> Figure:
+def _shapes(kept: StoredCells, plan: str) -> Figure:
     ours = [one for one in kept.searched if one.cell.plan == plan and numbers.middle_rps(one) is not None]
     views = []
     for size in sorted({one.cell.total_cpus for one in ours}, reverse=True):
@@ -75,7 +75,7 @@ def _shapes(kept: Kept, plan: str) -> Figure:
     )
 
 
-def _shapes_of(searched: Sequence[Searched], label: str) -> View:
+def _shapes_of(searched: Sequence[SearchedCell], label: str) -> View:
     shapes = list(dict.fromkeys(one.cell.shape for one in searched))
     points: dict[str, list[CurvePoint]] = {}
     for one in searched:
@@ -96,7 +96,7 @@ def _shapes_of(searched: Sequence[Searched], label: str) -> View:
     return View(label, plot)
 
 
-def _speed_up(kept: Kept, plan: str) -> Figure:
+def _speed_up(kept: StoredCells, plan: str) -> Figure:
     return Figure(
         f"speedup-{plan}",
         "Speed-up",

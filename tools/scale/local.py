@@ -20,8 +20,8 @@ from tools.experiment import Experiment
 from tools.local import LocalError, Pinning, Process
 from tools.processors import becomes_idle
 from tools.results import Trial
-from tools.scale.cells import Cell, LeftOut, Searched
-from tools.scale.run import FailedError, Load
+from tools.scale.cells import Cell, OmittedCell, SearchedCell
+from tools.scale.run import FailedError, MakeTrial
 from tools.scratch import scratch_folder
 from tools.serving import LocalSetup, Service, blamed, listening, serving_backend, starting
 from tools.slices import SliceDriver, slice_driver
@@ -63,11 +63,11 @@ class LocalDeployer:
             return f"a limit of {count(cell.cpus)} CPUs needs a control group: {self.no_groups}"
         return ""
 
-    def store(self, outcome: Searched | LeftOut) -> None:
+    def store(self, outcome: SearchedCell | OmittedCell) -> None:
         """Does nothing: the folder has all of it."""
 
     @contextmanager
-    def deployed(self, cell: Cell, options: dict[str, str | float]) -> Iterator[Load]:
+    def deployed(self, cell: Cell, options: dict[str, str | float]) -> Iterator[MakeTrial]:
         try:
             with ExitStack() as stack:
                 replicas = [

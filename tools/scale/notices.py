@@ -9,12 +9,12 @@ from tools import measures
 from tools.busy import is_busy, words
 from tools.scale import numbers
 from tools.scale.answer import named
-from tools.scale.cells import Cell, Searched
-from tools.scale.results import Kept
+from tools.scale.cells import Cell, SearchedCell
+from tools.scale.results import StoredCells
 from tools.units import count, share, three_digits
 
 
-def notices(kept: Kept, asked: Sequence[Cell]) -> list[str]:
+def notices(kept: StoredCells, asked: Sequence[Cell]) -> list[str]:
     """In order of weight: what was not measured, then what bounds the measurement."""
     missing = [cell for cell in asked if cell not in kept.cells]
     why = dict.fromkeys(one.why for one in kept.left_out)
@@ -27,7 +27,7 @@ def notices(kept: Kept, asked: Sequence[Cell]) -> list[str]:
     ]
 
 
-def _not_for_cpu(kept: Kept, plan: str) -> Iterator[str]:
+def _not_for_cpu(kept: StoredCells, plan: str) -> Iterator[str]:
     """One line for all of a plan: on a busy machine it is true of nearly every cell."""
     ours = [one for one in kept.searched if one.cell.plan == plan and numbers.held_back_otherwise(one)]
     if ours:
@@ -40,7 +40,7 @@ def _not_for_cpu(kept: Kept, plan: str) -> Iterator[str]:
         )
 
 
-def _of(one: Searched) -> Iterator[str]:
+def _of(one: SearchedCell) -> Iterator[str]:
     found = one.found
     if found.met_rps is None:
         last = one.tries[-1]

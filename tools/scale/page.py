@@ -16,9 +16,9 @@ from tools.report.table import Row
 from tools.results import BadResultsError
 from tools.scale import figures, notices, numbers
 from tools.scale.answer import answer, compared_at, cpus, interval, leaders, ranking
-from tools.scale.cells import Searched, cells
+from tools.scale.cells import SearchedCell, cells
 from tools.scale.definitions import DEFINITIONS
-from tools.scale.results import Kept, read_cells
+from tools.scale.results import StoredCells, read_cells
 from tools.scale.table import COLUMNS, cells_of
 
 
@@ -46,7 +46,7 @@ class Lead:
     answer: Answer
 
 
-Leading = Callable[[Kept], Lead | None]
+Leading = Callable[[StoredCells], Lead | None]
 
 
 def render(results: Path, leading: Leading | None = None) -> str:
@@ -89,7 +89,7 @@ def render(results: Path, leading: Leading | None = None) -> str:
     )
 
 
-def _rows(kept: Kept, plan: str) -> list[Row]:
+def _rows(kept: StoredCells, plan: str) -> list[Row]:
     """By size, the largest first, and within one size those that serve most first."""
     best = max((numbers.middle_rps(one) or 0.0 for one in kept.searched if one.cell.plan == plan), default=0.0)
     rows = []
@@ -109,7 +109,7 @@ def _rows(kept: Kept, plan: str) -> list[Row]:
     return rows
 
 
-def _lead(kept: Kept, plan: str, at: float) -> list[tuple[Searched, str]]:
+def _lead(kept: StoredCells, plan: str, at: float) -> list[tuple[SearchedCell, str]]:
     return [(one, interval(one)) for one in leaders(ranking(kept.searched, plan, total_cpus=at))]
 
 

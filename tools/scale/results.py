@@ -11,26 +11,26 @@ import jsonschema
 from tools.results import BadResultsError, read_json, write_whole
 from tools.results import from_json as trial_from_json
 from tools.results import to_json as trial_to_json
-from tools.scale.cells import Cell, LeftOut, Searched, Try
-from tools.scale.search import Found
+from tools.scale.cells import Cell, OmittedCell, SearchedCell, Try
+from tools.scale.search import SearchResult
 
 VERSION = 1
 FOLDER = "cells"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredCells:
     """What a results folder holds of a grid."""
 
-    searched: tuple[Searched, ...]
-    left_out: tuple[LeftOut, ...]
+    searched: tuple[SearchedCell, ...]
+    left_out: tuple[OmittedCell, ...]
     problems: tuple[str, ...]
     """One line for each file that could not be read."""
 
     @property
-    def outcomes(self) -> dict[Cell, Searched | LeftOut]:
+    def outcomes(self) -> dict[Cell, SearchedCell | OmittedCell]:
         """The outcomes of all cells that need not run again."""
-        searched: dict[Cell, Searched | LeftOut] = {one.cell: one for one in self.searched}
+        searched: dict[Cell, SearchedCell | OmittedCell] = {one.cell: one for one in self.searched}
         return searched | {one.cell: one for one in self.left_out}
 
     @property
@@ -44,17 +44,17 @@ def is_scale(folder: Path) -> bool:
     return (folder / FOLDER).is_dir()
 
 
-def write_cell(folder: Path, outcome: Searched | LeftOut) -> Path:
+def write_cell(folder: Path, outcome: SearchedCell | OmittedCell) -> Path:
     """Stores the outcome of a cell. Raises BadResultsError."""
     path = folder / FOLDER / f"{outcome.cell.key}.json"
     write_whole(path, json.dumps(to_json(outcome, str(path)), indent=1) + "\n")
     return path
 
 
-def to_json(outcome: Searched | LeftOut, where: str) -> dict[str, Any]:
+def to_json(outcome: SearchedCell | OmittedCell, where: str) -> dict[str, Any]:
     """A cell as cell.schema.json describes it. Raises BadResultsError, whose text begins with `where`."""
     content: dict[str, Any] = {"version": VERSION, "cell": asdict(outcome.cell)}
-    if isinstance(outcome, LeftOut):
+    if isinstance(outcome, OmittedCell):
         content["left_out"] = outcome.why
     else:
         content |= {
@@ -69,7 +69,7 @@ def to_json(outcome: Searched | LeftOut, where: str) -> dict[str, Any]:
     return content
 
 
-def read_cells(folder: Path) -> Kept:
+def read_cells(folder: Path) -> StoredCells:
     """Reads every cell; one that cannot be read is only named. Raises BadResultsError if the folder is no grid's."""
     if not is_scale(folder):
         raise BadResultsError(f"{folder}: not the results of a scale (it has no {FOLDER}/)")
@@ -80,22 +80,22 @@ def read_cells(folder: Path) -> Kept:
         except BadResultsError as error:
             problems.append(str(error).replace(str(path), f"{FOLDER}/{path.name}"))
             continue
-        if isinstance(outcome, LeftOut):
+        if isinstance(outcome, OmittedCell):
             left_out.append(outcome)
         else:
             searched.append(outcome)
     by_cell = sorted(searched, key=lambda one: one.cell), sorted(left_out, key=lambda one: one.cell)
-    return Kept(tuple(by_cell[0]), tuple(by_cell[1]), tuple(problems))
+    return StoredCells(tuple(by_cell[0]), tuple(by_cell[1]), tuple(problems))
 
 
-def from_json(content: Any, where: str) -> Searched | LeftOut:
+def from_json(content: Any, where: str) -> SearchedCell | OmittedCell:
     """The reverse of `to_json`. Raises BadResultsError."""
     _check(content, where)
     cell = Cell(**content["cell"])
     if "left_out" in content:
-        return LeftOut(cell, content["left_out"])
+        return OmittedCell(cell, content["left_out"])
     tries = tuple(Try(one["rate_rps"], one["missed"], trial_from_json(one["trial"], where)) for one in content["tries"])
-    return Searched(cell, Found(**content["found"]), tries, content["limit"])
+    return SearchedCell(cell, SearchResult(**content["found"]), tries, content["limit"])
 
 
 @cache

@@ -13,11 +13,11 @@ from typing import Protocol
 from tools.experiment import Experiment
 from tools.results import Trial
 from tools.scale import objective
-from tools.scale.cells import Cell, LeftOut, Searched, Try, scale_of
+from tools.scale.cells import Cell, OmittedCell, SearchedCell, Try, scale_of
 from tools.scale.results import write_cell
 from tools.scale.search import Bounds, highest_rate
 
-Load = Callable[[Experiment], Trial]
+MakeTrial = Callable[[Experiment], Trial]
 """Makes one trial: the plan, rate and times of this experiment, against the replicas that are up. Raises
 FailedError."""
 
@@ -36,10 +36,10 @@ class Deployer(Protocol):
     def why_not(self, cell: Cell) -> str:
         """Why that cell cannot run on this target, in one line; empty if it can."""
 
-    def deployed(self, cell: Cell, options: dict[str, str | float]) -> AbstractContextManager[Load]:
+    def deployed(self, cell: Cell, options: dict[str, str | float]) -> AbstractContextManager[MakeTrial]:
         """The cell's replicas, ready to be loaded, for as long as the block lasts. Raises FailedError."""
 
-    def store(self, outcome: Searched | LeftOut) -> None:
+    def store(self, outcome: SearchedCell | OmittedCell) -> None:
         """Stores the outcome of a cell not only in the folder, so that it outlives this machine. Raises FailedError."""
 
 
@@ -52,7 +52,7 @@ class Watcher(Protocol):
     def tried(self, cell: Cell, one: Try) -> None:
         """A trial of it has ended."""
 
-    def ended(self, outcome: Searched | LeftOut) -> None:
+    def ended(self, outcome: SearchedCell | OmittedCell) -> None:
         """It has ended, or was not begun, and is stored."""
 
     def failed(self, cell: Cell, why: str) -> None:
@@ -65,23 +65,23 @@ def run(asked: Experiment, wanted: Sequence[Cell], deployer: Deployer, folder: P
     Cells that cannot run come first, so that the time left is estimated from those that do. Raises BadResultsError if a
     cell cannot be stored.
     """
-    known: list[Searched] = []
+    known: list[SearchedCell] = []
     for cell in sorted(wanted, key=lambda cell: not deployer.why_not(cell)):
         watcher.begins(cell)
         try:
             why = deployer.why_not(cell)
-            outcome = LeftOut(cell, why) if why else _search(asked, cell, deployer, watcher, known)
+            outcome = OmittedCell(cell, why) if why else _search(asked, cell, deployer, watcher, known)
             write_cell(folder, outcome)
             deployer.store(outcome)
         except (FailedError, objective.TooFewCallsError) as error:
             watcher.failed(cell, str(error))
             continue
-        if isinstance(outcome, Searched):
+        if isinstance(outcome, SearchedCell):
             known.append(outcome)
         watcher.ended(outcome)
 
 
-def bounds_of(asked: Experiment, cell: Cell, known: Sequence[Searched]) -> Bounds:
+def bounds_of(asked: Experiment, cell: Cell, known: Sequence[SearchedCell]) -> Bounds:
     """How far the search of that cell goes. It begins where a like cell ended, in proportion to the CPUs.
 
     Like cells have the same service and calls. Of those the last one with as many CPUs is the best, else the last one.
@@ -108,7 +108,9 @@ def bounds_of(asked: Experiment, cell: Cell, known: Sequence[Searched]) -> Bound
     return replace(bounds, start_rps=met_rps * cell.total_cpus / nearest.cell.total_cpus, step=scale.search.within)
 
 
-def _search(asked: Experiment, cell: Cell, deployer: Deployer, watcher: Watcher, known: Sequence[Searched]) -> Searched:
+def _search(
+    asked: Experiment, cell: Cell, deployer: Deployer, watcher: Watcher, known: Sequence[SearchedCell]
+) -> SearchedCell:
     scale, bounds = scale_of(asked), bounds_of(asked, cell, known)
     tries: list[Try] = []
     with deployer.deployed(cell, {**asked.service_options, **cell.options}) as load:
@@ -121,4 +123,4 @@ def _search(asked: Experiment, cell: Cell, deployer: Deployer, watcher: Watcher,
             return not one.missed
 
         found = highest_rate(meets, bounds)
-    return Searched(cell, found, tuple(tries), deployer.limit)
+    return SearchedCell(cell, found, tuple(tries), deployer.limit)

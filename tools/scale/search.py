@@ -36,7 +36,7 @@ class Bounds:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """The rates between which the objective stops being met."""
 
     met_rps: float | None
@@ -46,7 +46,7 @@ class Found:
     trials: int
 
 
-def highest_rate(meets: Callable[[float], bool], bounds: Bounds) -> Found:
+def highest_rate(meets: Callable[[float], bool], bounds: Bounds) -> SearchResult:
     """Searches; `meets` makes a trial at a rate (calls a second) and judges it."""
     met: float | None = None
     missed: float | None = None
@@ -73,7 +73,7 @@ def highest_rate(meets: Callable[[float], bool], bounds: Bounds) -> Found:
         if following is None:
             break
         rate, step = following, min(step * step, DOUBLING)
-    return Found(met, missed, bounds.trials - left)
+    return SearchResult(met, missed, bounds.trials - left)
 
 
 def _next(met: float | None, missed: float | None, bounds: Bounds, step: float) -> float | None:

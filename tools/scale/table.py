@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from tools import measures
 from tools.scale import numbers
 from tools.scale.answer import interval
-from tools.scale.cells import Searched
+from tools.scale.cells import SearchedCell
 from tools.units import duration, share, size, three_digits
 
 UNKNOWN = "–"  # noqa: RUF001  (an en dash is how a table says "no value")
@@ -26,7 +26,7 @@ COLUMNS: Mapping[str, str] = {
 }
 
 
-def cells_of(one: Searched) -> dict[str, str]:
+def cells_of(one: SearchedCell) -> dict[str, str]:
     """Key of COLUMNS -> text; what was measured is of the last trial at the highest rate that met the objective."""
     cell, trial = one.cell, one.best
     told = {

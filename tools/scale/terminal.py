@@ -10,8 +10,8 @@ from tools.busy import is_busy
 from tools.experiment import Experiment
 from tools.progress import Progress
 from tools.scale.answer import answer, interval, leaders, ranking
-from tools.scale.cells import Cell, LeftOut, Searched, Try
-from tools.scale.results import Kept
+from tools.scale.cells import Cell, OmittedCell, SearchedCell, Try
+from tools.scale.results import StoredCells
 from tools.scale.table import COLUMNS, cells_of
 from tools.units import count
 
@@ -40,8 +40,8 @@ class ScaleProgress:
         rate = f"{count(round(one.rate_rps))} calls/s"
         self._progress.at_hand(f"{self._at_hand}: {rate} {one.missed or 'met'}")
 
-    def ended(self, outcome: Searched | LeftOut) -> None:
-        if isinstance(outcome, LeftOut):
+    def ended(self, outcome: SearchedCell | OmittedCell) -> None:
+        if isinstance(outcome, OmittedCell):
             self._progress.left_out(_line(outcome.cell, f"left out: {outcome.why}"))
         else:
             self._progress.ended(_line(outcome.cell, interval(outcome)))
@@ -55,7 +55,7 @@ def _line(cell: Cell, what: str) -> str:
     return f"{cell.plan:10}  {cell.service:22}  {cell.shape:>9}  {what}"
 
 
-def show(console: Console, kept: Kept, asked: Experiment, report: Path) -> None:
+def show(console: Console, kept: StoredCells, asked: Experiment, report: Path) -> None:
     """Prints the answer, the cells behind it, and last the report's path."""
     console.print()
     console.print(answer(kept.searched, asked), style="bold", highlight=False)
@@ -68,7 +68,7 @@ def show(console: Console, kept: Kept, asked: Experiment, report: Path) -> None:
     console.print(str(report), markup=False, highlight=False, soft_wrap=True)
 
 
-def _table(searched: Sequence[Searched]) -> Table:
+def _table(searched: Sequence[SearchedCell]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for key, heading in SHOWN.items():
         table.add_column(heading, justify="left" if key == "service" else "right", no_wrap=True)

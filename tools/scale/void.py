@@ -1,10 +1,10 @@
 """Whether the misses of a search are the service's own."""
 
 from tools.checks import void
-from tools.scale.cells import Searched
+from tools.scale.cells import SearchedCell
 
 
-def why_void(one: Searched) -> str:
+def why_void(one: SearchedCell) -> str:
     """Why the misses that bound this search are not the service's; empty where one is."""
     misses = [each for each in one.tries if each.missed and each.rate_rps == one.found.missed_rps]
     whys = [void(each.trial, is_limited=True) for each in misses]

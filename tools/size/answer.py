@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tools.knee import slo
-from tools.scale.results import Kept
+from tools.scale.results import StoredCells
 from tools.size.estimates import Estimate, estimated
 from tools.size.need import Need
 from tools.size.notes import notes
 from tools.size.shapes import Shape, between, shapes
-from tools.size.stored import Stored
+from tools.size.stored import SizeQuestion
 from tools.units import count, duration, share
 
 UNKNOWN = "–"  # noqa: RUF001  (an en dash is how a table says "no value")
@@ -29,7 +29,7 @@ class Answer:
     notes: Sequence[str]
 
 
-def answer(stored: Stored, kept: Kept) -> Answer:
+def answer(stored: SizeQuestion, kept: StoredCells) -> Answer:
     """From the searches that there are."""
     need, found = stored.need, shapes(stored.need, kept.searched)
     left_out = {(one.cell.model, one.cell.cpus): one for one in kept.left_out}

@@ -12,7 +12,7 @@ from tools.knee import slo
 from tools.knee.asked import START
 from tools.scale.cells import scale_of
 from tools.scale.objective import lowest_rps
-from tools.size.cost import Rounds, options
+from tools.size.cost import ToRounds, options
 from tools.size.need import THREADS_PER_CPU, Need
 from tools.size.shapes import POOLS, Shape
 from tools.units import count
@@ -35,7 +35,7 @@ CONFIRM_S, CONFIRM_WARMUP_S = 60.0, 2.0
 
 
 def asked(
-    need: Need, rounds: Rounds, models: Sequence[str], pod_cpus: Sequence[float], *, starts: int, highest_rps: float
+    need: Need, rounds: ToRounds, models: Sequence[str], pod_cpus: Sequence[float], *, starts: int, highest_rps: float
 ) -> Experiment:
     """The grid. One pod gets all connections, which is the worst case."""
     plan = need.cost.plan(rounds)

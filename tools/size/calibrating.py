@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from tools import measures
 from tools.experiment import Arm, Experiment, Load
-from tools.rounds import Rounds
+from tools.rounds import RoundCost
 from tools.scale.cells import Cell
 from tools.scale.run import Deployer, FailedError
 from tools.status import PlainError
@@ -21,7 +21,7 @@ RATE_RPS, WARMUP_S, DURATION_S = 40.0, 0.5, 3.0
 REPEATS = 3
 
 
-def measure_in(deployer: Deployer, model: str, cpus: float) -> Rounds:
+def measure_in(deployer: Deployer, model: str, cpus: float) -> RoundCost:
     """Loads one pod of that model with that limit, REPEATS times with each plan. Raises PlainError."""
     cell, rate_rps = Cell("rounds", model, "", 1, cpus), RATE_RPS * min(1.0, cpus)
     if why := deployer.why_not(cell):
@@ -50,4 +50,4 @@ def measure_in(deployer: Deployer, model: str, cpus: float) -> Rounds:
                 found.append((with_rounds - without) / ROUNDS)
     except FailedError as error:
         raise PlainError(f"a round could not be measured in a pod of {model}: {error}") from error
-    return Rounds(min(found), median(found), max(found))
+    return RoundCost(min(found), median(found), max(found))

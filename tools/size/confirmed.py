@@ -5,24 +5,24 @@ from dataclasses import dataclass
 from tools import measures
 from tools.checks import void
 from tools.scale import numbers
-from tools.scale.results import Kept
+from tools.scale.results import StoredCells
 from tools.size.shapes import Shape
 from tools.units import count, duration, share
 
 
 @dataclass(frozen=True, slots=True)
-class Confirmed:
+class Confirmation:
     """Whether it met the objective, in words."""
 
     met: bool
     text: str
 
 
-def confirmed(shape: Shape, kept: Kept) -> Confirmed:
+def confirmed(shape: Shape, kept: StoredCells) -> Confirmation:
     """From the only trial that there is."""
     if not kept.searched:
         why = kept.left_out[0].why if kept.left_out else "its trial failed"
-        return Confirmed(False, f"{shape}: not confirmed: {why}.")
+        return Confirmation(False, f"{shape}: not confirmed: {why}.")
     (one,) = kept.searched
     (tried,) = one.tries
     p99 = measures.latency(tried.trial, "p99")
@@ -33,7 +33,7 @@ def confirmed(shape: Shape, kept: Kept) -> Confirmed:
     text = ", ".join(figures)
     if not tried.missed:
         scaling = f" {count(one.cell.replicas)} pods serve what one pod promises." if one.cell.replicas > 1 else ""
-        return Confirmed(True, f"{shape}: confirmed: {text}.{scaling}")
+        return Confirmation(True, f"{shape}: confirmed: {text}.{scaling}")
     if why := void(tried.trial, is_limited=True):
-        return Confirmed(False, f"{shape}: void: {why}; {text}. Run it again.")
-    return Confirmed(False, f"{shape}: does not meet the objective: {tried.missed}; {text}.")
+        return Confirmation(False, f"{shape}: void: {why}; {text}. Run it again.")
+    return Confirmation(False, f"{shape}: does not meet the objective: {tried.missed}; {text}.")

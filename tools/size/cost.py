@@ -15,7 +15,7 @@ MOST_CALLS = 63
 """To other services: a plan has 64 steps at most, and one computes."""
 REPLY_BYTES = 128
 MEASURING_TIMEOUT_S = 30.0
-Rounds = Callable[[float], int]
+ToRounds = Callable[[float], int]
 """CPU time in milliseconds -> rounds of a `compute` step."""
 
 
@@ -75,7 +75,7 @@ class Cost:
         """Whether a call blocks the thread that runs it for all of its time."""
         return bool(self.function) and not self.is_async
 
-    def plan(self, rounds: Rounds) -> dict[str, object]:
+    def plan(self, rounds: ToRounds) -> dict[str, object]:
         """What the driver asks in a call, or in the calls of a mix."""
         if self.function:
             return {"steps": [{"compute": {"rounds": 1, "engine": "ENGINE_OWN"}}]}
@@ -93,7 +93,7 @@ class Cost:
         return f"{self.cpu_ms:.3g} ms of CPU{wait}{of_calls}{of_parts}{what}"
 
 
-def _steps(of: Cost | Part, rounds: Rounds) -> list[dict[str, object]]:
+def _steps(of: Cost | Part, rounds: ToRounds) -> list[dict[str, object]]:
     compute = {"rounds": rounds(of.cpu_ms), "engine": "ENGINE_PYTHON"}
     if not (of.wait_ms and of.calls):
         return [{"compute": compute}]

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from tools.scale.cells import LeftOut
+from tools.scale.cells import OmittedCell
 from tools.size.estimates import Estimate, checked
 from tools.size.need import Need
 from tools.size.shapes import Shape, between, cpus_of
 from tools.size.split import divided
-from tools.size.stored import Stored
+from tools.size.stored import SizeQuestion
 from tools.units import count, share
 
 LIFTS = {
@@ -21,10 +21,10 @@ LIFTS = {
 
 
 def notes(
-    stored: Stored,
+    stored: SizeQuestion,
     found: Sequence[Shape],
     chosen: Sequence[Shape],
-    left_out: Sequence[LeftOut],
+    left_out: Sequence[OmittedCell],
     known: Sequence[Estimate],
 ) -> list[str]:
     """A line each. `chosen` are the shapes that are recommended."""

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tools.scale import page
-from tools.scale.results import Kept
+from tools.scale.results import StoredCells
 from tools.size import stored
 from tools.size.answer import COLUMNS, answer
 
@@ -12,7 +12,7 @@ def render(folder: Path) -> str:
     """The page of any grid's folder. Raises BadResultsError where it is not one."""
     sized = stored.read(folder)
 
-    def lead(kept: Kept) -> page.Lead | None:
+    def lead(kept: StoredCells) -> page.Lead | None:
         return None if sized is None else page.Lead(COLUMNS, answer(sized, kept))
 
     return page.render(folder, lead)

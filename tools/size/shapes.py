@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tools import measures
 from tools.scale import numbers
-from tools.scale.cells import Searched
+from tools.scale.cells import SearchedCell
 from tools.scale.void import why_void
 from tools.size.need import Need
 from tools.units import count, share
@@ -20,7 +20,7 @@ AT_BOUND = 0.85
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class JudgedTrial:
     """One trial of a search."""
 
     rate_rps: float
@@ -50,7 +50,7 @@ class Shape:
     """CPU time of the service for each call there; the mean over the starts."""
     user_share: float | None
     """How much of that was in user mode, where Python code holds the interpreter lock."""
-    trials: tuple[Judged, ...]
+    trials: tuple[JudgedTrial, ...]
     """All of those starts."""
     bound: str
     """Why a pod does not serve more, or why there is no number of pods."""
@@ -75,16 +75,16 @@ def cpus_of(cpus: float) -> str:
     return f"{count(cpus)} CPU{'' if cpus == 1 else 's'}"
 
 
-def shapes(need: Need, searched: Sequence[Searched]) -> list[Shape]:
+def shapes(need: Need, searched: Sequence[SearchedCell]) -> list[Shape]:
     """Sorted by total CPUs, then by the CPU time of a call; the least comes first. Those that do not fit are last."""
-    of: dict[tuple[str, float], list[Searched]] = {}
+    of: dict[tuple[str, float], list[SearchedCell]] = {}
     for one in searched:
         of.setdefault((one.cell.model, one.cell.cpus), []).append(one)
     found = [_shape(need, model, cpus, starts) for (model, cpus), starts in of.items()]
     return sorted(found, key=lambda one: (not one.pods, one.total_cpus, one.cpu_ns or 0.0))
 
 
-def _shape(need: Need, model: str, cpus: float, starts: Sequence[Searched]) -> Shape:
+def _shape(need: Need, model: str, cpus: float, starts: Sequence[SearchedCell]) -> Shape:
     whole = [one for one in starts if not why_void(one)]
     if not whole:
         return Shape(model, cpus, 0, 0, 0.0, 0.0, None, None, None, (), f"void: {why_void(starts[0])}")
@@ -104,7 +104,7 @@ def _shape(need: Need, model: str, cpus: float, starts: Sequence[Searched]) -> S
         max(p99s, default=None),
         sum(costs) / len(costs) if costs else None,
         sum(user) / sum(costs) if sum(costs) else None,
-        tuple(Judged(each.rate_rps, not each.missed) for one in whole for each in one.tries),
+        tuple(JudgedTrial(each.rate_rps, not each.missed) for one in whole for each in one.tries),
         _bound(need, model, whole[met.index(lowest)]) if lowest else _why_not(whole[met.index(lowest)]),
     )
 
@@ -124,7 +124,7 @@ def threads_of(need: Need, cpus: float) -> int:
     return math.ceil(need.threads_per_cpu * cpus)
 
 
-def _bound(need: Need, model: str, one: Searched) -> str:
+def _bound(need: Need, model: str, one: SearchedCell) -> str:
     """The bound of the start that served least: the first of these that it reaches."""
     if one.found.missed_rps is None:
         return "not reached"
@@ -142,7 +142,7 @@ def _bound(need: Need, model: str, one: Searched) -> str:
     return next((bound for bound, is_reached in reached.items() if is_reached), "not known")
 
 
-def _why_not(one: Searched) -> str:
+def _why_not(one: SearchedCell) -> str:
     whys = [each.missed for each in one.tries if each.missed]
     return f"misses at {one.found.missed_rps:,.0f} calls/s: {whys[-1]}" if whys else "met at no rate"
 

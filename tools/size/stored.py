@@ -13,7 +13,7 @@ NAME = "need.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class SizeQuestion:
     """What was asked."""
 
     need: Need
@@ -24,18 +24,18 @@ class Stored:
     """CPU time of the wire for each call; None where it is not known."""
 
 
-def write(folder: Path, stored: Stored) -> None:
+def write(folder: Path, stored: SizeQuestion) -> None:
     """Beside the experiment, before anything is measured. Raises BadResultsError."""
     text = msgspec.json.format(msgspec.json.encode(stored)).decode() + "\n"
     write_whole(folder / NAME, text)
 
 
-def read(folder: Path) -> Stored | None:
+def read(folder: Path) -> SizeQuestion | None:
     """None where the folder is not one of `sweetspot size`. Raises BadResultsError."""
     path = folder / NAME
     if not path.exists():
         return None
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Stored)
+        return msgspec.json.decode(path.read_bytes(), type=SizeQuestion)
     except (OSError, msgspec.DecodeError, PlainError) as error:
         raise BadResultsError(f"{path}: not what `sweetspot size` writes: {error}") from error

@@ -33,7 +33,7 @@ DIFFERS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CallTimes:
     """One call of the user's service. Nanoseconds."""
 
     own_ns: int
@@ -48,11 +48,11 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Traced:
+class TracedService:
     """All calls of one service in those spans."""
 
     service: str
-    calls: Sequence[Call]
+    calls: Sequence[CallTimes]
 
     @property
     def cost(self) -> Cost:
@@ -74,7 +74,7 @@ class Traced:
         )
 
 
-def _part(name: str, calls: Sequence[Call], of_calls: int) -> Part:
+def _part(name: str, calls: Sequence[CallTimes], of_calls: int) -> Part:
     wait_ms = mean(each.wait_ns for each in calls) / 1e6
     to_others = round(mean(each.calls for each in calls))
     return Part(
@@ -86,7 +86,7 @@ def _part(name: str, calls: Sequence[Call], of_calls: int) -> Part:
     )
 
 
-def read(source: str, service: str | None) -> Traced:
+def read(source: str, service: str | None) -> TracedService:
     """`source` is a file or a URL. Raises PlainError, which names the source."""
     found = _calls(_spans(source), source)
     if not found:
@@ -98,7 +98,7 @@ def read(source: str, service: str | None) -> Traced:
         raise PlainError(f"{source}: no calls of {name}; there are calls of {', '.join(sorted(found))}")
     if len(found[name]) < LEAST_CALLS:
         raise PlainError(f"{source}: {len(found[name])} calls of {name}: at least {LEAST_CALLS} are needed")
-    return Traced(name, found[name])
+    return TracedService(name, found[name])
 
 
 def _text(source: str) -> str:
@@ -154,12 +154,12 @@ def _of_jaeger(traces: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Span]
             )
 
 
-def _calls(spans: Sequence[tuple[str, Span]], source: str) -> dict[str, list[Call]]:
+def _calls(spans: Sequence[tuple[str, Span]], source: str) -> dict[str, list[CallTimes]]:
     """Service -> its calls."""
     children: dict[tuple[str, str], list[Span]] = {}
     for trace, span in spans:
         children.setdefault((trace, span.parent_id), []).append(span)
-    found: dict[str, list[Call]] = {}
+    found: dict[str, list[CallTimes]] = {}
     for trace, span in spans:
         if span.kind != SERVER:
             continue
@@ -167,7 +167,7 @@ def _calls(spans: Sequence[tuple[str, Span]], source: str) -> dict[str, list[Cal
             raise PlainError(f"{source}: span {span.name!r} of {span.process} has no duration: export spans with times")
         waits = list(_waits(trace, span, children))
         wait_ns = _covered_ns(span, waits)
-        found.setdefault(span.process, []).append(Call(span.duration_ns - wait_ns, wait_ns, len(waits)))
+        found.setdefault(span.process, []).append(CallTimes(span.duration_ns - wait_ns, wait_ns, len(waits)))
     return found
 
 

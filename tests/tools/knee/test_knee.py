@@ -12,7 +12,7 @@ from tools import cli
 from tools.experiment import Experiment, Load, Objective
 from tools.knee.asked import asked
 from tools.knee.found import line
-from tools.scale.cells import Cell, Searched, cells
+from tools.scale.cells import Cell, SearchedCell, cells
 from tools.scale.run import run
 from tools.scale.void import why_void
 from tools.status import PlainError
@@ -25,7 +25,7 @@ def question(base: Experiment = BASE) -> Experiment:
     return asked(base, "mine.yaml", "reactor", SLO, connections=20, starts=3, highest_rps=8000)
 
 
-def searched(folder: Path, *capacities_rps: float) -> list[Searched]:
+def searched(folder: Path, *capacities_rps: float) -> list[SearchedCell]:
     """Each start of the service has that capacity."""
     of_start = {f"start-{number}": capacity for number, capacity in enumerate(capacities_rps, 1)}
 
@@ -34,10 +34,10 @@ def searched(folder: Path, *capacities_rps: float) -> list[Searched]:
 
     notes = sample.Notes()
     run(question(), cells(question(), ["reactor"])[: len(capacities_rps)], sample.Deployer(capacity), folder, notes)
-    return [one for one in notes.outcomes if isinstance(one, Searched)]
+    return [one for one in notes.outcomes if isinstance(one, SearchedCell)]
 
 
-def busy(one: Searched) -> Searched:
+def busy(one: SearchedCell) -> SearchedCell:
     """The same where others took half of the CPU."""
     tries = [dataclasses.replace(each, trial=dataclasses.replace(each.trial, others_share=0.5)) for each in one.tries]
     return dataclasses.replace(one, tries=tuple(tries))

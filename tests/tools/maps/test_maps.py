@@ -15,7 +15,7 @@ from tools.maps.areas import Area, areas
 from tools.maps.asked import Kind, Question, experiment_of
 from tools.maps.nearest import nearest, worth
 from tools.maps.stored import Map
-from tools.rounds import Rounds
+from tools.rounds import RoundCost
 from tools.size.cost import Cost
 from tools.size.mapped import worth_a_search
 from tools.size.need import Need
@@ -142,7 +142,7 @@ def test_size_searches_what_a_map_of_this_machine_shows_to_be_worth_it(tmp_path:
     folder = tmp_path / "map-20260131T120000Z"
     question = Question(models, (0.1,), (0.0,), (100,))
     (folder / SHORT.key / "trials").mkdir(parents=True)
-    stored.write(folder, Map(question=question, environment=here, rounds=Rounds(96, 97, 98)))
+    stored.write(folder, Map(question=question, environment=here, rounds=RoundCost(96, 97, 98)))
     sample.make(folder / SHORT.key, models=models, counts=(100,), rounds=3)
     need = Need(Cost(0.1, 0), connections=100, rate_rps=100, objective=Objective(), spare=0.3)
     assert worth_a_search(need, models, tmp_path, here) == (
@@ -173,7 +173,7 @@ def test_the_command_measures_what_is_missing_and_shows_the_map(
 
 def test_a_map_is_verified_run_by_run_and_then_its_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     question = Question(MODELS, (0.1,), (0.0,), (10,))
-    stored.write(tmp_path, Map(question=question, environment={}, rounds=Rounds(96, 97, 98)))
+    stored.write(tmp_path, Map(question=question, environment={}, rounds=RoundCost(96, 97, 98)))
     assert cli.main(["report", str(tmp_path)]) == 0
     assert "Nothing has been measured yet, so there is no map." in capsys.readouterr().out
     assert cli.main(["verify", str(tmp_path)]) == 0

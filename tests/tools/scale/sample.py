@@ -15,8 +15,8 @@ from tests.tools import sample
 from tools import experiment
 from tools.experiment import Experiment
 from tools.results import Trial, TrialId
-from tools.scale.cells import Cell, LeftOut, Searched, Try, cells
-from tools.scale.run import FailedError, Load, run
+from tools.scale.cells import Cell, OmittedCell, SearchedCell, Try, cells
+from tools.scale.run import FailedError, MakeTrial, run
 
 ASKED = """
 title: Which model, as how many pods of how many cores?
@@ -65,11 +65,11 @@ class Deployer:
     def why_not(self, cell: Cell) -> str:
         return f"needs {cell.total_cpus:g} CPUs" if cell.total_cpus > LEFT_OUT_CPUS else ""
 
-    def store(self, outcome: Searched | LeftOut) -> None:
+    def store(self, outcome: SearchedCell | OmittedCell) -> None:
         self.kept.append(outcome.cell)
 
     @contextmanager
-    def deployed(self, cell: Cell, options: dict[str, str | float]) -> Iterator[Load]:
+    def deployed(self, cell: Cell, options: dict[str, str | float]) -> Iterator[MakeTrial]:
         self.deployments.append((cell, options))
         if not self.capacity(cell):
             raise FailedError("no image")
@@ -121,7 +121,7 @@ class Notes:
     def __init__(self) -> None:
         self.begun: list[Cell] = []
         self.tries: list[tuple[Cell, Try]] = []
-        self.outcomes: list[Searched | LeftOut] = []
+        self.outcomes: list[SearchedCell | OmittedCell] = []
         self.failures: dict[Cell, str] = {}
 
     def begins(self, cell: Cell) -> None:
@@ -130,7 +130,7 @@ class Notes:
     def tried(self, cell: Cell, one: Try) -> None:
         self.tries.append((cell, one))
 
-    def ended(self, outcome: Searched | LeftOut) -> None:
+    def ended(self, outcome: SearchedCell | OmittedCell) -> None:
         self.outcomes.append(outcome)
 
     def failed(self, cell: Cell, why: str) -> None:

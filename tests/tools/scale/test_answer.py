@@ -6,8 +6,8 @@ import pytest
 
 from tests.tools.scale.sample import asked, trial
 from tools.scale.answer import answer, compared_at, leaders, ranking
-from tools.scale.cells import Cell, Searched, Try
-from tools.scale.search import Found
+from tools.scale.cells import Cell, SearchedCell, Try
+from tools.scale.search import SearchResult
 
 TEXT = """
 title: Which?
@@ -18,10 +18,10 @@ scale: {plans: {cpu: {}, io: {}}, replicas: [1, 2, 4], cpus: [0.25, 0.5, 1], obj
 
 def searched(
     met: float | None, missed: float | None, *, model: str = "reactor", shape: str = "1x1", plan: str = "cpu"
-) -> Searched:
+) -> SearchedCell:
     replicas, cpus = shape.split("x")
     cell = Cell(plan, model, "", int(replicas), float(cpus))
-    return Searched(cell, Found(met, missed, 5), (Try(met or 1, "", trial(cell, met or 1, 1e6)),), "made up")
+    return SearchedCell(cell, SearchResult(met, missed, 5), (Try(met or 1, "", trial(cell, met or 1, 1e6)),), "made up")
 
 
 ONE = searched(1000, 1100)
@@ -49,7 +49,7 @@ ONE = searched(1000, 1100)
          "two plans"],
 )  # fmt: skip
 def test_the_answer_names_what_serves_most_and_what_it_cannot_tell_apart(
-    tmp_path: Path, grid: list[Searched], said: str
+    tmp_path: Path, grid: list[SearchedCell], said: str
 ) -> None:
     text = answer(grid, asked(tmp_path, TEXT))
     assert said in text

@@ -18,7 +18,7 @@ from tools.cluster import store, trial
 from tools.cluster.api import Api
 from tools.cluster.ownership import MANAGER, change
 from tools.cluster.pods import ready
-from tools.scale.cells import Searched
+from tools.scale.cells import SearchedCell
 from tools.scale.cluster import limited
 from tools.scale.results import read_cells
 from tools.scale.terminal import ScaleProgress
@@ -115,7 +115,7 @@ def test_a_cells_pods_start_under_its_limit_with_its_options_and_what_was_there_
 def test_each_trial_of_a_search_is_a_job_of_its_own_and_none_is_left(cluster: FakeCluster, tmp_path: Path) -> None:
     run(tmp_path)
     (searched,) = read_cells(only(tmp_path)).searched
-    assert isinstance(searched, Searched)
+    assert isinstance(searched, SearchedCell)
     assert searched.limit == "limit of the pod"
     jobs = [name for name in cluster.created if name.startswith("jobs/")]
     assert len(set(jobs)) == len(jobs) == len(searched.tries) > 1

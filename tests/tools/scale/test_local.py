@@ -12,7 +12,7 @@ from tests.tools.scale.sample import Notes
 from tools import experiment
 from tools.cgroup import Groups, NoLimitsError
 from tools.local import Pinning, Programs
-from tools.scale.cells import Cell, Searched, cells
+from tools.scale.cells import Cell, SearchedCell, cells
 from tools.scale.local import LocalDeployer, local_deployer, pinning_over
 from tools.scale.run import FailedError, run
 from tools.serving import LocalSetup
@@ -105,7 +105,7 @@ def test_real_replicas_share_the_load_within_their_limits_and_their_counters_are
         run(asked, cells(asked, ["reactor"]), found, tmp_path, notes)
     assert notes.failures == {}
     (outcome,) = notes.outcomes
-    assert isinstance(outcome, Searched)
+    assert isinstance(outcome, SearchedCell)
     assert outcome.limit == "control group"
     assert outcome.best is not None
     assert (outcome.best.before.processes, outcome.best.before.connections) == (2, 4)

@@ -5,16 +5,16 @@ import dataclasses
 import pytest
 
 from tests.tools.scale.sample import trial
-from tools.scale.cells import Cell, Searched, Try
+from tools.scale.cells import Cell, SearchedCell, Try
 from tools.scale.numbers import held_back_otherwise, middle_rps, throttled_share, used_share
-from tools.scale.search import Found
+from tools.scale.search import SearchResult
 
 CELL = Cell("cpu", "reactor", "", 2, 0.5)
 
 
-def searched(rate_rps: float, capacity_rps: float) -> Searched:
+def searched(rate_rps: float, capacity_rps: float) -> SearchedCell:
     one = trial(CELL, rate_rps, capacity_rps)
-    return Searched(CELL, Found(100, rate_rps, 2), (Try(rate_rps, "p99 900 ms", one),), "made up")
+    return SearchedCell(CELL, SearchResult(100, rate_rps, 2), (Try(rate_rps, "p99 900 ms", one),), "made up")
 
 
 def test_the_middle_of_an_interval_is_as_far_from_both_ends_in_proportion() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.tools.scale.sample import ASKED, Deployer, Notes, asked, capacity_rps
 from tools.results import BadResultsError
-from tools.scale.cells import Cell, LeftOut, Searched, cells
+from tools.scale.cells import Cell, OmittedCell, SearchedCell, cells
 from tools.scale.results import read_cells
 from tools.scale.run import run
 
@@ -16,7 +16,7 @@ MODELS = ["coroutines", "thread_pool"]
 def test_each_cell_is_found_to_serve_what_it_can(tmp_path: Path) -> None:
     experiment, notes = asked(tmp_path), Notes()
     run(experiment, cells(experiment, MODELS), Deployer(), tmp_path, notes)
-    searched = [one for one in notes.outcomes if isinstance(one, Searched)]
+    searched = [one for one in notes.outcomes if isinstance(one, SearchedCell)]
     assert len(searched) > 50
     for one in searched:
         assert one.found.met_rps is not None
@@ -45,7 +45,7 @@ def test_what_the_ground_has_no_room_for_is_left_out_with_the_reason_and_not_ask
     deployer, notes = Deployer(), Notes()
     cell = Cell("cpu-bound", "coroutines", "", 4, 1.0)
     run(asked(tmp_path), [cell], deployer, tmp_path, notes)
-    assert notes.outcomes == [LeftOut(cell, "needs 4 CPUs")]
+    assert notes.outcomes == [OmittedCell(cell, "needs 4 CPUs")]
     assert deployer.kept == [cell]
     assert cell in read_cells(tmp_path).cells
 
@@ -103,7 +103,7 @@ def test_a_search_begins_where_a_like_cell_ended(tmp_path: Path) -> None:
     )
     question, notes = asked(tmp_path, text), Notes()
     run(question, cells(question, ["coroutines"]), Deployer(lambda cell: 1000 * cell.cpus), tmp_path, notes)
-    found = {(one.cell.plan, one.cell.cpus): one for one in notes.outcomes if isinstance(one, Searched)}
+    found = {(one.cell.plan, one.cell.cpus): one for one in notes.outcomes if isinstance(one, SearchedCell)}
     first = {place: one.tries[0].rate_rps for place, one in found.items()}
     met = {place: one.found.met_rps or 0.0 for place, one in found.items()}
     assert first["a", 0.5] == first["c", 0.5] == 200  # 400 for each CPU, halved

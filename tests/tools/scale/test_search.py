@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tools.scale.search import Bounds, Found, highest_rate
+from tools.scale.search import Bounds, SearchResult, highest_rate
 
 BOUNDS = Bounds(start_rps=100, lowest_rps=50, highest_rps=100_000, within=1.1, trials=40)
 
@@ -59,10 +59,10 @@ def test_from_a_rate_that_a_like_service_met_it_needs_few_trials(capacity_rps: f
 
 @pytest.mark.parametrize(
     ("capacity_rps", "found"),
-    [(0, Found(None, 50, 4)), (1e9, Found(400, None, 3))],
+    [(0, SearchResult(None, 50, 4)), (1e9, SearchResult(400, None, 3))],
     ids=["not even at the lowest", "even at the highest"],
 )
-def test_it_ends_where_nothing_further_may_be_tried(capacity_rps: float, found: Found) -> None:
+def test_it_ends_where_nothing_further_may_be_tried(capacity_rps: float, found: SearchResult) -> None:
     assert highest_rate(Capacity(capacity_rps), Bounds(100, 50, 400, 1.1, 40)) == found
 
 

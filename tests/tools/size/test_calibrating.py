@@ -9,8 +9,8 @@ import pytest
 from tests.tools.scale import sample
 from tools.experiment import Experiment
 from tools.results import Trial
-from tools.scale.cells import Cell, LeftOut, Searched
-from tools.scale.run import FailedError, Load
+from tools.scale.cells import Cell, OmittedCell, SearchedCell
+from tools.scale.run import FailedError, MakeTrial
 from tools.size.calibrating import REPEATS, ROUNDS, measure_in
 from tools.status import PlainError
 
@@ -31,10 +31,10 @@ class Deployer:
     def why_not(self, cell: Cell) -> str:
         return self.lacks
 
-    def store(self, outcome: Searched | LeftOut) -> None: ...
+    def store(self, outcome: SearchedCell | OmittedCell) -> None: ...
 
     @contextmanager
-    def deployed(self, cell: Cell, options: dict[str, str | float]) -> Iterator[Load]:
+    def deployed(self, cell: Cell, options: dict[str, str | float]) -> Iterator[MakeTrial]:
         if not self.rounds_ns:
             raise FailedError("no image")
 

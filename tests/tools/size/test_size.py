@@ -15,8 +15,8 @@ from tools import cli, rounds
 from tools.checks import void
 from tools.experiment import Objective
 from tools.results import Trial
-from tools.rounds import Rounds, drift
-from tools.scale.cells import Cell, Searched, cells
+from tools.rounds import RoundCost, drift
+from tools.scale.cells import Cell, SearchedCell, cells
 from tools.scale.results import read_cells
 from tools.scale.run import run
 from tools.size.answer import advice, answer
@@ -27,16 +27,16 @@ from tools.size.cost import MOST_WAIT_MS, Cost
 from tools.size.need import THREADS_PER_CPU, Need
 from tools.size.notes import notes
 from tools.size.price import Price
-from tools.size.shapes import POOLS, Judged, Shape, shapes
+from tools.size.shapes import POOLS, JudgedTrial, Shape, shapes
 from tools.size.split import divided
-from tools.size.stored import Stored
+from tools.size.stored import SizeQuestion
 from tools.status import PlainError
 
 NEED = Need(Cost(0.3, 20), connections=200, rate_rps=1500, objective=Objective(p99_ms=100), spare=0.3)
 STARTS = 2
 
 
-def searched(folder: Path, **of_model: float | tuple[float, float]) -> list[Searched]:
+def searched(folder: Path, **of_model: float | tuple[float, float]) -> list[SearchedCell]:
     """Model -> what a pod of it serves, calls/s: in both starts, or in each."""
     question = asked(NEED, lambda _: 2400, list(of_model), [1.0], starts=STARTS, highest_rps=8000)
 
@@ -46,7 +46,7 @@ def searched(folder: Path, **of_model: float | tuple[float, float]) -> list[Sear
 
     notes = sample.Notes()
     run(question, cells(question, list(of_model)), sample.Deployer(capacity), folder, notes)
-    return [one for one in notes.outcomes if isinstance(one, Searched)]
+    return [one for one in notes.outcomes if isinstance(one, SearchedCell)]
 
 
 def by_model(found: list[Shape]) -> Mapping[str, Shape]:
@@ -211,7 +211,7 @@ def test_a_limit_that_was_not_measured_has_an_estimate_that_is_marked(tmp_path: 
     question = asked(NEED, lambda _: 2400, ["coroutines"], [0.5, 1.0, 4.0], starts=1, highest_rps=8000)
     notes = sample.Notes()
     run(question, cells(question, ["coroutines"]), sample.Deployer(lambda cell: 1200 * cell.cpus), tmp_path, notes)
-    found = answer(Stored(NEED, ("coroutines",), "measured here"), read_cells(tmp_path))
+    found = answer(SizeQuestion(NEED, ("coroutines",), "measured here"), read_cells(tmp_path))
     assert {row[1] for row in found.rows[:2]} == {"2 x 1", "4 x 0.5"}
     assert found.rows[-1][1] == "~2 x 4"
     assert found.rows[-1][-1] == "estimate"
@@ -223,10 +223,16 @@ def test_a_limit_that_was_not_measured_has_an_estimate_that_is_marked(tmp_path: 
 
 def test_the_notes_have_the_evidence_for_a_shape_and_what_lifts_a_bound(tmp_path: Path) -> None:
     """Trials at 750 calls/s for each of 2 pods or above that met, and misses at or below what every start served."""
-    tried = (Judged(400, False), Judged(400, True), Judged(800, True), Judged(1600, False), Judged(900, True))
+    tried = (
+        JudgedTrial(400, False),
+        JudgedTrial(400, True),
+        JudgedTrial(800, True),
+        JudgedTrial(1600, False),
+        JudgedTrial(900, True),
+    )
     one = dataclasses.replace(shape("coroutines", 2), trials=tried)
     pool = dataclasses.replace(shape("thread_pool", 3), bound="16 threads")
-    lines = notes(Stored(NEED, ("coroutines",), "measured here"), [one, pool], [one], [], [])
+    lines = notes(SizeQuestion(NEED, ("coroutines",), "measured here"), [one, pool], [one], [], [])
     assert lines[:2] == [
         "coroutines as 2 pods of 1 CPU: 2 of 3 trials met the objective at 750 calls/s for a pod, or above "
         "(9.43 % to 99.2 %). With 1 pod fewer, each gets 167 % of what the slowest start served.",
@@ -296,7 +302,7 @@ def test_only_models_with_a_pool_get_the_size_of_the_pool() -> None:
 
 
 def test_cpu_time_is_rounds_of_this_machine() -> None:
-    here = Rounds(low_ns=96, middle_ns=125, high_ns=153)
+    here = RoundCost(low_ns=96, middle_ns=125, high_ns=153)
     assert here.of(0.3) == 3125
     assert str(here) == "96 ns a round (median 125, up to 153)"
     with pytest.raises(PlainError, match=r"2000 ms of CPU are too long for one step: .* at most 960 ms here"):
@@ -312,7 +318,7 @@ def test_cpu_time_is_rounds_of_this_machine() -> None:
     ],
 )
 def test_a_machine_whose_speed_changed_is_reported(after_ns: float, said: str) -> None:
-    assert drift(Rounds(96, 97, 98), Rounds(after_ns, 200, 300)) == said
+    assert drift(RoundCost(96, 97, 98), RoundCost(after_ns, 200, 300)) == said
 
 
 def test_what_is_known_of_services_is_as_they_have_it() -> None:

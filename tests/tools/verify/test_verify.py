@@ -24,7 +24,7 @@ from tools.experiment import Objective
 from tools.size import stored
 from tools.size.cost import Cost
 from tools.size.need import Need
-from tools.size.stored import Stored
+from tools.size.stored import SizeQuestion
 from tools.trial_specs import trials as wanted_trials
 from tools.verify import trials, wrong_page
 
@@ -137,7 +137,7 @@ def test_the_page_is_the_same_at_another_path_in_another_time_zone_and_locale(wh
 def test_the_page_of_a_grid_that_sizes_a_service_is_that_of_its_report(tmp_path: Path) -> None:
     folder = grid_sample.make(tmp_path / "grid")
     need = Need(Cost(0.3, 20), connections=8, rate_rps=1500, objective=Objective(p99_ms=100), spare=0.3)
-    stored.write(folder, Stored(need, ("coroutines",), "made up"))
+    stored.write(folder, SizeQuestion(need, ("coroutines",), "made up"))
     bundle.close(folder, 1)
     write_page(folder)
     assert not list(wrong_page(folder))
