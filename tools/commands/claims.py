@@ -17,6 +17,7 @@ from tools.claims.progress import ClaimsProgress
 from tools.commands import registering
 from tools.commands.claim_runner import TargetRunner
 from tools.commands.ending import to_its_end
+from tools.commands.expected import JOB_S
 from tools.commands.targets import check_flags, cluster, this_machine
 from tools.local import Programs
 from tools.lock import locked
@@ -27,8 +28,6 @@ from tools.target import Target
 
 FEW, MINUTES_OF_FEW, MINUTES = 20, 9.8, 70.0
 """Minutes within which a later look must end to be begun. The core ends within 10 minutes, and all claims within 75."""
-JOB_S = 7.0
-"""A trial takes this much longer as a Job: pods are replaced, a driver is placed and starts, a result is stored."""
 
 
 def execute(args: argparse.Namespace, console: Console, programs: Programs) -> int:

@@ -11,11 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from tools import local
-from tools.experiment import Experiment
 from tools.status import FAILED, INTERRUPTED
-
-STARTING_S = 1.5
-"""For a service and a driver to start and to end: what a trial is expected to take besides its own time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +53,6 @@ def to_its_end(work: Callable[[], None]) -> bool:
     except KeyboardInterrupt:
         return True
     return False
-
-
-def expected_s(asked: Experiment) -> float:
-    """How long a trial is expected to take."""
-    windows = [asked.at(point) for point in asked.points]
-    return asked.blocks * sum(each.warmup_s + each.duration_s for each in windows) / len(windows) + STARTING_S
 
 
 def resume_command(folder: Path) -> str:

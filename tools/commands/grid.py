@@ -5,7 +5,8 @@ from pathlib import Path
 from rich.console import Console
 
 from tools import bundle
-from tools.commands.ending import STARTING_S, Tally, exit_status, resume_command, to_its_end
+from tools.commands.ending import Tally, exit_status, resume_command, to_its_end
+from tools.commands.expected import starting_s
 from tools.commands.page import write_page
 from tools.commands.shows import Show
 from tools.experiment import Experiment
@@ -26,9 +27,10 @@ def run_grid(asked: Experiment, folder: Path, target: Target, console: Console, 
     target.resume_grid(folder)
     kept = read_cells(folder).cells
     wanted = [cell for cell in cells(asked, asked.models) if cell not in kept]
-    takes = rest(len(wanted) * _cell_s(asked))
+    cell_s = _cell_s(asked, target)
+    takes = rest(len(wanted) * cell_s)
     console.print(f"{len(wanted)} cells, at most about {takes}; results: {folder}", markup=False, soft_wrap=True)
-    with Progress(console, len(wanted), _cell_s(asked)) as bar:
+    with Progress(console, len(wanted), cell_s) as bar:
         progress = ScaleProgress(bar)
 
         def search() -> None:
@@ -44,7 +46,7 @@ def run_grid(asked: Experiment, folder: Path, target: Target, console: Console, 
     return exit_status(tally, resume_command(folder), interrupted)
 
 
-def _cell_s(asked: Experiment) -> float:
+def _cell_s(asked: Experiment, target: Target) -> float:
     """How long a search is expected to take."""
     trials = min(asked.scale.search.trials, USUAL_TRIALS) if asked.scale else 1
-    return trials * (asked.warmup_s + asked.duration_s + STARTING_S)
+    return trials * (asked.warmup_s + asked.duration_s + starting_s(target))

@@ -8,7 +8,8 @@ from pathlib import Path
 from rich.console import Console
 
 from tools import bundle, rounds
-from tools.commands.ending import Tally, exit_status, expected_s, to_its_end
+from tools.commands.ending import Tally, exit_status, to_its_end
+from tools.commands.expected import trial_s
 from tools.commands.page import write_page
 from tools.commands.prepared import prepare
 from tools.commands.shows import show_map
@@ -52,7 +53,7 @@ def _measure(folder: Path, made: Map, runs: Mapping[str, Experiment], target: Ta
     """What is missing. The exit status."""
     wanted = {key: _missing(asked, folder / key) for key, asked in runs.items()}
     every = sum(map(len, wanted.values()))
-    takes_s = sum(expected_s(runs[key]) * len(trials) for key, trials in wanted.items())
+    takes_s = sum(trial_s(runs[key], target) * len(trials) for key, trials in wanted.items())
     console.print(f"{count(every)} trials, about {rest(takes_s)}; map: {folder}", markup=False, soft_wrap=True)
     with Progress(console, every, takes_s / max(1, every)) as bar:
         progress = RunProgress(bar)

@@ -12,7 +12,8 @@ from rich.console import Console
 from tools import bundle, experiment
 from tools.calibrate import calibration
 from tools.calibrate.calibration import Calibration
-from tools.commands.ending import Tally, exit_status, expected_s, resume_command, to_its_end
+from tools.commands.ending import Tally, exit_status, resume_command, to_its_end
+from tools.commands.expected import trial_s
 from tools.commands.grid import run_grid
 from tools.commands.in_rounds import in_rounds
 from tools.commands.page import arms_of, write_page
@@ -63,7 +64,7 @@ def _run_trials(args: argparse.Namespace, asked: Experiment, folder: Path, targe
     kept = {trial.id for trial in read_trials(folder).trials}
     wanted = still_to_make(asked, kept)
     console.print(f"{len(wanted)} trials; results: {folder}", markup=False, soft_wrap=True)
-    with Progress(console, len(wanted), expected_s(asked)) as bar:
+    with Progress(console, len(wanted), trial_s(asked, target)) as bar:
         progress = RunProgress(bar)
         interrupted = to_its_end(lambda: target.measure_all(asked, wanted, folder, progress))
     bundle.close(folder, asked.seed)
