@@ -26,7 +26,6 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "Result": ("services/driver/merge.py",),
     "Schedule": ("services/driver/schedule.py",),
     "Service": ("tools/serving.py",),
-    "Target": ("tools/target.py",),
     "Trial": ("tools/results.py",),
     # The glossary has both: the verdict of a claim, and that of two arms.
     "Verdict": ("tools/claims/decision.py", "tools/stats/verdict.py"),
