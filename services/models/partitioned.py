@@ -22,7 +22,6 @@ No data has two writers, so none has a lock. The price is paid by a transfer bet
 message for each half, and no transaction. If a worker dies during that time, it may leave it half done.
 """
 
-import socket
 from collections.abc import Callable
 from functools import partial
 
@@ -31,14 +30,16 @@ from sweetspot.v1 import workload_pb2
 
 from services.network.address import Address
 from services.runtime.backend_connection import BackendConnection
+from services.runtime.call_queue import CallQueue
 from services.runtime.callback_waits import CallbackWaits
 from services.runtime.calls import Caller
-from services.runtime.forwarding import Asker, Remote
+from services.runtime.forwarding import Remote
 from services.runtime.inline import InlineCalls
-from services.runtime.link import Link, Message
+from services.runtime.link import Link, open_link
 from services.runtime.loop import Loop
 from services.runtime.loop_connection import Acceptor, Drainer, LoopConnections
 from services.runtime.passing import Mailbox, Receiver
+from services.runtime.process_calls import Askers
 from services.runtime.service import WORKLOAD_SHAPES, Service
 from services.runtime.supervisor import Supervisor
 from services.runtime.workers import processes
@@ -58,7 +59,7 @@ def serve(service: Service) -> None:
     def work(number: int) -> None:
         loop = Loop()
         owners = Owners(service, loop, number, mailboxes)
-        loop.register(mailboxes[number], Receiver(mailboxes[number], loop, service.shortage, owners.connected))
+        loop.register(mailboxes[number], Receiver(mailboxes[number], loop, service.shortage, owners.askers.connected))
         listener = service.open_listener(port, reuse_port=True)
         connections = LoopConnections(service, loop, owners)
         acceptor = Acceptor(service, loop, listener, connections)
@@ -85,20 +86,16 @@ class Owners:
         self._accounts = service.ledger.accounts
         self._workers = len(mailboxes)
         self._number = number
-        self._loop = loop
-        self._ledger = service.ledger
-        self._ledger.partition = self
         self._waits = BookingWaits(service.config.backend, loop)
         self._calls = InlineCalls(service, self._waits)
-        self._askers: set[Asker] = set()
-        self._draining = False
-        service.queue.set(0)
-        service.full_queues.set(0)
-        self._others = {
-            other: Remote(f"worker-{other}", partial(self._connect, to), service, loop)
-            for other, to in enumerate(mailboxes)
-            if other != number
-        }
+        service.ledger.partition = self
+        make_link = partial(Link, loop=loop)
+        self.askers = Askers(service, loop, mailboxes[number], make_link, self._calls)
+        self._others: dict[int, Remote] = {}
+        for other, mailbox in enumerate(mailboxes):
+            if other != number:
+                name, connect = f"worker-{other}", partial(open_link, make_link, mailbox)
+                self._others[other] = Remote(name, connect, service, loop, CallQueue(name, service))
 
     def received(self, connection: Caller, call: ServerCall) -> None:
         owner = self._owner_of_call(call)
@@ -123,30 +120,9 @@ class Owners:
 
     def drain(self) -> None:
         """Informs the others that its own clients have left, and stops the loop once theirs have left."""
-        self._draining = True
         for other in self._others.values():
             other.leave()
-        self._stop_if_alone()
-
-    def connected(self, sock: socket.socket) -> None:
-        """Another worker has connected, because it is new or a link was lost."""
-        asker = Asker(self._calls, self._ledger, self._loop, self._left)
-        asker.link = Link(sock, self._loop, received=asker.received, lost=asker.lost, reads_while_full=False)
-        self._askers.add(asker)
-
-    def _connect(self, mailbox: Mailbox, received: Callable[[list[Message]], None], lost: Callable[[], None]) -> Link:
-        kept, sent = socket.socketpair()
-        with sent:
-            mailbox.send(sent)
-        return Link(kept, self._loop, received=received, lost=lost)
-
-    def _left(self, asker: Asker) -> None:
-        self._askers.discard(asker)
-        self._stop_if_alone()
-
-    def _stop_if_alone(self) -> None:
-        if self._draining and not self._askers:
-            self._loop.soon(self._loop.stop)
+        self.askers.stop_without_any()
 
     def _owner_of_call(self, call: ServerCall) -> int:
         if call.head.path not in WORKLOAD_SHAPES:

@@ -18,8 +18,8 @@ What bounds it One CPU, as in the reactor: a handler that blocks or computes sta
                and a ring. Buffers to receive into are shared (4 MiB) and taken when bytes come: an idle connection
                holds none.
 When full      Completions wait in the kernel, and flow control slows the clients down; MAX_CONCURRENT_STREAMS bounds
-               the calls of each connection. `queue_bound` calls wait for the pool, or for each process to begin them;
-               a further one is answered RESOURCE_EXHAUSTED. The calls of a process that dies are UNAVAILABLE.
+               the calls of each connection. `queue_bound` calls wait for the pool, or for a process to begin them; a
+               further one is answered RESOURCE_EXHAUSTED. The calls of a process that dies are UNAVAILABLE.
 After          Schmidt, "Proactor", in Pattern-Oriented Software Architecture 2: the kernel is its asynchronous
                operation processor, the ring its completion event queue; io_uring(7).
 
@@ -36,7 +36,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from operator import attrgetter
 
 from services.models import PROACTOR_HAND_OFF
 from services.network.address import Address
@@ -45,23 +44,22 @@ from services.network.names import Endpoint
 from services.runtime.accept import ACCEPT_LOST_ERRNOS
 from services.runtime.answers import respond
 from services.runtime.callback_waits import CallbackWaits
-from services.runtime.calls import Caller, Calls
+from services.runtime.calls import Calls
 from services.runtime.channel import Channel
 from services.runtime.connector import Connector, NameLookups
-from services.runtime.forwarding import Asker, Remote
 from services.runtime.inline import InlineCalls
 from services.runtime.linger import LINGER_S
-from services.runtime.link import Message
 from services.runtime.open_connections import OpenConnections
-from services.runtime.passing import Mailbox
+from services.runtime.passing import Mailbox, Receiver
 from services.runtime.pool import PooledCalls
 from services.runtime.posted_waits import PostedWaits
 from services.runtime.proactor.link import CompletionLink
 from services.runtime.proactor.loop import Proactor, Stream, ignore
 from services.runtime.proactor.ring import MORE, require_io_uring
+from services.runtime.process_calls import Askers, ProcessCalls
 from services.runtime.service import Service
 from services.runtime.shortage import PAUSE_S, Shortage
-from services.runtime.supervisor import Supervisor
+from services.runtime.supervisor import serve_behind_a_front
 from services.runtime.turns import Turns
 from services.runtime.wakeup import Wakeup
 from services.runtime.workers import processes
@@ -94,100 +92,27 @@ def run(service: Service, proactor: Proactor, listener: socket.socket, calls: Ca
 
 
 def serve_by_processes(service: Service) -> None:
-    """Worker 0 does all I/O with clients, the others run the calls that it hands them, a ring in each."""
-    listener = service.open_listener()
-    port = listener.getsockname()[1]
-    # Its end of the link to worker 0 comes in a worker's mailbox. That outlives it, and so waits for its successor.
+    """Worker 0 does all I/O with clients. The others run the calls that it hands them, with a ring in each."""
     mailboxes = [Mailbox() for _ in range(processes(service.config))]
 
-    def work(number: int) -> None:
+    def front(listener: socket.socket, ready: Callable[[], None]) -> None:
         proactor = Proactor()
-        if number == 0:
-            calls = HandedToProcesses(service, proactor, mailboxes)
-            supervisor.ready()
-            run(service, proactor, listener, calls)
-        else:
-            listener.close()
-            Handlers(service, proactor, mailboxes[number - 1])
-            supervisor.ready()
-            proactor.run()
+        calls = ProcessCalls(service, proactor, mailboxes, partial(CompletionLink, proactor=proactor))
+        ready()
+        run(service, proactor, listener, calls)
 
-    supervisor = Supervisor(service, 1 + len(mailboxes), work)
-    supervisor.start()
-    service.announce(port)
-    supervisor.run()
-    listener.close()
-    supervisor.drain()
-
-
-class HandedToProcesses:
-    """Hands each call, which has been read by then, to the process that has the fewest."""
-
-    def __init__(self, service: Service, proactor: Proactor, mailboxes: list[Mailbox]) -> None:
-        self._proactor = proactor
-        service.queue.set(0)
-        service.full_queues.set(0)
-        self._workers = [
-            Remote(f"worker-{number}", partial(self._connect, mailbox), service, proactor)
-            for number, mailbox in enumerate(mailboxes, start=1)
-        ]
-
-    def received(self, connection: Caller, call: ServerCall) -> None:
-        min(self._workers, key=attrgetter("has_left", "load")).run(connection, call)
-
-    def cancelled(self, call: ServerCall) -> None:
-        if callable(call.context):
-            call.context()
-
-    def _connect(
-        self, mailbox: Mailbox, received: Callable[[list[Message]], None], lost: Callable[[], None]
-    ) -> CompletionLink:
-        kept, sent = socket.socketpair()
-        with sent:
-            mailbox.send(sent)
-        return CompletionLink(kept, self._proactor, received=received, lost=lost)
-
-
-class Handlers:
-    """A process that runs calls: it receives them by a link, and waits by a ring of its own."""
-
-    def __init__(self, service: Service, proactor: Proactor, mailbox: Mailbox) -> None:
-        self._service = service
-        self._proactor = proactor
-        self._mailbox = mailbox
+    def worker(mailbox: Mailbox, ready: Callable[[], None]) -> None:
+        proactor = Proactor()
         waits = CallbackWaits(service.config.backend, proactor, partial(BackendConnection, proactor))
-        self._calls = InlineCalls(service, waits)
-        self._askers: set[Asker] = set()
-        proactor.register(mailbox, self)
-        proactor.ring.poll(service.drain.fileno(), lambda *_: self._stop_if_alone())
+        make_link = partial(CompletionLink, proactor=proactor)
+        askers = Askers(service, proactor, mailbox, make_link, InlineCalls(service, waits))
+        proactor.register(mailbox, Receiver(mailbox, proactor, service.shortage, askers.connected))
+        proactor.register(service.drain, askers)
         service.loop_lag.watch(proactor)
+        ready()
+        proactor.run()
 
-    def ready(self, events: int) -> None:
-        """There is mail: the process that reads is there, or another one after it."""
-        while True:
-            try:
-                sock = self._mailbox.receive()
-            except BlockingIOError:
-                return
-            except OSError as error:
-                self._service.shortage.of_descriptors(error)
-                self._proactor.call_at(time.monotonic_ns() + round(PAUSE_S * 1e9), partial(self.ready, events))
-                return
-            if sock is None:
-                return
-            asker = Asker(self._calls, self._service.ledger, self._proactor, self._left)
-            asker.link = CompletionLink(
-                sock, self._proactor, received=asker.received, lost=asker.lost, reads_while_full=False
-            )
-            self._askers.add(asker)
-
-    def _left(self, asker: Asker) -> None:
-        self._askers.discard(asker)
-        self._stop_if_alone()
-
-    def _stop_if_alone(self) -> None:
-        if self._service.drain.requested and not self._askers:
-            self._proactor.stop()
+    serve_behind_a_front(service, front, [partial(worker, mailbox) for mailbox in mailboxes])
 
 
 class Acceptor:

@@ -30,7 +30,7 @@ from services.wire import RpcError, ServerCall
 def serve(service: Service) -> None:
     """Serves until drained."""
     pool = Pool(service, lambda: BlockingWaits(service.config.backend), BlockingConnection.run)
-    connections = BlockingConnections(service, room_waiters(service.config))
+    connections = BlockingConnections(service, room_waiters(pool.threads))
     for sock in accept_until_drained(service, service.listen()):
         try:
             Thread(target=read_connection, args=(sock, connections, pool), daemon=True).start()

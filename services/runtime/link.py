@@ -11,11 +11,12 @@ import socket
 import struct
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from services.network.receive import RECEIVE_BYTES
 from services.runtime.demultiplexer import WRITABLE
 from services.runtime.loop import Loop
+from services.runtime.passing import Mailbox
 from services.runtime.writer import Writer
 
 BATCH_BYTES = 64 * 1024
@@ -28,6 +29,18 @@ MESSAGE_BYTES = 100
 _LENGTH = struct.Struct("!I")
 
 Message = tuple[Any, ...]
+End = TypeVar("End")
+
+
+def open_link(make: Callable[..., End], mailbox: Mailbox, **callbacks: Callable[..., None]) -> End:
+    """Connects to the process that takes from `mailbox`, or to the next one. Raises OSError.
+
+    `make` makes this loop's end of the link from a socket and the callbacks. The other end waits in the mailbox.
+    """
+    ours, theirs = socket.socketpair()
+    with theirs:
+        mailbox.send(theirs)
+    return make(ours, **callbacks)
 
 
 class Mail:

@@ -9,9 +9,17 @@ import socket
 import sys
 import termios
 from collections.abc import Callable
+from typing import Protocol
 
-from services.runtime.loop import Loop
+from services.runtime.loop import Source
 from services.runtime.shortage import PAUSE_S, Shortage
+
+
+class Pausing(Protocol):
+    """What is asked of a loop."""
+
+    def pause(self, source: Source, duration_s: float) -> None: ...
+    def unregister(self, source: Source) -> None: ...
 
 
 class Mailbox:
@@ -57,7 +65,7 @@ class Receiver:
     def __init__(
         self,
         mailbox: Mailbox,
-        loop: Loop,
+        loop: Pausing,
         shortage: Shortage,
         take: Callable[[socket.socket], object],
         ended: Callable[[], None] = lambda: None,

@@ -11,7 +11,6 @@ from operator import itemgetter
 from typing import Generic, Protocol, TypeVar
 
 from services.runtime.calls import Caller
-from services.runtime.config import Config
 from services.runtime.fair import Ordered, SharedFairQueue
 from services.runtime.policy import ordered
 from services.runtime.service import Service
@@ -35,12 +34,12 @@ Owner = TypeVar("Owner")
 Work = TypeVar("Work", bound=HasRequest)
 
 
-def room_waiters(config: Config) -> threading.Semaphore:
+def room_waiters(threads: int) -> threading.Semaphore:
     """For threads that wait for a client to read: half of the pool, lest one client that does not read has all of it.
 
     Others continue without waiting, and what they send is rejected if there is no memory for it.
     """
-    return threading.Semaphore(max(1, pool_threads(config) // 2))
+    return threading.Semaphore(max(1, threads // 2))
 
 
 class Pool(Generic[Owner, Work]):
@@ -51,16 +50,26 @@ class Pool(Generic[Owner, Work]):
         service: Service,
         waits: Callable[[], linear.Waits],
         run: Callable[[Owner, Work, linear.Waits, bytes], None],
+        *,
+        threads: int = 0,
+        counts: bool = True,
     ) -> None:
-        """A thread calls `run` with what it takes, with its own way to wait (from `waits`), and with its identity."""
+        """A thread calls `run` with what it takes, with its own way to wait (from `waits`), and with its identity.
+
+        `threads`: 0 for all that the service may have. `counts`: the service counts what is in this queue. It does not
+        if another process has counted it.
+        """
         self._service = service
         self._waits = waits
         self._run = run
+        self._count: Callable[[int], None] = service.queue.add if counts else lambda _: None
+        self.threads = threads or pool_threads(service.config)
         policy = service.config[POLICY]
         items: Ordered[tuple[Owner, Work]] = ordered(policy, itemgetter(0), lambda item: item[1].request)
         self._queue = SharedFairQueue[tuple[Owner, Work]](service.config[QUEUE_BOUND], itemgetter(0), items)
-        service.queue.set(0)
-        for number in range(pool_threads(service.config)):
+        if counts:
+            service.queue.set(0)
+        for number in range(self.threads):
             threading.Thread(target=self._work, name=f"worker-{number}", daemon=True).start()
 
     @property
@@ -70,11 +79,11 @@ class Pool(Generic[Owner, Work]):
 
     def put(self, owner: Owner, work: Work) -> None:
         """By any thread. Raises RpcError RESOURCE_EXHAUSTED when the queue is full."""
-        self._service.queue.add(1)  # before a worker can take it, lest the count falls below 0
+        self._count(1)  # before a worker can take it, lest the count falls below 0
         try:
             self._queue.put((owner, work))
         except queue.Full:
-            self._service.queue.add(-1)
+            self._count(-1)
             raise RpcError(*FULL) from None
 
     def _work(self) -> None:
@@ -82,7 +91,7 @@ class Pool(Generic[Owner, Work]):
         identity = self._service.identity()
         while True:
             owner, work = self._queue.get()
-            self._service.queue.add(-1)
+            self._count(-1)
             self._run(owner, work, waits, identity)
             del owner, work  # else a thread that waits for the next call holds this one, and its connection
 
@@ -91,14 +100,24 @@ class PooledCalls:
     """Has a pool run each call whole. The loop's thread receives what to send."""
 
     def __init__(
-        self, service: Service, waits: Callable[[], linear.Waits], wakeup: Wakeup, interrupt: Callable[[Run], None]
+        self,
+        service: Service,
+        waits: Callable[[], linear.Waits],
+        wakeup: Wakeup,
+        interrupt: Callable[[Run], None],
+        *,
+        threads: int = 0,
+        counts: bool = True,
     ) -> None:
-        """`waits` is the pool's. The loop's thread calls `interrupt` for a run for which no caller waits any more."""
+        """`waits`, `threads` and `counts` are the pool's.
+
+        The loop's thread calls `interrupt` for a run for which no caller waits any more.
+        """
         self._service = service
         self._wakeup = wakeup
         self._interrupt = interrupt
-        self._waiters = room_waiters(service.config)
-        self._pool = Pool(service, waits, self._run)
+        self._pool = Pool(service, waits, self._run, threads=threads, counts=counts)
+        self._waiters = room_waiters(self._pool.threads)
 
     def received(self, connection: Caller, call: ServerCall) -> None:
         if self._pool.is_full:  # no other thread puts: it costs 1 us less than what `put` raises

@@ -13,8 +13,9 @@ After Armstrong, Making reliable distributed systems in the presence of software
 import logging
 import math
 import os
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from services.runtime.children import Children, Ended, Readable
 from services.runtime.refusal import refuse
@@ -45,6 +46,33 @@ def serve_at_one_port(service: Service, work: Callable[[int, Callable[[], None]]
         supervisor.start()
         service.announce(port)
         supervisor.run()
+    supervisor.drain()
+
+
+def serve_behind_a_front(
+    service: Service,
+    front: Callable[[socket.socket, Callable[[], None]], None],
+    workers: Sequence[Callable[[Callable[[], None]], None]],
+) -> None:
+    """Serves with a process that has all connections, and other workers behind it.
+
+    `front(listener, ready)` runs in worker 0, and `ready` is called once it can serve. Each of the `workers` runs in
+    another process, and has no listener.
+    """
+    listener = service.open_listener()
+
+    def work(number: int) -> None:
+        if number == 0:
+            front(listener, supervisor.ready)
+        else:
+            listener.close()
+            workers[number - 1](supervisor.ready)
+
+    supervisor = Supervisor(service, 1 + len(workers), work)
+    supervisor.start()
+    service.announce(listener.getsockname()[1])
+    supervisor.run()
+    listener.close()
     supervisor.drain()
 
 

@@ -7,6 +7,7 @@ import pytest
 from sweetspot.v1 import workload_pb2
 
 from services.runtime import paced
+from services.runtime.call_queue import CallQueue
 from services.runtime.config import Config
 from services.runtime.drain import Drain
 from services.runtime.forwarding import AHEAD, Remote
@@ -67,9 +68,7 @@ class Asking:
 
     def __post_init__(self) -> None:
         service = Service("partitioned", Config(), drain=Drain())
-        service.queue.set(0)
-        service.full_queues.set(0)
-        self.remote = Remote("worker-1", self._connect, service, self.loop)
+        self.remote = Remote("worker-1", self._connect, service, self.loop, CallQueue("worker-1", service))
 
     def _connect(self, received: Callable[[list[Message]], None], lost: Callable[[], None]) -> Recorded:
         self.receive, self.lost = received, lost
@@ -154,7 +153,8 @@ def test_a_stream_that_finds_no_memory_for_its_reply_is_cancelled_where_it_runs(
         receivers.append(received)
         return link
 
-    remote = Remote("worker-1", connect, Service("partitioned", Config(), drain=Drain()), Loop())
+    service = Service("partitioned", Config(), drain=Drain())
+    remote = Remote("worker-1", connect, service, Loop(), CallQueue("worker-1", service))
     remote.run(Full(), ServerCall(1, RUN_STREAM, Shape.SERVER_STREAMING, 0))
     receivers[0]([("message", 1, b"reply")])
     assert link.sent[-1] == ("cancel", 1)

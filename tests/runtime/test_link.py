@@ -4,6 +4,7 @@ import errno
 import pickle
 import socket
 import struct
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,6 +14,7 @@ from sweetspot.v1 import workload_pb2
 
 from services.network.receive import RECEIVE_BYTES
 from services.runtime import paced
+from services.runtime.call_queue import CallQueue
 from services.runtime.calls import Caller
 from services.runtime.config import Config
 from services.runtime.drain import Drain
@@ -150,8 +152,9 @@ class Noted:
 class Workers:
     """One that asks and one that runs, on one loop."""
 
-    def __init__(self, loop: Loop, queue_bound: int = 10) -> None:
+    def __init__(self, loop: Loop, queue_bound: int = 10, at_once: int = sys.maxsize) -> None:
         self.loop = loop
+        self.at_once = at_once
         self.asking, self.running = Noted(), Noted()
         self.ledger = Ledger(2)
         self.left: list[Asker] = []
@@ -159,17 +162,16 @@ class Workers:
         self.drain = Drain()
         service = Service("partitioned", Config(of_model={"queue_bound": queue_bound}), drain=self.drain)
         self.queue, self.full_queues = service.queue, service.full_queues
-        self.queue.set(0)
-        self.full_queues.set(0)
         self.shortage = service.shortage
         self.free_descriptors = True
-        self.remote = Remote("worker-1", self._connect, service, loop)
+        self.calls = CallQueue("worker-1", service)
+        self.remote = Remote("worker-1", self._connect, service, loop, self.calls)
 
     def _connect(self, received: Callable[[list[Message]], None], lost: Callable[[], None]) -> Link:
         if not self.free_descriptors:
             raise OSError(errno.EMFILE, "Too many open files")
         kept, sent = socket.socketpair()
-        asker = Asker(self.running, self.ledger, self.loop, self.left.append)
+        asker = Asker(self.running, self.ledger, self.loop, self.left.append, self.at_once)
         asker.link = Link(sent, self.loop, received=asker.received, lost=asker.lost)
         self.links.append((kept, sent))
         return Link(kept, self.loop, received=received, lost=lost)
@@ -227,6 +229,19 @@ def test_a_full_queue_refuses_and_has_room_again_once_calls_are_begun(loop: Loop
     assert workers.full_queues.value() == 0
     workers.call()
     assert len(workers.asking.ends) == 1
+
+
+def test_a_call_is_begun_once_one_of_those_that_run_at_once_has_ended(loop: Loop) -> None:
+    workers = Workers(loop, at_once=2)
+    for _ in range(4):
+        workers.call()
+    turn(loop)
+    waiting = [workers.queue.value()]
+    for caller, there in workers.running.calls[:3]:
+        caller.finish(there, Code.OK)
+        turn(loop)
+        waiting.append(workers.queue.value())
+    assert waiting == [2, 1, 0, 0]
 
 
 LARGE = workload_pb2.RunRequest(
@@ -288,7 +303,7 @@ def test_no_link_is_made_to_a_worker_that_died_just_before_the_drain(workers: Wo
     workers.call()
     workers.drain.request()
     until_s = time.monotonic() + 5
-    while not workers.remote.has_left:
+    while not workers.asking.ends:
         assert time.monotonic() < until_s
         turn(workers.loop)
     assert workers.asking.ends == [(Code.UNAVAILABLE, "worker-1 has died")]

@@ -11,6 +11,8 @@ import pytest
 from services.runtime import wakeup
 from services.runtime.demultiplexer import DEMULTIPLEXERS
 from services.runtime.loop import Loop
+from services.runtime.proactor.loop import Proactor
+from services.runtime.refusal import NotHereError
 from services.runtime.wakeup import Wakeup
 
 FAR_NS = 3600 * 10**9
@@ -59,7 +61,7 @@ def test_deadlines_that_were_cancelled_do_not_pile_up() -> None:
 class Readable:
     """A source that is always readable, and a handler that pauses it each time."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: Loop | Proactor) -> None:
         self._loop = loop
         self._fd = os.eventfd(1)
         self.readied_ns: list[int] = []
@@ -72,9 +74,18 @@ class Readable:
         self._loop.pause(self, PAUSE_S)
 
 
-@pytest.mark.parametrize("demultiplexer", DEMULTIPLEXERS)
-def test_a_source_that_pauses_is_ready_again_after_that_time(demultiplexer: str) -> None:
-    loop = Loop(DEMULTIPLEXERS[demultiplexer]())
+@pytest.fixture(params=[*DEMULTIPLEXERS, "io_uring"])
+def loop(request: pytest.FixtureRequest) -> Loop | Proactor:
+    """One of each kind."""
+    if request.param in DEMULTIPLEXERS:
+        return Loop(DEMULTIPLEXERS[request.param]())
+    try:
+        return Proactor()
+    except NotHereError as error:
+        pytest.skip(str(error))
+
+
+def test_a_source_that_pauses_is_ready_again_after_that_time(loop: Loop | Proactor) -> None:
     source = Readable(loop)
     loop.register(source, source)
     loop.call_at(time.monotonic_ns() + round(3.5 * PAUSE_S * 1e9), loop.stop)
@@ -83,8 +94,7 @@ def test_a_source_that_pauses_is_ready_again_after_that_time(demultiplexer: str)
     assert all(next_ns - ns >= PAUSE_S * 1e9 for ns, next_ns in pairwise(source.readied_ns))
 
 
-def test_a_source_that_is_unregistered_while_it_pauses_stays_so() -> None:
-    loop = Loop()
+def test_a_source_that_is_unregistered_while_it_pauses_stays_so(loop: Loop | Proactor) -> None:
     source = Readable(loop)
     loop.register(source, source)
     loop.call_at(0, lambda: loop.unregister(source))

@@ -20,6 +20,7 @@ class Proactor:
 
     def __init__(self) -> None:
         self.ring = Ring()
+        self._watches: dict[int, Watch] = {}
         self._soon: list[Callable[[], None]] = []
         self._running = True
         self.on_iteration: Callable[[int], None] = unwatched
@@ -39,13 +40,23 @@ class Proactor:
     def register(self, source: Source, handler: Handler) -> None:
         """Calls `handler` whenever `source` becomes readable, which it is then to read all from."""
         fd = source.fileno()
+        self._watches[fd] = Watch(self.ring, fd, handler)
 
-        def ready(_result: int, flags: int) -> None:
-            if not flags & MORE:
-                self.ring.poll(fd, ready)
-            handler.ready(READABLE)
+    def pause(self, source: Source, duration_s: float) -> None:
+        """Watches `source` again after that time, in which its handler is not called."""
+        fd = source.fileno()
+        paused = self._watches[fd]
+        paused.end()
 
-        self.ring.poll(fd, ready)
+        def resume() -> None:
+            if self._watches.get(fd) is paused:  # else it was unregistered in that time
+                self._watches[fd] = Watch(self.ring, fd, paused.handler)
+
+        self.call_at(time.monotonic_ns() + round(duration_s * 1e9), resume)
+
+    def unregister(self, source: Source) -> None:
+        """Before `source` is closed."""
+        self._watches.pop(source.fileno()).end()
 
     def stop(self) -> None:
         self._running = False
@@ -67,6 +78,30 @@ class Proactor:
             due, self._soon = self._soon, []
             for callback in due:
                 callback()
+
+
+class Watch:
+    """Calls a handler whenever a descriptor becomes readable, and at once if it is."""
+
+    def __init__(self, ring: Ring, fd: int, handler: Handler) -> None:
+        self.handler = handler
+        self._ring = ring
+        self._fd = fd
+        self._is_over = False
+        self._request = ring.poll(fd, self._polled)
+
+    def end(self) -> None:
+        """From now on the handler is not called."""
+        if not self._is_over:
+            self._is_over = True
+            self._ring.give_up(self._request)
+
+    def _polled(self, result: int, flags: int) -> None:
+        if self._is_over:
+            return
+        if not flags & MORE:
+            self._request = self._ring.poll(self._fd, self._polled)
+        self.handler.ready(READABLE)
 
 
 class Owner(Protocol):

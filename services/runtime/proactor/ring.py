@@ -146,7 +146,7 @@ class Ring:
         return token
 
     def give_up(self, request: int) -> None:
-        """Has a connect or a receive that has not completed do so; nothing where it has."""
+        """Has a connect, a receive or a poll that has not completed do so; nothing where it has."""
         self._submit(_ASYNC_CANCEL, _SQE_SKIP_SUCCESS, 0, -1, 0, request, 0, 0, 0)
 
     def shutdown(self, fd: int, how: int, told: Completed) -> None:
@@ -157,9 +157,14 @@ class Ring:
         """Closes a descriptor of which no request is left."""
         self._submit(_CLOSE, _SQE_SKIP_SUCCESS, 0, fd, 0, 0, 0, 0, 0)
 
-    def poll(self, fd: int, told: Completed) -> None:
-        """Completes whenever `fd` becomes readable (multishot). So the loop's handler has to read all there is."""
-        self._submit(_POLL_ADD, 0, 0, fd, 0, 0, _POLL_MULTISHOT, select.POLLIN, self._token(told))
+    def poll(self, fd: int, told: Completed) -> int:
+        """Completes whenever `fd` becomes readable (multishot). So the loop's handler has to read all there is.
+
+        The last result is -ECANCELED where what it returns is given up.
+        """
+        token = self._token(told)
+        self._submit(_POLL_ADD, 0, 0, fd, 0, 0, _POLL_MULTISHOT, select.POLLIN, token)
+        return token
 
     def timeout(self, due_ns: int, told: Completed) -> int:
         """Completes once, at CLOCK_MONOTONIC `due_ns` or soon after, unless what it returns is cancelled before."""
