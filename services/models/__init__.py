@@ -31,7 +31,9 @@ REUSE_PORT = switch("reuse_port", "each process has its own listening socket (SO
 DEMULTIPLEXER = choice("demultiplexer", DEMULTIPLEXERS, "system call that waits for ready sockets")
 STYLE = choice("style", CALLBACK_STYLES, "how the handler stores its state while it waits")
 PROACTOR_HAND_OFF = choice("hand_off", ("inline", "threads", "processes"), "where handlers run")
-HALF_SYNC_HAND_OFF = choice("hand_off", ("all", "blocking"), "which handlers run on threads")
+HALF_SYNC_HAND_OFF = choice(
+    "hand_off", ("all", "blocking", "processes"), "which handlers run on threads, or in the threads of processes"
+)
 COLOUR = choice(
     "colour", ("none", "connection", "key"), "what callbacks must share so that they never run at the same time"
 )
@@ -56,6 +58,7 @@ _APART = "separate memory; a lock across processes"
 _ONE_OWNER = "one owner"
 _NO_YIELD = "no yield between read and write"
 _PROACTOR_SHARING = {"inline": Sharing.LOOP, "threads": Sharing.THREADS, "processes": Sharing.LOOPS}
+_HALF_SYNC_SHARING = {"all": Sharing.THREADS, "blocking": Sharing.LOOP, "processes": Sharing.PROCESSES}
 
 
 def _one_or_workers(config: Config) -> Processes:
@@ -198,9 +201,10 @@ MODELS = {
                 queue="bounded",
                 hand_off="queue",
             ),
-            options=(HALF_SYNC_HAND_OFF, THREADS_PER_CPU, QUEUE_BOUND, POLICY),
-            shared_by=lambda config: Sharing.LOOP if config[HALF_SYNC_HAND_OFF] == "blocking" else Sharing.THREADS,
-            variants=(("--hand-off", "blocking"),),
+            options=(HALF_SYNC_HAND_OFF, PROCESSES, THREADS_PER_CPU, QUEUE_BOUND, POLICY),
+            processes_by=lambda config: "workers" if config[HALF_SYNC_HAND_OFF] == "processes" else "one",
+            shared_by=lambda config: _HALF_SYNC_SHARING[config[HALF_SYNC_HAND_OFF]],
+            variants=(("--hand-off", "blocking"), ("--hand-off", "processes")),
         ),
         Model(
             "callback_pool",

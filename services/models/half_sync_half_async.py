@@ -6,41 +6,62 @@
     c3 --'    ^                                                      '-- [ run, block, run ] --'   a connection each
               '---- eventfd: send <----- | reply | ... | <----------------------'
 
+    --hand-off processes: the same queue, with a link to each of the processes that share the threads
+
+    c1 --.                                                 .-- link --> [ loop | | a pool of threads ] --.
+    c2 --+-> epoll -> readable: recv --> | call | ... | ---+-- link --> [ loop | | a pool of threads ] --+-> backend
+    c3 --'    '---- readable: send <----- replies <--------'
+
 Who waits      The loop, in epoll_wait; a thread of the pool, for the next call, and then in it for whatever it needs.
-               Only the loop's thread touches a connection, so there is no lock on one.
+               Only the loop's thread touches a connection, so there is no lock on one. With processes, the loop of each
+               one reads its link, so that a thread that blocks delays no cancellation.
 What bounds it Calls that run at once: the pool, whose size comes from the CPU quota; and the interpreter lock. A
-               connection costs a descriptor and a session, not a thread.
+               connection costs a descriptor and a session, not a thread. With processes, each has an interpreter lock,
+               and a call costs two messages over a link.
 When full      The queue takes `queue_bound` calls; the loop answers a further one RESOURCE_EXHAUSTED. Connections take
-               turns in the queue, unless `--policy` sets another order. (With
-               `--hand-off blocking` it takes steps; a call with one to come is not begun, all others are served on.)
+               turns in the queue, unless `--policy` sets another order. With `--hand-off blocking` it takes steps; a
+               call with one to come is not begun, all others are served on. With processes, each has up to 16 calls of
+               the queue before its threads are free. The calls of a process that dies are UNAVAILABLE.
 After          Schmidt and Cranor, "Half-Sync/Half-Async", in Pattern-Oriented Software Architecture 2.
                `--hand-off blocking`: Pai et al., Flash: An Efficient and Portable Web Server, USENIX 1999 (AMPED):
                the loop runs the calls itself, as callbacks, and only what would block it goes through the queue.
 """
 
+import math
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
+from socket import socket
 
 from services.models import HALF_SYNC_HAND_OFF
 from services.runtime.backend_connection import BackendConnection
 from services.runtime.blocking_waits import BlockingWaits
+from services.runtime.call_queue import by_policy
 from services.runtime.callback_waits import CallbackWaits
 from services.runtime.calls import Caller, Calls
 from services.runtime.inline import InlineCalls
+from services.runtime.link import Link
 from services.runtime.loop import Loop
 from services.runtime.loop_connection import Acceptor, Drainer, LoopConnections
+from services.runtime.passing import Mailbox, Receiver
 from services.runtime.pool import FULL, Pool, PooledCalls
+from services.runtime.process_calls import Askers, ProcessCalls
 from services.runtime.service import Service
+from services.runtime.supervisor import serve_behind_a_front
 from services.runtime.wakeup import Wakeup
+from services.runtime.workers import POLICY, pool_threads, processes
 from services.wire import ServerCall
 from services.workload import callbacks, linear
 from services.workload.plan import will_block
+from services.workload.run import Run
 
 
 def serve(service: Service) -> None:
     """Serves until drained."""
+    if service.config[HALF_SYNC_HAND_OFF] == "processes":
+        serve_by_processes(service)
+        return
     loop = Loop()
     wakeup = Wakeup()
     loop.register(wakeup, wakeup)
@@ -49,15 +70,49 @@ def serve(service: Service) -> None:
         waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))
         calls = LoopCalls(service, waits, Helpers(service, wakeup))
     else:
-        # A cancelled call needs no interrupt: its thread checks the call every CHECK_S, and before each step.
-        calls = PooledCalls(service, lambda: BlockingWaits(service.config.backend), wakeup, interrupt=lambda _: None)
-    listener = service.listen()
+        calls = PooledCalls(service, partial(BlockingWaits, service.config.backend), wakeup, no_interrupt)
+    run(service, loop, service.listen(), calls)
+
+
+def no_interrupt(_: Run) -> None:
+    """A cancelled call needs none: its thread checks the call every CHECK_S, and before each step."""
+
+
+def run(service: Service, loop: Loop, listener: socket, calls: Calls) -> None:
+    """Accepts, reads and writes until drained. What runs the calls is up to `calls`."""
     connections = LoopConnections(service, loop, calls)
     acceptor = Acceptor(service, loop, listener, connections)
     loop.register(listener, acceptor)
     loop.register(service.drain, Drainer(service, loop, acceptor, connections))
     service.loop_lag.watch(loop)
     loop.run()
+
+
+def serve_by_processes(service: Service) -> None:
+    """Worker 0 has the loop with all connections. The others have a pool of threads each, which runs its calls."""
+    mailboxes = [Mailbox() for _ in range(processes(service.config))]
+    threads = math.ceil(pool_threads(service.config) / len(mailboxes))
+
+    def front(listener: socket, ready: Callable[[], None]) -> None:
+        loop = Loop()
+        calls = ProcessCalls(service, loop, mailboxes, partial(Link, loop=loop), by_policy(service.config[POLICY]))
+        ready()
+        run(service, loop, listener, calls)
+
+    def worker(mailbox: Mailbox, ready: Callable[[], None]) -> None:
+        loop = Loop()
+        wakeup = Wakeup()
+        waits = partial(BlockingWaits, service.config.backend)
+        calls = PooledCalls(service, waits, wakeup, no_interrupt, threads=threads, counts=False)
+        askers = Askers(service, loop, mailbox, partial(Link, loop=loop), calls, at_once=threads)
+        loop.register(wakeup, wakeup)
+        loop.register(mailbox, Receiver(mailbox, loop, service.shortage, askers.connected))
+        loop.register(service.drain, askers)
+        service.loop_lag.watch(loop)
+        ready()
+        loop.run()
+
+    serve_behind_a_front(service, front, [partial(worker, mailbox) for mailbox in mailboxes])
 
 
 class LoopCalls(InlineCalls):

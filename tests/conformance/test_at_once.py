@@ -69,6 +69,7 @@ COUNTS = {
     ("multi_reactor", "--processes", "2"): (1 + 2, 1 + 2),
     ("multi_reactor", "--processes", "2", "--balance", "kernel"): (1 + 2, 1 + 2),
     ("half_sync_half_async", "--threads-per-cpu", "16"): (1, 1 + POOL),
+    ("half_sync_half_async", "--hand-off", "processes", "--processes", "1", "--threads-per-cpu", "16"): (3, 3 + POOL),
     ("callback_pool", "--threads-per-cpu", "16"): (1, 1 + POOL),
     ("coroutines",): (1, 1),
     ("coroutines", "--loops", "2"): (1, 1 + 2),

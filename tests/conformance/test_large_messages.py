@@ -43,6 +43,7 @@ STARTS = [
     ("green_threads",),
     ("half_sync_half_async",),
     ("half_sync_half_async", "--hand-off=blocking"),
+    ("half_sync_half_async", "--hand-off=processes", "--processes=2"),
     ("thread_pool",),
     ("thread_per_request",),
 ]

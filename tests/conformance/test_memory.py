@@ -29,6 +29,7 @@ DIFFERENT = [
     ("reactor", "--style", "ripped"),
     ("reactor", "--style", "continuations"),
     ("half_sync_half_async", "--hand-off", "blocking"),
+    ("half_sync_half_async", "--hand-off", "processes"),
     ("proactor", "--hand-off", "threads"),
     ("proactor", "--hand-off", "processes"),
     ("seda", "--stages-in", "threads"),

@@ -32,6 +32,7 @@ FULL = {
     ("thread_pool", *POOL): CPUS + BOUND,
     ("half_sync_half_async", *POOL): CPUS + BOUND,
     ("half_sync_half_async", "--hand-off", "blocking", *POOL): CPUS + BOUND,
+    ("half_sync_half_async", "--hand-off", "processes", "--processes", "1", *POOL): CPUS + BOUND,
     ("callback_pool", *POOL): CPUS + BOUND,
     ("callback_pool", "--colour", "connection", *POOL): 1 + BOUND,
     ("proactor", "--hand-off", "threads", *POOL): CPUS + BOUND,

@@ -33,6 +33,7 @@ STARTS = [
     ("multi_reactor", "--processes=1", "--balance=kernel"),
     ("partitioned", "--processes=1"),
     ("proactor", "--hand-off=processes", "--processes=1"),
+    ("half_sync_half_async", "--hand-off=processes", "--processes=1"),
     ("coroutines", "--loop=uvloop"),
     ("coroutines", "--loops=2"),
     ("reactor", "--loops=2"),

@@ -57,6 +57,7 @@ WHO_WAITS = {
     "proactor --hand-off processes": NOBODY,
     "half_sync_half_async": NOBODY,
     "half_sync_half_async --hand-off blocking": NOBODY,
+    "half_sync_half_async --hand-off processes": NOBODY,
     "callback_pool": NOBODY,
     "callback_pool --colour connection": Waits(same="blocks"),
     "callback_pool --colour key": THE_LOOP,  # all of these calls have the same key

@@ -1,6 +1,8 @@
 """The bound between the two halves, and what the loop still does while the pool is full."""
 
 import math
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,6 +10,7 @@ import grpc
 import pytest
 from sweetspot.v1 import workload_pb2
 
+from services.runtime.forwarding import AHEAD
 from services.runtime.quota import usable_cpus
 from tests.conformance.conftest import Workload
 from tests.serving import serving
@@ -23,6 +26,7 @@ FULL = [
     # hand-off, what fills the pool, what is rejected then, what is served then
     ("all", SLEEP, [ECHO, SLEEP, BLOCK], []),
     ("blocking", BLOCK, [BLOCK], [ECHO]),
+    ("processes", SLEEP, [ECHO, SLEEP, BLOCK], []),
 ]
 
 
@@ -43,7 +47,7 @@ def full(hand_off: str, filling: workload_pb2.RunRequest) -> Iterator[tuple[Work
         yield workload, filled
 
 
-@pytest.mark.parametrize(("hand_off", "filling", "refused", "served"), FULL, ids=["all", "blocking"])
+@pytest.mark.parametrize(("hand_off", "filling", "refused", "served"), FULL, ids=["all", "blocking", "processes"])
 def test_what_does_not_fit_into_the_queue_is_refused_and_nothing_else(
     hand_off: str,
     filling: workload_pb2.RunRequest,
@@ -67,3 +71,20 @@ def test_a_call_that_will_block_is_not_begun_while_no_helper_would_take_it() -> 
         with pytest.raises(grpc.RpcError) as error:
             next(replies)
         assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def test_a_process_that_dies_takes_its_calls_with_it_and_those_of_the_queue_are_served() -> None:
+    options = ("--hand-off", "processes", "--processes", "2", "--threads-per-cpu", "1")
+    briefly = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=50_000))])
+    with serving("half_sync_half_async", *options) as started, grpc.insecure_channel(started.address) as channel:
+        run = Workload(channel).run
+        victim = run(ECHO, timeout=TIMEOUT_S).process
+        lost = run.future(SLEEP, timeout=TIMEOUT_S)
+        started.wait_until_in_flight(1)
+        others = [run.future(briefly, timeout=TIMEOUT_S) for _ in range(4 * AHEAD)]
+        started.wait_until(lambda reply: reply.queue_depth > 2 * AHEAD, "no call waits in the queue")
+        os.kill(victim, signal.SIGKILL)
+        assert (lost.code(), lost.details()) == (grpc.StatusCode.UNAVAILABLE, "worker-1 has died")
+        served = [call for call in others if call.code() is grpc.StatusCode.OK]
+        assert len(served) >= 3 * AHEAD - 1
+        assert victim not in {call.result().process for call in served}

@@ -23,7 +23,7 @@ REJECTED = [
     ("reactor", ["--port", "65536"], {}, "--port: 65536 is not within 0 to 65535"),
     ("reactor", ["--prot", "1"], {}, "unrecognized arguments: --prot 1"),
 ]
-FORKING = "process_pool, proactor, multi_reactor, coroutines, partitioned, grpcio_threads, grpcio_asyncio"
+FORKING = "process_pool, proactor, half_sync_half_async, multi_reactor, coroutines, partitioned, grpcio_threads, "
 ABSENT = [
     ("coroutines", "style", "reactor"),
     ("multi_reactor", "loops", "reactor, coroutines"),

@@ -55,6 +55,7 @@ _BOUNDS: dict[tuple[str, ...], Bound] = {
         f"{_KEPT}; with a step that blocks, {_REJECTED}",
         rejects=True,
     ),
+    ("half_sync_half_async", "--hand-off", "processes"): _POOL,
     ("callback_pool",): Bound("a queue of 1,000 callbacks", _REJECTED, rejects=True),
     ("multi_reactor",): _STREAMS,
     ("coroutines",): _STREAMS,
