@@ -15,7 +15,7 @@ Who waits      Each loop, for its queue; compute's threads, for a batch of calls
                timers at once. A connection's state (HPACK, flow control) is one, and so reading and writing it is one
                process: read and reply are two stages of it.
 What bounds it The slowest stage: compute's interpreter lock, which all stages share where they are threads; then the
-               front, which alone has the connections. A hop between processes costs two system calls and a pickle at
+               front, which alone has the connections. A queue between processes costs two system calls and a pickle at
                either end, and at low load two switches; between threads a lock and one switch.
 When full      If the next queue is full, a stage holds its events and takes no more, so that its own queue fills. In
                the queue of `read`, connections take turns, so that one with large calls waits alone. Admit rejects a
@@ -27,370 +27,327 @@ When full      If the next queue is full, a stage holds its events and takes no 
 After          Welsh, Culler, Brewer: SEDA, SOSP 2001, here also with processes; rejects as in Welsh and Culler,
                Adaptive Overload Control for Busy Internet Servers, USITS 2003.
 
-While a stage is bypassed, the stage before it does its work: the same handler, without the hop and the queue. The route
-of a call is set when the call is read, and does not change. If every stage has one worker, answers come in order. To
-preserve that order, calls with a new route wait until all calls before them are answered.
+While a stage is bypassed, the stage before it does its work: the same handler, without the queue. The route of a call
+is set when the call is read, and does not change. If every stage has one worker, answers come in order. To preserve
+that order, calls with a new route wait until all calls before them are answered.
 
 The handler is cut where it waits (services/workload/stages.py), and nothing of it stays on a stack: what is handed
 on is what the call has come to. What each stage does is a file in services/runtime/stages, the same for both forms.
 """
 
+import enum
 import threading
 import time
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from socket import socket
+from typing import Any
 
 from services.models import STAGES_IN, TARGET_P90_MS
+from services.runtime.config import Config
 from services.runtime.loop import Loop
 from services.runtime.loop_connection import Acceptor, Drainer, LoopConnections
-from services.runtime.passing import Mailbox
+from services.runtime.passing import Mailbox, Receiver
 from services.runtime.service import Service
 from services.runtime.stages.admit import Admit
+from services.runtime.stages.bounded_sender import BoundedSender
 from services.runtime.stages.call import Call
 from services.runtime.stages.compute import Compute
+from services.runtime.stages.connection_stage import ConnectionStage
 from services.runtime.stages.controllers import CONTROL_NS
 from services.runtime.stages.event import Answer, Event, Item, Status, claim, last_answer
-from services.runtime.stages.exchange import Exchange
-from services.runtime.stages.front import Front
-from services.runtime.stages.hop import Hop
+from services.runtime.stages.ownership_table import OwnershipTable
 from services.runtime.stages.pooled_stage import PooledStage
-from services.runtime.stages.register import Register
+from services.runtime.stages.process_links import ProcessLinks
+from services.runtime.stages.route import Route
 from services.runtime.stages.stage import Stage
-from services.runtime.stages.way import Way
-from services.runtime.supervisor import Supervisor
-from services.runtime.wakeup import Wakeup
+from services.runtime.stages.stage_queue import Taken
+from services.runtime.stages.table import Settings
+from services.runtime.supervisor import serve_behind_a_front
+from services.runtime.wakeup import Post, Wakeup
 from services.runtime.workers import QUEUE_BOUND, pool_threads
 from services.wire import Code, ServerCall
 
-FRONT, ADMIT, COMPUTE, CALL = range(4)
-PROCESS_NAMES = ("front", "admit", "compute", "call")
-CALLS_OUT = 10_000
-"""That `call` waits for at once, at first."""
-BATCH = 64
-"""At first, of all but `compute`: there a batch is one thread's, and others may be idle."""
 
-OF_NO_USE = {
-    "read": ("workers", "most_workers", "target_p90_ms"),
-    "admit": ("most_workers",),
-    "compute": ("target_p90_ms",),
-    "call": ("most_workers", "target_p90_ms"),
-    "reply": ("workers", "most_workers", "target_p90_ms"),
+class Workers(enum.Enum):
+    """What takes from the queue of a stage."""
+
+    LOOP = "the loop of its group, or a pool of threads if the group has no loop"
+    POOL = "a pool of threads"
+    EACH_CALL = "the loop of its group; each call takes a worker until its wait is over"
+
+
+@dataclass(frozen=True, slots=True)
+class StageSpec:
+    """A row of the topology."""
+
+    runs_in: str
+    """Its group: a process or, with `--stages-in threads`, the thread of a loop or a pool."""
+    next: tuple[str, ...]
+    """Stages to which it hands on. Each of their queues has a bound for it."""
+    returns_to: tuple[str, ...] = ()
+    """The same without a bound. If two stages waited for room in each other's queue, neither would continue."""
+    workers: Workers = Workers.LOOP
+    rejects: bool = False
+    """It rejects calls above its rate. In other stages they wait."""
+
+
+TOPOLOGY = {
+    "read": StageSpec("front", next=("admit",)),
+    "admit": StageSpec("admit", next=("compute", "reply"), rejects=True),
+    "compute": StageSpec("compute", next=("call", "reply"), workers=Workers.POOL),
+    "call": StageSpec("call", next=("reply",), returns_to=("compute",), workers=Workers.EACH_CALL),
+    "reply": StageSpec("front", next=("compute",)),  # a stream, once its client has read
 }
-"""Settings of stages that have no workers but their event loop, or nothing to steer by them."""
+GROUPS = tuple(dict.fromkeys(spec.runs_in for spec in TOPOLOGY.values()))
+FRONT = GROUPS.index("front")
+LOOPS = ("front", "call")
+"""Groups that have a loop also in threads: they wait for connections, the backend or timers."""
+FIRST_WORKERS = {Workers.LOOP: 1, Workers.EACH_CALL: 10_000}
+"""A pool has `pool_threads`."""
+FIRST_BATCH = {Workers.LOOP: 64, Workers.EACH_CALL: 64, Workers.POOL: 1}
+"""The batch of a pool is one thread's, and other threads may be idle."""
+Stages = dict[str, Stage | PooledStage]
 
 
 def serve(service: Service) -> None:
     """Serves until drained."""
-    listener = service.open_listener()
-    rows = service.stages.rows
     in_threads = service.config[STAGES_IN] == "threads"
-    for name, useless in OF_NO_USE.items():
-        settings = rows[name].settings
-        settings.set("queue_bound", service.config[QUEUE_BOUND])
-        settings.set("batch", 1 if name == "compute" else BATCH)
-        settings.set("workers", {"compute": pool_threads(service.config), "call": CALLS_OUT}.get(name, 1))
-        settings.keep(*useless, *(("workers",) if name == "admit" and not in_threads else ()))
-    rows["admit"].settings.set("target_p90_ms", service.config[TARGET_P90_MS])
-    (serve_in_threads if in_threads else serve_in_processes)(service, listener)
+    for stage, spec in TOPOLOGY.items():
+        has_loop = spec.runs_in in LOOPS or not in_threads
+        set_first(service.stages.rows[stage].settings, spec, service.config, has_loop=has_loop)
+    (serve_in_threads if in_threads else serve_in_processes)(service)
 
 
-def serve_in_processes(service: Service, listener: socket) -> None:
-    """A process for the front, and one for each other stage; one that dies has a successor."""
-    register = Register()
-    mailboxes = [Mailbox() for _ in PROCESS_NAMES]
+def set_first(settings: Settings, spec: StageSpec, config: Config, *, has_loop: bool) -> None:
+    """The settings of a stage at first. The stage lacks those that would have no effect."""
+    settings.set("queue_bound", config[QUEUE_BOUND])
+    settings.set("batch", FIRST_BATCH[spec.workers])
+    settings.set("workers", FIRST_WORKERS.get(spec.workers, pool_threads(config)))
+    if spec.rejects:
+        settings.set("target_p90_ms", config[TARGET_P90_MS])
+    else:
+        settings.fix("target_p90_ms")
+    if spec.workers is not Workers.POOL:
+        settings.fix("most_workers")
+    if spec.workers is Workers.LOOP and has_loop:
+        settings.fix("workers")
 
-    def work(number: int) -> None:
-        threading.current_thread().name = PROCESS_NAMES[number]
-        register.hold_as(number)
+
+def serve_in_processes(service: Service) -> None:
+    """A group is a process with a loop, and a queue between two groups is a pair of sockets."""
+    ownership = OwnershipTable()
+    mailboxes = [Mailbox() for _ in GROUPS]
+
+    def run(name: str, ready: Callable[[], None], listener: socket | None = None) -> None:
+        threading.current_thread().name = name
+        me = GROUPS.index(name)
+        ownership.own_as(me)
         loop = Loop()
-        process = PROCESSES[number](service, loop, register, mailboxes)
-        if isinstance(process, FrontProcess):
-            connections = LoopConnections(service, loop, process.front)
-            acceptor = Acceptor(service, loop, listener, connections)
-            loop.register(listener, acceptor)
-            loop.register(service.drain, Drainer(service, loop, acceptor, connections))
+        links = ProcessLinks(me, mailboxes, loop, ownership, drain=service.drain, shortage=service.shortage)
+        stages: Stages = {}
+
+        def sender_to(stage: str) -> BoundedSender:
+            row, there = service.stages.rows[stage], TOPOLOGY[stage].runs_in
+            if there == name:
+                return BoundedSender(row, ownership, partial(put, stages, stage), bounded=False)
+            return links.sender(row, GROUPS.index(there), bounded=is_bounded(name, stage))
+
+        group = StageGroup(name, service, ownership, sender_to, loop, waits_here=True)
+        serve_links = partial(links.serve, stages, unreachable=group.unreachable, given_up=group.call.given_up)
+        if listener is not None:
+            front = group.connection_stage(links.give_up)
+            stages["reply"] = front.reply
+            serve_links(died=partial(end_lost_calls, front, ownership))
+            serve_connections(service, loop, listener, front)
         else:
-            listener.close()
+            stages[name] = group.stage(name)
+            serve_links()
+            links.stop_without(FRONT)
+            loop.register(service.drain, links)
+            control(loop, stages[name])
+        loop.register(mailboxes[me], Receiver(mailboxes[me], loop, service.shortage, links.connected))
         service.loop_lag.watch(loop)
-        supervisor.ready()
+        ready()
         loop.run()
 
-    supervisor = Supervisor(service, len(PROCESS_NAMES), work)
-    supervisor.start()
-    service.announce(listener.getsockname()[1])
-    supervisor.run()
-    listener.close()
-    supervisor.drain()
+    serve_behind_a_front(
+        service, lambda listener, ready: run("front", ready, listener), [partial(run, name) for name in GROUPS[1:]]
+    )
 
 
-def serve_in_threads(service: Service, listener: socket) -> None:
-    """One process: a loop's thread for the front, another one for call, a pool for admit and one for compute."""
-    front_loop, call_loop = Loop(), Loop()
-    front_wakeup, call_wakeup = Wakeup(), Wakeup()
-    front_loop.register(front_wakeup, front_wakeup)
-    call_loop.register(call_wakeup, call_wakeup)
-    post_front, post_call = front_wakeup.post, call_wakeup.post
-    rows, register = service.stages.rows, Register()
+def serve_in_threads(service: Service) -> None:
+    """A group is threads of this process: a loop's, or a pool. A queue is a list with a lock."""
+    ownership = OwnershipTable()
+    loops = {name: Loop() for name in LOOPS}
+    posts = {name: post_to(loop) for name, loop in loops.items()}
+    stages: Stages = {}
 
-    def hand_to_call(event: Event) -> None:
-        to_call.hand(event)
+    def sender_to(name: str, stage: str) -> BoundedSender:
+        post = posts.get(TOPOLOGY[stage].runs_in)
+        send = partial(put, stages, stage) if post is None else partial(post_put, post, stages, stage)
+        return BoundedSender(service.stages.rows[stage], ownership, send, bounded=is_bounded(name, stage))
 
-    def answer(answer: Answer) -> None:
-        to_reply.hand(answer)
+    groups = {name: StageGroup(name, service, ownership, partial(sender_to, name), loops.get(name)) for name in GROUPS}
 
     def give_up(number: int) -> None:
-        register.give_up(number)
-        post_call(partial(call.given_up, number))
+        ownership.give_up(number)
+        posts["call"](partial(groups["call"].call.given_up, number))
 
-    compute = Compute(service, hand_to_call, answer)
-    compute_stage = PooledStage(
-        rows["compute"],
-        claim=partial(claim, "compute", register, answer),
-        run=compute.run,
-        held_up=lambda: to_call.held_up or to_reply.held_up,
-    )
-    to_compute = Way(hop_to(compute_stage, register), inline=compute.run)
-    admit = Admit(rows["admit"], to_compute, answer)
-    admit_stage = PooledStage(
-        rows["admit"],
-        claim=partial(claim, "admit", register, answer),
-        run=admit.run,
-        held_up=lambda: to_compute.held_up or to_reply.held_up,
-        waits_for_tokens=False,
-    )
-    to_admit = Way(hop_to(admit_stage, register), inline=admit.run)
-    call = Call(service, call_loop, to_compute.hand, answer)
-    call_stage = Stage(
-        rows["call"],
-        call_loop,
-        begin=each("call", register, lambda event: call.begin(event, call_stage.free), answer),
-        held_up=lambda: to_reply.held_up,
-        skippable=True,  # waits are this loop's in any case, so that to bypass the stage is to skip its queue
-        worker_each=True,
-    )
-    to_call = Way(hop_to(call_stage, register, post_call))
-    front = Front(
-        service,
-        front_loop,
-        register,
-        to_admit,
-        to_compute,
-        held_up=lambda: to_admit.held_up or to_compute.held_up or to_call.held_up,
-        give_up=give_up,
-    )
-    to_reply = hop_to(front.reply, register, post_front)
-
-    control(front_loop, admit_stage, compute_stage)
-    control(call_loop, call_stage)
-    connections = LoopConnections(service, front_loop, front)
-    acceptor = Acceptor(service, front_loop, listener, connections)
-    front_loop.register(listener, acceptor)
-    front_loop.register(service.drain, Drainer(service, front_loop, acceptor, connections))
-    service.loop_lag.watch(front_loop)
-    service.loop_lag.watch(call_loop)
-    threading.Thread(target=call_loop.run, name="call", daemon=True).start()
-    service.announce(listener.getsockname()[1])
-    front_loop.run()
+    front = groups["front"].connection_stage(give_up)
+    stages |= {name: groups[name].stage(name) for name in GROUPS if name != "front"}
+    control(loops["front"], stages["admit"], stages["compute"])
+    control(loops["call"], stages["call"])
+    stages["reply"] = front.reply
+    serve_connections(service, loops["front"], service.listen(), front)
+    for loop in loops.values():
+        service.loop_lag.watch(loop)
+    threading.Thread(target=loops["call"].run, name="call", daemon=True).start()
+    loops["front"].run()
 
 
-class Process:
-    """What each process has: links to the others, the ways to the stages after its own, and what they do, to do it."""
+def serve_connections(service: Service, loop: Loop, listener: socket, front: ConnectionStage) -> None:
+    """Has the loop accept connections, and drain them when the service drains."""
+    connections = LoopConnections(service, loop, front)
+    acceptor = Acceptor(service, loop, listener, connections)
+    loop.register(listener, acceptor)
+    loop.register(service.drain, Drainer(service, loop, acceptor, connections))
 
-    number: int
 
-    def __init__(self, service: Service, loop: Loop, register: Register, mailboxes: list[Mailbox]) -> None:
-        self.service = service
-        self.loop = loop
-        self.register = register
-        self.rows = service.stages.rows
-        self.exchange = Exchange(
-            self.number,
-            mailboxes,
-            loop,
-            register,
-            drain=service.drain,
-            shortage=service.shortage,
-            unreachable=self._unreachable,
-            given_up=self._given_up,
-            died=self.died,
-            left=lambda _: self.left(),
+def is_bounded(group: str, stage: str) -> bool:
+    """Whether what is handed on from a group to a stage waits for room. It does not within a group."""
+    here = [spec for spec in TOPOLOGY.values() if spec.runs_in == group]
+    return TOPOLOGY[stage].runs_in != group and not any(stage in spec.returns_to for spec in here)
+
+
+def stages_after(group: str) -> set[str]:
+    """Stages to which calls are handed on from there, also by stages that are bypassed there."""
+    after: set[str] = set()
+    ahead = [stage for stage, spec in TOPOLOGY.items() if spec.runs_in == group]
+    while ahead:
+        spec = TOPOLOGY[ahead.pop()]
+        ahead += {*spec.next, *spec.returns_to} - after
+        after.update(spec.next, spec.returns_to)
+    return after
+
+
+def end_lost_calls(front: ConnectionStage, ownership: OwnershipTable, process: int) -> None:
+    """Ends the calls that a dead process owned. An answer of a stream may be lost too that has another owner by now."""
+
+    def is_lost(number: int, call: ServerCall) -> bool:
+        owner = ownership.owner(number)
+        return owner == process or (owner != FRONT and call.shape.server_streams)
+
+    front.lost(is_lost, f"{GROUPS[process]} has died")
+
+
+class StageGroup:
+    """What runs in one group: the routes to the stages after it, and the work of its own stage and of bypassed ones."""
+
+    def __init__(
+        self,
+        name: str,
+        service: Service,
+        ownership: OwnershipTable,
+        sender_to: Callable[[str], BoundedSender],
+        loop: Loop | None,
+        *,
+        waits_here: bool = False,
+    ) -> None:
+        """`loop`: None for a pool of threads. `waits_here`: calls wait on `loop` while the stage `call` is bypassed."""
+        self._service = service
+        self._ownership = ownership
+        self._loop = loop
+        self._waits_here = waits_here
+        self._rows = service.stages.rows
+        self._to_reply = sender_to("reply")
+        self._routes = {stage: Route(sender_to(stage)) for stage in stages_after(name) if stage != "reply"}
+        self._ways_on: list[BoundedSender | Route] = [self._to_reply, *self._routes.values()]
+        has_pool = any(spec.runs_in == name and spec.workers is Workers.POOL for spec in TOPOLOGY.values())
+        self._post = post_to(loop) if loop is not None and has_pool else None
+        # A link belongs to its loop's thread, so the threads of a pool do not hand on themselves.
+        self._answer: Callable[[Answer], None] = by_loop(self._post, self._to_reply.hand)
+        to_call: Callable[[Event], None] = by_loop(self._post, self._routes["call"].hand)
+        self._work: dict[str, Callable[[Event], object]] = {
+            "admit": Admit(self._rows["admit"], self._routes["compute"], self._answer).run,
+            "compute": Compute(service, to_call, self._answer).run,
+        }
+        for stage in self._routes.keys() & self._work.keys():
+            self._routes[stage].bypass_with(self._work[stage])
+        if waits_here:
+            route = self._routes["call"]
+            route.bypass_with(lambda event: self.call.begin(event, route.look), in_work=lambda: self.call.waiting)
+
+    @cached_property
+    def call(self) -> Call:
+        """The calls that wait on the loop of this group."""
+        assert self._loop is not None
+        return Call(self._service, self._loop, self._routes["compute"].hand, self._answer)
+
+    def stage(self, name: str) -> Stage | PooledStage:
+        """Takes from the queue of a stage that runs here."""
+        row, spec, claim_batch = self._rows[name], TOPOLOGY[name], partial(claim, name, self._ownership, self._answer)
+        if self._loop is None or spec.workers is Workers.POOL:
+            return PooledStage(
+                row,
+                claim=claim_batch,
+                run=self._work[name],
+                held_up=self.held_up,
+                post=self._post,
+                waits_for_tokens=not spec.rejects,
+            )
+        is_call = spec.workers is Workers.EACH_CALL
+        work = (lambda event: self.call.begin(event, stage.free)) if is_call else self._work[name]
+        stage: Stage = Stage(
+            row,
+            self._loop,
+            begin=lambda batch: sum(bool(work(event)) for event in claim_batch(batch)),
+            held_up=self.held_up,
+            skippable=is_call and not self._waits_here,
+            waits_for_tokens=not spec.rejects,
+            worker_each=is_call,
         )
-        self.stages: dict[str, Stage | PooledStage] = {}
-        """Those that are here."""
-        self.compute = Compute(service, self._hand_to_call, self.answer)
-        self.call = Call(service, loop, self._hand_to_compute, self.answer)
-        self.to_compute = Way(self._hop("compute", COMPUTE), inline=self.compute.run)
-        self.to_call = Way(self._hop("call", CALL), inline=self._call_here, inline_calls=lambda: self.call.waiting)
-        self.to_reply = self._hop("reply", FRONT)
+        return stage
 
-    def serve(self, **stages: Stage | PooledStage) -> None:
-        """From now on these take what is handed to them."""
-        self.stages = stages
-        self.exchange.serve(stages)
-
-    def answer(self, answer: Answer) -> None:
-        """Hands an answer to `reply`."""
-        self.to_reply.hand(answer)
+    def connection_stage(self, give_up: Callable[[int], None]) -> ConnectionStage:
+        """The stages `read` and `reply`, which are one object."""
+        assert self._loop is not None
+        to_admit, to_compute = self._routes["admit"], self._routes["compute"]
+        return ConnectionStage(
+            self._service, self._loop, self._ownership, to_admit, to_compute, held_up=self.held_up, give_up=give_up
+        )
 
     def held_up(self) -> bool:
-        """What was handed on still waits for room."""
-        return self.to_reply.held_up or self.to_compute.held_up or self.to_call.held_up
+        """Whether what was handed on from here waits for room."""
+        return any(way.held_up for way in self._ways_on)
 
-    def died(self, process: int) -> None:
-        """One that a link led to."""
-
-    def left(self) -> None:
-        """One that had a link to here is gone."""
-
-    def _hand_to_compute(self, event: Event) -> None:
-        self.to_compute.hand(event)
-
-    def _hand_to_call(self, event: Event) -> None:
-        self.to_call.hand(event)
-
-    def _call_here(self, event: Event) -> None:
-        self.call.begin(event, self.to_call.look)
-
-    def _unreachable(self, item: Item, process: int) -> None:
-        if isinstance(item, Event):  # an answer is for a front whose connections died with it
-            self.answer(last_answer(item, Status(Code.UNAVAILABLE, f"{PROCESS_NAMES[process]} has died")))
-
-    def _given_up(self, number: int) -> None:
-        self.call.given_up(number)
-
-    def _hop(self, name: str, home: int) -> Hop:
-        # Bounded, but not from `call` back: were each of two stages to wait until the other one takes, neither would.
-        # Nor is what this process hands to itself, which takes while nothing waits.
-        if home != self.number:
-            return self.exchange.hop(self.rows[name], home, bounded=self.number != CALL or home == FRONT)
-        hop = Hop(self.rows[name], self.register, lambda item: self.stages[name].put(item, hop.taken), bounded=False)
-        return hop
+    def unreachable(self, item: Item, process: int) -> None:
+        """What is for a process that is gone. An answer is for a front whose connections ended with it."""
+        if isinstance(item, Event):
+            self._answer(last_answer(item, Status(Code.UNAVAILABLE, f"{GROUPS[process]} has died")))
 
 
-class FrontProcess(Process):
-    """The process that has the connections, and knows which calls are not answered yet."""
-
-    number = FRONT
-
-    def __init__(self, service: Service, loop: Loop, register: Register, mailboxes: list[Mailbox]) -> None:
-        super().__init__(service, loop, register, mailboxes)
-        admit = Admit(self.rows["admit"], self.to_compute, self.answer)
-        to_admit = Way(self._hop("admit", ADMIT), inline=admit.run)
-        self.front = Front(
-            service,
-            loop,
-            register,
-            to_admit,
-            self.to_compute,
-            held_up=lambda: to_admit.held_up or self.held_up(),
-            give_up=self.exchange.give_up,
-        )
-        self.serve(reply=self.front.reply)
-
-    def died(self, process: int) -> None:
-        """What it had taken is lost; so may be an answer to a stream that is elsewhere by now."""
-
-        def is_lost(number: int, call: ServerCall) -> bool:
-            holder = self.register.holder(number)
-            return holder == process or (holder != FRONT and call.shape.server_streams)
-
-        self.front.lost(is_lost, f"{PROCESS_NAMES[process]} has died")
+def put(stages: Stages, stage: str, item: Item, taken: Taken) -> None:
+    """Queues an event of the same process."""
+    stages[stage].put(item, taken)
 
 
-class StageProcess(Process):
-    """A process that has one stage and no connection: it stays until the front, which has, is gone."""
-
-    def __init__(self, service: Service, loop: Loop, register: Register, mailboxes: list[Mailbox]) -> None:
-        super().__init__(service, loop, register, mailboxes)
-        loop.register(service.drain, self)
-
-    def serve(self, **stages: Stage | PooledStage) -> None:
-        super().serve(**stages)
-        control(self.loop, *stages.values())
-
-    def ready(self, events: int) -> None:
-        """The service drains."""
-        self.loop.unregister(self.service.drain)
-        self.left()
-
-    def left(self) -> None:
-        # One that has just been forked has yet to read that the front is there.
-        if self.service.drain.requested and self.exchange.led_here.get(FRONT) == 0:
-            self.loop.stop()
+def post_put(post: Post, stages: Stages, stage: str, item: Item, taken: Taken) -> None:
+    """The same for a stage whose queue belongs to a loop's thread."""
+    post(partial(stages[stage].put, item, taken))
 
 
-class AdmitProcess(StageProcess):
-    """Rejects, or hands on."""
-
-    number = ADMIT
-
-    def __init__(self, service: Service, loop: Loop, register: Register, mailboxes: list[Mailbox]) -> None:
-        super().__init__(service, loop, register, mailboxes)
-        admit = Admit(self.rows["admit"], self.to_compute, self.answer)
-        begin = each("admit", register, admit.run, self.answer)
-        self.serve(admit=Stage(self.rows["admit"], loop, begin=begin, held_up=self.held_up, waits_for_tokens=False))
+def post_to(loop: Loop) -> Post:
+    """Gives a loop a wakeup, by which other threads reach it."""
+    wakeup = Wakeup()
+    loop.register(wakeup, wakeup)
+    return wakeup.post
 
 
-class ComputeProcess(StageProcess):
-    """Runs steps on a pool of threads; what they hand on its loop sends."""
-
-    number = COMPUTE
-
-    def __init__(self, service: Service, loop: Loop, register: Register, mailboxes: list[Mailbox]) -> None:
-        super().__init__(service, loop, register, mailboxes)
-        wakeup = Wakeup()
-        loop.register(wakeup, wakeup)
-        post = wakeup.post
-
-        def answer(answer: Answer) -> None:
-            post(partial(self.answer, answer))
-
-        compute = Compute(service, lambda event: post(partial(self.to_call.hand, event)), answer)
-        self.serve(
-            compute=PooledStage(
-                self.rows["compute"],
-                claim=partial(claim, "compute", register, answer),
-                run=compute.run,
-                held_up=self.held_up,
-                tell=post,
-            )
-        )
-
-
-class CallProcess(StageProcess):
-    """Waits for others."""
-
-    number = CALL
-
-    def __init__(self, service: Service, loop: Loop, register: Register, mailboxes: list[Mailbox]) -> None:
-        super().__init__(service, loop, register, mailboxes)
-        stage = Stage(
-            self.rows["call"],
-            loop,
-            begin=each("call", register, lambda event: self.call.begin(event, stage.free), self.answer),
-            held_up=self.held_up,
-            worker_each=True,
-        )
-        self.serve(call=stage)
-
-
-PROCESSES = (FrontProcess, AdmitProcess, ComputeProcess, CallProcess)
-
-
-def each(
-    stage: str, register: Register, run: Callable[[Event], bool | None], answer: Callable[[Answer], None]
-) -> Callable[[list[Item]], int]:
-    """What begins a batch of that stage: `run`, for each call with a caller that waits; how many still use a worker."""
-    return lambda batch: sum(bool(run(event)) for event in claim(stage, register, answer, batch))
-
-
-def hop_to(
-    stage: Stage | PooledStage, register: Register, post: Callable[[Callable[[], None]], None] = lambda put: put()
-) -> Hop:
-    """The way to a stage of the same process; `post` has its loop's thread do something."""
-    hop = Hop(stage.row, register, lambda item: post(partial(stage.put, item, hop.taken)))
-    return hop
+def by_loop(post: Post | None, hand: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Hands something on by the loop's thread, or at once if any thread may."""
+    return hand if post is None else lambda item: post(partial(hand, item))
 
 
 def control(loop: Loop, *stages: Stage | PooledStage) -> None:

@@ -10,6 +10,9 @@ from typing import Protocol
 from services.runtime.loop import Handler, Source
 from services.runtime.turns import TURN_NS
 
+Post = Callable[[Callable[[], None]], None]
+"""Has a loop's thread call its argument soon; safe from any thread."""
+
 
 class Watching(Protocol):
     """What is asked of a loop."""

@@ -7,13 +7,13 @@ import pytest
 
 from services.runtime.board import Board
 from services.runtime.loop import Loop
+from services.runtime.stages.bounded_sender import MOST_BYTES, BoundedSender
 from services.runtime.stages.controllers import Admission, Batching, next_workers
 from services.runtime.stages.event import Answer, Event, Item
-from services.runtime.stages.hop import MOST_BYTES, Hop
-from services.runtime.stages.intake import BATCH_BYTES, Intake
+from services.runtime.stages.ownership_table import OwnershipTable
 from services.runtime.stages.pooled_stage import PooledStage
-from services.runtime.stages.register import Register
 from services.runtime.stages.stage import Stage
+from services.runtime.stages.stage_queue import BATCH_BYTES, StageQueue
 from services.runtime.stages.table import Row, Table
 from services.runtime.stages.tokens import Tokens
 
@@ -49,79 +49,79 @@ def test_tokens_come_at_their_rate(rate_per_s: int, looks_ms: list[int], taken: 
 
 def test_a_hop_hands_on_in_order_and_no_more_than_there_is_room_for() -> None:
     sent: list[Item] = []
-    register = Register()
-    register.own()
-    hop = Hop(row(queue_bound=2), register, sent.append)
+    ownership = OwnershipTable()
+    ownership.reset()
+    sender = BoundedSender(row(queue_bound=2), ownership, lambda item, _: sent.append(item))
     for number in range(5):
-        hop.hand(item(number))
-    assert (len(sent), hop.held_up, hop.row.depth.value()) == (2, True, 2)
-    hop.taken(1)
-    assert (len(sent), hop.row.depth.value()) == (3, 2)
-    hop.taken(2)
-    hop.taken(2)
+        sender.hand(item(number))
+    assert (len(sent), sender.held_up, sender.row.depth.value()) == (2, True, 2)
+    sender.taken(1)
+    assert (len(sent), sender.row.depth.value()) == (3, 2)
+    sender.taken(2)
+    sender.taken(2)
     assert [handed.number for handed in sent] == list(range(5))
-    assert (hop.held_up, hop.row.depth.value()) == (False, 0)
+    assert (sender.held_up, sender.row.depth.value()) == (False, 0)
 
 
 def test_a_hop_is_bounded_by_bytes_and_one_larger_event_goes_alone() -> None:
     sent: list[Item] = []
-    register = Register()
-    register.own()
-    hop = Hop(row(queue_bound=100), register, sent.append)
+    ownership = OwnershipTable()
+    ownership.reset()
+    sender = BoundedSender(row(queue_bound=100), ownership, lambda item, _: sent.append(item))
     for number in range(3):
-        hop.hand(Answer(number, 0, bytes(MOST_BYTES)))
-    hop.hand(item(3))
-    assert (len(sent), hop.held_up, hop.is_full) == (1, True, False)
-    hop.taken(1)
-    hop.taken(1)
+        sender.hand(Answer(number, 0, bytes(MOST_BYTES)))
+    sender.hand(item(3))
+    assert (len(sent), sender.held_up, sender.is_full) == (1, True, False)
+    sender.taken(1)
+    sender.taken(1)
     assert len(sent) == 3
-    hop.taken(1)
-    assert ([handed.number for handed in sent], hop.held_up) == ([0, 1, 2, 3], False)
+    sender.taken(1)
+    assert ([handed.number for handed in sent], sender.held_up) == ([0, 1, 2, 3], False)
 
 
 def test_a_batch_ends_with_the_event_that_makes_it_large_and_leaves_the_tokens_of_the_rest() -> None:
-    intake = Intake(row(queue_bound=100), waits_for_tokens=True)
+    queue = StageQueue(row(queue_bound=100), waits_for_tokens=True)
     for key, value in (("batch", 64), ("rate_per_s", 100)):
-        intake._row.settings.set(key, value)
+        queue._row.settings.set(key, value)
     for number in range(5):
-        intake.put(Answer(number, 0, bytes(BATCH_BYTES if number == 1 else 0)), lambda _: None)
+        queue.put(Answer(number, 0, bytes(BATCH_BYTES if number == 1 else 0)), lambda _: None)
     now_ns = 3_600_000 * MS
-    batches = [[taken.number for taken, _ in intake.take(64, now_ns)] for _ in range(3)]
+    batches = [[taken.number for taken, _ in queue.take(64, now_ns)] for _ in range(3)]
     assert batches == [[0, 1], [2, 3, 4], []]
 
 
 def test_a_stage_that_comes_again_is_handed_what_nobody_has_taken_and_no_more() -> None:
     sent: list[Item] = []
-    register = Register()
-    register.own()
-    numbers = [number for number in (register.begin(), register.begin(), register.begin()) if number is not None]
-    hop = Hop(row(queue_bound=10), register, sent.append)
+    ownership = OwnershipTable()
+    ownership.reset()
+    numbers = [number for number in (ownership.begin(), ownership.begin(), ownership.begin()) if number is not None]
+    sender = BoundedSender(row(queue_bound=10), ownership, lambda item, _: sent.append(item))
     for number in numbers:
-        hop.hand(item(number))
-    register.hold_as(1)
-    register.take(numbers[0])  # by the process that died before it could report that
-    register.hold_as(0)
-    register.end(numbers[1])
+        sender.hand(item(number))
+    ownership.own_as(1)
+    ownership.take(numbers[0])  # by the process that died before it could report that
+    ownership.own_as(0)
+    ownership.end(numbers[1])
     sent.clear()
-    hop.start_again()
+    sender.start_again()
     assert [handed.number for handed in sent] == [numbers[2]]
-    assert hop.row.depth.value() == 1
+    assert sender.row.depth.value() == 1
 
 
 def test_what_waits_for_room_is_handed_on_where_all_that_filled_it_has_died() -> None:
     sent: list[Item] = []
-    register = Register()
-    register.own()
-    numbers = [number for number in (register.begin(), register.begin()) if number is not None]
-    hop = Hop(row(queue_bound=1), register, sent.append)
+    ownership = OwnershipTable()
+    ownership.reset()
+    numbers = [number for number in (ownership.begin(), ownership.begin()) if number is not None]
+    sender = BoundedSender(row(queue_bound=1), ownership, lambda item, _: sent.append(item))
     for number in numbers:
-        hop.hand(item(number))
-    register.hold_as(1)
-    register.take(numbers[0])  # by the one that died
-    register.hold_as(0)
-    hop.start_again()
+        sender.hand(item(number))
+    ownership.own_as(1)
+    ownership.take(numbers[0])  # by the one that died
+    ownership.own_as(0)
+    sender.start_again()
     assert [handed.number for handed in sent] == numbers
-    assert (hop.held_up, hop.row.depth.value()) == (False, 1)
+    assert (sender.held_up, sender.row.depth.value()) == (False, 1)
 
 
 def test_no_thread_of_a_stage_claims_an_event_before_another_one_has_claimed_those_before_it() -> None:
@@ -168,19 +168,19 @@ def test_a_bypass_skips_the_queue_and_gives_no_further_workers() -> None:
 
 
 def test_a_call_that_is_over_is_taken_by_nobody_even_where_another_one_has_its_place() -> None:
-    register = Register()
-    register.own()
-    over = register.begin()
+    ownership = OwnershipTable()
+    ownership.reset()
+    over = ownership.begin()
     assert over is not None
-    register.end(over)
-    later = register.begin()
+    ownership.end(over)
+    later = ownership.begin()
     assert later is not None
     assert later % 65_536 == over % 65_536, "the place of a call that is over is free"
-    assert not register.take(over)
-    assert register.take(later)
-    register.give_up(later)
-    assert register.given_up(later)
-    assert not register.given_up(over)
+    assert not ownership.take(over)
+    assert ownership.take(later)
+    ownership.give_up(later)
+    assert ownership.given_up(later)
+    assert not ownership.given_up(over)
 
 
 def test_admission_comes_to_what_keeps_to_the_target() -> None:
@@ -230,11 +230,11 @@ def test_a_batch_gets_smaller_as_long_as_that_costs_nothing() -> None:
 
 
 def test_the_head_of_a_traced_call_is_not_remembered() -> None:
-    register, large_bytes = Register(), 16 * 1024
+    ownership, large_bytes = OwnershipTable(), 16 * 1024
     tracemalloc.start()
     for number in range(60):
         head = (b"/test/Unary", None, (("tracestate", f"{number:02}" * (large_bytes // 2)),))
-        Event.unpacked((number, head, False, 0, b""), register)
+        Event.unpacked((number, head, False, 0, b""), ownership)
     held_bytes, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert held_bytes < 3 * large_bytes

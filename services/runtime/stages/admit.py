@@ -4,16 +4,16 @@ import time
 from collections.abc import Callable
 
 from services.runtime.stages.event import Answer, Event, Status, last_answer
+from services.runtime.stages.route import Route
 from services.runtime.stages.table import Row
 from services.runtime.stages.tokens import Tokens
-from services.runtime.stages.way import Way
 from services.wire import Code
 
 
 class Admit:
     """Never waits, so that its queue is short and a rejection is immediate."""
 
-    def __init__(self, row: Row, to_compute: Way, answer: Callable[[Answer], None]) -> None:
+    def __init__(self, row: Row, to_compute: Route, answer: Callable[[Answer], None]) -> None:
         self._row = row
         self._to_compute = to_compute
         self._answer = answer
@@ -24,7 +24,7 @@ class Admit:
         rate_per_s = self._row.settings.rate_per_s
         now_ns = time.monotonic_ns()
         if not self._to_compute.has_room(event):
-            self._refuse(event, "queue of compute is full", retry_after_ms(self._to_compute.hop.wait_ns))
+            self._refuse(event, "queue of compute is full", retry_after_ms(self._to_compute.sender.wait_ns))
         elif not self._tokens.take(1, rate_per_s, now_ns):
             wait_ns = self._tokens.next_ns(rate_per_s, now_ns) - now_ns
             self._refuse(event, f"the rate limit of {rate_per_s} calls/s is reached", retry_after_ms(wait_ns))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from services.runtime.stages.register import Register
+from services.runtime.stages.ownership_table import OwnershipTable
 from services.telemetry import Headers
 from services.wire import Code, RpcError, Shape
 from services.wire.request import RequestHead
@@ -35,7 +35,7 @@ class Event:
     shape: Shape
     received_ns: int
     request: bytes
-    register: Register
+    ownership: OwnershipTable
     bypassed: tuple[str, ...] = ()
     """Stages whose work is done by the stage before them."""
     progress: Progress | None = None
@@ -53,7 +53,7 @@ class Event:
     @property
     def cancelled(self) -> bool:
         """The caller has given up."""
-        return self.register.given_up(self.number)
+        return self.ownership.given_up(self.number)
 
     @property
     def size_bytes(self) -> int:
@@ -89,14 +89,14 @@ class Event:
         )
 
     @classmethod
-    def unpacked(cls, packed: Packed, register: Register) -> "Event":
+    def unpacked(cls, packed: Packed, ownership: OwnershipTable) -> "Event":
         """In the process that has it now."""
         number, head, streams, received_ns, request, *come = packed
         shape = Shape.SERVER_STREAMING if streams else Shape.UNARY
         *_, trace_context = head
         # Each trace context comes once, and has up to 16 KiB that no budget counts.
         read_head = _head.__wrapped__ if trace_context else _head
-        return cls(number, read_head(*head), shape, received_ns, request, register, *come)
+        return cls(number, read_head(*head), shape, received_ns, request, ownership, *come)
 
 
 # Most callers send the same head with every call: 0.2 us against 1.8.
@@ -153,11 +153,11 @@ class Answer:
         return self.number, self.place, self.message, status, rest, *account
 
     @classmethod
-    def unpacked(cls, packed: Packed, register: Register) -> "Answer":
+    def unpacked(cls, packed: Packed, ownership: OwnershipTable) -> "Answer":
         """In the process that has it now."""
         number, place, message, ended, packed_rest, progress, worker, waits, handed_ns = packed
         status = None if ended is None else _status(*ended)
-        rest = None if packed_rest is None else Event.unpacked(packed_rest, register)
+        rest = None if packed_rest is None else Event.unpacked(packed_rest, ownership)
         return cls(number, place, message, status, progress, worker, waits, handed_ns, rest)
 
 
@@ -182,12 +182,12 @@ def last_answer(event: Event, status: Status, run: Run | None = None, message: b
     return Answer(event.number, place, message, status, progress, threading.current_thread().name, event.waits)
 
 
-def claim(stage: str, register: Register, answer: Callable[[Answer], None], batch: list[Item]) -> list[Event]:
+def claim(stage: str, ownership: OwnershipTable, answer: Callable[[Answer], None], batch: list[Item]) -> list[Event]:
     """Takes the calls of a batch. Returns those that a caller waits for; answers others that have not ended."""
     events = []
     for event in batch:
         assert isinstance(event, Event)
-        if not register.take(event.number):
+        if not ownership.take(event.number):
             continue
         event.taken_by(stage)
         try:

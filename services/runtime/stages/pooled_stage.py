@@ -1,6 +1,6 @@
 """A stage whose threads take from its queue themselves, each a batch at a time.
 
-    hops of other stages --> | event | event | --+--> thread [ begin a batch ] --> hops to other stages
+    senders of other stages --> | event | event | --+--> thread [ begin a batch ] --> senders to other stages
                                                  +--> thread [ begin a batch ] -->
                                                  '--> as many as it has workers
 
@@ -15,8 +15,9 @@ from functools import partial
 
 from services.runtime.stages.controllers import Batching, next_workers
 from services.runtime.stages.event import Event, Item
-from services.runtime.stages.intake import LOOK_NS, Intake, Taken, tell_taken
+from services.runtime.stages.stage_queue import LOOK_NS, StageQueue, Taken, acknowledge
 from services.runtime.stages.table import Row
+from services.runtime.wakeup import Post
 
 
 class PooledStage:
@@ -29,7 +30,7 @@ class PooledStage:
         claim: Callable[[list[Item]], list[Event]],
         run: Callable[[Event], object],
         held_up: Callable[[], bool],
-        tell: Callable[[Callable[[], None]], None] = lambda told: told(),
+        post: Post | None = None,
         waits_for_tokens: bool = True,
     ) -> None:
         """`claim` returns the calls of a batch that are to be `run`. The stage's threads call both, and `claim` one at
@@ -38,14 +39,14 @@ class PooledStage:
         may drop its copy.
 
         `held_up`: whether what was handed on from here still waits for room.
-        `tell`: calls its argument, which acknowledges events, on the right thread. The default calls it at once.
+        `post`: has the loop's thread call its argument, which acknowledges events. None where any thread may do so.
         """
         self.row = row
         self._claim = claim
         self._run = run
         self._held_up = held_up
-        self._tell = tell
-        self._intake = Intake(row, waits_for_tokens=waits_for_tokens)
+        self._post = post
+        self._queue = StageQueue(row, waits_for_tokens=waits_for_tokens)
         self._batching = Batching()
         self._changed = threading.Condition()
         self._numbers = itertools.count()
@@ -55,7 +56,7 @@ class PooledStage:
     def put(self, item: Item, taken: Taken) -> None:
         """Queues an event; `taken` is called once it is taken. Safe from any thread."""
         with self._changed:
-            self._intake.put(item, taken)
+            self._queue.put(item, taken)
             self._changed.notify()
 
     def control(self, now_ns: int) -> None:
@@ -64,7 +65,7 @@ class PooledStage:
         self._batching.look(self.row, now_ns)
         with self._changed:
             if settings.most_workers:
-                wanted = next_workers(settings.workers, settings.most_workers, len(self._intake), self._idle)
+                wanted = next_workers(settings.workers, settings.most_workers, len(self._queue), self._idle)
                 settings.set("workers", wanted)
             while self._threads < settings.workers:
                 self._threads += 1
@@ -83,7 +84,10 @@ class PooledStage:
             del taken  # else a thread that waits for the next batch holds this one
 
     def _run_batch(self, batch: list[tuple[Item, Taken]], events: list[Event]) -> None:
-        self._tell(partial(tell_taken, batch))
+        if self._post is None:
+            acknowledge(batch)
+        else:
+            self._post(partial(acknowledge, batch))
         for event in events:
             self._run(event)
 
@@ -92,13 +96,14 @@ class PooledStage:
         with self._changed:
             while self._threads <= self.row.settings.workers:
                 now_ns, wait_s = time.monotonic_ns(), None
-                if self._intake and self._held_up():
+                if self._queue and self._held_up():
                     wait_s = LOOK_NS / 1e9
-                elif self._intake:
-                    if batch := self._intake.take(self.row.settings.batch, now_ns):
-                        # A hop removes its oldest event when notified: so a batch is claimed before the next is taken.
+                elif self._queue:
+                    if batch := self._queue.take(self.row.settings.batch, now_ns):
+                        # A sender drops its oldest events on acknowledgement. So a batch is claimed before the next one
+                        # is taken.
                         return batch, self._claim([item for item, _ in batch])
-                    wait_s = (self._intake.next_ns(now_ns) - now_ns) / 1e9
+                    wait_s = (self._queue.next_ns(now_ns) - now_ns) / 1e9
                 self._idle += 1
                 self._changed.wait(wait_s)
                 self._idle -= 1

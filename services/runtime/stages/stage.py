@@ -1,6 +1,6 @@
 """A stage that a loop takes from its queue for: what it begins returns at once, or continues in the loop by itself.
 
-    hops of other stages --> | event | event | --> [ begin a batch ] --> hops to other stages
+    senders of other stages --> | event | event | --> [ begin a batch ] --> senders to other stages
                                        ^
            a worker is free? a token is there? has what was handed on found room? then at most `batch` at once
 
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from services.runtime.loop import Loop, Timer
 from services.runtime.stages.controllers import Batching
 from services.runtime.stages.event import NOT_QUEUED, Item
-from services.runtime.stages.intake import LOOK_NS, Intake, Queue, Taken, size_bytes, tell_taken
+from services.runtime.stages.stage_queue import LOOK_NS, Queue, StageQueue, Taken, acknowledge, size_bytes
 from services.runtime.stages.table import Row
 
 
@@ -47,7 +47,7 @@ class Stage:
         self._held_up = held_up
         self._skippable = skippable
         self._worker_each = worker_each
-        self._intake = Intake(row, waits_for_tokens=waits_for_tokens, queue=queue, size_of=size_of)
+        self._queue = StageQueue(row, waits_for_tokens=waits_for_tokens, queue=queue, size_of=size_of)
         self._batching = Batching()
         self._busy = 0
         self._looking = False
@@ -59,7 +59,7 @@ class Stage:
         if (
             self._skippable
             and settings.bypass
-            and not self._intake
+            and not self._queue
             and (not self._worker_each or self._busy < settings.workers)
             and not self._held_up()
         ):
@@ -67,7 +67,7 @@ class Stage:
             item.handed_ns = NOT_QUEUED
             self._busy += self._begin([item])
             return
-        self._intake.put(item, taken)
+        self._queue.put(item, taken)
         self.look_soon()
 
     def free(self, workers: int = 1) -> None:
@@ -91,14 +91,14 @@ class Stage:
         now_ns = time.monotonic_ns()
         again_ns = now_ns + LOOK_NS
         free = settings.workers - self._busy
-        if self._intake and free > 0 and not self._held_up():
-            batch = self._intake.take(free if self._worker_each else settings.batch, now_ns)
+        if self._queue and free > 0 and not self._held_up():
+            batch = self._queue.take(free if self._worker_each else settings.batch, now_ns)
             if batch:
-                tell_taken(batch)
+                acknowledge(batch)
                 self._busy += self._begin([item for item, _ in batch])
             # What is left waits for the next round, so that new bytes are read before it.
-            again_ns = self._intake.next_ns(now_ns)
-        if self._intake and self._timer is None:
+            again_ns = self._queue.next_ns(now_ns)
+        if self._queue and self._timer is None:
             self._timer = self._loop.call_at(again_ns, self._look_again)
 
     def _look_again(self) -> None:

@@ -84,7 +84,7 @@ class Settings:
         """One writer at a time."""
         self.cells[list(SETTINGS).index(key)] = value
 
-    def keep(self, *keys: str) -> None:
+    def fix(self, *keys: str) -> None:
         """The stage does not have these settings: their values are fixed."""
         for key in keys:
             self.cells[_KEPT] |= 1 << list(SETTINGS).index(key)

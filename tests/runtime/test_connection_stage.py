@@ -12,10 +12,10 @@ from services.runtime.config import Config
 from services.runtime.drain import Drain
 from services.runtime.loop import Loop
 from services.runtime.service import Service
+from services.runtime.stages.connection_stage import ConnectionStage
 from services.runtime.stages.event import Answer, Event, Status
-from services.runtime.stages.front import Front
-from services.runtime.stages.register import Register
-from services.runtime.stages.way import Way
+from services.runtime.stages.ownership_table import OwnershipTable
+from services.runtime.stages.route import Route
 from services.wire import Code, ServerCall, Shape
 from services.wire.request import RequestHead
 
@@ -43,15 +43,17 @@ class Client:
         self.code = code
 
 
-def front_before(handed: list[Event], loop: Loop | None = None) -> Front:
+def front_before(handed: list[Event], loop: Loop | None = None) -> ConnectionStage:
     """A front whose stages after `read` take what is handed on into that list. With a `loop`, `reply` has a queue."""
     service = Service("seda", Config(), drain=Drain(), stages=STAGES)
     for name in ("read", "reply"):
         bypass = int(loop is None or name == "read")
         for setting, value in (("queue_bound", 10), ("batch", 10), ("workers", 1), ("bypass", bypass)):
             service.stages.rows[name].settings.set(setting, value)
-    way = cast(Way, SimpleNamespace(hand=handed.append))
-    return Front(service, loop or Loop(), Register(), way, way, held_up=lambda: False, give_up=lambda _: None)
+    route = cast(Route, SimpleNamespace(hand=handed.append))
+    return ConnectionStage(
+        service, loop or Loop(), OwnershipTable(), route, route, held_up=lambda: False, give_up=lambda _: None
+    )
 
 
 def take_round(loop: Loop) -> None:

@@ -19,26 +19,26 @@ from services.runtime.held_payload import HeldPayload, hold_payload
 from services.runtime.loop import Loop, Timer
 from services.runtime.service import Service
 from services.runtime.stages.admit import retry_after_ms
+from services.runtime.stages.bounded_sender import BoundedSender
 from services.runtime.stages.controllers import CONTROL_NS, PERIOD_NS, SAMPLES, Admission
 from services.runtime.stages.event import NOT_QUEUED, Answer, Event, Item, Status
-from services.runtime.stages.hop import Hop
-from services.runtime.stages.intake import Queued
-from services.runtime.stages.register import Register
+from services.runtime.stages.ownership_table import OwnershipTable
+from services.runtime.stages.route import Route
 from services.runtime.stages.stage import Stage
-from services.runtime.stages.way import Way
+from services.runtime.stages.stage_queue import Queued
 from services.wire import Code, RpcError, ServerCall
 
 
-class Front:
+class ConnectionStage:
     """All of it belongs to the loop's thread."""
 
     def __init__(
         self,
         service: Service,
         loop: Loop,
-        register: Register,
-        to_admit: Way,
-        to_compute: Way,
+        ownership: OwnershipTable,
+        to_admit: Route,
+        to_compute: Route,
         *,
         held_up: Callable[[], bool],
         give_up: Callable[[int], None],
@@ -47,10 +47,10 @@ class Front:
 
         give_up: notifies the process that has the call that no caller waits for it any more.
         """
-        register.own()
+        ownership.reset()
         self._service = service
         self._loop = loop
-        self._register = register
+        self._ownership = ownership
         self._to_admit = to_admit
         self._to_compute = to_compute
         self._rows = service.stages.rows
@@ -77,9 +77,7 @@ class Front:
             size_of=self._answer_bytes,
         )
         # Whether it is full is asked before anything is handed to it, and bytes here are in no other process.
-        self._to_read = Hop(
-            self._rows["read"], register, lambda item: self._read.put(item, self._to_read.taken), bounded=False
-        )
+        self._to_read = BoundedSender(self._rows["read"], ownership, self._read.put, bounded=False)
         self._admission: Admission | None = None
         self._took_ns: list[int] = []
         self._admission_ns = 0
@@ -91,7 +89,7 @@ class Front:
         except RpcError as error:
             self._refuse(connection, call, Status(error.code, error.message))
             return
-        number = None if self._to_read.is_full else self._register.begin()
+        number = None if self._to_read.is_full else self._ownership.begin()
         if number is None:
             self._to_read.row.shed.add(1)
             call.retry_after_ms = retry_after_ms(self._to_read.wait_ns)
@@ -99,7 +97,7 @@ class Front:
             return
         call.context = number
         self._out[number] = out
-        self._to_read.hand(Event(number, call.head, call.shape, call.received_ns, call.request, self._register))
+        self._to_read.hand(Event(number, call.head, call.shape, call.received_ns, call.request, self._ownership))
         call.request = b""
 
     def _refuse(self, connection: Caller, call: ServerCall, refused: Status) -> None:
@@ -173,7 +171,7 @@ class Front:
 
     def _wait_for_room(self, out: "Out", event: Event) -> None:
         """Continues the call once its caller has read, or has given it up, or its time is over."""
-        self._register.take(event.number)
+        self._ownership.take(event.number)
         out.rest = event
         go_on = partial(self._go_on, out, event)
         if event.deadline_ns is not None:
@@ -192,7 +190,7 @@ class Front:
         self._under_way -= out.under_way
         if self._admission is not None and status.code is not Code.RESOURCE_EXHAUSTED:
             self._took_ns.append(time.monotonic_ns() - out.call.received_ns)
-        self._register.end(last.number)
+        self._ownership.end(last.number)
         self._account(out.call, last, status.code)
         out.call.retry_after_ms = status.retry_after_ms
         out.connection.finish(out.call, status.code, status.why)

@@ -13,8 +13,8 @@ from services.runtime.loop import Loop
 from services.runtime.passing import Mailbox
 from services.runtime.shortage import Shortage
 from services.runtime.stages.event import Answer
-from services.runtime.stages.exchange import Exchange
-from services.runtime.stages.register import Register
+from services.runtime.stages.ownership_table import OwnershipTable
+from services.runtime.stages.process_links import ProcessLinks
 from services.runtime.stages.table import Table
 
 TIMEOUT_S = 5
@@ -41,24 +41,21 @@ def received(mailbox: Mailbox, loop: Loop) -> tuple[socket.socket, list[Message]
 def test_what_is_handed_on_while_no_descriptor_is_free_for_a_link_is_sent_once_there_is_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    loop, register, board = Loop(), Register(), Board()
-    register.own()
+    loop, ownership, board = Loop(), OwnershipTable(), Board()
+    ownership.reset()
     mailboxes, shortage, died = [Mailbox(), Mailbox()], Shortage("seda", board), list[int]()
-    exchange = Exchange(
+    links = ProcessLinks(
         0,
         mailboxes,
         loop,
-        register,
+        ownership,
         drain=Drain(),
         shortage=shortage,
-        unreachable=lambda *_: None,
-        given_up=lambda _: None,
-        died=died.append,
-        left=lambda _: None,
     )
+    links.serve({}, unreachable=lambda *_: None, given_up=lambda _: None, died=died.append)
     row = Table(("call",), board).rows["call"]
     row.settings.set("queue_bound", 10)
-    hop = exchange.hop(row, 1)
+    sender = links.sender(row, 1)
     link, messages = received(mailboxes[1], loop)
     assert messages == [("from", None, 0)]
 
@@ -71,9 +68,9 @@ def test_what_is_handed_on_while_no_descriptor_is_free_for_a_link_is_sent_once_t
         while not died:
             turn(loop)
         assert shortage.is_now
-        number = register.begin()
+        number = ownership.begin()
         assert number is not None
-        hop.hand(Answer(number, 0))
+        sender.hand(Answer(number, 0))
         turn(loop)
     _, messages = received(mailboxes[1], loop)
     assert [(kind, stage) for kind, stage, _ in messages] == [("from", None), ("item", "call")]

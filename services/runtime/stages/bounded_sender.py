@@ -1,6 +1,6 @@
 """The sender's side of a stage's queue. It stores each event until the stage takes it, and bounds what it stores.
 
-It is bounded by count, which is a setting, and by bytes: else the calls of one connection could fill the way between
+It is bounded by count, which is a setting, and by bytes: else the calls of one connection could fill the link between
 two processes for seconds.
 
 So a stage that dies takes with it what it had taken, and no more: the rest is handed to its successor.
@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import Callable
 
 from services.runtime.stages.event import Item
-from services.runtime.stages.register import Register
+from services.runtime.stages.ownership_table import OwnershipTable
+from services.runtime.stages.stage_queue import Taken
 from services.runtime.stages.table import Row
 
 MOST_BYTES = 256 * 1024
@@ -21,13 +22,18 @@ _SMOOTHING = 1 / 8
 """Weight of the newest wait in `wait_ns`, as of the newest round trip in TCP's (RFC 6298, section 2)."""
 
 
-class Hop:
+class BoundedSender:
     """To one stage, from one process. Guarantees: the order in which events were handed on. Safe from any thread."""
 
-    def __init__(self, row: Row, register: Register, send: Callable[[Item], None], *, bounded: bool = True) -> None:
-        """`send` has the stage's queue take an event. `bounded=False` is for calls that were already admitted."""
+    def __init__(
+        self, row: Row, ownership: OwnershipTable, send: Callable[[Item, Taken], None], *, bounded: bool = True
+    ) -> None:
+        """`send` has the stage's queue take an event; the second argument is to be called once the stage has taken it.
+
+        `bounded=False` is for calls that were already admitted.
+        """
         self.row = row
-        self._register = register
+        self._ownership = ownership
         self._send = send
         self._bounded = bounded
         self._lock = threading.RLock()
@@ -48,7 +54,7 @@ class Hop:
         return bool(self._waiting)
 
     def hand(self, item: Item) -> None:
-        """Hands on what this process answers for, now or once there is room."""
+        """Hands on what this process owns, now or once there is room."""
         item.handed_ns = time.monotonic_ns()
         with self._lock:
             self._waiting.append(item)
@@ -71,7 +77,7 @@ class Hop:
             sent, self._sent, self._sent_bytes = self._sent, deque(), 0
             self.row.depth.add(-len(sent))
             for item in sent:
-                if self._register.is_mine(item.number):
+                if self._ownership.is_mine(item.number):
                     self._hand(item)
             self._hand_waiting()
 
@@ -88,4 +94,4 @@ class Hop:
         self._sent.append(item)
         self._sent_bytes += item.size_bytes
         self.row.depth.add(1)
-        self._send(item)
+        self._send(item, self.taken)

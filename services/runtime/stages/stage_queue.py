@@ -32,13 +32,13 @@ size_bytes: Callable[[Item], int] = attrgetter("size_bytes")
 """Of what is large in an event."""
 
 
-def tell_taken(batch: Sequence[Queued]) -> None:
+def acknowledge(batch: Sequence[Queued]) -> None:
     """Acknowledges the events of a batch, once for each row of events from one sender."""
     for taken, row in groupby(batch, itemgetter(1)):
         taken(sum(1 for _ in row))
 
 
-class Intake:
+class StageQueue:
     """Guarantees: events are taken in the order of their queue, as the stage's settings of that moment allow."""
 
     def __init__(
