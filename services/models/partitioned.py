@@ -89,6 +89,7 @@ class Owners:
         self._waits = BookingWaits(service.config.backend, loop)
         self._calls = InlineCalls(service, self._waits)
         service.ledger.partition = self
+        service.queue.set(0)  # also where one worker has no other
         make_link = partial(Link, loop=loop)
         self.askers = Askers(service, loop, mailboxes[number], make_link, self._calls)
         self._others: dict[int, Remote] = {}

@@ -41,6 +41,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, partial
+from operator import attrgetter
 from socket import socket
 from typing import Any
 
@@ -109,6 +110,7 @@ FIRST_WORKERS = {Workers.LOOP: 1, Workers.EACH_CALL: 10_000}
 FIRST_BATCH = {Workers.LOOP: 64, Workers.EACH_CALL: 64, Workers.POOL: 1}
 """The batch of a pool is one thread's, and other threads may be idle."""
 Stages = dict[str, Stage | PooledStage]
+held_up: Callable[[BoundedSender | Route], bool] = attrgetter("held_up")
 
 
 def serve(service: Service) -> None:
@@ -320,7 +322,7 @@ class StageGroup:
 
     def held_up(self) -> bool:
         """Whether what was handed on from here waits for room."""
-        return any(way.held_up for way in self._ways_on)
+        return any(map(held_up, self._ways_on))
 
     def unreachable(self, item: Item, process: int) -> None:
         """What is for a process that is gone. An answer is for a front whose connections ended with it."""

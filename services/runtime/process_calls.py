@@ -38,7 +38,7 @@ class Serving(Timed, Protocol):
 
 
 class ProcessCalls:
-    """Hands each call to the worker that has the fewest, once that has begun most of those before it."""
+    """Hands each call to the worker that has the fewest. Until one has room, the call waits in the queue."""
 
     def __init__(
         self,
