@@ -29,15 +29,15 @@ from operator import itemgetter
 
 from services.models import COLOUR
 from services.runtime.backend_connection import BackendConnection
-from services.runtime.board import Gauge
 from services.runtime.callback_waits import CallbackWaits
-from services.runtime.calls import Caller
+from services.runtime.calls import ResponseSink
 from services.runtime.channel import Then
 from services.runtime.fair import FairQueue, SharedFairQueue
 from services.runtime.loop import Loop
 from services.runtime.loop_connection import Acceptor, Drainer, LoopConnections
 from services.runtime.pool import FULL
 from services.runtime.service import Service
+from services.runtime.shared_counters import Gauge
 from services.runtime.wakeup import Wakeup
 from services.runtime.workers import QUEUE_BOUND, pool_threads
 from services.wire import Code, RpcError, ServerCall
@@ -49,7 +49,7 @@ Callback = Callable[[], None]
 Colour = Hashable | None
 """Callbacks of one colour never run at the same time; those of None always may."""
 
-COLOURS: dict[str, Callable[[Caller, ServerCall], Colour]] = {
+COLOURS: dict[str, Callable[[ResponseSink, ServerCall], Colour]] = {
     "none": lambda _connection, _call: None,
     "connection": lambda connection, _call: id(connection),
     "key": lambda _connection, call: read_key(call.request),
@@ -87,7 +87,7 @@ class CallbackCalls:
         self._wakeup = wakeup
         self._loop_waits = loop_waits
 
-    def received(self, connection: Caller, call: ServerCall) -> None:
+    def received(self, connection: ResponseSink, call: ServerCall) -> None:
         if self._service.queue.own() >= self._service.config[QUEUE_BOUND]:
             connection.finish(call, *FULL)
             return
@@ -98,7 +98,7 @@ class CallbackCalls:
         if isinstance(call.context, Run):
             self._loop_waits.interrupt(call.context)
 
-    def _begin(self, connection: Caller, call: ServerCall, colour: Colour) -> None:
+    def _begin(self, connection: ResponseSink, call: ServerCall, colour: Colour) -> None:
         """The first piece of a call, in a thread of the pool."""
 
         def send(message: bytes) -> None:

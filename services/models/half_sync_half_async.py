@@ -39,12 +39,12 @@ from services.runtime.backend_connection import BackendConnection
 from services.runtime.blocking_waits import BlockingWaits
 from services.runtime.call_queue import by_policy
 from services.runtime.callback_waits import CallbackWaits
-from services.runtime.calls import Caller, Calls
+from services.runtime.calls import CallRunner, ResponseSink
 from services.runtime.inline import InlineCalls
 from services.runtime.link import Link
 from services.runtime.loop import Loop
 from services.runtime.loop_connection import Acceptor, Drainer, LoopConnections
-from services.runtime.passing import Mailbox, Receiver
+from services.runtime.mailbox import Mailbox, Receiver
 from services.runtime.pool import FULL, Pool, PooledCalls
 from services.runtime.process_calls import Askers, ProcessCalls
 from services.runtime.service import Service
@@ -65,7 +65,7 @@ def serve(service: Service) -> None:
     loop = Loop()
     wakeup = Wakeup()
     loop.register(wakeup, wakeup)
-    calls: Calls
+    calls: CallRunner
     if service.config[HALF_SYNC_HAND_OFF] == "blocking":
         waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))
         calls = LoopCalls(service, waits, Helpers(service, wakeup))
@@ -78,7 +78,7 @@ def no_interrupt(_: Run) -> None:
     """A cancelled call needs none: its thread checks the call every CHECK_S, and before each step."""
 
 
-def run(service: Service, loop: Loop, listener: socket, calls: Calls) -> None:
+def run(service: Service, loop: Loop, listener: socket, calls: CallRunner) -> None:
     """Accepts, reads and writes until drained. What runs the calls is up to `calls`."""
     connections = LoopConnections(service, loop, calls)
     acceptor = Acceptor(service, loop, listener, connections)
@@ -122,7 +122,7 @@ class LoopCalls(InlineCalls):
         super().__init__(service, waits, partial(callbacks.handle, elsewhere=helpers))
         self._helpers = helpers
 
-    def received(self, connection: Caller, call: ServerCall) -> None:
+    def received(self, connection: ResponseSink, call: ServerCall) -> None:
         # A call that is rejected only at its blocking step has run for nothing, and has cost 22 us instead of 10.
         if self._helpers.pool.is_full and will_block(call.request):
             connection.finish(call, *FULL)

@@ -34,7 +34,7 @@ from services.runtime.callback_waits import CallbackWaits
 from services.runtime.inline import InlineCalls
 from services.runtime.loop import Loop
 from services.runtime.loop_connection import Acceptor, Drainer, LoopConnections
-from services.runtime.passing import Mailbox, Receiver
+from services.runtime.mailbox import Mailbox, Receiver
 from services.runtime.service import Service
 from services.runtime.supervisor import Supervisor, serve_at_one_port
 from services.runtime.workers import processes

@@ -32,13 +32,13 @@ from services.network.address import Address
 from services.runtime.backend_connection import BackendConnection
 from services.runtime.call_queue import CallQueue
 from services.runtime.callback_waits import CallbackWaits
-from services.runtime.calls import Caller
+from services.runtime.calls import ResponseSink
 from services.runtime.forwarding import Remote
 from services.runtime.inline import InlineCalls
 from services.runtime.link import Link, open_link
 from services.runtime.loop import Loop
 from services.runtime.loop_connection import Acceptor, Drainer, LoopConnections
-from services.runtime.passing import Mailbox, Receiver
+from services.runtime.mailbox import Mailbox, Receiver
 from services.runtime.process_calls import Askers
 from services.runtime.service import WORKLOAD_SHAPES, Service
 from services.runtime.supervisor import Supervisor
@@ -98,7 +98,7 @@ class Owners:
                 name, connect = f"worker-{other}", partial(open_link, make_link, mailbox)
                 self._others[other] = Remote(name, connect, service, loop, CallQueue(name, service))
 
-    def received(self, connection: Caller, call: ServerCall) -> None:
+    def received(self, connection: ResponseSink, call: ServerCall) -> None:
         owner = self._owner_of_call(call)
         if owner == self._number:
             self._calls.received(connection, call)

@@ -44,13 +44,13 @@ from services.network.names import Endpoint
 from services.runtime.accept import ACCEPT_LOST_ERRNOS
 from services.runtime.answers import respond
 from services.runtime.callback_waits import CallbackWaits
-from services.runtime.calls import Calls
+from services.runtime.calls import CallRunner
 from services.runtime.channel import Channel
 from services.runtime.connector import Connector, NameLookups
 from services.runtime.inline import InlineCalls
 from services.runtime.linger import LINGER_S
+from services.runtime.mailbox import Mailbox, Receiver
 from services.runtime.open_connections import OpenConnections
-from services.runtime.passing import Mailbox, Receiver
 from services.runtime.pool import PooledCalls
 from services.runtime.posted_waits import PostedWaits
 from services.runtime.proactor.link import CompletionLink
@@ -74,7 +74,7 @@ def serve(service: Service) -> None:
         return
     proactor = Proactor()
     waits = CallbackWaits(service.config.backend, proactor, partial(BackendConnection, proactor))
-    calls: Calls = InlineCalls(service, waits)
+    calls: CallRunner = InlineCalls(service, waits)
     if service.config[PROACTOR_HAND_OFF] == "threads":
         wakeup = Wakeup()
         proactor.register(wakeup, wakeup)
@@ -83,7 +83,7 @@ def serve(service: Service) -> None:
     run(service, proactor, service.listen(), calls)
 
 
-def run(service: Service, proactor: Proactor, listener: socket.socket, calls: Calls) -> None:
+def run(service: Service, proactor: Proactor, listener: socket.socket, calls: CallRunner) -> None:
     """Accepts, reads and writes until drained; what runs is up to `calls`."""
     acceptor = Acceptor(listener, proactor, Connections(service, proactor, calls), service.shortage)
     proactor.ring.poll(service.drain.fileno(), lambda *_: acceptor.close())
@@ -154,7 +154,7 @@ class Acceptor:
 class Connections(OpenConnections["Connection"]):
     """Those of the proactor."""
 
-    def __init__(self, service: Service, proactor: Proactor, calls: Calls) -> None:
+    def __init__(self, service: Service, proactor: Proactor, calls: CallRunner) -> None:
         super().__init__(service, proactor)
         self._proactor = proactor
         self._calls = calls
@@ -184,7 +184,7 @@ class Connection:
         fd: int,
         service: Service,
         proactor: Proactor,
-        calls: Calls,
+        calls: CallRunner,
         closed: Callable[["Connection"], None],
     ) -> None:
         self._service = service

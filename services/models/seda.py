@@ -49,7 +49,7 @@ from services.models import STAGES_IN, TARGET_P90_MS
 from services.runtime.config import Config
 from services.runtime.loop import Loop
 from services.runtime.loop_connection import Acceptor, Drainer, LoopConnections
-from services.runtime.passing import Mailbox, Receiver
+from services.runtime.mailbox import Mailbox, Receiver
 from services.runtime.service import Service
 from services.runtime.stages.admit import Admit
 from services.runtime.stages.bounded_sender import BoundedSender

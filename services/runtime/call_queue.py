@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
 
-from services.runtime.calls import Caller
+from services.runtime.calls import ResponseSink
 from services.runtime.fair import FairQueue, Ordered
 from services.runtime.held_payload import HeldPayload, hold_payload
 from services.runtime.policy import ordered
@@ -20,7 +20,7 @@ from services.wire import Code, RpcError, ServerCall
 class QueuedCall:
     """A call that another process is to run, or runs."""
 
-    connection: Caller
+    connection: ResponseSink
     call: ServerCall
     held: HeldPayload
     replies: int = 0
@@ -68,7 +68,7 @@ class CallQueue:
         """`put` would reject."""
         return self._not_begun >= self._bound
 
-    def put(self, connection: Caller, call: ServerCall) -> None:
+    def put(self, connection: ResponseSink, call: ServerCall) -> None:
         """Queues a call, or finishes it: UNAVAILABLE without a taker, RESOURCE_EXHAUSTED if the queue is full."""
         if not self._takers:
             connection.finish(call, Code.UNAVAILABLE, self._no_taker)

@@ -6,7 +6,7 @@ from typing import Protocol
 from services.wire import Code, ServerCall
 
 
-class Caller(Protocol):
+class ResponseSink(Protocol):
     """The connection that a call came on, as the code that runs the call sees it. Belongs to the loop's thread."""
 
     def send(self, call: ServerCall, message: bytes) -> None:
@@ -19,10 +19,10 @@ class Caller(Protocol):
         """Ends `call` with a status; exactly once, cancelled or not."""
 
 
-class Calls(Protocol):
+class CallRunner(Protocol):
     """What a model does with the calls that a connection reads. Called by the loop's thread, and may not wait."""
 
-    def received(self, connection: Caller, call: ServerCall) -> None:
+    def received(self, connection: ResponseSink, call: ServerCall) -> None:
         """Has it run, here or elsewhere, now or later; it ends with `connection.finish`."""
 
     def cancelled(self, call: ServerCall) -> None:

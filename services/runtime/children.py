@@ -2,7 +2,7 @@
 
 Guarantees:
 - A child runs what it was given and never returns into its parent's code.
-- It has telemetry of its own, made after the fork, and counts in a row of the board of its own.
+- It has telemetry of its own, made after the fork, and counts in a row of its own in the shared counters.
 - It handles no signal of a terminal or an orchestrator. It drains because the service does, which all its processes
   see. If it does not drain in time, it is cut off, and may still export its spans.
 - However its parent ends, it ends: PR_SET_PDEATHSIG, prctl(2).
@@ -47,7 +47,7 @@ class Child:
     """A process that lives. `fd` becomes readable when it has ended (pidfd_open(2))."""
 
     number: int
-    """From 0; its threads and its row of the board are named by it."""
+    """From 0; its threads and its row of the shared counters are named by it."""
     pid: int
     fd: int
 
@@ -135,7 +135,7 @@ class Children:
         self._poll.unregister(child.fd)
         os.close(child.fd)
         del self._of_fd[child.fd]
-        self._service.board.clear(child.number)
+        self._service.counters.clear(child.number)
         return Ended(child.number, child.pid, os.waitstatus_to_exitcode(status))
 
     def _run(self, number: int, work: Callable[[], None], parent: int) -> NoReturn:
@@ -149,7 +149,7 @@ class Children:
             raise_when_time_is_up()
             threading.current_thread().name = name = f"worker-{number}"
             _prctl(_PR_SET_NAME, name.encode())  # so that ps(1) and top(1) show which one it is
-            self._service.board.write_as(number)
+            self._service.counters.write_as(number)
             with refusing(self._service.model):
                 self._service.start_tracing()
                 with suppress(TimeIsUp):

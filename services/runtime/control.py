@@ -2,7 +2,7 @@
 
      service's process    forks     control process
     .-----------------.  ------->  .--------------------------.
-    | the model, in   |   Board    | asyncio loop             | <--- kubelet, load driver, grpcurl
+    | the model, in   |   SharedCounters    | asyncio loop             | <--- kubelet, load driver, grpcurl
     | whatever way it | ---------> | on request: read, answer |
     | serves          | (memory)   | Watch: look every 50 ms  |
     '-----------------'            | metrics: on other threads| <--- Prometheus; ---> OTLP
@@ -30,9 +30,9 @@ from services.network.listen import listen
 from services.runtime import health
 from services.runtime.aio import Acceptor, Connection
 from services.runtime.answers import Answer, Responder, answers, responders
-from services.runtime.board import Board
 from services.runtime.metrics import readings, resource
 from services.runtime.service import Service
+from services.runtime.shared_counters import SharedCounters
 from services.runtime.shortage import Shortage
 from services.runtime.snapshot import snapshot
 from services.runtime.stages.configure import configure
@@ -64,7 +64,7 @@ class Control:
         self._connections: set[Connection] = set()
         self._watches: dict[ServerCall, Watch] = {}
         # Not the service's own: that this process has no descriptor free is no reason to send the service no calls.
-        self._shortage = Shortage(f"control port of {service.model}", Board())
+        self._shortage = Shortage(f"control port of {service.model}", SharedCounters())
         self._metrics: socket.socket | None = None
         self._process_id = 0
         self._lifeline = -1

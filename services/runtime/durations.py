@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from services.runtime.board import Board
 from services.runtime.histogram import Histogram
+from services.runtime.shared_counters import SharedCounters
 from services.telemetry import TraceContext
 from services.telemetry.tracing import server_attributes
 from services.wire import Code
@@ -44,10 +44,10 @@ class CallDurations(NamedTuple):
     """By path; empty where no metrics are asked for, so that no call pays for them."""
 
 
-def call_durations(board: Board, paths: Iterable[bytes]) -> CallDurations:
-    """In a histogram of the board: a series for each method and status, with the attributes of a span of such calls."""
+def call_durations(counters: SharedCounters, paths: Iterable[bytes]) -> CallDurations:
+    """In a shared histogram: a series for each method and status, with the attributes of a span of such calls."""
     paths = tuple(paths)
     attributes = [server_attributes(path.decode("ascii"), code) for path in paths for code in Code]
-    histogram = board.histogram(DURATION_BOUNDS_NS, attributes)
+    histogram = counters.histogram(DURATION_BOUNDS_NS, attributes)
     of = {path: MethodDurations(histogram, at * len(Code)) for at, path in enumerate(paths)}
     return CallDurations(histogram, of)

@@ -24,7 +24,7 @@ from functools import partial
 from typing import Protocol
 
 from services.runtime.call_queue import CallQueue, QueuedCall
-from services.runtime.calls import Caller, Calls
+from services.runtime.calls import CallRunner, ResponseSink
 from services.runtime.interop import SHAPES
 from services.runtime.link import FULL_BYTES, Message
 from services.runtime.paced import Paced, Timed
@@ -87,7 +87,7 @@ class Remote:
         """Calls that it has been asked for and has not ended."""
         return len(self._asked)
 
-    def run(self, connection: Caller, call: ServerCall) -> None:
+    def run(self, connection: ResponseSink, call: ServerCall) -> None:
         """Queues a call, and has it run there as soon as it may be sent; for a queue that nothing else takes from."""
         self._queue.put(connection, call)
         self.take_calls()
@@ -122,7 +122,7 @@ class Remote:
         self._leaving = True
         self._link.send("leaving", self._sequence)
 
-    def _connection_of(self, message: Message) -> Caller | None:
+    def _connection_of(self, message: Message) -> ResponseSink | None:
         kind, number, *_ = message
         return self._asked[number].connection if kind in OF_CALLS else None
 
@@ -177,11 +177,11 @@ class Remote:
 
 
 class Asker:
-    """The running side: the `Caller` of another worker's calls."""
+    """The running side: the `ResponseSink` of another worker's calls."""
 
     def __init__(
         self,
-        calls: Calls,
+        calls: CallRunner,
         ledger: Ledger,
         loop: Timed,
         left: Callable[["Asker"], None],

@@ -1,7 +1,7 @@
 """Durations counted in buckets of shared memory, with the latest traced call of each bucket.
 
 A call pays for one search among the bounds, one lock and two additions: 0.5 us; only a traced one pays for more. Each
-process has a row of its own, as on the board, and its counts outlive it. Must not know who reads them.
+process has a row of its own, as in the shared counters, and its counts outlive it. Must not know who reads them.
 
 A histogram has one or more series, as one for each status. Each series has all rows. Most of them stay unused: 1,025
 processes, 2 methods and 17 statuses make 6 MB of counts and 35 MB of traced calls. So each row of each series has a

@@ -3,7 +3,7 @@
 from functools import partial
 
 from services.runtime.callback_waits import CallbackWaits
-from services.runtime.calls import Caller
+from services.runtime.calls import ResponseSink
 from services.runtime.service import Service
 from services.wire import Code, RpcError, ServerCall
 from services.workload import callbacks
@@ -19,7 +19,7 @@ class InlineCalls:
         self._waits = waits
         self._identity = service.identity()
 
-    def received(self, connection: Caller, call: ServerCall) -> None:
+    def received(self, connection: ResponseSink, call: ServerCall) -> None:
         try:
             run = call.context = self._service.start(call, self._identity)
         except RpcError as error:
@@ -34,7 +34,7 @@ class InlineCalls:
         if isinstance(call.context, Run):
             self._waits.interrupt(call.context)
 
-    def _ended(self, connection: Caller, call: ServerCall, run: Run, code: Code, why: str) -> None:
+    def _ended(self, connection: ResponseSink, call: ServerCall, run: Run, code: Code, why: str) -> None:
         connection.finish(call, code, why)
         run.end(code)
         call.context = None  # each has the other: a cycle would hold the request until the collector runs

@@ -12,8 +12,8 @@ A wait for the interpreter's lock is part of an iteration, except for the first:
 from collections.abc import Callable
 from typing import Protocol
 
-from services.runtime.board import Gauge
 from services.runtime.histogram import Histogram
+from services.runtime.shared_counters import Gauge
 
 
 class Iterating(Protocol):

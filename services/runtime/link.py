@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from services.network.receive import RECEIVE_BYTES
 from services.runtime.demultiplexer import WRITABLE
 from services.runtime.loop import Loop
-from services.runtime.passing import Mailbox
+from services.runtime.mailbox import Mailbox
 from services.runtime.writer import Writer
 
 BATCH_BYTES = 64 * 1024

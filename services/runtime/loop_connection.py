@@ -17,7 +17,7 @@ from collections.abc import Callable
 from services.network.receive import RECEIVE_BYTES
 from services.runtime.accept import accept_ready
 from services.runtime.answers import respond
-from services.runtime.calls import Calls
+from services.runtime.calls import CallRunner
 from services.runtime.demultiplexer import READABLE, WRITABLE
 from services.runtime.linger import LINGER_S, WRITE_STALL_S
 from services.runtime.loop import Loop
@@ -57,7 +57,7 @@ class Acceptor:
 class LoopConnections(OpenConnections["LoopConnection"]):
     """The open connections of a loop that waits for readiness."""
 
-    def __init__(self, service: Service, loop: Loop, calls: Calls) -> None:
+    def __init__(self, service: Service, loop: Loop, calls: CallRunner) -> None:
         super().__init__(service, loop)
         self._watching = loop
         self._calls = calls
@@ -99,7 +99,7 @@ class LoopConnection:
         sock: socket.socket,
         service: Service,
         loop: Loop,
-        calls: Calls,
+        calls: CallRunner,
         closed: Callable[["LoopConnection"], None],
     ) -> None:
         self._sock = sock

@@ -1,11 +1,11 @@
 """The memory that calls of a service may take: as configured, or a share of what its control group may have.
 
-All processes of a service share it: what each of their connections holds is a gauge of the board (board.py).
+All processes of a service share it: what each of their connections holds is one shared gauge.
 """
 
-from services.runtime.board import Gauge
 from services.runtime.config import Config
 from services.runtime.quota import memory_limit_bytes
+from services.runtime.shared_counters import Gauge
 
 MOST_BYTES = 24 * 1024 * 1024
 """Unless another budget is configured. The counted bytes take up to twice as much while a pool's threads parse them. 20

@@ -10,7 +10,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Generic, Protocol, TypeVar
 
-from services.runtime.calls import Caller
+from services.runtime.calls import ResponseSink
 from services.runtime.fair import Ordered, SharedFairQueue
 from services.runtime.policy import ordered
 from services.runtime.service import Service
@@ -119,7 +119,7 @@ class PooledCalls:
         self._pool = Pool(service, waits, self._run, threads=threads, counts=counts)
         self._waiters = room_waiters(self._pool.threads)
 
-    def received(self, connection: Caller, call: ServerCall) -> None:
+    def received(self, connection: ResponseSink, call: ServerCall) -> None:
         if self._pool.is_full:  # no other thread puts: it costs 1 us less than what `put` raises
             connection.finish(call, *FULL)
         else:
@@ -129,7 +129,7 @@ class PooledCalls:
         if isinstance(call.context, Run):
             self._interrupt(call.context)
 
-    def _run(self, connection: Caller, call: ServerCall, waits: linear.Waits, identity: bytes) -> None:
+    def _run(self, connection: ResponseSink, call: ServerCall, waits: linear.Waits, identity: bytes) -> None:
         run = None
         code, why = Code.OK, ""
         try:

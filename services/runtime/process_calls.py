@@ -15,13 +15,13 @@ from socket import socket
 from typing import Protocol
 
 from services.runtime.call_queue import CallQueue, QueuedCall
-from services.runtime.calls import Caller, Calls
+from services.runtime.calls import CallRunner, ResponseSink
 from services.runtime.fair import Ordered
 from services.runtime.forwarding import Asker, Linked, Remote
 from services.runtime.link import open_link
 from services.runtime.loop import Source
+from services.runtime.mailbox import Mailbox
 from services.runtime.paced import Timed
-from services.runtime.passing import Mailbox
 from services.runtime.service import Service
 from services.wire import ServerCall
 
@@ -55,7 +55,7 @@ class ProcessCalls:
             for number, mailbox in enumerate(mailboxes, start=1)
         ]
 
-    def received(self, connection: Caller, call: ServerCall) -> None:
+    def received(self, connection: ResponseSink, call: ServerCall) -> None:
         self._queue.put(connection, call)
         for worker in sorted(self._workers, key=attrgetter("load")):
             worker.take_calls()
@@ -74,7 +74,7 @@ class Askers:
         loop: Serving,
         mailbox: Mailbox,
         make_link: MakeLink,
-        calls: Calls,
+        calls: CallRunner,
         *,
         at_once: int = sys.maxsize,
     ) -> None:

@@ -17,13 +17,13 @@ from services.network.address import Address
 from services.network.listen import EVERY, host_to_listen_at, listen
 from services.runtime import interop
 from services.runtime.answers import Responder, answers, responders
-from services.runtime.board import Board
 from services.runtime.config import Config
 from services.runtime.drain import Drain
 from services.runtime.durations import DURATION_BOUNDS_NS, CallDurations, call_durations
 from services.runtime.health import Health
 from services.runtime.lag import LoopLag
 from services.runtime.memory import SharedMemory
+from services.runtime.shared_counters import SharedCounters
 from services.runtime.shortage import Shortage
 from services.runtime.spans import SpanTotals
 from services.runtime.stages.table import Table
@@ -79,31 +79,33 @@ class Service:
         """Where the control port is, once it is."""
         self.metrics_address: Address | None = None
         """Where Prometheus may scrape, once it may."""
-        board = self.board = Board(workers)
-        self.connections = board.gauge()
+        counters = self.counters = SharedCounters(workers)
+        self.connections = counters.gauge()
         """Open now."""
-        self.calls_in_flight = board.gauge()
+        self.calls_in_flight = counters.gauge()
         """Received and not finished."""
-        self.queue = board.gauge(absent=True)
+        self.queue = counters.gauge(absent=True)
         """Of those, calls that wait for a worker; set by a model that has one queue, or several."""
-        self.full_queues = board.gauge(absent=True)
+        self.full_queues = counters.gauge(absent=True)
         """Set by a model that has several."""
         metrics = config.metrics_port is not None or metrics_go_out()
-        self.loop_lag = LoopLag(board.gauge(absent=True), board.histogram(DURATION_BOUNDS_NS) if metrics else None)
+        self.loop_lag = LoopLag(
+            counters.gauge(absent=True), counters.histogram(DURATION_BOUNDS_NS) if metrics else None
+        )
         """Noted by a model that has a loop."""
         if config.interop:
             shapes = {**shapes, **interop.SHAPES}
-        self.durations = call_durations(board, shapes) if metrics else CallDurations()
+        self.durations = call_durations(counters, shapes) if metrics else CallDurations()
         """From received to ended."""
-        self.refusals = board.total(absent=True)
+        self.refusals = counters.total(absent=True)
         """Calls rejected for lack of room; absent where grpcio's core rejects calls itself."""
-        self.spans = SpanTotals(board)
-        self.memory = SharedMemory(board.gauge(absent=True), config)
+        self.spans = SpanTotals(counters)
+        self.memory = SharedMemory(counters.gauge(absent=True), config)
         """What connections hold of requests and replies."""
-        self.stages = Table(stages, board)
+        self.stages = Table(stages, counters)
         """The settings and counters of the stages; empty if the model has none."""
-        self.shortage = Shortage(model, board)
-        self.lost_updates, self.aborted_transfers = board.total(), board.total()
+        self.shortage = Shortage(model, counters)
+        self.lost_updates, self.aborted_transfers = counters.total(), counters.total()
         """Since the start."""
         self.ledger = Ledger(
             config.accounts,

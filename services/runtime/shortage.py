@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from services.runtime.board import Board
+from services.runtime.shared_counters import SharedCounters
 
 PAUSE_S = 0.05
 """After so long it is tried again: the listener stays readable, and without a pause the acceptor would spin."""
@@ -30,12 +30,12 @@ _logger = logging.getLogger(__name__)
 class Shortage:
     """What one service has been short of. All of its processes note it, and any of them may ask."""
 
-    def __init__(self, who: str, board: Board, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
+    def __init__(self, who: str, counters: SharedCounters, clock_ns: Callable[[], int] = time.monotonic_ns) -> None:
         """`who` is named in the log."""
         self._who = who
-        self._noted_ns = board.gauge()
-        self._logged_ns = board.gauge()
-        self.failed_starts = board.total()
+        self._noted_ns = counters.gauge()
+        self._logged_ns = counters.gauge()
+        self.failed_starts = counters.total()
         """Connections and calls that were rejected because no thread or process could be started for them."""
         self._clock_ns = clock_ns
         self._lock = threading.Lock()

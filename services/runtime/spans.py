@@ -2,16 +2,16 @@
 
 from sweetspot.v1.control_pb2 import Spans
 
-from services.runtime.board import Board
+from services.runtime.shared_counters import SharedCounters
 from services.telemetry import Counts, Loss
 
 
 class SpanTotals:
     """Made before any fork; each process counts its own."""
 
-    def __init__(self, board: Board) -> None:
-        self._totals = {name: board.total(absent=True) for name in ("made", "exported", "dropped")}
-        self._lost = {loss.value: board.total() for loss in Loss}
+    def __init__(self, counters: SharedCounters) -> None:
+        self._totals = {name: counters.total(absent=True) for name in ("made", "exported", "dropped")}
+        self._lost = {loss.value: counters.total() for loss in Loss}
 
     def set(self, counts: Counts) -> None:
         """All that this process has counted so far."""

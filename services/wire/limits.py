@@ -1,4 +1,4 @@
-"""What a peer may ask of one connection, and the ledger that notices when it asks for too much.
+"""What a peer may ask of one connection, and the budget that notices when it asks for too much.
 
 libnghttp2 bounds frames, header blocks and queued acknowledgements by itself. A second acknowledgement of our one
 SETTINGS ends the connection (PROTOCOL_ERROR). It does not count the resets that a peer provokes (CVE-2025-8671,
@@ -55,7 +55,7 @@ or half of a window (grpc-go, libnghttp2, Netty), or one for each stream (curl).
 
 
 class Abuse(enum.IntEnum):
-    """What the ledger counts; the names are those of the limits."""
+    """What the budget counts; the names are those of the limits."""
 
     RESETS_RECEIVED = 0
     RESETS_SENT = 1
@@ -66,7 +66,7 @@ class Abuse(enum.IntEnum):
     WINDOW_UPDATES = 6
 
 
-class Ledger:
+class AbuseBudget:
     """A connection's count of frames that cost the server more than the peer, each against its allowance."""
 
     __slots__ = ("_allowances", "_clock_ns", "_levels", "_seen_ns")

@@ -37,7 +37,7 @@ from services.wire.call import (
     ServerEvent,
     Shape,
 )
-from services.wire.limits import UPDATE_EARNED_BYTES, Abuse, Ledger, Limits
+from services.wire.limits import UPDATE_EARNED_BYTES, Abuse, AbuseBudget, Limits
 from services.wire.memory import ConnectionMemory, ServiceMemory, Unshared
 from services.wire.messages import NoMemoryError, encode_message_frame
 from services.wire.metadata import Field, Metadata, encode_metadata
@@ -64,6 +64,7 @@ class ServerSession:
     """
 
     __slots__ = (
+        "_abuse",
         "_calls",
         "_clock_ns",
         "_closing",
@@ -71,7 +72,6 @@ class ServerSession:
         "_early",
         "_failed",
         "_http2",
-        "_ledger",
         "_limits",
         "_memory",
         "_old_at_ns",
@@ -119,7 +119,7 @@ class ServerSession:
         self._limits = limits
         self._clock_ns = clock_ns
         self._old_at_ns = None if max_age_ns is None else clock_ns() + max_age_ns
-        self._ledger = Ledger(limits, clock_ns)
+        self._abuse = AbuseBudget(limits, clock_ns)
         self._tls = None if tls is None else TlsStream(tls, server_side=True)
         self._memory = ConnectionMemory(memory or Unshared())
         self._calls: dict[int, ServerCall] = {}
@@ -139,7 +139,7 @@ class ServerSession:
                 auto_window_update=False,
                 # Past this the connection ends; below it, but past the limit, only the call.
                 max_inbound_header_list_size=4 * limits.max_header_list_bytes,
-                # libnghttp2's own limit answers INTERNAL_ERROR; the ledger's, which is lower, comes first.
+                # libnghttp2's own limit answers INTERNAL_ERROR; the budget's, which is lower, comes first.
                 stream_reset_rate_limit=(
                     10 * limits.resets_received.burst,
                     10 * limits.resets_received.per_second,
@@ -479,7 +479,7 @@ class ServerSession:
 
     def _count(self, kind: Abuse) -> bool:
         """True, and the connection ends, when the peer has now done this too often."""
-        if not self._ledger.exceeded_by(kind):
+        if not self._abuse.exceeded_by(kind):
             return False
         self._failed = True
         self._http2.terminate_connection(ErrorCode.ENHANCE_YOUR_CALM)

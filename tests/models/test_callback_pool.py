@@ -11,7 +11,7 @@ import pytest
 from sweetspot.v1 import workload_pb2
 
 from services.models.callback_pool import Colour, ReadyQueue
-from services.runtime.board import Board
+from services.runtime.shared_counters import SharedCounters
 from tests.conformance.conftest import Workload
 from tests.serving import serving
 
@@ -65,7 +65,7 @@ def run_all(ready: ReadyQueue, callbacks: int) -> None:
 
 @pytest.mark.parametrize("colour", ["red", None])
 def test_connections_take_turns(colour: Colour) -> None:
-    ready, order = ReadyQueue(Board().gauge()), list[str]()
+    ready, order = ReadyQueue(SharedCounters().gauge()), list[str]()
     for owner in ("abuser", "abuser", "abuser", "honest"):
         ready.put(colour, partial(order.append, owner), owner)
     for _ in range(4):
@@ -76,7 +76,7 @@ def test_connections_take_turns(colour: Colour) -> None:
 @pytest.mark.usefixtures("often_switched")
 @pytest.mark.parametrize(("colours", "meet"), [((None, None), True), (("red", "blue"), False)])
 def test_callbacks_of_one_colour_never_meet_and_keep_their_order(colours: tuple[Colour, ...], meet: bool) -> None:
-    ready = ReadyQueue(depth := Board().gauge())
+    ready = ReadyQueue(depth := SharedCounters().gauge())
     rooms = [Room() for _ in colours]
     for number in range(CALLBACKS):
         for colour, room in zip(colours, rooms, strict=True):
@@ -89,7 +89,7 @@ def test_callbacks_of_one_colour_never_meet_and_keep_their_order(colours: tuple[
 
 
 def test_callbacks_of_two_colours_run_at_the_same_time() -> None:
-    ready = ReadyQueue(Board().gauge())
+    ready = ReadyQueue(SharedCounters().gauge())
     both = threading.Barrier(THREADS, timeout=TIMEOUT_S)
 
     def meet() -> None:
@@ -102,7 +102,7 @@ def test_callbacks_of_two_colours_run_at_the_same_time() -> None:
 
 
 def test_a_colour_is_forgotten_once_nothing_of_it_is_left() -> None:
-    ready = ReadyQueue(Board().gauge())
+    ready = ReadyQueue(SharedCounters().gauge())
     for colour in range(100):
         ready.put(colour, lambda: None)
         ready.put(colour, lambda: None)

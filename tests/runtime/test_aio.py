@@ -13,10 +13,10 @@ from sweetspot.v1 import backend_pb2, control_pb2, workload_pb2
 from services.network.address import Address
 from services.runtime import aio, turns
 from services.runtime.aio import Acceptor, AsyncioWaits, Connection, serve_until_drained
-from services.runtime.board import Board
 from services.runtime.config import Config
 from services.runtime.drain import Drain
 from services.runtime.service import Service
+from services.runtime.shared_counters import SharedCounters
 from services.runtime.shortage import Shortage
 from services.wire import ClientSession, Code, RpcError, ServerCall, ServerEvent, ServerSession, Shape
 from services.workload.ledger import Ledger
@@ -247,7 +247,7 @@ def test_what_is_accepted_last_has_its_protocol_once_the_acceptor_is_closed() ->
 
     async def story() -> None:
         listener = socket.create_server(("127.0.0.1", 0))
-        acceptor = Acceptor(listener, Noting, Shortage("backend", Board()))
+        acceptor = Acceptor(listener, Noting, Shortage("backend", SharedCounters()))
         with socket.create_connection(listener.getsockname()):
             acceptor._ready()
             assert not made

@@ -69,7 +69,7 @@ def test_a_service_with_stages_is_ready_while_each_has_room_for_each_process(
     for name, row in service.stages.rows.items():
         row.settings.set("queue_bound", 2 if name == "call" else QUEUE_BOUND)
     for name, process, events in waiting:
-        service.board.write_as(process)
+        service.counters.write_as(process)
         service.stages.rows[name].depth.add(events)
     assert check(service, "") == status
 

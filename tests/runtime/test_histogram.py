@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from services.runtime.board import Board
 from services.runtime.histogram import Histogram
+from services.runtime.shared_counters import SharedCounters
 from services.telemetry import TraceContext
 from services.telemetry.readings import Series
 
@@ -25,14 +25,14 @@ def read(histogram: Histogram) -> Series:
     [(0, (1, 0, 0)), (100, (1, 0, 0)), (101, (0, 1, 0)), (1000, (0, 1, 0)), (1001, (0, 0, 1))],
 )
 def test_a_bucket_takes_what_is_at_most_its_bound(duration_ns: int, counts: tuple[int, ...]) -> None:
-    histogram = Board().histogram(BOUNDS_NS)
+    histogram = SharedCounters().histogram(BOUNDS_NS)
     histogram.note(duration_ns)
     found = read(histogram)
     assert (found.counts, found.sum_ns) == (counts, duration_ns)
 
 
 def test_each_series_has_its_own_durations_and_one_without_any_is_absent() -> None:
-    histogram = Board(workers=1).histogram(BOUNDS_NS, [{"it": name} for name in ("a", "b", "c")])
+    histogram = SharedCounters(workers=1).histogram(BOUNDS_NS, [{"it": name} for name in ("a", "b", "c")])
     histogram.note(0, series=2)
     histogram.note(50, TraceContext(1, 1))
     histogram.write_in(1)
@@ -64,7 +64,7 @@ def note_many(histogram: Histogram) -> None:
 
 
 def test_no_duration_of_any_thread_is_lost() -> None:
-    histogram = Board().histogram(BOUNDS_NS)
+    histogram = SharedCounters().histogram(BOUNDS_NS)
     threads = [threading.Thread(target=note_many, args=(histogram,)) for _ in range(THREADS)]
     for thread in threads:
         thread.start()
@@ -74,26 +74,26 @@ def test_no_duration_of_any_thread_is_lost() -> None:
 
 
 def test_no_duration_of_any_process_is_lost_nor_forgotten_when_it_ends() -> None:
-    board = Board(workers=PROCESSES)
-    histogram = board.histogram(BOUNDS_NS)
+    counters = SharedCounters(workers=PROCESSES)
+    histogram = counters.histogram(BOUNDS_NS)
     children = []
     for worker in range(PROCESSES):
         child = os.fork()
         if child == 0:
-            board.write_as(worker)
+            counters.write_as(worker)
             for _ in range(EACH):
                 histogram.note(7)
             os._exit(0)
         children.append(child)
     for worker, child in enumerate(children):
         os.waitpid(child, 0)
-        board.clear(worker)
+        counters.clear(worker)
     histogram.note(5000)
     assert read(histogram).counts == (PROCESSES * EACH, 0, 1)
 
 
 def test_each_bucket_remembers_its_latest_traced_call_whole() -> None:
-    histogram = Board().histogram(BOUNDS_NS)
+    histogram = SharedCounters().histogram(BOUNDS_NS)
     first, second = TraceContext.root(), TraceContext(2**128 - 1, 2**64 - 1)
     histogram.note(50, first)
     histogram.note(60, second)
@@ -105,11 +105,11 @@ def test_each_bucket_remembers_its_latest_traced_call_whole() -> None:
 
 
 def test_of_several_processes_the_latest_traced_call_counts() -> None:
-    board = Board(workers=1)
-    histogram = board.histogram(BOUNDS_NS)
+    counters = SharedCounters(workers=1)
+    histogram = counters.histogram(BOUNDS_NS)
     child = os.fork()
     if child == 0:
-        board.write_as(0)
+        counters.write_as(0)
         histogram.note(50, TraceContext(1, 1))
         os._exit(0)
     os.waitpid(child, 0)
@@ -125,7 +125,7 @@ def exemplar_id(histogram: Histogram) -> int:
 
 
 def test_a_traced_call_that_is_being_written_is_not_read() -> None:
-    histogram = Board().histogram(BOUNDS_NS)
+    histogram = SharedCounters().histogram(BOUNDS_NS)
     histogram.note(50, TraceContext(1, 1))
     histogram._exemplars[0] += 1
     assert read(histogram).exemplars[0] is None

@@ -15,7 +15,7 @@ from sweetspot.v1 import workload_pb2
 from services.network.receive import RECEIVE_BYTES
 from services.runtime import paced
 from services.runtime.call_queue import CallQueue
-from services.runtime.calls import Caller
+from services.runtime.calls import ResponseSink
 from services.runtime.config import Config
 from services.runtime.drain import Drain
 from services.runtime.forwarding import Asker, Remote
@@ -128,12 +128,12 @@ class Noted:
     """Calls and a caller that store what they are notified of."""
 
     def __init__(self) -> None:
-        self.calls: list[tuple[Caller, ServerCall]] = []
+        self.calls: list[tuple[ResponseSink, ServerCall]] = []
         self.cancels: list[ServerCall] = []
         self.sent: list[bytes] = []
         self.ends: list[tuple[Code, str]] = []
 
-    def received(self, connection: Caller, call: ServerCall) -> None:
+    def received(self, connection: ResponseSink, call: ServerCall) -> None:
         self.calls.append((connection, call))
 
     def cancelled(self, call: ServerCall) -> None:

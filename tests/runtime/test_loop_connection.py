@@ -10,7 +10,7 @@ import pytest
 from sweetspot.v1 import workload_pb2
 
 from services.runtime import loop_connection, turns
-from services.runtime.calls import Caller
+from services.runtime.calls import ResponseSink
 from services.runtime.config import Config
 from services.runtime.demultiplexer import READABLE
 from services.runtime.drain import Drain
@@ -26,9 +26,9 @@ class Later:
     """Answers no call for now."""
 
     def __init__(self) -> None:
-        self.calls: list[tuple[Caller, ServerCall]] = []
+        self.calls: list[tuple[ResponseSink, ServerCall]] = []
 
-    def received(self, connection: Caller, call: ServerCall) -> None:
+    def received(self, connection: ResponseSink, call: ServerCall) -> None:
         self.calls.append((connection, call))
 
     def cancelled(self, call: ServerCall) -> None: ...

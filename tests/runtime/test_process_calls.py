@@ -10,7 +10,7 @@ from services.runtime.drain import Drain
 from services.runtime.forwarding import AHEAD
 from services.runtime.link import Message
 from services.runtime.loop import Loop
-from services.runtime.passing import Mailbox
+from services.runtime.mailbox import Mailbox
 from services.runtime.process_calls import ProcessCalls
 from services.runtime.service import Service
 from services.wire import Code, ServerCall, Shape

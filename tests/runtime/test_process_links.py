@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from services.runtime.board import Board
 from services.runtime.drain import Drain
 from services.runtime.link import Mail, Message
 from services.runtime.loop import Loop
-from services.runtime.passing import Mailbox
+from services.runtime.mailbox import Mailbox
+from services.runtime.shared_counters import SharedCounters
 from services.runtime.shortage import Shortage
 from services.runtime.stages.event import Answer
 from services.runtime.stages.ownership_table import OwnershipTable
@@ -41,9 +41,9 @@ def received(mailbox: Mailbox, loop: Loop) -> tuple[socket.socket, list[Message]
 def test_what_is_handed_on_while_no_descriptor_is_free_for_a_link_is_sent_once_there_is_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    loop, ownership, board = Loop(), OwnershipTable(), Board()
+    loop, ownership, counters = Loop(), OwnershipTable(), SharedCounters()
     ownership.reset()
-    mailboxes, shortage, died = [Mailbox(), Mailbox()], Shortage("seda", board), list[int]()
+    mailboxes, shortage, died = [Mailbox(), Mailbox()], Shortage("seda", counters), list[int]()
     links = ProcessLinks(
         0,
         mailboxes,
@@ -53,7 +53,7 @@ def test_what_is_handed_on_while_no_descriptor_is_free_for_a_link_is_sent_once_t
         shortage=shortage,
     )
     links.serve({}, unreachable=lambda *_: None, given_up=lambda _: None, died=died.append)
-    row = Table(("call",), board).rows["call"]
+    row = Table(("call",), counters).rows["call"]
     row.settings.set("queue_bound", 10)
     sender = links.sender(row, 1)
     link, messages = received(mailboxes[1], loop)

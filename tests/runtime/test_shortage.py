@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from services.runtime.board import Board
+from services.runtime.shared_counters import SharedCounters
 from services.runtime.shortage import LOG_NS, Shortage
 
 THREADS, TIMES = 4, 500
@@ -15,7 +15,7 @@ THREADS, TIMES = 4, 500
 
 def test_threads_that_are_short_at_the_same_time_log_one_line(caplog: pytest.LogCaptureFixture) -> None:
     now_ns = 1
-    shortage = Shortage("four threads", Board(), lambda: now_ns)
+    shortage = Shortage("four threads", SharedCounters(), lambda: now_ns)
     interval_s = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:

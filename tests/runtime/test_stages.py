@@ -5,8 +5,8 @@ import tracemalloc
 
 import pytest
 
-from services.runtime.board import Board
 from services.runtime.loop import Loop
+from services.runtime.shared_counters import SharedCounters
 from services.runtime.stages.bounded_sender import MOST_BYTES, BoundedSender
 from services.runtime.stages.controllers import Admission, Batching, next_workers
 from services.runtime.stages.event import Answer, Event, Item
@@ -21,8 +21,8 @@ MS = 1_000_000
 
 
 def row(queue_bound: int) -> Row:
-    board = Board()
-    made = Table(("stage",), board).rows["stage"]
+    counters = SharedCounters()
+    made = Table(("stage",), counters).rows["stage"]
     made.settings.set("queue_bound", queue_bound)
     return made
 

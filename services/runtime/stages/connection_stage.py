@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from services.runtime.calls import Caller
+from services.runtime.calls import ResponseSink
 from services.runtime.fair import FairQueue
 from services.runtime.held_payload import HeldPayload, hold_payload
 from services.runtime.loop import Loop, Timer
@@ -83,7 +83,7 @@ class ConnectionStage:
         self._admission_ns = 0
         self._control()
 
-    def received(self, connection: Caller, call: ServerCall) -> None:
+    def received(self, connection: ResponseSink, call: ServerCall) -> None:
         try:
             out = Out(connection, call, hold_payload(call))
         except RpcError as error:
@@ -100,7 +100,7 @@ class ConnectionStage:
         self._to_read.hand(Event(number, call.head, call.shape, call.received_ns, call.request, self._ownership))
         call.request = b""
 
-    def _refuse(self, connection: Caller, call: ServerCall, refused: Status) -> None:
+    def _refuse(self, connection: ResponseSink, call: ServerCall, refused: Status) -> None:
         self._account(call, Answer(0, 0, status=refused), refused.code)
         connection.finish(call, refused.code, refused.why)
 
@@ -114,7 +114,7 @@ class ConnectionStage:
             if is_lost(number, out.call):
                 self._finish(Answer(number, 0), Status(Code.UNAVAILABLE, why))
 
-    def _connection_of(self, queued: Queued) -> Caller | None:
+    def _connection_of(self, queued: Queued) -> ResponseSink | None:
         out = self._out.get(queued[0].number)
         return None if out is None else out.connection
 
@@ -238,7 +238,7 @@ class ConnectionStage:
 class Out:
     """A call that has not been answered."""
 
-    connection: Caller
+    connection: ResponseSink
     call: ServerCall
     held: HeldPayload
     under_way: bool = False

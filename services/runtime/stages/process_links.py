@@ -19,7 +19,7 @@ from functools import partial
 from services.runtime.drain import Drain
 from services.runtime.link import Link, Message, open_link
 from services.runtime.loop import Loop
-from services.runtime.passing import Mailbox
+from services.runtime.mailbox import Mailbox
 from services.runtime.shortage import PAUSE_S, Shortage
 from services.runtime.stages.bounded_sender import BoundedSender
 from services.runtime.stages.event import Answer, Event, Item

@@ -2,7 +2,7 @@
 
 stage     rate_per_s  queue_bound  batch  workers ...   depth  waited_ns  served  shed
 admit              0         1000     64        1           7   81000000    5231    12
-          '------------ settings ------------'         '------- counted on the board -------'
+          '------------ settings ------------'         '------- counted, all processes -------'
           written by the control process               written by the stages' processes
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sweetspot.v1 import control_pb2
 
-from services.runtime.board import Board, Gauge
+from services.runtime.shared_counters import Gauge, SharedCounters
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +118,16 @@ class Row:
 class Table:
     """The rows of a service's stages, by name, in the order of a call's way. Made before any fork."""
 
-    def __init__(self, names: Sequence[str], board: Board) -> None:
+    def __init__(self, names: Sequence[str], counters: SharedCounters) -> None:
         cells = memoryview(mmap.mmap(-1, (1 + len(names)) * _CELLS * 8)).cast("q")
         self.rows = {
             name: Row(
                 name,
                 Settings(cells[number * _CELLS : (number + 1) * _CELLS]),
-                board.gauge(),
-                board.total(),
-                board.total(),
-                board.total(),
+                counters.gauge(),
+                counters.total(),
+                counters.total(),
+                counters.total(),
             )
             for number, name in enumerate(names)
         }

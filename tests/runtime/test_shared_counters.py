@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from services.runtime.board import GAUGES, Board, Gauge
+from services.runtime.shared_counters import GAUGES, Gauge, SharedCounters
 
 ROOT = Path(__file__).parents[2]
 FREE_THREADED = "SWEETSPOT_TEST_FREE_THREADED"
@@ -26,7 +26,7 @@ def in_child(work: Callable[[], None]) -> int:
 
 
 def test_a_forked_process_reads_what_its_parent_counts_later() -> None:
-    gauge = Board().gauge()
+    gauge = SharedCounters().gauge()
     asked, answered = os.pipe(), os.pipe()
 
     def answer() -> None:
@@ -46,7 +46,7 @@ def add_many(gauge: Gauge) -> None:
 
 
 def test_no_count_of_any_thread_is_lost() -> None:
-    gauge = Board().gauge()
+    gauge = SharedCounters().gauge()
     threads = [threading.Thread(target=add_many, args=(gauge,)) for _ in range(THREADS)]
     for thread in threads:
         thread.start()
@@ -56,7 +56,7 @@ def test_no_count_of_any_thread_is_lost() -> None:
 
 
 def test_the_largest_that_was_set_stays() -> None:
-    gauge = Board().gauge()
+    gauge = SharedCounters().gauge()
     for value in (2, 3, 1):
         gauge.set_largest(value)
     assert gauge.own() == 3
@@ -64,10 +64,10 @@ def test_the_largest_that_was_set_stays() -> None:
 
 COUNTS_IN_TWO_THREADS = f"""
 import sys, threading, time
-from services.runtime.board import Board
+from services.runtime.shared_counters import SharedCounters
 assert not sys._is_gil_enabled()
-board = Board()
-gauge, largest, smaller, histogram = board.gauge(), board.gauge(), board.gauge(), board.histogram([10])
+counters = SharedCounters()
+gauge, largest, smaller, histogram = counters.gauge(), counters.gauge(), counters.gauge(), counters.histogram([10])
 both = threading.Barrier(2)
 def count():
     both.wait()
@@ -100,11 +100,11 @@ def test_no_count_of_two_threads_is_lost_where_the_interpreter_has_no_lock() -> 
 
 
 def test_no_count_of_any_process_is_lost() -> None:
-    board = Board(workers=PROCESSES)
-    before, gauge = board.gauge(), board.gauge()
+    counters = SharedCounters(workers=PROCESSES)
+    before, gauge = counters.gauge(), counters.gauge()
 
     def count(worker: int) -> None:
-        board.write_as(worker)
+        counters.write_as(worker)
         for _ in range(EACH):
             gauge.add(1)
 
@@ -115,47 +115,47 @@ def test_no_count_of_any_process_is_lost() -> None:
 
 
 def test_what_a_dead_process_held_is_gone_but_not_what_it_has_done() -> None:
-    board = Board(workers=2)
-    gauge, queue, done = board.gauge(), board.gauge(absent=True), board.total()
+    counters = SharedCounters(workers=2)
+    gauge, queue, done = counters.gauge(), counters.gauge(absent=True), counters.total()
 
     def serve(worker: int, held: int) -> None:
-        board.write_as(worker)
+        counters.write_as(worker)
         gauge.add(held)
         queue.set(held)
         done.add(held)
 
     for child in [in_child(lambda: serve(0, 7)), in_child(lambda: serve(1, 30))]:
         os.waitpid(child, 0)
-    board.clear(0)
+    counters.clear(0)
     assert (gauge.value(), queue.value(), done.value()) == (30, 30, 37)
 
 
 def test_what_was_never_counted_is_absent_until_it_is() -> None:
-    gauge = Board().gauge(absent=True)
+    gauge = SharedCounters().gauge(absent=True)
     assert (gauge.value(), gauge.take_largest()) == (None, None)
     gauge.set(0)
     assert gauge.value() == 0
 
 
 def test_the_largest_is_taken_once() -> None:
-    board = Board(workers=2)
-    gauge = board.gauge(absent=True)
+    counters = SharedCounters(workers=2)
+    gauge = counters.gauge(absent=True)
     for worker, lateness in enumerate((3, 2)):
-        board.write_as(worker)
+        counters.write_as(worker)
         gauge.set(lateness)
     assert [gauge.take_largest(), gauge.take_largest()] == [3, 0]
 
 
 def test_a_value_takes_time_for_the_processes_that_are_there_not_for_those_that_could_be() -> None:
-    def time_s(board: Board) -> float:
-        return min(timeit.repeat(board.gauge().value, number=200, repeat=5))
+    def time_s(counters: SharedCounters) -> float:
+        return min(timeit.repeat(counters.gauge().value, number=200, repeat=5))
 
-    assert time_s(Board(workers=1024)) < 5 * time_s(Board())
+    assert time_s(SharedCounters(workers=1024)) < 5 * time_s(SharedCounters())
 
 
-def test_a_board_that_is_full_takes_no_further_gauge() -> None:
-    board = Board(workers=1)
+def test_a_row_that_is_full_takes_no_further_gauge() -> None:
+    counters = SharedCounters(workers=1)
     for _ in range(GAUGES):
-        board.gauge()
+        counters.gauge()
     with pytest.raises(RuntimeError, match="all 64 cells"):
-        board.gauge()
+        counters.gauge()

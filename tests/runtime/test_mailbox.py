@@ -5,10 +5,10 @@ import socket
 
 import pytest
 
-from services.runtime.board import Board
 from services.runtime.demultiplexer import READABLE
 from services.runtime.loop import Loop
-from services.runtime.passing import Mailbox, Receiver
+from services.runtime.mailbox import Mailbox, Receiver
+from services.runtime.shared_counters import SharedCounters
 from services.runtime.shortage import Shortage
 
 
@@ -35,7 +35,7 @@ def test_nothing_yet_is_not_the_end() -> None:
 
 
 def test_an_error_of_what_takes_a_connection_is_no_shortage_of_the_process_that_receives_it() -> None:
-    mailbox, shortage = Mailbox(), Shortage("reactor", Board())
+    mailbox, shortage = Mailbox(), Shortage("reactor", SharedCounters())
 
     def take(_: socket.socket) -> None:
         raise OSError(errno.ENOMEM, "of the one who takes")

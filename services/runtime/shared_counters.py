@@ -29,7 +29,7 @@ _CELL_BYTES = 8
 _USED = b"\1"
 
 
-class Board:
+class SharedCounters:
     """Signed 64-bit cells that a fork shares (mmap(2), MAP_SHARED): a row for the process and each of its workers."""
 
     def __init__(self, workers: int = 0) -> None:
@@ -45,7 +45,7 @@ class Board:
         """The next one, at 0. With `absent` it has no value until a process sets it. Made before any fork."""
         at = len(self._gauges)
         if at == GAUGES:
-            raise RuntimeError(f"all {GAUGES} cells of a board's row are in use: raise GAUGES by 8, for whole lines")
+            raise RuntimeError(f"all {GAUGES} cells of a row are in use: raise GAUGES by 8, for whole lines")
         gauge = Gauge(self._cells[at::GAUGES], self._used)
         self._gauges.append(gauge)
         if not absent:
@@ -82,7 +82,7 @@ class Board:
 
 
 class Gauge:
-    """A count that any thread of the model's processes may change and any process that maps the board may read."""
+    """A count that any thread of the model's processes may change and any process that maps the pages may read."""
 
     __slots__ = ("_column", "_lock", "_present", "_used", "row")
 
