@@ -194,6 +194,9 @@ def test_a_reader_that_answers_a_client_that_does_not_read_waits(uncollected: Se
 
 
 def check_that_it_waits(service: Serving, ask: Callable[[WireClient], list[ClientCall]]) -> None:
+    with WireClient(service.address) as first:  # each process that runs calls takes some memory with its first one
+        small = [first.session.start(STREAM, asking_for(SMALL_RESPONSES), streaming=True) for _ in range(CALLS_UNREAD)]
+        first.wait_for(lambda: all(call.code is not None for call in small))
     before = resident_bytes(service.process.pid)
     with WireClient(service.address) as client:
         calls = ask(client)
