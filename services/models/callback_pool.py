@@ -7,17 +7,17 @@
              |                                                                                         |
              '---- eventfd: send, start a timer, ask the backend <-------------------------------------'
 
-Who waits      The loop, in epoll_wait, for sockets, timers and the backend; a thread of the pool, for a callback, and
-               never in one. The pieces of one call run one after the other, each on any thread.
-What bounds it The interpreter lock. Two hand-offs for each wait of a call: to the loop, and back to the pool.
-               A colour is served by one thread at a time: the busiest colour is a bound of its own. Connections take
-               turns, in the queue and in a colour.
+Who waits      The loop, in epoll_wait, for sockets, timers and the backend; a thread of the pool, for a callback. In a
+               callback it waits only in a `block` step, or for the ledger's lock. The pieces of one call run one after
+               the other, each on any thread.
+What bounds it Callbacks at once: the pool, `threads_per_cpu` for each CPU. Then the interpreter lock. Two hand-offs for
+               each wait of a call: to the loop, and back to the pool. A colour is served by one thread at a time: the
+               busiest colour is a bound of its own. Connections take turns, in the queue and in a colour.
 When full      Where `queue_bound` callbacks wait, the loop answers a further call RESOURCE_EXHAUSTED. A callback of a
-               call that runs already is never rejected: as many can wait as calls are open, and MAX_CONCURRENT_STREAMS
-               bounds these.
+               call that runs already is never rejected: as many can wait as calls are open. MAX_CONCURRENT_STREAMS
+               bounds these on each connection.
 After          The corner of Adya et al. (USENIX 2002) that no programmer wants: locks as for threads, and a ripped
-               stack as
-               for events. `--colour` takes away the locks on what one colour alone touches: Zeldovich et al.,
+               stack as for events. `--colour` takes away the locks on what one colour alone touches: Zeldovich et al.,
                Multiprocessor Support for Event-Driven Programs, USENIX 2003 (libasync-smp). There each processor has a
                queue of its own; here accounts are shared by colours, so that the ledger still needs its lock.
 """

@@ -10,13 +10,15 @@
            (`--processes N`: N processes that each have such a loop, or several, and a listener for each)
            (`--loops N`: N such loops in each process, a thread and a listener each)
 
-Who waits      A coroutine, at each `await`; its frame holds its state. The thread waits only in epoll_wait.
+Who waits      A coroutine, at each `await`; its frame holds its state. The thread waits only in epoll_wait. Another
+               thread looks the backend's name up. With `--processes N`, a parent restarts processes that die.
 What bounds it One CPU. A handler that blocks or computes without `await` stalls every connection of its loop.
                With `--processes N`, N CPUs: each process has its own interpreter, lock and memory. With `--loops N`,
                the loops share one interpreter lock, so together they compute as much as one CPU. Without that lock
                (free-threaded CPython) they use N CPUs. Calls of two such loops run at the same time, so shared data
                needs locks.
-When full      Readiness waits in the kernel, as in the reactor; MAX_CONCURRENT_STREAMS bounds each connection's tasks.
+When full      Readiness waits in the kernel, as in the reactor. A peer that does not read its replies is not read from
+               either. MAX_CONCURRENT_STREAMS bounds each connection's tasks.
                Each of several loops has a backlog, and the kernel chooses one by a hash of the addresses (see
                services/runtime/loops.py). So a connection may wait for a busy loop although another one is idle, and
                is reset if that loop's process dies.

@@ -15,8 +15,8 @@ Who waits      A greenlet, in what reads like recv, send, sleep or a lock's acqu
 What bounds it One CPU, and a piece of stack for each connection and call. What does not go through Python's sockets
                and sleeps is not seen by the hub: a call into C (PBKDF2, a `block` step) stalls every connection, also
                where it lets the interpreter lock go.
-When full      As the reactor: readiness waits in the kernel; MAX_CONCURRENT_STREAMS bounds each connection's calls. A
-               peer that does not read makes its own greenlets wait, for 20 s.
+When full      As the reactor: readiness waits in the kernel; MAX_CONCURRENT_STREAMS bounds each connection's calls. If
+               a peer does not read, the greenlet that writes to it waits, at most 20 s; then the connection is closed.
 After          von Behren et al., Capriccio: Scalable Threads for Internet Services, SOSP 2003; Erb, section 4.3.
 
 Importing this file makes the process's sockets, sleeps, threads and queues cooperative. So it happens after the fork of

@@ -8,7 +8,7 @@
 
 Who waits      A coroutine, at each `await`; the core's threads, for the sockets.
 What bounds it One CPU, and for each call several hand-overs between the core's threads and the loop's.
-               `--processes N` serves with N of these, each with a listener of its own.
+               `--processes N` serves with N of these, each with a listener of its own, and a loop in a thread.
 When full      MAX_CONCURRENT_STREAMS bounds each connection's tasks. Of calls that wait in the core, it drops some from
                1,000 on and all from 3,000 on: callers see CANCELLED, or a rejected stream (grpc/grpc,
                src/core/server/server.h, max_pending_requests).

@@ -6,7 +6,8 @@
     c3 ----'   |   (threads of its own)|         ^                  '-- [ run ] --'
                '-----------------------'         '-- one thread of Python asks the core for the next call
 
-Who waits      A worker, for the next call and then for the backend; the core's threads, for the sockets.
+Who waits      A worker, for the next call, then for the backend or for a stream's client to read; the core's threads,
+               for the sockets.
 What bounds it Calls that run at once: the pool. Calls a second: the thread that asks the core, and the lock.
                `--processes N` serves with N of these, each with a listener of its own and 1/N of the threads.
 When full      `queue_bound` calls beyond a process's pool are queued; a further one is answered RESOURCE_EXHAUSTED by

@@ -15,13 +15,15 @@
 Who waits      The loop, in epoll_wait; a thread of the pool, for the next call, and then in it for whatever it needs.
                Only the loop's thread touches a connection, so there is no lock on one. With processes, the loop of each
                one reads its link, so that a thread that blocks delays no cancellation.
-What bounds it Calls that run at once: the pool, whose size comes from the CPU quota; and the interpreter lock. A
-               connection costs a descriptor and a session, not a thread. With processes, each has an interpreter lock,
-               and a call costs two messages over a link.
+What bounds it Calls that run at once: the pool, whose size comes from the CPU quota; and the interpreter lock. With
+               `--hand-off blocking` the pool bounds steps, not calls, and the loop has the connection to the backend. A
+               client's connection costs a descriptor and a session, not a thread. With processes, each has an
+               interpreter lock, and a call costs two messages over a link.
 When full      The queue takes `queue_bound` calls; the loop answers a further one RESOURCE_EXHAUSTED. Connections take
-               turns in the queue, unless `--policy` sets another order. With `--hand-off blocking` it takes steps; a
-               call with one to come is not begun, all others are served on. With processes, each has up to 16 calls of
-               the queue before its threads are free. The calls of a process that dies are UNAVAILABLE.
+               turns in the queue, unless `--policy` sets another order. With `--hand-off blocking` it takes steps.
+               While it is full, the loop begins no call with such a step, and a call that reaches one is rejected
+               there; all others are served on. With processes, the one with the fewest calls gets the next. Each has up
+               to 16 calls of the queue before its threads are free. The calls of a process that dies are UNAVAILABLE.
 After          Schmidt and Cranor, "Half-Sync/Half-Async", in Pattern-Oriented Software Architecture 2.
                `--hand-off blocking`: Pai et al., Flash: An Efficient and Portable Web Server, USENIX 1999 (AMPED):
                the loop runs the calls itself, as callbacks, and only what would block it goes through the queue.

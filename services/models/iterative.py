@@ -1,13 +1,14 @@
 """One connection after the other: the only thread accepts, reads, runs and answers, and then takes the next client.
 
     clients                    the only thread
-    c1 ----------------- [ accept | read | run | write | ... until c1 leaves ] ---> backend
-    c2 ---> | c2 | c3 |                        |
-    c3 ---'  backlog <---- next -- [ accept ] <'
+    c1 <-------------->  [ accept | read | run | write | ... until c1 leaves ]
+    c2 ---> | c2 | c3 |       ^             |                       |
+    c3 ---'  backlog          |             '---> backend           |
+                              '------------- next client -----------'
 
-Who waits      The thread, in poll for the one client that it serves, and in recv for the backend. All other clients,
-               until that one leaves; the calls of one connection, for the one before: a caller's cancel is read only
-               when its call is done.
+Who waits      The thread, in poll and in send for the one client that it serves, and in recv for the backend. All other
+               clients, until that one leaves. The calls of one connection, for the call before: a cancel is read only
+               when the call has ended, or while its stream waits for room.
 What bounds it One call at a time, whatever there is of processors. Memory does not grow with clients.
 When full      That is: always, with one client. The others wait in the backlog; beyond it the kernel drops them, and
                they try again.

@@ -3,23 +3,26 @@
     clients          workers, one loop each                     own
     c1, c2 --> [ accept | read | my key? run | write ] .... keys 0, 2, 4, ...
                            |        ^
-                 not mine: | call   | answer     (a pair of sockets for each two workers)
+                 not mine: | call   | answer     (a queue, and then a pair of sockets, to each)
                            v        |
     c3, c4 --> [ accept | read | my key? run | write ] .... keys 1, 3, 5, ...
 
 Who waits      Each worker's loop, for its clients, the backend and the other workers at once. A call on another's key
-               waits in a pair of sockets until the owner has read it. Its large payload stays where it was read.
+               waits in the queue for its owner, then in a pair of sockets. Its large payload stays where it was read. A
+               transfer waits until the other owner has booked its half.
 What bounds it For any one key, the CPU of one worker: keys that are asked for more than others make a hot spot. A call
                that comes to the wrong one of N workers, as (N - 1) / N of them do, costs both of them.
-When full      `queue_bound` calls may wait for an owner in each other worker; a further one is answered
-               RESOURCE_EXHAUSTED. 16 calls or 256 KiB may be on their way to an owner; beyond that connections take
-               turns. When a worker dies, what it was asked is answered UNAVAILABLE, and what comes next waits for its
-               successor. That owns the same keys and accounts, but no working set is left.
+When full      A call on a key of its own worker begins at once. `queue_bound` calls may wait for an owner in each other
+               worker; a further one is answered RESOURCE_EXHAUSTED. 16 calls or 256 KiB may be on their way to an
+               owner; beyond that connections take turns. When a worker dies, what it was asked is answered UNAVAILABLE,
+               and what comes next waits for its successor. That owns the same keys and accounts, but no working set is
+               left.
 After          Stonebraker et al., The End of an Architectural Era, VLDB 2007, section 3 (H-Store: a partition for each
                core, and no locks). Unlike there, an owner runs other calls while one waits, as in Seastar.
 
 No data has two writers, so none has a lock. The price is paid by a transfer between the accounts of two owners: a
-message for each half, and no transaction. If a worker dies during that time, it may leave it half done.
+message for each half that another one owns, and no transaction. If a worker dies during that time, it may leave it half
+done.
 """
 
 from collections.abc import Callable

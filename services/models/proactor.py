@@ -4,7 +4,7 @@
     accept ---------.                                      |          proactor          |
     receive c1 ------+                              .-----> | accepted: receive, too     |
     receive c2 ------+-->  io_uring (the kernel) ---+-----> | received: run, send        |
-    send c2 ---------+     waits, reads, writes     +-----> | sent: send the rest        |
+    send c2 ---------+     waits, reads, writes     +-----> | sent: send what came since |
     backend ---------+                              +-----> | replied: what comes next   |
     timeouts --------'                              '-----> | due: what comes next       |
          ^                                                 '-------------.--------------'
@@ -24,8 +24,9 @@ After          Schmidt, "Proactor", in Pattern-Oriented Software Architecture 2:
                operation processor, the ring its completion event queue; io_uring(7).
 
 A reactor learns that it may read, and reads; here one system call submits a round's requests and collects its
-completions, and there is no other on the way of a call. What a completion brings is whole and in memory, so it can be
-handed to another process as bytes over a pair of sockets: a request there, its replies back. A large payload stays.
+completions. Without `--hand-off threads`, there is no other on the way of a call. What a completion brings is whole and
+in memory, so it can be handed to another process as bytes over a pair of sockets: a request there, its replies back. A
+large payload stays.
 """
 
 import errno

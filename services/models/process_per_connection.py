@@ -1,19 +1,20 @@
 """A process for each connection, forked when it is accepted.
 
     clients            one process each
-    c1 ---- [ read | run | write ] ----.
-    c2 ---- [ read | run | write ] ----+---> backend, a connection each
-    c3 ---- [ read | run | write ] ----'
-                 ^ fork
+    c1 <--> [ read | run | write ]
+    c2 <--> [ read | run | write ]
+    c3 <--> [ read | run | write ]
+               ^      |
+               | fork '---> backend, a connection each
     listener --- accept (the service's process, which also waits for those that end)
 
-Who waits      Each process, for its own connection, in recv and send, and for the backend. The calls of one connection
-               run one after the other. As with a thread for each connection, a cancel is read only when the call before
-               it has ended. But no interpreter lock is shared.
-What bounds it Memory and a fork for each connection, some 2.5 MB and 4 ms (with a thread it is 35 KB and 0.4 ms), so
-               short connections cost most; `processes_bound` of them.
-When full      With `processes_bound` connections, further ones wait in the backlog. If fork(2) fails (EAGAIN), the
-               connection is closed and counted.
+Who waits      Each process, for its own connection, in poll and send, and for the backend. The calls of one connection
+               run one after the other. As with a thread for each connection, a cancel is read only when the call has
+               ended, or while its stream waits for room. But no interpreter lock is shared.
+What bounds it `processes_bound` processes, those that end included. Each costs some 2.5 MB of memory and a fork of
+               4 ms, so short connections cost most (with a thread it is 35 KB and 0.4 ms).
+When full      With `processes_bound` processes, further connections wait in the backlog. If fork(2) fails (EAGAIN,
+               ENOMEM), the connection is closed and counted.
 After          Stevens, UNIX Network Programming 1, "TCP Concurrent Server, One Child per Client"; CERN httpd.
 """
 

@@ -1,18 +1,19 @@
 """A fixed pool of processes, forked before there is a client: each accepts, reads, runs and answers.
 
     clients                    workers, --threads in each
-    c1 ---.              .---- [ accept | read | run | write ] --.
-    c2 ---+-> listener --+---- [ accept | read | run | write ] --+--> backend, a connection each
-    c3 ---' (shared)     '---- [ accept | read | run | write ] --'
-                                        ^ fork
-    supervisor -------------------------' waits for deaths, forks again
+    c1 ---.              .---- [ accept | read | run | write ] ---> c1
+    c2 ---+-> listener --+---- [ accept | read | run | write ] ---> c2
+    c3 ---' (shared)     '---- [ accept | read | run | write ] ---> c3
+                                  ^              |
+                             fork |              '---> backend, a connection for each thread
+    supervisor -------------------' waits for deaths, forks again
 
-Who waits      Each thread of each worker: in epoll_wait for a client, in poll for its calls, in recv for the backend.
-               It serves one connection to its end, and its calls in turn (a cancel is read only between them), so an
-               idle client blocks a worker for all others.
+Who waits      Each thread of each worker: in epoll_wait for a client, in poll and send for its calls, in recv for the
+               backend. It serves one connection to its end, and its calls in turn, so an idle client blocks a thread
+               for all others.
 What bounds it Connections at once: processes times threads, `threads_per_cpu` for each CPU unless `--processes` sets
                the number. Each process has an interpreter lock of its own, so all CPUs compute; and memory of its own.
-When full      Connections wait in the backlog until a worker has done with its client; beyond it the kernel drops
+When full      Connections wait in the backlog until a thread has done with its client; beyond it the kernel drops
                them, and they try again.
                With `--reuse-port` each process has a backlog: a connection may wait for a busy one beside idle ones,
                and is reset if that one dies.

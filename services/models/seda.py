@@ -5,7 +5,9 @@
     c1 --+-> read    | | | | ---+-> |||| admit +-> |||| run steps, up to   +-> |||| wait for the +--> backend,
     c2 --+-                     |   '----+-----'   |    one that waits     | <-+--- backend, or  |    timers
     c3 <-+-- reply <-| | | | <--+--------+---------+    (on threads)       |   |    for a time   |
-         '----------------------'  shed  '         '-----------------------'   '-----------------'
+         '-----|------------^---'  shed  '         '-----------^-----------'   '--------+--------'
+               |            '-------------- replies, errors ---|------------------------'
+               '------- a stream, once its client has read ----'
          ||||  a queue bounded by count and bytes: a pair of sockets; what is not yet taken is counted and kept
 
 With `--stages-in threads` the frames are threads of one process: front and call a loop's, admit and compute a pool's,
@@ -14,14 +16,15 @@ whose threads take from the queues themselves; the queues are lists behind a loc
 Who waits      Each loop, for its queue; compute's threads, for a batch of calls; call's loop, for all replies and
                timers at once. A connection's state (HPACK, flow control) is one, and so reading and writing it is one
                process: read and reply are two stages of it.
-What bounds it The slowest stage: compute's interpreter lock, which all stages share where they are threads; then the
-               front, which alone has the connections. A queue between processes costs two system calls and a pickle at
-               either end, and at low load two switches; between threads a lock and one switch.
+What bounds it Calls at once: the threads of compute, and 10,000 calls that wait in call (`workers`). Calls a second:
+               the slowest stage. That is compute's interpreter lock, which all stages share where they are threads;
+               then the front, which alone has the connections. A queue between processes costs two system calls and a
+               pickle at either end, and at low load two switches; between threads a lock and one switch.
 When full      If the next queue is full, a stage holds its events and takes no more, so that its own queue fills. In
                the queue of `read`, connections take turns, so that one with large calls waits alone. Admit rejects a
                call that it cannot hand on: RESOURCE_EXHAUSTED, with the time after which to retry. So does the front if
-               its own queue is full. A call that was admitted is never rejected later: compute and call have room for
-               as many as they may take. A stream whose client does not read waits in the front, and holds no other
+               its own queue is full. A call that was admitted is never rejected later: what returns from call to
+               compute has no bound. A stream whose client does not read waits in the front, and holds no other
                stage. When a stage's process dies the calls that it had taken are answered UNAVAILABLE; what was in its
                queue waits for its successor.
 After          Welsh, Culler, Brewer: SEDA, SOSP 2001, here also with processes; rejects as in Welsh and Culler,
@@ -91,7 +94,7 @@ class StageSpec:
     """The same without a bound. If two stages waited for room in each other's queue, neither would continue."""
     workers: Workers = Workers.LOOP
     rejects: bool = False
-    """It rejects calls above its rate. In other stages they wait."""
+    """It rejects calls above its rate. In other stages they wait, until the queue of `read` is full, which rejects."""
 
 
 TOPOLOGY = {

@@ -1,16 +1,18 @@
 """A thread for each connection.
 
     clients            one thread each
-    c1 ---- [ read | run | write ] ----.
-    c2 ---- [ read | run | write ] ----+---> backend, a connection each
-    c3 ---- [ read | run | write ] ----'
-                 ^
+    c1 <--> [ read | run | write ]
+    c2 <--> [ read | run | write ]
+    c3 <--> [ read | run | write ]
+               ^      |
+               |      '---> backend, a connection each
     listener --- accept (main thread)
 
 Who waits      Each thread, for its own connection, in recv and send, and for the backend. The calls of one
-               connection run one after the other: a slow one holds up those behind it (head-of-line blocking),
-               and a caller's cancel is read only when the call before it is done.
-What bounds it A stack and a scheduler entry per connection; the interpreter lock, which they all take turns at.
+               connection run one after the other: a slow one holds up those behind it (head-of-line blocking). A
+               cancel is read only when the call has ended, or while its stream waits for room.
+What bounds it Nothing but the number of connections. Each costs a stack and a scheduler entry. The interpreter lock,
+               which they all take turns at, bounds what they compute.
 When full      If no thread can be created (EAGAIN), that connection is closed and counted. The others continue. Without
                a free descriptor (EMFILE), connections wait in the backlog.
 After          Stevens, UNIX Network Programming 1, "TCP Concurrent Server, One Thread per Client".

@@ -1,14 +1,15 @@
 """A thread for each call, begun when it has been read; a thread for each connection reads them.
 
     clients       readers              one thread each call
-    c1 ---- [ read ] --.  start   .---- [ run | write ] --.
-    c2 ---- [ read ] --+----------+---- [ run | write ] --+--> backend, a connection each
-    c3 ---- [ read ] --'          '---- [ run | write ] --'
-                 ^
-    listener --- accept (main thread)
+    c1 ---- [ read ] --.  start   .---- [ run | write ] ---> c1
+    c2 ---- [ read ] --+----------+---- [ run | write ] ---> c2
+    c3 ---- [ read ] --'          '---- [ run | write ] ---> c3
+               ^                           |
+    listener --- accept (main thread)      '---> backend, a connection each
 
-Who waits      A reader, for its connection; a call's thread, for the backend. No call waits for another one, not even
-               of the same connection: no head-of-line blocking, and replies may overtake each other.
+Who waits      A reader, for its connection; a call's thread, for the backend, and for its client to read. No call waits
+               for another one, not even of the same connection: no head-of-line blocking, and replies may overtake each
+               other. One thread at a time writes to a connection, also what other threads have left to write.
 What bounds it Calls at once: `threads_bound`. Each costs the start of a thread, and a stack while it runs; they all
                take turns at the interpreter lock.
 When full      A call beyond `threads_bound`, or for which the kernel has no thread (EAGAIN), is answered

@@ -1,15 +1,16 @@
 """A fixed pool of threads runs the calls; a thread for each connection reads them.
 
     clients       readers           bounded queue        pool
-    c1 ---- [ read ] --.                             .-- [ run | write ] --.
-    c2 ---- [ read ] --+--->  | call | call | ... |--+-- [ run | write ] --+-> backend, a connection each
-    c3 ---- [ read ] --'                             '-- [ run | write ] --'
-                 ^
-    listener --- accept (main thread)
+    c1 ---- [ read ] --.                             .-- [ run | write ] ---> c1
+    c2 ---- [ read ] --+--->  | call | call | ... |--+-- [ run | write ] ---> c2
+    c3 ---- [ read ] --'                             '-- [ run | write ] ---> c3
+               ^                                            |
+    listener --- accept (main thread)                       '---> backend, a connection each
 
-Who waits      A reader, for its connection; a worker, for the next call and then for the backend.
-What bounds it Calls that run at once: the pool. Its size comes from the CPU quota, not from the number of clients;
-               memory still grows with them, by a reader each.
+Who waits      A reader, for its connection; a worker, for the next call, for the backend, and for a client to read. At
+               most half of the workers wait for clients to read.
+What bounds it Calls that run at once: the pool, `threads_per_cpu` for each CPU of the quota, not for each client.
+               Memory still grows with clients, by a reader each. All threads take turns at the interpreter lock.
 When full      The queue takes `queue_bound` calls; a further one is answered RESOURCE_EXHAUSTED by its reader.
                Connections take turns in the queue, unless `--policy` sets another order. If no reader can be created
                (EAGAIN), that connection is closed and counted.
