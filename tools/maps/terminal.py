@@ -9,7 +9,6 @@ from rich.table import Table
 from tools.maps.answer import text_of
 from tools.maps.areas import NEAR, Area, of
 from tools.maps.stored import Map
-from tools.maps.words import cpu, wait
 from tools.units import count, share
 
 
@@ -35,12 +34,12 @@ def legend(made: Map) -> str:
 
 def _table(made: Map, found: Sequence[Area]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("a call has", no_wrap=True)
-    table.add_column("and", no_wrap=True)
+    for heading in ("CPU", "wait"):
+        table.add_column(heading, no_wrap=True, justify="right")
     connections = sorted(made.question.connections)
     for number in connections:
-        table.add_column(f"{count(number)} connections")
+        table.add_column(f"{count(number)} connections", overflow="fold")
     for kind in made.question.kinds:
         texts = (text_of(of(found, kind, number)) for number in connections)
-        table.add_row(cpu(kind.cpu_ms), wait(kind.wait_ms), *texts)
+        table.add_row(f"{kind.cpu_ms:g} ms", f"{kind.wait_ms:g} ms", *texts)
     return table

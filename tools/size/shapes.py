@@ -129,7 +129,9 @@ def _bound(need: Need, model: str, one: SearchedCell) -> str:
     if one.found.missed_rps is None:
         return "not reached"
     trial, cpus = numbers.last_miss(one), one.cell.cpus
-    used, throttled = numbers.used_share(one, trial), numbers.throttled_share(trial)
+    # At the rate that was met too: a service whose queue is long may use less at the rate that was missed.
+    used = max(numbers.used_share(one, each) for each in (trial, one.best) if each is not None)
+    throttled = numbers.throttled_share(trial)
     met_rps, blocks = one.found.met_rps or 0.0, need.cost.blocks and model not in POOLS
     reached = {
         "CPU": used >= numbers.USED_UP,
