@@ -115,7 +115,7 @@ class Process:
         *,
         answers: bool = False,
     ) -> None:
-        """`environment`: variables beside those of this process. `answers`: it reads commands (`ask`).
+        """`environment`: all its variables; None for those of this process. `answers`: it reads commands (`ask`).
 
         Raises LocalError.
         """
@@ -132,7 +132,7 @@ class Process:
                 stdin=subprocess.PIPE if answers else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,
-                env=None if environment is None else {**os.environ, **environment},
+                env=environment,
                 encoding="utf-8",
                 errors="replace",
                 start_new_session=True,

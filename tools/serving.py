@@ -14,6 +14,8 @@ from tools.experiment import Arm
 from tools.local import LocalError, Pinning, Process, Programs, started
 
 ROOT = Path(__file__).parent.parent
+OPTION_PREFIX = "SWEETSPOT_"
+"""Of the variables that set options of a service (services/runtime/config.py)."""
 CODE = ("", "protos")
 """Where the code is below ROOT, as the distribution of this interpreter has it (pyproject.toml)."""
 
@@ -55,7 +57,7 @@ def starting(
     """`name`, a model or `backend`, on those processors. `listening` waits for it, so that several can start at once.
 
     `confine` is given its process id before it does anything. `python` is another interpreter, `environment` has
-    variables beside those of this process. Raises LocalError.
+    variables that are set for it. Raises LocalError.
     """
     program = program_of(setup.programs, python)
     command = [*program, name, "--port=0", *flags_of(options), *trace_file(setup, name)]
@@ -76,9 +78,14 @@ def flags_of(options: Iterable[tuple[str, str | float]]) -> list[str]:
 
 
 def environment_of(python: str | None, variables: Mapping[str, str]) -> Mapping[str, str]:
-    """What a service's process has beside the variables of this one: another interpreter gets this code."""
+    """The variables of a service's process: those of this one without options of services, then `variables`.
+
+    An option that a person has set in the shell would change what is measured, and nothing would record it. Another
+    interpreter gets this code.
+    """
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(OPTION_PREFIX)}
     code = os.pathsep.join(str(ROOT / folder) for folder in CODE)
-    return {"PYTHONPATH": code, **variables} if python else variables
+    return {**inherited, **({"PYTHONPATH": code} if python else {}), **variables}
 
 
 def starting_arm(

@@ -71,7 +71,7 @@ class SliceDriver:
             raise DriverLostError("driver: it exited and closed all connections of this block")
         try:
             answer: dict[str, Any] = json.loads(self._process.ask(json.dumps(command), timeout_s))
-        except LateError:
+        except (LateError, KeyboardInterrupt):
             # Its next answer would be that of this command.
             self._process.stop()
             raise

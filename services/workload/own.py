@@ -7,8 +7,9 @@ import importlib
 import inspect
 import re
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from services.wire import Code, RpcError
@@ -40,8 +41,12 @@ class Own:
             return result & MASK_32
         if isinstance(result, str | bytes):
             return zlib.crc32(result.encode() if isinstance(result, str) else result)
+        if inspect.iscoroutine(result):
+            result.close()  # else Python warns that nothing has awaited it
         raise RpcError(
-            Code.INTERNAL, f"{self.name} returned {type(result).__name__}: return None, int, str or bytes instead"
+            Code.INTERNAL,
+            f"{self.name} returned {type(result).__name__}: return None, int, str or bytes instead, or define it with "
+            "`async def`",
         )
 
 
@@ -65,7 +70,9 @@ def find(name: str) -> Own:
         inspect.signature(function).bind()
     except (TypeError, ValueError) as error:
         raise BadFunctionError(f"{name}: it is called without arguments: {error}") from error
-    return Own(name, function, inspect.iscoroutinefunction(function))
+    # An object is called by a method of its class, which may be async too.
+    called = function if inspect.isroutine(function) or isinstance(function, partial) else type(function).__call__
+    return Own(name, function, inspect.iscoroutinefunction(called))
 
 
 def use(own: Own | None) -> None:
@@ -96,7 +103,7 @@ async def awaited(times: int) -> int:
     number = 0
     for _ in range(times):
         result = own.function()
-        number = own.number(await result if isinstance(result, Awaitable) else result)
+        number = own.number(await result if own.is_async else result)
     return number
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from tools import arms, cli, experiment
 from tools.local import Programs
+from tools.serving import environment_of
 
 HEAD = "title: Why?\nconnections: [1]\nrounds: 1\nwarmup_s: 0\nduration_s: 0.05\n"
 FREE_THREADED = "SWEETSPOT_TEST_FREE_THREADED"
@@ -19,6 +20,15 @@ def write(folder: Path, text: str) -> Path:
     path = folder / "mine.yaml"
     path.write_text(HEAD + text)
     return path
+
+
+def test_options_of_the_shell_do_not_reach_what_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing would record them. An arm can set such a variable, and then it does reach its service."""
+    monkeypatch.setenv("SWEETSPOT_STYLE", "ripped")
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "mine")
+    assert "SWEETSPOT_STYLE" not in environment_of(None, {})
+    assert environment_of(None, {"SWEETSPOT_STYLE": "closures"})["SWEETSPOT_STYLE"] == "closures"
+    assert environment_of(None, {})["OTEL_SERVICE_NAME"] == "mine"
 
 
 @pytest.mark.parametrize(

@@ -212,9 +212,9 @@ def test_an_interrupted_run_keeps_what_it_has_says_how_to_go_on_and_leaves_no_pr
 ) -> None:
     results = tmp_path / "results"
     asked = experiment(tmp_path, connections=f"1, {ENDLESS}")
-    mark = f"SWEETSPOT_TEST={tmp_path}"
+    mark = f"MARK_OF_TEST={tmp_path}"
     command = [sys.executable, "-m", "tests.tools.fake_programs", "sweetspot", "run", asked, "--results", str(results)]
-    environment = os.environ | {"SWEETSPOT_TEST": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    environment = os.environ | {"MARK_OF_TEST": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:

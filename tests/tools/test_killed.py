@@ -45,8 +45,8 @@ def test_a_killed_run_leaves_no_process_and_no_folder(tmp_path: Path, scale: boo
         Path(asked).write_text(ENDLESS_SCALE)
     (tmp_path / "tmp").mkdir()
     command = [sys.executable, "-m", "tests.tools.fake_programs", "sweetspot", "run", asked]
-    environment = os.environ | {"SWEETSPOT_TEST": str(tmp_path), "TMPDIR": str(tmp_path / "tmp")}
-    mark = f"SWEETSPOT_TEST={tmp_path}"
+    environment = os.environ | {"MARK_OF_TEST": str(tmp_path), "TMPDIR": str(tmp_path / "tmp")}
+    mark = f"MARK_OF_TEST={tmp_path}"
     with subprocess.Popen(
         [*command, "--results", str(tmp_path / "results")], env=environment, stdout=subprocess.DEVNULL
     ) as process:
@@ -66,9 +66,9 @@ with started("it", [*Programs().services, "process_pool", "--processes=2", "--po
     print("up", flush=True)
     time.sleep(60)
 """
-    environment = os.environ | {"SWEETSPOT_TEST": str(tmp_path)}
+    environment = os.environ | {"MARK_OF_TEST": str(tmp_path)}
     (tmp_path / "tmp").mkdir()
-    mark = f"SWEETSPOT_TEST={tmp_path}"
+    mark = f"MARK_OF_TEST={tmp_path}"
     with subprocess.Popen(
         [sys.executable, "-c", script], env=environment, stdout=subprocess.PIPE, text=True
     ) as process:

@@ -16,6 +16,7 @@ from services.workload.own import BadFunctionError
 from services.workload.steps import compute
 
 SHOP = """
+import functools
 calls = []
 def quote():
     calls.append(1)
@@ -26,6 +27,11 @@ def many(): return [1]
 def of(item): return item
 async def awaited(): return 1
 async def awaited_list(): return [1]
+def returns_coroutine(): return awaited()
+class Quote:
+    async def __call__(self): return 1
+quote_object = Quote()
+quote_part = functools.partial(awaited)
 number = 5
 """
 
@@ -63,7 +69,7 @@ def test_a_result_without_fixed_bytes_ends_the_call() -> None:
         compute(step())
     assert (ended.value.code, ended.value.message) == (
         Code.INTERNAL,
-        "shop:many returned list: return None, int, str or bytes instead",
+        "shop:many returned list: return None, int, str or bytes instead, or define it with `async def`",
     )
 
 
@@ -87,6 +93,19 @@ def test_an_async_function_is_awaited_by_a_handler_that_can(monkeypatch: pytest.
     own.use(own.find("shop:awaited_list"))
     with pytest.raises(RpcError, match="shop:awaited_list returned list"):
         asyncio.run(own.awaited(1))
+
+
+@pytest.mark.parametrize("name", ["quote_object", "quote_part"])
+def test_an_object_whose_call_is_async_is_awaited_too(name: str) -> None:
+    own.use(own.find(f"shop:{name}"))
+    assert own.is_async()
+    assert asyncio.run(own.awaited(1)) == 1
+
+
+def test_a_function_that_only_returns_a_coroutine_is_rejected_before_a_service_has_it() -> None:
+    """The cost is measured first, so a person sees this instead of services that answer INTERNAL."""
+    with pytest.raises(RpcError, match=r"shop:returns_coroutine returned coroutine: .* define it with `async def`"):
+        asyncio.run(costs(own.find("shop:returns_coroutine")))
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,10 @@ def advice(need: Need, found: Sequence[Shape]) -> str:
     """
     within = slo.written(need.objective)
     chosen = recommended(found)
+    if not found:
+        return "Nothing has been measured yet, so there is no advice."
+    if not any(one.starts for one in found):
+        return f"No advice: every search is {found[0].bound}."
     if not chosen:
         return f"No model meets {within}. The table has the reasons."
     best, grpcio = chosen[0], chosen[-1]

@@ -47,7 +47,7 @@ def notes(
             f"calls/s from the smaller limits, measured {measured}."
         )
     there = {*(one.model for one in found), *(one.cell.model for one in left_out)}
-    lines += [f"{model}: not measured: its searches failed." for model in stored.models if model not in there]
+    lines += [f"{model}: not measured." for model in stored.models if model not in there]
     starts = max((one.starts for one in found), default=0)
     lines.append(
         f"Measured: one pod at a time with all {count(need.connections)} connections, {starts} "

@@ -137,6 +137,11 @@ RESERVE = " So they meet p99<100ms, errors<0.1% at 1,500 calls/s, with 30 % in r
             "The fewest CPUs: coroutines, 1 pod of 1 CPU." + RESERVE,
         ),
         ([shape("coroutines", 0)], "No model meets p99<100ms, errors<0.1%. The table has the reasons."),
+        ([], "Nothing has been measured yet, so there is no advice."),
+        (
+            [dataclasses.replace(shape("coroutines", 0), starts=0, bound="void: other processes took 50 %")],
+            "No advice: every search is void: other processes took 50 %.",
+        ),
     ],
     ids=[
         "of this project and of grpcio",
@@ -145,6 +150,8 @@ RESERVE = " So they meet p99<100ms, errors<0.1% at 1,500 calls/s, with 30 % in r
         "no grpcio",
         "as many CPUs in other pods",
         "none",
+        "interrupted",
+        "void",
     ],
 )
 def test_the_advice_has_the_least_and_what_grpcio_needs(found: list[Shape], said: str) -> None:
