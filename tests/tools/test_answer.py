@@ -230,6 +230,26 @@ def test_a_round_that_does_not_keep_up_is_not_hidden_by_the_others() -> None:
     assert "the 500 calls/s asked" not in answer(trials)
 
 
+def test_a_round_with_hardly_an_answer_is_not_ranked_and_hides_no_difference() -> None:
+    """1,000 threads that started answered 12, 1 and 273 calls/s. Their variance is that of no other arm."""
+    rates = {"reactor": (4000.0, 4100.0, 4050.0), "seda": (2000.0, 2100.0, 2050.0), "threads": (12.0, 1.0, 273.0)}
+    trials = [
+        replace(trial(arm, 1000, number), result=_answering(trial(arm, 1000, number).result, rate_rps))
+        for arm, of_arm in rates.items()
+        for number, rate_rps in enumerate(of_arm, 1)
+    ]
+    said = answer(trials)
+    assert "reactor serves most: " in said
+    assert "last is seda" in said
+    assert "Not ranked: threads (too few answers for its clients)." in said
+
+
+def _answering(result: Any, rate_rps: float) -> dict[str, Any]:
+    answered = round(rate_rps)
+    got = {**result["got"], "duration_s": 1.0, "answered": answered, "counted": answered, "rate_rps": rate_rps}
+    return {**result, "got": got}
+
+
 def test_a_p99_that_is_a_bound_is_not_ranked_above_one_that_is_known() -> None:
     trials = [
         *of("seda", 500, 500, 500, p99_ms=3, asked_rps=500, planned=2080),

@@ -20,6 +20,6 @@ def test_a_pair_is_not_faster_where_the_answer_cannot_tell_it_apart() -> None:
 
 
 def test_a_pair_without_a_common_block_has_a_line_where_there_is_no_doubt() -> None:
-    first, second = of("a", 900, 900, 1, 1)[:2], of("b", 1, 1, 9, 9)[2:]
+    first, second = of("a", 900, 900, 1, 1)[:2], of("b", 1, 1, 100, 100)[2:]
     (at,) = standings([*first, *second])
     assert list(lines(at)) == ["a / b   rate   no common block: faster: all values, unpaired, by more than 2 times"]

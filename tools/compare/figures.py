@@ -11,7 +11,7 @@ from tools import bundle, closed, measures
 from tools.compare.conditions import conditions
 from tools.pooling import pooled
 from tools.results import BadResultsError, Trial, read_json, write_whole
-from tools.standings import START_UP, unsteady
+from tools.standings import FEW_ANSWERS, START_UP, has_few_answers, unsteady
 from tools.stats.estimate import Estimate
 from tools.stats.interval import estimate, ratio
 from tools.stats.series import BlockId
@@ -147,6 +147,8 @@ def why_not(name: Name, rounds: Sequence[Trial]) -> str:
     whole = pooled(rounds)
     if not measures.rate_rps(whole):
         return "answered no call"
+    if any(map(has_few_answers, rounds)):
+        return FEW_ANSWERS
     if any(map(unsteady, rounds)):
         return START_UP
     if name == "p99":

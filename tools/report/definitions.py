@@ -68,7 +68,8 @@ DEFINITIONS: dict[str, str] = {
         "difference contains 0, corrected for the number of arms (Holm). Intervals are 95 % intervals."
     ),
     "not ranked": (
-        "An arm is not ranked if its rate changed while measuring (start-up), if it answered no call, or if it "
-        "served a smaller share of its clients than others. Such a figure does not describe a steady service."
+        "An arm is not ranked if its rate changed while measuring (start-up), if it answered no call or less than a "
+        "tenth of the open calls of a closed loop, or if it served a smaller share of its clients than others. Such a "
+        "figure does not describe a steady service."
     ),
 }
