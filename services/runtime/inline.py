@@ -27,7 +27,6 @@ class InlineCalls:
             return
         if run.streams:
             run.when_room = partial(connection.when_room, call)
-        # Not `call.answer`: the connection of a call from another process sends through a link.
         self._handle(run, self._waits, partial(connection.send, call), partial(self._ended, connection, call, run))
 
     def cancelled(self, call: ServerCall) -> None:

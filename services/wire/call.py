@@ -61,16 +61,12 @@ class ServerCall:
         """For the code that runs the call; the session does not look at it."""
         self._reader: MessageReader | None = None
         self._backlog: Backlog | None = None
-        self._reply: bytes | None = None
+        self._reply: bytes | None = None  # the only message of its response; it is sent with status OK
         self._held_bytes = 0  # of its requests
         self._request_ended = False
         self._has_request = False
         self._delivered = False
         self._headers_sent = False
-
-    def answer(self, message: bytes) -> None:
-        """Sets the only message of the response. It is sent when the call is finished with status OK."""
-        self._reply = message
 
     @property
     def deadline_ns(self) -> int | None:

@@ -234,7 +234,7 @@ class ServerSession:
         waits for `when_room` first.
         """
         if not (call.shape.server_streams or call._headers_sent or gzip):
-            call.answer(message)
+            call._reply = message
             return
         if len(message) > LARGE_BYTES and not call.cancelled and not self._has_memory_for(call, len(message)):
             self._report_refusal()
