@@ -14,7 +14,7 @@ import pytest
 from sweetspot.v1 import backend_pb2, workload_pb2
 
 from services.wire import Code, RpcError
-from services.workload import callbacks, coroutine, linear
+from services.workload import awaiting, callbacks, coroutine, linear
 from services.workload.callback_styles import CALLBACK_STYLES
 from services.workload.ledger import Ledger
 from services.workload.run import Fetch, Run, status_of
@@ -95,19 +95,22 @@ def by_linear(run: Run, outcome: Outcome) -> Ended:
     return read(messages), Code.OK, ""
 
 
-def by_coroutine(run: Run, outcome: Outcome) -> Ended:
-    messages: list[bytes] = []
+def by_coroutine(handle: awaiting.Handler) -> Callable[[Run, Outcome], Ended]:
+    def ended(run: Run, outcome: Outcome) -> Ended:
+        messages: list[bytes] = []
 
-    async def handle() -> tuple[Code, str]:
-        try:
-            async for message in coroutine.handle(run, Awaited(outcome)):
-                messages.append(message)
-        except RpcError as error:
-            return status_of(error)
-        return Code.OK, ""
+        async def take() -> tuple[Code, str]:
+            try:
+                async for message in handle(run, Awaited(outcome)):
+                    messages.append(message)
+            except RpcError as error:
+                return status_of(error)
+            return Code.OK, ""
 
-    status = asyncio.run(handle())
-    return read(messages), *status
+        status = asyncio.run(take())
+        return read(messages), *status
+
+    return ended
 
 
 def by_callbacks(handle: callbacks.Handle) -> Callable[[Run, Outcome], Ended]:
@@ -135,7 +138,8 @@ def elsewhere(work: Callable[[], None], then: Callable[[callbacks.Note], None]) 
 
 
 STYLES = {
-    "coroutine": by_coroutine,
+    "coroutine": by_coroutine(coroutine.handle),
+    "coroutine that awaits a function of the user": by_coroutine(awaiting.handle),
     "closures that block elsewhere": by_callbacks(partial(callbacks.handle, elsewhere=elsewhere)),
     **{name: by_callbacks(handle) for name, handle in CALLBACK_STYLES.items()},
 }
