@@ -15,6 +15,8 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     # Programming, 3rd edition, chapter 30).
     "baselines": ("iterative", "grpcio_threads", "grpcio_asyncio"),
 }
+GRPCIO = "grpcio_"
+"""What the names of grpcio's own servers begin with: they can be deployed as they are."""
 OTHER = "other"
 """A model that this table does not have."""
 

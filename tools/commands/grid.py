@@ -29,7 +29,7 @@ def run_grid(asked: Experiment, folder: Path, target: Target, console: Console, 
     wanted = [cell for cell in cells(asked, asked.models) if cell not in kept]
     cell_s = _cell_s(asked, target)
     takes = rest(len(wanted) * cell_s)
-    console.print(f"{len(wanted)} cells, at most about {takes}; results: {folder}", markup=False, soft_wrap=True)
+    console.print(f"{len(wanted)} cells, about {takes}; results: {folder}", markup=False, soft_wrap=True)
     with Progress(console, len(wanted), cell_s) as bar:
         progress = ScaleProgress(bar)
 

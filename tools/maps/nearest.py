@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from tools.families import GRPCIO
 from tools.maps.areas import Area
 
 FAR = 5.0
@@ -12,7 +13,6 @@ LEAST_MS = 0.05
 """CPU and wait below this count as this: an empty call costs as much."""
 BEHIND = 0.5
 """A model that serves less than this share of the best is left out: no start and no trial makes up for it."""
-GRPCIO = "grpcio_"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ from typing import NamedTuple
 from tools import bundle
 from tools.families import family
 from tools.maps.answer import NOT_MEASURED, detail, text_of
-from tools.maps.areas import Area, of
+from tools.maps.areas import NEAR, Area, of
+from tools.maps.asked import ROUNDS
 from tools.maps.stored import Map
 from tools.maps.terminal import legend
 from tools.maps.words import cpu, wait
 from tools.report.rendering import environment
-from tools.units import count
+from tools.units import count, share
 
 
 class Field(NamedTuple):
@@ -26,12 +27,12 @@ class Field(NamedTuple):
 
 
 DEFINITIONS = {
-    "area": "One kind of call with one number of connections. Each model was measured there in 3 rounds, alone.",
+    "area": f"One kind of call with one number of connections. Each model was measured there in {ROUNDS} rounds.",
     "calls/s": (
         "Calls answered OK in a closed loop with one call at a time on each connection. With few connections and a "
         "long wait, the clients are the limit: connections / (CPU + wait). Then all models tie."
     ),
-    "tie": "All models serve at least 90 % as much as the best there, or cannot be distinguished from it.",
+    "tie": f"All models serve at least {share(NEAR)} as much as the best there, or cannot be distinguished from it.",
 }
 
 

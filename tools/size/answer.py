@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tools.families import GRPCIO
 from tools.knee import slo
 from tools.scale.results import StoredCells
 from tools.size.estimates import Estimate, estimated
@@ -13,7 +14,6 @@ from tools.size.stored import SizeQuestion
 from tools.units import count, duration, share
 
 UNKNOWN = "–"  # noqa: RUF001  (an en dash is how a table says "no value")
-GRPCIO = "grpcio_"
 COLUMNS = ("model", "pods", "serves, calls/s", "p99", "CPU/call", "bound by")
 LEFT = ("model", "bound by")
 """Columns of words."""

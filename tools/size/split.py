@@ -5,13 +5,12 @@ The code of the user is what was asked, at the fastest speed of the machine. The
 locks, and what a slower moment of the machine added.
 """
 
+from tools.families import GRPCIO
 from tools.local import Programs, json_of
 from tools.size.need import Need
 from tools.size.shapes import Shape
 from tools.units import duration
 
-GRPCIO = "grpcio_"
-"""Models of gRPC's core, whose wire cannot be measured apart."""
 MEASURING_TIMEOUT_S = 30.0
 
 
@@ -20,7 +19,7 @@ def divided(need: Need, shape: Shape, wire_ns: float | None) -> str:
     if shape.cpu_ns is None or shape.user_share is None:
         return ""
     parts = {"your code": need.cost.cpu_ms * 1e6}
-    rest = "model and wire"
+    rest = "model and wire"  # of gRPC's core, whose wire cannot be measured apart
     if wire_ns is not None and not shape.model.startswith(GRPCIO):
         parts["wire"] = wire_ns
         rest = "model"

@@ -8,6 +8,7 @@ import pytest
 
 from services.models import MODELS
 from services.runtime import workers
+from services.runtime.options import ENV_PREFIX
 from services.workload.plan import MAX_VALUES
 from tests.tools.fake_programs import GOOD, PROGRAMS
 from tests.tools.scale import sample
@@ -19,6 +20,7 @@ from tools.rounds import RoundCost, drift
 from tools.scale.cells import Cell, SearchedCell, cells
 from tools.scale.results import read_cells
 from tools.scale.run import run
+from tools.serving import OPTION_PREFIX
 from tools.size.answer import advice, answer
 from tools.size.asked import AWAITING, CONFIRM_S, asked, confirming
 from tools.size.asked import MODELS as SIZED
@@ -331,6 +333,7 @@ def test_a_machine_whose_speed_changed_is_reported(after_ns: float, said: str) -
 def test_what_is_known_of_services_is_as_they_have_it() -> None:
     """Tools import no service, so these facts are copies."""
     assert workers.THREADS_PER_CPU.default == THREADS_PER_CPU
+    assert OPTION_PREFIX == ENV_PREFIX
     assert MAX_VALUES["compute"]["rounds"] == rounds.MOST_ROUNDS
     assert MAX_VALUES["call"]["delay_us"] == MOST_WAIT_MS * 1000
     assert [name for name in SIZED if MODELS[name].awaits] == list(AWAITING)
