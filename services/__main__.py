@@ -15,7 +15,7 @@ from typing import Any
 
 from services.models import MODELS
 from services.runtime.config import SHARED, Absent, Config, parse_config
-from services.runtime.control import Control
+from services.runtime.control.control_port import Control
 from services.runtime.drain import Drain
 from services.runtime.malloc import return_memory
 from services.runtime.options import ENV_PREFIX, Option

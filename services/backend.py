@@ -25,8 +25,8 @@ from functools import lru_cache, partial
 
 from sweetspot.v1 import backend_pb2, workload_pb2
 
-from services.runtime.aio import Connection, serve_until_drained
-from services.runtime.aio_loop import new_loop
+from services.runtime.libraries.aio import Connection, serve_until_drained
+from services.runtime.libraries.aio_loop import new_loop
 from services.runtime.service import Service
 from services.telemetry import CallTrace
 from services.wire import Allowance, CallReceived, Code, ServerCall, ServerEvent

@@ -7,7 +7,7 @@ from pathlib import Path
 from services.backend import MAX_CONCURRENT_STREAMS
 from services.network.listen import STALL_S
 from services.runtime.config import Config
-from services.runtime.linger import WRITE_STALL_S
+from services.runtime.connections.linger import WRITE_STALL_S
 from services.runtime.memory import MOST_BYTES, SHARE
 from services.wire.limits import UPDATE_EARNED_BYTES, Allowance, Limits
 from services.wire.memory import FREE_BYTES

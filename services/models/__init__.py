@@ -7,9 +7,9 @@ file reads it as `service.config[OPTION]`. Models never import each other.
 from dataclasses import replace
 
 from services.runtime.config import Config
-from services.runtime.demultiplexer import DEMULTIPLEXERS
 from services.runtime.model import Model, Processes, Taxonomy
 from services.runtime.options import Option, Whole, choice, switch
+from services.runtime.readiness.demultiplexer import DEMULTIPLEXERS
 from services.runtime.workers import LOOPS, MAX_PROCESSES, POLICY, PROCESSES, QUEUE_BOUND, THREADS_PER_CPU
 from services.workload.callback_styles import CALLBACK_STYLES
 from services.workload.ledger import Sharing

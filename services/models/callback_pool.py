@@ -28,17 +28,17 @@ from functools import partial
 from operator import itemgetter
 
 from services.models import COLOUR
-from services.runtime.backend_connection import BackendConnection
-from services.runtime.callback_waits import CallbackWaits
-from services.runtime.calls import ResponseSink
-from services.runtime.channel import Then
-from services.runtime.fair import FairQueue, SharedFairQueue
-from services.runtime.loop import Loop
-from services.runtime.loop_connection import Acceptor, Drainer, LoopConnections
-from services.runtime.pool import FULL
+from services.runtime.backend.backend_connection import BackendConnection
+from services.runtime.backend.channel import Then
+from services.runtime.callbacks.callback_waits import CallbackWaits
+from services.runtime.counters.shared_counters import Gauge
+from services.runtime.queues.fair import FairQueue, SharedFairQueue
+from services.runtime.readiness.calls import ResponseSink
+from services.runtime.readiness.loop import Loop
+from services.runtime.readiness.loop_connection import Acceptor, Drainer, LoopConnections
+from services.runtime.readiness.wakeup import Wakeup
 from services.runtime.service import Service
-from services.runtime.shared_counters import Gauge
-from services.runtime.wakeup import Wakeup
+from services.runtime.threads.pool import FULL
 from services.runtime.workers import QUEUE_BOUND, pool_threads
 from services.wire import Code, RpcError, ServerCall
 from services.workload import callbacks

@@ -20,7 +20,7 @@ What bounds it One CPU. A handler that blocks or computes without `await` stalls
 When full      Readiness waits in the kernel, as in the reactor. A peer that does not read its replies is not read from
                either. MAX_CONCURRENT_STREAMS bounds each connection's tasks.
                Each of several loops has a backlog, and the kernel chooses one by a hash of the addresses (see
-               services/runtime/loops.py). So a connection may wait for a busy loop although another one is idle, and
+               runtime/threads/loops.py). So a connection may wait for a busy loop although another one is idle, and
                is reset if that loop's process dies.
 After          Adya et al., Cooperative Task Management without Manual Stack Management, USENIX 2002; PEP 492.
 """
@@ -34,15 +34,15 @@ from functools import partial
 
 from services.models import LOOP
 from services.network.receive import RECEIVE_BYTES
-from services.runtime.aio import Acceptor, AsyncioWaits
-from services.runtime.aio_loop import new_loop
-from services.runtime.answers import respond
+from services.runtime.answers.responders import respond
+from services.runtime.connections.linger import LINGER_S, WRITE_STALL_S
+from services.runtime.connections.turns import Turns
 from services.runtime.drain import DRAIN_POLL_S
-from services.runtime.linger import LINGER_S, WRITE_STALL_S
-from services.runtime.loops import RunLoop, open_listeners, run_in_threads, serve_in_loops
+from services.runtime.libraries.aio import Acceptor, AsyncioWaits
+from services.runtime.libraries.aio_loop import new_loop
+from services.runtime.processes.supervisor import serve_at_one_port
 from services.runtime.service import Service
-from services.runtime.supervisor import serve_at_one_port
-from services.runtime.turns import Turns
+from services.runtime.threads.loops import RunLoop, open_listeners, run_in_threads, serve_in_loops
 from services.runtime.workers import PROCESSES
 from services.wire import CallCancelled, CallReceived, Code, ServerCall, ServerEvent
 from services.workload.awaiting import handler

@@ -37,12 +37,12 @@ from socket import socket  # noqa: E402
 import gevent  # noqa: E402
 from gevent.socket import wait_read  # noqa: E402
 
-from services.runtime.accept import accept_ready  # noqa: E402
-from services.runtime.blocking_connection import BlockingConnection, BlockingConnections  # noqa: E402
-from services.runtime.blocking_waits import BlockingWaits  # noqa: E402
-from services.runtime.lag import LoopLag  # noqa: E402
-from services.runtime.linger import WRITE_STALL_S  # noqa: E402
+from services.runtime.connections.accept import accept_ready  # noqa: E402
+from services.runtime.connections.linger import WRITE_STALL_S  # noqa: E402
+from services.runtime.counters.lag import LoopLag  # noqa: E402
 from services.runtime.service import Service  # noqa: E402
+from services.runtime.threads.blocking_connection import BlockingConnection, BlockingConnections  # noqa: E402
+from services.runtime.threads.blocking_waits import BlockingWaits  # noqa: E402
 from services.wire import ServerCall  # noqa: E402
 
 

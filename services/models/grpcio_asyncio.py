@@ -22,13 +22,13 @@ from typing import Any
 
 import grpc
 
-from services.runtime.aio import AsyncioWaits
-from services.runtime.aio_loop import new_loop
-from services.runtime.answers import Answer
+from services.runtime.answers.responders import Answer
 from services.runtime.drain import DRAIN_POLL_S
-from services.runtime.grpcio import STATUS, Arrival, Handlers, add_port, options, serve_in_processes
-from services.runtime.loops import run_in_threads
+from services.runtime.libraries.aio import AsyncioWaits
+from services.runtime.libraries.aio_loop import new_loop
+from services.runtime.libraries.grpcio import STATUS, Arrival, Handlers, add_port, options, serve_in_processes
 from services.runtime.service import Service
+from services.runtime.threads.loops import run_in_threads
 from services.runtime.workers import PROCESSES
 from services.wire import Code, RpcError
 from services.workload.awaiting import handler

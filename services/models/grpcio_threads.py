@@ -24,11 +24,11 @@ from typing import Any, ParamSpec, TypeVar
 
 import grpc
 
-from services.runtime.answers import Answer
-from services.runtime.blocking_waits import BlockingWaits
+from services.runtime.answers.responders import Answer
 from services.runtime.drain import DRAIN_POLL_S, GOAWAY_GRACE_S
-from services.runtime.grpcio import STATUS, Arrival, Handlers, add_port, options, serve_in_processes
+from services.runtime.libraries.grpcio import STATUS, Arrival, Handlers, add_port, options, serve_in_processes
 from services.runtime.service import Service
+from services.runtime.threads.blocking_waits import BlockingWaits
 from services.runtime.workers import QUEUE_BOUND, pool_threads, processes
 from services.wire import Code, RpcError
 from services.workload import linear

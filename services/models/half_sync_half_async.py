@@ -37,21 +37,21 @@ from functools import partial
 from socket import socket
 
 from services.models import HALF_SYNC_HAND_OFF
-from services.runtime.backend_connection import BackendConnection
-from services.runtime.blocking_waits import BlockingWaits
-from services.runtime.call_queue import by_policy
-from services.runtime.callback_waits import CallbackWaits
-from services.runtime.calls import CallRunner, ResponseSink
-from services.runtime.inline import InlineCalls
-from services.runtime.link import Link
-from services.runtime.loop import Loop
-from services.runtime.loop_connection import Acceptor, Drainer, LoopConnections
-from services.runtime.mailbox import Mailbox, Receiver
-from services.runtime.pool import FULL, Pool, PooledCalls
-from services.runtime.process_calls import Askers, ProcessCalls
+from services.runtime.backend.backend_connection import BackendConnection
+from services.runtime.callbacks.callback_waits import CallbackWaits
+from services.runtime.callbacks.inline import InlineCalls
+from services.runtime.processes.call_queue import by_policy
+from services.runtime.processes.link import Link
+from services.runtime.processes.mailbox import Mailbox, Receiver
+from services.runtime.processes.process_calls import Askers, ProcessCalls
+from services.runtime.processes.supervisor import serve_behind_a_front
+from services.runtime.readiness.calls import CallRunner, ResponseSink
+from services.runtime.readiness.loop import Loop
+from services.runtime.readiness.loop_connection import Acceptor, Drainer, LoopConnections
+from services.runtime.readiness.wakeup import Wakeup
 from services.runtime.service import Service
-from services.runtime.supervisor import serve_behind_a_front
-from services.runtime.wakeup import Wakeup
+from services.runtime.threads.blocking_waits import BlockingWaits
+from services.runtime.threads.pool import FULL, Pool, PooledCalls
 from services.runtime.workers import POLICY, pool_threads, processes
 from services.wire import ServerCall
 from services.workload import callbacks, linear

@@ -19,11 +19,11 @@ After          Stevens, UNIX Network Programming 1, "TCP Iterative Server": no c
 from contextlib import suppress
 from socket import socket
 
-from services.runtime.accept import accept_until_drained
-from services.runtime.blocking_connection import BlockingConnection
-from services.runtime.blocking_waits import BlockingWaits
+from services.runtime.connections.accept import accept_until_drained
 from services.runtime.drain import TimeIsUp
 from services.runtime.service import Service
+from services.runtime.threads.blocking_connection import BlockingConnection
+from services.runtime.threads.blocking_waits import BlockingWaits
 
 
 def serve(service: Service) -> None:

@@ -28,15 +28,15 @@ from collections.abc import Callable
 from functools import partial
 
 from services.models import BALANCE
-from services.runtime.accept import accept_ready, stop_listening
-from services.runtime.backend_connection import BackendConnection
-from services.runtime.callback_waits import CallbackWaits
-from services.runtime.inline import InlineCalls
-from services.runtime.loop import Loop
-from services.runtime.loop_connection import Acceptor, Drainer, LoopConnections
-from services.runtime.mailbox import Mailbox, Receiver
+from services.runtime.backend.backend_connection import BackendConnection
+from services.runtime.callbacks.callback_waits import CallbackWaits
+from services.runtime.callbacks.inline import InlineCalls
+from services.runtime.connections.accept import accept_ready, stop_listening
+from services.runtime.processes.mailbox import Mailbox, Receiver
+from services.runtime.processes.supervisor import Supervisor, serve_at_one_port
+from services.runtime.readiness.loop import Loop
+from services.runtime.readiness.loop_connection import Acceptor, Drainer, LoopConnections
 from services.runtime.service import Service
-from services.runtime.supervisor import Supervisor, serve_at_one_port
 from services.runtime.workers import processes
 
 PASSED_BOUND = 64

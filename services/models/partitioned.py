@@ -32,19 +32,19 @@ from google.protobuf.message import DecodeError
 from sweetspot.v1 import workload_pb2
 
 from services.network.address import Address
-from services.runtime.backend_connection import BackendConnection
-from services.runtime.call_queue import CallQueue
-from services.runtime.callback_waits import CallbackWaits
-from services.runtime.calls import ResponseSink
-from services.runtime.forwarding import Remote
-from services.runtime.inline import InlineCalls
-from services.runtime.link import Link, open_link
-from services.runtime.loop import Loop
-from services.runtime.loop_connection import Acceptor, Drainer, LoopConnections
-from services.runtime.mailbox import Mailbox, Receiver
-from services.runtime.process_calls import Askers
+from services.runtime.backend.backend_connection import BackendConnection
+from services.runtime.callbacks.callback_waits import CallbackWaits
+from services.runtime.callbacks.inline import InlineCalls
+from services.runtime.processes.call_queue import CallQueue
+from services.runtime.processes.forwarding import Remote
+from services.runtime.processes.link import Link, open_link
+from services.runtime.processes.mailbox import Mailbox, Receiver
+from services.runtime.processes.process_calls import Askers
+from services.runtime.processes.supervisor import Supervisor
+from services.runtime.readiness.calls import ResponseSink
+from services.runtime.readiness.loop import Loop
+from services.runtime.readiness.loop_connection import Acceptor, Drainer, LoopConnections
 from services.runtime.service import WORKLOAD_SHAPES, Service
-from services.runtime.supervisor import Supervisor
 from services.runtime.workers import processes
 from services.wire import Code, RpcError, ServerCall
 from services.workload.run import Run

@@ -42,27 +42,27 @@ from services.models import PROACTOR_HAND_OFF
 from services.network.address import Address
 from services.network.attempts import TIMED_OUT
 from services.network.names import Endpoint
-from services.runtime.accept import ACCEPT_LOST_ERRNOS
-from services.runtime.answers import respond
-from services.runtime.callback_waits import CallbackWaits
-from services.runtime.calls import CallRunner
-from services.runtime.channel import Channel
-from services.runtime.connector import Connector, NameLookups
-from services.runtime.inline import InlineCalls
-from services.runtime.linger import LINGER_S
-from services.runtime.mailbox import Mailbox, Receiver
-from services.runtime.open_connections import OpenConnections
-from services.runtime.pool import PooledCalls
-from services.runtime.posted_waits import PostedWaits
+from services.runtime.answers.responders import respond
+from services.runtime.backend.channel import Channel
+from services.runtime.backend.connector import Connector, NameLookups
+from services.runtime.callbacks.callback_waits import CallbackWaits
+from services.runtime.callbacks.inline import InlineCalls
+from services.runtime.callbacks.posted_waits import PostedWaits
+from services.runtime.connections.accept import ACCEPT_LOST_ERRNOS
+from services.runtime.connections.linger import LINGER_S
+from services.runtime.connections.open_connections import OpenConnections
+from services.runtime.connections.turns import Turns
 from services.runtime.proactor.link import CompletionLink
 from services.runtime.proactor.loop import Proactor, Stream, ignore
 from services.runtime.proactor.ring import MORE, require_io_uring
-from services.runtime.process_calls import Askers, ProcessCalls
+from services.runtime.processes.mailbox import Mailbox, Receiver
+from services.runtime.processes.process_calls import Askers, ProcessCalls
+from services.runtime.processes.supervisor import serve_behind_a_front
+from services.runtime.readiness.calls import CallRunner
+from services.runtime.readiness.wakeup import Wakeup
 from services.runtime.service import Service
 from services.runtime.shortage import PAUSE_S, Shortage
-from services.runtime.supervisor import serve_behind_a_front
-from services.runtime.turns import Turns
-from services.runtime.wakeup import Wakeup
+from services.runtime.threads.pool import PooledCalls
 from services.runtime.workers import processes
 from services.wire import CallCancelled, CallReceived, Code, ServerCall, ServerEvent
 

@@ -22,17 +22,16 @@ from functools import partial
 from socket import socket
 
 from services.models import PROCESSES_BOUND
-from services.runtime.accept import accept_for_children
-from services.runtime.blocking_connection import BlockingConnection
-from services.runtime.blocking_waits import BlockingWaits
-from services.runtime.children import Children
+from services.runtime.processes.children import Children
 from services.runtime.service import Service
+from services.runtime.threads.blocking_connection import BlockingConnection
+from services.runtime.threads.blocking_waits import BlockingWaits
 
 
 def serve(service: Service) -> None:
     """Serves until drained."""
     children = Children(service)
-    for sock in accept_for_children(service, service.listen(), children, service.config[PROCESSES_BOUND]):
+    for sock in children.accept(service.listen(), most=service.config[PROCESSES_BOUND]):
         try:
             children.fork(partial(serve_connection, sock, service))
         except OSError as error:

@@ -26,12 +26,12 @@ import socket
 from threading import Thread
 
 from services.models import REUSE_PORT, THREADS
-from services.runtime.accept import accept_until_drained, stop_listening
-from services.runtime.blocking_connection import BlockingConnection
-from services.runtime.blocking_waits import BlockingWaits
-from services.runtime.quota import usable_cpus
+from services.runtime.connections.accept import accept_until_drained, stop_listening
+from services.runtime.counters.quota import usable_cpus
+from services.runtime.processes.supervisor import Supervisor
 from services.runtime.service import Service
-from services.runtime.supervisor import Supervisor
+from services.runtime.threads.blocking_connection import BlockingConnection
+from services.runtime.threads.blocking_waits import BlockingWaits
 from services.runtime.workers import MAX_PROCESSES, PROCESSES, THREADS_PER_CPU
 
 

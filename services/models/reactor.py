@@ -20,7 +20,7 @@ What bounds it One CPU. A handler that blocks or computes stalls every connectio
                shared data needs locks.
 When full      Readiness waits in the kernel: socket buffers fill, and flow control slows the clients down.
                Each of several loops has a backlog, and the kernel chooses one by a hash of the addresses (see
-               services/runtime/loops.py). So a connection may wait for a busy loop although another one is idle.
+               runtime/threads/loops.py). So a connection may wait for a busy loop although another one is idle.
                MAX_CONCURRENT_STREAMS bounds the calls of each connection. With `--demultiplexer select`, a
                connection whose descriptor is 1024 or above is closed at once.
 After          Schmidt, "Reactor", in Pattern-Oriented Software Architecture 2: the loop is its dispatcher, and
@@ -32,14 +32,14 @@ import socket
 from functools import partial
 
 from services.models import DEMULTIPLEXER, STYLE
-from services.runtime.backend_connection import BackendConnection
-from services.runtime.callback_waits import CallbackWaits
-from services.runtime.demultiplexer import DEMULTIPLEXERS
-from services.runtime.inline import InlineCalls
-from services.runtime.loop import Loop
-from services.runtime.loop_connection import Acceptor, Drainer, LoopConnections
-from services.runtime.loops import serve_in_loops
+from services.runtime.backend.backend_connection import BackendConnection
+from services.runtime.callbacks.callback_waits import CallbackWaits
+from services.runtime.callbacks.inline import InlineCalls
+from services.runtime.readiness.demultiplexer import DEMULTIPLEXERS
+from services.runtime.readiness.loop import Loop
+from services.runtime.readiness.loop_connection import Acceptor, Drainer, LoopConnections
 from services.runtime.service import Service
+from services.runtime.threads.loops import serve_in_loops
 from services.workload.callback_styles import CALLBACK_STYLES
 
 

@@ -50,9 +50,12 @@ from typing import Any
 
 from services.models import STAGES_IN, TARGET_P90_MS
 from services.runtime.config import Config
-from services.runtime.loop import Loop
-from services.runtime.loop_connection import Acceptor, Drainer, LoopConnections
-from services.runtime.mailbox import Mailbox, Receiver
+from services.runtime.counters.stage_rows import Settings
+from services.runtime.processes.mailbox import Mailbox, Receiver
+from services.runtime.processes.supervisor import serve_behind_a_front
+from services.runtime.readiness.loop import Loop
+from services.runtime.readiness.loop_connection import Acceptor, Drainer, LoopConnections
+from services.runtime.readiness.wakeup import Post, Wakeup
 from services.runtime.service import Service
 from services.runtime.stages.admit import Admit
 from services.runtime.stages.bounded_sender import BoundedSender
@@ -67,9 +70,6 @@ from services.runtime.stages.process_links import ProcessLinks
 from services.runtime.stages.route import Route
 from services.runtime.stages.stage import Stage
 from services.runtime.stages.stage_queue import Taken
-from services.runtime.stages.table import Settings
-from services.runtime.supervisor import serve_behind_a_front
-from services.runtime.wakeup import Post, Wakeup
 from services.runtime.workers import QUEUE_BOUND, pool_threads
 from services.wire import Code, ServerCall
 

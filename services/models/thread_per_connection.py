@@ -21,10 +21,10 @@ After          Stevens, UNIX Network Programming 1, "TCP Concurrent Server, One 
 from socket import socket
 from threading import Thread
 
-from services.runtime.accept import accept_until_drained
-from services.runtime.blocking_connection import BlockingConnections
-from services.runtime.blocking_waits import BlockingWaits
+from services.runtime.connections.accept import accept_until_drained
 from services.runtime.service import Service
+from services.runtime.threads.blocking_connection import BlockingConnections
+from services.runtime.threads.blocking_waits import BlockingWaits
 
 
 def serve(service: Service) -> None:

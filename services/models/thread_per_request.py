@@ -22,10 +22,10 @@ from socket import socket
 from threading import Semaphore, Thread
 
 from services.models import THREADS_BOUND
-from services.runtime.accept import accept_until_drained
-from services.runtime.blocking_connection import BlockingConnection, BlockingConnections
-from services.runtime.blocking_waits import BlockingWaits
+from services.runtime.connections.accept import accept_until_drained
 from services.runtime.service import Service
+from services.runtime.threads.blocking_connection import BlockingConnection, BlockingConnections
+from services.runtime.threads.blocking_waits import BlockingWaits
 from services.wire import Code, ServerCall
 
 

@@ -20,11 +20,11 @@ After          Schmidt et al., Pattern-Oriented Software Architecture 2: Active 
 from socket import socket
 from threading import Thread
 
-from services.runtime.accept import accept_until_drained
-from services.runtime.blocking_connection import BlockingConnection, BlockingConnections
-from services.runtime.blocking_waits import BlockingWaits
-from services.runtime.pool import Pool, room_waiters
+from services.runtime.connections.accept import accept_until_drained
 from services.runtime.service import Service
+from services.runtime.threads.blocking_connection import BlockingConnection, BlockingConnections
+from services.runtime.threads.blocking_waits import BlockingWaits
+from services.runtime.threads.pool import Pool, room_waiters
 from services.wire import RpcError, ServerCall
 
 

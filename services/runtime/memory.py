@@ -4,8 +4,8 @@ All processes of a service share it: what each of their connections holds is one
 """
 
 from services.runtime.config import Config
-from services.runtime.quota import memory_limit_bytes
-from services.runtime.shared_counters import Gauge
+from services.runtime.counters.quota import memory_limit_bytes
+from services.runtime.counters.shared_counters import Gauge
 
 MOST_BYTES = 24 * 1024 * 1024
 """Unless another budget is configured. The counted bytes take up to twice as much while a pool's threads parse them. 20

@@ -15,18 +15,18 @@ from sweetspot.v1 import workload_pb2
 
 from services.network.address import Address
 from services.network.listen import EVERY, host_to_listen_at, listen
-from services.runtime import interop
-from services.runtime.answers import Responder, answers, responders
+from services.runtime.answers import interop
+from services.runtime.answers.health import Health
+from services.runtime.answers.responders import Responder, answers, responders
 from services.runtime.config import Config
+from services.runtime.counters.durations import DURATION_BOUNDS_NS, CallDurations, call_durations
+from services.runtime.counters.lag import LoopLag
+from services.runtime.counters.shared_counters import SharedCounters
+from services.runtime.counters.spans import SpanTotals
+from services.runtime.counters.stage_rows import Table
 from services.runtime.drain import Drain
-from services.runtime.durations import DURATION_BOUNDS_NS, CallDurations, call_durations
-from services.runtime.health import Health
-from services.runtime.lag import LoopLag
 from services.runtime.memory import SharedMemory
-from services.runtime.shared_counters import SharedCounters
 from services.runtime.shortage import Shortage
-from services.runtime.spans import SpanTotals
-from services.runtime.stages.table import Table
 from services.runtime.workers import QUEUE_BOUND
 from services.telemetry import CallTrace, Tracing
 from services.telemetry.environment import metrics_go_out

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from services.runtime.shared_counters import SharedCounters
+from services.runtime.counters.shared_counters import SharedCounters
 
 PAUSE_S = 0.05
 """After so long it is tried again: the listener stays readable, and without a pause the acceptor would spin."""

@@ -6,9 +6,9 @@ Must not know which models have them.
 import math
 
 from services.runtime.config import Config
+from services.runtime.counters.quota import usable_cpus
 from services.runtime.options import Option, Whole, choice
-from services.runtime.policy import POLICIES
-from services.runtime.quota import usable_cpus
+from services.runtime.queues.policy import POLICIES
 
 MAX_PROCESSES = 1024
 

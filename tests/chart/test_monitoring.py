@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.runtime import metrics
+from services.runtime.control import metrics
 from services.telemetry.tracing import server_attributes
 from tests.chart.rendering import CHART, helm, needs_helm, of_kind, render_values
 

@@ -11,7 +11,7 @@ import pytest
 from sweetspot.v1 import workload_pb2
 
 from services.models.callback_pool import Colour, ReadyQueue
-from services.runtime.shared_counters import SharedCounters
+from services.runtime.counters.shared_counters import SharedCounters
 from tests.conformance.conftest import Workload
 from tests.serving import serving
 

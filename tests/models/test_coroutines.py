@@ -9,9 +9,9 @@ from sweetspot.v1 import workload_pb2
 
 from services.models import coroutines
 from services.models.coroutines import Connection
-from services.runtime.aio import AsyncioWaits
 from services.runtime.config import Config
 from services.runtime.drain import Drain
+from services.runtime.libraries.aio import AsyncioWaits
 from services.runtime.service import Service
 from services.wire import ClientSession
 

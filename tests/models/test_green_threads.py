@@ -97,7 +97,7 @@ def test_it_runs_in_one_thread_however_many_calls_wait(tmp_path: Path) -> None:
 
 
 LARGE = workload_pb2.RunRequest(payload=bytes(1_000_000)).SerializeToString()
-IMPATIENT = "from services.runtime import linger; linger.WRITE_STALL_S = 1; " + (
+IMPATIENT = "from services.runtime.connections import linger; linger.WRITE_STALL_S = 1; " + (
     "import sys; from services.__main__ import main; main(sys.argv[3:])"
 )
 

@@ -9,7 +9,7 @@ from sweetspot.v1 import workload_pb2
 from services.models.grpcio_threads import ThreadHandlers
 from services.runtime.config import Config
 from services.runtime.drain import Drain
-from services.runtime.grpcio import Arrival
+from services.runtime.libraries.grpcio import Arrival
 from services.runtime.service import RUN_PATH, Service
 
 ASKED = workload_pb2.RunRequest(steps=[workload_pb2.Step(compute=workload_pb2.Compute(rounds=1))])

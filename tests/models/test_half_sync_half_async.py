@@ -10,8 +10,8 @@ import grpc
 import pytest
 from sweetspot.v1 import workload_pb2
 
-from services.runtime.forwarding import AHEAD
-from services.runtime.quota import usable_cpus
+from services.runtime.counters.quota import usable_cpus
+from services.runtime.processes.forwarding import AHEAD
 from tests.conformance.conftest import Workload
 from tests.serving import serving
 

@@ -11,7 +11,7 @@ import grpc
 import pytest
 from sweetspot.v1 import workload_pb2
 
-from services.runtime.demultiplexer import FD_SETSIZE
+from services.runtime.readiness.demultiplexer import FD_SETSIZE
 from tests.conformance.conftest import Workload
 
 TIMEOUT_S = 20

@@ -1,6 +1,6 @@
 """A client's and a server's session that talk in memory, so that a test needs no network and no thread."""
 
-from services.runtime.answers import Answering, respond
+from services.runtime.answers.responders import Answering, respond
 from services.wire import ClientSession, MessageReceived, ServerEvent, ServerSession
 
 

@@ -11,12 +11,13 @@ import pytest
 from sweetspot.v1 import backend_pb2, control_pb2, workload_pb2
 
 from services.network.address import Address
-from services.runtime import aio, turns
-from services.runtime.aio import Acceptor, AsyncioWaits, Connection, serve_until_drained
 from services.runtime.config import Config
+from services.runtime.connections import turns
+from services.runtime.counters.shared_counters import SharedCounters
 from services.runtime.drain import Drain
+from services.runtime.libraries import aio
+from services.runtime.libraries.aio import Acceptor, AsyncioWaits, Connection, serve_until_drained
 from services.runtime.service import Service
-from services.runtime.shared_counters import SharedCounters
 from services.runtime.shortage import Shortage
 from services.wire import ClientSession, Code, RpcError, ServerCall, ServerEvent, ServerSession, Shape
 from services.workload.ledger import Ledger

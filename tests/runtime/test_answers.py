@@ -3,11 +3,11 @@
 import pytest
 from grpc_health.v1 import health_pb2
 
-from services.runtime.answers import MAX_ANSWERS
+from services.runtime.answers.health import CHECK_PATH, WATCH_PATH
+from services.runtime.answers.reflection import PATHS
+from services.runtime.answers.responders import MAX_ANSWERS
 from services.runtime.config import Config
 from services.runtime.drain import Drain
-from services.runtime.health import CHECK_PATH, WATCH_PATH
-from services.runtime.reflection import PATHS
 from services.runtime.service import RUN_PATH, Service
 from services.wire import CallReceived, Code
 from tests.runtime.ends import Ends

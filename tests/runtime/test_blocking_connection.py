@@ -9,14 +9,14 @@ from typing import cast
 import pytest
 from sweetspot.v1 import workload_pb2
 
-from services.runtime import blocking_connection
-from services.runtime.blocking_connection import BlockingConnection, BlockingConnections
-from services.runtime.blocking_waits import BlockingWaits
+from services.runtime.answers.reflection import PATHS
 from services.runtime.config import Config
+from services.runtime.connections.linger import WRITE_STALL_S
 from services.runtime.drain import Drain
-from services.runtime.linger import WRITE_STALL_S
-from services.runtime.reflection import PATHS
 from services.runtime.service import Service
+from services.runtime.threads import blocking_connection
+from services.runtime.threads.blocking_connection import BlockingConnection, BlockingConnections
+from services.runtime.threads.blocking_waits import BlockingWaits
 from services.wire import ClientSession, Code, ServerCall
 
 TIMEOUT_S = 10

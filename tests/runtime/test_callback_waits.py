@@ -3,10 +3,10 @@
 from sweetspot.v1 import workload_pb2
 
 from services.network.address import Address
-from services.runtime.callback_waits import CallbackWaits
-from services.runtime.channel import Channel
-from services.runtime.connector import NameLookups
-from services.runtime.loop import Loop
+from services.runtime.backend.channel import Channel
+from services.runtime.backend.connector import NameLookups
+from services.runtime.callbacks.callback_waits import CallbackWaits
+from services.runtime.readiness.loop import Loop
 from services.wire import CallReceived, RpcError, ServerCall, ServerSession, Shape
 from services.workload.ledger import Ledger
 from services.workload.run import FETCH_PATH, Fetch, Run

@@ -13,14 +13,16 @@ from sweetspot.v1 import workload_pb2
 
 from services.models import proactor
 from services.network.address import Address
-from services.runtime import aio, blocking_waits, connector
-from services.runtime.aio import AsyncioWaits
-from services.runtime.backend_connection import BackendConnection
-from services.runtime.blocking_waits import BlockingWaits
-from services.runtime.callback_waits import CallbackWaits
-from services.runtime.loop import Loop
+from services.runtime.backend import connector
+from services.runtime.backend.backend_connection import BackendConnection
+from services.runtime.callbacks.callback_waits import CallbackWaits
+from services.runtime.libraries import aio
+from services.runtime.libraries.aio import AsyncioWaits
 from services.runtime.proactor.loop import Proactor
+from services.runtime.readiness.loop import Loop
 from services.runtime.refusal import NotHereError
+from services.runtime.threads import blocking_waits
+from services.runtime.threads.blocking_waits import BlockingWaits
 from services.wire import Code, RpcError
 from services.workload.ledger import Ledger
 from services.workload.run import Fetch, Run

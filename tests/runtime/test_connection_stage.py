@@ -10,7 +10,7 @@ from sweetspot.v1 import workload_pb2
 
 from services.runtime.config import Config
 from services.runtime.drain import Drain
-from services.runtime.loop import Loop
+from services.runtime.readiness.loop import Loop
 from services.runtime.service import Service
 from services.runtime.stages.connection_stage import ConnectionStage
 from services.runtime.stages.event import Answer, Event, Status

@@ -13,7 +13,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from sweetspot.v1 import control_pb2, workload_pb2
 
 from services.runtime.config import Config
-from services.runtime.control import Control
+from services.runtime.control.control_port import Control
 from services.runtime.drain import Drain
 from services.runtime.service import Service
 from tests.serving import serving

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.runtime.demultiplexer import DEMULTIPLEXERS, FD_SETSIZE, READABLE, WRITABLE, Demultiplexer, Select
+from services.runtime.readiness.demultiplexer import (
+    DEMULTIPLEXERS,
+    FD_SETSIZE,
+    READABLE,
+    WRITABLE,
+    Demultiplexer,
+    Select,
+)
 
 Pair = tuple[socket.socket, socket.socket]
 

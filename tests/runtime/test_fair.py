@@ -7,7 +7,7 @@ from operator import itemgetter
 
 import pytest
 
-from services.runtime.fair import FairQueue, SharedFairQueue
+from services.runtime.queues.fair import FairQueue, SharedFairQueue
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 import pytest
 from sweetspot.v1 import workload_pb2
 
-from services.runtime import paced
-from services.runtime.call_queue import CallQueue
 from services.runtime.config import Config
 from services.runtime.drain import Drain
-from services.runtime.forwarding import AHEAD, Remote
-from services.runtime.link import Message
-from services.runtime.loop import Loop
+from services.runtime.processes import paced
+from services.runtime.processes.call_queue import CallQueue
+from services.runtime.processes.forwarding import AHEAD, Remote
+from services.runtime.processes.link import Message
+from services.runtime.readiness.loop import Loop
 from services.runtime.service import Service
 from services.wire import Code, ServerCall, Shape
 from services.wire.request import RequestHead

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from services.runtime.histogram import Histogram
-from services.runtime.shared_counters import SharedCounters
+from services.runtime.counters.histogram import Histogram
+from services.runtime.counters.shared_counters import SharedCounters
 from services.telemetry import TraceContext
 from services.telemetry.readings import Series
 

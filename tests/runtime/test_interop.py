@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import pytest
 from sweetspot.interop import testing_pb2 as pb
 
-from services.runtime.answers import respond
+from services.runtime.answers.interop import MAX_RESPONSE_BYTES, MAX_RESPONSES, MAX_STREAM_BYTES, InteropRun
+from services.runtime.answers.responders import respond
 from services.runtime.config import Config
 from services.runtime.drain import Drain
-from services.runtime.interop import MAX_RESPONSE_BYTES, MAX_RESPONSES, MAX_STREAM_BYTES, InteropRun
 from services.runtime.service import Service
 from services.wire import CallCancelled, CallReceived, Code, RpcError
 from services.workload.ledger import Ledger

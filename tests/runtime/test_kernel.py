@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from services.runtime.kernel import TICK_NS, TreeUse, read_tree
+from services.runtime.counters.kernel import TICK_NS, TreeUse, read_tree
 
 MIB = 1024 * 1024
 # No process of this machine can have such a number (PID_MAX_LIMIT, proc(5)): a fabricated tree is never the test's own.

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from services.runtime import linger
+from services.runtime.connections import linger
 
 LINGER_S = 0.2
 

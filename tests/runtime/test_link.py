@@ -13,14 +13,14 @@ import pytest
 from sweetspot.v1 import workload_pb2
 
 from services.network.receive import RECEIVE_BYTES
-from services.runtime import paced
-from services.runtime.call_queue import CallQueue
-from services.runtime.calls import ResponseSink
 from services.runtime.config import Config
 from services.runtime.drain import Drain
-from services.runtime.forwarding import Asker, Remote
-from services.runtime.link import BATCH_BYTES, FULL_BYTES, MESSAGE_BYTES, Link, Mail, Message
-from services.runtime.loop import Loop
+from services.runtime.processes import paced
+from services.runtime.processes.call_queue import CallQueue
+from services.runtime.processes.forwarding import Asker, Remote
+from services.runtime.processes.link import BATCH_BYTES, FULL_BYTES, MESSAGE_BYTES, Link, Mail, Message
+from services.runtime.readiness.calls import ResponseSink
+from services.runtime.readiness.loop import Loop
 from services.runtime.service import Service
 from services.wire import Code, ServerCall, Shape
 from services.wire.request import RequestHead

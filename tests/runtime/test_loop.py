@@ -8,12 +8,12 @@ from itertools import pairwise
 
 import pytest
 
-from services.runtime import wakeup
-from services.runtime.demultiplexer import DEMULTIPLEXERS
-from services.runtime.loop import Loop
 from services.runtime.proactor.loop import Proactor
+from services.runtime.readiness import wakeup
+from services.runtime.readiness.demultiplexer import DEMULTIPLEXERS
+from services.runtime.readiness.loop import Loop
+from services.runtime.readiness.wakeup import Wakeup
 from services.runtime.refusal import NotHereError
-from services.runtime.wakeup import Wakeup
 
 FAR_NS = 3600 * 10**9
 PAUSE_S = 0.01

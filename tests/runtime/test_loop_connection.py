@@ -9,13 +9,14 @@ from contextlib import suppress
 import pytest
 from sweetspot.v1 import workload_pb2
 
-from services.runtime import loop_connection, turns
-from services.runtime.calls import ResponseSink
 from services.runtime.config import Config
-from services.runtime.demultiplexer import READABLE
+from services.runtime.connections import turns
 from services.runtime.drain import Drain
-from services.runtime.loop import Loop
-from services.runtime.loop_connection import LoopConnection
+from services.runtime.readiness import loop_connection
+from services.runtime.readiness.calls import ResponseSink
+from services.runtime.readiness.demultiplexer import READABLE
+from services.runtime.readiness.loop import Loop
+from services.runtime.readiness.loop_connection import LoopConnection
 from services.runtime.service import Service
 from services.wire import ClientSession, Code, ServerCall
 

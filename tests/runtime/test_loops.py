@@ -13,7 +13,7 @@ import grpc
 import pytest
 from sweetspot.v1 import workload_pb2
 
-from services.runtime.loops import run_in_threads
+from services.runtime.threads.loops import run_in_threads
 from services.wire import Code
 from tests.conformance.conftest import Workload
 from tests.runtime.test_metrics import by_status, ended, scrape

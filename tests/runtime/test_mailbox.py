@@ -5,10 +5,10 @@ import socket
 
 import pytest
 
-from services.runtime.demultiplexer import READABLE
-from services.runtime.loop import Loop
-from services.runtime.mailbox import Mailbox, Receiver
-from services.runtime.shared_counters import SharedCounters
+from services.runtime.counters.shared_counters import SharedCounters
+from services.runtime.processes.mailbox import Mailbox, Receiver
+from services.runtime.readiness.demultiplexer import READABLE
+from services.runtime.readiness.loop import Loop
 from services.runtime.shortage import Shortage
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from services.runtime import paced
-from services.runtime.loop import Loop
-from services.runtime.paced import Paced
+from services.runtime.processes import paced
+from services.runtime.processes.paced import Paced
+from services.runtime.readiness.loop import Loop
 
 Item = tuple[str, int]
 ITEMS: list[Item] = [("a", 1), ("a", 2), ("a", 3), ("b", 1), ("b", 2)]

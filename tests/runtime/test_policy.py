@@ -8,7 +8,7 @@ import grpc
 import pytest
 from sweetspot.v1 import workload_pb2
 
-from services.runtime.policy import POLICIES, ordered
+from services.runtime.queues.policy import POLICIES, ordered
 from tests.conformance.conftest import Workload
 from tests.serving import serving
 

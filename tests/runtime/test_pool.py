@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from services.runtime import pool
-from services.runtime.blocking_waits import BlockingWaits
 from services.runtime.config import Config
 from services.runtime.drain import Drain
-from services.runtime.fair import Item, SharedFairQueue
-from services.runtime.pool import Pool
+from services.runtime.queues.fair import Item, SharedFairQueue
 from services.runtime.service import Service
+from services.runtime.threads import pool
+from services.runtime.threads.blocking_waits import BlockingWaits
+from services.runtime.threads.pool import Pool
 from services.wire import Code, RpcError
 from services.workload.linear import Waits
 

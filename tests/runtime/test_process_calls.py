@@ -7,11 +7,11 @@ import pytest
 
 from services.runtime.config import Config
 from services.runtime.drain import Drain
-from services.runtime.forwarding import AHEAD
-from services.runtime.link import Message
-from services.runtime.loop import Loop
-from services.runtime.mailbox import Mailbox
-from services.runtime.process_calls import ProcessCalls
+from services.runtime.processes.forwarding import AHEAD
+from services.runtime.processes.link import Message
+from services.runtime.processes.mailbox import Mailbox
+from services.runtime.processes.process_calls import ProcessCalls
+from services.runtime.readiness.loop import Loop
 from services.runtime.service import Service
 from services.wire import Code, ServerCall, Shape
 from services.wire.request import RequestHead

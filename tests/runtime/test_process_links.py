@@ -6,16 +6,16 @@ import time
 
 import pytest
 
+from services.runtime.counters.shared_counters import SharedCounters
+from services.runtime.counters.stage_rows import Table
 from services.runtime.drain import Drain
-from services.runtime.link import Mail, Message
-from services.runtime.loop import Loop
-from services.runtime.mailbox import Mailbox
-from services.runtime.shared_counters import SharedCounters
+from services.runtime.processes.link import Mail, Message
+from services.runtime.processes.mailbox import Mailbox
+from services.runtime.readiness.loop import Loop
 from services.runtime.shortage import Shortage
 from services.runtime.stages.event import Answer
 from services.runtime.stages.ownership_table import OwnershipTable
 from services.runtime.stages.process_links import ProcessLinks
-from services.runtime.stages.table import Table
 
 TIMEOUT_S = 5
 

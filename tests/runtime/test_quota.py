@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.runtime.quota import Throttling, cpu_quota, memory_limit_bytes, read_throttling, usable_cpus
+from services.runtime.counters.quota import Throttling, cpu_quota, memory_limit_bytes, read_throttling, usable_cpus
 
 V1 = "31 23 0:29 {root} {at} rw,relatime shared:9 - cgroup cgroup rw,{controllers}"
 V2 = "41 31 0:38 {root} {at} rw,relatime shared:4 - cgroup2 cgroup2 rw,nsdelegate"

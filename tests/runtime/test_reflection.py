@@ -4,9 +4,9 @@ import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool
 from grpc_reflection.v1alpha import reflection_pb2
 
+from services.runtime.answers.reflection import PATHS, Reflection
 from services.runtime.config import Config
 from services.runtime.drain import Drain
-from services.runtime.reflection import PATHS, Reflection
 from services.runtime.service import Service
 from services.wire import Code
 from tests.runtime.ends import Ends

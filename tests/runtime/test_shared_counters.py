@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from services.runtime.shared_counters import GAUGES, Gauge, SharedCounters
+from services.runtime.counters.shared_counters import GAUGES, Gauge, SharedCounters
 
 ROOT = Path(__file__).parents[2]
 FREE_THREADED = "SWEETSPOT_TEST_FREE_THREADED"
@@ -64,7 +64,7 @@ def test_the_largest_that_was_set_stays() -> None:
 
 COUNTS_IN_TWO_THREADS = f"""
 import sys, threading, time
-from services.runtime.shared_counters import SharedCounters
+from services.runtime.counters.shared_counters import SharedCounters
 assert not sys._is_gil_enabled()
 counters = SharedCounters()
 gauge, largest, smaller, histogram = counters.gauge(), counters.gauge(), counters.gauge(), counters.histogram([10])

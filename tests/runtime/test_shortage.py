@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from services.runtime.shared_counters import SharedCounters
+from services.runtime.counters.shared_counters import SharedCounters
 from services.runtime.shortage import LOG_NS, Shortage
 
 THREADS, TIMES = 4, 500

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from services.runtime.config import Config
+from services.runtime.control.snapshot import snapshot
 from services.runtime.drain import Drain
 from services.runtime.service import RUN_PATH, Service
-from services.runtime.snapshot import snapshot
 from services.wire import Code, RpcError, ServerCall, Shape
 from services.wire.request import RequestHead
 from tests.runtime.ends import Ends

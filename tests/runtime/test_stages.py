@@ -5,8 +5,9 @@ import tracemalloc
 
 import pytest
 
-from services.runtime.loop import Loop
-from services.runtime.shared_counters import SharedCounters
+from services.runtime.counters.shared_counters import SharedCounters
+from services.runtime.counters.stage_rows import Row, Table
+from services.runtime.readiness.loop import Loop
 from services.runtime.stages.bounded_sender import MOST_BYTES, BoundedSender
 from services.runtime.stages.controllers import Admission, Batching, next_workers
 from services.runtime.stages.event import Answer, Event, Item
@@ -14,7 +15,6 @@ from services.runtime.stages.ownership_table import OwnershipTable
 from services.runtime.stages.pooled_stage import PooledStage
 from services.runtime.stages.stage import Stage
 from services.runtime.stages.stage_queue import BATCH_BYTES, StageQueue
-from services.runtime.stages.table import Row, Table
 from services.runtime.stages.tokens import Tokens
 
 MS = 1_000_000

@@ -14,7 +14,7 @@ import grpc
 import pytest
 from sweetspot.v1 import workload_pb2
 
-from services.runtime.supervisor import FIRST_PAUSE_S, LONGEST_PAUSE_S, pause_s
+from services.runtime.processes.supervisor import FIRST_PAUSE_S, LONGEST_PAUSE_S, pause_s
 from tests.conformance.conftest import Workload
 from tests.serving import EXIT_TIMEOUT_S, Serving, serving
 
@@ -127,7 +127,7 @@ import select
 from services.runtime.config import Config
 from services.runtime.drain import Drain
 from services.runtime.service import Service
-from services.runtime.supervisor import Supervisor
+from services.runtime.processes.supervisor import Supervisor
 def work(number):
     if number == 1:
         {before}

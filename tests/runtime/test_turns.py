@@ -3,9 +3,9 @@
 import pytest
 from sweetspot.v1 import workload_pb2
 
-from services.runtime import turns
+from services.runtime.connections import turns
+from services.runtime.connections.turns import Turns
 from services.runtime.service import WORKLOAD_SHAPES
-from services.runtime.turns import Turns
 from services.wire import CallCancelled, CallReceived, ClientSession, ServerCall, ServerEvent, ServerSession
 
 PATH = "/sweetspot.v1.Workload/Run"

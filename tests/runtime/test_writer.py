@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from services.runtime.demultiplexer import READABLE, WRITABLE
-from services.runtime.loop import Loop, Source
-from services.runtime.writer import TURN_BYTES, Writer
+from services.runtime.readiness.demultiplexer import READABLE, WRITABLE
+from services.runtime.readiness.loop import Loop, Source
+from services.runtime.readiness.writer import TURN_BYTES, Writer
 
 PIECE_BYTES = 1000
 

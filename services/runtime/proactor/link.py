@@ -3,8 +3,8 @@
 import socket
 from collections.abc import Callable
 
-from services.runtime.link import FULL_BYTES, Mail, Message
 from services.runtime.proactor.loop import Proactor, Stream
+from services.runtime.processes.link import FULL_BYTES, Mail, Message
 
 
 class CompletionLink:

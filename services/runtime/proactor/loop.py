@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from services.runtime.demultiplexer import READABLE
-from services.runtime.lag import unwatched
-from services.runtime.loop import Handler, Source
+from services.runtime.counters.lag import unwatched
 from services.runtime.proactor.ring import MORE, Completed, Ring
+from services.runtime.readiness.demultiplexer import READABLE
+from services.runtime.readiness.loop import Handler, Source
 
 _NO_END = (-errno.ENOBUFS, -errno.ECANCELED)
 """A receive was over for want of a buffer, or was not wanted; the peer may send more."""

@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable
 
+from services.runtime.counters.stage_rows import Row
 from services.runtime.stages.event import Answer, Event, Status, last_answer
 from services.runtime.stages.route import Route
-from services.runtime.stages.table import Row
 from services.runtime.stages.tokens import Tokens
 from services.wire import Code
 

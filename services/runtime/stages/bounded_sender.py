@@ -11,10 +11,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from services.runtime.counters.stage_rows import Row
 from services.runtime.stages.event import Item
 from services.runtime.stages.ownership_table import OwnershipTable
 from services.runtime.stages.stage_queue import Taken
-from services.runtime.stages.table import Row
 
 MOST_BYTES = 256 * 1024
 """Handed on and not taken; one more item may be larger."""

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from services.runtime.backend_connection import BackendConnection
-from services.runtime.callback_waits import CallbackWaits
-from services.runtime.loop import Loop
+from services.runtime.backend.backend_connection import BackendConnection
+from services.runtime.callbacks.callback_waits import CallbackWaits
+from services.runtime.readiness.loop import Loop
 from services.runtime.service import Service
 from services.runtime.stages.event import Answer, Event, Status, last_answer, next_answer
 from services.wire import RpcError

@@ -3,7 +3,7 @@
 from google.protobuf.message import DecodeError
 from sweetspot.v1 import control_pb2
 
-from services.runtime.stages.table import Table
+from services.runtime.counters.stage_rows import Table
 from services.wire import Code, RpcError
 
 

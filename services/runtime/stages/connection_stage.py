@@ -13,10 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from services.runtime.calls import ResponseSink
-from services.runtime.fair import FairQueue
-from services.runtime.held_payload import HeldPayload, hold_payload
-from services.runtime.loop import Loop, Timer
+from services.runtime.processes.held_payload import HeldPayload, hold_payload
+from services.runtime.queues.fair import FairQueue
+from services.runtime.readiness.calls import ResponseSink
+from services.runtime.readiness.loop import Loop, Timer
 from services.runtime.service import Service
 from services.runtime.stages.admit import retry_after_ms
 from services.runtime.stages.bounded_sender import BoundedSender

@@ -7,7 +7,7 @@ milliseconds, where theirs took seconds.
 
 from collections.abc import Sequence
 
-from services.runtime.stages.table import Row
+from services.runtime.counters.stage_rows import Row
 
 CONTROL_NS = 50_000_000
 """How often stages are looked at."""

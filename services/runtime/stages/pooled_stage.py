@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from services.runtime.counters.stage_rows import Row
+from services.runtime.readiness.wakeup import Post
 from services.runtime.stages.controllers import Batching, next_workers
 from services.runtime.stages.event import Event, Item
 from services.runtime.stages.stage_queue import LOOK_NS, StageQueue, Taken, acknowledge
-from services.runtime.stages.table import Row
-from services.runtime.wakeup import Post
 
 
 class PooledStage:

@@ -16,10 +16,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from services.runtime.counters.stage_rows import Row
 from services.runtime.drain import Drain
-from services.runtime.link import Link, Message, open_link
-from services.runtime.loop import Loop
-from services.runtime.mailbox import Mailbox
+from services.runtime.processes.link import Link, Message, open_link
+from services.runtime.processes.mailbox import Mailbox
+from services.runtime.readiness.loop import Loop
 from services.runtime.shortage import PAUSE_S, Shortage
 from services.runtime.stages.bounded_sender import BoundedSender
 from services.runtime.stages.event import Answer, Event, Item
@@ -27,7 +28,6 @@ from services.runtime.stages.ownership_table import OwnershipTable
 from services.runtime.stages.pooled_stage import PooledStage
 from services.runtime.stages.stage import Stage
 from services.runtime.stages.stage_queue import Taken
-from services.runtime.stages.table import Row
 
 
 class ProcessLinks:

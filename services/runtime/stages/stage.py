@@ -10,11 +10,11 @@ All of it belongs to the loop's thread. Its twin, whose threads take for themsel
 import time
 from collections.abc import Callable
 
-from services.runtime.loop import Loop, Timer
+from services.runtime.counters.stage_rows import Row
+from services.runtime.readiness.loop import Loop, Timer
 from services.runtime.stages.controllers import Batching
 from services.runtime.stages.event import NOT_QUEUED, Item
 from services.runtime.stages.stage_queue import LOOK_NS, Queue, StageQueue, Taken, acknowledge, size_bytes
-from services.runtime.stages.table import Row
 
 
 class Stage:

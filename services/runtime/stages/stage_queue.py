@@ -6,8 +6,8 @@ from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import Protocol
 
+from services.runtime.counters.stage_rows import Row
 from services.runtime.stages.event import Item
-from services.runtime.stages.table import Row
 from services.runtime.stages.tokens import Tokens
 
 LOOK_NS = 2_000_000

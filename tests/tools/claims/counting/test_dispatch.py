@@ -18,13 +18,13 @@ def test_the_same_lines_run_whoever_dispatches() -> None:
 
 
 IMPORTS = [
-    ("import services.runtime.loop", 1),
-    ("from services.runtime import loop", 1),
+    ("import services.runtime.readiness.loop", 1),
+    ("from services.runtime.readiness import loop", 1),
     ("from services import runtime", 1),
     ("from services.models.reactor import serve", 1),
     ("from services.workload.run import Run", 0),
     ("import services.runtimes", 0),
-    ("def late():\n    from services.runtime.loop import Loop", 1),
+    ("def late():\n    from services.runtime.readiness.loop import Loop", 1),
 ]
 
 

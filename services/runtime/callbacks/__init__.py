@@ -1,0 +1,1 @@
+"""Calls that wait on an event loop without a thread each."""

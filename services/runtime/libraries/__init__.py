@@ -1,0 +1,1 @@
+"""Servers on event loops of others: asyncio and grpcio."""

@@ -1,0 +1,116 @@
+"""Calls that worker processes run for the process that has the connections; `PooledCalls` is the same with threads.
+
+    connections          the front                             workers, forked beforehand
+    c1, c2 --> [ loop | | call | call | ... | ] --- link ---> [ Askers | Calls ]
+                        a bounded queue         '-- link ---> [ Askers | Calls ]
+
+Which loop a process has, and in which way a worker runs its calls, is the model's.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from operator import attrgetter
+from socket import socket
+from typing import Protocol
+
+from services.runtime.processes.call_queue import CallQueue, QueuedCall
+from services.runtime.processes.forwarding import Asker, Linked, Remote
+from services.runtime.processes.link import open_link
+from services.runtime.processes.mailbox import Mailbox
+from services.runtime.processes.paced import Timed
+from services.runtime.queues.fair import Ordered
+from services.runtime.readiness.calls import CallRunner, ResponseSink
+from services.runtime.readiness.loop import Source
+from services.runtime.service import Service
+from services.wire import ServerCall
+
+MakeLink = Callable[..., Linked]
+"""Makes a loop's end of a link from a socket; its keywords are those of `Link`."""
+
+
+class Serving(Timed, Protocol):
+    """What is asked of a loop that runs calls."""
+
+    def unregister(self, source: Source) -> None: ...
+    def soon(self, callback: Callable[[], None]) -> None: ...
+    def stop(self) -> None: ...
+
+
+class ProcessCalls:
+    """Hands each call to the worker that has the fewest. Until one has room, the call waits in the queue."""
+
+    def __init__(
+        self,
+        service: Service,
+        loop: Timed,
+        mailboxes: Sequence[Mailbox],
+        make_link: MakeLink,
+        items: Ordered[QueuedCall] | None = None,
+    ) -> None:
+        """`mailboxes` has that of each worker. Without `items`, connections take turns in the queue."""
+        self._queue = CallQueue("workers", service, items)
+        self._workers = [
+            Remote(f"worker-{number}", partial(open_link, make_link, mailbox), service, loop, self._queue)
+            for number, mailbox in enumerate(mailboxes, start=1)
+        ]
+
+    def received(self, connection: ResponseSink, call: ServerCall) -> None:
+        self._queue.put(connection, call)
+        for worker in sorted(self._workers, key=attrgetter("load")):
+            worker.take_calls()
+
+    def cancelled(self, call: ServerCall) -> None:
+        if callable(call.context):  # a worker has it; else it is cancelled when it is taken
+            call.context()
+
+
+class Askers:
+    """The other processes for which this one runs calls, each with a link to here."""
+
+    def __init__(
+        self,
+        service: Service,
+        loop: Serving,
+        mailbox: Mailbox,
+        make_link: MakeLink,
+        calls: CallRunner,
+        *,
+        at_once: int = sys.maxsize,
+    ) -> None:
+        """The links come by `mailbox`, whose receiver calls `connected`.
+
+        `at_once`: calls that `calls` runs at a time.
+        """
+        self._service = service
+        self._loop = loop
+        self._mailbox = mailbox
+        self._make_link = make_link
+        self._calls = calls
+        self._at_once = at_once
+        self._askers: set[Asker] = set()
+        self._is_ending = False
+
+    def ready(self, events: int) -> None:
+        """The service drains. Only a worker without connections is registered for the drain."""
+        self._loop.unregister(self._service.drain)
+        self.stop_without_any()
+
+    def stop_without_any(self) -> None:
+        """From now on the loop is stopped once all of them have left."""
+        self._is_ending = True
+        self._stop_if_alone()
+
+    def connected(self, sock: socket) -> None:
+        """Another process has connected, because it is new or a link was lost."""
+        asker = Asker(self._calls, self._service.ledger, self._loop, self._left, self._at_once)
+        asker.link = self._make_link(sock, received=asker.received, lost=asker.lost, reads_while_full=False)
+        self._askers.add(asker)
+
+    def _left(self, asker: Asker) -> None:
+        self._askers.discard(asker)
+        self._stop_if_alone()
+
+    def _stop_if_alone(self) -> None:
+        if self._is_ending and not self._askers and not self._mailbox.unread():
+            self._loop.soon(self._loop.stop)

@@ -1,0 +1,137 @@
+"""An event loop: readiness and time come in, callbacks go out. It knows descriptors, and nothing of gRPC.
+
+Some facts about readiness (epoll(7), poll(2)). It is level-triggered by default, so a handler may leave data in the
+socket and is called again. It reports what is ready, and the handler reads. Watching for WRITABLE with nothing to send
+would wake the loop at once, again and again. So WRITABLE is watched only after a short send, and while a connection to
+the backend is being made.
+"""
+
+import heapq
+import itertools
+import select
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from services.runtime.counters.lag import unwatched
+from services.runtime.readiness.demultiplexer import READABLE, Demultiplexer
+
+
+class Source(Protocol):
+    """What has a descriptor: a socket, a listener, the drain."""
+
+    def fileno(self) -> int: ...
+
+
+class Handler(Protocol):
+    """What the loop calls when a descriptor is ready."""
+
+    def ready(self, events: int) -> None: ...
+
+
+Timer = list[Any]  # [due_ns, sequence, callback or None]; a heap of lists, so that cancelling is an assignment
+_MIN_CANCELLED = 100
+
+
+class Loop:
+    """The dispatcher. All of it belongs to the thread that calls `run`."""
+
+    def __init__(self, demultiplexer: Demultiplexer | None = None) -> None:
+        """Waits with epoll where nothing else is given."""
+        self._demultiplexer = demultiplexer or select.epoll()
+        self._handlers: dict[int, Handler] = {}
+        self._timers: list[Timer] = []
+        self._cancelled = 0
+        self._sequence = itertools.count()
+        self._soon: list[Callable[[], None]] = []
+        self._running = False
+        self.on_iteration: Callable[[int], None] = unwatched
+
+    def register(self, source: Source, handler: Handler, events: int = READABLE) -> None:
+        """Calls `handler` whenever `source` is ready. Raises OSError where the demultiplexer cannot watch it."""
+        fd = source.fileno()
+        self._demultiplexer.register(fd, events)
+        self._handlers[fd] = handler
+
+    def modify(self, source: Source, events: int) -> None:
+        """Watches for other events."""
+        self._demultiplexer.modify(source.fileno(), events)
+
+    def pause(self, source: Source, duration_s: float) -> None:
+        """Watches `source` again after that time. One that stays readable and is not read would make the loop spin."""
+        fd = source.fileno()
+        handler = self._handlers[fd]
+
+        def resume() -> None:
+            if self._handlers.get(fd) is handler:  # else it was unregistered in that time
+                self._demultiplexer.modify(fd, READABLE)
+
+        self._demultiplexer.modify(fd, 0)
+        self.call_at(time.monotonic_ns() + round(duration_s * 1e9), resume)
+
+    def unregister(self, source: Source) -> None:
+        """Before `source` is closed."""
+        fd = source.fileno()
+        del self._handlers[fd]
+        self._demultiplexer.unregister(fd)
+
+    def call_at(self, due_ns: int, callback: Callable[[], None]) -> Timer:
+        """Calls `callback` once, at CLOCK_MONOTONIC `due_ns` or soon after, unless it is cancelled before."""
+        timer = [due_ns, next(self._sequence), callback]
+        heapq.heappush(self._timers, timer)
+        return timer
+
+    def cancel(self, timer: Timer) -> None:
+        """Takes a `call_at` back; nothing where its time has come already."""
+        if timer[2] is None:
+            return
+        timer[2] = None
+        self._cancelled += 1
+        # Deadlines are far and mostly cancelled: left in the heap, they would be most of it.
+        if self._cancelled > max(_MIN_CANCELLED, len(self._timers) // 2):
+            self._timers = [kept for kept in self._timers if kept[2] is not None]
+            heapq.heapify(self._timers)
+            self._cancelled = 0
+
+    def soon(self, callback: Callable[[], None]) -> None:
+        """Calls `callback` once this round's events are dispatched."""
+        self._soon.append(callback)
+
+    def stop(self) -> None:
+        self._running = False
+
+    def run(self) -> None:
+        """Waits and dispatches until `stop`; may be called again."""
+        self._running = True
+        while self._running:
+            ready = self._demultiplexer.poll(self._wait_s())
+            began_ns = time.monotonic_ns()
+            self._dispatch(ready)
+            self.on_iteration(time.monotonic_ns() - began_ns)
+
+    def _dispatch(self, ready: list[tuple[int, int]]) -> None:
+        """One round. A function of its own, so that a loop that waits holds no handler and no callback of the last."""
+        for fd, events in ready:
+            handler = self._handlers.get(fd)  # an earlier handler of this round may have closed it
+            if handler is not None:
+                handler.ready(events)
+        now_ns = time.monotonic_ns()
+        while self._timers and self._timers[0][0] <= now_ns:
+            timer = heapq.heappop(self._timers)
+            callback, timer[2] = timer[2], None
+            if callback is None:
+                self._cancelled -= 1
+            else:
+                callback()
+        while self._soon:
+            due, self._soon = self._soon, []
+            for callback in due:
+                callback()
+
+    def _wait_s(self) -> float | None:
+        if self._soon:  # from before `run`: no descriptor would wake the loop for it
+            return 0
+        if not self._timers:
+            return None
+        wait_ns: int = self._timers[0][0] - time.monotonic_ns()
+        return max(wait_ns, 0) / 1e9
