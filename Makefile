@@ -23,7 +23,7 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-demo: setup ## run every model under 1 to 1,000 connections and report on it: 5 to 9 minutes
+demo: setup ## run every model under 1 to 1,000 connections and report on it: 3 to 5 minutes
 	@$(BIN)/sweetspot run default
 
 TESTS ?=

@@ -26,7 +26,10 @@ from services.network.address import Address
 from services.network.names import Endpoint, look_up
 
 _OPENING_AT_ONCE = 64
-_OPENING_TIMEOUT_NS = 3 * NS_PER_S
+# For the first connection: the service may be busy with its start.
+_FIRST_READY_TIMEOUT_NS = 3 * NS_PER_S
+# From one that is ready to the next. Models with room for few clients take no more: each trial waits as long for them.
+_OPENING_TIMEOUT_NS = NS_PER_S
 _FIRST_BACKOFF_NS = 50_000_000
 _LAST_BACKOFF_NS = NS_PER_S
 
@@ -95,7 +98,7 @@ class Fleet:
         """
         closed = deque((*self.connections, *self.quiet))
         opening: set[Connection] = set()
-        give_up_ns = clock() + _OPENING_TIMEOUT_NS
+        give_up_ns = clock() + _FIRST_READY_TIMEOUT_NS
         while closed or opening:
             yield
             now_ns = clock()
@@ -115,7 +118,7 @@ class Fleet:
             if clock() > give_up_ns:
                 if not self.ready:
                     late = next(iter(opening)).target
-                    raise TargetRefused(f"{late}: no HTTP/2 settings within {_OPENING_TIMEOUT_NS // NS_PER_S} s")
+                    raise TargetRefused(f"{late}: no HTTP/2 settings within {_FIRST_READY_TIMEOUT_NS // NS_PER_S} s")
                 self._leave_waiting(opening.union(closed))
                 break
         self.unserved_at_start = sum(not each.ready for each in self.connections)

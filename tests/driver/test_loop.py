@@ -259,7 +259,7 @@ def test_a_connection_that_is_closed_before_the_run_is_unserved_and_does_not_ref
 
 
 def test_a_target_that_takes_nobody_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.driver.fleet._OPENING_TIMEOUT_NS", 300_000_000)
+    monkeypatch.setattr("services.driver.fleet._FIRST_READY_TIMEOUT_NS", 300_000_000)
     with (
         socket.create_server(("127.0.0.1", 0)) as busy,
         pytest.raises(TargetRefused, match="no HTTP/2 settings"),
