@@ -42,6 +42,23 @@ def tree_ns(pid: int) -> int:
     return 0
 
 
+def tree(pid: int) -> list[int]:
+    """A process and its descendants; empty where it has ended."""
+    try:
+        children = _children(Path(f"/proc/{pid}"))
+    except OSError:
+        return []
+    return [pid, *(descendant for child in children for descendant in tree(child))]
+
+
+def name_of(pid: int) -> str:
+    """The name that a process has given itself, as ps(1) shows it; empty where it has ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text(encoding="utf-8", errors="replace").rstrip("\n")
+    except OSError:
+        return ""
+
+
 def _children(home: Path) -> list[int]:
     """Each thread has its own list, of the children that it started."""
     children: list[int] = []

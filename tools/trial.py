@@ -13,6 +13,7 @@ from typing import Any
 
 from sweetspot.v1.control_pb2 import SnapshotReply
 
+from tools.actions import Actor
 from tools.busy import STARVED_SHARE, words_for
 from tools.control import Control
 from tools.experiment import Experiment, Point
@@ -42,6 +43,7 @@ class LoadSession:
     """CPU time of the services so far, read from outside: it costs them nothing."""
     before: SnapshotReply
     others: OtherProcesses
+    actor: Actor
     capacity_rps: float | None = None
     """Measured just before, if the rate depends on it. Calls/s."""
     slices_cpu_ns: list[int] = field(default_factory=list)
@@ -55,7 +57,8 @@ class LoadSession:
         try:
             with self.others:
                 before_ns = self.cpu_ns()
-                slice_of(self.driver, asked, str(self.wanted.id), self.wanted.id.round * asked.blocks + block)
+                with self.actor.acting(after_s=asked.warmup_s):
+                    slice_of(self.driver, asked, str(self.wanted.id), self.wanted.id.round * asked.blocks + block)
                 self.slices_cpu_ns.append(self.cpu_ns() - before_ns)
         except LateError as error:
             if self.others.share > STARVED_SHARE:
@@ -104,8 +107,10 @@ def loading(
         def cpu_ns() -> int:
             return sum(tree_ns(service.process.pid) for service in services)
 
+        # An experiment with actions has one service for each arm: a grid has none.
+        actor = Actor(experiment.load.actions, controls[0], services[0].process.pid)
         stack.callback(driver.drop, str(wanted.id))
-        yield LoadSession(experiment, wanted, driver, read, cpu_ns, read(), others, capacity_rps)
+        yield LoadSession(experiment, wanted, driver, read, cpu_ns, read(), others, actor, capacity_rps)
 
 
 def slice_of(driver: SliceDriver, experiment: Experiment, name: str, number: int) -> Any:

@@ -29,6 +29,8 @@ def check(release: Release, asked: Experiment, *, exactly: bool = False) -> None
             f"load.schedule {asked.load.schedule!r} is a file, but a driver's pod has no such file: "
             "set another schedule, or run without --cluster"
         )
+    if asked.load.actions:
+        raise ClusterError("load.actions are not supported in a cluster: remove them, or run without --cluster")
     if asked.until is not None:
         raise ClusterError("until is not supported in a cluster: set rounds instead, or run without --cluster")
     _check_one_of_each(asked)

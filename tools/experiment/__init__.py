@@ -1,11 +1,12 @@
 """Experiments: arms x points x rounds, as data. YAML in, one frozen value out, checked before anything is started."""
 
 from tools.experiment.asked import Arm, Experiment, Objective, Scale, Search
-from tools.experiment.load import AXES, Load, Point, points
+from tools.experiment.load import AXES, Action, Load, Point, points
 from tools.experiment.reading import BadExperimentError, find, parse, read
 
 __all__ = [
     "AXES",
+    "Action",
     "Arm",
     "BadExperimentError",
     "Experiment",

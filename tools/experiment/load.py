@@ -17,6 +17,19 @@ SHORT = {"connections": "c", "streams": "s", "rate_rps": "r", "rate_of_capacity"
 """The letter of an axis in the name of a point."""
 
 
+class Action(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What is done to a service while a slice is measured: new settings of a stage, or the end of a worker."""
+
+    at_s: Annotated[float, Meta(ge=0, le=86_400)]
+    """Seconds from the begin of the window."""
+    stage: str | None = None
+    """The stage that gets `settings`."""
+    settings: Mapping[str, Annotated[int, Meta(ge=0, lt=2**32)]] = {}
+    """As `sweetspot stages` names them. They last until another action changes them."""
+    kill: Literal["worker"] | None = None
+    """SIGKILL for the first worker process."""
+
+
 class Load(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """How calls are made. Without a rate and without `streams`, the load is a closed loop with one stream."""
 
@@ -42,6 +55,9 @@ class Load(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     """Of a call. Seconds."""
     deadline_s: Annotated[float, Meta(ge=0.001, le=120)] | None = None
     """An answer that comes later does not count in the goodput. Seconds."""
+
+    actions: tuple[Action, ...] = ()
+    """What is done to the service in each slice."""
 
     @property
     def is_open(self) -> bool:

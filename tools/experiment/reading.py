@@ -11,12 +11,13 @@ from typing import Any
 import msgspec
 import yaml
 from google.protobuf import json_format
+from sweetspot.v1.control_pb2 import StageSettings
 from sweetspot.v1.workload_pb2 import RunRequest
 
 from tools import strict_yaml
 from tools.experiment.asked import Arm, Experiment, Name
 from tools.experiment.cpu_time import plan_in_rounds
-from tools.experiment.load import AXES, Load
+from tools.experiment.load import AXES, Action, Load
 from tools.named import EXPERIMENTS, names
 from tools.status import PlainError, one_line
 
@@ -151,6 +152,8 @@ def _check(asked: Experiment, written: Mapping[str, Any]) -> None:
     if "models" in written and "arms" in written:
         raise _ContradictionError("models and arms exclude each other: remove one of them - at `$.models`")
     _check_load(asked, written)
+    for number, action in enumerate(asked.load.actions):
+        _check_action(action, asked, f"$.load.actions[{number}]")
     if asked.until is not None:
         _check_until(asked)
     for name, arm in asked.arms.items():
@@ -190,6 +193,23 @@ def _check_load(asked: Experiment, written: Mapping[str, Any]) -> None:
             raise _ContradictionError(f"the list contains a value twice - at `$.load.{name}`")
     for number in asked.windows.keys() - set(load.connections):
         raise _ContradictionError(f"the load has no {number} connections: remove its window - at `$.windows`")
+
+
+def _check_action(action: Action, asked: Experiment, where: str) -> None:
+    """Raises _ContradictionError."""
+    if asked.scale is not None:
+        raise _ContradictionError(f"scale has no actions: remove them - at `{where}`")
+    if (action.kill is None) == (action.stage is None):
+        raise _ContradictionError(f"exactly one of kill and stage is needed - at `{where}`")
+    if (action.stage is None) != (not action.settings):
+        raise _ContradictionError(f"stage and settings need each other - at `{where}`")
+    known = StageSettings.DESCRIPTOR.fields_by_name
+    for key in action.settings:
+        if key not in known:
+            raise _ContradictionError(f"{key} is not one of {', '.join(known)} - at `{where}.settings`")
+    for shortest_s in (asked.at(point).duration_s for point in asked.points):
+        if action.at_s >= shortest_s:
+            raise _ContradictionError(f"a window ends after {shortest_s:g} s: set an earlier time - at `{where}.at_s`")
 
 
 def _check_until(asked: Experiment) -> None:

@@ -92,6 +92,10 @@ AS_DEPLOYED = {
         "arm free: reactor runs with PYTHON_GIL not set, not 0; set models.reactor.extraEnv to "
         '[{name: PYTHON_GIL, value: "0"}] in the values of the release',
     ),
+    "an action": (
+        "models: [reactor]\nactions: [{at_s: 0.1, kill: worker}]",
+        "load.actions are not supported in a cluster: remove them, or run without --cluster",
+    ),
     "a file of times": (
         "models: [reactor]\nschedule: replay:times.txt",
         "load.schedule 'replay:times.txt' is a file, but a driver's pod has no such file: set another schedule",

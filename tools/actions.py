@@ -1,0 +1,78 @@
+"""What is done to a service while it is measured: new settings for a stage, or the end of a worker process.
+
+Must not know what loads the service, or why.
+"""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from sweetspot.v1.control_pb2 import StageSettings
+
+from tools.control import Control
+from tools.experiment import Action
+from tools.local import LocalError
+from tools.processors import name_of, tree
+
+WORKER = "worker-"
+"""How a service names its worker processes (services/runtime/processes/children.py)."""
+
+
+class Actor:
+    """The actions of one service. Each method raises LocalError."""
+
+    def __init__(self, actions: Sequence[Action], control: Control, pid: int) -> None:
+        """`pid` is the first process of the service. Raises LocalError if it has no such stage or no worker."""
+        self._actions = sorted(actions, key=lambda action: action.at_s)
+        self._control = control
+        self._pid = pid
+        stages = {stage.name for stage in control.snapshot().stages} if actions else set()
+        for action in self._actions:
+            if action.kill:
+                self._worker()
+            elif action.stage not in stages:
+                have = f"its stages are {', '.join(sorted(stages))}" if stages else "it has no stages"
+                raise LocalError(f"an action needs the stage {action.stage!r}, but {have}")
+
+    @contextmanager
+    def acting(self, after_s: float) -> Iterator[None]:
+        """Does each action at its time while the block runs. The times count from `after_s` seconds on from now.
+
+        An action that fails raises a LocalError at the end of the block.
+        """
+        begin_s, left, failed = time.monotonic() + after_s, threading.Event(), list[LocalError]()
+
+        def act() -> None:
+            for action in self._actions:
+                if left.wait(max(0.0, begin_s + action.at_s - time.monotonic())):
+                    return
+                try:
+                    self._do(action)
+                except LocalError as error:
+                    failed.append(error)
+
+        thread = threading.Thread(target=act, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            left.set()
+            thread.join()
+        if failed:
+            raise failed[0]
+
+    def _do(self, action: Action) -> None:
+        if action.stage is not None:
+            self._control.configure(action.stage, StageSettings(**action.settings))
+        else:
+            with suppress(ProcessLookupError):  # it has ended by itself, which is what was asked for
+                os.kill(self._worker(), signal.SIGKILL)
+
+    def _worker(self) -> int:
+        workers = [pid for pid in tree(self._pid) if name_of(pid).startswith(WORKER)]
+        if not workers:
+            raise LocalError("an action kills a worker process, but the service has none")
+        return min(workers, key=lambda pid: int(name_of(pid).removeprefix(WORKER) or 0))
