@@ -53,7 +53,7 @@ def test_the_drivers_summary_prints_what_a_service_says(tmp_path: Path) -> None:
     (tmp_path / "plan.yaml").write_text("{}")
     with FakeService(lambda _: Act.REPLY).running() as target:
         told = under_ascii(
-            *("-m", "services.driver", "--target", str(target), "--connections", "1", "--streams", "1"),
+            *("-m", "services.driver", "--address", str(target), "--connections", "1", "--streams", "1"),
             *("--plan", str(tmp_path / "plan.yaml"), "--out", str(tmp_path / "ä.json"), "--duration", "0.1"),
             *("--warmup", "0"),
         )

@@ -94,7 +94,7 @@ def test_a_secret_is_not_repeated() -> None:
 
 @pytest.mark.parametrize("program", [["services", "reactor"], ["services", "backend"], ["services.driver"]], ids=str)
 def test_a_program_ends_with_one_line_and_status_2(program: list[str], tmp_path: Path) -> None:
-    flags = ["--target=h:1", "--connections=1", "--streams=1", "--plan=p", f"--out={tmp_path}/r.json"]
+    flags = ["--address=h:1", "--connections=1", "--streams=1", "--plan=p", f"--out={tmp_path}/r.json"]
     done = subprocess.run(
         [sys.executable, "-m", *program, *(flags if program == ["services.driver"] else [])],
         capture_output=True,

@@ -107,7 +107,7 @@ def _check_load(asked: Experiment, programs: Programs) -> None:
                 try:
                     # The rate of a multiple of the capacity is known only during the run.
                     at = point.at_capacity(1.0)
-                    driver.check([*load_flags(asked, at), "--target=127.0.0.1:1", f"--plan={plan}"])
+                    driver.check([*load_flags(asked, at), "--address=127.0.0.1:1", f"--plan={plan}"])
                 except LocalError as error:
                     line = str(error).removeprefix("driver: ").replace(f"{plan}: ", "")
                     where = f"{key}.plan" if str(plan) in str(error) else "$.load"

@@ -18,7 +18,7 @@ from tools import whole
 from tools.experiment import Point
 from tools.status import PlainError, one_line
 
-VERSION = 3
+VERSION = 4
 
 
 class BadResultsError(PlainError):

@@ -26,7 +26,7 @@ from tools.processors import becomes_idle
 from tools.results import Trial, read_trials, write_trial, write_void
 from tools.scratch import scratch_folder
 from tools.serving import LocalSetup, Service, listening, serving_backend, starting_arm, trace_file
-from tools.slices import DriverLostError, SliceDriver, TargetRefusedError, slice_driver
+from tools.slices import AddressRefusedError, DriverLostError, SliceDriver, slice_driver
 from tools.trial import BusyMachineError, LoadSession, load_flags, loading, others_of, slice_of, trial_flags
 from tools.trial_specs import TrialSpec, shuffled
 
@@ -172,9 +172,9 @@ class _RoundServices:
                 self._begin(name, arm)
         # At the same time, on other processors, the driver imports all that it needs.
         with suppress(LocalError):
-            nobody = ("--target=127.0.0.1:1", "--connections=1", "--streams=1")
+            unreachable = ("--address=127.0.0.1:1", "--connections=1", "--streams=1")
             plan = self._plan(*next(iter(arms.items())))
-            self.driver().check([*nobody, f"--plan={plan}", *trace_file(self.setup, "driver")])
+            self.driver().check([*unreachable, f"--plan={plan}", *trace_file(self.setup, "driver")])
         for name in [each for each in arms if each not in self._failed]:
             with self._remembered(name):
                 self._await(name, at_once=len(arms))
@@ -273,7 +273,7 @@ class _RoundServices:
             process = self._processes.get(wanted.id.arm)
             if process is not None and process.has_ended(local.DYING_S):
                 watcher.failed(wanted, process.last_words())
-            elif isinstance(error, BusyMachineError | DriverLostError | TargetRefusedError):
+            elif isinstance(error, BusyMachineError | DriverLostError | AddressRefusedError):
                 made.append(_TrialOutcome(wanted, None, str(error)))
             else:
                 watcher.failed(wanted, str(error))

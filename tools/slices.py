@@ -20,7 +20,7 @@ class DriverLostError(LocalError):
     """A driver that has ended, or had to be ended, while it loaded another service."""
 
 
-class TargetRefusedError(LocalError):
+class AddressRefusedError(LocalError):
     """A service that runs, but accepts no connection in the driver's time. That is a property of its model."""
 
 
@@ -76,7 +76,7 @@ class SliceDriver:
             self._process.stop()
             raise
         if "refused" in answer:
-            refused = TargetRefusedError if command["do"] == "open" else LocalError
+            refused = AddressRefusedError if command["do"] == "open" else LocalError
             raise refused(f"driver: {answer['why']}")
         return answer
 

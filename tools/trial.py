@@ -142,9 +142,9 @@ def others_of(
 
 def trial_flags(setup: LocalSetup, wanted: TrialSpec, services: Sequence[Service], plan: Path) -> list[str]:
     """The driver's flags for the services that connections load in turn, and for their plan. `plan` is a file."""
-    targets = ",".join(service.address for service in services)
+    addresses = ",".join(service.address for service in services)
     labels = label_flags(setup.folder.resolve().name, wanted)
-    return ["--target", targets, "--plan", str(plan), *trace_file(setup, "driver"), *labels]
+    return ["--address", addresses, "--plan", str(plan), *trace_file(setup, "driver"), *labels]
 
 
 def load_flags(experiment: Experiment, point: Point) -> list[str]:

@@ -31,16 +31,16 @@ _NOT_NOW = (BlockingIOError, InterruptedError)
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a connection leads to: one address of a target's name, or the name as a whole."""
+    """Where a connection leads to: one endpoint of an address, or all of them."""
 
-    target: Address
+    address: Address
     first: Endpoint | None
-    """None: no address in particular."""
+    """None: no endpoint in particular."""
     endpoints: tuple[Endpoint, ...] = field(compare=False)
-    """The addresses to try, in this order."""
+    """What to try, in this order."""
 
     def __str__(self) -> str:
-        return str(self.first or self.target)
+        return str(self.first or self.address)
 
 
 class Connection:
@@ -103,11 +103,11 @@ class Connection:
         self._epoll = epoll
         self._by_fd = by_fd
         """Of each socket whose connection it is; shared by all."""
-        self._attempts = Attempts(destination.target, 0)
+        self._attempts = Attempts(destination.address, 0)
         self._socket: socket.socket | None = None
         self._connected = False
         self._unsent: bytes | memoryview = b""
-        self.session = ClientSession(str(destination.target))
+        self.session = ClientSession(str(destination.address))
         self.ready = False
         self.open = 0
         """Calls in flight on it."""
@@ -124,9 +124,9 @@ class Connection:
         """While not ready: when to connect, or when to give up connecting."""
 
     @property
-    def target(self) -> Address:
+    def address(self) -> Address:
         """Where it leads, as it was asked for."""
-        return self.destination.target
+        return self.destination.address
 
     @property
     def done(self) -> bool:
@@ -149,8 +149,8 @@ class Connection:
         self.calls_left = self._calls or _UNLIMITED
         self._connected = False
         self._unsent = b""
-        self.session = ClientSession(str(self.target))
-        self._attempts = Attempts(self.target, now_ns + CONNECT_TIMEOUT_NS)
+        self.session = ClientSession(str(self.address))
+        self._attempts = Attempts(self.address, now_ns + CONNECT_TIMEOUT_NS)
         self._attempts.found(self.destination.endpoints)
         self._try_next(now_ns)
 

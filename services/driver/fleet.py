@@ -34,15 +34,15 @@ _FIRST_BACKOFF_NS = 50_000_000
 _LAST_BACKOFF_NS = NS_PER_S
 
 
-class TargetRefused(Exception):
+class AddressRefused(Exception):
     """No connection could be opened before the run began."""
 
 
 class Fleet:
-    """All connections to the targets, on one epoll."""
+    """All connections to the addresses, on one epoll."""
 
     def __init__(self, options: Options, epoll: select.epoll | None = None) -> None:
-        """Looks up every target. Raises TargetRefused.
+        """Looks up every address. Raises AddressRefused.
 
         `epoll` is given where many sockets may be open already: select(2) takes no descriptor above 1,023.
         """
@@ -94,7 +94,7 @@ class Fleet:
         """Opens every connection, some at a time, as long as it is iterated.
 
         A service may have room for fewer of them: the others are tried again later, and until then their calls are not
-        sent. Raises TargetRefused where the first one fails, or none is ready in time.
+        sent. Raises AddressRefused where the first one fails, or none is ready in time.
         """
         closed = deque((*self.connections, *self.quiet))
         opening: set[Connection] = set()
@@ -117,20 +117,20 @@ class Fleet:
             opening -= self._down
             if clock() > give_up_ns:
                 if not self.ready:
-                    late = next(iter(opening)).target
-                    raise TargetRefused(f"{late}: no HTTP/2 settings within {_FIRST_READY_TIMEOUT_NS // NS_PER_S} s")
+                    late = next(iter(opening)).address
+                    raise AddressRefused(f"{late}: no HTTP/2 settings within {_FIRST_READY_TIMEOUT_NS // NS_PER_S} s")
                 self._leave_waiting(opening.union(closed))
                 break
         self.unserved_at_start = sum(not each.ready for each in self.connections)
 
     def _try_to_open(self, connection: Connection, step: Callable[[], None]) -> None:
-        """Takes a step before the run. Raises TargetRefused where it fails and no connection is ready."""
+        """Takes a step before the run. Raises AddressRefused where it fails and no connection is ready."""
         try:
             step()
         except OSError as error:
             self._back_off(connection)
             if not self.ready:
-                raise TargetRefused(f"{connection.target}: {error.strerror or error}") from None
+                raise AddressRefused(f"{connection.address}: {error.strerror or error}") from None
 
     def _leave_waiting(self, connections: Iterable[Connection]) -> None:
         """Leaves connections that were not ready in time to `tend`; those on their way have a while longer."""
@@ -265,30 +265,30 @@ class Fleet:
 
 
 def _resolver(options: Options) -> Resolver[Destination]:
-    """Raises TargetRefused."""
+    """Raises AddressRefused."""
 
     def find() -> list[Destination]:
         found: list[Destination] = []
-        for target in options.targets:
+        for address in options.addresses:
             try:
-                found += destinations(target, look_up(target), one_address=options.balance == "cluster-ip")
+                found += destinations(address, look_up(address), as_one=options.balance == "cluster-ip")
             except OSError as error:
-                raise OSError(error.errno, error.strerror, str(target)) from None
+                raise OSError(error.errno, error.strerror, str(address)) from None
         return found
 
     try:
         return Resolver(find, 0 if options.balance == "cluster-ip" else options.resolve_s)
     except OSError as error:
-        raise TargetRefused(f"{error.filename}: {error.strerror}") from None
+        raise AddressRefused(f"{error.filename}: {error.strerror}") from None
 
 
-def destinations(target: Address, found: Sequence[Endpoint], *, one_address: bool) -> list[Destination]:
-    """The destinations of connections to a target: the name as a whole, or each of its addresses.
+def destinations(address: Address, found: Sequence[Endpoint], *, as_one: bool) -> list[Destination]:
+    """The destinations of connections to an address: all endpoints of its name as one, or each of them.
 
-    Only addresses of the first one's family count, because a pod of a dual-stack cluster has an address of each. If
-    one accepts no connection, every other address of the name is tried.
+    Only endpoints of the first one's family count, because a pod of a dual-stack cluster has one of each. If one
+    accepts no connection, every other endpoint of the name is tried.
     """
-    if one_address:
-        return [Destination(target, None, tuple(found))]
+    if as_one:
+        return [Destination(address, None, tuple(found))]
     dealt = sorted((each for each in found if each.family == found[0].family), key=str)
-    return [Destination(target, each, (each, *(other for other in found if other != each))) for each in dealt]
+    return [Destination(address, each, (each, *(other for other in found if other != each))) for each in dealt]

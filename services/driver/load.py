@@ -45,9 +45,9 @@ class LoadGenerator:
         checkpoint: Callable[[Outcome], None] = lambda _: None,
         epoll: select.epoll | None = None,
     ) -> None:
-        """Looks up every target. `checkpoint` is given what there is every second at least. `epoll` as in Fleet.
+        """Looks up every address. `checkpoint` is given what there is every second at least. `epoll` as in Fleet.
 
-        Raises TargetRefused.
+        Raises AddressRefused.
         """
         self._options = options
         self._requests = requests
@@ -69,7 +69,7 @@ class LoadGenerator:
     def open_connections(self) -> int:
         """Opens every connection for which there is room; returns early when stopped. Returns how many are open.
 
-        Raises TargetRefused.
+        Raises AddressRefused.
         """
         for _ in self._fleet.open():
             if self._stopped:

@@ -337,7 +337,7 @@ class Loop:
         """Notes the end of a call that is traced."""
         connection, request, intended_ns, sent_ns, trace, _ = flight
         if trace is not None:
-            traced = TracedCall(trace, connection.target, intended_ns, sent_ns, ended_ns, code, measured, request.kind)
+            traced = TracedCall(trace, connection.address, intended_ns, sent_ns, ended_ns, code, measured, request.kind)
             self.outcome.traced.append(traced)
 
     def _counts(self, intended_ns: int) -> bool:

@@ -17,14 +17,14 @@ from typing import Any
 
 from services.driver.clients import join as join_clients
 from services.driver.clients import merge as merge_clients
-from services.driver.result import UNWRITTEN, write
+from services.driver.result import UNWRITTEN, VERSION, write
 from services.driver.samples import merge as merge_summaries
 from services.driver.summary import print_in_any_locale, summary
 from services.driver.tracing import not_too_many
 
 Result = dict[str, Any]
 
-_ALIKE = ("version", "targets", "plan", "asked")
+_ALIKE = ("version", "addresses", "plan", "asked")
 
 
 class VoidRun(Exception):
@@ -158,6 +158,8 @@ def _check(results: Sequence[Result], indices: Sequence[int], numbers: set[int],
         index = result["shards"][0]["index"]
         if result["interrupted"] and not interrupted:
             raise VoidRun(f"shard {index} of {of} was interrupted")
+        if result["version"] != VERSION:
+            raise VoidRun(f"shard {index} of {of} was written by another version: {result['version']}, not {VERSION}")
         for key in _ALIKE:
             if result[key] != results[0][key]:
                 raise VoidRun(f"shard {index} of {of} had other settings: its {key} differs")

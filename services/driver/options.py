@@ -34,7 +34,7 @@ class Options:
     """A whole run, of which this driver does its shard. Exactly one of `streams` (closed loop), `rate_rps` and
     `schedule` (open loop) is set."""
 
-    targets: tuple[Address, ...]
+    addresses: tuple[Address, ...]
     balance: Balance
     resolve_s: float
     shard: Shard
@@ -105,7 +105,7 @@ def _whole_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--shard", type=_shard, default=Shard(), metavar="I/N", help="send part I of N of the load, from 0 (0/1: all)")
-    add("--barrier", type=_target, metavar="HOST:PORT", help="shard 0 listens on PORT; the others connect to it")
+    add("--barrier", type=_address, metavar="HOST:PORT", help="shard 0 listens on PORT; the others connect to it")
     add(
         "--barrier-timeout",
         type=_number(float, 0.1, 3600),
@@ -136,9 +136,9 @@ def _slices_parser() -> argparse.ArgumentParser:
 def _add_load(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
-        "--target",
+        "--address",
         required=True,
-        type=_targets,
+        type=_addresses,
         metavar="HOST:PORT[,HOST:PORT]",
         help="services; connections use them in turn",
     )
@@ -222,7 +222,7 @@ def _read(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> Options:
             f"argument --shard: {args.shard.of} shards need at least as many --connections, not {args.connections}"
         )
     return Options(
-        targets=args.target,
+        addresses=args.address,
         balance=args.balance,
         resolve_s=args.resolve,
         shard=args.shard,
@@ -272,15 +272,15 @@ def _schedule(text: str) -> Schedule:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _targets(text: str) -> tuple[Address, ...]:
-    targets = tuple(_target(part.strip()) for part in text.split(","))
-    for target, times in Counter(targets).items():
+def _addresses(text: str) -> tuple[Address, ...]:
+    addresses = tuple(_address(part.strip()) for part in text.split(","))
+    for address, times in Counter(addresses).items():
         if times > 1:
-            raise argparse.ArgumentTypeError(f"{target} is given {times} times: give each target once")
-    return targets
+            raise argparse.ArgumentTypeError(f"{address} is given {times} times: give each address once")
+    return addresses
 
 
-def _target(text: str) -> Address:
+def _address(text: str) -> Address:
     try:
         return Address.parse(text)
     except ValueError as error:

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     """Makes the calls. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m services.driver.order", allow_abbrev=False)
     add = parser.add_argument
-    add("--target", required=True, type=Address.parse, metavar="HOST:PORT", help="the service")
+    add("--address", required=True, type=Address.parse, metavar="HOST:PORT", help="the service")
     add("--plan", required=True, type=Path, metavar="FILE", help="a RunRequest as YAML or JSON")
     add("--calls", required=True, type=_count, metavar="N", help="calls on each connection")
     add("--window", required=True, type=_count, metavar="N", help="maximum number of calls in flight")
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         request = next(read_plan(args.plan).requests(1, Shard(), 1)).serialized
         for _ in range(args.times):
-            with socket.create_connection((args.target.host, args.target.port), args.timeout) as sock:
+            with socket.create_connection((args.address.host, args.address.port), args.timeout) as sock:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 print(json.dumps(_ended(_calls(sock, request, args))), flush=True)
     except (OSError, PlanError) as error:

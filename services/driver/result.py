@@ -28,7 +28,7 @@ from services.driver.tracing import listed
 from services.driver.whole import write_whole
 from services.telemetry.tracing import Counts
 
-VERSION = 3
+VERSION = 4
 UNWRITTEN = 1
 """Exit status: there is a result, but not where it was to be."""
 
@@ -49,7 +49,7 @@ def make_result(
         "version": VERSION,
         "started_at": started_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "interrupted": outcome.interrupted,
-        "targets": [str(target) for target in options.targets],
+        "addresses": [str(address) for address in options.addresses],
         "plan": plan.described,
         "asked": {
             "loop": "open" if options.streams is None else "closed",

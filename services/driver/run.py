@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.driver.barrier import Start
-from services.driver.fleet import TargetRefused
+from services.driver.fleet import AddressRefused
 from services.driver.load import LoadGenerator
 from services.driver.loop import path
 from services.driver.merge import join
@@ -32,7 +32,7 @@ class RunRefused(Exception):
     """Why the run cannot be made, in one line."""
 
 
-REFUSALS = (RunRefused, PlanError, TargetRefused)
+REFUSALS = (RunRefused, PlanError, AddressRefused)
 """Errors that the user can correct: each is one line."""
 
 
@@ -47,7 +47,7 @@ class Run:
         checkpoint: Callable[[Outcome], None] = lambda _: None,
         epoll: select.epoll | None = None,
     ) -> None:
-        """Reads the plan and looks up every target. Raises REFUSALS.
+        """Reads the plan and looks up every address. Raises REFUSALS.
 
         `checkpoint` is that of LoadGenerator, `epoll` that of Fleet.
         """
@@ -69,10 +69,10 @@ class Run:
         self._load.stop()
 
     def open(self) -> int:
-        """Opens the connections. Returns how many are open. Raises TargetRefused, and then none is."""
+        """Opens the connections. Returns how many are open. Raises AddressRefused, and then none is."""
         try:
             return self._load.open_connections()
-        except TargetRefused:
+        except AddressRefused:
             self._load.close()
             raise
 

@@ -1,6 +1,6 @@
 """`python -m services.driver.slices`: loads services in turn, one slice at a time, as JSON lines on stdin ask.
 
-    {"do": "open", "name": "a", "arguments": ["--target", "127.0.0.1:1", "--connections", "10", ...]}
+    {"do": "open", "name": "a", "arguments": ["--address", "127.0.0.1:1", "--connections", "10", ...]}
         -> {"opened": "a", "connections": 10}
     {"do": "slice", "name": "a", "warmup_s": 0.05, "duration_s": 0.3, "seed": 7, "rate_rps": null}
         -> {"sliced": "a", "slice": {...}}

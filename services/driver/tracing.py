@@ -32,7 +32,7 @@ class TracedCall:
     """A traced call that was sent. Times on the monotonic clock."""
 
     trace: TraceContext
-    target: Address
+    address: Address
     intended_ns: int
     sent_ns: int
     ended_ns: int
@@ -92,7 +92,7 @@ def record_spans(tracing: Tracing, method: str, calls: Iterable[TracedCall]) -> 
             code=Code.CANCELLED if call.code is None else call.code,
             measured=call.measured,
             kind=call.kind,
-            server=(call.target.host, call.target.port),
+            server=(call.address.host, call.address.port),
         )
 
 

@@ -28,7 +28,7 @@ class Short:
         return (*(word.removeprefix("/tmp/") for word in replaced), *self.more)
 
 
-QUICK = ("--target", "{address}", "--duration", "0.1", "--warmup", "0")
+QUICK = ("--address", "{address}", "--duration", "0.1", "--warmup", "0")
 RUN = "results/run"
 EXECUTED = {
     r"sweetspot (verify|report) results/\S+": Short({2: RUN}),
@@ -43,7 +43,7 @@ EXECUTED = {
     r"python -m services --list": Short(),
     r"python -m services [a-z].*": Short(more=("--check",)),
     r"python -m services\.driver (?!.*--barrier).*": Short(more=QUICK, serves="reactor"),
-    r"python -m services\.driver\.order .*": Short(more=("--target", "{address}"), serves="reactor"),
+    r"python -m services\.driver\.order .*": Short(more=("--address", "{address}"), serves="reactor"),
     r"diff services/\S+ services/\S+": Short(ends=(1,)),
 }
 

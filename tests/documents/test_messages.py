@@ -39,7 +39,7 @@ COMPOSED = (
 )
 """Parts that the code puts together: the end of a text, perhaps whole ones, and the beginning of one."""
 OF_OTHERS = {
-    "argparse": "argument --schedule|argument --target|unrecognized arguments"
+    "argparse": "argument --schedule|argument --address|unrecognized arguments"
     "|one of the arguments --streams --rate --schedule is required",
     "helm": "context deadline exceeded",
     "Kubernetes": "Insufficient cpu",

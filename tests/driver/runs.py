@@ -20,10 +20,10 @@ EMPTY = Request(PLAIN, b"")
 ECHO = make_plan(None)
 
 
-def options(*targets: Address, **changed: Any) -> Options:
+def options(*addresses: Address, **changed: Any) -> Options:
     """A short closed loop, but for what is changed."""
     asked: dict[str, Any] = {
-        "targets": targets,
+        "addresses": addresses,
         "balance": "cluster-ip",
         "resolve_s": 0.0,
         "shard": Shard(),
@@ -79,9 +79,9 @@ def shard_results(of: int, plan: Plan = ECHO, **changed: Any) -> list[dict[str, 
     """Results of a real run of each shard, one after the other: 150 calls in all, of which some are rejected."""
     results = []
     service = FakeService(lambda number: Act.REFUSE if number % 10 == 0 else Act.REPLY)
-    with service.running() as target:
+    with service.running() as address:
         for index in range(of):
             load = {"connections": 3, "streams": None, "rate_rps": 300.0, "duration_s": 0.5, "shard": Shard(index, of)}
-            asked = options(target, **(load | changed))
+            asked = options(address, **(load | changed))
             results.append(result_of(asked, plan))
     return results

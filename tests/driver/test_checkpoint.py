@@ -51,8 +51,8 @@ def test_a_disk_that_is_full_costs_no_more_than_the_checkpoint(tmp_path: Path) -
 def test_a_load_makes_a_checkpoint_within_every_second_and_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.driver.load.CHECKPOINT_NS", 20_000_000)
     counts: list[int] = []
-    with FakeService(lambda _: Act.REPLY).running() as target:
-        asked = options(target, streams=None, rate_rps=500.0)
+    with FakeService(lambda _: Act.REPLY).running() as address:
+        asked = options(address, streams=None, rate_rps=500.0)
         load = LoadGenerator(
             asked, repeat(EMPTY), None, print, checkpoint=lambda each: counts.append(len(each.latencies))
         )

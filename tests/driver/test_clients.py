@@ -34,8 +34,8 @@ def test_clients_that_are_turned_away_are_counted_and_wait_for_the_whole_window(
     loop: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.driver.fleet._OPENING_TIMEOUT_NS", 300_000_000)
-    with FakeService(lambda _: Act.REPLY).running() as target, socket.create_server(("127.0.0.1", 0)) as busy:
-        result = result_of(options(target, Address(*busy.getsockname()), connections=4, **loop), make_plan(None))
+    with FakeService(lambda _: Act.REPLY).running() as address, socket.create_server(("127.0.0.1", 0)) as busy:
+        result = result_of(options(address, Address(*busy.getsockname()), connections=4, **loop), make_plan(None))
     jsonschema.validate(result, schema())
     found = result["clients"]
     assert (found["asked"], found["served"], found["unserved_at_start"], found["answered_least"]) == (4, 2, 2, 0)
@@ -48,8 +48,8 @@ def test_clients_that_are_turned_away_are_counted_and_wait_for_the_whole_window(
 @pytest.mark.parametrize("loop", LOOPS)
 def test_where_all_are_served_alike_the_index_is_1_and_the_longest_wait_is_a_stall(loop: dict[str, Any]) -> None:
     service = FakeService(lambda number: Act.STALL if number == 50 else Act.REPLY)
-    with service.running() as target:
-        result = result_of(options(target, duration_s=1.0, timeout_s=5.0, **loop), make_plan(None))
+    with service.running() as address:
+        result = result_of(options(address, duration_s=1.0, timeout_s=5.0, **loop), make_plan(None))
     found = result["clients"]
     assert (found["asked"], found["served"]) == (2, 2)
     assert found["jain"] > 0.95
@@ -57,15 +57,15 @@ def test_where_all_are_served_alike_the_index_is_1_and_the_longest_wait_is_a_sta
 
 
 def test_a_client_that_gets_only_errors_waits_and_is_not_served() -> None:
-    with FakeService(lambda _: Act.REFUSE).running() as target:
-        found = result_of(options(target), make_plan(None))["clients"]
+    with FakeService(lambda _: Act.REFUSE).running() as address:
+        found = result_of(options(address), make_plan(None))["clients"]
     assert (found["asked"], found["served"], found["answered_most"], found["jain"]) == (2, 0, 0, None)
     assert found["longest_wait_ns"] > 0.9 * 0.3e9
 
 
 def test_a_client_without_a_call_to_send_is_not_asked() -> None:
-    with FakeService(lambda _: Act.REPLY).running() as target:
-        asked = options(target, connections=20, streams=None, rate_rps=50.0, duration_s=0.2)
+    with FakeService(lambda _: Act.REPLY).running() as address:
+        asked = options(address, connections=20, streams=None, rate_rps=50.0, duration_s=0.2)
         found = result_of(asked, make_plan(None))["clients"]
     assert (found["asked"], found["served"], found["jain"]) == (10, 10, 1.0)
 
@@ -78,8 +78,8 @@ def test_a_client_that_is_lost_has_calls_not_sent_and_is_unserved_until_the_end(
         return Act.DROP if service.connections > 2 else Act.REPLY
 
     service = FakeService(lose_two)
-    with service.running() as target:
-        result = result_of(options(target, connections=4, streams=1), make_plan(None))
+    with service.running() as address:
+        result = result_of(options(address, connections=4, streams=1), make_plan(None))
     found, calls = result["clients"], result["calls"]
     assert (found["asked"], found["served"], found["unserved_at_start"]) == (4, 2, 0)
     assert (calls["by_status"], calls["not_sent"]) == ({"UNAVAILABLE": 2}, 2)
@@ -109,8 +109,8 @@ def test_a_merged_summary_is_that_of_all_clients(parts: list[list[tuple[int, int
 @pytest.mark.parametrize("loop", LOOPS)
 def test_idle_connections_are_kept_open_and_carry_no_call(loop: dict[str, Any]) -> None:
     service = FakeService(lambda _: Act.REPLY)
-    with service.running() as target:
-        result = result_of(options(target, idle=3, **loop), make_plan(None))
+    with service.running() as address:
+        result = result_of(options(address, idle=3, **loop), make_plan(None))
     jsonschema.validate(result, schema())
     assert result["clients"]["idle"] == {"asked": 3, "open": 3}
     assert (result["clients"]["asked"], result["got"]["connections"]) == (2, 2)
@@ -122,8 +122,8 @@ def test_idle_connections_are_kept_open_and_carry_no_call(loop: dict[str, Any]) 
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_client_opens_its_connection_anew_after_so_many_calls_and_loses_none(loop: dict[str, Any]) -> None:
     service = FakeService(lambda _: Act.REPLY)
-    with service.running() as target:
-        result = result_of(options(target, calls_per_connection=5, timeout_s=5.0, **loop), make_plan(None))
+    with service.running() as address:
+        result = result_of(options(address, calls_per_connection=5, timeout_s=5.0, **loop), make_plan(None))
     jsonschema.validate(result, schema())
     assert result["calls"]["planned"] == result["calls"]["ok"] > 20
     assert max(service.calls_of_connection.values()) == 5

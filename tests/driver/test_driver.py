@@ -25,13 +25,13 @@ class Driver:
         self.plan = folder / "plan.yaml"
         self.plan.write_text("payload_bytes: 8")
 
-    def command(self, target: Address, *more: str) -> list[str]:
-        flags = {"--target": str(target), "--plan": str(self.plan), "--out": str(self.out)}
+    def command(self, address: Address, *more: str) -> list[str]:
+        flags = {"--address": str(address), "--plan": str(self.plan), "--out": str(self.out)}
         flags |= {"--connections": "2", "--streams": "2"}
         return [sys.executable, "-m", "services.driver", *chain.from_iterable(flags.items()), *more]
 
-    def run(self, target: Address, *more: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(self.command(target, *more), capture_output=True, text=True, timeout=60, check=False)
+    def run(self, address: Address, *more: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(self.command(address, *more), capture_output=True, text=True, timeout=60, check=False)
 
     def result(self) -> Any:
         result = json.loads(self.out.read_text())
@@ -45,8 +45,8 @@ def driver(tmp_path: Path) -> Driver:
 
 
 def test_a_result_that_cannot_be_written_is_on_stdout(driver: Driver) -> None:
-    with FakeService(lambda _: Act.REPLY).running() as target:
-        done = driver.run(target, "--warmup", "0", "--duration", "0.1", "--out", "/dev/full")
+    with FakeService(lambda _: Act.REPLY).running() as address:
+        done = driver.run(address, "--warmup", "0", "--duration", "0.1", "--out", "/dev/full")
     assert done.returncode == 1
     assert done.stderr == "services.driver: cannot write /dev/full: No space left on device; the result is on stdout\n"
     marks, brace, result = done.stdout.partition("{")
@@ -55,8 +55,8 @@ def test_a_result_that_cannot_be_written_is_on_stdout(driver: Driver) -> None:
 
 
 def test_a_run_prints_its_marks_then_a_table_and_keeps_a_result_that_fits_the_schema(driver: Driver) -> None:
-    with FakeService(lambda number: Act.REFUSE if number % 10 == 0 else Act.REPLY).running() as target:
-        done = driver.run(target, "--warmup", "0.1", "--duration", "0.3")
+    with FakeService(lambda number: Act.REFUSE if number % 10 == 0 else Act.REPLY).running() as address:
+        done = driver.run(address, "--warmup", "0.1", "--duration", "0.3")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[:3] == ["measuring", "measured", "answered"]
     assert "first RESOURCE_EXHAUSTED: the queue is full" in done.stdout
@@ -71,8 +71,8 @@ def test_a_run_prints_its_marks_then_a_table_and_keeps_a_result_that_fits_the_sc
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_keeps_what_it_has_and_says_so(driver: Driver, number: signal.Signals) -> None:
-    with FakeService(lambda _: Act.REPLY).running() as target:
-        command = driver.command(target, "--warmup", "0", "--duration", "600")
+    with FakeService(lambda _: Act.REPLY).running() as address:
+        command = driver.command(address, "--warmup", "0", "--duration", "600")
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "measuring\n"
@@ -85,16 +85,16 @@ def test_an_interrupted_run_keeps_what_it_has_and_says_so(driver: Driver, number
     assert result["got"]["duration_s"] < 30
 
 
-def test_a_target_that_refuses_is_named_in_one_line(driver: Driver) -> None:
-    target = nobody()
-    done = driver.run(target)
-    assert (done.returncode, done.stderr) == (2, f"services.driver: {target}: Connection refused\n")
+def test_an_address_that_refuses_is_named_in_one_line(driver: Driver) -> None:
+    address = nobody()
+    done = driver.run(address)
+    assert (done.returncode, done.stderr) == (2, f"services.driver: {address}: Connection refused\n")
 
 
 @pytest.mark.parametrize(
     ("flag", "value", "named"),
     [
-        ("--target", "no-such-host.invalid:1", "no-such-host.invalid:1: "),
+        ("--address", "no-such-host.invalid:1", "no-such-host.invalid:1: "),
         ("--plan", "missing.yaml", "missing.yaml: No such file"),
         ("--out", "/missing/result.json", "cannot write /missing/"),
     ],
@@ -108,8 +108,8 @@ def test_what_a_person_can_put_right_is_named_in_one_line_before_the_run(
 
 
 def test_a_reader_that_goes_away_does_not_cost_the_result(driver: Driver) -> None:
-    with FakeService(lambda _: Act.REPLY).running() as target:
-        command = driver.command(target, "--warmup", "0", "--duration", "0.2")
+    with FakeService(lambda _: Act.REPLY).running() as address:
+        command = driver.command(address, "--warmup", "0", "--duration", "0.2")
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             assert process.stderr is not None
@@ -121,8 +121,8 @@ def test_a_reader_that_goes_away_does_not_cost_the_result(driver: Driver) -> Non
 
 def test_spans_of_traced_calls_go_to_the_trace_file(driver: Driver) -> None:
     traces = driver.out.parent / "driver.jsonl"
-    with FakeService(lambda _: Act.REPLY).running() as target:
-        driver.run(target, "--warmup", "0.1", "--duration", "0.2", "--trace-ratio", "0.1", "--trace-file", str(traces))
+    with FakeService(lambda _: Act.REPLY).running() as address:
+        driver.run(address, "--warmup", "0.1", "--duration", "0.2", "--trace-ratio", "0.1", "--trace-file", str(traces))
     listed = [trace["trace_id"] for trace in driver.result()["traces"]]
     assert listed
     spans = [
@@ -142,11 +142,11 @@ def test_shards_meet_and_together_are_one_run(tmp_path: Path) -> None:
     flags = ["--streams", "1", "--warmup", "0.1", "--duration", "0.3", "--trace-ratio", "0.5"]
     barrier = str(nobody())
     shards = [tmp_path / "0", tmp_path / "1"]
-    with FakeService(lambda _: Act.REPLY).running() as target:
+    with FakeService(lambda _: Act.REPLY).running() as address:
         started = []
         for index, folder in enumerate(shards):
             folder.mkdir()
-            command = Driver(folder).command(target, "--shard", f"{index}/2", "--barrier", barrier, *flags)
+            command = Driver(folder).command(address, "--shard", f"{index}/2", "--barrier", barrier, *flags)
             started.append(subprocess.Popen([*command, "--trace-file", str(tmp_path / "spans")]))
         assert [process.wait(60) for process in started] == [0, 0]
     whole = tmp_path / "whole.json"
@@ -162,7 +162,7 @@ def test_shards_meet_and_together_are_one_run(tmp_path: Path) -> None:
 
 
 def test_a_shard_that_stays_alone_says_whom_it_waited_for(driver: Driver) -> None:
-    with FakeService(lambda _: Act.REPLY).running() as target:
+    with FakeService(lambda _: Act.REPLY).running() as address:
         alone = ["--shard", "0/2", "--barrier", str(nobody()), "--barrier-timeout", "0.3"]
-        done = driver.run(target, *alone)
+        done = driver.run(address, *alone)
     assert (done.returncode, done.stderr) == (2, "services.driver: shard 1 of 2 did not connect within 0.3 s\n")

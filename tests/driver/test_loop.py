@@ -14,7 +14,7 @@ import pytest
 
 from services.driver.accounts import Accounts
 from services.driver.connection import Connection
-from services.driver.fleet import TargetRefused
+from services.driver.fleet import AddressRefused
 from services.driver.load import LoadGenerator
 from services.driver.loop import DEALT_AT_ONCE, Loop
 from services.driver.plan import Request, make_plan
@@ -49,8 +49,8 @@ def test_every_call_is_accounted_for_whatever_the_service_does(kind: dict[str, A
         strict=True,
     )
     service = FakeService(lambda _: draw.choices(acts, weights)[0])
-    with service.running() as target:
-        accounts = run(options(target, connections=3, **kind)).accounts
+    with service.running() as address:
+        accounts = run(options(address, connections=3, **kind)).accounts
     assert parts(accounts) == accounts.planned
     assert accounts.ok > 0
     assert {Code.RESOURCE_EXHAUSTED, Code.INTERNAL, Code.UNAVAILABLE} <= set(accounts.by_status)
@@ -59,30 +59,30 @@ def test_every_call_is_accounted_for_whatever_the_service_does(kind: dict[str, A
 
 def test_a_closed_loop_keeps_every_stream_of_every_connection_busy() -> None:
     service = FakeService(lambda _: Act.IGNORE)
-    with service.running() as target:
-        outcome = run(options(target, connections=3, streams=4, duration_s=0.05, timeout_s=0.1))
+    with service.running() as address:
+        outcome = run(options(address, connections=3, streams=4, duration_s=0.05, timeout_s=0.1))
     assert (outcome.in_flight, outcome.accounts.planned) == (12, 12)
 
 
 def test_a_closed_loop_starts_no_more_calls_than_the_service_allows() -> None:
     service = FakeService(lambda _: Act.IGNORE, Limits(max_concurrent_streams=3))
-    with service.running() as target:
-        outcome = run(options(target, connections=2, streams=10, duration_s=0.05, timeout_s=0.1))
+    with service.running() as address:
+        outcome = run(options(address, connections=2, streams=10, duration_s=0.05, timeout_s=0.1))
     assert outcome.in_flight == 6
 
 
 def test_a_call_that_hangs_from_the_warm_up_on_is_not_forgotten() -> None:
     service = FakeService(lambda number: Act.IGNORE if number == 0 else Act.REPLY)
-    with service.running() as target:
-        outcome = run(options(target, connections=1, warmup_s=0.05, duration_s=0.1, timeout_s=0.6))
+    with service.running() as address:
+        outcome = run(options(address, connections=1, warmup_s=0.05, duration_s=0.1, timeout_s=0.6))
     assert outcome.accounts.timed_out == 1
     assert outcome.answered > 0
 
 
 def test_a_driver_held_up_for_its_whole_run_books_no_call_that_it_sent_too_late() -> None:
     service = FakeService(lambda _: Act.REPLY)
-    with service.running() as target:
-        load = LoadGenerator(options(target), repeat(EMPTY), None, print)
+    with service.running() as address:
+        load = LoadGenerator(options(address), repeat(EMPTY), None, print)
         load.open_connections()
         outcome = load.run(monotonic_ns() - 10**9)
     assert (outcome.accounts.planned, outcome.answered) == (0, 0)
@@ -90,23 +90,23 @@ def test_a_driver_held_up_for_its_whole_run_books_no_call_that_it_sent_too_late(
 
 def test_calls_of_the_warm_up_are_not_counted() -> None:
     service = FakeService(lambda _: Act.REPLY)
-    with service.running() as target:
-        outcome = run(options(target, streams=None, rate_rps=200.0, warmup_s=0.2, duration_s=0.1))
+    with service.running() as address:
+        outcome = run(options(address, streams=None, rate_rps=200.0, warmup_s=0.2, duration_s=0.1))
     assert service.calls == 60
     assert outcome.accounts.ok == len(outcome.latencies) == 20
 
 
 def test_an_open_loop_sends_as_many_calls_as_asked() -> None:
     service = FakeService(lambda _: Act.REPLY)
-    with service.running() as target:
-        accounts = run(options(target, streams=None, rate_rps=500.0)).accounts
+    with service.running() as address:
+        accounts = run(options(address, streams=None, rate_rps=500.0)).accounts
     assert (accounts.planned, accounts.ok) == (150, 150)
 
 
 def test_an_open_loop_sends_what_its_schedule_says() -> None:
-    with FakeService(lambda _: Act.REPLY).running() as target:
+    with FakeService(lambda _: Act.REPLY).running() as address:
         schedule = read_schedule("burst:100+1000@0.05s/0.2s")
-        asked = options(target, streams=None, schedule=schedule, warmup_s=0.2, duration_s=0.4)
+        asked = options(address, streams=None, schedule=schedule, warmup_s=0.2, duration_s=0.4)
         result = result_of(asked, ECHO)
     assert result["calls"]["planned"] == 2 * (50 + 15)
     assert result["asked"]["schedule"] == "burst:100+1000@0.05s/0.2s"
@@ -115,8 +115,8 @@ def test_an_open_loop_sends_what_its_schedule_says() -> None:
 
 def test_a_stall_of_the_service_shows_in_the_tail_of_an_open_loop() -> None:
     service = FakeService(lambda number: Act.STALL if number == 100 else Act.REPLY)
-    with service.running() as target:
-        outcome = run(options(target, streams=None, rate_rps=200.0, duration_s=1.0, timeout_s=5.0))
+    with service.running() as address:
+        outcome = run(options(address, streams=None, rate_rps=200.0, duration_s=1.0, timeout_s=5.0))
     latencies = sorted(outcome.latencies)
     assert latencies[-2] > 0.9 * STALL_S * 1e9  # p99 of 200 calls
     assert sum(each > 0.1 * STALL_S * 1e9 for each in latencies) > 0.8 * STALL_S * 200
@@ -125,8 +125,8 @@ def test_a_stall_of_the_service_shows_in_the_tail_of_an_open_loop() -> None:
 
 def test_a_call_that_waits_for_a_stream_counts_from_its_intended_send() -> None:
     service = FakeService(lambda number: Act.STALL if number == 0 else Act.REPLY, Limits(max_concurrent_streams=1))
-    with service.running() as target:
-        asked = options(target, connections=1, streams=None, rate_rps=100.0, duration_s=0.2, timeout_s=5.0)
+    with service.running() as address:
+        asked = options(address, connections=1, streams=None, rate_rps=100.0, duration_s=0.2, timeout_s=5.0)
         outcome = run(asked)
     service_times = [late - lateness for late, lateness in zip(outcome.latencies, outcome.latenesses, strict=True)]
     assert outcome.accounts.ok == 20
@@ -136,8 +136,8 @@ def test_a_call_that_waits_for_a_stream_counts_from_its_intended_send() -> None:
 
 def test_a_deadline_counts_from_the_intended_send_and_ends_no_call() -> None:
     service = FakeService(lambda number: Act.STALL if number == 0 else Act.REPLY, Limits(max_concurrent_streams=1))
-    with service.running() as target:
-        asked = options(target, connections=1, streams=None, rate_rps=100.0, duration_s=0.6, timeout_s=5.0)
+    with service.running() as address:
+        asked = options(address, connections=1, streams=None, rate_rps=100.0, duration_s=0.6, timeout_s=5.0)
         outcome = run(replace(asked, deadline_s=0.05))
     assert outcome.accounts.ok == 60
     # Those sent in the first 0.25 s are answered after 0.3 s.
@@ -150,16 +150,16 @@ def test_after_the_grace_a_call_is_unfinished_or_if_it_found_no_stream_not_sent(
 ) -> None:
     monkeypatch.setattr("services.driver.load.MAX_GRACE_S", 0.05)
     service = FakeService(lambda _: Act.IGNORE, Limits(max_concurrent_streams=1))
-    with service.running() as target:
-        asked = options(target, connections=1, streams=None, rate_rps=100.0, duration_s=0.1, timeout_s=5.0)
+    with service.running() as address:
+        asked = options(address, connections=1, streams=None, rate_rps=100.0, duration_s=0.1, timeout_s=5.0)
         accounts = run(asked).accounts
     assert (accounts.planned, accounts.unfinished, accounts.not_sent) == (10, 1, 9)
 
 
 def test_each_tenth_of_the_window_says_how_many_were_answered_in_it() -> None:
     service = FakeService(lambda number: Act.STALL if number == 0 else Act.REPLY)
-    with service.running() as target:
-        outcome = run(options(target, connections=1, streams=1, duration_s=2 * STALL_S, timeout_s=5.0))
+    with service.running() as address:
+        outcome = run(options(address, connections=1, streams=1, duration_s=2 * STALL_S, timeout_s=5.0))
     assert outcome.in_flight_start == outcome.in_flight == 1
     assert outcome.answered_by_tenth[:4] == [0, 0, 0, 0]
     assert sum(outcome.answered_by_tenth) == outcome.answered > 0
@@ -168,8 +168,8 @@ def test_each_tenth_of_the_window_says_how_many_were_answered_in_it() -> None:
 
 def test_a_lost_connection_is_unavailable_and_opened_again() -> None:
     service = FakeService(lambda number: Act.DROP if number == 0 else Act.REPLY)
-    with service.running() as target:
-        outcome = run(options(target, connections=1, streams=5, duration_s=0.5))
+    with service.running() as address:
+        outcome = run(options(address, connections=1, streams=5, duration_s=0.5))
     assert outcome.accounts.by_status == {Code.UNAVAILABLE: 5}
     assert (outcome.connections_lost, outcome.connections) == (1, 1)
     assert outcome.accounts.ok > 0
@@ -177,8 +177,8 @@ def test_a_lost_connection_is_unavailable_and_opened_again() -> None:
 
 def test_calls_that_waited_on_a_lost_connection_are_sent_when_it_is_open_again() -> None:
     service = FakeService(lambda number: Act.DROP if number == 20 else Act.REPLY, Limits(max_concurrent_streams=1))
-    with service.running() as target:
-        accounts = run(options(target, streams=None, rate_rps=300.0, timeout_s=5.0)).accounts
+    with service.running() as address:
+        accounts = run(options(address, streams=None, rate_rps=300.0, timeout_s=5.0)).accounts
     assert (accounts.ok, accounts.by_status[Code.UNAVAILABLE]) == (89, 1)
 
 
@@ -187,9 +187,9 @@ def test_the_calls_of_clients_that_are_turned_away_are_sent_by_no_other_client(
 ) -> None:
     monkeypatch.setattr("services.driver.fleet._OPENING_TIMEOUT_NS", 300_000_000)
     service = FakeService(lambda _: Act.REPLY)
-    with service.running() as target, socket.create_server(("127.0.0.1", 0)) as busy:
-        targets = (target, Address(*busy.getsockname()))
-        accounts = run(options(*targets, connections=4, streams=None, rate_rps=400.0)).accounts
+    with service.running() as address, socket.create_server(("127.0.0.1", 0)) as busy:
+        addresses = (address, Address(*busy.getsockname()))
+        accounts = run(options(*addresses, connections=4, streams=None, rate_rps=400.0)).accounts
     assert accounts.planned == accounts.ok + accounts.not_sent == 120
     assert accounts.not_sent >= 60  # on a busy machine the others may be late for some of theirs
     assert accounts.ok > 0
@@ -200,13 +200,13 @@ def test_calls_of_a_client_that_is_turned_away_leave_room_for_those_of_the_other
 ) -> None:
     monkeypatch.setattr("services.driver.fleet._OPENING_TIMEOUT_NS", 300_000_000)
     monkeypatch.setattr("services.driver.loop.WAITING_AT_MOST", 20)
-    with FakeService(lambda _: Act.REPLY).running() as target, socket.create_server(("127.0.0.1", 0)) as busy:
-        targets = (target, Address(*busy.getsockname()))
-        accounts = run(options(*targets, streams=None, rate_rps=400.0, timeout_s=5.0)).accounts
+    with FakeService(lambda _: Act.REPLY).running() as address, socket.create_server(("127.0.0.1", 0)) as busy:
+        addresses = (address, Address(*busy.getsockname()))
+        accounts = run(options(*addresses, streams=None, rate_rps=400.0, timeout_s=5.0)).accounts
     assert (accounts.planned, accounts.ok, accounts.not_sent) == (120, 60, 60)
 
 
-def test_connections_are_dealt_to_the_targets_in_turn() -> None:
+def test_connections_are_dealt_to_the_addresses_in_turn() -> None:
     services = [FakeService(lambda _: Act.IGNORE) for _ in range(2)]
     with services[0].running() as first, services[1].running() as second:
         run(options(first, second, connections=3, streams=1, duration_s=0.05, timeout_s=0.1))
@@ -215,8 +215,8 @@ def test_connections_are_dealt_to_the_targets_in_turn() -> None:
 
 def test_many_connections_are_opened_without_overflowing_the_backlog() -> None:
     service = FakeService(lambda _: Act.REPLY)
-    with service.running() as target:
-        asked = options(target, connections=5 * BACKLOG, streams=1)
+    with service.running() as address:
+        asked = options(address, connections=5 * BACKLOG, streams=1)
         load = LoadGenerator(asked, repeat(EMPTY), None, print)
         load.open_connections()
         sent_again = [segments_sent_again(fd) for fd in load._fleet.by_fd]
@@ -236,8 +236,8 @@ def segments_sent_again(fd: int) -> int:
 def test_clients_that_a_service_has_no_room_for_are_in_the_books(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.driver.fleet._OPENING_TIMEOUT_NS", 300_000_000)
     service = FakeService(lambda _: Act.REPLY)
-    with service.running() as target, socket.create_server(("127.0.0.1", 0)) as busy:
-        outcome = run(options(target, Address(*busy.getsockname()), connections=6, streams=2))
+    with service.running() as address, socket.create_server(("127.0.0.1", 0)) as busy:
+        outcome = run(options(address, Address(*busy.getsockname()), connections=6, streams=2))
     assert outcome.connections == 3
     assert outcome.accounts.ok > 0
     assert outcome.accounts.not_sent == 3 * 2
@@ -246,28 +246,28 @@ def test_clients_that_a_service_has_no_room_for_are_in_the_books(monkeypatch: py
 
 def test_a_connection_that_is_closed_before_the_run_is_unserved_and_does_not_refuse_the_run() -> None:
     service = FakeService(lambda _: Act.REPLY, room=2)
-    with service.running() as target:
-        load = LoadGenerator(options(target, connections=4), repeat(EMPTY), None, print)
+    with service.running() as address:
+        load = LoadGenerator(options(address, connections=4), repeat(EMPTY), None, print)
         assert load.open_connections() == 2
         outcome = load.run()
         assert outcome.accounts.not_sent == 2 * 2
         service.room = 4
-        outcome = load.run(options=options(target, connections=4, duration_s=1.2))  # the pause grows to 1 s
+        outcome = load.run(options=options(address, connections=4, duration_s=1.2))  # the pause grows to 1 s
         load.close()
     assert (outcome.connections, outcome.accounts.not_sent) == (4, 0)
     assert outcome.clients["unserved_at_start"] == 2
 
 
-def test_a_target_that_takes_nobody_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_that_takes_nobody_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("services.driver.fleet._FIRST_READY_TIMEOUT_NS", 300_000_000)
     with (
         socket.create_server(("127.0.0.1", 0)) as busy,
-        pytest.raises(TargetRefused, match="no HTTP/2 settings"),
+        pytest.raises(AddressRefused, match="no HTTP/2 settings"),
     ):
         run(options(Address(*busy.getsockname()), connections=2))
 
 
-def test_a_target_that_speaks_something_else_is_named() -> None:
+def test_an_address_that_speaks_something_else_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer() -> None:
@@ -277,31 +277,31 @@ def test_a_target_that_speaks_something_else_is_named() -> None:
 
         thread = threading.Thread(target=answer)
         thread.start()
-        with pytest.raises(TargetRefused, match="does not speak HTTP/2"):
+        with pytest.raises(AddressRefused, match="does not speak HTTP/2"):
             run(options(Address(*listener.getsockname()), connections=1))
         thread.join()
 
 
 def test_replies_are_sampled_for_what_served_them_and_what_they_computed() -> None:
     service = FakeService(lambda number: Act.GARBAGE if number == 0 else Act.REPLY)
-    with service.running() as target:
-        outcome = run(options(target, connections=1, streams=1))
+    with service.running() as address:
+        outcome = run(options(address, connections=1, streams=1))
     assert outcome.checksums["unreadable"] == 1
     assert outcome.checksums["5"] == outcome.served_by["here/7/w"] == (outcome.accounts.ok - 1) // 64
 
 
 def test_only_sampled_calls_carry_a_traceparent_and_each_is_recorded() -> None:
     service = FakeService(lambda _: Act.REPLY)
-    with service.running() as target:
-        outcome = run(options(target, trace_ratio=0.2))
+    with service.running() as address:
+        outcome = run(options(address, trace_ratio=0.2))
     assert 0 < len(service.traceparents) < outcome.accounts.planned / 2
     assert service.traceparents == {call.trace.traceparent for call in outcome.traced}
 
 
 def test_a_traced_call_says_which_run_it_belongs_to() -> None:
     service = FakeService(lambda _: Act.REPLY)
-    with service.running() as target:
-        outcome = run(options(target, trace_ratio=1.0, duration_s=0.05, run="nightly", trial="t", model="m"))
+    with service.running() as address:
+        outcome = run(options(address, trace_ratio=1.0, duration_s=0.05, run="nightly", trial="t", model="m"))
     assert from_baggage(outcome.traced[0].trace.baggage) == {
         "sweetspot.run": "nightly",
         "sweetspot.trial": "t",
@@ -314,16 +314,16 @@ def test_a_traced_call_says_which_run_it_belongs_to() -> None:
 def test_the_marks_are_announced_in_order() -> None:
     announced: list[str] = []
     service = FakeService(lambda _: Act.REPLY)
-    with service.running() as target:
-        run(options(target, warmup_s=0.05, duration_s=0.05), announced=announced)
+    with service.running() as address:
+        run(options(address, warmup_s=0.05, duration_s=0.05), announced=announced)
     assert announced == ["measuring", "measured", "answered"]
 
 
 @pytest.mark.parametrize("warmup_s", [0.0, 60.0])
 def test_a_run_stopped_before_it_measured_has_measured_nothing(warmup_s: float) -> None:
     service = FakeService(lambda _: Act.REPLY)
-    with service.running() as target:
-        load = LoadGenerator(options(target, warmup_s=warmup_s, duration_s=60.0), repeat(EMPTY), None, print)
+    with service.running() as address:
+        load = LoadGenerator(options(address, warmup_s=warmup_s, duration_s=60.0), repeat(EMPTY), None, print)
         load.open_connections()
         load.stop()
         outcome = load.run()
@@ -335,8 +335,8 @@ def test_a_run_stopped_before_it_measured_has_measured_nothing(warmup_s: float) 
 def test_every_measured_call_of_a_closed_loop_may_be_traced_whenever_it_was_sent() -> None:
     # Of four calls two are in flight when measuring begins, and time out; one of them is as slow as any can be.
     service = FakeService(lambda number: Act.IGNORE if number < 2 else Act.REPLY)
-    with service.running() as target:
-        outcome = run(options(target, trace_ratio=1.0, warmup_s=0.05, timeout_s=0.12))
+    with service.running() as address:
+        outcome = run(options(address, trace_ratio=1.0, warmup_s=0.05, timeout_s=0.12))
     accounts = outcome.accounts
     measured = [call for call in outcome.traced if call.measured]
     assert accounts.timed_out == 2
@@ -346,9 +346,9 @@ def test_every_measured_call_of_a_closed_loop_may_be_traced_whenever_it_was_sent
 
 def test_a_call_that_is_unfinished_in_the_end_is_traced_like_any_other() -> None:
     service = FakeService(lambda number: Act.IGNORE if number % 2 else Act.REPLY)
-    with service.running() as target:
+    with service.running() as address:
         load = LoadGenerator(
-            options(target, duration_s=0.05, timeout_s=60.0), repeat(EMPTY), Sampler(1.0, 1), lambda _: None
+            options(address, duration_s=0.05, timeout_s=60.0), repeat(EMPTY), Sampler(1.0, 1), lambda _: None
         )
         load.open_connections()
         threading.Timer(0.2, load.stop).start()
@@ -362,8 +362,8 @@ def test_a_call_that_is_unfinished_in_the_end_is_traced_like_any_other() -> None
 @pytest.mark.parametrize("kind", [{"streams": 2}, {"streams": None, "rate_rps": 500.0}])
 def test_a_traced_call_has_its_root_span_even_where_it_is_not_measured(kind: dict[str, Any]) -> None:
     service = FakeService(lambda _: Act.REPLY)
-    with service.running() as target:
-        outcome = run(options(target, trace_ratio=1.0, warmup_s=0.1, duration_s=0.1, **kind))
+    with service.running() as address:
+        outcome = run(options(address, trace_ratio=1.0, warmup_s=0.1, duration_s=0.1, **kind))
     assert service.traceparents == {call.trace.traceparent for call in outcome.traced}
     assert sum(call.measured for call in outcome.traced) == outcome.accounts.planned
 
@@ -388,8 +388,8 @@ def test_a_rate_that_no_driver_reaches_leaves_time_to_read_and_is_booked_to_the_
 
     monkeypatch.setattr(Loop, "_plan", count)
     monkeypatch.setattr(Loop, "_send_due", begin_round)
-    with FakeService(lambda _: Act.REPLY).running() as target:
-        asked = options(target, streams=None, rate_rps=1e6, warmup_s=0.02, duration_s=0.2, timeout_s=0.1)
+    with FakeService(lambda _: Act.REPLY).running() as address:
+        asked = options(address, streams=None, rate_rps=1e6, warmup_s=0.02, duration_s=0.2, timeout_s=0.1)
         outcome = run(asked)
     accounts = outcome.accounts
     assert accounts.planned == parts(accounts) == 200_000

@@ -66,6 +66,12 @@ def other_plan(parts: list[Any]) -> list[Any]:
     return parts
 
 
+def older(parts: list[Any]) -> list[Any]:
+    parts[1]["version"] = 3
+    parts[1]["targets"] = parts[1].pop("addresses")
+    return parts
+
+
 def lost_call(parts: list[Any]) -> list[Any]:
     parts[1]["calls"]["ok"] -= 1
     return parts
@@ -79,6 +85,7 @@ def lost_call(parts: list[Any]) -> list[Any]:
         (lambda parts: [*parts, parts[1]], "shard 1 of 2 wrote 2 results: it was started more than once"),
         (interrupted, "shard 1 of 2 was interrupted"),
         (other_plan, "shard 1 of 2 had other settings: its plan differs"),
+        (older, "shard 1 of 2 was written by another version: 3, not 4"),
         (lost_call, "shard 1 of 2 planned 50 calls, and its result has 49"),
     ],
 )

@@ -30,8 +30,8 @@ def kinds(first: int, last: int) -> list[str]:
 def test_the_whole_is_the_sum_of_its_kinds(loop: dict[str, Any]) -> None:
     draw = random.Random(7)
     acts = (Act.REPLY, Act.REPLY, Act.REPLY, Act.REFUSE, Act.RESET, Act.IGNORE, Act.TURN_AWAY, Act.GARBAGE)
-    with FakeService(lambda _: draw.choice(acts)).running() as target:
-        result = result_of(options(target, connections=3, **loop), PLAN)
+    with FakeService(lambda _: draw.choice(acts)).running() as address:
+        result = result_of(options(address, connections=3, **loop), PLAN)
     jsonschema.validate(result, schema())
     parts = result["kinds"].values()
     assert {name: sum(part["calls"][name] for part in parts) for name in COUNTS} == {
@@ -46,8 +46,8 @@ def test_the_whole_is_the_sum_of_its_kinds(loop: dict[str, Any]) -> None:
 def test_what_becomes_of_one_kind_is_not_booked_to_another() -> None:
     sent = kinds(0, 100_000)
     service = FakeService(lambda number: Act.REFUSE if sent[number] == "seldom" else Act.REPLY)
-    with service.running() as target:
-        result = result_of(options(target, connections=1, streams=1), PLAN)
+    with service.running() as address:
+        result = result_of(options(address, connections=1, streams=1), PLAN)
     often, seldom = result["kinds"]["often"], result["kinds"]["seldom"]
     assert often["calls"]["planned"] == often["calls"]["ok"] == often["latency_ns"]["count"] > 0
     assert seldom["calls"]["by_status"] == {"RESOURCE_EXHAUSTED": seldom["calls"]["planned"]}
@@ -55,8 +55,8 @@ def test_what_becomes_of_one_kind_is_not_booked_to_another() -> None:
 
 
 def test_a_traced_call_has_its_kind() -> None:
-    with FakeService(lambda _: Act.REPLY).running() as target:
-        outcome = run(options(target, connections=1, streams=1, trace_ratio=1.0), PLAN)
+    with FakeService(lambda _: Act.REPLY).running() as address:
+        outcome = run(options(address, connections=1, streams=1, trace_ratio=1.0), PLAN)
     named = Counter(call.kind for call in outcome.traced if call.measured)
     assert named == {name: book.accounts.planned for name, book in outcome.books.items()}
 
@@ -66,8 +66,8 @@ def test_the_kind_of_an_arrival_does_not_depend_on_what_the_service_does(
     act: Act, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.driver.load.MAX_GRACE_S", 0.05)
-    with FakeService(lambda _: act, Limits(max_concurrent_streams=1)).running() as target:
-        asked = options(target, streams=None, rate_rps=500.0, warmup_s=0.1, duration_s=0.2)
+    with FakeService(lambda _: act, Limits(max_concurrent_streams=1)).running() as address:
+        asked = options(address, streams=None, rate_rps=500.0, warmup_s=0.1, duration_s=0.2)
         result = result_of(asked, PLAN)
     planned = {name: kind["calls"]["planned"] for name, kind in result["kinds"].items()}
     assert planned == Counter(kinds(50, 150))
@@ -77,13 +77,13 @@ def test_each_kind_that_was_answered_has_a_checksum_however_rare_it_is() -> None
     sent = kinds(0, 100_000)
     once = sent.index("seldom")
     service = FakeService(lambda number: Act.REPLY if number == once or sent[number] == "often" else Act.REFUSE)
-    with service.running() as target:
-        result = result_of(options(target, connections=1, streams=1), PLAN)
+    with service.running() as address:
+        result = result_of(options(address, connections=1, streams=1), PLAN)
     assert result["kinds"]["seldom"]["checksums"] == {"5": 1}
 
 
 def test_a_plan_without_a_mix_has_no_kinds() -> None:
-    with FakeService(lambda _: Act.REPLY).running() as target:
-        result = result_of(options(target, duration_s=0.05), make_plan(None))
+    with FakeService(lambda _: Act.REPLY).running() as address:
+        result = result_of(options(address, duration_s=0.05), make_plan(None))
     assert result["kinds"] == {}
     assert result["calls"]["ok"] > 0

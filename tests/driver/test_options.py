@@ -4,7 +4,7 @@ from services.driver.options import OptionError, parse
 from services.driver.schedule_text import read_schedule
 from services.network.address import Address
 
-GIVEN = {"--target": "127.0.0.1:1", "--connections": "10", "--plan": "p.yaml", "--out": "r.json", "--streams": "10"}
+GIVEN = {"--address": "127.0.0.1:1", "--connections": "10", "--plan": "p.yaml", "--out": "r.json", "--streams": "10"}
 
 
 def arguments(**changed: str | None) -> list[str]:
@@ -12,8 +12,8 @@ def arguments(**changed: str | None) -> list[str]:
     return [part for flag, value in flags.items() if value is not None for part in (flag, value)]
 
 
-def test_targets_are_separated_by_commas_and_may_be_ipv6() -> None:
-    assert parse(arguments(target="a:1,[::1]:2")).targets == (Address("a", 1), Address("::1", 2))
+def test_addresses_are_separated_by_commas_and_may_be_ipv6() -> None:
+    assert parse(arguments(address="a:1,[::1]:2")).addresses == (Address("a", 1), Address("::1", 2))
 
 
 def test_a_rate_makes_an_open_loop_of_constant_arrivals() -> None:
@@ -30,11 +30,11 @@ def test_a_schedule_makes_an_open_loop_of_it() -> None:
 @pytest.mark.parametrize(
     ("changed", "named"),
     [
-        ({"target": "localhost"}, "--target"),
-        ({"target": "h:0"}, "--target"),
-        ({"target": "::1:80"}, "such as localhost:50051 or [::1]:50051"),
-        ({"target": "h:1,"}, "--target"),
-        ({"target": "h:1,g:1,h:1"}, "h:1 is given 2 times"),
+        ({"address": "localhost"}, "--address"),
+        ({"address": "h:0"}, "--address"),
+        ({"address": "::1:80"}, "such as localhost:50051 or [::1]:50051"),
+        ({"address": "h:1,"}, "--address"),
+        ({"address": "h:1,g:1,h:1"}, "h:1 is given 2 times"),
         ({"connections": "0"}, "--connections"),
         ({"connections": "1000000000"}, "--connections"),
         ({"connections": "ten"}, "--connections"),

@@ -14,8 +14,8 @@ from tests.driver.fake_service import Act, FakeService, Script
 def printed(capsys: pytest.CaptureFixture[str], tmp_path: Path, script: Script, *flags: str) -> list[str]:
     plan = tmp_path / "plan.yaml"
     plan.write_text("payload_bytes: 8")
-    with FakeService(script).running() as target:
-        assert order.main([f"--target={target}", f"--plan={plan}", "--timeout=0.3", *flags]) == 0
+    with FakeService(script).running() as address:
+        assert order.main([f"--address={address}", f"--plan={plan}", "--timeout=0.3", *flags]) == 0
     return capsys.readouterr().out.splitlines()
 
 
@@ -51,8 +51,8 @@ def test_a_connection_that_is_lost_ends_its_calls(capsys: pytest.CaptureFixture[
 
 
 def test_what_cannot_be_asked_is_one_line(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert order.main(["--target=127.0.0.1:1", f"--plan={tmp_path / 'no.yaml'}", "--calls=1", "--window=1"]) == 2
+    assert order.main(["--address=127.0.0.1:1", f"--plan={tmp_path / 'no.yaml'}", "--calls=1", "--window=1"]) == 2
     assert capsys.readouterr().err.endswith("no.yaml: No such file or directory\n")
     with pytest.raises(SystemExit, match="2"):
-        order.main(["--target=127.0.0.1:1", f"--plan={tmp_path}", "--calls=0", "--window=1"])
+        order.main(["--address=127.0.0.1:1", f"--plan={tmp_path}", "--calls=0", "--window=1"])
     assert "--calls" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from services.driver.balance import Balance
-from services.driver.fleet import TargetRefused, destinations
+from services.driver.fleet import AddressRefused, destinations
 from services.driver.outcome import Outcome
 from services.network.address import Address
 from services.network.names import Endpoint
@@ -23,11 +23,11 @@ class Names:
     """What the one name stands for: the addresses of services that run."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.targets: list[Address] = []
+        self.addresses: list[Address] = []
         monkeypatch.setattr("services.driver.fleet.look_up", self.look_up)
 
-    def look_up(self, _target: Address) -> list[Endpoint]:
-        found = [socket.getaddrinfo(each.host, each.port, type=socket.SOCK_STREAM)[0] for each in self.targets]
+    def look_up(self, _address: Address) -> list[Endpoint]:
+        found = [socket.getaddrinfo(each.host, each.port, type=socket.SOCK_STREAM)[0] for each in self.addresses]
         return [Endpoint(family, sockaddr) for family, _, _, _, sockaddr in found]
 
 
@@ -55,7 +55,7 @@ def test_only_where_calls_are_dealt_a_slow_pod_gets_as_many_as_a_quick_one(
     quick = FakeService(lambda _: Act.REPLY, host="quick")
     slow = FakeService(lambda number: Act.STALL if number == 20 else Act.REPLY, host="slow")
     with quick.running() as one, slow.running() as other:
-        names.targets = [one, other]
+        names.addresses = [one, other]
         outcome = run(options(NAME, balance=balance, connections=4, duration_s=0.6, timeout_s=5.0, **kind))
     served = answered(outcome)
     assert sum(served.values()) == outcome.accounts.ok == outcome.accounts.planned
@@ -65,7 +65,7 @@ def test_only_where_calls_are_dealt_a_slow_pod_gets_as_many_as_a_quick_one(
 def test_one_address_gets_all_of_it(names: Names) -> None:
     pods = [FakeService(lambda _: Act.REPLY, host=host) for host in "ab"]
     with pods[0].running() as one, pods[1].running() as other:
-        names.targets = [one, other]
+        names.addresses = [one, other]
         outcome = run(options(NAME, balance="cluster-ip", connections=4))
     assert list(answered(outcome)) == ["a"]
 
@@ -76,8 +76,8 @@ def test_one_address_gets_all_of_it(names: Names) -> None:
 def test_a_name_of_two_addresses_is_served_at_whichever_listens(
     balance: str, host: str, order: tuple[str, str], names: Names
 ) -> None:
-    with FakeService(lambda _: Act.REPLY).running(host) as target:
-        names.targets = [Address(each, target.port) for each in order]
+    with FakeService(lambda _: Act.REPLY).running(host) as address:
+        names.addresses = [Address(each, address.port) for each in order]
         outcome = run(options(NAME, balance=balance, connections=3, duration_s=0.05))
     assert outcome.connections == 3
     assert outcome.accounts.ok == outcome.accounts.planned > 0
@@ -91,19 +91,19 @@ def test_an_address_that_drops_what_comes_leaves_time_for_the_next(
     with (
         socket.create_server(("127.0.0.2", 0), backlog=0) as deaf,
         socket.create_connection(deaf.getsockname()),
-        FakeService(lambda _: Act.REPLY).running() as target,
+        FakeService(lambda _: Act.REPLY).running() as address,
     ):
-        names.targets = [Address(*deaf.getsockname()), target]
+        names.addresses = [Address(*deaf.getsockname()), address]
         outcome = run(options(NAME, balance=balance, connections=2, duration_s=0.05))
     assert outcome.connections == 2
     assert outcome.accounts.ok == outcome.accounts.planned > 0
 
 
-def test_a_target_of_which_no_address_listens_is_refused_with_the_reason_of_each(names: Names) -> None:
+def test_an_address_of_which_no_address_listens_is_refused_with_the_reason_of_each(names: Names) -> None:
     port = nobody().port
-    names.targets = [Address("::1", port), Address("127.0.0.1", port)]
+    names.addresses = [Address("::1", port), Address("127.0.0.1", port)]
     tried = re.escape(f"pods:1: [::1]:{port}: Connection refused; 127.0.0.1:{port}: Connection refused")
-    with pytest.raises(TargetRefused, match=f"^{tried}$"):
+    with pytest.raises(AddressRefused, match=f"^{tried}$"):
         run(options(NAME))
 
 
@@ -117,19 +117,19 @@ def test_a_target_of_which_no_address_listens_is_refused_with_the_reason_of_each
 )
 def test_a_pod_with_an_address_of_each_family_is_one_pod(found: list[str], dealt: list[str]) -> None:
     endpoints = [Endpoint(*socket.getaddrinfo(each, 1)[0][::4]) for each in found]
-    assert [str(destination) for destination in destinations(NAME, endpoints, one_address=False)] == dealt
-    assert [str(destination) for destination in destinations(NAME, endpoints, one_address=True)] == ["pods:1"]
+    assert [str(destination) for destination in destinations(NAME, endpoints, as_one=False)] == dealt
+    assert [str(destination) for destination in destinations(NAME, endpoints, as_one=True)] == ["pods:1"]
 
 
 def test_a_new_pod_gets_its_share_of_calls_that_are_dealt_and_none_is_lost(names: Names) -> None:
     def come(number: int) -> Act:
         if number == 50:
-            names.targets = [old_target, new_target]
+            names.addresses = [old_address, new_address]
         return Act.REPLY
 
     old, new = FakeService(come, host="old"), FakeService(lambda _: Act.REPLY, host="new")
-    with old.running() as old_target, new.running() as new_target:
-        names.targets = [old_target]
+    with old.running() as old_address, new.running() as new_address:
+        names.addresses = [old_address]
         asked = options(
             NAME, balance="headless", resolve_s=0.01, connections=4, streams=None, rate_rps=400.0, duration_s=1.0
         )
@@ -143,7 +143,7 @@ def test_connections_of_a_pod_that_is_gone_lead_to_the_others(names: Names) -> N
     stays = FakeService(lambda _: Act.REPLY, host="stays")
     goes = FakeService(lambda number: Act.DROP if number >= 20 else Act.REPLY, host="goes")
     with ExitStack() as stack:
-        names.targets = [stack.enter_context(each.running()) for each in (stays, goes)]
+        names.addresses = [stack.enter_context(each.running()) for each in (stays, goes)]
         asked = options(NAME, balance="per-connection", connections=4, streams=None, rate_rps=400.0, duration_s=1.0)
         outcome = run(asked)
     # Whenever it drops a connection, that one is opened to the pod that has fewer.
@@ -154,15 +154,15 @@ def test_connections_of_a_pod_that_is_gone_lead_to_the_others(names: Names) -> N
 @pytest.mark.parametrize("kind", [{"streams": 3}, {"streams": None, "rate_rps": 400.0}])
 def test_a_call_for_which_nothing_was_done_is_sent_again(kind: dict[str, Any]) -> None:
     service = FakeService(lambda number: Act.TURN_AWAY if number in (5, 100) else Act.REPLY)
-    with service.running() as target:
-        outcome = run(options(target, **kind))
+    with service.running() as address:
+        outcome = run(options(address, **kind))
     assert outcome.accounts.ok == outcome.accounts.planned
     assert outcome.sent_again == 2
 
 
 def test_it_is_sent_again_only_once() -> None:
     service = FakeService(lambda _: Act.TURN_AWAY)
-    with service.running() as target:
-        outcome = run(options(target, streams=None, rate_rps=200.0))
+    with service.running() as address:
+        outcome = run(options(address, streams=None, rate_rps=200.0))
     assert outcome.accounts.by_status == {Code.UNAVAILABLE: 60}
     assert (outcome.sent_again, service.calls) == (60, 120)

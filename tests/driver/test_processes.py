@@ -38,8 +38,8 @@ def until(true: Callable[[], object]) -> None:
 @contextmanager
 def measuring(driver: Driver) -> Iterator[tuple["subprocess.Popen[str]", list[int]]]:
     """A run of two processes in the middle of a long window, and the process ids of its shards."""
-    with FakeService(lambda _: Act.REPLY).running() as target:
-        command = driver.command(target, "--processes", "2", "--warmup", "0", "--duration", "600")
+    with FakeService(lambda _: Act.REPLY).running() as address:
+        command = driver.command(address, "--processes", "2", "--warmup", "0", "--duration", "600")
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "measuring\n"
@@ -49,8 +49,8 @@ def measuring(driver: Driver) -> Iterator[tuple["subprocess.Popen[str]", list[in
 
 def test_the_load_of_several_processes_is_that_of_one(driver: Driver) -> None:
     flags = ["--processes", "3", "--connections", "4", "--warmup", "0", "--duration", "0.4", "--rate", "500"]
-    with FakeService(lambda number: Act.REFUSE if number % 10 == 0 else Act.REPLY).running() as target:
-        command = driver.command(target, *flags)
+    with FakeService(lambda number: Act.REFUSE if number % 10 == 0 else Act.REPLY).running() as address:
+        command = driver.command(address, *flags)
         at = command.index("--streams")
         done = subprocess.run(command[:at] + command[at + 2 :], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -119,8 +119,8 @@ def test_a_signal_that_comes_before_a_shard_can_stop_waits_until_it_can(
 
     monkeypatch.setattr(processes, "Run", stopped_early)
     plan = driver.out.with_name("plan.yaml")
-    with FakeService(lambda _: Act.REPLY).running() as target:
-        made = processes._Process(options(target, plan=plan, out=driver.out, duration_s=600.0))
+    with FakeService(lambda _: Act.REPLY).running() as address:
+        made = processes._Process(options(address, plan=plan, out=driver.out, duration_s=600.0))
         try:
             (result,) = processes._gather([made], print, 60.0)
         finally:

@@ -31,8 +31,8 @@ def plan(tmp_path: Path) -> str:
     return str(path)
 
 
-def closed_loop(target: Address, plan: str, *more: str) -> list[str]:
-    flags = ["--target", str(target), "--plan", plan, "--connections", "2", *more]
+def closed_loop(address: Address, plan: str, *more: str) -> list[str]:
+    flags = ["--address", str(address), "--plan", plan, "--connections", "2", *more]
     return flags if "--rate" in more else [*flags, "--streams", "2"]
 
 
@@ -53,8 +53,8 @@ def test_every_call_is_accounted_for_in_each_slice_and_in_their_sum(loop: list[s
     acts = [Act.REPLY, Act.REFUSE, Act.RESET, Act.IGNORE, Act.DROP]
     service = FakeService(lambda _: draw.choices(acts, (60, 10, 5, 2, 1))[0])
     slices = OpenRuns()
-    with service.running() as target:
-        ask(slices, "open", arguments=closed_loop(target, plan, "--timeout", "0.2", *loop))
+    with service.running() as address:
+        ask(slices, "open", arguments=closed_loop(address, plan, "--timeout", "0.2", *loop))
         entries = [made(slices, seed=seed) for seed in range(4)]
         result = ask(slices, "close")["result"]
     jsonschema.validate(result, schema())
@@ -78,8 +78,8 @@ def test_each_slice_has_the_kinds_of_its_own_calls(tmp_path: Path) -> None:
     mix = tmp_path / "mix.yaml"
     mix.write_text("mix: {often: {share: 3}, seldom: {share: 1}}")
     slices = OpenRuns()
-    with FakeService(lambda _: Act.REPLY).running() as target:
-        ask(slices, "open", arguments=closed_loop(target, str(mix), "--rate", "400", "--method", "RunStream"))
+    with FakeService(lambda _: Act.REPLY).running() as address:
+        ask(slices, "open", arguments=closed_loop(address, str(mix), "--rate", "400", "--method", "RunStream"))
         entries = [made(slices) for _ in range(3)]
         result = ask(slices, "close")["result"]
     jsonschema.validate(result, schema())
@@ -96,8 +96,8 @@ def test_only_the_service_whose_slice_it_is_gets_calls_and_all_it_answered_are_c
     counted = dict.fromkeys(services, 0)
     with ExitStack() as stack:
         for name, service in services.items():
-            target = stack.enter_context(service.running())
-            opened = ask(slices, "open", name, arguments=closed_loop(target, plan))
+            address = stack.enter_context(service.running())
+            opened = ask(slices, "open", name, arguments=closed_loop(address, plan))
             assert opened == {"opened": name, "connections": 2}
         for name in "abccba":
             entry = made(slices, name)
@@ -111,8 +111,8 @@ def test_a_slice_begins_with_nothing_left_of_the_one_before(plan: str, monkeypat
     answers = False
     service = FakeService(lambda _: Act.REPLY if answers else Act.IGNORE)
     slices = OpenRuns()
-    with service.running() as target:
-        ask(slices, "open", arguments=closed_loop(target, plan, "--rate", "200", "--timeout", "60"))
+    with service.running() as address:
+        ask(slices, "open", arguments=closed_loop(address, plan, "--rate", "200", "--timeout", "60"))
         entry = made(slices, warmup_s=0)
         assert (entry["planned"], entry["unfinished"], entry["counted"]) == (20, 20, 0)
         answers = True
@@ -123,8 +123,8 @@ def test_a_slice_begins_with_nothing_left_of_the_one_before(plan: str, monkeypat
 
 def test_clients_have_their_turn_over_slices_and_each_is_counted_once(plan: str) -> None:
     slices = OpenRuns()
-    with FakeService(lambda _: Act.REPLY).running() as target:
-        arguments = closed_loop(target, plan, "--connections", "30", "--rate", "100")
+    with FakeService(lambda _: Act.REPLY).running() as address:
+        arguments = closed_loop(address, plan, "--connections", "30", "--rate", "100")
         ask(slices, "open", arguments=arguments)
         served = [made(slices, warmup_s=0)["clients_served"] for _ in range(4)]
         found = ask(slices, "close")["result"]["clients"]
@@ -146,8 +146,8 @@ def test_a_client_that_is_lost_is_unserved_in_each_slice_from_then_on(plan: str)
 
     service = FakeService(lose_two)
     slices = OpenRuns()
-    with service.running() as target:
-        ask(slices, "open", arguments=closed_loop(target, plan, "--connections", "4"))
+    with service.running() as address:
+        ask(slices, "open", arguments=closed_loop(address, plan, "--connections", "4"))
         entries = [made(slices), made(slices)]
         loses, service.room = True, 2
         entries += [made(slices), made(slices)]
@@ -161,8 +161,8 @@ def test_a_client_that_is_lost_is_unserved_in_each_slice_from_then_on(plan: str)
 def test_a_connection_that_ended_between_slices_is_open_again_when_the_next_begins(plan: str) -> None:
     service = FakeService(lambda _: Act.REPLY)
     slices = OpenRuns()
-    with service.running() as target:
-        ask(slices, "open", arguments=closed_loop(target, plan))
+    with service.running() as address:
+        ask(slices, "open", arguments=closed_loop(address, plan))
         made(slices)
         service.hang_up()
         entry = made(slices, warmup_s=0)
@@ -173,8 +173,8 @@ def test_a_connection_that_ended_between_slices_is_open_again_when_the_next_begi
 
 def test_a_slice_has_the_rate_and_the_duration_that_it_is_given_or_those_it_was_opened_with(plan: str) -> None:
     slices = OpenRuns()
-    with FakeService(lambda _: Act.REPLY).running() as target:
-        ask(slices, "open", arguments=closed_loop(target, plan, "--rate", "100", "--duration", "0.2", "--warmup", "0"))
+    with FakeService(lambda _: Act.REPLY).running() as address:
+        ask(slices, "open", arguments=closed_loop(address, plan, "--rate", "100", "--duration", "0.2", "--warmup", "0"))
         entries = [
             ask(slices, "slice", **given)["slice"]
             for given in ({}, {"rate_rps": 300}, {"rate_rps": None, "duration_s": 0.1})
@@ -185,8 +185,17 @@ def test_a_slice_has_the_rate_and_the_duration_that_it_is_given_or_those_it_was_
 
 def test_slices_go_on_with_the_schedule(plan: str) -> None:
     slices = OpenRuns()
-    with FakeService(lambda _: Act.REPLY).running() as target:
-        flags = ["--target", str(target), "--plan", plan, "--connections", "2", "--schedule", "steps:100@0.2s,400@0.2s"]
+    with FakeService(lambda _: Act.REPLY).running() as address:
+        flags = [
+            "--address",
+            str(address),
+            "--plan",
+            plan,
+            "--connections",
+            "2",
+            "--schedule",
+            "steps:100@0.2s,400@0.2s",
+        ]
         ask(slices, "open", arguments=flags)
         entries = [made(slices, warmup_s=0, duration_s=0.1) for _ in range(6)]
     assert [entry["planned"] for entry in entries] == [10, 10, 40, 40, 10, 10]
@@ -199,9 +208,9 @@ def test_an_open_loop_is_loaded_whatever_the_number_of_open_descriptors(plan: st
     slices = OpenRuns()
     taken = [os.dup(0) for _ in range(many)]
     try:
-        with FakeService(lambda _: Act.REPLY).running() as target:
+        with FakeService(lambda _: Act.REPLY).running() as address:
             for _ in range(2):
-                ask(slices, "open", arguments=closed_loop(target, plan, "--rate", "200"))
+                ask(slices, "open", arguments=closed_loop(address, plan, "--rate", "200"))
                 assert made(slices)["ok"] == 20
                 ask(slices, "close")
     finally:
@@ -212,9 +221,9 @@ def test_an_open_loop_is_loaded_whatever_the_number_of_open_descriptors(plan: st
 
 def test_what_is_closed_before_a_slice_has_no_result_and_its_name_is_free_again(plan: str) -> None:
     slices = OpenRuns()
-    with FakeService(lambda _: Act.REPLY).running() as target:
+    with FakeService(lambda _: Act.REPLY).running() as address:
         for _ in range(2):
-            ask(slices, "open", arguments=closed_loop(target, plan))
+            ask(slices, "open", arguments=closed_loop(address, plan))
             assert ask(slices, "close")["result"] is None
 
 
@@ -243,7 +252,7 @@ def test_flags_and_plan_are_checked_without_a_connection(plan: str) -> None:
         (r'{"do": "open", "name": "b", "arguments": ["--plan", "a\u0000b"]}', "no path can have"),
         (r'{"do": "open", "name": "b", "arguments": ["--plan", "a\ud800b"]}', "no path can have"),
         ('{"do": "open", "name": "b", "arguments": ["--help"]}', "--help"),
-        ('{"do": "open", "name": "b", "arguments": ["--target", "x"]}', "argument --target"),
+        ('{"do": "open", "name": "b", "arguments": ["--address", "x"]}', "argument --address"),
         ('{"do": "slice", "name": "a", "duration_s": 0}', "argument --duration: 0 is not within"),
         ('{"do": "slice", "name": "a", "seed": "x"}', "argument --seed"),
         ('{"do": "slice", "name": "a", "rate_rps": 5}', "argument --rate: not allowed with argument --streams"),
@@ -253,22 +262,22 @@ def test_what_cannot_be_done_is_refused_in_one_line_and_the_next_command_works(
     line: str | bytes, why: str, plan: str
 ) -> None:
     slices = OpenRuns()
-    with FakeService(lambda _: Act.REPLY).running() as target:
-        ask(slices, "open", arguments=closed_loop(target, plan))
+    with FakeService(lambda _: Act.REPLY).running() as address:
+        ask(slices, "open", arguments=closed_loop(address, plan))
         answer = slices.answer(line)
         assert why in answer["why"]
         assert "\n" not in answer["why"]
         assert made(slices)["ok"] > 0
 
 
-def test_a_target_that_refuses_and_a_plan_that_is_not_there_leave_room_for_another(plan: str) -> None:
+def test_an_address_that_refuses_and_a_plan_that_is_not_there_leave_room_for_another(plan: str) -> None:
     slices = OpenRuns()
-    for target, path, why in ((nobody(), plan, "Connection refused"), (nobody(), "/missing", "No such file")):
-        answer = slices.answer(json.dumps({"do": "open", "name": "a", "arguments": closed_loop(target, path)}))
+    for address, path, why in ((nobody(), plan, "Connection refused"), (nobody(), "/missing", "No such file")):
+        answer = slices.answer(json.dumps({"do": "open", "name": "a", "arguments": closed_loop(address, path)}))
         assert answer["refused"] == "a"
         assert why in answer["why"]
-    with FakeService(lambda _: Act.REPLY).running() as target:
-        ask(slices, "open", arguments=closed_loop(target, plan))
+    with FakeService(lambda _: Act.REPLY).running() as address:
+        ask(slices, "open", arguments=closed_loop(address, plan))
 
 
 def start() -> "subprocess.Popen[str]":
@@ -279,9 +288,9 @@ def start() -> "subprocess.Popen[str]":
 
 
 def test_the_process_answers_each_line_with_one_and_ends_with_its_input(plan: str) -> None:
-    with FakeService(lambda _: Act.REPLY).running() as target, start() as process:
+    with FakeService(lambda _: Act.REPLY).running() as address, start() as process:
         commands: list[dict[str, Any]] = [
-            {"do": "open", "name": "a", "arguments": closed_loop(target, plan)},
+            {"do": "open", "name": "a", "arguments": closed_loop(address, plan)},
             {"do": "slice", "name": "a", **SHORT},
             {"do": "close", "name": "a"},
         ]
@@ -300,11 +309,11 @@ def test_a_line_that_is_not_utf_8_is_refused_and_the_process_goes_on() -> None:
 
 def test_a_signal_ends_the_process_in_the_middle_of_a_slice_without_a_traceback(plan: str) -> None:
     service = FakeService(lambda _: Act.REPLY)
-    with service.running() as target, start() as process:
+    with service.running() as address, start() as process:
         assert process.stdin is not None
         assert process.stdout is not None
         for command in (
-            {"do": "open", "name": "a", "arguments": closed_loop(target, plan)},
+            {"do": "open", "name": "a", "arguments": closed_loop(address, plan)},
             {"do": "slice", "name": "a", "warmup_s": 0, "duration_s": 600},
         ):
             process.stdin.write(json.dumps(command) + "\n")

@@ -92,7 +92,12 @@ def result(
 ) -> dict[str, Any]:
     """What the driver would close with."""
     point = wanted.point
-    flags = ["--target=127.0.0.1:1", "--plan=-", f"--connections={point.connections}", f"--duration={asked.duration_s}"]
+    flags = [
+        "--address=127.0.0.1:1",
+        "--plan=-",
+        f"--connections={point.connections}",
+        f"--duration={asked.duration_s}",
+    ]
     flags += [f"--streams={point.streams}"] if point.streams else [f"--rate={point.rate_rps}"]
     options = parse_slices([*flags, f"--method={asked.load.method}", f"--timeout={asked.load.timeout_s}"])
     plan = make_plan(asked.calls)

@@ -97,7 +97,7 @@ def load(flags: dict[str, str]) -> None:
         sys.exit("services.driver: no result")
     if connections == ENDLESS:
         signal.pause()
-    model, pid = flags["--target"].removesuffix(":1").split(".")
+    model, pid = flags["--address"].removesuffix(":1").split(".")
     if model == MORTAL:
         os.kill(int(pid), signal.SIGUSR1)
         signal.pause()

@@ -118,9 +118,9 @@ def trial(model: str, connections: int, number: int = 1, **changes: Any) -> Tria
     ok = int(rate * DURATION_S)
     samples = [_latency_ns(character, connections, rate, dice) for _ in range(min(ok, 4000))]
     result: dict[str, Any] = {
-        "version": 3,
+        "version": 4,
         "started_at": "2026-11-18T10:00:00Z",
-        "targets": ["127.0.0.1:41234"],
+        "addresses": ["127.0.0.1:41234"],
         "plan": PLAN,
         "asked": {
             "loop": "closed",

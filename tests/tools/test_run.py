@@ -75,14 +75,14 @@ def test_a_trial_is_kept_with_the_counters_of_the_service_that_it_loaded(tmp_pat
     run_fakes(tmp_path, (GOOD, 10))
     (kept,) = read_trials(tmp_path).trials
     assert (kept.model, kept.connections) == (GOOD, 10)
-    loaded = kept.result["flags"]["--target"]
+    loaded = kept.result["flags"]["--address"]
     assert f"{GOOD}.{kept.before.processes}:1" == f"{GOOD}.{kept.after.processes}:1" == loaded
 
 
 def test_the_driver_is_given_what_the_experiment_asks(tmp_path: Path) -> None:
     (trial,) = run_fakes(tmp_path, (GOOD, 10)).kept
     flags = dict(trial.result["flags"])
-    for own in ("--target", "--plan"):
+    for own in ("--address", "--plan"):
         del flags[own]
     assert flags == {
         "--connections": "10",

@@ -42,7 +42,7 @@ def test_each_key_of_a_load_is_a_flag(load: str, expected: dict[str, str]) -> No
 
 @pytest.mark.parametrize("load", [load for load, _ in LOADS.values()], ids=LOADS)
 def test_the_driver_knows_each_flag(load: str) -> None:
-    options = parse_slices(["--target", "127.0.0.1:1", "--plan", "plan.yaml", *flags(load)])
+    options = parse_slices(["--address", "127.0.0.1:1", "--plan", "plan.yaml", *flags(load)])
     assert options.connections == 4
 
 

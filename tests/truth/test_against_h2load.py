@@ -51,7 +51,7 @@ def compare(driver: SliceDriver, server: Server, loop: tuple[int, int], scratch:
     connections, streams = loop
     name, plan, found = f"{connections}x{streams}", scratch / "plan.yaml", Ratios()
     plan.write_text(f"payload_bytes: {len(servers.REQUEST.payload)}\n")
-    flags = (f"--target={server.address}", f"--connections={connections}", f"--streams={streams}", f"--plan={plan}")
+    flags = (f"--address={server.address}", f"--connections={connections}", f"--streams={streams}", f"--plan={plan}")
     driver.open(name, flags)
     for number in range(pairs):
         made = driver.slice(name, warmup_s=WARMUP_S, duration_s=SLICE_S, seed=number, timeout_s=10)

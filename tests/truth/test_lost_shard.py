@@ -26,7 +26,7 @@ def test_a_killed_shard_makes_the_run_void_and_loses_a_second(
     plan.write_text("payload_bytes: 32\n")
     load = (f"--rate={RATE_RPS}", "--duration=60", "--warmup=0", "--connections=10", "--processes=2")
     with serving("reactor", min(pinning.service), tmp_path) as server:
-        command = [sys.executable, "-m", "services.driver", f"--target={server.address}", *load]
+        command = [sys.executable, "-m", "services.driver", f"--address={server.address}", *load]
         command += [f"--plan={plan}", f"--out={out}"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as driver:
             assert driver.stdout is not None

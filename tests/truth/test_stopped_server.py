@@ -24,7 +24,7 @@ def test_a_server_stopped_for_a_second_shows_in_the_p99(tmp_path: Path, pinning:
     plan.write_text("payload_bytes: 32\n")
     with serving("reactor", min(pinning.service), tmp_path) as server:
         load = (f"--rate={RATE_RPS}", f"--duration={DURATION_S}", "--warmup=1", "--connections=10")
-        command = [sys.executable, "-m", "services.driver", f"--target={server.address}", *load]
+        command = [sys.executable, "-m", "services.driver", f"--address={server.address}", *load]
         with started("driver", [*command, f"--plan={plan}", f"--out={out}"]) as driver:
             driver.expect("measuring", 30)
             time.sleep(DURATION_S / 3)

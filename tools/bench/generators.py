@@ -104,7 +104,7 @@ def drive(
     """
     asked, out = scratch / "plan.json", scratch / "result.json"
     asked.write_text(json.dumps(plan), encoding="utf-8")
-    command = [*interpreter, "-m", "services.driver", f"--target={server.address}", *load, f"--plan={asked}"]
+    command = [*interpreter, "-m", "services.driver", f"--address={server.address}", *load, f"--plan={asked}"]
     command += [f"--warmup={timing.warmup_s}", f"--duration={timing.duration_s}", f"--out={out}"]
     with started(DRIVER, command) as process:
         span = _between_marks(process, server, timing, look)

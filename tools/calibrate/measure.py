@@ -51,7 +51,7 @@ def _point(
     driver: SliceDriver, address: str, plan: Path, others: OtherProcesses, *, connections: int, streams: int
 ) -> CalibrationPoint:
     name = f"{connections}x{streams}"
-    flags = (f"--target={address}", f"--connections={connections}", f"--streams={streams}", f"--plan={plan}")
+    flags = (f"--address={address}", f"--connections={connections}", f"--streams={streams}", f"--plan={plan}")
     driver.open(name, flags)
     rates: dict[BlockId, float] = {}
     latencies, null_latencies = [], []

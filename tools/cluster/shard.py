@@ -246,7 +246,7 @@ def _run(
     with TemporaryDirectory(prefix="sweetspot-") as scratch:
         plan, out = Path(scratch, "plan.yaml"), Path(scratch, "result.json")
         plan.write_text(yaml.safe_dump(asked.calls_of(wanted.arm)), encoding="utf-8")
-        driving = [*programs.driver, "--target", address, "--balance", args.balance, "--plan", str(plan)]
+        driving = [*programs.driver, "--address", address, "--balance", args.balance, "--plan", str(plan)]
         driving += ["--out", str(out), *label_flags(environ["RUN"], wanted)]
         if args.shards > 1:
             driving += ["--shard", f"{index}/{args.shards}", "--barrier", str(barrier)]

@@ -110,4 +110,4 @@ def test_real_replicas_share_the_load_within_their_limits_and_their_counters_are
     assert outcome.best is not None
     assert (outcome.best.before.processes, outcome.best.before.connections) == (2, 4)
     assert outcome.best.after.throttling.quota_cpus == pytest.approx(1.0)
-    assert len(outcome.best.result["targets"]) == 2
+    assert len(outcome.best.result["addresses"]) == 2

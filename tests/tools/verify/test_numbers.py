@@ -14,7 +14,7 @@ from tools.trial_specs import trials
 from tools.verify import parts, sums
 
 FREE = {
-    "version", "asked", "targets", "plan", "started_at", "interrupted", "traces", "spans", "served_by",
+    "version", "asked", "addresses", "plan", "started_at", "interrupted", "traces", "spans", "served_by",
     "first_messages", "python", "marks", "start_spread_ns", "connections", "connections_lost", "sent_again", "traced",
     "served", "unserved_at_start", "calls_of_unserved", "answered_least", "answered_most", "longest_wait_ns",
     "first_answer_ns", "index", "of", "begin_monotonic_ns", "begun_late_ns", "clock_uncertainty_ns",

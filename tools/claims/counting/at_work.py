@@ -91,7 +91,7 @@ def ordering(programs: Programs, service: Service, plan: Plan, **flags: int) -> 
 
 
 def _flags(service: Service, plan: Path, flags: Mapping[str, float]) -> list[str]:
-    return [f"--target={service.address}", f"--plan={plan}", *(f"--{name}={value}" for name, value in flags.items())]
+    return [f"--address={service.address}", f"--plan={plan}", *(f"--{name}={value}" for name, value in flags.items())]
 
 
 def wait_until(control: Control, so: Callable[[SnapshotReply], bool], what: str) -> SnapshotReply:
