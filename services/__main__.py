@@ -15,7 +15,7 @@ from typing import Any
 
 from services.models import MODELS
 from services.runtime.config import SHARED, Absent, Config, parse_config
-from services.runtime.control.control_port import Control
+from services.runtime.control.control_port import ControlPort
 from services.runtime.drain import Drain
 from services.runtime.malloc import return_memory
 from services.runtime.options import ENV_PREFIX, Option
@@ -123,7 +123,7 @@ def run(name: str, config: Config) -> None:
         service = Service(
             name, config, drain=drain, shapes=shapes, tls=server_tls(config), workers=workers, stages=stages
         )
-        control = Control(service)
+        control = ControlPort(service)
         # Forks: so before there is a thread, and before grpcio is imported, which starts some.
         service.control_address = control.start()
         serve = find_serve(name)  # before there are threads of telemetry: it may make threads green

@@ -25,7 +25,7 @@ from functools import lru_cache, partial
 
 from sweetspot.v1 import backend_pb2, workload_pb2
 
-from services.runtime.libraries.aio import Connection, serve_until_drained
+from services.runtime.libraries.aio import AsyncioConnection, serve_until_drained
 from services.runtime.libraries.aio_loop import new_loop
 from services.runtime.service import Service
 from services.telemetry import CallTrace
@@ -57,21 +57,23 @@ class Backend:
         self._service = service
         self._random = source
 
-    def handle(self, connection: Connection, event: ServerEvent) -> None:
+    def handle(self, connection: AsyncioConnection, event: ServerEvent) -> None:
         """Deals with an event of Fetch. Raises RpcError for a request out of range."""
         call = event.call
         if isinstance(event, CallReceived):
-            call.context = Waiting(connection, call, self._service, self._random)
-        elif isinstance(call.context, Waiting):
+            call.context = WaitingCall(connection, call, self._service, self._random)
+        elif isinstance(call.context, WaitingCall):
             call.context.cancel()
 
 
-class Waiting:
+class WaitingCall:
     """One call from its arrival to its end."""
 
     __slots__ = ("_call", "_connection", "_delay_us", "_size_bytes", "_timer", "_trace")
 
-    def __init__(self, connection: Connection, call: ServerCall, service: Service, source: random.Random) -> None:
+    def __init__(
+        self, connection: AsyncioConnection, call: ServerCall, service: Service, source: random.Random
+    ) -> None:
         fetch = read_fetch(call.request)
         self._connection = connection
         self._call = call

@@ -29,7 +29,7 @@ CHECK_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Start:
+class _ServiceStart:
     """A service that would be started, and where the experiment asks for it."""
 
     key: str
@@ -57,27 +57,29 @@ def check(asked: Experiment, programs: Programs) -> dict[str, Any]:
     return {name: found[f"$.arms.{name}"] for name, arm in asked.arms.items() if arm.python or arm.environment}
 
 
-def _starts(asked: Experiment) -> Iterator[_Start]:
+def _starts(asked: Experiment) -> Iterator[_ServiceStart]:
     """Those that are not as the model's row of MODELS has them."""
     shared = dict.fromkeys(asked.service_options, "$.service_options")
     for name, arm in asked.arms.items():
         options, key = asked.options(name), f"$.arms.{name}"
         if options or arm.python or arm.environment:
-            yield _Start(key, replace(arm, options=options), {**shared, **dict.fromkeys(arm.options, f"{key}.options")})
+            yield _ServiceStart(
+                key, replace(arm, options=options), {**shared, **dict.fromkeys(arm.options, f"{key}.options")}
+            )
     for model, workers in asked.scale.workers.items() if asked.scale else ():
         for option, values in workers.items():
             key = f"$.scale.workers.{model}.{option}"
             for value in values:
-                yield _Start(f"{key}.{value}", Arm(model=model, options={option: value}), {option: key})
+                yield _ServiceStart(f"{key}.{value}", Arm(model=model, options={option: value}), {option: key})
 
 
-def _checking(start: _Start, programs: Programs, flags: Sequence[str]) -> AbstractContextManager[Process]:
+def _checking(start: _ServiceStart, programs: Programs, flags: Sequence[str]) -> AbstractContextManager[Process]:
     arm = start.arm
     command = [*program_of(programs, arm.python), arm.model, *flags_of(arm.options.items()), *flags, "--check"]
     return started(arm.model, command, environment=environment_of(arm.python, arm.environment))
 
 
-def _outcome(start: _Start, process: Process) -> Any:
+def _outcome(start: _ServiceStart, process: Process) -> Any:
     try:
         return json.loads(process.finish(CHECK_TIMEOUT_S)[-1])
     except LateError as error:

@@ -25,7 +25,7 @@ class NoLimitsError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ControlGroup:
     """A control group of one limit."""
 
     folder: Path
@@ -36,14 +36,14 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Groups:
+class ControlGroups:
     """Where groups can be made."""
 
     parent: Path
     v2: bool
 
     @classmethod
-    def find(cls, proc: Path = PROC) -> "Groups":
+    def find(cls, proc: Path = PROC) -> "ControlGroups":
         """Finds out by making one. Raises NoLimitsError."""
         groups = cls(*_parent(proc))
         try:
@@ -53,7 +53,7 @@ class Groups:
             raise NoLimitsError(f"cannot create a control group in {groups.parent}: {error.strerror}") from error
 
     @contextmanager
-    def limited(self, cpus: float, name: str) -> Iterator[Group]:
+    def limited(self, cpus: float, name: str) -> Iterator[ControlGroup]:
         """A group whose processes together get that many CPUs' worth of time; removed once it is empty.
 
         If others want the same processors, a group gets a part of them in proportion to its limit. The kubelet does the
@@ -75,7 +75,7 @@ class Groups:
                 (folder / "cpu.shares").write_text(str(shares), encoding="ascii")
                 (folder / "cpu.cfs_period_us").write_text(str(PERIOD_US), encoding="ascii")
                 (folder / "cpu.cfs_quota_us").write_text(quota_us, encoding="ascii")
-            yield Group(folder)
+            yield ControlGroup(folder)
         finally:
             _remove(folder)
 

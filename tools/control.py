@@ -29,7 +29,7 @@ def open_channel(address: str, *options: tuple[str, Any]) -> "grpc.Channel":
     return grpc.insecure_channel(address, [("grpc.enable_http_proxy", 0), *options])
 
 
-class Control:
+class ControlClient:
     """One control port. Methods raise LocalError."""
 
     def __init__(self, address: str) -> None:

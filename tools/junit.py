@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 from tools.results import write_whole
 
-Outcome = Literal["passed", "failure", "error", "skipped"]
+CaseOutcome = Literal["passed", "failure", "error", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Case:
 
     classname: str
     name: str
-    outcome: Outcome
+    outcome: CaseOutcome
     text: str
     """One line: the figures, or the reason."""
     time_s: float = 0.0

@@ -25,7 +25,7 @@ from tools.local import LocalError, Process
 from tools.processors import becomes_idle
 from tools.results import Trial, read_trials, write_trial, write_void
 from tools.scratch import scratch_folder
-from tools.serving import LocalSetup, Service, listening, serving_backend, starting_arm, trace_file
+from tools.serving import LocalService, LocalSetup, listening, serving_backend, starting_arm, trace_file
 from tools.slices import AddressRefusedError, DriverLostError, SliceDriver, slice_driver
 from tools.trial import BusyMachineError, LoadSession, load_flags, loading, others_of, slice_of, trial_flags
 from tools.trial_specs import TrialSpec, shuffled
@@ -34,7 +34,7 @@ SETTLE_S = 2.0
 """Time for a service to end what its load has left: 1,000 threads or processes, and calls without a client."""
 
 
-class Watcher(Protocol):
+class TrialWatcher(Protocol):
     """Is notified of the progress of a run."""
 
     def begins(self, trial: TrialSpec) -> None:
@@ -53,7 +53,7 @@ class Watcher(Protocol):
         """It could not be made; `why` is one line."""
 
 
-def run(experiment: Experiment, wanted: Sequence[TrialSpec], setup: LocalSetup, watcher: Watcher) -> None:
+def run(experiment: Experiment, wanted: Sequence[TrialSpec], setup: LocalSetup, watcher: TrialWatcher) -> None:
     """Runs those trials, of which those of a round follow one another. Every process that was started is stopped.
 
     A trial that fails is reported to the watcher, and the next one runs. With `until: decided`, no round begins after
@@ -83,7 +83,7 @@ def _is_decided(experiment: Experiment, setup: LocalSetup) -> bool:
     return decided(experiment, read_trials(setup.folder).trials)
 
 
-def _measure(stand: "_RoundServices", at_point: Sequence[TrialSpec], watcher: Watcher) -> None:
+def _measure(stand: "_RoundServices", at_point: Sequence[TrialSpec], watcher: TrialWatcher) -> None:
     """Makes and stores the trials of one point in one round.
 
     A trial is repeated once if it is void, or if another trial ended the driver. The trials that it is compared with
@@ -114,7 +114,7 @@ class _TrialOutcome:
     """Why it is void; empty if it is a result."""
 
 
-def _side_by_side(stand: "_RoundServices", group: Sequence[TrialSpec], watcher: Watcher) -> list[_TrialOutcome]:
+def _side_by_side(stand: "_RoundServices", group: Sequence[TrialSpec], watcher: TrialWatcher) -> list[_TrialOutcome]:
     """Makes the trials of the group. One that fails is reported, and is not returned."""
     made: list[_TrialOutcome] = []
     with ExitStack() as stack:
@@ -142,14 +142,14 @@ def _side_by_side(stand: "_RoundServices", group: Sequence[TrialSpec], watcher: 
 class _RoundServices:
     """What a round needs beside its trials: the driver and the services. Each is restarted if it has ended."""
 
-    def __init__(self, experiment: Experiment, setup: LocalSetup, scratch: Path, backend: Service) -> None:
+    def __init__(self, experiment: Experiment, setup: LocalSetup, scratch: Path, backend: LocalService) -> None:
         self.experiment = experiment
         self.setup = setup
         self._scratch = scratch
         self._backend = backend
         self._stack = ExitStack()
         self._processes: dict[str, Process] = {}
-        self._services: dict[str, Service] = {}
+        self._services: dict[str, LocalService] = {}
         self._failed: dict[str, LocalError] = {}
         self._driver: SliceDriver | None = None
 
@@ -199,7 +199,7 @@ class _RoundServices:
             self._driver = self._stack.enter_context(slice_driver(self.setup.programs))
         return self._driver
 
-    def service(self, wanted: TrialSpec) -> Service:
+    def service(self, wanted: TrialSpec) -> LocalService:
         """The arm's. Raises LocalError."""
         name = wanted.id.arm
         if error := self._failed.pop(name, None):
@@ -237,7 +237,7 @@ class _RoundServices:
         ) as load:
             yield load
 
-    def _capacity_rps(self, wanted: TrialSpec, service: Service) -> float:
+    def _capacity_rps(self, wanted: TrialSpec, service: LocalService) -> float:
         """Measures how many calls/s the arm answers in a closed loop. Raises LocalError if it answers none."""
         driver, experiment, name = self.driver(), self.experiment.at(wanted.point), f"capacity of {wanted.id}"
         driver.open(name, self._flags(wanted, service, wanted.point.closed))
@@ -249,7 +249,7 @@ class _RoundServices:
             raise LocalError("it answered no call in a closed loop, so its capacity is unknown")
         return answered / experiment.duration_s
 
-    def _flags(self, wanted: TrialSpec, service: Service, point: Point) -> list[str]:
+    def _flags(self, wanted: TrialSpec, service: LocalService, point: Point) -> list[str]:
         plan = self._plan(wanted.id.arm, wanted.arm)
         return [*load_flags(self.experiment, point), *trial_flags(self.setup, wanted, [service], plan)]
 
@@ -259,7 +259,7 @@ class _RoundServices:
         return path
 
     @contextmanager
-    def reported(self, wanted: TrialSpec, watcher: Watcher, made: list[_TrialOutcome]) -> Iterator[None]:
+    def reported(self, wanted: TrialSpec, watcher: TrialWatcher, made: list[_TrialOutcome]) -> Iterator[None]:
         """Reports an error within the block as a failure of that trial.
 
         If the machine is its cause, the trial is not reported, but added to `made` as void. Raises LocalError if the

@@ -35,7 +35,7 @@ class LocalSetup:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class LocalService:
     """One that listens; addresses are HOST:PORT."""
 
     process: Process
@@ -97,14 +97,14 @@ def starting_arm(
     return starting(setup, arm.model, options, cpus=cpus, python=arm.python, environment=arm.environment)
 
 
-def listening(process: Process, timeout_s: float = local.START_TIMEOUT_S) -> Service:
+def listening(process: Process, timeout_s: float = local.START_TIMEOUT_S) -> LocalService:
     """Waits until it listens. Raises LocalError."""
     address = process.expect("listening on ", timeout_s)
-    return Service(process, address, process.expect("control on ", timeout_s))
+    return LocalService(process, address, process.expect("control on ", timeout_s))
 
 
 @contextmanager
-def serving_backend(setup: LocalSetup) -> Iterator[Service]:
+def serving_backend(setup: LocalSetup) -> Iterator[LocalService]:
     """The backend. If it has ended, a LocalError inside of the block names it as the cause. Raises LocalError."""
     with starting(setup, "backend") as process, blamed([process]):
         yield listening(process)

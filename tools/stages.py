@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from sweetspot.v1.control_pb2 import Stage, StageSettings
 
-from tools.control import Control
+from tools.control import ControlClient
 from tools.local import LocalError
 from tools.units import count, duration
 
@@ -43,8 +43,8 @@ def steer(address: str, stage: str, wanted: StageSettings) -> None:
 
 
 @contextmanager
-def _control(address: str) -> Iterator[Control]:
-    with Control(address) as control:
+def _control(address: str) -> Iterator[ControlClient]:
+    with ControlClient(address) as control:
         try:
             yield control
         except LocalError as error:

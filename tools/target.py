@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from tools import arms, environment, local
 from tools.experiment import Experiment
 from tools.local import Pinning, Programs
-from tools.run import Watcher, run
+from tools.run import TrialWatcher, run
 from tools.scale.local import local_deployer
 from tools.scale.run import Deployer
 from tools.serving import LocalSetup
@@ -43,7 +43,7 @@ class Target(Protocol):
     def resume_grid(self, folder: Path) -> None:
         """A grid continues. More or fewer of its cells may be stored elsewhere than in the folder."""
 
-    def measure_all(self, asked: Experiment, wanted: Sequence[TrialSpec], folder: Path, watcher: Watcher) -> None:
+    def measure_all(self, asked: Experiment, wanted: Sequence[TrialSpec], folder: Path, watcher: TrialWatcher) -> None:
         """Runs those trials and stores them in the folder."""
 
     def deployer(self, folder: Path, notify: Callable[[str], None]) -> AbstractContextManager[Deployer]:
@@ -82,7 +82,7 @@ class ThisMachine:
     def resume_grid(self, folder: Path) -> None:
         """Does nothing: the folder has all of it."""
 
-    def measure_all(self, asked: Experiment, wanted: Sequence[TrialSpec], folder: Path, watcher: Watcher) -> None:
+    def measure_all(self, asked: Experiment, wanted: Sequence[TrialSpec], folder: Path, watcher: TrialWatcher) -> None:
         traced = asked.trace_ratio > 0
         run(asked, wanted, LocalSetup(folder, self._programs, self._pinning, self._despite_noise, traced), watcher)
 

@@ -9,7 +9,7 @@ from tools import measures, traces
 from tools.experiment import Point
 from tools.progress import Progress
 from tools.results import Trial, TrialId
-from tools.traces import Jaeger, Tally, TracedCall
+from tools.traces import Jaeger, ProcessSpans, StoredCall
 from tools.trial_specs import TrialSpec
 from tools.units import count, duration
 from tools.words import unanswered, where
@@ -65,14 +65,16 @@ def show_kept(console: Console, runs: "Sequence[Overview]") -> None:
         )
 
 
-def show_traces(console: Console, trial: Trial, tally: Sequence[Tally], missing: Sequence[str], jaeger: Jaeger) -> None:
+def show_traces(
+    console: Console, trial: Trial, tally: Sequence[ProcessSpans], missing: Sequence[str], jaeger: Jaeger
+) -> None:
     """Prints a trial's traces worth a look, one for each latency, and what happened to its spans."""
 
     def say(text: str) -> None:
         # Unwrapped, so that links can be followed.
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def link(name: str, call: TracedCall) -> None:
+    def link(name: str, call: StoredCall) -> None:
         say(f"  {name:>14}  {duration(call.latency_ns):>9}  {jaeger.trace(call)}  {call.status}")
 
     calls = traces.traced(trial)

@@ -21,7 +21,7 @@ _STEPS = (1, 2, 5)
 
 
 @dataclass(frozen=True, slots=True)
-class TracedCall:
+class StoredCall:
     """A traced call."""
 
     trace_id: str
@@ -35,7 +35,7 @@ class Bucket:
 
     low_ns: int
     high_ns: int
-    calls: tuple[TracedCall, ...]
+    calls: tuple[StoredCall, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Jaeger:
     run: str
     """As spans name it."""
 
-    def trace(self, call: TracedCall) -> str:
+    def trace(self, call: StoredCall) -> str:
         """One call."""
         return f"{self.url}/trace/{call.trace_id}"
 
@@ -77,7 +77,7 @@ class Jaeger:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class ProcessSpans:
     """What happened to the spans that one process, or several of one name, made in a trial."""
 
     process: str
@@ -88,24 +88,24 @@ class Tally:
     """Of those not exported: how many for which reason."""
 
 
-def traced(trial: Trial) -> list[TracedCall]:
+def traced(trial: Trial) -> list[StoredCall]:
     """The trial's traced calls, the quickest first."""
-    calls = [TracedCall(each["trace_id"], int(each["latency_ns"]), each["status"]) for each in trial.result["traces"]]
+    calls = [StoredCall(each["trace_id"], int(each["latency_ns"]), each["status"]) for each in trial.result["traces"]]
     return sorted(calls, key=lambda call: call.latency_ns)
 
 
-def median(calls: Sequence[TracedCall]) -> TracedCall:
+def median(calls: Sequence[StoredCall]) -> StoredCall:
     """The call in the middle of those that ended well, or else of all. `calls` are sorted, and not empty."""
     good = [call for call in calls if call.status == "OK"] or calls
     return good[len(good) // 2]
 
 
-def slowest(calls: Sequence[TracedCall]) -> list[TracedCall]:
+def slowest(calls: Sequence[StoredCall]) -> list[StoredCall]:
     """The slowest ones, the very slowest first. `calls` are sorted."""
     return list(calls[::-1][:SLOWEST])
 
 
-def median_first(calls: Sequence[TracedCall]) -> list[TracedCall]:
+def median_first(calls: Sequence[StoredCall]) -> list[StoredCall]:
     """Sorted calls by their distance from the middle."""
     middle = (len(calls) - 1) // 2
     return [calls[place] for place in sorted(range(len(calls)), key=lambda place: abs(place - middle))]
@@ -144,7 +144,7 @@ def without_spans(folder: Path, trial: Trial) -> Path:
     return folder / "traces" / f"{trial.id}.why"
 
 
-def buckets(calls: Sequence[TracedCall]) -> list[Bucket]:
+def buckets(calls: Sequence[StoredCall]) -> list[Bucket]:
     """The calls by latency, in steps of 1, 2 and 5. `calls` are sorted."""
     found: list[Bucket] = []
     bounds = _bounds()
@@ -167,13 +167,13 @@ def _bounds() -> Iterator[int]:
         decade_ns *= 10
 
 
-def tallies(trial: Trial, stored: Mapping[str, int]) -> list[Tally]:
+def tallies(trial: Trial, stored: Mapping[str, int]) -> list[ProcessSpans]:
     """For each process, the numbers of spans that it made and exported, and that are stored.
 
     `stored`: process -> spans of the trial's traces in the trace store.
     """
     return [
-        Tally(process, counts["made"], counts["exported"], stored.get(process, 0), counts.get("lost", {}))
+        ProcessSpans(process, counts["made"], counts["exported"], stored.get(process, 0), counts.get("lost", {}))
         for process, counts in trial.spans.items()
     ]
 
@@ -187,7 +187,7 @@ def reasons(lost: Mapping[str, int]) -> str:
     )
 
 
-def shortfalls(trial: Trial, tally: Sequence[Tally], traces_stored: int) -> Iterator[str]:
+def shortfalls(trial: Trial, tally: Sequence[ProcessSpans], traces_stored: int) -> Iterator[str]:
     """Why spans are missing, as far as the numbers show it; a line for each cause. Empty if none is missing.
 
     Each span of the driver is the root of a trace.

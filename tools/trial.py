@@ -15,13 +15,13 @@ from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tools.actions import Actor
 from tools.busy import STARVED_SHARE, words_for
-from tools.control import Control
+from tools.control import ControlClient
 from tools.experiment import Experiment, Point
 from tools.local import LateError, LocalError
 from tools.others import OtherProcesses
 from tools.processors import tree_ns
 from tools.results import Trial
-from tools.serving import LocalSetup, Service, trace_file
+from tools.serving import LocalService, LocalSetup, trace_file
 from tools.slices import SliceDriver
 from tools.snapshots import together
 from tools.trial_specs import TrialSpec
@@ -89,7 +89,7 @@ class LoadSession:
 def loading(
     experiment: Experiment,
     wanted: TrialSpec,
-    services: Sequence[Service],
+    services: Sequence[LocalService],
     *,
     driver: SliceDriver,
     flags: Sequence[str],
@@ -99,7 +99,7 @@ def loading(
     """Opens the trial's connections. `flags` are the driver's. Raises LocalError."""
     driver.open(str(wanted.id), flags)
     with ExitStack() as stack:
-        controls = [stack.enter_context(Control(service.control)) for service in services]
+        controls = [stack.enter_context(ControlClient(service.control)) for service in services]
 
         def read() -> SnapshotReply:
             return together([control.snapshot() for control in controls])
@@ -125,7 +125,7 @@ def slice_of(driver: SliceDriver, experiment: Experiment, name: str, number: int
 
 
 def others_of(
-    setup: LocalSetup, services: Sequence[Service], cpus: int | None = None, limit_cpus: float | None = None
+    setup: LocalSetup, services: Sequence[LocalService], cpus: int | None = None, limit_cpus: float | None = None
 ) -> OtherProcesses:
     """What processes other than those services take of the services' processors. These are `cpus`; None: all.
 
@@ -140,7 +140,7 @@ def others_of(
     return OtherProcesses(own, len(own) if limit_cpus is None else limit_cpus, ours)
 
 
-def trial_flags(setup: LocalSetup, wanted: TrialSpec, services: Sequence[Service], plan: Path) -> list[str]:
+def trial_flags(setup: LocalSetup, wanted: TrialSpec, services: Sequence[LocalService], plan: Path) -> list[str]:
     """The driver's flags for the services that connections load in turn, and for their plan. `plan` is a file."""
     addresses = ",".join(service.address for service in services)
     labels = label_flags(setup.folder.resolve().name, wanted)

@@ -16,10 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import optimize, stats
 
-Floats = NDArray[np.float64]
+from tools.stats.nested import Floats
 
 LEAST_SIZES = 6
 """Distinct N: with three parameters to fit, fewer leave nothing to judge the fit by."""
@@ -33,7 +32,7 @@ class FitError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class FittedValue:
     """A value and the ends of its confidence interval."""
 
     value: float
@@ -53,11 +52,11 @@ class Estimate:
 class Fit:
     """The curve. Intervals are those of Student's t on the parameters' standard errors, at CONFIDENCE."""
 
-    rate: Estimate
+    rate: FittedValue
     """lambda, in the unit of the rates given."""
-    sigma: Estimate
-    kappa: Estimate
-    peak: Estimate | None
+    sigma: FittedValue
+    kappa: FittedValue
+    peak: FittedValue | None
     """N with the highest rate; None if kappa cannot be distinguished from 0, so that no peak is visible."""
 
     def at(self, n: float) -> float:
@@ -88,7 +87,7 @@ def fit(sizes: Sequence[float], rates: Sequence[float]) -> Fit:
         raise FitError("many curves fit the points equally well")
     reach = stats.t.ppf((1 + CONFIDENCE) / 2, freedom)
     rate, sigma, kappa = (
-        Estimate(float(value), float(value - reach * error), float(value + reach * error))
+        FittedValue(float(value), float(value - reach * error), float(value + reach * error))
         for value, error in zip(values, np.sqrt(np.diag(covariance)), strict=True)
     )
     for name, estimate, highest in (("sigma", sigma, 1.0), ("kappa", kappa, math.inf)):
@@ -120,11 +119,11 @@ def _straight(n: Floats, x: Floats, values: Floats, freedom: int) -> bool:
     return float(stats.f.sf((line - curve) / 2 / (curve / freedom), 2, freedom)) > 1 - CONFIDENCE
 
 
-def _peak(sigma: Estimate, kappa: Estimate, covariance: Floats, reach: float) -> Estimate | None:
+def _peak(sigma: FittedValue, kappa: FittedValue, covariance: Floats, reach: float) -> FittedValue | None:
     if kappa.low <= 0:
         return None
     peak = math.sqrt((1 - sigma.value) / kappa.value)
     # The delta method: the peak's variance to first order in those of sigma and kappa.
     gradient = np.array([-1 / (2 * kappa.value * peak), -peak / (2 * kappa.value)])
     error = reach * math.sqrt(gradient @ covariance @ gradient)
-    return Estimate(peak, peak - error, peak + error)
+    return FittedValue(peak, peak - error, peak + error)

@@ -12,7 +12,7 @@ fleet.py        all connections, one for each client: opened, and opened again
 loop.py         the one thread that sends and receives
 streams.py      when the messages of streamed replies came
 load.py         the phases of a slice: warm-up, measuring, the last answers
-run.py          what one command line asks for, from its options to its result
+load_run.py     what one command line asks for, from its options to its result
 processes.py    one run made by several processes of this machine
 checkpoint.py   what a shard has measured so far, on disk
 slices.py       the process that loads several services in turn, one slice at a time

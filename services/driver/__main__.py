@@ -17,10 +17,10 @@ from typing import Any
 
 from services.driver import processes
 from services.driver.barrier import BarrierError, meet
+from services.driver.load_run import AT_ONCE, REFUSALS, LoadRun, RunRefused
 from services.driver.merge import VoidRun
 from services.driver.options import OptionError, Options, parse
 from services.driver.result import UNWRITTEN, write
-from services.driver.run import AT_ONCE, REFUSALS, Run, RunRefused
 from services.driver.summary import print_in_any_locale, summary
 from services.driver.whole import check_writable
 from services.telemetry.environment import RefusedVariableError, check
@@ -57,7 +57,7 @@ def _run(options: Options) -> int:
 
 
 def _make(options: Options) -> dict[str, Any]:
-    run = Run(options, _say)
+    run = LoadRun(options, _say)
     _stop_on_signals(run)
     run.open()
     start = AT_ONCE if options.barrier is None else meet(options.shard, options.barrier, options.barrier_timeout_s)
@@ -66,7 +66,7 @@ def _make(options: Options) -> dict[str, Any]:
     return run.result()
 
 
-def _stop_on_signals(run: Run) -> None:
+def _stop_on_signals(run: LoadRun) -> None:
     """The first SIGINT or SIGTERM ends the run with its result; a second one ends the process at once."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:

@@ -40,7 +40,7 @@ class BarrierError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
+class ShardStart:
     """When to begin, on this process's monotonic clock."""
 
     begin_ns: int | None
@@ -49,7 +49,7 @@ class Start:
     """By how much at most this clock's reading of that instant differs from shard 0's."""
 
 
-def meet(shard: Shard, at: Address, timeout_s: float) -> Start:
+def meet(shard: Shard, at: Address, timeout_s: float) -> ShardStart:
     """Waits for all shards: shard 0 listens on the port of `at`, the others connect to it. Raises BarrierError."""
     deadline_ns = clock() + round(timeout_s * NS_PER_S)
     if shard.index == 0:
@@ -76,7 +76,7 @@ class _Peer:
         return json.loads(line)
 
 
-def _await_others(of: int, port: int, deadline_ns: int, timeout_s: float) -> Start:
+def _await_others(of: int, port: int, deadline_ns: int, timeout_s: float) -> ShardStart:
     peers: dict[int, _Peer] = {}
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(port, of))
@@ -108,7 +108,7 @@ def _await_others(of: int, port: int, deadline_ns: int, timeout_s: float) -> Sta
                 peer.say({"begin_ns": begin_ns + offset_ns, "uncertainty_ns": uncertainty_ns})
         except (OSError, ValueError) as error:
             raise _reject(peers, f"the connection to a shard broke before the start: {error}") from None
-    return Start(begin_ns, 0)
+    return ShardStart(begin_ns, 0)
 
 
 def _listen(port: int, of: int) -> socket.socket:
@@ -142,7 +142,7 @@ def _reject(peers: Mapping[int, _Peer], why: str) -> BarrierError:
     return BarrierError(why)
 
 
-def _join(shard: Shard, at: Address, deadline_ns: int, timeout_s: float) -> Start:
+def _join(shard: Shard, at: Address, deadline_ns: int, timeout_s: float) -> ShardStart:
     with _connect(at, deadline_ns, timeout_s) as connection:
         peer = _Peer(connection)
         try:
@@ -153,7 +153,7 @@ def _join(shard: Shard, at: Address, deadline_ns: int, timeout_s: float) -> Star
             raise BarrierError(f"the connection to shard 0 at {at} broke before the start: {error}") from None
     if "void" in message:
         raise BarrierError(message["void"])
-    return Start(message["begin_ns"], message["uncertainty_ns"])
+    return ShardStart(message["begin_ns"], message["uncertainty_ns"])
 
 
 def _connect(at: Address, deadline_ns: int, timeout_s: float) -> socket.socket:

@@ -19,7 +19,7 @@ from time import monotonic_ns as clock
 from services.driver.checkpoint import CHECKPOINT_NS
 from services.driver.clients import summarize
 from services.driver.fleet import Fleet
-from services.driver.loop import Loop
+from services.driver.loop import DriverLoop
 from services.driver.options import Options
 from services.driver.outcome import TENTHS, Outcome
 from services.driver.plan import Request
@@ -57,7 +57,7 @@ class LoadGenerator:
         self._fleet = Fleet(options, epoll)
         self._into_schedule_ns = 0
         """For how long slices have followed the schedule, warm-ups included; the next one continues from there."""
-        self._loop: Loop | None = None
+        self._loop: DriverLoop | None = None
         self._stopped = False
 
     def stop(self) -> None:
@@ -87,7 +87,7 @@ class LoadGenerator:
         Returns when every call is answered or the grace after measuring is over; calls in flight then are cancelled.
         """
         options = options or self._options
-        loop = self._loop = Loop(options, self._requests, self._sampler, self._fleet)
+        loop = self._loop = DriverLoop(options, self._requests, self._sampler, self._fleet)
         if self._stopped:
             loop.stopped = True
         outcome = loop.outcome
@@ -129,7 +129,7 @@ class LoadGenerator:
             self._announce("answered")
         return self._end(loop)
 
-    def _measure(self, loop: Loop, options: Options) -> None:
+    def _measure(self, loop: DriverLoop, options: Options) -> None:
         """Makes the load of the window, and notes what is true of its ends and of each tenth."""
         outcome, fleet = loop.outcome, self._fleet
         start_ns, end_ns = outcome.window.start_ns, outcome.window.end_ns
@@ -148,13 +148,13 @@ class LoadGenerator:
         outcome.connections = fleet.ready
         outcome.in_flight = loop.in_flight
 
-    def _turn(self, loop: Loop, end_ns: int, done: Callable[[], bool] | None = None) -> None:
+    def _turn(self, loop: DriverLoop, end_ns: int, done: Callable[[], bool] | None = None) -> None:
         """Turns the loop until then or until `done`, with a checkpoint every second."""
         while not loop.stopped and (now_ns := clock()) < end_ns and not (done and done()):
             loop.turn_until(min(end_ns, now_ns + CHECKPOINT_NS), done=done)
             self._checkpoint(loop.outcome)
 
-    def _end(self, loop: Loop) -> Outcome:
+    def _end(self, loop: DriverLoop) -> Outcome:
         """Closes the books, and leaves nothing in flight."""
         outcome = loop.outcome
         if loop.stopped:

@@ -59,7 +59,7 @@ WAITING_AT_MOST = 1 << 18
 _NEVER_NS = 1 << 63
 
 # An intended send, what it asks for, and whose it is.
-_Arrival = tuple[int, Request, Connection]
+_PlannedCall = tuple[int, Request, Connection]
 # Where a call in flight is, what it asks for, when it was intended to be sent and when it was sent, its trace, and
 # whether it was sent before.
 _Flight = tuple[Connection, Request, int, int, TraceContext | None, bool]
@@ -70,7 +70,7 @@ def path(method: Method) -> str:
     return f"/sweetspot.v1.Workload/{method}"
 
 
-class Loop:
+class DriverLoop:
     """Sends and receives whenever it is turned; between turns its calls wait."""
 
     def __init__(self, options: Options, requests: Iterator[Request], sampler: Sampler | None, fleet: Fleet) -> None:
@@ -86,13 +86,13 @@ class Loop:
         """Calls that may wait for a client without a connection: they leave room for those of the others."""
         self._in_flight: dict[ClientCall, _Flight] = {}
         """In the order of their sends: as all have one timeout, the first is the first to time out."""
-        self._none_due: _Arrival = (_NEVER_NS, Request(PLAIN, b""), fleet.connections[0])
-        self._due: Iterator[_Arrival] = iter(())
+        self._none_due: _PlannedCall = (_NEVER_NS, Request(PLAIN, b""), fleet.connections[0])
+        self._due: Iterator[_PlannedCall] = iter(())
         """Each arrival has its request and its client, whenever it is sent, and whether it is."""
         self._next_ns, self._next_request, self._next_client = self._none_due
         self._waiting = 0
         """Calls that wait for a stream, on all connections."""
-        self._undealt: Iterator[_Arrival] = iter(())
+        self._undealt: Iterator[_PlannedCall] = iter(())
         """Arrivals that were due when measuring ended, and had not been dealt."""
         self._counted_from_ns = _NEVER_NS
         """Calls intended earlier are in no book."""

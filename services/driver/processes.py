@@ -25,11 +25,11 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from services.driver import checkpoint
-from services.driver.barrier import Start
+from services.driver.barrier import ShardStart
 from services.driver.checkpoint import Checkpoint
+from services.driver.load_run import REFUSALS, LoadRun, RunRefused
 from services.driver.merge import VoidRun, merge
 from services.driver.options import Options
-from services.driver.run import REFUSALS, Run, RunRefused
 from services.driver.shard import Shard
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -49,14 +49,14 @@ def run(options: Options, announce: Callable[[str], None]) -> dict[str, Any]:
 
     Raises VoidRun, RunInterrupted, and every reason why a shard cannot be made.
     """
-    shards: list[_Process] = []
+    shards: list[_ShardProcess] = []
     keep = False
     # A terminal interrupts every process; the shards are stopped by this one, once.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()
     try:
         for index in range(options.processes):
-            shards.append(_Process(replace(options, shard=Shard(index, options.processes))))
+            shards.append(_ShardProcess(replace(options, shard=Shard(index, options.processes))))
         stopped = _stop_on_signals(shards)
         results = _gather(shards, announce, options.warmup_s + options.duration_s + _SILENT_AT_MOST_S)
     except VoidRun:
@@ -68,7 +68,7 @@ def run(options: Options, announce: Callable[[str], None]) -> dict[str, Any]:
     return merge(results, interrupted=bool(stopped))
 
 
-class _Process:
+class _ShardProcess:
     """A shard in a process of its own, and the messages that come from it."""
 
     def __init__(self, options: Options) -> None:
@@ -138,7 +138,7 @@ class _Process:
         raise VoidRun(f"{self} {how}: the run is void; {measured:,} latencies of the shard are in {self._path}")
 
 
-def _stop_on_signals(shards: Sequence[_Process]) -> list[int]:
+def _stop_on_signals(shards: Sequence[_ShardProcess]) -> list[int]:
     """The first SIGINT or SIGTERM stops all shards; a second one ends this process, and the shards with it.
 
     Returns the list of signals that came, which grows.
@@ -158,7 +158,7 @@ def _stop_on_signals(shards: Sequence[_Process]) -> list[int]:
 
 
 def _gather(
-    shards: Sequence[_Process], announce: Callable[[str], None], silent_at_most_s: float
+    shards: Sequence[_ShardProcess], announce: Callable[[str], None], silent_at_most_s: float
 ) -> list[dict[str, Any]]:
     """Begins the shards together, and passes on what all of them have reached. Returns their results.
 
@@ -187,7 +187,7 @@ def _gather(
     return results
 
 
-def _begin(shards: Sequence[_Process]) -> None:
+def _begin(shards: Sequence[_ShardProcess]) -> None:
     begin_ns = clock() + _LEAD_NS
     for shard in shards:
         shard.begin(begin_ns)
@@ -211,7 +211,7 @@ def _make(options: Options, channel: socket.socket, kept: Checkpoint) -> None:
         channel.sendall(json.dumps(message).encode() + b"\n")
 
     try:
-        shard = Run(options, lambda mark: say(mark=mark), checkpoint=kept)
+        shard = LoadRun(options, lambda mark: say(mark=mark), checkpoint=kept)
         signal.signal(signal.SIGTERM, lambda _number, _frame: shard.stop())
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         shard.open()
@@ -221,6 +221,6 @@ def _make(options: Options, channel: socket.socket, kept: Checkpoint) -> None:
     say(mark="open")
     with channel.makefile("rb") as lines:
         begin_ns = int(lines.readline())
-    shard.slice(start=Start(begin_ns, 0))
+    shard.slice(start=ShardStart(begin_ns, 0))
     shard.close()
     say(result=shard.result())

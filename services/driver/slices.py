@@ -28,9 +28,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from services.driver.load_run import REFUSALS, LoadRun
 from services.driver.options import OptionError, Options, parse_slices
 from services.driver.plan import read_plan
-from services.driver.run import REFUSALS, Run
 from services.telemetry import Tracing
 from services.telemetry.environment import RefusedVariableError, check
 
@@ -56,7 +56,7 @@ class _CommandError(Exception):
 class _OpenRun:
     arguments: Sequence[str]
     epoll: select.epoll
-    run: Run
+    run: LoadRun
     slices: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -106,7 +106,7 @@ class OpenRuns:
             raise _CommandError(f"{OPEN_AT_MOST} names are open, which is the maximum; close one first")
         epoll = self._epolls.pop()
         try:
-            run = Run(parse_slices(arguments), lambda _: None, epoll=epoll)
+            run = LoadRun(parse_slices(arguments), lambda _: None, epoll=epoll)
             connections = run.open()
         except Exception:
             self._epolls.append(epoll)

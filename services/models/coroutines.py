@@ -38,7 +38,7 @@ from services.runtime.answers.responders import respond
 from services.runtime.connections.linger import LINGER_S, WRITE_STALL_S
 from services.runtime.connections.turns import Turns
 from services.runtime.drain import DRAIN_POLL_S
-from services.runtime.libraries.aio import Acceptor, AsyncioWaits
+from services.runtime.libraries.aio import AsyncioAcceptor, AsyncioWaits
 from services.runtime.libraries.aio_loop import new_loop
 from services.runtime.processes.supervisor import serve_at_one_port
 from services.runtime.service import Service
@@ -85,10 +85,10 @@ def serve_in_processes(service: Service, run_loop: RunLoop) -> None:
 async def serve_until_drained(service: Service, listener: socket.socket) -> None:
     """One loop's part."""
     waits = AsyncioWaits(service.config.backend)
-    connections: dict[asyncio.Task[None], Connection] = {}
+    connections: dict[asyncio.Task[None], CoroutineConnection] = {}
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = Connection(reader, writer, service, waits)
+        connection = CoroutineConnection(reader, writer, service, waits)
         task = asyncio.create_task(connection.serve())
         connections[task] = connection
         task.add_done_callback(connections.pop)
@@ -96,11 +96,11 @@ async def serve_until_drained(service: Service, listener: socket.socket) -> None
     drained = asyncio.Event()
     asyncio.get_running_loop().add_reader(service.drain, drained.set)
 
-    def accepted() -> Streams:
+    def accepted() -> StreamProtocol:
         loop = asyncio.get_running_loop()
-        return Streams(asyncio.StreamReader(RECEIVE_BYTES, loop), connected, loop)
+        return StreamProtocol(asyncio.StreamReader(RECEIVE_BYTES, loop), connected, loop)
 
-    acceptor = Acceptor(listener, accepted, service.shortage)
+    acceptor = AsyncioAcceptor(listener, accepted, service.shortage)
     await drained.wait()
     asyncio.get_running_loop().remove_reader(service.drain)
     await acceptor.close()
@@ -110,7 +110,7 @@ async def serve_until_drained(service: Service, listener: socket.socket) -> None
         await asyncio.wait(connections, timeout=DRAIN_POLL_S)
 
 
-class Streams(asyncio.StreamReaderProtocol):
+class StreamProtocol(asyncio.StreamReaderProtocol):
     """The streams of a connection. Why it was lost makes no difference: its reader reads the end.
 
     asyncio's store the error, whose frames have the connection. That is a cycle until the collector runs, and it does
@@ -121,7 +121,7 @@ class Streams(asyncio.StreamReaderProtocol):
         super().connection_lost(None)
 
 
-class Connection:
+class CoroutineConnection:
     """A client's connection: its coroutine reads, a task for each call runs it and answers."""
 
     def __init__(

@@ -22,11 +22,18 @@ from typing import Any
 
 import grpc
 
-from services.runtime.answers.responders import Answer
+from services.runtime.answers.responders import ImmediateMethod
 from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.libraries.aio import AsyncioWaits
 from services.runtime.libraries.aio_loop import new_loop
-from services.runtime.libraries.grpcio import STATUS, Arrival, Handlers, add_port, options, serve_in_processes
+from services.runtime.libraries.grpcio import (
+    STATUS,
+    GrpcioArrival,
+    MethodHandlers,
+    add_port,
+    options,
+    serve_in_processes,
+)
 from services.runtime.service import Service
 from services.runtime.threads.loops import run_in_threads
 from services.runtime.workers import PROCESSES
@@ -69,7 +76,7 @@ async def serve_until_drained(service: Service, port: int, listening: Callable[[
     await server.stop(None)
 
 
-class CoroutineHandlers(Handlers):
+class CoroutineHandlers(MethodHandlers):
     """Runs each call in the task that grpcio makes for it."""
 
     def __init__(self, service: Service) -> None:
@@ -77,11 +84,11 @@ class CoroutineHandlers(Handlers):
         self._waits = AsyncioWaits(service.config.backend)
         self._identity = service.identity()
 
-    async def run(self, arrival: Arrival, request: bytes, context: Any) -> bytes:
+    async def run(self, arrival: GrpcioArrival, request: bytes, context: Any) -> bytes:
         (reply,) = [reply async for reply in self.run_stream(arrival, request, context)]
         return reply
 
-    async def run_stream(self, arrival: Arrival, request: bytes, context: Any) -> AsyncIterator[bytes]:
+    async def run_stream(self, arrival: GrpcioArrival, request: bytes, context: Any) -> AsyncIterator[bytes]:
         run = None
         code = Code.UNKNOWN
         self._service.calls_in_flight.add(1)
@@ -101,13 +108,15 @@ class CoroutineHandlers(Handlers):
             if run is not None:
                 run.end(code)
 
-    async def answer(self, answer: Answer, request: bytes, context: Any) -> bytes:
+    async def answer(self, answer: ImmediateMethod, request: bytes, context: Any) -> bytes:
         try:
             return answer(request)
         except RpcError as error:
             await context.abort(STATUS[error.code], error.message)
             raise
 
-    async def answer_each(self, answer: Answer, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[bytes]:
+    async def answer_each(
+        self, answer: ImmediateMethod, requests: AsyncIterator[bytes], context: Any
+    ) -> AsyncIterator[bytes]:
         async for request in requests:
             yield answer(request)

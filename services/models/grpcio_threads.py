@@ -24,9 +24,16 @@ from typing import Any, ParamSpec, TypeVar
 
 import grpc
 
-from services.runtime.answers.responders import Answer
+from services.runtime.answers.responders import ImmediateMethod
 from services.runtime.drain import DRAIN_POLL_S, GOAWAY_GRACE_S
-from services.runtime.libraries.grpcio import STATUS, Arrival, Handlers, add_port, options, serve_in_processes
+from services.runtime.libraries.grpcio import (
+    STATUS,
+    GrpcioArrival,
+    MethodHandlers,
+    add_port,
+    options,
+    serve_in_processes,
+)
 from services.runtime.service import Service
 from services.runtime.threads.blocking_waits import BlockingWaits
 from services.runtime.workers import QUEUE_BOUND, pool_threads, processes
@@ -46,7 +53,7 @@ def serve_at(service: Service, port: int, listening: Callable[[int], None]) -> N
     """One process's part."""
     config = service.config
     workers = math.ceil(pool_threads(config) / processes(config))
-    pool = Pool(workers, service)
+    pool = GrpcioPool(workers, service)
     server = grpc.server(
         pool,
         handlers=(ThreadHandlers(service),),
@@ -64,7 +71,7 @@ def serve_at(service: Service, port: int, listening: Callable[[int], None]) -> N
     pool.shutdown(wait=False, cancel_futures=True)
 
 
-class Pool(ThreadPoolExecutor):
+class GrpcioPool(ThreadPoolExecutor):
     """Counts the calls that wait for a thread, and those that run."""
 
     def __init__(self, workers: int, service: Service) -> None:
@@ -88,18 +95,18 @@ class Pool(ThreadPoolExecutor):
         return future
 
 
-class ThreadHandlers(Handlers):
+class ThreadHandlers(MethodHandlers):
     """Runs each call in the worker that took it."""
 
     def __init__(self, service: Service) -> None:
         super().__init__(service)
         self._of_worker = threading.local()
 
-    def run(self, arrival: Arrival, request: bytes, context: Any) -> bytes:
+    def run(self, arrival: GrpcioArrival, request: bytes, context: Any) -> bytes:
         (reply,) = self.run_stream(arrival, request, context)
         return reply
 
-    def run_stream(self, arrival: Arrival, request: bytes, context: Any) -> Iterator[bytes]:
+    def run_stream(self, arrival: GrpcioArrival, request: bytes, context: Any) -> Iterator[bytes]:
         of_worker = self._of_worker
         if not hasattr(of_worker, "waits"):
             of_worker.waits = BlockingWaits(self._service.config.backend)
@@ -120,12 +127,12 @@ class ThreadHandlers(Handlers):
             if run is not None:
                 run.end(code)
 
-    def answer(self, answer: Answer, request: bytes, context: Any) -> bytes:
+    def answer(self, answer: ImmediateMethod, request: bytes, context: Any) -> bytes:
         try:
             return answer(request)
         except RpcError as error:
             context.abort(STATUS[error.code], error.message)
             raise
 
-    def answer_each(self, answer: Answer, requests: Iterable[bytes], context: Any) -> Iterator[bytes]:
+    def answer_each(self, answer: ImmediateMethod, requests: Iterable[bytes], context: Any) -> Iterator[bytes]:
         return map(answer, requests)

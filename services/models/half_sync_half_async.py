@@ -141,9 +141,9 @@ class Helpers:
 
     def __call__(self, work: Callable[[], None], then: callbacks.Resume) -> None:
         """Raises RpcError RESOURCE_EXHAUSTED when the queue is full."""
-        self.pool.put(None, Step(work, then))
+        self.pool.put(None, PooledStep(work, then))
 
-    def _help(self, _owner: None, step: "Step", _waits: linear.Waits, _identity: bytes) -> None:
+    def _help(self, _owner: None, step: "PooledStep", _waits: linear.Waits, _identity: bytes) -> None:
         done = Future[None]()
         try:
             step.work()
@@ -154,7 +154,7 @@ class Helpers:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class PooledStep:
     """What is to be done, and what continues its call."""
 
     work: Callable[[], None]

@@ -53,7 +53,7 @@ from services.runtime.connections.linger import LINGER_S
 from services.runtime.connections.open_connections import OpenConnections
 from services.runtime.connections.turns import Turns
 from services.runtime.proactor.link import CompletionLink
-from services.runtime.proactor.loop import Proactor, Stream, ignore
+from services.runtime.proactor.loop import Proactor, SocketStream, ignore
 from services.runtime.proactor.ring import MORE, require_io_uring
 from services.runtime.processes.mailbox import Mailbox, Receiver
 from services.runtime.processes.process_calls import Askers, ProcessCalls
@@ -74,7 +74,7 @@ def serve(service: Service) -> None:
         serve_by_processes(service)
         return
     proactor = Proactor()
-    waits = CallbackWaits(service.config.backend, proactor, partial(BackendConnection, proactor))
+    waits = CallbackWaits(service.config.backend, proactor, partial(ProactorBackendConnection, proactor))
     calls: CallRunner = InlineCalls(service, waits)
     if service.config[PROACTOR_HAND_OFF] == "threads":
         wakeup = Wakeup()
@@ -86,7 +86,7 @@ def serve(service: Service) -> None:
 
 def run(service: Service, proactor: Proactor, listener: socket.socket, calls: CallRunner) -> None:
     """Accepts, reads and writes until drained; what runs is up to `calls`."""
-    acceptor = Acceptor(listener, proactor, Connections(service, proactor, calls), service.shortage)
+    acceptor = ProactorAcceptor(listener, proactor, ProactorConnections(service, proactor, calls), service.shortage)
     proactor.ring.poll(service.drain.fileno(), lambda *_: acceptor.close())
     service.loop_lag.watch(proactor)
     proactor.run()
@@ -104,7 +104,7 @@ def serve_by_processes(service: Service) -> None:
 
     def worker(mailbox: Mailbox, ready: Callable[[], None]) -> None:
         proactor = Proactor()
-        waits = CallbackWaits(service.config.backend, proactor, partial(BackendConnection, proactor))
+        waits = CallbackWaits(service.config.backend, proactor, partial(ProactorBackendConnection, proactor))
         make_link = partial(CompletionLink, proactor=proactor)
         askers = Askers(service, proactor, mailbox, make_link, InlineCalls(service, waits))
         proactor.register(mailbox, Receiver(mailbox, proactor, service.shortage, askers.connected))
@@ -116,11 +116,11 @@ def serve_by_processes(service: Service) -> None:
     serve_behind_a_front(service, front, [partial(worker, mailbox) for mailbox in mailboxes])
 
 
-class Acceptor:
+class ProactorAcceptor:
     """One request accepts every connection there will be."""
 
     def __init__(
-        self, listener: socket.socket, proactor: Proactor, connections: "Connections", shortage: Shortage
+        self, listener: socket.socket, proactor: Proactor, connections: "ProactorConnections", shortage: Shortage
     ) -> None:
         self._listener = listener
         self._shortage = shortage
@@ -152,7 +152,7 @@ class Acceptor:
             self._accept()
 
 
-class Connections(OpenConnections["Connection"]):
+class ProactorConnections(OpenConnections["ProactorConnection"]):
     """Those of the proactor."""
 
     def __init__(self, service: Service, proactor: Proactor, calls: CallRunner) -> None:
@@ -162,10 +162,10 @@ class Connections(OpenConnections["Connection"]):
 
     def add(self, fd: int) -> None:
         """Takes over a connected descriptor."""
-        self.hold(Connection(fd, self._service, self._proactor, self._calls, self.closed))
+        self.hold(ProactorConnection(fd, self._service, self._proactor, self._calls, self.closed))
 
 
-class Connection:
+class ProactorConnection:
     """A client's connection: hands on the calls that it receives, and sends what becomes of them."""
 
     __slots__ = (
@@ -186,7 +186,7 @@ class Connection:
         service: Service,
         proactor: Proactor,
         calls: CallRunner,
-        closed: Callable[["Connection"], None],
+        closed: Callable[["ProactorConnection"], None],
     ) -> None:
         self._service = service
         self._proactor = proactor
@@ -197,7 +197,7 @@ class Connection:
         self._turns = Turns(self._session)
         self._received: deque[bytes] = deque()
         """What came before the receive was given up, and waits for its turn."""
-        self._stream = Stream(fd, proactor, self)
+        self._stream = SocketStream(fd, proactor, self)
 
     def send(self, call: ServerCall, message: bytes) -> None:
         """Sends one message of the response."""
@@ -270,13 +270,13 @@ class Connection:
         self._closed(self)
 
 
-class BackendConnection:
+class ProactorBackendConnection:
     """The loop's connection to the backend."""
 
     def __init__(self, proactor: Proactor, backend: Address, names: NameLookups) -> None:
         self.channel = Channel(backend)
         self._proactor = proactor
-        self._stream: Stream | None = None
+        self._stream: SocketStream | None = None
         self._connector = Connector(backend, proactor, names, self)
 
     def connect(self) -> None:
@@ -317,7 +317,7 @@ class BackendConnection:
             self._connector.refused(TIMED_OUT if result == -errno.ECANCELED else os.strerror(-result))
             return
         self._connector.connected()
-        self._stream = Stream(self._fd, self._proactor, self)
+        self._stream = SocketStream(self._fd, self._proactor, self)
         self._stream.flush()
 
 

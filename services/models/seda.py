@@ -58,23 +58,23 @@ from services.runtime.readiness.loop_connection import Acceptor, Drainer, LoopCo
 from services.runtime.readiness.wakeup import Post, Wakeup
 from services.runtime.service import Service
 from services.runtime.stages.admit import Admit
+from services.runtime.stages.backend_calls import BackendCalls
 from services.runtime.stages.bounded_sender import BoundedSender
-from services.runtime.stages.call import Call
 from services.runtime.stages.compute import Compute
 from services.runtime.stages.connection_stage import ConnectionStage
 from services.runtime.stages.controllers import CONTROL_NS
-from services.runtime.stages.event import Answer, Event, Item, Status, claim, last_answer
+from services.runtime.stages.event import Event, Item, StageAnswer, Status, claim, last_answer
 from services.runtime.stages.ownership_table import OwnershipTable
 from services.runtime.stages.pooled_stage import PooledStage
 from services.runtime.stages.process_links import ProcessLinks
 from services.runtime.stages.route import Route
 from services.runtime.stages.stage import Stage
-from services.runtime.stages.stage_queue import Taken
+from services.runtime.stages.stage_queue import OnTaken
 from services.runtime.workers import QUEUE_BOUND, pool_threads
 from services.wire import Code, ServerCall
 
 
-class Workers(enum.Enum):
+class StageWorkers(enum.Enum):
     """What takes from the queue of a stage."""
 
     LOOP = "the loop of its group, or a pool of threads if the group has no loop"
@@ -92,7 +92,7 @@ class StageSpec:
     """Stages to which it hands on. Each of their queues has a bound for it."""
     returns_to: tuple[str, ...] = ()
     """The same without a bound. If two stages waited for room in each other's queue, neither would continue."""
-    workers: Workers = Workers.LOOP
+    workers: StageWorkers = StageWorkers.LOOP
     rejects: bool = False
     """It rejects calls above its rate. In other stages they wait, until the queue of `read` is full, which rejects."""
 
@@ -100,19 +100,19 @@ class StageSpec:
 TOPOLOGY = {
     "read": StageSpec("front", next=("admit",)),
     "admit": StageSpec("admit", next=("compute", "reply"), rejects=True),
-    "compute": StageSpec("compute", next=("call", "reply"), workers=Workers.POOL),
-    "call": StageSpec("call", next=("reply",), returns_to=("compute",), workers=Workers.EACH_CALL),
+    "compute": StageSpec("compute", next=("call", "reply"), workers=StageWorkers.POOL),
+    "call": StageSpec("call", next=("reply",), returns_to=("compute",), workers=StageWorkers.EACH_CALL),
     "reply": StageSpec("front", next=("compute",)),  # a stream, once its client has read
 }
 GROUPS = tuple(dict.fromkeys(spec.runs_in for spec in TOPOLOGY.values()))
 FRONT = GROUPS.index("front")
 LOOPS = ("front", "call")
 """Groups that have a loop also in threads: they wait for connections, the backend or timers."""
-FIRST_WORKERS = {Workers.LOOP: 1, Workers.EACH_CALL: 10_000}
+FIRST_WORKERS = {StageWorkers.LOOP: 1, StageWorkers.EACH_CALL: 10_000}
 """A pool has `pool_threads`."""
-FIRST_BATCH = {Workers.LOOP: 64, Workers.EACH_CALL: 64, Workers.POOL: 1}
+FIRST_BATCH = {StageWorkers.LOOP: 64, StageWorkers.EACH_CALL: 64, StageWorkers.POOL: 1}
 """The batch of a pool is one thread's, and other threads may be idle."""
-Stages = dict[str, Stage | PooledStage]
+StagesByName = dict[str, Stage | PooledStage]
 held_up: Callable[[BoundedSender | Route], bool] = attrgetter("held_up")
 
 
@@ -134,9 +134,9 @@ def set_first(settings: Settings, spec: StageSpec, config: Config, *, has_loop: 
         settings.set("target_p90_ms", config[TARGET_P90_MS])
     else:
         settings.fix("target_p90_ms")
-    if spec.workers is not Workers.POOL:
+    if spec.workers is not StageWorkers.POOL:
         settings.fix("most_workers")
-    if spec.workers is Workers.LOOP and has_loop:
+    if spec.workers is StageWorkers.LOOP and has_loop:
         settings.fix("workers")
 
 
@@ -151,7 +151,7 @@ def serve_in_processes(service: Service) -> None:
         ownership.own_as(me)
         loop = Loop()
         links = ProcessLinks(me, mailboxes, loop, ownership, drain=service.drain, shortage=service.shortage)
-        stages: Stages = {}
+        stages: StagesByName = {}
 
         def sender_to(stage: str) -> BoundedSender:
             row, there = service.stages.rows[stage], TOPOLOGY[stage].runs_in
@@ -187,7 +187,7 @@ def serve_in_threads(service: Service) -> None:
     ownership = OwnershipTable()
     loops = {name: Loop() for name in LOOPS}
     posts = {name: post_to(loop) for name, loop in loops.items()}
-    stages: Stages = {}
+    stages: StagesByName = {}
 
     def sender_to(name: str, stage: str) -> BoundedSender:
         post = posts.get(TOPOLOGY[stage].runs_in)
@@ -269,10 +269,10 @@ class StageGroup:
         self._to_reply = sender_to("reply")
         self._routes = {stage: Route(sender_to(stage)) for stage in stages_after(name) if stage != "reply"}
         self._ways_on: list[BoundedSender | Route] = [self._to_reply, *self._routes.values()]
-        has_pool = any(spec.runs_in == name and spec.workers is Workers.POOL for spec in TOPOLOGY.values())
+        has_pool = any(spec.runs_in == name and spec.workers is StageWorkers.POOL for spec in TOPOLOGY.values())
         self._post = post_to(loop) if loop is not None and has_pool else None
         # A link belongs to its loop's thread, so the threads of a pool do not hand on themselves.
-        self._answer: Callable[[Answer], None] = by_loop(self._post, self._to_reply.hand)
+        self._answer: Callable[[StageAnswer], None] = by_loop(self._post, self._to_reply.hand)
         to_call: Callable[[Event], None] = by_loop(self._post, self._routes["call"].hand)
         self._work: dict[str, Callable[[Event], object]] = {
             "admit": Admit(self._rows["admit"], self._routes["compute"], self._answer).run,
@@ -285,15 +285,15 @@ class StageGroup:
             route.bypass_with(lambda event: self.call.begin(event, route.look), in_work=lambda: self.call.waiting)
 
     @cached_property
-    def call(self) -> Call:
+    def call(self) -> BackendCalls:
         """The calls that wait on the loop of this group."""
         assert self._loop is not None
-        return Call(self._service, self._loop, self._routes["compute"].hand, self._answer)
+        return BackendCalls(self._service, self._loop, self._routes["compute"].hand, self._answer)
 
     def stage(self, name: str) -> Stage | PooledStage:
         """Takes from the queue of a stage that runs here."""
         row, spec, claim_batch = self._rows[name], TOPOLOGY[name], partial(claim, name, self._ownership, self._answer)
-        if self._loop is None or spec.workers is Workers.POOL:
+        if self._loop is None or spec.workers is StageWorkers.POOL:
             return PooledStage(
                 row,
                 claim=claim_batch,
@@ -302,7 +302,7 @@ class StageGroup:
                 post=self._post,
                 waits_for_tokens=not spec.rejects,
             )
-        is_call = spec.workers is Workers.EACH_CALL
+        is_call = spec.workers is StageWorkers.EACH_CALL
         work = (lambda event: self.call.begin(event, stage.free)) if is_call else self._work[name]
         stage: Stage = Stage(
             row,
@@ -333,12 +333,12 @@ class StageGroup:
             self._answer(last_answer(item, Status(Code.UNAVAILABLE, f"{GROUPS[process]} has died")))
 
 
-def put(stages: Stages, stage: str, item: Item, taken: Taken) -> None:
+def put(stages: StagesByName, stage: str, item: Item, taken: OnTaken) -> None:
     """Queues an event of the same process."""
     stages[stage].put(item, taken)
 
 
-def post_put(post: Post, stages: Stages, stage: str, item: Item, taken: Taken) -> None:
+def post_put(post: Post, stages: StagesByName, stage: str, item: Item, taken: OnTaken) -> None:
     """The same for a stage whose queue belongs to a loop's thread."""
     post(partial(stages[stage].put, item, taken))
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from services.network.address import Address
 
-Post = Callable[[Callable[[], None]], object]
+PostCallback = Callable[[Callable[[], None]], object]
 """Has a loop's own thread call something soon; safe from any thread."""
 
 
@@ -41,7 +41,7 @@ class Endpoint:
         return str(Address(self.host, self.port))
 
 
-Found = list[Endpoint] | OSError
+LookupResult = list[Endpoint] | OSError
 """What came of a look-up."""
 
 
@@ -57,7 +57,7 @@ def look_up(at: Address) -> list[Endpoint]:
     return list(dict.fromkeys(Endpoint(family, sockaddr) for family, _, _, _, sockaddr in found))
 
 
-def look_up_beside(at: Address, post: Post, then: Callable[[Found], None]) -> None:
+def look_up_beside(at: Address, post: PostCallback, then: Callable[[LookupResult], None]) -> None:
     """Calls `then` with what came of it: at once where the host is a literal, else through `post`, from a thread.
 
     A process that forks has no such thread: it serves no calls, so it looks nothing up.
@@ -86,7 +86,7 @@ def is_literal(host: str) -> bool:
     return True
 
 
-def _looked_up(at: Address) -> Found:
+def _looked_up(at: Address) -> LookupResult:
     try:
         return look_up(at)
     except OSError as error:

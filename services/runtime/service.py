@@ -23,7 +23,7 @@ from services.runtime.counters.durations import DURATION_BOUNDS_NS, CallDuration
 from services.runtime.counters.lag import LoopLag
 from services.runtime.counters.shared_counters import SharedCounters
 from services.runtime.counters.spans import SpanTotals
-from services.runtime.counters.stage_rows import Table
+from services.runtime.counters.stage_rows import StageRows
 from services.runtime.drain import Drain
 from services.runtime.memory import SharedMemory
 from services.runtime.shortage import Shortage
@@ -34,7 +34,7 @@ from services.wire import Code, Limits, RpcError, ServerCall, ServerSession, Sha
 from services.wire.request import RequestHead
 from services.wire.tls import ALPN_HTTP2
 from services.workload.ledger import Ledger
-from services.workload.run import FETCH_PATH, Call, Progress, Run, note_unbegun
+from services.workload.run import FETCH_PATH, Call, PlanProgress, Run, note_unbegun
 
 RECORD_S = 0.5
 """Time that a thread gets, when the service ends, to record the spans of a call after its reply."""
@@ -102,7 +102,7 @@ class Service:
         self.spans = SpanTotals(counters)
         self.memory = SharedMemory(counters.gauge(absent=True), config)
         """What connections hold of requests and replies."""
-        self.stages = Table(stages, counters)
+        self.stages = StageRows(stages, counters)
         """The settings and counters of the stages; empty if the model has none."""
         self.shortage = Shortage(model, counters)
         self.lost_updates, self.aborted_transfers = counters.total(), counters.total()
@@ -158,7 +158,7 @@ class Service:
             model=self.model, host=self.host, process=os.getpid(), worker=threading.current_thread().name
         ).SerializeToString()
 
-    def start(self, call: Startable, identity: bytes, progress: Progress | None = None) -> Run:
+    def start(self, call: Startable, identity: bytes, progress: PlanProgress | None = None) -> Run:
         """Begins to run a workload call, or continues it. Raises RpcError where there is nothing to run."""
         path = call.head.path
         kind = interop.InteropRun if path in interop.SHAPES else Run
@@ -186,7 +186,7 @@ class Service:
         """Notes the end of a call whose request was rejected before a worker had it."""
         note_unbegun(call.received_ns, code, self.durations.of.get(call.head.path), self.trace(call))
 
-    def trace(self, call: Startable, progress: Progress | None = None) -> CallTrace | None:
+    def trace(self, call: Startable, progress: PlanProgress | None = None) -> CallTrace | None:
         """The trace of a call that is begun, or has come so far; None where it is not traced."""
         if self.tracing is None or not call.head.trace_context:
             return None

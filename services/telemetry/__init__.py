@@ -13,6 +13,6 @@ start-up time, and a call in it costs one `tracing is None`.
 """
 
 from services.telemetry.context import Headers, TraceContext
-from services.telemetry.tracing import CallTrace, Carried, Counts, Loss, Tracing
+from services.telemetry.tracing import CallTrace, CarriedTrace, Counts, Loss, Tracing
 
-__all__ = ["CallTrace", "Carried", "Counts", "Headers", "Loss", "TraceContext", "Tracing"]
+__all__ = ["CallTrace", "CarriedTrace", "Counts", "Headers", "Loss", "TraceContext", "Tracing"]

@@ -30,7 +30,7 @@ Why = tuple[Loss, str]
 """The kind of loss, and the exact cause for the user who can correct it."""
 
 
-class Session(requests.Session):
+class ExporterSession(requests.Session):
     """As the exporter needs one."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Session(requests.Session):
 
 
 class _Noting(HTTPAdapter):
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: ExporterSession) -> None:
         super().__init__()
         self._session = session
 

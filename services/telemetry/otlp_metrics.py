@@ -28,7 +28,7 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from services.telemetry.environment import number, silence_sdk, timeout_s
-from services.telemetry.readings import Distribution, Exemplar, Reading, Series
+from services.telemetry.readings import Distribution, Exemplar, MetricSeries, Reading
 
 NS_PER_S = 1e9
 
@@ -77,7 +77,7 @@ def _metric(reading: Reading, started_ns: int, now_ns: int) -> Metric:
     return Metric(reading.name, reading.description, reading.unit, data)
 
 
-def _histogram_point(reading: Distribution, series: Series, started_ns: int, now_ns: int) -> HistogramDataPoint:
+def _histogram_point(reading: Distribution, series: MetricSeries, started_ns: int, now_ns: int) -> HistogramDataPoint:
     return HistogramDataPoint(
         attributes=series.attributes,
         start_time_unix_nano=started_ns,

@@ -29,7 +29,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags, TraceState
 
-from services.telemetry.collector import Session, Why
+from services.telemetry.collector import ExporterSession, Why
 from services.telemetry.environment import endpoint, number, silence_sdk, timeout_s
 from services.telemetry.otlp_file import OtlpFileExporter
 from services.telemetry.tracing import Counts, Loss, Span
@@ -75,7 +75,7 @@ class Pipeline:
         self._closing = self._closed = False
         self._max_waiting = int(number("OTEL_BSP_MAX_QUEUE_SIZE", _MAX_WAITING))
         timeout = timeout_s("TRACES", at_most="OTEL_BSP_EXPORT_TIMEOUT")
-        self._session = Session()
+        self._session = ExporterSession()
         self._to = str(trace_file or endpoint())
         exporter = (
             OTLPSpanExporter(timeout=timeout, session=self._session)
@@ -183,7 +183,7 @@ class _Accountant(SpanExporter):
     """Accounts for each batch of the exporter behind it."""
 
     def __init__(
-        self, exporter: SpanExporter, session: Session, settle: Callable[[int, int, Why | None], None]
+        self, exporter: SpanExporter, session: ExporterSession, settle: Callable[[int, int, Why | None], None]
     ) -> None:
         self._exporter = exporter
         self._session = session

@@ -23,7 +23,7 @@ from prometheus_client.exposition import ThreadingWSGIServer
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar as PrometheusExemplar
 
-from services.telemetry.readings import Distribution, Exemplar, Reading, Series
+from services.telemetry.readings import Distribution, Exemplar, MetricSeries, Reading
 
 NS_PER_S = 1e9
 
@@ -31,7 +31,7 @@ NS_PER_S = 1e9
 def serve(listener: socket.socket, resource: Mapping[str, str], read: Callable[[], Iterable[Reading]]) -> None:
     """Answers every scrape on `listener` with what `read` gives then, on threads of its own, until the process ends."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Readings(resource, read))
+    registry.register(_ReadingsCollector(resource, read))
     host, port = listener.getsockname()[:2]
     server = ThreadingWSGIServer((host, port), _Silent, bind_and_activate=False)
     server.socket.close()
@@ -48,7 +48,7 @@ class _Silent(WSGIRequestHandler):
         """A scrape is no news."""
 
 
-class _Readings(Collector):
+class _ReadingsCollector(Collector):
     def __init__(self, resource: Mapping[str, str], read: Callable[[], Iterable[Reading]]) -> None:
         self._resource = {key.replace(".", "_"): value for key, value in resource.items()}
         self._read = read
@@ -82,7 +82,7 @@ def _histogram(name: str, reading: Distribution) -> Metric:
     return family
 
 
-def _buckets(ends: list[str], series: Series) -> list[Any]:
+def _buckets(ends: list[str], series: MetricSeries) -> list[Any]:
     counts = accumulate(series.counts)
     return [
         (end, count) if exemplar is None else (end, count, _exemplar(exemplar))

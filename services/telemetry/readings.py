@@ -34,7 +34,7 @@ class Number:
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class MetricSeries:
     """Durations with the same attributes, in buckets. All counts are totals since the service started."""
 
     attributes: Mapping[str, str]
@@ -53,7 +53,7 @@ class Distribution:
     description: str
     bounds_ns: tuple[int, ...]
     """Upper ends of the buckets, inclusive; one more bucket takes what is above."""
-    series: tuple[Series, ...]
+    series: tuple[MetricSeries, ...]
     """Only those that have any duration."""
 
 

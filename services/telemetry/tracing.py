@@ -102,7 +102,7 @@ class Span:
     """When the request really left; recorded as the event `sent`."""
 
 
-Carried = tuple[TraceContext, str, TraceContext, TraceContext, tuple[Span, ...]]
+CarriedTrace = tuple[TraceContext, str, TraceContext, TraceContext, tuple[Span, ...]]
 """A CallTrace on its way to another process: the caller's span, the method, SERVER, `run`, and the steps so far."""
 
 
@@ -175,7 +175,7 @@ class Tracing:
         carried = parent, method.removeprefix("/"), parent.child(), parent.child(), ()
         return CallTrace(self._pipeline, carried, self._model, self._open)
 
-    def same_call(self, carried: "Carried") -> "CallTrace":
+    def same_call(self, carried: "CarriedTrace") -> "CallTrace":
         """The trace of a call that another process of this service has run so far."""
         return CallTrace(self._pipeline, carried, self._model, self._open)
 
@@ -236,7 +236,7 @@ class CallTrace:
     __slots__ = ("__weakref__", "_method", "_model", "_open", "_parent", "_pipeline", "_run", "_server", "_steps")
 
     def __init__(
-        self, pipeline: "Pipeline", carried: Carried, model: Mapping[str, Attribute], open_: "WeakSet[CallTrace]"
+        self, pipeline: "Pipeline", carried: CarriedTrace, model: Mapping[str, Attribute], open_: "WeakSet[CallTrace]"
     ) -> None:
         """It is one of `open_` until its end, or until it continues elsewhere."""
         open_.add(self)
@@ -246,7 +246,7 @@ class CallTrace:
         self._steps = list(steps)
         self._model = model
 
-    def carried(self, worker: str) -> Carried:
+    def carried(self, worker: str) -> CarriedTrace:
         """All there is so far, by `worker`, for the process that continues the call; this one ends nothing of it."""
         self._open.discard(self)
         return (

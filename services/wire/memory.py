@@ -96,7 +96,7 @@ class ConnectionMemory:
         return max(self._service.room_bytes() - unreported_bytes, FREE_BYTES - self.held_bytes)
 
 
-class Unshared:
+class UnsharedMemory:
     """For a session that is alone with its memory."""
 
     def __init__(self, connection_bytes: int = 16 * 1024 * 1024) -> None:

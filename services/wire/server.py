@@ -38,7 +38,7 @@ from services.wire.call import (
     Shape,
 )
 from services.wire.limits import UPDATE_EARNED_BYTES, Abuse, AbuseBudget, Limits
-from services.wire.memory import ConnectionMemory, ServiceMemory, Unshared
+from services.wire.memory import ConnectionMemory, ServiceMemory, UnsharedMemory
 from services.wire.messages import NoMemoryError, encode_message_frame
 from services.wire.metadata import Field, Metadata, encode_metadata
 from services.wire.request import read_request
@@ -121,7 +121,7 @@ class ServerSession:
         self._old_at_ns = None if max_age_ns is None else clock_ns() + max_age_ns
         self._abuse = AbuseBudget(limits, clock_ns)
         self._tls = None if tls is None else TlsStream(tls, server_side=True)
-        self._memory = ConnectionMemory(memory or Unshared())
+        self._memory = ConnectionMemory(memory or UnsharedMemory())
         self._calls: dict[int, ServerCall] = {}
         self._early: list[int] = []  # streams answered before their request ended: to be reset once that is sent
         self._reset_by_peer = 0  # the last such stream: its close is not our reset

@@ -11,7 +11,7 @@ from services.wire.memory import ConnectionMemory
 ROOM_BYTES = 64 * 1024
 """Replies of one call that may wait for the peer before those who stream wait too."""
 
-Then = Callable[[], object]
+Continuation = Callable[[], object]
 
 
 class UnreadReplies:
@@ -26,7 +26,7 @@ class UnreadReplies:
         """Replies that the peer has made no room for, as counted last."""
         self.given_bytes = 0
         """The bytes that the writer received last, if they are many: they are written once it asks for more."""
-        self.waiting: dict[int, deque[Then]] = {}
+        self.waiting: dict[int, deque[Continuation]] = {}
         """By stream: what to call once few of its replies wait."""
 
     def count(self, queued_bytes: int, given_bytes: int) -> None:
@@ -36,7 +36,7 @@ class UnreadReplies:
         self.queued_bytes, self.given_bytes = queued_bytes, given_bytes
         memory.report_change()
 
-    def when_room(self, call: ServerCall, then: Then) -> None:
+    def when_room(self, call: ServerCall, then: Continuation) -> None:
         """Calls `then` now where few replies of the call wait, else in a later `notify` or `end`, in this order."""
         waiting = self.waiting.get(call.stream_id)
         if waiting is not None:

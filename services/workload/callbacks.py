@@ -22,8 +22,8 @@ class Waits(Protocol):
 
 
 Send = Callable[[bytes], None]
-Done = Callable[[Code, str], None]
-Handle = Callable[[Run, Waits, Send, Done], None]
+OnEnd = Callable[[Code, str], None]
+Handle = Callable[[Run, Waits, Send, OnEnd], None]
 Note = Callable[[], None]
 """Notifies the run of a step that has ended; raises what the step ended with."""
 Resume = Callable[[Note], None]
@@ -33,7 +33,7 @@ WAITING = ("call", "sleep", "transfer")
 """Kinds of steps that end later."""
 
 
-def handle(run: Run, waits: Waits, send: Send, done: Done, elsewhere: Elsewhere | None = None) -> None:
+def handle(run: Run, waits: Waits, send: Send, done: OnEnd, elsewhere: Elsewhere | None = None) -> None:
     """Runs the plan: `send` gets each serialised reply, `done` the status, once, now or later.
 
     Steps that block are done `elsewhere` if there is one, else here and now, as all other work is.
@@ -42,7 +42,7 @@ def handle(run: Run, waits: Waits, send: Send, done: Done, elsewhere: Elsewhere 
 
 
 def proceed(
-    steps: Iterator[workload_pb2.Step], run: Run, waits: Waits, send: Send, done: Done, *, elsewhere: Elsewhere | None
+    steps: Iterator[workload_pb2.Step], run: Run, waits: Waits, send: Send, done: OnEnd, *, elsewhere: Elsewhere | None
 ) -> None:
     """Takes steps up to one that ends later, or to the end."""
     if run.streams and run.has_streamed_much:
@@ -75,7 +75,7 @@ def begin(
     waits: Waits,
     send: Send,
     *,
-    done: Done,
+    done: OnEnd,
     elsewhere: Elsewhere | None,
 ) -> None:
     """Begins a step that ends later. Only here are there closures: to make one takes 0.3 us.
@@ -115,7 +115,7 @@ def sleep(step: workload_pb2.Step, run: Run, waits: Waits, resume: Resume) -> No
     waits.sleep(step.sleep.duration_us, run, lambda: resume(lambda: run.slept(step, started_ns)))
 
 
-def transfer(moves: Iterator[None], run: Run, waits: Waits, done: Done, resume: Resume) -> None:
+def transfer(moves: Iterator[None], run: Run, waits: Waits, done: OnEnd, resume: Resume) -> None:
     try:
         for _ in moves:
             waits.sleep(0, run, lambda: transfer(moves, run, waits, done, resume))

@@ -11,14 +11,14 @@ from functools import partial
 from typing import Any
 
 from services.wire import OK
-from services.workload.callbacks import Done, Send, Waits
+from services.workload.callbacks import OnEnd, Send, Waits
 from services.workload.run import Run, status_of
 
 Wait = Callable[[Callable[..., None]], None]
 """Given a callback, has it called later, once, with what was waited for if there is any."""
 
 
-def handle(run: Run, waits: Waits, send: Send, done: Done) -> None:
+def handle(run: Run, waits: Waits, send: Send, done: OnEnd) -> None:
     """Runs the plan: `send` gets each serialised reply, `done` the status, once, now or later."""
     trampoline(handler(run, waits, send), done)
 
@@ -45,12 +45,12 @@ def handler(run: Run, waits: Waits, send: Send) -> Generator[Wait, Any, None]:
         send(run.reply())
 
 
-def trampoline(generator: Generator[Wait, Any, None], done: Done) -> None:
+def trampoline(generator: Generator[Wait, Any, None], done: OnEnd) -> None:
     """Takes `generator` from wait to wait; each time what it waits for brings it back here."""
     resume(generator, done)
 
 
-def resume(generator: Generator[Wait, Any, None], done: Done, value: object = None) -> None:
+def resume(generator: Generator[Wait, Any, None], done: OnEnd, value: object = None) -> None:
     try:
         wait = generator.send(value)
         wait(partial(resume, generator, done))

@@ -12,16 +12,16 @@ from collections.abc import Iterator
 from sweetspot.v1 import workload_pb2
 
 from services.wire import OK, RpcError
-from services.workload.callbacks import Done, Send, Waits
+from services.workload.callbacks import OnEnd, Send, Waits
 from services.workload.run import Fetch, Run, status_of
 
 
-def handle(run: Run, waits: Waits, send: Send, done: Done) -> None:
+def handle(run: Run, waits: Waits, send: Send, done: OnEnd) -> None:
     """Runs the plan: `send` gets each serialised reply, `done` the status, once, now or later."""
-    Record(run, waits, send, done).proceed()
+    CallRecord(run, waits, send, done).proceed()
 
 
-class Record:
+class CallRecord:
     """One call, between the functions that take turns at it."""
 
     __slots__ = ("asked", "at", "done", "moves", "run", "send", "started_ns", "step", "waits")
@@ -31,7 +31,7 @@ class Record:
     started_ns: int
     step: workload_pb2.Step
 
-    def __init__(self, run: Run, waits: Waits, send: Send, done: Done) -> None:
+    def __init__(self, run: Run, waits: Waits, send: Send, done: OnEnd) -> None:
         self.run = run
         self.waits = waits
         self.send = send

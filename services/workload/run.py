@@ -11,14 +11,14 @@ from typing import NamedTuple, Protocol
 from google.protobuf.message import DecodeError
 from sweetspot.v1 import backend_pb2, workload_pb2
 
-from services.telemetry import CallTrace, Carried, Headers, TraceContext
+from services.telemetry import CallTrace, CarriedTrace, Headers, TraceContext
 from services.wire import Code, RpcError
 from services.workload import own, steps
 from services.workload.ledger import Ledger
 from services.workload.plan import check_steps, read_plan
 
 
-class Progress(NamedTuple):
+class PlanProgress(NamedTuple):
     """A run that is handed on; times are CLOCK_MONOTONIC."""
 
     taken: int
@@ -29,7 +29,7 @@ class Progress(NamedTuple):
     queued_ns: int
     started_ns: int
     handed_ns: int
-    trace: Carried | None
+    trace: CarriedTrace | None
     unasked_bytes: int = 0
     """Streamed since the run last asked whether its caller reads."""
 
@@ -146,7 +146,7 @@ class Run:
         streams: bool,
         trace: CallTrace | None = None,
         durations: Durations | None = None,
-        progress: Progress | None = None,
+        progress: PlanProgress | None = None,
     ) -> None:
         """`progress` is what another Run of the same call was when it was handed on."""
         self._started_ns = now_ns = time.monotonic_ns()
@@ -197,9 +197,9 @@ class Run:
         """Steps that have been taken, by this Run and those before it."""
         return self._index
 
-    def hand_on(self) -> Progress:
+    def hand_on(self) -> PlanProgress:
         """What another Run of this call needs to continue from here; this one has ended."""
-        return Progress(
+        return PlanProgress(
             taken=self._index,
             checksum=self._checksum,
             waiting_ns=self._waiting_ns,

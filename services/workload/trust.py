@@ -20,7 +20,7 @@ from sweetspot.v1 import workload_pb2
 
 from services.wire import Code, RpcError
 from services.workload.costs import STYLES
-from services.workload.costs.handlers import FETCHED, Parked, Suspend, run_of
+from services.workload.costs.handlers import FETCHED, ParkingWaits, Suspend, run_of
 from services.workload.run import Fetch, Run, status_of
 
 STEPS = (
@@ -34,8 +34,8 @@ STEPS = (
 NO_REPLY = b"\xff"
 """What raises an error where it is read, in the code that continues."""
 
-Answer = bytes | RpcError
-Back = Callable[[Answer], None]
+BackendAnswer = bytes | RpcError
+Back = Callable[[BackendAnswer], None]
 """How an answer comes back to the call."""
 Due = list[Callable[[], None]]
 """What will happen, in this order."""
@@ -73,7 +73,7 @@ def swallows(due: Due, back: Back) -> None:
 FAULTS = {"none": as_promised, "at_once": at_once, "twice": twice, "never": never, "swallows": swallows}
 
 
-class Observed:
+class ObservedCall:
     """What a call did, as its server sees it."""
 
     def __init__(self) -> None:
@@ -97,9 +97,9 @@ class Place:
     """Room for one answer, which the call itself takes; a second one is not looked at."""
 
     def __init__(self) -> None:
-        self.answers: list[Answer] = []
+        self.answers: list[BackendAnswer] = []
 
-    def put(self, answer: Answer) -> None:
+    def put(self, answer: BackendAnswer) -> None:
         self.answers.append(answer)
 
 
@@ -111,13 +111,13 @@ class Blocking:
         self._due = due
         self._wait = wait
 
-    def fetch(self, fetch: Fetch, run: Run) -> Answer:
+    def fetch(self, fetch: Fetch, run: Run) -> BackendAnswer:
         return self._answer(self._ask)
 
     def sleep(self, duration_us: int, run: Run) -> None:
         self._answer(partial(as_promised, self._due))
 
-    def _answer(self, ask: Callable[[Back], None]) -> Answer:
+    def _answer(self, ask: Callable[[Back], None]) -> BackendAnswer:
         place = Place()
         ask(place.put)
         while not place.answers:
@@ -132,13 +132,13 @@ class Awaiting:
         self._ask = ask
         self._due = due
 
-    async def fetch(self, fetch: Fetch, run: Run) -> Answer:
+    async def fetch(self, fetch: Fetch, run: Run) -> BackendAnswer:
         return await self._answer(self._ask)
 
     async def sleep(self, duration_us: int, run: Run) -> None:
         await self._answer(partial(as_promised, self._due))
 
-    async def _answer(self, ask: Callable[[Back], None]) -> Answer:
+    async def _answer(self, ask: Callable[[Back], None]) -> BackendAnswer:
         place = Place()
         ask(place.put)
         while not place.answers:
@@ -146,7 +146,7 @@ class Awaiting:
         return place.answers[0]
 
 
-class HandingOver(Parked):
+class HandingOver(ParkingWaits):
     """How callbacks wait: the backend gets what comes next."""
 
     def __init__(self, ask: Callable[[Back], None], due: Due) -> None:
@@ -157,11 +157,11 @@ class HandingOver(Parked):
         self._ask(then)
 
 
-Resume = Callable[[], None]
+Continue = Callable[[], None]
 """Lets the call run up to its next wait, where it does not come by itself; nothing once it has ended."""
 
 
-def linear(ask: Callable[[Back], None], due: Due, seen: Observed) -> Resume:
+def linear(ask: Callable[[Back], None], due: Due, seen: ObservedCall) -> Continue:
     """A thread, which takes turns with the one that resumes it."""
     go, back = threading.Semaphore(0), threading.Semaphore(0)
 
@@ -185,15 +185,15 @@ def linear(ask: Callable[[Back], None], due: Due, seen: Observed) -> Resume:
     return resume
 
 
-def green(ask: Callable[[Back], None], due: Due, seen: Observed) -> Resume:
+def green(ask: Callable[[Back], None], due: Due, seen: ObservedCall) -> Continue:
     """A greenlet; one that is over returns at once."""
     started = greenlet(partial(_straight, "green", Blocking(ask, due, getcurrent().switch), seen))
-    resume: Resume = started.switch
+    resume: Continue = started.switch
     resume()
     return resume
 
 
-def coroutine(ask: Callable[[Back], None], due: Due, seen: Observed) -> Resume:
+def coroutine(ask: Callable[[Back], None], due: Due, seen: ObservedCall) -> Continue:
     async def serve() -> None:
         try:
             async for message in STYLES["coroutine"].handle(_run(), Awaiting(ask, due)):
@@ -214,7 +214,7 @@ def coroutine(ask: Callable[[Back], None], due: Due, seen: Observed) -> Resume:
     return resume
 
 
-def handed_over(style: str, ask: Callable[[Back], None], due: Due, seen: Observed) -> Resume:
+def handed_over(style: str, ask: Callable[[Back], None], due: Due, seen: ObservedCall) -> Continue:
     """Callbacks of that style."""
     STYLES[style].handle(_run(), HandingOver(ask, due), seen.sent.append, seen.done)
     return lambda: None
@@ -224,10 +224,10 @@ STRAIGHT = {"linear": linear, "green": green, "coroutine": coroutine}
 """Styles that hand nothing over."""
 
 
-def observe(style: str, fault: str) -> Observed:
+def observe(style: str, fault: str) -> ObservedCall:
     """What a call does if the backend has that fault."""
     due: Due = []
-    seen = Observed()
+    seen = ObservedCall()
     resume = STRAIGHT.get(style, partial(handed_over, style))(partial(FAULTS[fault], due), due, seen)
     while due:
         try:
@@ -238,7 +238,7 @@ def observe(style: str, fault: str) -> Observed:
     return seen
 
 
-def _straight(style: str, waits: Blocking, seen: Observed) -> None:
+def _straight(style: str, waits: Blocking, seen: ObservedCall) -> None:
     try:
         for message in STYLES[style].handle(_run(), waits):
             seen.sent.append(message)

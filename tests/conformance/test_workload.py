@@ -6,7 +6,7 @@ from sweetspot.v1 import workload_pb2
 
 from tests.conformance.conftest import Workload
 from tests.serving import Serving
-from tools.claims.counting.answers import ECHO, EVERY_KIND, NATIVE, PLANS, Answer, answers, plan
+from tools.claims.counting.answers import ECHO, EVERY_KIND, NATIVE, PLANS, CallAnswer, answers, plan
 
 TIMEOUT_S = 20
 Compute, Call, Sleep, Block, Touch, Transfer = (
@@ -23,7 +23,7 @@ Compute, Call, Sleep, Block, Touch, Transfer = (
 CHECKSUMS = [(EVERY_KIND, 0x49396A35), (NATIVE, 0x1642B77D), (ECHO, 0)]
 AFTER_EACH_STEP = (0xDB9905FD, 0x1B3CC5DE, 0x0CC1CC87, 0x97D4AD17, 0xD3E81352, 0x49396A35)
 PAYLOAD = PLANS["payload"][0].payload  # more than the windows that HTTP/2 starts with
-ANSWERS: dict[str, Answer] = {
+ANSWERS: dict[str, CallAnswer] = {
     "every kind": ("OK", ((6, 0x49396A35, b""),)),
     "every kind, streamed": ("OK", tuple((n, checksum, b"") for n, checksum in enumerate(AFTER_EACH_STEP, 1))),
     "native": ("OK", ((1, 0x1642B77D, b""),)),

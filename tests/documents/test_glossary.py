@@ -1,36 +1,55 @@
-"""A word of the glossary has one meaning in the code: types of that name stand in the files that own the word."""
+"""A word of the glossary has one meaning in the code, and a type's name is defined once."""
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 
 import pytest
 
 from tests.documents.places import ROOT, read
 
-FOLDERS = ("services/driver", "tools")
-OWNERS: dict[str, tuple[str, ...]] = {
-    "Arm": ("tools/experiment/asked.py",),
-    "Axis": ("tools/experiment/load.py",),
-    "Claim": ("tools/claims/claim.py",),
-    "Client": ("services/driver/clients.py",),
-    "ClosedLoop": ("tools/bench/goals.py",),
-    "Connection": ("services/driver/connection.py",),
-    "Experiment": ("tools/experiment/asked.py",),
-    "Interval": ("tools/claims/decision.py",),
-    "Latency": ("tools/measures.py",),
-    "Objective": ("tools/experiment/asked.py",),
-    # The driver reads a plan; the bench of a counting has it as YAML.
-    "Plan": ("services/driver/plan.py", "tools/claims/counting/at_work.py"),
-    "Point": ("tools/experiment/load.py",),
-    "Result": ("services/driver/merge.py",),
-    "Schedule": ("services/driver/schedule.py",),
-    "Service": ("tools/serving.py",),
-    "Trial": ("tools/results.py",),
-    # The glossary has both: the verdict of a claim, and that of two arms.
-    "Verdict": ("tools/claims/decision.py", "tools/stats/verdict.py"),
+FOLDERS = ("services", "tools")
+OWNERS = {
+    "Arm": "tools/experiment/asked.py",
+    "Axis": "tools/experiment/load.py",
+    "Backend": "services/backend.py",
+    "Call": "services/workload/run.py",
+    "Claim": "tools/claims/claim.py",
+    "Client": "services/driver/clients.py",
+    "ClosedLoop": "tools/bench/goals.py",
+    "Connection": "services/driver/connection.py",
+    "ControlPort": "services/runtime/control/control_port.py",
+    "Drain": "services/runtime/drain.py",
+    "Experiment": "tools/experiment/asked.py",
+    "Handler": "services/workload/awaiting.py",
+    "Interval": "tools/claims/decision.py",
+    "Latency": "tools/measures.py",
+    "Ledger": "services/workload/ledger.py",
+    "Model": "services/runtime/model.py",
+    "Objective": "tools/experiment/asked.py",
+    "Plan": "services/driver/plan.py",
+    "Point": "tools/experiment/load.py",
+    "Result": "services/driver/merge.py",
+    "Run": "services/workload/run.py",
+    "Schedule": "services/driver/schedule.py",
+    "Service": "services/runtime/service.py",
+    "Stage": "services/runtime/stages/stage.py",
+    "Trial": "tools/results.py",
+    "Verdict": "tools/stats/verdict.py",
 }
-"""Type -> the files that may define it. A type whose name is another word of the glossary has no owner yet: add it."""
+"""Type -> the file that defines it. Another type for the word states the difference in its name: `StageRow`."""
+OF_THE_CODE = {"Ledger", "Run", "Session"}
+"""Words that the pages for users do not need. Each session is a `ServerSession`, a `ClientSession` or another kind."""
+TWICE = {
+    "Address": "tools/ imports nothing of services/",
+    "BadValueError": "tools/ imports nothing of services/",
+    "DuplicateKeyError": "tools/ imports nothing of services/",
+    "Loader": "tools/ imports nothing of services/",
+    "Parser": "the services, the driver and the tools each end with their own message; none imports another",
+    "Waits": "one for each style, always written with the style's module: `linear.Waits`",
+}
+"""Types that several files define -> why."""
 
 PARTICIPLE = re.compile(r"_?(?:[A-Z][a-z]+ed|Asked|Done|Found|Given|Held|Kept|Left|Made|Said|Seen|Shown|Told|Taken)")
 """`Kept` names what was done to a thing, and not the thing. `StoredRun` names both."""
@@ -39,32 +58,41 @@ NOUNS = {"Need", "Speed"}
 
 
 def types() -> Iterator[tuple[str, str]]:
-    """The name of each class and of each alias of a type, and its file."""
+    """The name of each class and of each alias of a type without its underscore, and its file. No type parameters."""
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 match node:
+                    case ast.Assign(value=ast.Call(func=ast.Name(id="TypeVar" | "ParamSpec"))):
+                        continue
                     case ast.ClassDef(name=name) | ast.Assign(targets=[ast.Name(id=name)]):
                         if re.fullmatch(r"_?[A-Z][a-z]\w*", name):
-                            yield name, str(path.relative_to(ROOT))
+                            yield name.removeprefix("_"), path.relative_to(ROOT).as_posix()
 
 
 def words() -> set[str]:
-    """The words of the glossary as types are written: `Closed loop` is ClosedLoop."""
-    return {heading.title().replace(" ", "") for heading in re.findall(r"^## (.+)$", read("docs/glossary.md"), re.M)}
+    """The words of the glossary as types are written (`Closed loop` is ClosedLoop), and those of the code."""
+    headings = re.findall(r"^## (.+)$", read("docs/glossary.md"), re.M)
+    return {heading.title().replace(" ", "") for heading in headings} | OF_THE_CODE
 
 
 def test_a_type_with_a_word_of_the_glossary_is_its_owners() -> None:
     named = {word: word for word in words()} | {f"{word}s": word for word in words()}
-    found = [(name, path) for name, path in types() if name in named and path not in OWNERS.get(named[name], ())]
-    assert found == []
+    assert [(name, path) for name, path in types() if name in named and OWNERS.get(named[name]) != path] == []
 
 
 @pytest.mark.parametrize("word", OWNERS)
 def test_every_owner_defines_its_word(word: str) -> None:
     assert word in words()
-    defined = {path for name, path in types() if name in (word, f"{word}s")}
-    assert set(OWNERS[word]) <= defined
+    assert OWNERS[word] in {path for name, path in types() if name in (word, f"{word}s")}
+
+
+def test_a_type_is_defined_once() -> None:
+    files = defaultdict(list)
+    for name, path in types():
+        files[name].append(path)
+    assert {name: paths for name, paths in files.items() if len(paths) > 1 and name not in TWICE} == {}
+    assert [name for name in TWICE if len(files[name]) < 2] == []
 
 
 def test_no_type_is_named_with_a_verb() -> None:

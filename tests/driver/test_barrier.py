@@ -6,16 +6,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from services.driver.barrier import BarrierError, Start, meet
+from services.driver.barrier import BarrierError, ShardStart, meet
 from services.driver.shard import Shard
 from tests.driver.runs import nobody
 
 
-def meet_all(shards: Iterable[Shard], timeout_s: float = 20.0) -> list[Start | str]:
+def meet_all(shards: Iterable[Shard], timeout_s: float = 20.0) -> list[ShardStart | str]:
     """What each of them gets: when to start, or why not."""
     at, shards = nobody(), list(shards)
 
-    def told(shard: Shard) -> Start | str:
+    def told(shard: Shard) -> ShardStart | str:
         try:
             return meet(shard, at, timeout_s)
         except BarrierError as error:
@@ -28,17 +28,17 @@ def meet_all(shards: Iterable[Shard], timeout_s: float = 20.0) -> list[Start | s
 def test_all_are_told_one_instant_each_within_its_uncertainty() -> None:
     starts = meet_all(Shard(index, 4) for index in range(4))
     first = starts[0]
-    assert isinstance(first, Start)
+    assert isinstance(first, ShardStart)
     assert first.begin_ns is not None
     for start in starts:
-        assert isinstance(start, Start)
+        assert isinstance(start, ShardStart)
         assert start.begin_ns is not None
         assert abs(start.begin_ns - first.begin_ns) <= start.uncertainty_ns
 
 
 def test_one_shard_alone_waits_for_nobody() -> None:
     (start,) = meet_all([Shard()])
-    assert isinstance(start, Start)
+    assert isinstance(start, ShardStart)
 
 
 def test_a_shard_that_does_not_come_is_named_to_all_that_did() -> None:

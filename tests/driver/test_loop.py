@@ -16,7 +16,7 @@ from services.driver.accounts import Accounts
 from services.driver.connection import Connection
 from services.driver.fleet import AddressRefused
 from services.driver.load import LoadGenerator
-from services.driver.loop import DEALT_AT_ONCE, Loop
+from services.driver.loop import DEALT_AT_ONCE, DriverLoop
 from services.driver.plan import Request, make_plan
 from services.driver.result import make_result
 from services.driver.schedule_text import read_schedule
@@ -374,20 +374,20 @@ def test_a_rate_that_no_driver_reaches_leaves_time_to_read_and_is_booked_to_the_
     monkeypatch.setattr("services.driver.loop.WAITING_AT_MOST", 1000)
     dealt: Counter[int] = Counter()
     rounds = 0
-    plan, send_due = Loop._plan, Loop._send_due
+    plan, send_due = DriverLoop._plan, DriverLoop._send_due
 
-    def count(loop: Loop, client: Connection, intended_ns: int, request: Request) -> bool:
+    def count(loop: DriverLoop, client: Connection, intended_ns: int, request: Request) -> bool:
         dealt[rounds] += loop.sending  # what is late when measuring ends is planned at once
         return plan(loop, client, intended_ns, request)
 
-    def begin_round(loop: Loop, now_ns: int) -> None:
+    def begin_round(loop: DriverLoop, now_ns: int) -> None:
         nonlocal rounds
         rounds += 1
         send_due(loop, now_ns)
         assert sum(len(connection.waiting) for connection in loop._fleet.connections) <= 1000
 
-    monkeypatch.setattr(Loop, "_plan", count)
-    monkeypatch.setattr(Loop, "_send_due", begin_round)
+    monkeypatch.setattr(DriverLoop, "_plan", count)
+    monkeypatch.setattr(DriverLoop, "_send_due", begin_round)
     with FakeService(lambda _: Act.REPLY).running() as address:
         asked = options(address, streams=None, rate_rps=1e6, warmup_s=0.02, duration_s=0.2, timeout_s=0.1)
         outcome = run(asked)

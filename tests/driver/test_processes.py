@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from services.driver import checkpoint, processes
+from services.driver.load_run import LoadRun
 from services.driver.merge import VoidRun
-from services.driver.run import Run
 from services.driver.shard import Shard
 from tests.driver.fake_service import Act, FakeService
 from tests.driver.runs import nobody, options
@@ -113,14 +113,14 @@ FORKS = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:Dep
 def test_a_signal_that_comes_before_a_shard_can_stop_waits_until_it_can(
     driver: Driver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stopped_early(*given: Any, **more: Any) -> Run:
+    def stopped_early(*given: Any, **more: Any) -> LoadRun:
         os.kill(os.getpid(), signal.SIGTERM)
-        return Run(*given, **more)
+        return LoadRun(*given, **more)
 
-    monkeypatch.setattr(processes, "Run", stopped_early)
+    monkeypatch.setattr(processes, "LoadRun", stopped_early)
     plan = driver.out.with_name("plan.yaml")
     with FakeService(lambda _: Act.REPLY).running() as address:
-        made = processes._Process(options(address, plan=plan, out=driver.out, duration_s=600.0))
+        made = processes._ShardProcess(options(address, plan=plan, out=driver.out, duration_s=600.0))
         try:
             (result,) = processes._gather([made], print, 60.0)
         finally:
@@ -139,8 +139,8 @@ def shards_that(end: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @contextmanager
-def shard(tmp_path: Path) -> Iterator[processes._Process]:
-    made = processes._Process(options(nobody(), processes=2, shard=Shard(1, 2), out=tmp_path / "result.json"))
+def shard(tmp_path: Path) -> Iterator[processes._ShardProcess]:
+    made = processes._ShardProcess(options(nobody(), processes=2, shard=Shard(1, 2), out=tmp_path / "result.json"))
     try:
         yield made
     finally:

@@ -8,7 +8,7 @@ import pytest
 from sweetspot.v1 import workload_pb2
 
 from services.models import coroutines
-from services.models.coroutines import Connection
+from services.models.coroutines import CoroutineConnection
 from services.runtime.config import Config
 from services.runtime.drain import Drain
 from services.runtime.libraries.aio import AsyncioWaits
@@ -52,7 +52,7 @@ def test_tasks_of_a_client_whose_reset_is_met_by_a_write_are_cancelled() -> None
         writer: Any = Reset()
         service = Service("coroutines", Config(), drain=Drain())
         async with asyncio.timeout(TIMEOUT_S):
-            await Connection(reader, writer, service, AsyncioWaits(None)).serve()
+            await CoroutineConnection(reader, writer, service, AsyncioWaits(None)).serve()
             while service.calls_in_flight.own():  # until its task has ended
                 await asyncio.sleep(0)
 
@@ -95,7 +95,7 @@ def test_a_client_that_reads_nothing_is_cut_off_when_its_session_is_over(
             reader.feed_eof()
         writer: Any = Unread(unsent_bytes)
         service = Service("coroutines", Config(), drain=Drain())
-        serving = asyncio.create_task(Connection(reader, writer, service, AsyncioWaits(None)).serve())
+        serving = asyncio.create_task(CoroutineConnection(reader, writer, service, AsyncioWaits(None)).serve())
         async with asyncio.timeout(2):
             await writer.aborted.wait()
         serving.cancel()

@@ -9,7 +9,7 @@ from sweetspot.v1 import workload_pb2
 from services.models.grpcio_threads import ThreadHandlers
 from services.runtime.config import Config
 from services.runtime.drain import Drain
-from services.runtime.libraries.grpcio import Arrival
+from services.runtime.libraries.grpcio import GrpcioArrival
 from services.runtime.service import RUN_PATH, Service
 
 ASKED = workload_pb2.RunRequest(steps=[workload_pb2.Step(compute=workload_pb2.Compute(rounds=1))])
@@ -43,5 +43,5 @@ def test_a_call_whose_caller_has_given_up_is_not_run(already: bool) -> None:
     handlers = ThreadHandlers(Service("grpcio_threads", Config(), drain=Drain()))
     context = Context(already)
     with pytest.raises(Aborted):
-        handlers.run(Arrival(RUN_PATH.decode(), 0, ()), ASKED.SerializeToString(), context)
+        handlers.run(GrpcioArrival(RUN_PATH.decode(), 0, ()), ASKED.SerializeToString(), context)
     assert context.status is grpc.StatusCode.CANCELLED

@@ -16,7 +16,7 @@ from services.runtime.connections import turns
 from services.runtime.counters.shared_counters import SharedCounters
 from services.runtime.drain import Drain
 from services.runtime.libraries import aio
-from services.runtime.libraries.aio import Acceptor, AsyncioWaits, Connection, serve_until_drained
+from services.runtime.libraries.aio import AsyncioAcceptor, AsyncioConnection, AsyncioWaits, serve_until_drained
 from services.runtime.service import Service
 from services.runtime.shortage import Shortage
 from services.wire import ClientSession, Code, RpcError, ServerCall, ServerEvent, ServerSession, Shape
@@ -118,15 +118,15 @@ def test_a_lost_backend_is_unavailable_until_it_is_back() -> None:
 
 
 def test_a_backend_that_goes_away_is_asked_on_a_new_connection_and_finishes_what_it_has_on_the_old_one() -> None:
-    calls: list[tuple[Connection, ServerCall]] = []
+    calls: list[tuple[AsyncioConnection, ServerCall]] = []
 
-    def handle(connection: Connection, event: ServerEvent) -> None:
+    def handle(connection: AsyncioConnection, event: ServerEvent) -> None:
         calls.append((connection, event.call))
         if len(calls) > 1:
             connection.session.reply(event.call, b"new")
 
-    def accepted() -> Connection:
-        return Connection(ServerSession({FETCH_PATH.encode(): Shape.UNARY}), Silent(), handle, lambda _: None)
+    def accepted() -> AsyncioConnection:
+        return AsyncioConnection(ServerSession({FETCH_PATH.encode(): Shape.UNARY}), Silent(), handle, lambda _: None)
 
     async def story() -> None:
         async with asyncio.timeout(TIMEOUT_S):
@@ -223,7 +223,7 @@ def test_what_takes_long_is_dealt_with_in_turns_and_nothing_is_read_meanwhile(mo
 
     async def story() -> None:
         session = ServerSession({FETCH_PATH.encode(): Shape.UNARY})
-        connection = Connection(session, Silent(), lambda _, event: calls.append(event.call), lambda _: None)
+        connection = AsyncioConnection(session, Silent(), lambda _, event: calls.append(event.call), lambda _: None)
         transport = Reading()
         connection.connection_made(cast(asyncio.Transport, transport))
         client = ClientSession("in.memory")
@@ -248,7 +248,7 @@ def test_what_is_accepted_last_has_its_protocol_once_the_acceptor_is_closed() ->
 
     async def story() -> None:
         listener = socket.create_server(("127.0.0.1", 0))
-        acceptor = Acceptor(listener, Noting, Shortage("backend", SharedCounters()))
+        acceptor = AsyncioAcceptor(listener, Noting, Shortage("backend", SharedCounters()))
         with socket.create_connection(listener.getsockname()):
             acceptor._ready()
             assert not made
@@ -292,7 +292,7 @@ def test_a_client_that_does_not_read_its_last_bytes_is_cut_off(monkeypatch: pyte
     monkeypatch.setattr(aio, "WRITE_STALL_S", 0.01)
 
     async def story() -> None:
-        connection = Connection(ServerSession({}), Silent(), lambda *_: None, lambda _: None)
+        connection = AsyncioConnection(ServerSession({}), Silent(), lambda *_: None, lambda _: None)
         transport = Reading()
         connection.connection_made(cast(asyncio.Transport, transport))
         connection.pause_writing()

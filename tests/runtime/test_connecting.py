@@ -87,7 +87,7 @@ def by_ring(backend: Address, meanwhile: Callable[[], None]) -> bytes | RpcError
         ring = Proactor()
     except NotHereError as error:
         pytest.skip(str(error))
-    return by(ring, CallbackWaits(backend, ring, partial(proactor.BackendConnection, ring)), meanwhile)
+    return by(ring, CallbackWaits(backend, ring, partial(proactor.ProactorBackendConnection, ring)), meanwhile)
 
 
 def by(loop: Loop | Proactor, waits: CallbackWaits, meanwhile: Callable[[], None]) -> bytes | RpcError:

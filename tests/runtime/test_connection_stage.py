@@ -13,7 +13,7 @@ from services.runtime.drain import Drain
 from services.runtime.readiness.loop import Loop
 from services.runtime.service import Service
 from services.runtime.stages.connection_stage import ConnectionStage
-from services.runtime.stages.event import Answer, Event, Status
+from services.runtime.stages.event import Event, StageAnswer, Status
 from services.runtime.stages.ownership_table import OwnershipTable
 from services.runtime.stages.route import Route
 from services.wire import Code, ServerCall, Shape
@@ -81,8 +81,8 @@ def test_a_large_payload_goes_through_no_stage_and_with_the_last_reply(
     assert workload_pb2.RunRequest.FromString(event.request) == workload_pb2.RunRequest(steps=STEPS, key=7)
     for place in range(answers):
         reply = workload_pb2.RunReply(steps=place + 1).SerializeToString()
-        front.reply.put(Answer(event.number, place, reply), lambda _: None)
-    front.reply.put(Answer(event.number, answers, status=Status(Code.OK)), lambda _: None)
+        front.reply.put(StageAnswer(event.number, place, reply), lambda _: None)
+    front.reply.put(StageAnswer(event.number, answers, status=Status(Code.OK)), lambda _: None)
     assert [reply.payload for reply in client.replies] == [b""] * (answers - 1) + [PAYLOAD]
     assert [reply.steps for reply in client.replies] == list(range(1, answers + 1))
     assert client.code is Code.OK
@@ -110,7 +110,7 @@ def test_an_answer_does_not_wait_for_the_large_ones_of_another_connection() -> N
     for client, request in ((abuser, large), (abuser, large), (abuser, large), (honest, b"")):
         front.received(client, call(b"Run", Shape.UNARY, request))
     for event in handed:
-        front.reply.put(Answer(event.number, 0, b"", Status(Code.OK)), lambda _: None)
+        front.reply.put(StageAnswer(event.number, 0, b"", Status(Code.OK)), lambda _: None)
     answered = []
     while len(abuser.replies) < 3:
         take_round(loop)
@@ -126,7 +126,7 @@ def test_a_stream_that_comes_back_goes_on_once_and_not_before(timeout_ns: int | 
     head = RequestHead(b"/sweetspot.v1.Workload/RunStream", (), 0, timeout_ns=timeout_ns)
     front.received(client, ServerCall(1, head, Shape.SERVER_STREAMING, time.monotonic_ns()))
     event = handed.pop()
-    front.reply.put(Answer(event.number, 0, b"", rest=event), lambda _: None)
+    front.reply.put(StageAnswer(event.number, 0, b"", rest=event), lambda _: None)
     take_round(loop)
     assert (handed, len(client.when_read)) == ([], 1)
     if timeout_ns is None:

@@ -13,7 +13,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from sweetspot.v1 import control_pb2, workload_pb2
 
 from services.runtime.config import Config
-from services.runtime.control.control_port import Control
+from services.runtime.control.control_port import ControlPort
 from services.runtime.drain import Drain
 from services.runtime.service import Service
 from tests.serving import serving
@@ -55,7 +55,7 @@ def service() -> Service:
 
 @pytest.fixture
 def channel(service: Service) -> Iterator[grpc.Channel]:
-    control = Control(service)
+    control = ControlPort(service)
     with grpc.insecure_channel(str(control.start())) as opened:
         yield opened
     control.stop()
@@ -87,7 +87,7 @@ def test_each_watcher_is_told_of_its_own_name(client: Client, service: Service) 
 
 
 def test_stopping_tells_a_watcher_that_it_is_over(service: Service) -> None:
-    control = Control(service)
+    control = ControlPort(service)
     with grpc.insecure_channel(str(control.start())) as channel:
         states = Client(channel).watch()
         assert next(states) == SERVING
@@ -115,7 +115,7 @@ def test_a_port_in_use_is_the_callers_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         config = Config(control_port=taken.getsockname()[1])
         with pytest.raises(OSError, match="in use"):
-            Control(Service("reactor", config, drain=Drain())).start()
+            ControlPort(Service("reactor", config, drain=Drain())).start()
 
 
 @pytest.mark.parametrize("ask", [Client.check, Client.snapshot])

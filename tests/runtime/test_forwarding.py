@@ -8,7 +8,7 @@ from sweetspot.v1 import workload_pb2
 
 from services.runtime.config import Config
 from services.runtime.drain import Drain
-from services.runtime.processes import paced
+from services.runtime.processes import paced_queue
 from services.runtime.processes.call_queue import CallQueue
 from services.runtime.processes.forwarding import AHEAD, Remote
 from services.runtime.processes.link import Message
@@ -108,7 +108,7 @@ def test_a_large_request_that_no_worker_would_run_is_not_sent() -> None:
 
 
 def test_a_reply_does_not_wait_for_all_those_of_another_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paced, "TURN_NS", 0)
+    monkeypatch.setattr(paced_queue, "TURN_NS", 0)
     asking, abuser, honest = Asking(), Client(), Client()
     for client in (abuser, abuser, abuser, honest):
         asking.run(client, b"Run", Shape.UNARY, b"")
@@ -136,7 +136,7 @@ def test_a_call_waits_for_few_of_another_connection() -> None:
 
 def test_calls_that_wait_for_a_worker_that_dies_wait_for_its_successor(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where a turn was not over: what is left of it makes room for calls on the link that is gone."""
-    monkeypatch.setattr(paced, "TURN_NS", 0)
+    monkeypatch.setattr(paced_queue, "TURN_NS", 0)
     asking, begun, waiting = Asking(), Client(), Client()
     for client in (*[begun] * AHEAD, waiting):
         asking.run(client, b"Run", Shape.UNARY, b"")

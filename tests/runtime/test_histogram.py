@@ -9,13 +9,13 @@ import pytest
 from services.runtime.counters.histogram import Histogram
 from services.runtime.counters.shared_counters import SharedCounters
 from services.telemetry import TraceContext
-from services.telemetry.readings import Series
+from services.telemetry.readings import MetricSeries
 
 BOUNDS_NS = (100, 1000)
 THREADS, PROCESSES, EACH = 4, 3, 5_000
 
 
-def read(histogram: Histogram) -> Series:
+def read(histogram: Histogram) -> MetricSeries:
     (series,) = histogram.read("it", "what it is").series
     return series
 

@@ -15,7 +15,7 @@ from sweetspot.v1 import workload_pb2
 from services.network.receive import RECEIVE_BYTES
 from services.runtime.config import Config
 from services.runtime.drain import Drain
-from services.runtime.processes import paced
+from services.runtime.processes import paced_queue
 from services.runtime.processes.call_queue import CallQueue
 from services.runtime.processes.forwarding import Asker, Remote
 from services.runtime.processes.link import BATCH_BYTES, FULL_BYTES, MESSAGE_BYTES, Link, Mail, Message
@@ -403,7 +403,7 @@ def test_who_waits_for_room_is_called_when_its_call_ends_and_at_once_after_that(
 
 
 def test_calls_of_a_worker_that_has_died_are_not_begun(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paced, "TURN_NS", 0)
+    monkeypatch.setattr(paced_queue, "TURN_NS", 0)
     running, ledger = Noted(), Ledger(2)
     asker = Asker(running, ledger, loop, lambda _: None)
     asker.link = Link(socket.socketpair()[0], loop, received=asker.received, lost=asker.lost)

@@ -7,13 +7,13 @@ import time
 import pytest
 
 from services.runtime.counters.shared_counters import SharedCounters
-from services.runtime.counters.stage_rows import Table
+from services.runtime.counters.stage_rows import StageRows
 from services.runtime.drain import Drain
 from services.runtime.processes.link import Mail, Message
 from services.runtime.processes.mailbox import Mailbox
 from services.runtime.readiness.loop import Loop
 from services.runtime.shortage import Shortage
-from services.runtime.stages.event import Answer
+from services.runtime.stages.event import StageAnswer
 from services.runtime.stages.ownership_table import OwnershipTable
 from services.runtime.stages.process_links import ProcessLinks
 
@@ -53,7 +53,7 @@ def test_what_is_handed_on_while_no_descriptor_is_free_for_a_link_is_sent_once_t
         shortage=shortage,
     )
     links.serve({}, unreachable=lambda *_: None, given_up=lambda _: None, died=died.append)
-    row = Table(("call",), counters).rows["call"]
+    row = StageRows(("call",), counters).rows["call"]
     row.settings.set("queue_bound", 10)
     sender = links.sender(row, 1)
     link, messages = received(mailboxes[1], loop)
@@ -70,7 +70,7 @@ def test_what_is_handed_on_while_no_descriptor_is_free_for_a_link_is_sent_once_t
         assert shortage.is_now
         number = ownership.begin()
         assert number is not None
-        sender.hand(Answer(number, 0))
+        sender.hand(StageAnswer(number, 0))
         turn(loop)
     _, messages = received(mailboxes[1], loop)
     assert [(kind, stage) for kind, stage, _ in messages] == [("from", None), ("item", "call")]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from services.runtime.proactor.loop import Proactor, ignore
-from services.runtime.proactor.ring import BUFFER_BYTES, BUFFERS, COMPLETIONS, ENTRIES, MORE, Completed, Ring
+from services.runtime.proactor.ring import BUFFER_BYTES, BUFFERS, COMPLETIONS, ENTRIES, MORE, OnCompletion, Ring
 from services.runtime.refusal import NotHereError
 
 FAR_NS = 3600 * 10**9
@@ -150,7 +150,7 @@ class Counting:
         self._told.append(os.eventfd_read(self._fd))
 
 
-def fill_completions(ring: Ring, told: Completed = ignore) -> None:
+def fill_completions(ring: Ring, told: OnCompletion = ignore) -> None:
     """Has as many requests completed as their queue holds, and none of them taken."""
     for _ in range(COMPLETIONS):
         ring.timeout(0, told)

@@ -6,11 +6,11 @@ import tracemalloc
 import pytest
 
 from services.runtime.counters.shared_counters import SharedCounters
-from services.runtime.counters.stage_rows import Row, Table
+from services.runtime.counters.stage_rows import StageRow, StageRows
 from services.runtime.readiness.loop import Loop
 from services.runtime.stages.bounded_sender import MOST_BYTES, BoundedSender
 from services.runtime.stages.controllers import Admission, Batching, next_workers
-from services.runtime.stages.event import Answer, Event, Item
+from services.runtime.stages.event import Event, Item, StageAnswer
 from services.runtime.stages.ownership_table import OwnershipTable
 from services.runtime.stages.pooled_stage import PooledStage
 from services.runtime.stages.stage import Stage
@@ -20,15 +20,15 @@ from services.runtime.stages.tokens import Tokens
 MS = 1_000_000
 
 
-def row(queue_bound: int) -> Row:
+def row(queue_bound: int) -> StageRow:
     counters = SharedCounters()
-    made = Table(("stage",), counters).rows["stage"]
+    made = StageRows(("stage",), counters).rows["stage"]
     made.settings.set("queue_bound", queue_bound)
     return made
 
 
 def item(number: int) -> Item:
-    return Answer(number, 0)
+    return StageAnswer(number, 0)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_hop_is_bounded_by_bytes_and_one_larger_event_goes_alone() -> None:
     ownership.reset()
     sender = BoundedSender(row(queue_bound=100), ownership, lambda item, _: sent.append(item))
     for number in range(3):
-        sender.hand(Answer(number, 0, bytes(MOST_BYTES)))
+        sender.hand(StageAnswer(number, 0, bytes(MOST_BYTES)))
     sender.hand(item(3))
     assert (len(sent), sender.held_up, sender.is_full) == (1, True, False)
     sender.taken(1)
@@ -84,7 +84,7 @@ def test_a_batch_ends_with_the_event_that_makes_it_large_and_leaves_the_tokens_o
     for key, value in (("batch", 64), ("rate_per_s", 100)):
         queue._row.settings.set(key, value)
     for number in range(5):
-        queue.put(Answer(number, 0, bytes(BATCH_BYTES if number == 1 else 0)), lambda _: None)
+        queue.put(StageAnswer(number, 0, bytes(BATCH_BYTES if number == 1 else 0)), lambda _: None)
     now_ns = 3_600_000 * MS
     batches = [[taken.number for taken, _ in queue.take(64, now_ns)] for _ in range(3)]
     assert batches == [[0, 1], [2, 3, 4], []]

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from services.runtime.readiness.demultiplexer import READABLE, WRITABLE
-from services.runtime.readiness.loop import Loop, Source
+from services.runtime.readiness.loop import EventSource, Loop
 from services.runtime.readiness.writer import TURN_BYTES, Writer
 
 PIECE_BYTES = 1000
@@ -32,7 +32,7 @@ class Kernel:
     def fileno(self) -> int:
         return 7
 
-    def modify(self, _source: Source, events: int) -> None:
+    def modify(self, _source: EventSource, events: int) -> None:
         self.watched = events
 
     def writer(self) -> Writer:

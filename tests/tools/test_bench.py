@@ -26,7 +26,7 @@ from tools.bench.goals import (
     result_of,
     subjects,
 )
-from tools.bench.record import Record
+from tools.bench.record import BenchRecord
 from tools.local import LocalError, Programs
 from tools.results import BadResultsError
 
@@ -158,8 +158,8 @@ def test_calls_that_went_wrong_are_no_measurement(lines: list[str], complaint: s
         generators.succeeded(lines, least_bytes=39)
 
 
-def a_record() -> Record:
-    made = Record("2026-01-31T12:00:00Z", ASKED, ENVIRONMENT, idle=Idle("reactor", 5000, 1, 2))
+def a_record() -> BenchRecord:
+    made = BenchRecord("2026-01-31T12:00:00Z", ASKED, ENVIRONMENT, idle=Idle("reactor", 5000, 1, 2))
     made.measurements = [measured(1, OURS, 700), measured(1, THEIRS, 100)]
     made.overloads = [OVERLOADED]
     return made
@@ -177,7 +177,7 @@ def test_a_bench_is_kept_with_raw_rounds_and_verdicts(tmp_path: Path) -> None:
 
 def test_a_record_that_breaks_the_schema_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(BadResultsError, match="rounds"):
-        record.write(tmp_path, Record("2026-01-31T12:00:00Z", {**ASKED, "rounds": 0}, ENVIRONMENT))
+        record.write(tmp_path, BenchRecord("2026-01-31T12:00:00Z", {**ASKED, "rounds": 0}, ENVIRONMENT))
     assert not list(tmp_path.iterdir())
 
 

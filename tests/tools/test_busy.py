@@ -12,7 +12,7 @@ from tests.tools.fake_programs import ENDLESS, GIVEN_UP, GOOD, PROGRAMS
 from tools import cli
 from tools.answer import answer
 from tools.busy import taken_share, words
-from tools.commands.ending import Tally, exit_status
+from tools.commands.ending import RunTally, exit_status
 from tools.results import read_trial, write_trial
 
 WORDS = "the machine was busy: other processes took 46 % of the service's CPU"
@@ -108,7 +108,7 @@ def test_only_a_trial_that_is_late_on_a_machine_that_others_had_is_no_failure_of
 
 
 def test_the_last_line_names_void_trials_beside_failed_ones(capsys: pytest.CaptureFixture[str]) -> None:
-    tally = Tally("trials", found=46, wanted=50, missing=4, failed=1, void=3)
+    tally = RunTally("trials", found=46, wanted=50, missing=4, failed=1, void=3)
     assert exit_status(tally, "again", interrupted=False) == 1
     said = capsys.readouterr().err
     assert "1 of 50 trials failed; 3 of 50 trials are void; to run the 4 missing: again" in said

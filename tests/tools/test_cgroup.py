@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.cgroup import Groups, NoLimitsError
+from tools.cgroup import ControlGroups, NoLimitsError
 
 V1 = "30 25 0:26 / {mount} rw - cgroup cgroup rw,cpu,cpuacct\n"
 V2 = "30 25 0:26 / {mount} rw - cgroup2 cgroup2 rw,nsdelegate\n"
@@ -29,7 +29,7 @@ def test_groups_are_made_below_the_one_that_this_process_is_in(
 ) -> None:
     (tmp_path / "mounted/pod").mkdir(parents=True)
     with pytest.raises(NoLimitsError, match="not empty"):  # the files of a real group need not be removed first
-        Groups.find(proc(tmp_path, membership, mountinfo))
+        ControlGroups.find(proc(tmp_path, membership, mountinfo))
     (group,) = (path for path in (tmp_path / "mounted/pod").iterdir() if path.is_dir())
     written = {path.name: path.read_text() for path in group.iterdir()}
     assert written == (
@@ -51,18 +51,18 @@ def test_where_there_are_no_limits_to_be_had_the_reason_is_said(
     tmp_path: Path, membership: str, mountinfo: str, why: str
 ) -> None:
     with pytest.raises(NoLimitsError, match=why):
-        Groups.find(proc(tmp_path, membership, mountinfo))
+        ControlGroups.find(proc(tmp_path, membership, mountinfo))
 
 
 @pytest.fixture
-def groups() -> Groups:
+def groups() -> ControlGroups:
     try:
-        return Groups.find()
+        return ControlGroups.find()
     except NoLimitsError as error:
         pytest.skip(str(error))
 
 
-def test_a_process_gets_no_more_than_its_limit_and_the_group_is_gone_afterwards(groups: Groups) -> None:
+def test_a_process_gets_no_more_than_its_limit_and_the_group_is_gone_afterwards(groups: ControlGroups) -> None:
     with groups.limited(0.2, "test") as group:
         # The first line is answered once the process is in the group; then it wants a whole CPU for half a second.
         code = (

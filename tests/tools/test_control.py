@@ -4,7 +4,7 @@ import pytest
 
 from tests.tools.fake_programs import GOOD, PROGRAMS
 from tools import cli
-from tools.control import Control
+from tools.control import ControlClient
 from tools.local import LocalError, started
 
 
@@ -21,14 +21,17 @@ def proxied(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_proxy_is_between_the_command_and_a_service(capsys: pytest.CaptureFixture[str]) -> None:
     with started("it", [*PROGRAMS.services, GOOD]) as process:
         address = process.expect("control on ", 20)
-        with Control(address) as control:
+        with ControlClient(address) as control:
             assert control.snapshot().model == GOOD
         assert cli.main(["stages", "show", address]) == 2
         assert capsys.readouterr().err == f"sweetspot: {GOOD} at {address} has no stages: only seda has stages\n"
 
 
 def test_a_control_port_where_nothing_listens_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    with Control("127.0.0.1:1") as control, pytest.raises(LocalError, match=r"control port answered UNAVAILABLE") as it:
+    with (
+        ControlClient("127.0.0.1:1") as control,
+        pytest.raises(LocalError, match=r"control port answered UNAVAILABLE") as it,
+    ):
         control.snapshot()
     assert "\n" not in str(it.value)
     assert cli.main(["stages", "set", "127.0.0.1:1", "admit", "workers=1"]) == 2

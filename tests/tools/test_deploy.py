@@ -16,7 +16,7 @@ from tools.deploy.__main__ import main
 from tools.deploy.images import ROOT, Builder, Image, content_tag, sources
 from tools.deploy.nodes import check, have, loader
 from tools.deploy.programs import DeployError, ProgramError
-from tools.deploy.release import KINDS, MADE_HERE, Release, refusal
+from tools.deploy.release import KINDS, MADE_HERE, Installation, refusal
 from tools.deploy.release_commands import ReleaseCommands
 from tools.deploy.trouble import ready_pods, refusals, still_leaving, trouble
 
@@ -356,7 +356,7 @@ def test_images_that_every_node_has_are_not_built_again(
 ) -> None:
     lacks = {**NODE, "status": {**NODE["status"], "images": NODE["status"]["images"][:1]}}
     assert have([NODE, lacks]) == {f"sweetspot/backend:{content_tag()}"}
-    monkeypatch.setattr(Release, "nodes", lambda _: [NODE])
+    monkeypatch.setattr(Installation, "nodes", lambda _: [NODE])
     monkeypatch.setattr(Builder, "has", lambda _, reference: reference.startswith("sweetspot/driver:"))
     assert main(["deploy", "--models", "reactor", "--release", "big"]) == 0
     said = capsys.readouterr().out
@@ -395,7 +395,7 @@ kind: Service
 
 def test_pods_that_no_node_has_room_for_are_said_before_anything_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pods of the release itself make room; those of others do not."""
-    where = Release("big", "lab", "kind-mine")
+    where = Installation("big", "lab", "kind-mine")
     labels = {"app.kubernetes.io/name": "sweetspot", "app.kubernetes.io/instance": "big"}
     spec = {"nodeName": "n1", "containers": [{"resources": {"requests": {"cpu": "1"}}}]}
 
@@ -406,7 +406,7 @@ def test_pods_that_no_node_has_room_for_are_said_before_anything_is_built(monkey
         ]
         return [NODE] if what == ("nodes",) else pods
 
-    monkeypatch.setattr(Release, "_items", lambda _, *what: listed(*what))
+    monkeypatch.setattr(Installation, "_items", lambda _, *what: listed(*what))
     said = where.lacking_room(CHART)
     assert said.startswith("warning: 5 of 9 pods may not fit: together they request 2.25 CPUs and 0.0 GiB, but only 1 ")
     assert (
@@ -416,9 +416,9 @@ def test_pods_that_no_node_has_room_for_are_said_before_anything_is_built(monkey
 
 
 def test_a_node_that_the_pods_of_the_chart_tolerate_has_room_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    where = Release("big", "lab", "kind-mine")
+    where = Installation("big", "lab", "kind-mine")
     tainted = {**NODE, "spec": {"taints": [{"key": "measured", "effect": "NoSchedule"}]}}
-    monkeypatch.setattr(Release, "_items", lambda _, *what: [tainted] if what == ("nodes",) else [])
+    monkeypatch.setattr(Installation, "_items", lambda _, *what: [tainted] if what == ("nodes",) else [])
     chart = CHART.replace("replicas: 9", "replicas: 4")
     assert "4 of 4 pods may not fit" in where.lacking_room(chart)
     assert where.lacking_room(chart.replace("containers:", "tolerations: [{operator: Exists}], containers:")) == ""
@@ -427,10 +427,10 @@ def test_a_node_that_the_pods_of_the_chart_tolerate_has_room_for_them(monkeypatc
 def test_what_helm_waits_for_is_said_meanwhile_and_fields_of_others_are_taken_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    where, said, shown = Release("big", "lab", "kind-mine"), list[str](), threading.Event()
+    where, said, shown = Installation("big", "lab", "kind-mine"), list[str](), threading.Event()
     asked: list[tuple[str, ...]] = []
 
-    def helm(_: Release, *words: str, timeout_s: float) -> str:
+    def helm(_: Installation, *words: str, timeout_s: float) -> str:
         asked.append(words)
         if "--force-conflicts" not in words:
             raise ProgramError(words, 'Error: Apply failed with 1 conflict: conflict with "sweetspot": .spec.replicas')
@@ -443,9 +443,9 @@ def test_what_helm_waits_for_is_said_meanwhile_and_fields_of_others_are_taken_ba
             shown.set()
 
     monkeypatch.setattr("tools.deploy.release._LOOK_AGAIN_S", 0.01)
-    monkeypatch.setattr(Release, "_make_namespace", lambda _: None)
-    monkeypatch.setattr(Release, "_items", lambda _, *what: [deployment(1)] if what[0] == "deployments" else [])
-    monkeypatch.setattr(Release, "helm", helm)
+    monkeypatch.setattr(Installation, "_make_namespace", lambda _: None)
+    monkeypatch.setattr(Installation, "_items", lambda _, *what: [deployment(1)] if what[0] == "deployments" else [])
+    monkeypatch.setattr(Installation, "helm", helm)
     where.install((), 5, say)
     assert said == [
         "installing release big in namespace lab",
@@ -460,8 +460,8 @@ def test_the_next_commands_are_for_the_context_that_was_deployed_to(
     current: str, first: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tools.deploy.release.current_context", lambda: current)
-    monkeypatch.setattr(Release, "helm", lambda *_: "NOTES:\n  sweetspot run default --cluster\n")
-    commands = Release("big", "lab", "kind-mine").notes().splitlines()
+    monkeypatch.setattr(Installation, "helm", lambda *_: "NOTES:\n  sweetspot run default --cluster\n")
+    commands = Installation("big", "lab", "kind-mine").notes().splitlines()
     assert commands[0].strip().startswith(first)
     assert commands[-1] == "  sweetspot run default --cluster"
 

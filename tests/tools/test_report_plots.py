@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 
 from tools.report.plots import curves, dots
 from tools.report.plots.axis import linear, logarithmic, marked
-from tools.report.plots.curves import CurvePoint, Line
+from tools.report.plots.curves import CurveLine, CurvePoint
 from tools.report.plots.dots import Dot
 from tools.report.plots.labels import spread
 
@@ -143,7 +143,7 @@ def test_an_arm_without_a_value_shows_the_reason() -> None:
     assert "void: the driver was busy" in "".join(row.itertext())
 
 
-def drawn_curves(*lines: Line, proportional: bool = False) -> Element:
+def drawn_curves(*lines: CurveLine, proportional: bool = False) -> Element:
     x = marked([(1, "1"), (10, "10"), (100, "100")], log=True)
     y = linear(point.y for line in lines for point in line.points if point.y is not None)
     plot = curves.draw(
@@ -168,7 +168,9 @@ def test_ticks_without_room_for_their_text_are_marks_only() -> None:
 
 def test_each_line_goes_through_its_points_and_those_with_a_text_have_a_dot() -> None:
     root = drawn_curves(
-        Line("reactor", "loops", [CurvePoint(1, 0, text="0"), CurvePoint(10, 500), CurvePoint(100, 1000, text="1,000")])
+        CurveLine(
+            "reactor", "loops", [CurvePoint(1, 0, text="0"), CurvePoint(10, 500), CurvePoint(100, 1000, text="1,000")]
+        )
     )
     (path,) = of_class(root, "line")
     assert path.get("d") == "M0 300L50 150L100 0"
@@ -178,20 +180,22 @@ def test_each_line_goes_through_its_points_and_those_with_a_text_have_a_dot() ->
 
 
 def test_a_value_that_is_missing_is_a_gap() -> None:
-    root = drawn_curves(Line("reactor", "loops", [CurvePoint(1, 1000), CurvePoint(10, None), CurvePoint(100, 1000)]))
+    root = drawn_curves(
+        CurveLine("reactor", "loops", [CurvePoint(1, 1000), CurvePoint(10, None), CurvePoint(100, 1000)])
+    )
     (path,) = of_class(root, "line")
     assert path.get("d") == "M0 0M100 0"
 
 
 def test_an_interval_reaches_from_its_low_end_to_its_high_end() -> None:
-    root = drawn_curves(Line("reactor", "loops", [CurvePoint(1, 1000, 500, 1000)]))
+    root = drawn_curves(CurveLine("reactor", "loops", [CurvePoint(1, 1000, 500, 1000)]))
     (interval,) = of_class(root, "interval")
     assert (float(interval.get("y1", "")), float(interval.get("y2", ""))) == (150, 0)
 
 
 def test_every_line_is_labelled_at_its_end_and_equal_ends_do_not_overlap() -> None:
     names = [f"model_{number}" for number in range(17)]
-    root = drawn_curves(*(Line(name, "loops", [CurvePoint(1, 5), CurvePoint(100, 5)]) for name in names))
+    root = drawn_curves(*(CurveLine(name, "loops", [CurvePoint(1, 5), CurvePoint(100, 5)]) for name in names))
     texts = [text for label in of_class(root, "label") for text in label.iter("text")]
     assert sorted(text.text or "" for text in texts) == sorted(names)
     places = sorted(float(text.get("y", "")) for text in texts)
@@ -199,17 +203,19 @@ def test_every_line_is_labelled_at_its_end_and_equal_ends_do_not_overlap() -> No
 
 
 def test_options_are_below_the_model_in_a_label() -> None:
-    root = drawn_curves(Line("thread_pool threads=8", "threads", [CurvePoint(1, 5)]))
+    root = drawn_curves(CurveLine("thread_pool threads=8", "threads", [CurvePoint(1, 5)]))
     (label,) = of_class(root, "label")
     assert [text.text for text in label.iter("text")] == ["thread_pool", "threads=8"]
 
 
 def test_a_fitted_curve_replaces_the_line_between_the_points() -> None:
-    root = drawn_curves(Line("reactor", "loops", [CurvePoint(1, 1000), CurvePoint(100, 0)], [(1, 1000), (10, 500)]))
+    root = drawn_curves(
+        CurveLine("reactor", "loops", [CurvePoint(1, 1000), CurvePoint(100, 0)], [(1, 1000), (10, 500)])
+    )
     (path,) = of_class(root, "line")
     assert path.get("d") == "M0 0L50 150"
 
 
 def test_a_plot_without_a_value_says_so() -> None:
-    root = drawn_curves(Line("reactor", "loops", [CurvePoint(1, None)]))
+    root = drawn_curves(CurveLine("reactor", "loops", [CurvePoint(1, None)]))
     assert "not measured" in "".join(root.itertext())

@@ -8,16 +8,16 @@ import pytest
 
 from tests.tools import sample
 from tools.report.calls import shown_calls
-from tools.report.spans import CLIENT, Span
+from tools.report.spans import CLIENT, StoredSpan
 from tools.report.waterfall import Account, waterfall
-from tools.traces import TracedCall
+from tools.traces import StoredCall
 
 SERVER, INTERNAL = 2, 1
 
 
-def span(span_id: str, parent_id: str, name: str, kind: int, *, ns: tuple[int, int]) -> Span:
+def span(span_id: str, parent_id: str, name: str, kind: int, *, ns: tuple[int, int]) -> StoredSpan:
     process = {"d": "driver", "b": "backend"}.get(span_id[0], "reactor")
-    return Span(span_id, parent_id, name, kind, process, *ns, {})
+    return StoredSpan(span_id, parent_id, name, kind, process, *ns, {})
 
 
 LATE = {"sweetspot.lateness_ns": "400"}
@@ -29,7 +29,7 @@ COMPUTE = span("c", "r", "compute", INTERNAL, ns=(3_500, 4_500))
 FETCH = span("f", "r", "Fetch", CLIENT, ns=(4_500, 8_500))
 BACKEND = span("b", "f", "Fetch", SERVER, ns=(4_800, 8_300))
 SLEEP = span("z", "r", "sleep", INTERNAL, ns=(8_500, 9_500))
-CALL = TracedCall("0" * 32, 10_400, "OK")
+CALL = StoredCall("0" * 32, 10_400, "OK")
 WHOLE = [DRIVER, SERVICE, QUEUE, RUN, COMPUTE, FETCH, BACKEND, SLEEP]
 
 
@@ -77,7 +77,7 @@ def test_a_model_without_a_queue_has_waited_in_none() -> None:
 
 
 @pytest.mark.parametrize("spans", [[DRIVER], [SERVICE, RUN], []], ids=["no service", "no driver", "nothing"])
-def test_a_call_whose_ends_were_not_recorded_is_not_taken_apart(spans: Sequence[Span]) -> None:
+def test_a_call_whose_ends_were_not_recorded_is_not_taken_apart(spans: Sequence[StoredSpan]) -> None:
     drawn = waterfall(CALL, spans)
     assert drawn.account is None
     assert len(drawn.bars) == len(spans)

@@ -14,7 +14,7 @@ from tools.local import LocalError, Process, Programs
 from tools.measures import rate_rps
 from tools.results import Trial, TrialId, read_trials
 from tools.run import run
-from tools.serving import LocalSetup, Service
+from tools.serving import LocalService, LocalSetup
 from tools.trial_specs import TrialSpec, trials
 
 ASKED = Experiment(
@@ -160,7 +160,7 @@ def test_services_of_a_round_all_listen_before_the_first_is_measured(
         def begins(self, trial: TrialSpec) -> None:
             events.append(f"{trial.arm.model} is measured")
 
-    def listening(process: Process, timeout_s: float) -> Service:
+    def listening(process: Process, timeout_s: float) -> LocalService:
         found = serving.listening(process, timeout_s)
         events.append(f"{process.name} listens")
         return found

@@ -13,7 +13,7 @@ from sweetspot.v1.control_pb2 import SnapshotReply
 from tests.tools.fake_cluster import FakeCluster, Object, container, labels_of_model, pod
 from tools.cluster import shard
 from tools.cluster.api import Api, ClusterError
-from tools.cluster.shard import PodWatch, Reading, others_share, spans_between, wait_for_name
+from tools.cluster.shard import PodCounters, PodWatch, others_share, spans_between, wait_for_name
 
 LABELS = labels_of_model("reactor")
 EXPIRED = {"type": "ERROR", "object": {"kind": "Status", "message": "too old resource version", "code": 410}}
@@ -80,7 +80,7 @@ def test_a_pod_that_was_asked_to_go_and_is_no_more_is_no_mishap(cluster: FakeClu
     assert (seen.went, seen.mishaps) == (True, [])
 
 
-BOTH: shard.Reading = {"r": SnapshotReply()}
+BOTH: shard.PodCounters = {"r": SnapshotReply()}
 
 
 def test_a_trial_whose_pods_nobody_watches_any_more_is_void(cluster: FakeCluster) -> None:
@@ -99,7 +99,7 @@ SILENT = ["pod r on n1 stopped answering: no answer"]
     [(BOTH, BOTH, []), (BOTH, {}, NONE_STAYED), ({}, BOTH, NONE_STAYED), (BOTH, {"r": "no answer"}, SILENT)],
 )
 def test_a_service_of_which_no_pod_stayed_has_not_used_nothing(
-    before: Reading, after: Reading, void: list[str], cluster: FakeCluster
+    before: PodCounters, after: PodCounters, void: list[str], cluster: FakeCluster
 ) -> None:
     over = threading.Event()
 
@@ -146,9 +146,9 @@ def reading(busy_s: float, used_s: float, at_s: float, limit_cpus: float = 1.0) 
     ],
 )
 def test_what_others_took_of_a_service_is_told_of_the_node_where_they_took_most(
-    after: Reading, taken: float | None
+    after: PodCounters, taken: float | None
 ) -> None:
-    before: Reading = {"a": reading(0, 0, 0), "b": reading(0, 0, 0)}
+    before: PodCounters = {"a": reading(0, 0, 0), "b": reading(0, 0, 0)}
     assert others_share({"a": "n1", "b": "n2"}, before, after) == taken
 
 
@@ -168,8 +168,8 @@ def spans(made: int, model: str = "thread_pool") -> SnapshotReply:
     ],
     ids=["all stayed", "one left", "one began anew", "one came"],
 )
-def test_spans_are_counted_of_those_pods_that_stayed(after: Reading, made: int) -> None:
-    before: Reading = {"a": spans(200), "b": spans(150)}
+def test_spans_are_counted_of_those_pods_that_stayed(after: PodCounters, made: int) -> None:
+    before: PodCounters = {"a": spans(200), "b": spans(150)}
     grown = {"made": 2 * made, "exported": made, "dropped": made, "lost": {"timeout": made}}
     assert spans_between(before, after) == {"thread-pool": grown}
 

@@ -10,7 +10,7 @@ import pytest
 from tests.tools import sample
 from tools import traces
 from tools.results import Trial
-from tools.traces import Tally, TracedCall
+from tools.traces import ProcessSpans, StoredCall
 
 
 def trial(*latencies_ns: int, status: str = "OK", **calls: Any) -> Trial:
@@ -20,7 +20,7 @@ def trial(*latencies_ns: int, status: str = "OK", **calls: Any) -> Trial:
     return dataclasses.replace(made, result=result)
 
 
-def latencies(calls: list[TracedCall]) -> list[int]:
+def latencies(calls: list[StoredCall]) -> list[int]:
     return [call.latency_ns for call in calls]
 
 
@@ -31,8 +31,8 @@ def test_the_median_and_the_slowest_are_of_the_calls_as_they_came() -> None:
 
 
 def test_the_median_is_of_calls_that_ended_well_where_there_are_some() -> None:
-    failed = TracedCall("f", 1, "UNAVAILABLE")
-    assert traces.median([failed, failed, TracedCall("a", 7, "OK")]).latency_ns == 7
+    failed = StoredCall("f", 1, "UNAVAILABLE")
+    assert traces.median([failed, failed, StoredCall("a", 7, "OK")]).latency_ns == 7
     assert traces.median([failed]) == failed
 
 
@@ -55,23 +55,23 @@ def test_every_call_is_in_the_one_bucket_of_its_latency(
 @pytest.mark.parametrize(
     ("tally", "there", "said"),
     [
-        (Tally("driver", 4, 4, 4), 4, []),
+        (ProcessSpans("driver", 4, 4, 4), 4, []),
         (
-            Tally("backend", 4, 1, 1, {"timeout": 1, "unauthorised": 2}), 4,
+            ProcessSpans("backend", 4, 1, 1, {"timeout": 1, "unauthorised": 2}), 4,
             ["backend could not export 3 of 4 spans: 2 unauthorised, 1 timeout"],
         ),
         (
-            Tally("backend", 4, 4, 2), 2,
+            ProcessSpans("backend", 4, 4, 2), 2,
             ["2 exported spans are not stored, 2 of 4 traces not at all: the store was restarted or retains fewer "
              "traces (jaeger.maxTraces of the chart)"],
         ),
         (
-            Tally("reactor", 9, 9, 4), 4,
+            ProcessSpans("reactor", 9, 9, 4), 4,
             ["5 exported spans are not stored though their traces are: the store or its queue dropped them"],
         ),
     ],
 )  # fmt: skip
-def test_spans_that_are_missing_have_a_cause(tally: Tally, there: int, said: list[str]) -> None:
+def test_spans_that_are_missing_have_a_cause(tally: ProcessSpans, there: int, said: list[str]) -> None:
     made = trial(1, 2, 3, 4)
     made = dataclasses.replace(made, result={**made.result, "spans": {"made": 4, "exported": 4, "dropped": 0}})
     assert list(traces.shortfalls(made, [tally], there)) == said
@@ -80,7 +80,7 @@ def test_spans_that_are_missing_have_a_cause(tally: Tally, there: int, said: lis
 def test_what_was_made_exported_and_stored_stand_side_by_side() -> None:
     counts = {"made": 3, "exported": 2, "dropped": 1}
     made = dataclasses.replace(trial(1), spans={"driver": counts, "backend": counts})
-    assert traces.tallies(made, {"driver": 2}) == [Tally("driver", 3, 2, 2), Tally("backend", 3, 2, 0)]
+    assert traces.tallies(made, {"driver": 2}) == [ProcessSpans("driver", 3, 2, 2), ProcessSpans("backend", 3, 2, 0)]
 
 
 def test_one_search_finds_the_slowest_traced_call_of_a_model_at_so_many_connections() -> None:

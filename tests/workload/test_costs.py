@@ -41,7 +41,7 @@ def slept_us(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
         return noted
 
-    for waits in (handlers.Blocked, handlers.Awaited, handlers.Parked):
+    for waits in (handlers.LinearWaits, handlers.CoroutineWaits, handlers.ParkingWaits):
         monkeypatch.setattr(waits, "sleep", noting(waits.sleep))
     return durations_us
 
@@ -124,7 +124,7 @@ def test_a_chain_that_waits_comes_to_what_the_plain_one_does(style: str) -> None
 
 def test_fields_saved_by_hand_are_those_of_the_record() -> None:
     found = {name: source.read(name, module).saved_by_hand for name, module in STYLES.items()}
-    assert found == {**dict.fromkeys(STYLES, 0), "ripped": len(ripped.Record.__slots__)}
+    assert found == {**dict.fromkeys(STYLES, 0), "ripped": len(ripped.CallRecord.__slots__)}
 
 
 def test_only_the_straight_lines_are_one_function() -> None:

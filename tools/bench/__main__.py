@@ -22,7 +22,7 @@ from tools import environment
 from tools.bench import bounds, markdown, overload, profiling, record, rounds, servers, tables
 from tools.bench.generators import Timing
 from tools.bench.goals import BUSY, IDLE_CONNECTIONS, ClosedLoop, subjects
-from tools.bench.record import Record
+from tools.bench.record import BenchRecord
 from tools.bench.rounds import Bench
 from tools.local import LocalError, Pinning, Programs, allow_open_files, running_on
 from tools.parser import Parser
@@ -141,7 +141,7 @@ def _bench(args: argparse.Namespace, cpus: tuple[int, int], scratch: Path, conso
     asked |= {"payload_bytes": len(servers.REQUEST.payload), "server_cpu": server_cpu, "generator_cpu": generator_cpu}
     asked |= {"overload_plan": overload.plan(), "overload_factor": bounds.FACTOR}
     described = environment.describe(Pinning([server_cpu], [generator_cpu]), open_files) | {"programs": _programs()}
-    kept = Record(f"{now:%Y-%m-%dT%H:%M:%SZ}", asked, described)
+    kept = BenchRecord(f"{now:%Y-%m-%dT%H:%M:%SZ}", asked, described)
     # Before anything is measured: a folder that cannot be written to is found out now.
     path = record.write(folder, kept)
 

@@ -19,7 +19,7 @@ MOST_REJECTION_COST = 0.10
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class BoundTexts:
     """The texts of a model's row in docs/performance.md."""
 
     room: str
@@ -33,48 +33,52 @@ class Bound:
 
 _KEPT = "waits in its client"
 _REJECTED = "RESOURCE_EXHAUSTED"
-_STREAMS = Bound(f"{STREAMS} streams on each connection", _KEPT)
-_POOL = Bound("16 threads and a queue of 1,000", _REJECTED, rejects=True)
+_STREAMS = BoundTexts(f"{STREAMS} streams on each connection", _KEPT)
+_POOL = BoundTexts("16 threads and a queue of 1,000", _REJECTED, rejects=True)
 
-_BOUNDS: dict[tuple[str, ...], Bound] = {
-    ("iterative",): Bound(f"{STREAMS} streams on one connection", f"{_KEPT}; a connection, in the backlog"),
+_BOUNDS: dict[tuple[str, ...], BoundTexts] = {
+    ("iterative",): BoundTexts(f"{STREAMS} streams on one connection", f"{_KEPT}; a connection, in the backlog"),
     ("thread_per_connection",): _STREAMS,
-    ("thread_per_request",): Bound("1,000 threads", _REJECTED, rejects=True),
+    ("thread_per_request",): BoundTexts("1,000 threads", _REJECTED, rejects=True),
     ("thread_pool",): _POOL,
-    ("process_per_connection",): Bound(
+    ("process_per_connection",): BoundTexts(
         f"{STREAMS} streams on each of 256 connections", f"{_KEPT}; a connection, in the backlog"
     ),
-    ("process_pool",): Bound(f"{STREAMS} streams on each of 16 connections", f"{_KEPT}; a connection, in the backlog"),
+    ("process_pool",): BoundTexts(
+        f"{STREAMS} streams on each of 16 connections", f"{_KEPT}; a connection, in the backlog"
+    ),
     ("reactor",): _STREAMS,
     ("proactor",): _STREAMS,
     ("proactor", "--hand-off", "threads"): _POOL,
-    ("proactor", "--hand-off", "processes"): Bound("1,000 calls not yet begun by the process", _REJECTED, rejects=True),
+    ("proactor", "--hand-off", "processes"): BoundTexts(
+        "1,000 calls not yet begun by the process", _REJECTED, rejects=True
+    ),
     ("half_sync_half_async",): _POOL,
-    ("half_sync_half_async", "--hand-off", "blocking"): Bound(
+    ("half_sync_half_async", "--hand-off", "blocking"): BoundTexts(
         f"{STREAMS} streams on each connection; of steps that block, 16 threads and a queue of 1,000",
         f"{_KEPT}; with a step that blocks, {_REJECTED}",
         rejects=True,
     ),
     ("half_sync_half_async", "--hand-off", "processes"): _POOL,
-    ("callback_pool",): Bound("a queue of 1,000 callbacks", _REJECTED, rejects=True),
+    ("callback_pool",): BoundTexts("a queue of 1,000 callbacks", _REJECTED, rejects=True),
     ("multi_reactor",): _STREAMS,
     ("coroutines",): _STREAMS,
     ("green_threads",): _STREAMS,
-    ("partitioned",): Bound(
+    ("partitioned",): BoundTexts(
         f"{STREAMS} streams on each connection; 1,000 calls not yet begun by another worker",
         f"{_KEPT}, or is {_REJECTED}",
         rejects=True,
         options=("--processes", "2"),
     ),
-    ("seda",): Bound("queues of 1,000", _REJECTED, rejects=True),
-    ("grpcio_threads",): Bound("16 threads and a queue of 1,000", f"{_REJECTED}, by grpcio", rejects=True),
-    ("grpcio_asyncio",): Bound(
+    ("seda",): BoundTexts("queues of 1,000", _REJECTED, rejects=True),
+    ("grpcio_threads",): BoundTexts("16 threads and a queue of 1,000", f"{_REJECTED}, by grpcio", rejects=True),
+    ("grpcio_asyncio",): BoundTexts(
         f"{STREAMS} streams on each connection; 1,000 to 3,000 calls in grpcio's core", f"{_KEPT}; CANCELLED, or reset"
     ),
 }
 
 
-def bound(start: Sequence[str]) -> Bound:
+def bound(start: Sequence[str]) -> BoundTexts:
     """The bound of a model with options, or that of the model if they do not change it. Raises KeyError."""
     return _BOUNDS.get(tuple(start)) or _BOUNDS[tuple(start[:1])]
 

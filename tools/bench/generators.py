@@ -45,7 +45,7 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class CpuUse:
     """What was used between the marks."""
 
     elapsed_s: float
@@ -60,7 +60,7 @@ def measure(number: int, subject: Subject, server: Server, timing: Timing, scrat
     return Measurement(number, subject, calls, span.elapsed_s, span.server_cpu_ns, span.generator_cpu_ns)
 
 
-def by_h2load(load: ClosedLoop, server: Server, timing: Timing, scratch: Path) -> tuple[int, Span]:
+def by_h2load(load: ClosedLoop, server: Server, timing: Timing, scratch: Path) -> tuple[int, CpuUse]:
     """Calls answered with the whole payload, and what was used between the marks. Raises LocalError."""
     body = scratch / "body"
     body.write_bytes(servers.FRAME)
@@ -75,7 +75,7 @@ def by_h2load(load: ClosedLoop, server: Server, timing: Timing, scratch: Path) -
 
 def by_driver(
     load: ClosedLoop, server: Server, timing: Timing, scratch: Path, interpreter: Sequence[str] = (sys.executable,)
-) -> tuple[int, Span]:
+) -> tuple[int, CpuUse]:
     """As `by_h2load`."""
     echo = {"payload_bytes": len(servers.REQUEST.payload)}
     flags = (f"--connections={load.connections}", f"--streams={load.streams}")
@@ -95,7 +95,7 @@ def drive(
     *,
     interpreter: Sequence[str] = (sys.executable,),
     look: Callable[[], None] | None = None,
-) -> tuple[dict[str, Any], Span]:
+) -> tuple[dict[str, Any], CpuUse]:
     """The driver's result of a plan, and what was used between the marks. Raises LocalError.
 
     `load` has the driver's flags for the load. `look` is called in the middle and at the end of the measurement. With
@@ -137,7 +137,9 @@ def succeeded(lines: Sequence[str], least_bytes: int) -> int:
     return calls
 
 
-def _between_marks(generator: Process, server: Server, timing: Timing, look: Callable[[], None] | None = None) -> Span:
+def _between_marks(
+    generator: Process, server: Server, timing: Timing, look: Callable[[], None] | None = None
+) -> CpuUse:
     begin, end = _MARKS[generator.name]
     generator.expect(begin, timing.warmup_s + GRACE_S)
     before = (time.monotonic_ns(), tree_ns(server.process.pid), tree_ns(generator.pid))
@@ -151,4 +153,4 @@ def _between_marks(generator: Process, server: Server, timing: Timing, look: Cal
     if look is not None:
         look()
     elapsed_ns, server_ns, generator_ns = (late - early for early, late in zip(before, after, strict=True))
-    return Span(elapsed_ns / 1e9, server_ns, generator_ns)
+    return CpuUse(elapsed_ns / 1e9, server_ns, generator_ns)

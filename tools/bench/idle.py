@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from tools.address import Address
 from tools.bench.goals import Idle
 from tools.bench.servers import Server
-from tools.control import Control
+from tools.control import ControlClient
 from tools.local import LocalError
 
 TIMEOUT_S = 10.0
@@ -26,7 +26,7 @@ _PING_FRAME = bytes((0, 0, 8, _PING, 0, 0, 0, 0, 0)) + bytes(8)
 def measure(server: Server, connections: int) -> Idle:
     """Holds that many idle connections for a moment. Needs as many open files. Raises LocalError."""
     assert server.control is not None
-    with Control(server.control) as control:
+    with ControlClient(server.control) as control:
         # The first snapshot creates objects that remain.
         control.snapshot()
         before = control.snapshot()

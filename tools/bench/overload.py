@@ -18,7 +18,7 @@ from tools.bench import generators, servers
 from tools.bench.bounds import CONNECTIONS, FACTOR, STREAMS, Overload, bound
 from tools.bench.generators import Timing
 from tools.bench.servers import Server, backend, serving
-from tools.control import Control, open_channel
+from tools.control import ControlClient, open_channel
 from tools.local import LocalError
 
 SERVED_STREAMS = 5
@@ -53,7 +53,7 @@ def measure(start: Sequence[str], cpu: int, scratch: Path) -> Overload:
     with (
         backend() as address,
         serving(name, cpu, scratch, (*options, *needed.options, f"--backend={address}")) as server,
-        Control(_control(server)) as control,
+        ControlClient(_control(server)) as control,
     ):
         closed = (f"--connections={CONNECTIONS}", f"--streams={SERVED_STREAMS}")
         result, span = generators.drive(closed, plan(), server, SERVED, scratch)
@@ -88,7 +88,7 @@ def measure(start: Sequence[str], cpu: int, scratch: Path) -> Overload:
         )
 
 
-def _rejection_cpu_us(closed: Sequence[str], server: Server, control: Control, scratch: Path) -> float:
+def _rejection_cpu_us(closed: Sequence[str], server: Server, control: ControlClient, scratch: Path) -> float:
     """CPU time of a call that comes while calls that use no CPU fill the service."""
     deadline_s = time.monotonic() + FULL_TIMEOUT_S
     while control.snapshot().calls_in_flight:  # those of the overload, whose client has left

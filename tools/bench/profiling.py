@@ -23,7 +23,7 @@ SHOWN = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ProfileRow:
     """A function's own time, what it calls not included."""
 
     function: str
@@ -48,11 +48,11 @@ def profile(name: str, load: ClosedLoop, duration_s: float, server_cpu: int, scr
     return _table(f"{name} at {load}: {calls / span.elapsed_s:,.0f} calls/s, profiled (main thread)", rows(out), calls)
 
 
-def rows(path: Path) -> list[Row]:
+def rows(path: Path) -> list[ProfileRow]:
     """What cProfile wrote, with the most expensive first."""
     # `stats` is documented only by use: (file, line, name) -> (primitive calls, calls, own time, total time, callers).
     raw = pstats.Stats(str(path)).stats  # type: ignore[attr-defined]
-    found = [Row(_named(*function), figures[2], figures[1]) for function, figures in raw.items()]
+    found = [ProfileRow(_named(*function), figures[2], figures[1]) for function, figures in raw.items()]
     return sorted(found, key=lambda row: -row.seconds)
 
 
@@ -61,7 +61,7 @@ def _named(file: str, line: int, name: str) -> str:
     return name if file == "~" else f"{'/'.join(Path(file).parts[-2:])}:{line} {name}"
 
 
-def _table(title: str, found: list[Row], calls: int) -> Table:
+def _table(title: str, found: list[ProfileRow], calls: int) -> Table:
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
     table.add_column("share", justify="right", min_width=5)
     table.add_column("us/call", justify="right", min_width=7)

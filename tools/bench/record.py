@@ -20,7 +20,7 @@ VERSION = 3
 
 
 @dataclass(slots=True)
-class Record:
+class BenchRecord:
     """What was asked for and what has been measured so far."""
 
     started_at: str
@@ -38,7 +38,7 @@ class Record:
         return [*(result_of(goal, self.measurements) for goal in GOALS), idle_result(self.idle)]
 
 
-def content(record: Record) -> dict[str, Any]:
+def content(record: BenchRecord) -> dict[str, Any]:
     """The record as plain data."""
     return {
         "version": VERSION,
@@ -67,7 +67,7 @@ def content(record: Record) -> dict[str, Any]:
     }
 
 
-def write(folder: Path, record: Record) -> Path:
+def write(folder: Path, record: BenchRecord) -> Path:
     """Stores the record, replacing an earlier state of it. Raises BadResultsError."""
     path = folder / "bench.json"
     made = content(record)

@@ -12,7 +12,7 @@ from pathlib import Path
 from tools.bench import generators, idle, overload, record
 from tools.bench.generators import Timing
 from tools.bench.goals import IDLE_CONNECTIONS, IDLE_SERVER, Measurement, Subject
-from tools.bench.record import Record
+from tools.bench.record import BenchRecord
 from tools.bench.servers import serving
 from tools.local import LocalError
 
@@ -33,7 +33,7 @@ class Bench:
     """Called with a line for each measurement."""
 
 
-def run(bench: Bench, kept: Record) -> None:
+def run(bench: Bench, kept: BenchRecord) -> None:
     """Fills the record and stores it after every measurement. A failed measurement is stored as a failure.
 
     Generators use the caller's processors. Raises BadResultsError.
@@ -52,7 +52,7 @@ def run(bench: Bench, kept: Record) -> None:
         record.write(bench.folder, kept)
 
 
-def _run_rounds(bench: Bench, kept: Record) -> None:
+def _run_rounds(bench: Bench, kept: BenchRecord) -> None:
     try:
         with serving(IDLE_SERVER, bench.server_cpu, bench.scratch) as server:
             kept.idle = idle.measure(server, IDLE_CONNECTIONS)
@@ -79,6 +79,6 @@ def _measured(bench: Bench, number: int, subject: Subject) -> Measurement:
         return generators.measure(number, subject, server, bench.timing, bench.scratch)
 
 
-def _failed(bench: Bench, kept: Record, why: str) -> None:
+def _failed(bench: Bench, kept: BenchRecord, why: str) -> None:
     kept.failures.append(why)
     bench.notify(f"not measured: {why}")

@@ -19,7 +19,7 @@ from tools.units import count, duration
 NAME = "calibration.json"
 
 
-class Figure(Struct, frozen=True, kw_only=True):
+class CalibrationFigure(Struct, frozen=True, kw_only=True):
     """An estimate, with its 95 % interval over blocks; without one where there was one block."""
 
     value: float
@@ -32,7 +32,7 @@ class CalibrationPoint(Struct, frozen=True, kw_only=True):
 
     connections: int
     streams: int
-    rate_rps: Figure
+    rate_rps: CalibrationFigure
     """The driver's ceiling: calls a second answered by the null server."""
     latency_ns: float
     """The driver's median."""

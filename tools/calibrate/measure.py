@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 from tools import local
-from tools.calibrate.calibration import Calibration, CalibrationPoint, Figure
+from tools.calibrate.calibration import Calibration, CalibrationFigure, CalibrationPoint
 from tools.calibrate.frames import PAYLOAD
 from tools.calibrate.null_client import null_client
 from tools.local import LocalError, Pinning, Programs, started
@@ -72,7 +72,7 @@ def _point(
     return CalibrationPoint(
         connections=connections,
         streams=streams,
-        rate_rps=Figure(value=rate.value, low=rate.low, high=rate.high),
+        rate_rps=CalibrationFigure(value=rate.value, low=rate.low, high=rate.high),
         latency_ns=median(latencies),
         null_latency_ns=median(null_latencies),
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Union
 from msgspec import Meta, Struct, structs
 
 Id = Annotated[str, Meta(pattern=r"^[CT][1-9][0-9]?[a-z]?$")]
-Text = Annotated[str, Meta(min_length=1)]
+FilledText = Annotated[str, Meta(min_length=1)]
 Word = Literal["holds", "does not hold", "not distinguishable", "void", "not here"]
 """Of a verdict."""
 DECIDED: tuple[Word, ...] = ("holds", "does not hold")
@@ -128,7 +128,7 @@ def _leaves(operand: Operand) -> Iterator[Operand]:
         yield from _leaves(part)
 
 
-class Bound(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Threshold(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """The threshold. Exactly one is set."""
 
     at_least: float | None = None
@@ -156,14 +156,14 @@ class Clause(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A figure and what it must be."""
 
     statistic: Statistic
-    holds_if: Bound
+    holds_if: Threshold
 
 
 class Prediction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What was expected before anything was measured. It is shown and decides nothing."""
 
     verdict: Literal["holds", "does not hold", "not distinguishable"]
-    because: Text
+    because: FilledText
     about: float | None = None
     """The primary figure."""
 
@@ -181,21 +181,21 @@ class Change(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Why a statistic or a threshold is not as it was first written."""
 
     day: date
-    why: Text
+    why: FilledText
 
 
 class Claim(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"also": "and"}):
     """One file of tools/claims/statements."""
 
     claim: Id
-    says: Text
-    experiment: Text
+    says: FilledText
+    experiment: FilledText
     """Of tools/claims/experiments, or of tools/claims/counting."""
     kind: Literal["measured", "counted"]
     """`counted`: deterministic. One round decides it, and there is no interval."""
     statistic: Statistic
     """The primary one: its figure is shown."""
-    holds_if: Bound
+    holds_if: Threshold
     also: tuple[Clause, ...] = ()
     """Further clauses. The claim holds if each one holds."""
     lines: tuple[Annotated[str, Meta(pattern=r"^L[1-9][0-9]*$")], ...] = ()
@@ -206,9 +206,9 @@ class Claim(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, renam
     """Whose reading it is, where notes and thesis disagree."""
     core: bool = False
     predicts: Prediction
-    scope: Text
+    scope: FilledText
     """What it is about: interpreter, CPUs, load. One sentence."""
-    refuted_if: Text
+    refuted_if: FilledText
     """Which measurement would refute it. One sentence."""
     needs: Needs = Needs()
     cost_s: Annotated[float, Meta(gt=0)]

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import special
 
 from tools.claims.claim import Claim, Clause, Statistic, Word
-from tools.claims.sample import Reading, Source, counts, sample
+from tools.claims.sample import SampleReading, SampleSource, counts, sample
 
 LOOKS = {3: 0.99, 5: 0.985, 8: 0.975}
 """Rounds -> confidence of the intervals at that look. Together they err for at most 5 % of claims (Bonferroni)."""
@@ -34,7 +34,7 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ClaimVerdict:
     """Of one claim."""
 
     word: Word
@@ -48,16 +48,16 @@ class Verdict:
     """What is missing, where it is `void` or `not here`."""
 
 
-def decide(claim: Claim, source: Source, claims: int = 1) -> Verdict:
+def decide(claim: Claim, source: SampleSource, claims: int = 1) -> ClaimVerdict:
     """The verdict at the first look that decides the claim, or else at the last look that was reached.
 
     `claims` is the number of claims that share the error.
     """
     if not source.rounds:
-        return Verdict("void", why=f"nothing was {claim.kind}")
+        return ClaimVerdict("void", why=f"nothing was {claim.kind}")
     if claim.kind == "counted":
         return _decided(claim, source, 1, 1.0)
-    found = Verdict("not distinguishable", (None,), source.rounds, FEWEST - source.rounds)
+    found = ClaimVerdict("not distinguishable", (None,), source.rounds, FEWEST - source.rounds)
     for rounds, confidence in LOOKS.items():
         if rounds > source.rounds:
             break
@@ -67,28 +67,28 @@ def decide(claim: Claim, source: Source, claims: int = 1) -> Verdict:
     return found
 
 
-def _decided(claim: Claim, source: Source, rounds: int, confidence: float) -> Verdict:
+def _decided(claim: Claim, source: SampleSource, rounds: int, confidence: float) -> ClaimVerdict:
     # Each clause may refute the claim, so that each has its part of the error.
     confidence = 1 - (1 - confidence) / len(claim.clauses)
     figures = tuple(interval(clause.statistic, source, rounds, confidence) for clause in claim.clauses)
     known = [(each, clause) for each, clause in zip(figures, claim.clauses, strict=True) if each is not None]
     sides = [clause.holds_if.side(each.low, each.high) for each, clause in known]
     if "outside" in sides:
-        return Verdict("does not hold", figures, rounds)
+        return ClaimVerdict("does not hold", figures, rounds)
     if len(known) < len(figures):
-        return Verdict("void", figures, rounds, why="too few rounds have a figure")
+        return ClaimVerdict("void", figures, rounds, why="too few rounds have a figure")
     if "across" not in sides:
-        return Verdict("holds", figures, rounds)
+        return ClaimVerdict("holds", figures, rounds)
     more = [
         _more(each, clause, parts=len(claim.clauses))
         for (each, clause), side in zip(known, sides, strict=True)
         if side == "across"
     ]
     needed = [each for each in more if each is not None]
-    return Verdict("not distinguishable", figures, rounds, max(needed) if len(needed) == len(more) else None)
+    return ClaimVerdict("not distinguishable", figures, rounds, max(needed) if len(needed) == len(more) else None)
 
 
-def interval(statistic: Statistic, source: Source, rounds: int, confidence: float) -> Interval | None:
+def interval(statistic: Statistic, source: SampleSource, rounds: int, confidence: float) -> Interval | None:
     """The interval over the first `rounds` rounds; None if fewer than FEWEST of them have a figure.
 
     With a confidence of 1 it is the value of the only round.
@@ -116,7 +116,7 @@ def _student(values: Sequence[float], confidence: float) -> tuple[float, float, 
     return mean, mean - reach, mean + reach
 
 
-def _opened(found: Interval, readings: Sequence[Reading]) -> Interval:
+def _opened(found: Interval, readings: Sequence[SampleReading]) -> Interval:
     """The interval, infinite at an end that a bound leaves open."""
     bounds = {reading.bound for reading in readings}
     low = -inf if -1 in bounds else found.low
@@ -124,7 +124,7 @@ def _opened(found: Interval, readings: Sequence[Reading]) -> Interval:
     return Interval(found.value, low, high, found.rounds)
 
 
-def _of_counts(statistic: Statistic, source: Source, rounds: int, confidence: float) -> Interval | None:
+def _of_counts(statistic: Statistic, source: SampleSource, rounds: int, confidence: float) -> Interval | None:
     """For the share of cases with an event: its geometric mean over the rounds, or the mean if one has no event.
 
     Events of one start are correlated, so only the rounds show how much the share varies. If no round has an event, the

@@ -9,7 +9,7 @@ from tools import bundle, measures
 from tools.claims.claim import Operand
 from tools.claims.measures import MEASURES
 from tools.claims.reading import matches
-from tools.claims.sample import Reading
+from tools.claims.sample import SampleReading
 from tools.measures import Latency
 from tools.results import BadResultsError, StoredTrials, Trial, read_json, read_trials, write_whole
 
@@ -26,13 +26,13 @@ class TrialEvidence:
         made = [trial.id for trial in found.trials] + [each for each, _ in found.void]
         self.rounds = max((each.round for each in made), default=0)
 
-    def reading(self, operand: Operand, number: int) -> Reading | None:
-        """As Source has it."""
+    def reading(self, operand: Operand, number: int) -> SampleReading | None:
+        """As SampleSource has it."""
         trials = self._trials(operand, number)
         return self._reading(operand, trials[0]) if trials else None
 
-    def along(self, operand: Operand, number: int) -> Sequence[tuple[float, Reading]] | None:
-        """As Source has it."""
+    def along(self, operand: Operand, number: int) -> Sequence[tuple[float, SampleReading]] | None:
+        """As SampleSource has it."""
         places = {trial.load[operand.over] for trial in self.found.trials if matches(operand.at, trial.load)}
         found = {trial.load[operand.over]: self._reading(operand, trial) for trial in self._trials(operand, number)}
         known = [(place, found.get(place)) for place in sorted(places)]
@@ -46,7 +46,7 @@ class TrialEvidence:
         noisy = [] if self._despite_noise else [trial.waived for trial in self.found.trials if trial.arm in arms]
         return "; ".join(dict.fromkeys(filter(None, [*void, *noisy])))
 
-    def _reading(self, operand: Operand, trial: Trial) -> Reading | None:
+    def _reading(self, operand: Operand, trial: Trial) -> SampleReading | None:
         if trial.waived and not self._despite_noise and MEASURES[operand.measure].speed == "rate":
             return None
         return _reading(operand, trial)
@@ -59,7 +59,7 @@ class TrialEvidence:
         ]
 
 
-def _reading(operand: Operand, trial: Trial) -> Reading | None:
+def _reading(operand: Operand, trial: Trial) -> SampleReading | None:
     if operand.of:
         of_kind = measures.kinds(trial).get(operand.of)
         if of_kind is None:
@@ -67,8 +67,8 @@ def _reading(operand: Operand, trial: Trial) -> Reading | None:
         trial = of_kind
     value = MEASURES[operand.measure].of(trial)
     if isinstance(value, Latency):
-        return Reading(value.ns, int(value.is_bound))
-    return None if value is None else Reading(float(value))
+        return SampleReading(value.ns, int(value.is_bound))
+    return None if value is None else SampleReading(float(value))
 
 
 FAILED = "failed"
@@ -84,12 +84,12 @@ class CountingEvidence:
         self.made = max((number for number, each in counted.items() if FAILED not in each), default=0)
         """The number of the last round that did not fail."""
 
-    def reading(self, operand: Operand, number: int) -> Reading | None:
-        """As Source has it."""
+    def reading(self, operand: Operand, number: int) -> SampleReading | None:
+        """As SampleSource has it."""
         value: Any = self.counted.get(number)
         for key in (operand.measure or operand.arm).split("."):  # of cases, `measure` is the path
             value = value.get(key) if isinstance(value, Mapping) else None
-        return Reading(float(value)) if isinstance(value, int | float) else None
+        return SampleReading(float(value)) if isinstance(value, int | float) else None
 
     def along(self, _operand: Operand, _number: int) -> None:
         """A counting has no axes."""

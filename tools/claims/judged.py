@@ -9,11 +9,11 @@ import msgspec
 from tools.claims import evidence, floor, reading, registered
 from tools.claims.claim import DECIDED, Claim
 from tools.claims.counting import COUNTINGS
-from tools.claims.decision import Interval, Verdict, decide
+from tools.claims.decision import ClaimVerdict, Interval, decide
 from tools.claims.evidence import Evidence
 from tools.claims.floor import Floors
 from tools.claims.registered import ClaimsRun, RegisteredClaim
-from tools.claims.sample import Source
+from tools.claims.sample import SampleSource
 from tools.results import BadResultsError, read_json
 from tools.status import PlainError
 
@@ -26,8 +26,8 @@ class JudgedClaim:
 
     claim: Claim
     registered: RegisteredClaim
-    source: Source
-    verdict: Verdict
+    source: SampleSource
+    verdict: ClaimVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +74,18 @@ def source(folder: Path, name: str) -> Evidence:
     return evidence.of_trials(folder / RUNS / name, despite_noise=registered.read(folder).despite_noise)
 
 
-def judge(claim: Claim, found: Source, pair: Floors, missing: str = "") -> Verdict:
+def judge(claim: Claim, found: SampleSource, pair: Floors, missing: str = "") -> ClaimVerdict:
     """The verdict of one claim. `missing` is what the machine lacks for it."""
     if missing:
-        return Verdict("not here", why=missing)
+        return ClaimVerdict("not here", why=missing)
     verdict = decide(claim, found)
     if why := found.void(claim.arms):
         if verdict.word == "void":
             return replace(verdict, why=f"{verdict.why}: {why}")
         if verdict.figures == (None,):  # it ended before the first look
-            return Verdict("void", verdict.figures, verdict.rounds, why=why)
+            return ClaimVerdict("void", verdict.figures, verdict.rounds, why=why)
     if verdict.word in ("holds", "does not hold") and (why := floor.too_coarse(claim, pair)):
-        return Verdict("void", verdict.figures, verdict.rounds, why=why)
+        return ClaimVerdict("void", verdict.figures, verdict.rounds, why=why)
     return verdict
 
 

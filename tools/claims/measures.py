@@ -16,7 +16,7 @@ Speed = Literal["rate", "CPU", "none"]
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class ClaimMeasure:
     """A figure of a trial."""
 
     of: Callable[[Trial], float | Latency | None]
@@ -94,36 +94,38 @@ def _worker_share_cov(trial: Trial) -> float | None:
 
 
 MEASURES = {
-    "rate_rps": Measure(measures.rate_rps, _with("calls/s")),
-    "goodput_rps": Measure(measures.goodput_rps, _with("calls/s")),
-    "latency_p50_ns": Measure(lambda trial: measures.latency(trial, "p50"), duration),
-    "latency_p90_ns": Measure(lambda trial: measures.latency(trial, "p90"), duration),
-    "latency_p99_ns": Measure(lambda trial: measures.latency(trial, "p99"), duration),
-    "longest_wait_ns": Measure(measures.longest_wait_ns, duration),
-    "answered_p90_ns": Measure(_of_answered("p90"), duration),
-    "answered_p99_ns": Measure(_of_answered("p99"), duration),
-    "cpu_per_call_ns": Measure(_cpu_per_call_ns, duration, speed="CPU"),
-    "cpus_used": Measure(measures.cpus_used, _with("CPUs")),
-    "switches_per_call": Measure(
+    "rate_rps": ClaimMeasure(measures.rate_rps, _with("calls/s")),
+    "goodput_rps": ClaimMeasure(measures.goodput_rps, _with("calls/s")),
+    "latency_p50_ns": ClaimMeasure(lambda trial: measures.latency(trial, "p50"), duration),
+    "latency_p90_ns": ClaimMeasure(lambda trial: measures.latency(trial, "p90"), duration),
+    "latency_p99_ns": ClaimMeasure(lambda trial: measures.latency(trial, "p99"), duration),
+    "longest_wait_ns": ClaimMeasure(measures.longest_wait_ns, duration),
+    "answered_p90_ns": ClaimMeasure(_of_answered("p90"), duration),
+    "answered_p99_ns": ClaimMeasure(_of_answered("p99"), duration),
+    "cpu_per_call_ns": ClaimMeasure(_cpu_per_call_ns, duration, speed="CPU"),
+    "cpus_used": ClaimMeasure(measures.cpus_used, _with("CPUs")),
+    "switches_per_call": ClaimMeasure(
         lambda trial: measures.per_call(trial, "voluntary_switches", "involuntary_switches"), number, speed="none"
     ),
-    "involuntary_per_call": Measure(lambda trial: measures.per_call(trial, "involuntary_switches"), number),
-    "pss_bytes": Measure(measures.pss_bytes, size, speed="none"),
-    "vsz_bytes": Measure(lambda trial: trial.after.vsz_bytes or None, size, speed="none"),
-    "loop_lag_max_ns": Measure(measures.loop_lag_max_ns, duration),
-    "served_share": Measure(measures.served_share, _share),
-    "failed_share": Measure(measures.failed_share, _share),
-    "jain": Measure(measures.jain, number),
-    "lost_updates": Measure(measures.lost_updates, number, speed="none"),
-    "aborted_transfers": Measure(
+    "involuntary_per_call": ClaimMeasure(lambda trial: measures.per_call(trial, "involuntary_switches"), number),
+    "pss_bytes": ClaimMeasure(measures.pss_bytes, size, speed="none"),
+    "vsz_bytes": ClaimMeasure(lambda trial: trial.after.vsz_bytes or None, size, speed="none"),
+    "loop_lag_max_ns": ClaimMeasure(measures.loop_lag_max_ns, duration),
+    "served_share": ClaimMeasure(measures.served_share, _share),
+    "failed_share": ClaimMeasure(measures.failed_share, _share),
+    "jain": ClaimMeasure(measures.jain, number),
+    "lost_updates": ClaimMeasure(measures.lost_updates, number, speed="none"),
+    "aborted_transfers": ClaimMeasure(
         lambda trial: trial.after.aborted_transfers - trial.before.aborted_transfers, number, speed="none"
     ),
-    "rejected_calls": Measure(lambda trial: sum(trial.result["calls"]["by_status"].values()), number, speed="none"),
-    "aborted_calls": Measure(_aborted, number, speed="none"),
-    "updates": Measure(measures.updates, number, speed="none"),
-    "first_answer_p50_ns": Measure(_first_answer_p50_ns, duration),
-    "worker_share_cov": Measure(_worker_share_cov, number, speed="none"),
-    "calls_planned": Measure(_planned, number, speed="none"),
-    "calls_ok": Measure(_ok, number, speed="none"),
+    "rejected_calls": ClaimMeasure(
+        lambda trial: sum(trial.result["calls"]["by_status"].values()), number, speed="none"
+    ),
+    "aborted_calls": ClaimMeasure(_aborted, number, speed="none"),
+    "updates": ClaimMeasure(measures.updates, number, speed="none"),
+    "first_answer_p50_ns": ClaimMeasure(_first_answer_p50_ns, duration),
+    "worker_share_cov": ClaimMeasure(_worker_share_cov, number, speed="none"),
+    "calls_planned": ClaimMeasure(_planned, number, speed="none"),
+    "calls_ok": ClaimMeasure(_ok, number, speed="none"),
 }
 """Rates are calls answered OK while measuring. "Per call" is per call answered OK (tools/measures.py)."""

@@ -12,7 +12,7 @@ from tools import strict_yaml
 PATH = Path(__file__).with_name("notes.yaml")
 
 
-class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SourceLine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A line that makes a statement."""
 
     english: str
@@ -23,6 +23,6 @@ class Line(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 @cache
-def read() -> Mapping[str, Line]:
+def read() -> Mapping[str, SourceLine]:
     """`L37` -> the line, in the order of the notes."""
-    return msgspec.convert(strict_yaml.load(PATH.read_text(encoding="utf-8")), dict[str, Line])
+    return msgspec.convert(strict_yaml.load(PATH.read_text(encoding="utf-8")), dict[str, SourceLine])

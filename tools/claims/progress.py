@@ -1,7 +1,7 @@
 """What a person sees while claims are measured: each verdict as it falls. Must not know how anything is measured."""
 
 from tools.claims.claim import Claim
-from tools.claims.decision import FEWEST, Verdict
+from tools.claims.decision import FEWEST, ClaimVerdict
 from tools.claims.table import line
 from tools.progress import Progress
 from tools.results import Trial, TrialId
@@ -22,25 +22,25 @@ class ClaimsProgress:
         self._bar.more(further)
 
     def begins(self, trial: TrialSpec) -> None:
-        """As Watcher has it."""
+        """As TrialWatcher has it."""
         self._bar.at_hand(f"{self._experiment}, round {trial.id.round}: {trial.described}")
 
     def waits(self, trial: TrialSpec, why: str) -> None:
-        """As Watcher has it."""
+        """As TrialWatcher has it."""
         self._bar.note(f"{self._experiment}: {trial.described} {why}")
 
     def ended(self, trial: Trial) -> None:
-        """As Watcher has it."""
+        """As TrialWatcher has it."""
         del trial
         self._bar.part_ended()
 
     def void(self, trial: TrialSpec, why: str) -> None:
-        """As Watcher has it."""
+        """As TrialWatcher has it."""
         self._bar.part_ended()
         self._bar.note(f"      {self._experiment}, round {trial.id.round}: {trial.described}: void: {why}")
 
     def failed(self, trial: TrialSpec, why: str) -> None:
-        """As Watcher has it."""
+        """As TrialWatcher has it."""
         self._bar.part_ended()
         self._bar.note(f"      {self._experiment}, round {trial.id.round}: {trial.described} failed: {why}")
         self._failures.append((trial.id, why))
@@ -63,6 +63,6 @@ class ClaimsProgress:
         """As Notes has it."""
         self._bar.note(f"      {name} could not be counted: {why}")
 
-    def decided(self, claim: Claim, verdict: Verdict) -> None:
+    def decided(self, claim: Claim, verdict: ClaimVerdict) -> None:
         """As Notes has it."""
         self._bar.note(line(claim, verdict))

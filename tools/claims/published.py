@@ -16,7 +16,7 @@ from tools.claims.described import label
 from tools.claims.floor import Floors
 from tools.claims.judged import JudgedClaim, JudgedRun
 from tools.claims.registered import ClaimsRun, RegisteredClaim
-from tools.claims.sample import Reading
+from tools.claims.sample import SampleReading
 from tools.results import BadResultsError, read_json, write_whole
 from tools.units import count
 
@@ -24,12 +24,12 @@ VERSION = 1
 PATH = Path(__file__).parent.parent.parent / "docs" / "claims.json"
 """The run that the README shows."""
 
-AxisReading = tuple[float, Reading]
+AxisReading = tuple[float, SampleReading]
 """A value of the axis, and the reading at it."""
 
 
 class PublishedClaim(Struct, frozen=True, kw_only=True):
-    """A claim with its values, as a Source has them."""
+    """A claim with its values, as a SampleSource has them."""
 
     claim: Claim
     registered: RegisteredClaim
@@ -38,17 +38,17 @@ class PublishedClaim(Struct, frozen=True, kw_only=True):
     """What was not here; empty where all was."""
     reasons: str
     """Why trials are void."""
-    readings: Mapping[str, tuple[Reading | None, ...]]
+    readings: Mapping[str, tuple[SampleReading | None, ...]]
     """Operand -> its value in each round."""
     places: Mapping[str, tuple[tuple[AxisReading, ...] | None, ...]]
     """Operand with `over` -> its values along the axis in each round."""
 
-    def reading(self, operand: Operand, number: int) -> Reading | None:
-        """As Source has it."""
+    def reading(self, operand: Operand, number: int) -> SampleReading | None:
+        """As SampleSource has it."""
         return self.readings[_key(operand)][number - 1]
 
     def along(self, operand: Operand, number: int) -> Sequence[AxisReading] | None:
-        """As Source has it."""
+        """As SampleSource has it."""
         return self.places[_key(operand)][number - 1]
 
     def void(self, _arms: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ import yaml
 
 from tools import experiment, strict_yaml
 from tools.claims import counting
-from tools.claims.claim import FORMS, STATISTICS, Bound, Claim, Operand, Statistic
+from tools.claims.claim import FORMS, STATISTICS, Claim, Operand, Statistic, Threshold
 from tools.claims.measures import MEASURES
 from tools.experiment import AXES, BadExperimentError, Experiment
 from tools.status import PlainError
@@ -106,7 +106,7 @@ def _check(claim: Claim, path: Path, experiments: Path) -> None:
         raise _WrongError(f"{claim.experiment} is measured in rounds: set kind to measured - at `$.kind`")
 
 
-def _check_bound(bound: Bound, key: str) -> None:
+def _check_bound(bound: Threshold, key: str) -> None:
     given = [name for name in ("at_least", "at_most", "within") if getattr(bound, name) is not None]
     if len(given) != 1:
         raise _WrongError(f"exactly one of at_least, at_most and within is needed - at `{key}`")

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from tools.claims import evidence, floor, here, judged, reading
 from tools.claims.claim import Claim
 from tools.claims.counting import COUNTINGS
-from tools.claims.decision import FEWEST, LOOKS, Verdict, decide
+from tools.claims.decision import FEWEST, LOOKS, ClaimVerdict, decide
 from tools.claims.judged import COUNTS, MISSING, RUNS
 from tools.experiment import Experiment
 from tools.local import LocalError, Programs
@@ -58,7 +58,7 @@ class Notes(Protocol):
     def counting_failed(self, name: str, why: str) -> None:
         """It could not be made."""
 
-    def decided(self, claim: Claim, verdict: Verdict) -> None:
+    def decided(self, claim: Claim, verdict: ClaimVerdict) -> None:
         """Nothing more is measured for that claim."""
 
 
@@ -155,7 +155,7 @@ def _is_settled(folder: Path, name: str, claims: Sequence[Claim]) -> bool:
     return bool(found.rounds) and not any(_is_open(decide(claim, found)) for claim in claims)
 
 
-def _is_open(verdict: Verdict) -> bool:
+def _is_open(verdict: ClaimVerdict) -> bool:
     if verdict.word == "not distinguishable" and verdict.more_rounds is not None:
         return verdict.rounds + verdict.more_rounds <= WORTH * max(LOOKS)
     return verdict.word in OPEN

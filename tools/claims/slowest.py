@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.report.spans import Span, read_spans
+from tools.report.spans import StoredSpan, read_spans
 from tools.report.waterfall import Waterfall, waterfall
 from tools.results import Trial
-from tools.traces import TracedCall, traced
+from tools.traces import StoredCall, traced
 
 OTHERS = 3
 """Number of other calls that are shown: those that took most of its wait."""
@@ -50,21 +50,21 @@ def slowest(folder: Path, trial: Trial, kind: str) -> SlowestCall | None:
     return None
 
 
-def _kind(spans: Sequence[Span], kind: str) -> bool:
+def _kind(spans: Sequence[StoredSpan], kind: str) -> bool:
     driver = _driver(spans)
     return driver is not None and (not kind or driver.attributes.get("sweetspot.kind") == kind)
 
 
-def _driver(spans: Sequence[Span]) -> Span | None:
+def _driver(spans: Sequence[StoredSpan]) -> StoredSpan | None:
     return next((span for span in spans if not span.parent_id), None)
 
 
-def _runs(spans: Sequence[Span]) -> Iterator[Span]:
+def _runs(spans: Sequence[StoredSpan]) -> Iterator[StoredSpan]:
     """Of a call: its handler. A model of several processes may have no name for the worker."""
     return (span for span in spans if span.name == "run" and span.attributes.get("sweetspot.worker"))
 
 
-def _others(call: TracedCall, every: Mapping[str, Sequence[Span]]) -> list[OtherCall]:
+def _others(call: StoredCall, every: Mapping[str, Sequence[StoredSpan]]) -> list[OtherCall]:
     """Those that ran on the worker of the call, between its intended send and its own handler."""
     spans = every[call.trace_id]
     sent, run = _driver(spans), next(_runs(spans), None)

@@ -10,7 +10,7 @@ from tools import junit
 from tools.claims import words
 from tools.claims.claim import Claim
 from tools.claims.compared import ClaimComparison
-from tools.claims.decision import Verdict
+from tools.claims.decision import ClaimVerdict
 from tools.claims.judged import JudgedClaim, JudgedRun
 from tools.units import rest
 
@@ -19,7 +19,7 @@ WIDEST = 44
 """Characters of a column. A longer text moves the rest of its row."""
 
 
-def line(claim: Claim, verdict: Verdict) -> str:
+def line(claim: Claim, verdict: ClaimVerdict) -> str:
     """One verdict when it is decided: `C12   holds   24x (19 to 31), asked at least 5x   A handler that blocks ...`."""
     outcome, figure, asked, _ = words.row(claim, verdict)
     measured = f"{figure}, asked {asked}" if figure else ""
@@ -90,7 +90,7 @@ def needs(claim: Claim) -> str:
 
 def cases(found: JudgedRun) -> list[junit.Case]:
     """A testcase for each claim: one that does not hold fails, one that is void is an error, others are skipped."""
-    outcomes: Mapping[str, junit.Outcome] = {"holds": "passed", "does not hold": "failure", "void": "error"}
+    outcomes: Mapping[str, junit.CaseOutcome] = {"holds": "passed", "does not hold": "failure", "void": "error"}
     return [
         junit.Case(
             "claims",

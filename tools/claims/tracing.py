@@ -39,7 +39,7 @@ def make(claim: Claim, programs: Programs) -> Mapping[str, SlowestCall]:
     every = trials(asked)
     # Along an axis the last place shows the most.
     wanted = [[each for each in every if _is_of(each, operand)][-1] for operand in operands.values()]
-    watcher = _Watcher()
+    watcher = _FailureWatcher()
     with scratch_folder() as folder:
         for name in ("trials", "traces"):
             (folder / name).mkdir()
@@ -75,7 +75,7 @@ def _traced(whole: Experiment, names: Sequence[str]) -> Experiment:
     )
 
 
-class _Watcher:
+class _FailureWatcher:
     """Remembers why there is no trial."""
 
     def __init__(self) -> None:

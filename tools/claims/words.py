@@ -3,8 +3,8 @@
 import re
 from math import inf
 
-from tools.claims.claim import Bound, Claim, Statistic
-from tools.claims.decision import LOOKS, Interval, Verdict
+from tools.claims.claim import Claim, Statistic, Threshold
+from tools.claims.decision import LOOKS, ClaimVerdict, Interval
 from tools.claims.described import label
 from tools.claims.floor import apart
 from tools.claims.measures import MEASURES, number
@@ -57,7 +57,7 @@ def text(statistic: Statistic, value: float) -> str:
     return f"{'-' if value < 0 else ''}{shown}{f' per {operand.over}' if operand.over else ''}"
 
 
-def asked(statistic: Statistic, bound: Bound) -> str:
+def asked(statistic: Statistic, bound: Threshold) -> str:
     """As `at least 5x`."""
     if bound.low == bound.high:
         return f"exactly {text(statistic, bound.low)}"
@@ -68,7 +68,7 @@ def asked(statistic: Statistic, bound: Bound) -> str:
     return f"at most {text(statistic, bound.high)}"
 
 
-def outcome(verdict: Verdict) -> str:
+def outcome(verdict: ClaimVerdict) -> str:
     """The word, with what a reader needs beside it: `about n more rounds` are more than the command makes."""
     if verdict.word == "not distinguishable" and verdict.more_rounds:
         more = f"{count(verdict.more_rounds)} more round{'' if verdict.more_rounds == 1 else 's'}"
@@ -78,7 +78,7 @@ def outcome(verdict: Verdict) -> str:
     return f"{verdict.word}: {verdict.why}" if verdict.why else verdict.word
 
 
-def row(claim: Claim, verdict: Verdict) -> tuple[str, str, str, str]:
+def row(claim: Claim, verdict: ClaimVerdict) -> tuple[str, str, str, str]:
     """Outcome, figure, threshold and rounds."""
     # What decided it: a further clause may have, while the primary one is inside.
     place = deciding(claim, verdict)
@@ -94,7 +94,7 @@ def row(claim: Claim, verdict: Verdict) -> tuple[str, str, str, str]:
     )
 
 
-def deciding(claim: Claim, verdict: Verdict) -> int:
+def deciding(claim: Claim, verdict: ClaimVerdict) -> int:
     """The first clause that is outside of its bound, or across it; else the primary one."""
     for wanted in ("outside", "across") if verdict.word in ("does not hold", "not distinguishable") else ():
         for place, (clause, found) in enumerate(zip(claim.clauses, verdict.figures, strict=False)):

@@ -27,7 +27,7 @@ from tools.cluster.trial import ASK_FOR_LESS, ClusterSetup, Starts, measure
 from tools.experiment import Experiment
 from tools.local import Programs
 from tools.results import BadResultsError, TrialId, write_trial, write_void, write_whole
-from tools.run import Watcher
+from tools.run import TrialWatcher
 from tools.scale.cells import Cell
 from tools.scale.cluster import cluster_deployer
 from tools.scale.results import FOLDER as CELLS
@@ -144,7 +144,7 @@ class Cluster:
         """Deploys the cells of a grid. `notify` gets a line for what a cell waits for. Raises ClusterError."""
         return nullcontext(cluster_deployer(dataclasses.replace(self.setup, notify=notify)))
 
-    def measure_all(self, asked: Experiment, wanted: Sequence[TrialSpec], folder: Path, watcher: Watcher) -> None:
+    def measure_all(self, asked: Experiment, wanted: Sequence[TrialSpec], folder: Path, watcher: TrialWatcher) -> None:
         """Runs those trials. One that fails or is void is reported to the watcher, and the next one runs.
 
         If the cluster no longer exists, each of them fails. Raises BadResultsError if a trial cannot be stored.
@@ -165,7 +165,7 @@ class Cluster:
                 watcher.failed(each, f"job {job} in namespace {self.release.api.namespace} was not deleted")
                 raise
 
-    def _measure(self, asked: Experiment, wanted: TrialSpec, folder: Path, watcher: Watcher) -> None:
+    def _measure(self, asked: Experiment, wanted: TrialSpec, folder: Path, watcher: TrialWatcher) -> None:
         """Makes and stores one trial. A void one is repeated once. Raises ClusterError."""
         setup = self._notifying(watcher, wanted)
         why = ""
@@ -195,7 +195,7 @@ class Cluster:
         left = left_on(nodes, pods, self.release.driver_pod["spec"].get("tolerations", ()))
         return lacking(left, [driver] * min(self.shards, max(asked.load.connections)))
 
-    def _notifying(self, watcher: Watcher, wanted: TrialSpec) -> ClusterSetup:
+    def _notifying(self, watcher: TrialWatcher, wanted: TrialSpec) -> ClusterSetup:
         """The setup, with waits reported to the watcher."""
         return dataclasses.replace(self.setup, notify=lambda why: watcher.waits(wanted, why))
 
@@ -212,7 +212,7 @@ class PullableRun:
     run: str
     files: Mapping[str, str]
     """Those of a results folder, without the trials."""
-    parts: Mapping[TrialId, Sequence[store.Part]]
+    parts: Mapping[TrialId, Sequence[store.PartJson]]
 
 
 def find(api: Api, run: str) -> PullableRun:

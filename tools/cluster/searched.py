@@ -11,11 +11,11 @@ from tools.cluster.api import ClusterError, Object
 from tools.cluster.release import Release
 
 BEFORE = "sweetspot.dev/before-search"
-"""The annotation: a Note as JSON."""
+"""The annotation: a DeploymentNote as JSON."""
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class DeploymentNote:
     """A Deployment before a search, and what the search changes it to."""
 
     run: str
@@ -30,11 +30,11 @@ class Note:
         return json.dumps(asdict(self))
 
 
-def noted(deployment: Object) -> Note | None:
+def noted(deployment: Object) -> DeploymentNote | None:
     """The note of the search that uses the Deployment; None if no search uses it."""
     text = deployment["metadata"].get("annotations", {}).get(BEFORE)
     try:
-        note = Note(**json.loads(text)) if text else None
+        note = DeploymentNote(**json.loads(text)) if text else None
     except (ValueError, TypeError):  # written by another version, or by hand
         return None
     return note if note and note.meanwhile == deployment["spec"]["template"]["spec"]["containers"] else None

@@ -40,7 +40,7 @@ from tools.cluster.api import Api, ClusterError, Object
 from tools.cluster.capacity import closed_loop_rps, total
 from tools.cluster.pods import how_it_ended, ready
 from tools.cluster.release import BARRIER_PORT, CONTROL_PORT, Release, dns, target
-from tools.control import Control
+from tools.control import ControlClient
 from tools.experiment import BadExperimentError, Experiment, Point
 from tools.local import LocalError, Programs, started
 from tools.results import TrialId
@@ -58,7 +58,7 @@ SPANS_TIMEOUT_S = 5.5
 _LOOK_AGAIN_S = 0.25
 _SPANS = ("made", "exported", "dropped")
 
-Reading = dict[str, SnapshotReply | str]
+PodCounters = dict[str, SnapshotReply | str]
 """Pod -> its counters, or why there are none."""
 
 
@@ -154,16 +154,16 @@ class Counters:
 
     def __init__(self, pods: Mapping[str, str]) -> None:
         """`pods`: name -> IP address."""
-        self._controls = {name: Control(str(Address(ip, CONTROL_PORT))) for name, ip in pods.items()}
+        self._controls = {name: ControlClient(str(Address(ip, CONTROL_PORT))) for name, ip in pods.items()}
         self._threads = ThreadPoolExecutor(max(len(self._controls), 1))
         self.read()  # opens the channels, so that the reading at the mark is not late
 
-    def read(self) -> Reading:
+    def read(self) -> PodCounters:
         """Their counters now, with the time of this host's clock, which the driver uses too."""
         return dict(zip(self._controls, self._threads.map(self._read, self._controls.values()), strict=True))
 
     @staticmethod
-    def _read(control: Control) -> SnapshotReply | str:
+    def _read(control: ControlClient) -> SnapshotReply | str:
         try:
             reply = control.snapshot()
         except LocalError as error:
@@ -194,7 +194,7 @@ class SpanTally:
             time.sleep(_LOOK_AGAIN_S)
 
 
-def spans_between(before: Reading, after: Reading) -> dict[str, dict[str, Any]]:
+def spans_between(before: PodCounters, after: PodCounters) -> dict[str, dict[str, Any]]:
     """For each service, the spans that its pods made, exported and dropped in between. Only pods that stayed count."""
     counts: dict[str, dict[str, Any]] = {}
     for name, now in after.items():
@@ -314,7 +314,7 @@ def _counted(driver: local.Process, asked: Experiment, watches: Sequence[PodWatc
     return pods_part(service, backend, before, after)
 
 
-def pods_part(service: PodWatch, backend: PodWatch, before: Reading, after: Reading) -> dict[str, Any]:
+def pods_part(service: PodWatch, backend: PodWatch, before: PodCounters, after: PodCounters) -> dict[str, Any]:
     """What happened to the pods, from their counters at the two marks and from the watches until now."""
     unwatched = next((watch.unwatched for watch in (service, backend) if watch.unwatched), None)
     pods = service.pods()
@@ -340,7 +340,7 @@ def pods_part(service: PodWatch, backend: PodWatch, before: Reading, after: Read
     }
 
 
-def others_share(nodes: Mapping[str, str], before: Reading, after: Reading) -> float | None:
+def others_share(nodes: Mapping[str, str], before: PodCounters, after: PodCounters) -> float | None:
     """The share of the service's CPUs that others took, on the node where they took most; None if it is not known.
 
     `nodes`: pod -> node. Everything else on a node counts as others, the driver and the backend too.

@@ -39,9 +39,9 @@ _MERGE_TIMEOUT_S = 60.0
 _MAX_LABEL = 63
 """Characters (kubernetes.io/docs/concepts/overview/working-with-objects/labels)."""
 
-Part = Mapping[str, Any]
+PartJson = Mapping[str, Any]
 """As part.schema.json describes."""
-Cell = Mapping[str, Any]
+CellJson = Mapping[str, Any]
 """As tools/scale/cell.schema.json describes."""
 
 
@@ -103,12 +103,12 @@ def save_run(api: Api, run: str, release: str, files: Mapping[str, str]) -> None
     api.create("configmaps", {"metadata": {"name": run, "labels": labels}, "data": dict(files)})
 
 
-def save_part(api: Api, labels: Mapping[str, str], name: str, part: Part) -> None:
+def save_part(api: Api, labels: Mapping[str, str], name: str, part: PartJson) -> None:
     """Stores the part of one shard. Raises ClusterError."""
     _save(api, {"name": name, "labels": {**labels, "sweetspot.dev/kind": "part"}}, part)
 
 
-def save_cell(api: Api, release: str, run: str, key: str, cell: Cell) -> None:
+def save_cell(api: Api, release: str, run: str, key: str, cell: CellJson) -> None:
     """Stores the outcome of a cell, replacing an earlier one; `key` is its name. Raises ClusterError."""
     slim = json.loads(json.dumps(cell))
     for each in slim.get("tries", ()):
@@ -123,7 +123,7 @@ def save_cell(api: Api, release: str, run: str, key: str, cell: Cell) -> None:
         _save(api, {"name": name, "labels": labels}, slim)
 
 
-def cells(api: Api, run: str) -> tuple[dict[str, Cell], list[str]]:
+def cells(api: Api, run: str) -> tuple[dict[str, CellJson], list[str]]:
     """The outcomes of the cells of that run, by the ConfigMap of each, and a line for each that cannot be read.
 
     Raises ClusterError.
@@ -170,16 +170,16 @@ def _run(found: Object) -> StoredRun:
     return StoredRun(found["metadata"]["name"], found["metadata"]["creationTimestamp"], found.get("data", {}))
 
 
-def parts(api: Api, run: str) -> dict[TrialId, list[Part]]:
+def parts(api: Api, run: str) -> dict[TrialId, list[PartJson]]:
     """The parts that the shards of each trial have stored. Raises ClusterError."""
-    found: dict[TrialId, list[Part]] = {}
+    found: dict[TrialId, list[PartJson]] = {}
     for each in api.find("configmaps", {**_OURS, "sweetspot.dev/kind": "part", RUN_LABEL: run}):
         part = _part(each)
         found.setdefault(TrialId.parse(part["trial"]), []).append(part)
     return found
 
 
-def parts_of(api: Api, run: str, trial: TrialId) -> list[Part]:
+def parts_of(api: Api, run: str, trial: TrialId) -> list[PartJson]:
     """The parts that the shards of that trial have stored. Raises ClusterError."""
     return [_part(each) for each in _of_trial(api, run, trial)]
 
@@ -216,10 +216,10 @@ def _content(found: Object) -> Any:
         raise _UnreadableError(f"cannot be read: {one_line(error)}") from error
 
 
-def _part(found: Object) -> Part:
+def _part(found: Object) -> PartJson:
     """A shard's part. One that cannot be read, or breaks the schema, makes only its own trial void."""
     try:
-        part: Part = _content(found)
+        part: PartJson = _content(found)
         if error := jsonschema.exceptions.best_match(_validator().iter_errors(part)):
             raise _UnreadableError(f"at {error.json_path}: {one_line(error.message)}")
     except _UnreadableError as error:
@@ -234,7 +234,7 @@ def _validator() -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(schema)
 
 
-def assemble(found: Sequence[Part], programs: Programs) -> Trial:
+def assemble(found: Sequence[PartJson], programs: Programs) -> Trial:
     """The trial of these parts, checked so that it can be written. Raises VoidTrialError."""
     if not found:
         raise VoidTrialError("no shard wrote a result")

@@ -11,7 +11,7 @@ from tools.cluster import jaeger
 from tools.cluster.api import ClusterError
 from tools.cluster.release import Release
 from tools.results import Trial, write_whole
-from tools.traces import CANDIDATES, TracedCall, median_first, traced, without_spans
+from tools.traces import CANDIDATES, StoredCall, median_first, traced, without_spans
 
 
 def save(release: Release, trial: Trial, folder: Path) -> None:
@@ -36,7 +36,7 @@ def save(release: Release, trial: Trial, folder: Path) -> None:
     why.unlink(missing_ok=True)
 
 
-def _first(release: Release, name: str, calls: list[TracedCall]) -> jaeger.Spans | None:
+def _first(release: Release, name: str, calls: list[StoredCall]) -> jaeger.Spans | None:
     """Raises ClusterError."""
     found = (jaeger.spans_of(release, name, call.trace_id) for call in calls[:CANDIDATES])
     return next((spans for spans in found if spans), None)

@@ -11,7 +11,7 @@ from rich.table import Table
 from tools import environment, local
 from tools.busy import words_for
 from tools.calibrate import calibration
-from tools.calibrate.calibration import Calibration, Figure
+from tools.calibrate.calibration import Calibration, CalibrationFigure
 from tools.calibrate.measure import POINTS, calibrate
 from tools.local import Pinning, Programs
 from tools.lock import locked
@@ -50,7 +50,7 @@ def _table(made: Calibration) -> Table:
     return table
 
 
-def _interval(rate_rps: Figure) -> str:
+def _interval(rate_rps: CalibrationFigure) -> str:
     """As `12,400 [12,100, 12,700]`."""
     value, *ends = (count(round(each)) for each in (rate_rps.value, rate_rps.low, rate_rps.high) if each is not None)
     return f"{value} \\[{', '.join(ends)}]" if ends else value

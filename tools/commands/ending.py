@@ -15,7 +15,7 @@ from tools.status import FAILED, INTERRUPTED
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class RunTally:
     """The outcome of a run, in numbers."""
 
     things: str
@@ -28,7 +28,7 @@ class Tally:
     """Those that a check rejects (tools/checks.py)."""
 
 
-def exit_status(tally: Tally, again_by: str, interrupted: bool) -> int:
+def exit_status(tally: RunTally, again_by: str, interrupted: bool) -> int:
     """The exit status, and on stderr what is missing. `again_by` is the command that continues."""
     again = f"; to run the {tally.missing} missing: {again_by}" if tally.missing else ""
     if interrupted:

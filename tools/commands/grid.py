@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tools import bundle
-from tools.commands.ending import Tally, exit_status, resume_command, to_its_end
+from tools.commands.ending import RunTally, exit_status, resume_command, to_its_end
 from tools.commands.expected import starting_s
 from tools.commands.page import write_page
 from tools.commands.shows import Show
@@ -42,7 +42,7 @@ def run_grid(asked: Experiment, folder: Path, target: Target, console: Console, 
     found = read_cells(folder)
     show(console, found, asked, write_page(folder))
     missing = len(set(wanted) - found.cells)
-    tally = Tally("cells", len(found.cells), len(wanted), missing, len(progress.failures))
+    tally = RunTally("cells", len(found.cells), len(wanted), missing, len(progress.failures))
     return exit_status(tally, resume_command(folder), interrupted)
 
 

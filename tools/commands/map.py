@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from tools import bundle, rounds
-from tools.commands.ending import Tally, exit_status, to_its_end
+from tools.commands.ending import RunTally, exit_status, to_its_end
 from tools.commands.expected import trial_s
 from tools.commands.page import write_page
 from tools.commands.prepared import prepare
@@ -67,7 +67,7 @@ def _measure(folder: Path, made: Map, runs: Mapping[str, Experiment], target: Ta
         interrupted = to_its_end(measure)
     show_map(folder, made, console)
     missing = sum(len(_missing(asked, folder / key)) for key, asked in runs.items())
-    tally = Tally("trials", every - missing, every, missing, len(progress.failures), progress.voids)
+    tally = RunTally("trials", every - missing, every, missing, len(progress.failures), progress.voids)
     return exit_status(tally, "sweetspot map, with the same flags", interrupted)
 
 

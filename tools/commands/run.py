@@ -12,7 +12,7 @@ from rich.console import Console
 from tools import bundle, experiment
 from tools.calibrate import calibration
 from tools.calibrate.calibration import Calibration
-from tools.commands.ending import Tally, exit_status, resume_command, to_its_end
+from tools.commands.ending import RunTally, exit_status, resume_command, to_its_end
 from tools.commands.expected import trial_s
 from tools.commands.grid import run_grid
 from tools.commands.in_rounds import in_rounds
@@ -80,7 +80,7 @@ def _run_trials(args: argparse.Namespace, asked: Experiment, folder: Path, targe
             console.print(f"Every point is decided after {last} of {asked.rounds} rounds.", markup=False)
     show(console, found, write_page(folder), arms_of(folder))
     missing = len({each.id for each in wanted} - {trial.id for trial in found.trials})
-    tally = Tally("trials", len(found.trials), len(wanted), missing, len(progress.failures), progress.voids)
+    tally = RunTally("trials", len(found.trials), len(wanted), missing, len(progress.failures), progress.voids)
     status = exit_status(tally, resume_command(folder), interrupted)
     return VOID if args.strict and progress.voids and not status else status
 

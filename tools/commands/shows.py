@@ -14,7 +14,7 @@ from tools.scale.terminal import show as show_cells
 from tools.size import stored, terminal
 from tools.size.answer import answer
 from tools.size.confirmed import confirmed
-from tools.size.shapes import Shape
+from tools.size.shapes import PodShape
 from tools.size.stored import SizeQuestion
 
 Show = Callable[[Console, StoredCells, Experiment, Path], None]
@@ -37,7 +37,7 @@ def show_sizes(sized: SizeQuestion) -> Show:
     return show
 
 
-def show_confirmed(shape: Shape) -> Show:
+def show_confirmed(shape: PodShape) -> Show:
     """What became of a shape at its rate, and where the report is."""
 
     def show(console: Console, kept: StoredCells, _asked: Experiment, report: Path) -> None:

@@ -30,7 +30,7 @@ from tools.size.confirmed import confirmed
 from tools.size.cost import Cost
 from tools.size.mapped import worth_a_search
 from tools.size.need import Need
-from tools.size.shapes import Shape, shapes
+from tools.size.shapes import PodShape, shapes
 from tools.size.stored import SizeQuestion
 from tools.status import FAILED, INTERRUPTED, PlainError
 from tools.target import Target, ThisMachine
@@ -91,7 +91,7 @@ class _Sizing:
                 status = self._confirm(question, need, shape) or status
         return status
 
-    def _confirm(self, question: Experiment, need: Need, shape: Shape) -> int:
+    def _confirm(self, question: Experiment, need: Need, shape: PodShape) -> int:
         """Runs a shape at its rate for a minute."""
         confirming_it = confirming(question, need, shape, pods=shape.pods if self.args.cluster else 1)
         folder = self._folder(f"confirm-{shape.model.replace('_', '-')}")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tools import bundle
-from tools.compare.figures import BETTER, VALUES, Name
+from tools.compare.figures import BETTER, VALUES, ValueName
 from tools.results import BadResultsError, Trial, read_trials
 from tools.standings import PointStandings, standings
 from tools.stats.best import against
@@ -47,7 +47,7 @@ def _at(at: PointStandings, rounds: Mapping[str, Sequence[Trial]]) -> Iterator[s
     )
 
 
-def _pairs(name: Name, best: str, others: Sequence[str], rounds: Mapping[str, Sequence[Trial]]) -> Iterator[str]:
+def _pairs(name: ValueName, best: str, others: Sequence[str], rounds: Mapping[str, Sequence[Trial]]) -> Iterator[str]:
     values = {arm: series(arm, rounds[arm], VALUES[name]) for arm in (best, *others)}
     known = [values[other] for other in others if values[other].values]
     if not values[best].values:

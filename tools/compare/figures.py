@@ -21,22 +21,22 @@ from tools.units import duration
 from tools.values import cpus_ns, p99s_ns, rates_rps, series
 
 VERSION = 1
-Name = Literal["rate", "p99", "CPU/call"]
-VALUES: Mapping[Name, Callable[[Trial], dict[BlockId, float]]] = {
+ValueName = Literal["rate", "p99", "CPU/call"]
+VALUES: Mapping[ValueName, Callable[[Trial], dict[BlockId, float]]] = {
     "rate": rates_rps,
     "p99": p99s_ns,
     "CPU/call": cpus_ns,
 }
 """Calls a second; nanoseconds; nanoseconds."""
-BETTER: Mapping[Name, Better] = {"rate": "higher", "p99": "lower", "CPU/call": "lower"}
+BETTER: Mapping[ValueName, Better] = {"rate": "higher", "p99": "lower", "CPU/call": "lower"}
 
 
-class Figure(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ArmFigure(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One measure of one arm at one point."""
 
     arm: str
     point: str
-    measure: Name
+    measure: ValueName
     why: str = ""
     """Why there is no estimate, in a few words; empty if there is one."""
     estimate: Estimate | None = None
@@ -62,7 +62,7 @@ class Figures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What must be the same for a comparison, as `conditions` makes it."""
     points: Mapping[str, Mapping[str, Any]]
     """The load at each point."""
-    figures: Sequence[Figure]
+    figures: Sequence[ArmFigure]
 
 
 def of_folder(folder: Path, reference: str | None = None) -> Figures:
@@ -89,7 +89,7 @@ def of_folder(folder: Path, reference: str | None = None) -> Figures:
     )
 
 
-def names(trial: Trial) -> tuple[Name, ...]:
+def names(trial: Trial) -> tuple[ValueName, ...]:
     """The measures by which such trials are compared. The rate of an open loop is that of its schedule."""
     return ("p99", "CPU/call") if trial.result["asked"]["loop"] == "open" else ("rate", "p99", "CPU/call")
 
@@ -111,11 +111,11 @@ def read(path: Path) -> Figures:
         raise BadResultsError(f"{path}: not a baseline of `sweetspot compare RESULT --save`: {error}") from error
 
 
-def _figures(rounds: Sequence[Trial], reference: Sequence[Trial] | None) -> Iterator[Figure]:
+def _figures(rounds: Sequence[Trial], reference: Sequence[Trial] | None) -> Iterator[ArmFigure]:
     first, whole = rounds[0], pooled(rounds)
     for name in names(first):
         found, why = _estimate(name, rounds, reference)
-        yield Figure(
+        yield ArmFigure(
             arm=first.arm,
             point=first.id.point,
             measure=name,
@@ -125,7 +125,9 @@ def _figures(rounds: Sequence[Trial], reference: Sequence[Trial] | None) -> Iter
         )
 
 
-def _estimate(name: Name, rounds: Sequence[Trial], reference: Sequence[Trial] | None) -> tuple[Estimate | None, str]:
+def _estimate(
+    name: ValueName, rounds: Sequence[Trial], reference: Sequence[Trial] | None
+) -> tuple[Estimate | None, str]:
     """The estimate, or why there is none."""
     if why := why_not(name, rounds):
         return None, why
@@ -142,7 +144,7 @@ def _estimate(name: Name, rounds: Sequence[Trial], reference: Sequence[Trial] | 
         return None, "no block has a value of both arms"
 
 
-def why_not(name: Name, rounds: Sequence[Trial]) -> str:
+def why_not(name: ValueName, rounds: Sequence[Trial]) -> str:
     """Why the rounds of one arm at one point give no estimate, in a few words; empty if they give one."""
     whole = pooled(rounds)
     if not measures.rate_rps(whole):

@@ -5,7 +5,7 @@ Machines that others use change their speed by some 30 % within hours. Two runs 
 
 from dataclasses import dataclass
 
-from tools.compare.figures import BETTER, Figure, Figures
+from tools.compare.figures import BETTER, ArmFigure, Figures
 from tools.standings import FEWER_CLIENTS
 from tools.stats.estimate import Estimate
 from tools.stats.line import SEPARATOR, interval, runs_basis, word
@@ -20,7 +20,7 @@ NOT_PAIRED = "not paired in time: differences below 30 % may be the machine's"
 class FigureComparison:
     """One measure of one arm at one point, in two runs."""
 
-    figure: Figure
+    figure: ArmFigure
     """Of the second run, or of the first where that has none."""
     ratio: Estimate | None = None
     """Second / first."""
@@ -59,7 +59,7 @@ def compare(first: Figures, second: Figures) -> list[FigureComparison]:
     return [*found, *(FigureComparison(one, why="only in the first") for one in before.values())]
 
 
-def _compared(first: Figure, second: Figure, paired: str) -> FigureComparison:
+def _compared(first: ArmFigure, second: ArmFigure, paired: str) -> FigureComparison:
     if first.estimate is None or second.estimate is None:
         whys = [f"{one.why} in the {which}" for which, one in (("first", first), ("second", second)) if one.why]
         return FigureComparison(second, why="; ".join(whys))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from tools.deploy import images, nodes, release
 from tools.deploy.programs import DeployError, ask, need
-from tools.deploy.release import Release
+from tools.deploy.release import Installation
 from tools.parser import Parser
 from tools.plain import print_what_can_be_shown
 
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         elif args.command == "images":
             _images(args)
         else:
-            return _change(args, Release(args.release, args.namespace, release.reachable_context(args.context)))
+            return _change(args, Installation(args.release, args.namespace, release.reachable_context(args.context)))
     except DeployError as error:
         print(f"{args.command}: {error}", file=sys.stderr)
         return 2
@@ -37,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _change(args: argparse.Namespace, where: Release) -> int:
+def _change(args: argparse.Namespace, where: Installation) -> int:
     """Raises DeployError."""
     try:
         if args.command == "undeploy":
@@ -107,7 +107,7 @@ def _images(args: argparse.Namespace) -> None:
         nodes.deliver(builder, built, context, args.registry, _say)
 
 
-def _deploy(args: argparse.Namespace, where: Release) -> None:
+def _deploy(args: argparse.Namespace, where: Installation) -> None:
     _say(f"checking the cluster of context {where.context} and the values of the chart")
     models, context = _models(args.models), where.context
     release.check_permission(where)

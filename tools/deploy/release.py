@@ -47,7 +47,7 @@ KINDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Release(ReleaseCommands):
+class Installation(ReleaseCommands):
     """One installation of the chart."""
 
     @property

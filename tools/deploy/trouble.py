@@ -5,19 +5,19 @@ from typing import Any
 
 from tools.deploy.release_commands import ReleaseCommands
 
-Json = Mapping[str, Any]
+KubernetesObject = Mapping[str, Any]
 
 _NO_IMAGE = {"ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"}
 _ENDED = {"CrashLoopBackOff", "Error", "OOMKilled", "Completed"}
 
 
-def troubles(pods: Iterable[Json], last_words: Mapping[str, str], release: ReleaseCommands) -> list[str]:
+def troubles(pods: Iterable[KubernetesObject], last_words: Mapping[str, str], release: ReleaseCommands) -> list[str]:
     """A line for each pod that is not ready; `last_words` are the last line of a pod's log, by its name."""
     found = (trouble(pod, last_words.get(pod["metadata"]["name"], ""), release) for pod in pods)
     return [line for line in found if line is not None]
 
 
-def ready_pods(deployments: Iterable[Json]) -> str:
+def ready_pods(deployments: Iterable[KubernetesObject]) -> str:
     """How many of the installed pods are ready; empty if nothing is installed yet."""
     wanted = ready = 0
     for each in deployments:
@@ -28,7 +28,9 @@ def ready_pods(deployments: Iterable[Json]) -> str:
     return f"waiting for pods: {ready} of {wanted} are ready" if wanted else ""
 
 
-def refusals(pods: Iterable[Json], deployments: Iterable[Json], release: ReleaseCommands) -> list[str]:
+def refusals(
+    pods: Iterable[KubernetesObject], deployments: Iterable[KubernetesObject], release: ReleaseCommands
+) -> list[str]:
     """Why pods have no node, or are not created at all. Waiting alone does not change this."""
     lines = []
     no_node = {
@@ -57,7 +59,7 @@ def ask_for_less(release: ReleaseCommands) -> str:
     return f"request less, as {less}, or deploy fewer (--models A,B)"
 
 
-def still_leaving(pods: Iterable[Json], release: ReleaseCommands) -> list[str]:
+def still_leaving(pods: Iterable[KubernetesObject], release: ReleaseCommands) -> list[str]:
     """A line for each node that still has pods that are being deleted."""
     by_node: dict[str, list[str]] = {}
     for pod in pods:
@@ -70,7 +72,7 @@ def still_leaving(pods: Iterable[Json], release: ReleaseCommands) -> list[str]:
     ]
 
 
-def trouble(pod: Json, said: str, release: ReleaseCommands) -> str | None:
+def trouble(pod: KubernetesObject, said: str, release: ReleaseCommands) -> str | None:
     """What is wrong with a pod; None if it is ready or has completed."""
     name, status = pod["metadata"]["name"], pod.get("status", {})
     if status.get("phase") == "Succeeded" or _condition(status, "Ready").get("status") == "True":
@@ -87,7 +89,7 @@ def trouble(pod: Json, said: str, release: ReleaseCommands) -> str | None:
     return f"pod {name} is {status.get('phase', 'unknown')} and not ready{_quote(said)}; next: {look}"
 
 
-def _of_container(pod: str, container: Json, said: str, release: ReleaseCommands) -> str | None:
+def _of_container(pod: str, container: KubernetesObject, said: str, release: ReleaseCommands) -> str | None:
     waiting = container.get("state", {}).get("waiting", {})
     ended = container.get("state", {}).get("terminated") or container.get("lastState", {}).get("terminated")
     reason = waiting.get("reason", "")
@@ -114,8 +116,8 @@ def _next_for_pending(why: str, release: ReleaseCommands) -> str:
     return f"next: {release.kubectl_command('get nodes')}"
 
 
-def _condition(status: Json, kind: str) -> Json:
-    found: Json = next((entry for entry in status.get("conditions", ()) if entry["type"] == kind), {})
+def _condition(status: KubernetesObject, kind: str) -> KubernetesObject:
+    found: KubernetesObject = next((entry for entry in status.get("conditions", ()) if entry["type"] == kind), {})
     return found
 
 

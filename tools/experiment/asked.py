@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from tools.experiment.load import Axis, Load, Point, points
 
-Option = str | int | float
+OptionValue = str | int | float
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 Times = Annotated[int, Meta(ge=1, le=1000)]
 
@@ -19,7 +19,7 @@ class Arm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_de
 
     model: str
     """The row of MODELS, as `thread_pool`."""
-    options: Mapping[str, Option] = {}
+    options: Mapping[str, OptionValue] = {}
     """As `python -m services MODEL --help` names them."""
     cpus: Annotated[int, Meta(ge=1, le=1024)] = 1
     """Processors that the service may run on."""
@@ -107,7 +107,7 @@ class Experiment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Of the order of arms, and of arrivals."""
     trace_ratio: Annotated[float, Meta(ge=0, le=1)] = 0.01
     """Fraction of calls that leave spans."""
-    service_options: Mapping[str, Option] = {}
+    service_options: Mapping[str, OptionValue] = {}
     """Options of every arm."""
     scale: Scale | None = None
     """Instead of a plan and a rate: a grid of searches."""
@@ -138,7 +138,7 @@ class Experiment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return self
         return msgspec.structs.replace(self, warmup_s=window.warmup_s, duration_s=window.duration_s, windows={})
 
-    def options(self, arm: str) -> dict[str, Option]:
+    def options(self, arm: str) -> dict[str, OptionValue]:
         """What the service of that arm is started with."""
         return {**self.service_options, **self.arms[arm].options}
 

@@ -44,11 +44,11 @@ GAUGES: Mapping[str, tuple[str, Value]] = {
 def write(path: Path, trials: Sequence[Trial]) -> None:
     """Raises BadResultsError."""
     registry = CollectorRegistry()
-    registry.register(_Trials(trials))
+    registry.register(_TrialsCollector(trials))
     write_whole(path, generate_latest(registry).decode())
 
 
-class _Trials(Collector):
+class _TrialsCollector(Collector):
     def __init__(self, trials: Sequence[Trial]) -> None:
         self._trials = trials
 

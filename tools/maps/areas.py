@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.maps.asked import Kind, Question
+from tools.maps.asked import MapKind, Question
 from tools.results import read_trials
 from tools.standings import PointStandings, standings
 
@@ -20,7 +20,7 @@ TRIALS = "trials"
 class Area:
     """One of them."""
 
-    kind: Kind
+    kind: MapKind
     connections: int
     rates_rps: dict[str, float]
     """Model -> calls a second, of those that are ranked; the highest first."""
@@ -56,7 +56,7 @@ def first_void(folder: Path, question: Question) -> str:
     return next((why for run in runs if (run / TRIALS).is_dir() for _, why in read_trials(run).void), "")
 
 
-def _area(kind: Kind, at: PointStandings) -> Area:
+def _area(kind: MapKind, at: PointStandings) -> Area:
     rates = {one.arm: one.value.value for one in at.ranked if one.value is not None}
     most = max(rates.values(), default=0.0)
     tied = {one.arm for one in at.best}
@@ -69,6 +69,6 @@ def _area(kind: Kind, at: PointStandings) -> Area:
     )
 
 
-def of(found: Sequence[Area], kind: Kind, connections: int) -> Area | None:
+def of(found: Sequence[Area], kind: MapKind, connections: int) -> Area | None:
     """That area; None if it has not been measured."""
     return next((one for one in found if (one.kind, one.connections) == (kind, connections)), None)

@@ -19,7 +19,7 @@ ROUNDS = 3
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Kind:
+class MapKind:
     """Calls that are alike."""
 
     cpu_ms: float
@@ -53,12 +53,12 @@ class Question:
     connections: tuple[int, ...]
 
     @property
-    def kinds(self) -> Iterator[Kind]:
+    def kinds(self) -> Iterator[MapKind]:
         """In the order in which they are measured."""
-        return (Kind(cpu_ms, wait_ms) for cpu_ms in sorted(self.cpu_ms) for wait_ms in sorted(self.wait_ms))
+        return (MapKind(cpu_ms, wait_ms) for cpu_ms in sorted(self.cpu_ms) for wait_ms in sorted(self.wait_ms))
 
 
-def experiment_of(question: Question, kind: Kind) -> Experiment:
+def experiment_of(question: Question, kind: MapKind) -> Experiment:
     """A closed loop with one call at a time on each connection, so the arms show what they serve at most."""
     connections = tuple(sorted(question.connections))
     return Experiment(

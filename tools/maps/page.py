@@ -16,7 +16,7 @@ from tools.report.rendering import environment
 from tools.units import count, share
 
 
-class Field(NamedTuple):
+class MapField(NamedTuple):
     """One field of a table."""
 
     text: str
@@ -61,7 +61,7 @@ def render(folder: Path, made: Map, found: Sequence[Area], said: str) -> str:
     )
 
 
-def _rows(made: Map, found: Sequence[Area], connections: int) -> list[tuple[str, list[Field]]]:
+def _rows(made: Map, found: Sequence[Area], connections: int) -> list[tuple[str, list[MapField]]]:
     """CPU time, and the field of each wait."""
     rows = []
     for cpu_ms in sorted(made.question.cpu_ms):
@@ -70,8 +70,8 @@ def _rows(made: Map, found: Sequence[Area], connections: int) -> list[tuple[str,
     return rows
 
 
-def _field(area: Area | None) -> Field:
+def _field(area: Area | None) -> MapField:
     if area is None:
-        return Field(text_of(area), NOT_MEASURED, "")
+        return MapField(text_of(area), NOT_MEASURED, "")
     families = {family(model) for model in area.best}
-    return Field(text_of(area), detail(area), families.pop() if len(families) == 1 else "")
+    return MapField(text_of(area), detail(area), families.pop() if len(families) == 1 else "")

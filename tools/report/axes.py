@@ -38,7 +38,7 @@ WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class CurveGroup:
     """The points of one set of curves: they differ along one axis only."""
 
     label: str
@@ -53,7 +53,7 @@ def along(asked: Sequence[Point]) -> str | None:
     return max(several, key=lambda axis: len(several[axis]), default=None)
 
 
-def groups(asked: Sequence[Point]) -> list[Group]:
+def groups(asked: Sequence[Point]) -> list[CurveGroup]:
     """The points, ascending, by the values of the axes that the curves do not run along."""
     axis = along(asked)
     others = [each for each in _several(asked) if each != axis]
@@ -61,7 +61,7 @@ def groups(asked: Sequence[Point]) -> list[Group]:
     for point in sorted(asked, key=lambda point: point.order):
         label = ", ".join(WORDS[each].value(point.values[each]) for each in others if each in point.values)
         found.setdefault(label, []).append(point)
-    return [Group(label, tuple(points)) for label, points in found.items()]
+    return [CurveGroup(label, tuple(points)) for label, points in found.items()]
 
 
 def _several(asked: Sequence[Point]) -> dict[str, set[float]]:

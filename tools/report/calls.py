@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tools.report.spans import Span, read_spans
+from tools.report.spans import StoredSpan, read_spans
 from tools.report.waterfall import Waterfall, waterfall
 from tools.results import Trial
-from tools.traces import CANDIDATES, FORWARDED, Jaeger, TracedCall, drawn, median_first, traced, without_spans
+from tools.traces import CANDIDATES, FORWARDED, Jaeger, StoredCall, drawn, median_first, traced, without_spans
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,9 @@ def shown_calls(folder: Path, trials: Sequence[Trial], run: str | None = None) -
     return shown, problems
 
 
-def _shown(folder: Path, trial: Trial, calls: Sequence[TracedCall], spans: Mapping[str, Sequence[Span]]) -> TracedCalls:
+def _shown(
+    folder: Path, trial: Trial, calls: Sequence[StoredCall], spans: Mapping[str, Sequence[StoredSpan]]
+) -> TracedCalls:
     where = f"at {trial.point.described}"
     if not calls:
         return TracedCalls(trial.arm, [], f"No call was traced {where}.")
@@ -63,5 +65,5 @@ def _shown(folder: Path, trial: Trial, calls: Sequence[TracedCall], spans: Mappi
     return TracedCalls(trial.arm, [(name, waterfall(call, spans[call.trace_id])) for name, call in pair], note)
 
 
-def _first_with_spans(calls: Sequence[TracedCall], spans: Mapping[str, Sequence[Span]]) -> TracedCall | None:
+def _first_with_spans(calls: Sequence[StoredCall], spans: Mapping[str, Sequence[StoredSpan]]) -> StoredCall | None:
     return next((call for call in calls[:CANDIDATES] if call.trace_id in spans), None)

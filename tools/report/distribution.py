@@ -2,18 +2,18 @@
 
 from tools import experiment as asked
 from tools import measures
-from tools.report.axes import WORDS, Group, along
+from tools.report.axes import WORDS, CurveGroup, along
 from tools.report.curve import percentile_curve
 from tools.report.folder import Contents
 from tools.report.plots import axis, curves
 from tools.report.plots.axis import PlotAxis
-from tools.report.plots.curves import CurvePoint, Line
-from tools.report.plots.figure import Figure, View
+from tools.report.plots.curves import CurveLine, CurvePoint
+from tools.report.plots.figure import PlotFigure, View
 from tools.units import duration
 from tools.words import where
 
 
-def distribution(contents: Contents, group: Group, suffix: str) -> tuple[Figure, list[str]]:
+def distribution(contents: Contents, group: CurveGroup, suffix: str) -> tuple[PlotFigure, list[str]]:
     """The figure, and a line for each histogram that could not be decoded."""
     views, problems = [], []
     for point in group.points:
@@ -21,7 +21,7 @@ def distribution(contents: Contents, group: Group, suffix: str) -> tuple[Figure,
         views.append(view)
         problems += unread
     over = along(contents.asked)
-    return Figure(
+    return PlotFigure(
         f"distribution{suffix}",
         "Latency distribution",
         "How slow the slowest calls are: at 99 %, one call in a hundred took longer or got no answer. Ends at the "
@@ -43,7 +43,7 @@ def _at(contents: Contents, at: asked.Point) -> tuple[View, list[str]]:
             problems.append(f"{where(trial)}: latency histogram: {error}")
             continue
         points = [_slower(one_in, ns) for one_in, ns in curve]
-        lines.append(Line(trial.arm, contents.families[trial.arm], points))
+        lines.append(CurveLine(trial.arm, contents.families[trial.arm], points))
     over = along(contents.asked)
     plot = curves.draw(
         lines,

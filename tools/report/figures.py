@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from tools import measures
-from tools.report.axes import WORDS, Group, along, groups
+from tools.report.axes import WORDS, CurveGroup, along, groups
 from tools.report.distribution import distribution
 from tools.report.folder import Contents
 from tools.report.plots import axis, curves
-from tools.report.plots.curves import CurvePoint, Line
-from tools.report.plots.figure import Figure, View
+from tools.report.plots.axis import NumberText
+from tools.report.plots.curves import CurveLine, CurvePoint
+from tools.report.plots.figure import PlotFigure, View
 from tools.results import Trial
 from tools.standings import Standing
 from tools.stats.estimate import Estimate
@@ -19,18 +20,16 @@ PERCENTILES = {"p50": "p50", "p90": "p90", "p99": "p99", "p999": "p99.9"}
 
 PER_CONNECTION = "for each added connection (lower is better)"
 
-Text = Callable[[float], str]
-
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class CurveMeasure:
     """One number of an arm at a point."""
 
     label: str
     title: str
     """With its unit, and what is better."""
     value: Callable[[Trial], float | None]
-    text: Text
+    text: NumberText
     log: bool = False
     is_bound: Callable[[Trial], bool] = lambda _: False
     """The number is more than `value`."""
@@ -46,7 +45,7 @@ class Plots:
 
     label: str
     """The values of the other axes; empty if there are none."""
-    figures: Sequence[Figure]
+    figures: Sequence[PlotFigure]
 
 
 def plots(contents: Contents) -> tuple[list[Plots], list[str]]:
@@ -61,7 +60,7 @@ def plots(contents: Contents) -> tuple[list[Plots], list[str]]:
     return found, problems
 
 
-def _figures(contents: Contents, group: Group, suffix: str) -> tuple[list[Figure], list[str]]:
+def _figures(contents: Contents, group: CurveGroup, suffix: str) -> tuple[list[PlotFigure], list[str]]:
     """`suffix` makes the names of figures of several groups unique."""
     distributed, problems = distribution(contents, group, suffix)
     over = along(contents.asked)
@@ -70,9 +69,9 @@ def _figures(contents: Contents, group: Group, suffix: str) -> tuple[list[Figure
     plotted = _AxisCurves(contents, group, over)
 
     def figure(
-        name: str, title: str, caption: str, chooser: str, measured: Iterable[Measure], *, selected: int = 0
-    ) -> Figure:
-        return Figure(
+        name: str, title: str, caption: str, chooser: str, measured: Iterable[CurveMeasure], *, selected: int = 0
+    ) -> PlotFigure:
+        return PlotFigure(
             f"{name}{suffix}", title, caption, chooser, [plotted.view(title, each) for each in measured], selected
         )
 
@@ -92,7 +91,7 @@ def _figures(contents: Contents, group: Group, suffix: str) -> tuple[list[Figure
             "it starts up, or where it serves fewer clients than others.",
             "Calls",
             [
-                Measure(
+                CurveMeasure(
                     "answered",
                     "calls/s (higher is better)",
                     measures.rate_rps,
@@ -100,7 +99,7 @@ def _figures(contents: Contents, group: Group, suffix: str) -> tuple[list[Figure
                     interval=lambda one: one.rate,
                     is_figure=lambda one: one.rate is not None or not measures.rate_rps(one.trial),
                 ),
-                Measure("failed", "share of calls (lower is better)", measures.failed_share, _share),
+                CurveMeasure("failed", "share of calls (lower is better)", measures.failed_share, _share),
             ],
         ),
         figure(
@@ -118,10 +117,14 @@ def _figures(contents: Contents, group: Group, suffix: str) -> tuple[list[Figure
             "Proportional set size of all processes of the service at the end of the trial.",
             "Memory",
             [
-                Measure(
+                CurveMeasure(
                     "total", "MiB (lower is better)", lambda trial: _scaled(measures.pss_bytes(trial), 1024**2), _mib
                 ),
-                *([Measure("per connection", PER_CONNECTION, per_connection, _kib)] if over == "connections" else []),
+                *(
+                    [CurveMeasure("per connection", PER_CONNECTION, per_connection, _kib)]
+                    if over == "connections"
+                    else []
+                ),
             ],
         ),
         figure(
@@ -148,7 +151,7 @@ def _figures(contents: Contents, group: Group, suffix: str) -> tuple[list[Figure
     ], problems
 
 
-def _percentile(key: str, label: str) -> Measure:
+def _percentile(key: str, label: str) -> CurveMeasure:
     def value(trial: Trial) -> float | None:
         known = measures.latency(trial, key)
         return None if known is None else known.ns
@@ -157,11 +160,11 @@ def _percentile(key: str, label: str) -> Measure:
         known = measures.latency(trial, key)
         return known is not None and known.is_bound
 
-    return Measure(label, f"{label} (lower is better)", value, duration, log=True, is_bound=is_bound)
+    return CurveMeasure(label, f"{label} (lower is better)", value, duration, log=True, is_bound=is_bound)
 
 
-def _per_call(label: str, unit: str, text: Text, *counters: str) -> Measure:
-    return Measure(label, f"{unit} (lower is better)", lambda trial: measures.per_call(trial, *counters), text)
+def _per_call(label: str, unit: str, text: NumberText, *counters: str) -> CurveMeasure:
+    return CurveMeasure(label, f"{unit} (lower is better)", lambda trial: measures.per_call(trial, *counters), text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +172,11 @@ class _AxisCurves:
     """One set of curves."""
 
     contents: Contents
-    group: Group
+    group: CurveGroup
     over: str
     """The axis."""
 
-    def view(self, title: str, measure: Measure) -> View:
+    def view(self, title: str, measure: CurveMeasure) -> View:
         """The curves of one measure."""
         words = WORDS[self.over]
         at = {one.point.name: one.standings for one in self.contents.points}
@@ -187,7 +190,7 @@ class _AxisCurves:
             for one in at.get(point.name, ())
         }
         lines = [
-            Line(
+            CurveLine(
                 arm, family, [drawn.get((arm, point.name), CurvePoint(place + shift, None)) for point, place in places]
             )
             for arm, family in self.contents.families.items()
@@ -204,7 +207,7 @@ class _AxisCurves:
         return View(measure.label, plot)
 
 
-def _point(one: Standing, place: float, measure: Measure) -> CurvePoint:
+def _point(one: Standing, place: float, measure: CurveMeasure) -> CurvePoint:
     value = measure.value(one.trial)
     if value is None or not measure.is_figure(one):
         return CurvePoint(place, None)
@@ -214,7 +217,7 @@ def _point(one: Standing, place: float, measure: Measure) -> CurvePoint:
     return CurvePoint(place, value, low, high, text=more + measure.text(value))
 
 
-def _at(group: Group) -> str:
+def _at(group: CurveGroup) -> str:
     return f" at {group.label}" if group.label else ""
 
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from tools import measures
 from tools.report import picture
 from tools.report.folder import Contents
-from tools.report.table import Row, percentile
+from tools.report.table import TrialRow, percentile
 from tools.results import Trial
 from tools.standings import PointStandings, Standing
 from tools.units import count, duration, share
@@ -24,7 +24,7 @@ class Kinds:
 
     columns: Mapping[str, str]
     """Key of the rows' cells -> heading."""
-    rows: Sequence[Row]
+    rows: Sequence[TrialRow]
     pictures: Sequence[Markup]
     """p99 of each arm, one for each kind."""
     waits: Sequence[str]
@@ -47,10 +47,10 @@ def kinds(contents: Contents, at: PointStandings) -> Kinds | None:
     )
 
 
-def _row(one: Standing, names: Sequence[str]) -> Row:
+def _row(one: Standing, names: Sequence[str]) -> TrialRow:
     of = measures.kinds(one.trial)
     cells = {f"{name} {key}": cell for name in names for key, cell in _cells(of[name]).items()}
-    return Row(one.arm, cells, leads=False, rate_share=0.0, failed=any(map(measures.failures, of.values())))
+    return TrialRow(one.arm, cells, leads=False, rate_share=0.0, failed=any(map(measures.failures, of.values())))
 
 
 def _cells(kind: Trial) -> dict[str, str]:

@@ -16,7 +16,7 @@ CLIENT = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class StoredSpan:
     """One operation of one process."""
 
     span_id: str
@@ -36,12 +36,12 @@ class Span:
         return self.end_ns - self.start_ns
 
 
-def read_spans(folder: Path, trace_ids: Collection[str]) -> tuple[dict[str, list[Span]], list[str]]:
+def read_spans(folder: Path, trace_ids: Collection[str]) -> tuple[dict[str, list[StoredSpan]], list[str]]:
     """Trace id -> its spans from every `traces/*.jsonl`, and one line for each file with unreadable lines.
 
     The last line of an interrupted run may be half a line: only that line is lost.
     """
-    spans: defaultdict[str, list[Span]] = defaultdict(list)
+    spans: defaultdict[str, list[StoredSpan]] = defaultdict(list)
     problems = []
     for path in sorted((folder / "traces").glob("*.jsonl")):
         unreadable = 0
@@ -57,7 +57,7 @@ def read_spans(folder: Path, trace_ids: Collection[str]) -> tuple[dict[str, list
     return dict(spans), problems
 
 
-def spans_of(request: Mapping[str, Any], trace_ids: Collection[str] | None = None) -> list[tuple[str, Span]]:
+def spans_of(request: Mapping[str, Any], trace_ids: Collection[str] | None = None) -> list[tuple[str, StoredSpan]]:
     """The spans of those traces, each with its trace id; None: of all.
 
     Raises KeyError, ValueError, TypeError or AttributeError if it is no OTLP JSON.
@@ -71,7 +71,7 @@ def spans_of(request: Mapping[str, Any], trace_ids: Collection[str] | None = Non
                 # A run has some 100,000 spans, and its report shows 100 of them.
                 if trace_ids is not None and trace_id not in trace_ids:
                     continue
-                read = Span(
+                read = StoredSpan(
                     span_id=span["spanId"],
                     parent_id=span.get("parentSpanId", ""),
                     name=span["name"],

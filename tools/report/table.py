@@ -51,7 +51,7 @@ FAIR = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TrialRow:
     """One trial."""
 
     arm: str
@@ -103,14 +103,14 @@ NEEDS: Mapping[str, Callable[[Trial], bool]] = {
 """Columns that most trials have no use for -> whether this one has."""
 
 
-def rows(found: Sequence[Standing], everything: Iterable[Trial]) -> list[Row]:
+def rows(found: Sequence[Standing], everything: Iterable[Trial]) -> list[TrialRow]:
     """One row for each standing, in the order given; `everything` is what memory per connection is counted against."""
     fewest: dict[str, Trial] = {}
     for trial in sorted(everything, key=lambda trial: trial.connections):
         fewest.setdefault(trial.arm, trial)
     best = max((measures.rate_rps(one.trial) for one in found), default=0.0)
     return [
-        Row(
+        TrialRow(
             arm=one.arm,
             cells={**_cells(one.trial, fewest[one.arm]), "rate": _rate(one)},
             leads=one.rank in {"best", "tied"},

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from tools.report.spans import CLIENT, Span
-from tools.traces import TracedCall
+from tools.report.spans import CLIENT, StoredSpan
+from tools.traces import StoredCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Account:
 class Bar:
     """A row of the waterfall."""
 
-    span: Span
+    span: StoredSpan
     depth: int
     """0 for the driver's span."""
     offset_ns: float
@@ -65,7 +65,7 @@ class Bar:
 class Waterfall:
     """A traced call, taken apart."""
 
-    call: TracedCall
+    call: StoredCall
     bars: Sequence[Bar]
     account: Account | None
     """None if the driver's or the service's span was not recorded."""
@@ -73,10 +73,10 @@ class Waterfall:
     """The time that the width of the waterfall stands for."""
 
 
-def waterfall(call: TracedCall, spans: Sequence[Span]) -> Waterfall:
+def waterfall(call: StoredCall, spans: Sequence[StoredSpan]) -> Waterfall:
     """Takes a call apart; a span whose parent was not recorded starts a tree of its own."""
     known = {span.span_id for span in spans}
-    children: dict[str, list[Span]] = {}
+    children: dict[str, list[StoredSpan]] = {}
     for span in sorted(spans, key=lambda span: (span.start_ns, -span.end_ns)):
         children.setdefault(span.parent_id if span.parent_id in known else "", []).append(span)
     roots = children.get("", [])
@@ -92,7 +92,9 @@ def waterfall(call: TracedCall, spans: Sequence[Span]) -> Waterfall:
     )
 
 
-def _account(call: TracedCall, driver: Span, service: Span, children: Mapping[str, Sequence[Span]]) -> Account:
+def _account(
+    call: StoredCall, driver: StoredSpan, service: StoredSpan, children: Mapping[str, Sequence[StoredSpan]]
+) -> Account:
     parts = children.get(service.span_id, [])
     run = next((span for span in parts if span.name == "run"), None)
     run_ns = run.duration_ns if run else 0
@@ -111,21 +113,21 @@ def _account(call: TracedCall, driver: Span, service: Span, children: Mapping[st
     )
 
 
-def _walk(children: Mapping[str, Sequence[Span]], parent_id: str, depth: int) -> Iterator[tuple[Span, int]]:
+def _walk(children: Mapping[str, Sequence[StoredSpan]], parent_id: str, depth: int) -> Iterator[tuple[StoredSpan, int]]:
     for span in children.get(parent_id, []):
         yield span, depth
         yield from _walk(children, span.span_id, depth + 1)
 
 
-def _queues(part: Span) -> bool:
+def _queues(part: StoredSpan) -> bool:
     return part.name == "queue" or part.name.startswith("queue ")
 
 
-def _waits(step: Span) -> bool:
+def _waits(step: StoredSpan) -> bool:
     return step.kind == CLIENT or step.name == "sleep"
 
 
-def _role(span: Span, driver: Span | None, service: Span | None) -> str:
+def _role(span: StoredSpan, driver: StoredSpan | None, service: StoredSpan | None) -> str:
     if span is driver:
         return "driver"
     if service is None or span.process != service.process:

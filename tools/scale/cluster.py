@@ -17,7 +17,7 @@ from tools.cluster import ownership, store
 from tools.cluster.api import ClusterError, Object
 from tools.cluster.job import job_name
 from tools.cluster.room import amount
-from tools.cluster.searched import BEFORE, Note, noted, ways_back
+from tools.cluster.searched import BEFORE, DeploymentNote, noted, ways_back
 from tools.cluster.store import VoidTrialError
 from tools.cluster.trial import ClusterSetup, await_pods, measure
 from tools.experiment import Experiment
@@ -59,7 +59,7 @@ class ClusterDeployer:
             there = release.api.get("deployments", release.deployment(cell.model)["metadata"]["name"])
             replicas, containers = before_search(there)
             meanwhile = [limited(containers[0], cell.cpus, options), *containers[1:]]
-            note = Note(self.setup.load.run, replicas, containers, meanwhile).to_json()
+            note = DeploymentNote(self.setup.load.run, replicas, containers, meanwhile).to_json()
             try:
                 self._scale(cell.model, 0, meanwhile, note)
                 self._scale(cell.model, cell.replicas, meanwhile, note)

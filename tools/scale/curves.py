@@ -14,7 +14,7 @@ from tools.units import count
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class ScalingCurve:
     """One service along one line of the grid; all four sequences go together."""
 
     service: str
@@ -43,7 +43,7 @@ class Direction:
     """As `N x 0.25 CPUs`."""
     unit: str
     """What N counts."""
-    curves: tuple[Curve, ...]
+    curves: tuple[ScalingCurve, ...]
 
 
 def directions(searched: Sequence[SearchedCell], plan: str) -> list[Direction]:
@@ -68,7 +68,7 @@ def directions(searched: Sequence[SearchedCell], plan: str) -> list[Direction]:
     return [direction for direction in found if direction.curves]
 
 
-def _curves(points: Sequence[tuple[float, SearchedCell]]) -> tuple[Curve, ...]:
+def _curves(points: Sequence[tuple[float, SearchedCell]]) -> tuple[ScalingCurve, ...]:
     services = dict.fromkeys(one.cell.service for _, one in points)
     curves = []
     for service in services:
@@ -78,7 +78,7 @@ def _curves(points: Sequence[tuple[float, SearchedCell]]) -> tuple[Curve, ...]:
     return tuple(curves)
 
 
-def _curve(service: str, points: Sequence[tuple[float, SearchedCell]]) -> Curve:
+def _curve(service: str, points: Sequence[tuple[float, SearchedCell]]) -> ScalingCurve:
     n = tuple(n for n, _ in points)
     rates = tuple(numbers.middle_rps(one) or 0.0 for _, one in points)
     ends = [numbers.rates(one) or (0.0, None) for _, one in points]
@@ -87,6 +87,6 @@ def _curve(service: str, points: Sequence[tuple[float, SearchedCell]]) -> Curve:
         fitted = usl.fit(n, rates)
     except usl.FitError as error:
         refused = str(error)
-    return Curve(
+    return ScalingCurve(
         service, n, rates, tuple(met for met, _ in ends), tuple(end or met for met, end in ends), fitted, refused
     )

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from tools.families import family
 from tools.report.plots import axis
-from tools.report.plots.curves import CurvePoint, Line, draw
-from tools.report.plots.figure import Figure, View
-from tools.report.plots.heatmap import Field, heatmap
+from tools.report.plots.curves import CurveLine, CurvePoint, draw
+from tools.report.plots.figure import PlotFigure, View
+from tools.report.plots.heatmap import HeatField, heatmap
 from tools.scale import curves, numbers
 from tools.scale.answer import interval
 from tools.scale.cells import OmittedCell, SearchedCell
@@ -17,15 +17,15 @@ _STEPS = 60
 """Of a fitted curve."""
 
 
-def figures(kept: StoredCells, plan: str) -> list[Figure]:
+def figures(kept: StoredCells, plan: str) -> list[PlotFigure]:
     """The map, the shapes of one size, and the speed-up under one plan."""
     return [figure for figure in (_map(kept, plan), _shapes(kept, plan), _speed_up(kept, plan)) if figure.views]
 
 
-def _map(kept: StoredCells, plan: str) -> Figure:
+def _map(kept: StoredCells, plan: str) -> PlotFigure:
     ours = [one for one in kept.searched if one.cell.plan == plan]
     out = [one for one in kept.left_out if one.cell.plan == plan]
-    return Figure(
+    return PlotFigure(
         f"map-{plan}",
         "How much each shape serves",
         "Calls/s at the highest rate that met the objective (higher is better). A field without a number was left out, "
@@ -40,12 +40,12 @@ def _heat(searched: Sequence[SearchedCell], left_out: Sequence[OmittedCell], ser
     why = {(one.cell.replicas, one.cell.cpus): one.why for one in left_out if one.cell.service == service}
     replicas, cpus = (sorted(set(sizes)) for sizes in zip(*of, *why, strict=True))
 
-    def field(key: tuple[int, float]) -> Field:
+    def field(key: tuple[int, float]) -> HeatField:
         one = of.get(key)
         if one is None:
-            return Field(None, "", f"left out: {why[key]}" if key in why else "not measured")
+            return HeatField(None, "", f"left out: {why[key]}" if key in why else "not measured")
         met_rps = one.found.met_rps
-        return Field(met_rps, "" if met_rps is None else three(met_rps), interval(one))
+        return HeatField(met_rps, "" if met_rps is None else three(met_rps), interval(one))
 
     plot = heatmap(
         [[field((n, limit)) for n in replicas] for limit in reversed(cpus)],
@@ -58,14 +58,14 @@ def _heat(searched: Sequence[SearchedCell], left_out: Sequence[OmittedCell], ser
     return View(service, plot)
 
 
-def _shapes(kept: StoredCells, plan: str) -> Figure:
+def _shapes(kept: StoredCells, plan: str) -> PlotFigure:
     ours = [one for one in kept.searched if one.cell.plan == plan and numbers.middle_rps(one) is not None]
     views = []
     for size in sorted({one.cell.total_cpus for one in ours}, reverse=True):
         of_size = sorted((one for one in ours if one.cell.total_cpus == size), key=lambda one: one.cell.replicas)
         if len({one.cell.shape for one in of_size}) > 1:
             views.append(_shapes_of(of_size, f"{count(size)} CPU{'' if size == 1 else 's'}"))
-    return Figure(
+    return PlotFigure(
         f"shapes-{plan}",
         "Few large or many small",
         "The same total of CPUs, divided differently. A bar reaches from the highest rate that met the "
@@ -86,7 +86,7 @@ def _shapes_of(searched: Sequence[SearchedCell], label: str) -> View:
             CurvePoint(shapes.index(one.cell.shape), middle, met, missed or middle, text)
         )
     plot = draw(
-        [Line(service, _family(service), ours) for service, ours in points.items()],
+        [CurveLine(service, _family(service), ours) for service, ours in points.items()],
         x=axis.marked(list(enumerate(shapes))),
         y=axis.linear(point.high or 0.0 for ours in points.values() for point in ours),
         title=f"Shapes of {label}",
@@ -96,8 +96,8 @@ def _shapes_of(searched: Sequence[SearchedCell], label: str) -> View:
     return View(label, plot)
 
 
-def _speed_up(kept: StoredCells, plan: str) -> Figure:
-    return Figure(
+def _speed_up(kept: StoredCells, plan: str) -> PlotFigure:
+    return PlotFigure(
         f"speedup-{plan}",
         "Speed-up",
         "The rate as a multiple of the rate of one, derived from the point with the fewest. Dotted: in proportion. "
@@ -122,14 +122,14 @@ def _multiples(direction: curves.Direction) -> View:
     return View(direction.label, plot, [f"{curve.service}: {told(curve)}" for curve in direction.curves])
 
 
-def _multiple(curve: curves.Curve) -> Line:
+def _multiple(curve: curves.ScalingCurve) -> CurveLine:
     alone, fitted, first, last = curve.alone, curve.fitted, curve.n[0], curve.n[-1]
     steps = [first + (last - first) * step / _STEPS for step in range(_STEPS + 1)]
     points = [
         CurvePoint(n, rate / alone, low / alone, high / alone, f"{three_digits(rate / alone)} x")
         for n, rate, low, high in zip(curve.n, curve.rates, curve.low, curve.high, strict=True)
     ]
-    return Line(
+    return CurveLine(
         curve.service, _family(curve.service), points, [(n, fitted.at(n) / alone) for n in steps] if fitted else []
     )
 
@@ -139,7 +139,7 @@ def _family(service: str) -> str:
     return family(service.partition(" ")[0])
 
 
-def told(curve: curves.Curve) -> str:
+def told(curve: curves.ScalingCurve) -> str:
     """The result of the fit, or why there is none."""
     fitted = curve.fitted
     if fitted is None:

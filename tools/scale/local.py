@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 
 from tools import local
-from tools.cgroup import Groups, NoLimitsError
+from tools.cgroup import ControlGroups, NoLimitsError
 from tools.experiment import Experiment
 from tools.local import LocalError, Pinning, Process
 from tools.processors import becomes_idle
@@ -23,7 +23,7 @@ from tools.results import Trial
 from tools.scale.cells import Cell, OmittedCell, SearchedCell
 from tools.scale.run import FailedError, MakeTrial
 from tools.scratch import scratch_folder
-from tools.serving import LocalSetup, Service, blamed, listening, serving_backend, starting
+from tools.serving import LocalService, LocalSetup, blamed, listening, serving_backend, starting
 from tools.slices import SliceDriver, slice_driver
 from tools.trial import load_flags, loading, others_of, trial_flags
 from tools.trial_specs import only
@@ -45,8 +45,8 @@ class LocalDeployer:
     """Deploys cells on this machine (see above)."""
 
     setup: LocalSetup
-    backend: Service
-    groups: Groups | None
+    backend: LocalService
+    groups: ControlGroups | None
     no_groups: str
     """Why there are none; empty if there are."""
     scratch: Path
@@ -97,7 +97,7 @@ class LocalDeployer:
             given = {"backend": self.backend.address, **options}.items()
             yield stack.enter_context(starting(self.setup, cell.model, given, cpus=cpus, confine=confine))
 
-    def _load(self, asked: Experiment, cell: Cell, services: list[Service], driver: SliceDriver) -> Trial:
+    def _load(self, asked: Experiment, cell: Cell, services: list[LocalService], driver: SliceDriver) -> Trial:
         asked = asked.of([cell.model])
         plan = self.scratch / "plan.yaml"
         plan.write_text(yaml.safe_dump(asked.calls), encoding="utf-8")
@@ -128,7 +128,7 @@ def local_deployer(setup: LocalSetup) -> Iterator[LocalDeployer]:
     """This machine with a backend, for as long as the block lasts. Raises LocalError."""
     groups, no_groups = None, ""
     try:
-        groups = Groups.find()
+        groups = ControlGroups.find()
     except NoLimitsError as error:
         no_groups = str(error)
     with (

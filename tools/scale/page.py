@@ -12,7 +12,7 @@ from tools import bundle, experiment
 from tools.experiment import BadExperimentError
 from tools.families import family, grouped
 from tools.report.rendering import environment
-from tools.report.table import Row
+from tools.report.table import TrialRow
 from tools.results import BadResultsError
 from tools.scale import figures, notices, numbers
 from tools.scale.answer import answer, compared_at, cpus, interval, leaders, ranking
@@ -22,7 +22,7 @@ from tools.scale.results import StoredCells, read_cells
 from tools.scale.table import COLUMNS, cells_of
 
 
-class Answer(Protocol):
+class GridAnswer(Protocol):
     """The answer to another question, from the cells of this grid."""
 
     @property
@@ -43,7 +43,7 @@ class Lead:
     """What the page begins with where its grid was made for another question."""
 
     columns: Sequence[str]
-    answer: Answer
+    answer: GridAnswer
 
 
 Leading = Callable[[StoredCells], Lead | None]
@@ -89,7 +89,7 @@ def render(results: Path, leading: Leading | None = None) -> str:
     )
 
 
-def _rows(kept: StoredCells, plan: str) -> list[Row]:
+def _rows(kept: StoredCells, plan: str) -> list[TrialRow]:
     """By size, the largest first, and within one size those that serve most first."""
     best = max((numbers.middle_rps(one) or 0.0 for one in kept.searched if one.cell.plan == plan), default=0.0)
     rows = []
@@ -97,7 +97,7 @@ def _rows(kept: StoredCells, plan: str) -> list[Row]:
         ranked = ranking(kept.searched, plan, total_cpus=size)
         leading = leaders(ranked)
         rows += [
-            Row(
+            TrialRow(
                 arm=one.cell.service,
                 cells={**cells_of(one), "total": cpus(size)},
                 leads=one in leading,

@@ -43,7 +43,7 @@ class Deployer(Protocol):
         """Stores the outcome of a cell not only in the folder, so that it outlives this machine. Raises FailedError."""
 
 
-class Watcher(Protocol):
+class CellWatcher(Protocol):
     """Is notified of the progress."""
 
     def begins(self, cell: Cell) -> None:
@@ -59,7 +59,7 @@ class Watcher(Protocol):
         """It has failed; `why` is one line."""
 
 
-def run(asked: Experiment, wanted: Sequence[Cell], deployer: Deployer, folder: Path, watcher: Watcher) -> None:
+def run(asked: Experiment, wanted: Sequence[Cell], deployer: Deployer, folder: Path, watcher: CellWatcher) -> None:
     """Runs those cells. One that fails is reported to the watcher, and the next one runs.
 
     Cells that cannot run come first, so that the time left is estimated from those that do. Raises BadResultsError if a
@@ -109,7 +109,7 @@ def bounds_of(asked: Experiment, cell: Cell, known: Sequence[SearchedCell]) -> B
 
 
 def _search(
-    asked: Experiment, cell: Cell, deployer: Deployer, watcher: Watcher, known: Sequence[SearchedCell]
+    asked: Experiment, cell: Cell, deployer: Deployer, watcher: CellWatcher, known: Sequence[SearchedCell]
 ) -> SearchedCell:
     scale, bounds = scale_of(asked), bounds_of(asked, cell, known)
     tries: list[Try] = []

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from tools.families import GRPCIO
 from tools.knee import slo
 from tools.scale.results import StoredCells
-from tools.size.estimates import Estimate, estimated
+from tools.size.estimates import PodEstimate, estimated
 from tools.size.need import Need
 from tools.size.notes import notes
-from tools.size.shapes import Shape, between, shapes
+from tools.size.shapes import PodShape, between, shapes
 from tools.size.stored import SizeQuestion
 from tools.units import count, duration, share
 
@@ -20,7 +20,7 @@ LEFT = ("model", "bound by")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SizeAnswer:
     """What a person reads, in the terminal and in the report."""
 
     advice: str
@@ -29,17 +29,19 @@ class Answer:
     notes: Sequence[str]
 
 
-def answer(stored: SizeQuestion, kept: StoredCells) -> Answer:
+def answer(stored: SizeQuestion, kept: StoredCells) -> SizeAnswer:
     """From the searches that there are."""
     need, found = stored.need, shapes(stored.need, kept.searched)
     left_out = {(one.cell.model, one.cell.cpus): one for one in kept.left_out}
     estimates = [estimated(need, found, model, cpus) for model, cpus in left_out]
     known = [one for one in estimates if one is not None]
     rows = [_row(one) for one in found] + [_estimated(one) for one in known]
-    return Answer(advice(need, found), rows, notes(stored, found, recommended(found), list(left_out.values()), known))
+    return SizeAnswer(
+        advice(need, found), rows, notes(stored, found, recommended(found), list(left_out.values()), known)
+    )
 
 
-def recommended(found: Sequence[Shape]) -> list[Shape]:
+def recommended(found: Sequence[PodShape]) -> list[PodShape]:
     """The one with the fewest CPUs, and the first of grpcio if that is another."""
     fits = [one for one in found if one.pods]
     if not fits:
@@ -48,7 +50,7 @@ def recommended(found: Sequence[Shape]) -> list[Shape]:
     return [fits[0]] if grpcio is None or grpcio is fits[0] else [fits[0], grpcio]
 
 
-def advice(need: Need, found: Sequence[Shape]) -> str:
+def advice(need: Need, found: Sequence[PodShape]) -> str:
     """As `The fewest CPUs: coroutines, 2 pods of 1 CPU. To deploy today, with grpcio: grpcio_asyncio, 3 pods of 1 CPU.`
 
     Models are named together if they need the same pods.
@@ -71,18 +73,18 @@ def advice(need: Need, found: Sequence[Shape]) -> str:
     return " ".join(parts)
 
 
-def _like(shape: Shape, found: Sequence[Shape]) -> list[str]:
+def _like(shape: PodShape, found: Sequence[PodShape]) -> list[str]:
     """The models that need the same pods."""
     return [one.model for one in found if one.pods and (one.pods, one.cpus) == (shape.pods, shape.cpus)]
 
 
-def _cost(need: Need, one: Shape) -> str:
+def _cost(need: Need, one: PodShape) -> str:
     if need.price is None:
         return ""
     return f" ({need.price.of_million_calls(one.total_cpus, need.rate_rps)} for a million calls)"
 
 
-def _row(one: Shape) -> Sequence[str]:
+def _row(one: PodShape) -> Sequence[str]:
     return (
         one.model,
         f"{count(one.pods)} x {count(one.cpus)}" if one.pods else UNKNOWN,
@@ -93,7 +95,7 @@ def _row(one: Shape) -> Sequence[str]:
     )
 
 
-def _estimated(one: Estimate) -> Sequence[str]:
+def _estimated(one: PodEstimate) -> Sequence[str]:
     return (
         one.model,
         f"~{count(one.pods)} x {count(one.cpus)}",

@@ -14,7 +14,7 @@ from tools.scale.cells import scale_of
 from tools.scale.objective import lowest_rps
 from tools.size.cost import ToRounds, options
 from tools.size.need import THREADS_PER_CPU, Need
-from tools.size.shapes import POOLS, Shape
+from tools.size.shapes import POOLS, PodShape
 from tools.units import count
 
 MODELS = ("thread_pool", "half_sync_half_async", "coroutines", "grpcio_threads", "grpcio_asyncio")
@@ -81,7 +81,7 @@ def _most_rps(need: Need, cpus: float) -> float:
     return 1000 / need.cost.total_ms if need.cost.blocks else 1000 * cpus / (need.cost.cpu_ms + SERVER_MS)
 
 
-def confirming(question: Experiment, need: Need, shape: Shape, *, pods: int) -> Experiment:
+def confirming(question: Experiment, need: Need, shape: PodShape, *, pods: int) -> Experiment:
     """One long trial of a shape at its rate: `pods` of them get their share of the calls and of the connections."""
     scale = scale_of(question)
     rate_rps = need.rate_rps * pods / shape.pods

@@ -6,7 +6,7 @@ from tools import measures
 from tools.checks import void
 from tools.scale import numbers
 from tools.scale.results import StoredCells
-from tools.size.shapes import Shape
+from tools.size.shapes import PodShape
 from tools.units import count, duration, share
 
 
@@ -18,7 +18,7 @@ class Confirmation:
     text: str
 
 
-def confirmed(shape: Shape, kept: StoredCells) -> Confirmation:
+def confirmed(shape: PodShape, kept: StoredCells) -> Confirmation:
     """From the only trial that there is."""
     if not kept.searched:
         why = kept.left_out[0].why if kept.left_out else "its trial failed"

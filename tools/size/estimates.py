@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tools.size.need import Need
-from tools.size.shapes import POOLS, Shape, pods_for, pool_rps
+from tools.size.shapes import POOLS, PodShape, pods_for, pool_rps
 
 if TYPE_CHECKING:
     from tools.usl import Fit
@@ -31,7 +31,7 @@ LEAST_FITTED = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class PodEstimate:
     """What a pod with that limit is expected to serve."""
 
     model: str
@@ -44,7 +44,7 @@ class Estimate:
     """The fitted law, as `sigma 0.1 (0.08 to 0.12), kappa 0 (0 to 0)`; empty where the bounds were used."""
 
 
-def estimated(need: Need, found: Sequence[Shape], model: str, cpus: float) -> Estimate | None:
+def estimated(need: Need, found: Sequence[PodShape], model: str, cpus: float) -> PodEstimate | None:
     """From the measured shape of the model with the most CPUs below; None where none of it meets the objective."""
     known = [one for one in found if one.model == model and one.pods and one.cpus < cpus]
     if not known or model not in (*ONE_THREAD, *LOCKED, *CORE):
@@ -54,7 +54,7 @@ def estimated(need: Need, found: Sequence[Shape], model: str, cpus: float) -> Es
         share = fitted.at(cpus) / _middle_rps(base)
         low, high = share * base.lowest_rps, share * base.highest_rps
         law = f"sigma {fitted.sigma}, kappa {fitted.kappa}"
-        return Estimate(model, cpus, low, high, pods_for(need, low), law)
+        return PodEstimate(model, cpus, low, high, pods_for(need, low), law)
     below = min(cpus, 1) / min(base.cpus, 1)
     above = max(cpus, 1) / max(base.cpus, 1)
     least = most = 1.0
@@ -65,10 +65,10 @@ def estimated(need: Need, found: Sequence[Shape], model: str, cpus: float) -> Es
     if model in POOLS:
         bound = pool_rps(need, cpus)
         low, high = min(low, bound), min(high, bound)
-    return Estimate(model, cpus, low, high, pods_for(need, low))
+    return PodEstimate(model, cpus, low, high, pods_for(need, low))
 
 
-def _fitted(known: Sequence[Shape]) -> "Fit | None":
+def _fitted(known: Sequence[PodShape]) -> "Fit | None":
     if len(known) < LEAST_FITTED:
         return None
     from tools import usl  # noqa: PLC0415  (scipy)
@@ -79,11 +79,11 @@ def _fitted(known: Sequence[Shape]) -> "Fit | None":
         return None
 
 
-def _middle_rps(one: Shape) -> float:
+def _middle_rps(one: PodShape) -> float:
     return math.sqrt(one.lowest_rps * one.highest_rps)
 
 
-def checked(need: Need, found: Sequence[Shape]) -> list[tuple[Shape, Estimate]]:
+def checked(need: Need, found: Sequence[PodShape]) -> list[tuple[PodShape, PodEstimate]]:
     """Each model's largest measured limit, and the estimate for it from the smaller ones."""
     pairs = []
     for model in dict.fromkeys(one.model for one in found):

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from tools.scale.cells import OmittedCell
-from tools.size.estimates import Estimate, checked
+from tools.size.estimates import PodEstimate, checked
 from tools.size.need import Need
-from tools.size.shapes import Shape, between, cpus_of
+from tools.size.shapes import PodShape, between, cpus_of
 from tools.size.split import divided
 from tools.size.stored import SizeQuestion
 from tools.units import count, share
@@ -22,10 +22,10 @@ LIFTS = {
 
 def notes(
     stored: SizeQuestion,
-    found: Sequence[Shape],
-    chosen: Sequence[Shape],
+    found: Sequence[PodShape],
+    chosen: Sequence[PodShape],
     left_out: Sequence[OmittedCell],
-    known: Sequence[Estimate],
+    known: Sequence[PodEstimate],
 ) -> list[str]:
     """A line each. `chosen` are the shapes that are recommended."""
     need = stored.need
@@ -59,7 +59,7 @@ def notes(
     return [*lines, stored.basis]
 
 
-def _evidence(need: Need, one: Shape) -> str:
+def _evidence(need: Need, one: PodShape) -> str:
     """How many trials met the objective at the rate of a pod, with a 95 % interval of the share (Clopper-Pearson)."""
     from scipy.stats import binomtest  # noqa: PLC0415  (0.5 s)
 
@@ -76,6 +76,6 @@ def _evidence(need: Need, one: Shape) -> str:
     return f"{line} With 1 pod fewer, each gets {share(fewer_rps / one.lowest_rps)} of what the slowest start served."
 
 
-def _lifts(found: Sequence[Shape]) -> dict[str, str]:
+def _lifts(found: Sequence[PodShape]) -> dict[str, str]:
     """Bound -> what raises it, of those in the table."""
     return {one.bound: lift for one in found for word, lift in LIFTS.items() if word in one.bound and one.pods}

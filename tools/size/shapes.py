@@ -30,7 +30,7 @@ class JudgedTrial:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class PodShape:
     """One model with one limit of CPUs a pod."""
 
     model: str
@@ -75,7 +75,7 @@ def cpus_of(cpus: float) -> str:
     return f"{count(cpus)} CPU{'' if cpus == 1 else 's'}"
 
 
-def shapes(need: Need, searched: Sequence[SearchedCell]) -> list[Shape]:
+def shapes(need: Need, searched: Sequence[SearchedCell]) -> list[PodShape]:
     """Sorted by total CPUs, then by the CPU time of a call; the least comes first. Those that do not fit are last."""
     of: dict[tuple[str, float], list[SearchedCell]] = {}
     for one in searched:
@@ -84,17 +84,17 @@ def shapes(need: Need, searched: Sequence[SearchedCell]) -> list[Shape]:
     return sorted(found, key=lambda one: (not one.pods, one.total_cpus, one.cpu_ns or 0.0))
 
 
-def _shape(need: Need, model: str, cpus: float, starts: Sequence[SearchedCell]) -> Shape:
+def _shape(need: Need, model: str, cpus: float, starts: Sequence[SearchedCell]) -> PodShape:
     whole = [one for one in starts if not why_void(one)]
     if not whole:
-        return Shape(model, cpus, 0, 0, 0.0, 0.0, None, None, None, (), f"void: {why_void(starts[0])}")
+        return PodShape(model, cpus, 0, 0, 0.0, 0.0, None, None, None, (), f"void: {why_void(starts[0])}")
     met = [one.found.met_rps or 0.0 for one in whole]
     lowest = min(met)
     trials = [one.best for one in whole if one.best is not None]
     p99s = [found.ns for trial in trials if (found := measures.latency(trial, "p99")) is not None]
     costs = [cost for trial in trials if (cost := measures.per_call(trial, "cpu_user_ns", "cpu_system_ns")) is not None]
     user = [cost for trial in trials if (cost := measures.per_call(trial, "cpu_user_ns")) is not None]
-    return Shape(
+    return PodShape(
         model,
         cpus,
         len(whole),

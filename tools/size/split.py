@@ -8,13 +8,13 @@ locks, and what a slower moment of the machine added.
 from tools.families import GRPCIO
 from tools.local import Programs, json_of
 from tools.size.need import Need
-from tools.size.shapes import Shape
+from tools.size.shapes import PodShape
 from tools.units import duration
 
 MEASURING_TIMEOUT_S = 30.0
 
 
-def divided(need: Need, shape: Shape, wire_ns: float | None) -> str:
+def divided(need: Need, shape: PodShape, wire_ns: float | None) -> str:
     """As `coroutines: 500 µs = 300 µs your code + 7 µs wire + 60 µs kernel + 133 µs model`; empty if unknown."""
     if shape.cpu_ns is None or shape.user_share is None:
         return ""

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from tools.size.answer import COLUMNS, LEFT, Answer
+from tools.size.answer import COLUMNS, LEFT, SizeAnswer
 
 
-def show(console: Console, answer: Answer) -> None:
+def show(console: Console, answer: SizeAnswer) -> None:
     """All in 80 columns, unless a bound needs more."""
     console.print()
     console.print(answer.advice, style="bold", markup=False)

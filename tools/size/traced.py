@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from tools.report.spans import CLIENT, Span, spans_of
+from tools.report.spans import CLIENT, StoredSpan, spans_of
 from tools.size.cost import Cost, Part
 from tools.status import PlainError
 from tools.units import count, duration
@@ -111,7 +111,7 @@ def _text(source: str) -> str:
         raise PlainError(f"{source}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
-def _spans(source: str) -> list[tuple[str, Span]]:
+def _spans(source: str) -> list[tuple[str, StoredSpan]]:
     """Trace id and span. A file has one JSON document, or one in each line."""
     text = _text(source)
     try:
@@ -121,7 +121,7 @@ def _spans(source: str) -> list[tuple[str, Span]]:
             documents = [json.loads(line) for line in text.splitlines() if line.strip()]
         except ValueError as error:
             raise PlainError(f"{source}: not JSON: {error}") from error
-    found: list[tuple[str, Span]] = []
+    found: list[tuple[str, StoredSpan]] = []
     for document in documents:
         try:
             content = document.get("result", document)  # Jaeger's API v3 wraps OTLP so
@@ -133,7 +133,7 @@ def _spans(source: str) -> list[tuple[str, Span]]:
     return found
 
 
-def _of_jaeger(traces: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Span]]:
+def _of_jaeger(traces: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, StoredSpan]]:
     for trace in traces:
         for span in trace["spans"]:
             tags = {each["key"]: str(each["value"]) for each in span.get("tags", ())}
@@ -141,7 +141,7 @@ def _of_jaeger(traces: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Span]
             start_ns = int(span["startTime"]) * 1000
             yield (
                 span["traceID"],
-                Span(
+                StoredSpan(
                     span_id=span["spanID"],
                     parent_id=parents[0] if parents else "",
                     name=span["operationName"],
@@ -154,9 +154,9 @@ def _of_jaeger(traces: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Span]
             )
 
 
-def _calls(spans: Sequence[tuple[str, Span]], source: str) -> dict[str, list[CallTimes]]:
+def _calls(spans: Sequence[tuple[str, StoredSpan]], source: str) -> dict[str, list[CallTimes]]:
     """Service -> its calls."""
-    children: dict[tuple[str, str], list[Span]] = {}
+    children: dict[tuple[str, str], list[StoredSpan]] = {}
     for trace, span in spans:
         children.setdefault((trace, span.parent_id), []).append(span)
     found: dict[str, list[CallTimes]] = {}
@@ -171,7 +171,9 @@ def _calls(spans: Sequence[tuple[str, Span]], source: str) -> dict[str, list[Cal
     return found
 
 
-def _waits(trace: str, span: Span, children: Mapping[tuple[str, str], Sequence[Span]]) -> Iterator[Span]:
+def _waits(
+    trace: str, span: StoredSpan, children: Mapping[tuple[str, str], Sequence[StoredSpan]]
+) -> Iterator[StoredSpan]:
     """Spans of kind CLIENT below it in the same service."""
     for child in children.get((trace, span.span_id), ()):
         if child.process != span.process:
@@ -182,7 +184,7 @@ def _waits(trace: str, span: Span, children: Mapping[tuple[str, str], Sequence[S
             yield from _waits(trace, child, children)
 
 
-def _covered_ns(span: Span, waits: Sequence[Span]) -> int:
+def _covered_ns(span: StoredSpan, waits: Sequence[StoredSpan]) -> int:
     """Time of the span in which at least one of the waits is open."""
     covered, until_ns = 0, span.start_ns
     for wait in sorted(waits, key=lambda each: each.start_ns):

@@ -7,7 +7,7 @@ from typing import Literal
 
 from tools.stats.estimate import Estimate
 
-Outcome = Literal["better", "worse", "not distinguishable"]
+RatioOutcome = Literal["better", "worse", "not distinguishable"]
 Better = Literal["higher", "lower"]
 
 GENERAL = {"better": "better", "worse": "worse"}
@@ -21,7 +21,7 @@ OF_COSTS = {"better": "lower", "worse": "higher"}
 class Verdict:
     """The outcome for the first arm of the ratio."""
 
-    outcome: Outcome
+    outcome: RatioOutcome
     word: str
     """The outcome as printed."""
     smallest_difference: float | None
@@ -37,7 +37,7 @@ def verdict(ratio: Estimate, better: Better, threshold: float = 1.0, words: Mapp
     """Compares the interval with the threshold; an interval that contains it does not distinguish the arms."""
     if ratio.low is None or ratio.high is None:
         return Verdict("not distinguishable", "not distinguishable", None, None)
-    outcome: Outcome = "not distinguishable"
+    outcome: RatioOutcome = "not distinguishable"
     if ratio.low > threshold or ratio.high < threshold:
         outcome = "better" if (ratio.low > threshold) == (better == "higher") else "worse"
     distance = abs(log(ratio.value / threshold))

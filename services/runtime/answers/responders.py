@@ -23,7 +23,7 @@ from services.wire import (
 MAX_ANSWERS = 200
 """Answers on one stream: each is far larger than what asks for it, and a peer need not read what piles up."""
 
-Answer = Callable[[bytes], bytes]
+ImmediateMethod = Callable[[bytes], bytes]
 """A method that is answered by the thread that reads it: it takes microseconds and never waits.
 
 Where it takes one message it may raise RpcError; where it takes a stream it is called for each message, and may not.
@@ -39,7 +39,7 @@ class Answering(Protocol):
     def responder(self, call: ServerCall) -> Responder | None: ...
 
 
-def answers(services: Iterable[str], states: health.Health) -> dict[bytes, tuple[Shape, Answer]]:
+def answers(services: Iterable[str], states: health.Health) -> dict[bytes, tuple[Shape, ImmediateMethod]]:
     """Health and reflection of a port that serves `services` (full names), by path."""
     described = reflection.Reflection((*services, health.SERVICE, *reflection.SERVICES))
     return {
@@ -49,7 +49,7 @@ def answers(services: Iterable[str], states: health.Health) -> dict[bytes, tuple
     }
 
 
-def responders(answers: Mapping[bytes, tuple[Shape, Answer]]) -> dict[bytes, Responder]:
+def responders(answers: Mapping[bytes, tuple[Shape, ImmediateMethod]]) -> dict[bytes, Responder]:
     """How a session gives those answers, by path."""
     return {path: (_each if shape.client_streams else _once)(answer) for path, (shape, answer) in answers.items()}
 
@@ -60,7 +60,7 @@ def respond(session: ServerSession, asked: Answering, event: ServerEvent) -> boo
     return responder is not None and responder(session, event)
 
 
-def _once(answer: Answer) -> Responder:
+def _once(answer: ImmediateMethod) -> Responder:
     def responder(session: ServerSession, event: ServerEvent) -> bool:
         call = event.call
         if isinstance(event, CallReceived):
@@ -73,7 +73,7 @@ def _once(answer: Answer) -> Responder:
     return responder
 
 
-def _each(answer: Answer) -> Responder:
+def _each(answer: ImmediateMethod) -> Responder:
     def responder(session: ServerSession, event: ServerEvent) -> bool:
         call = event.call
         if isinstance(event, RequestMessage):

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from services.network.address import Address
 from services.network.attempts import NOT_LOOKED_UP, Attempts
-from services.network.names import Endpoint, Found, is_literal, look_up_beside
+from services.network.names import Endpoint, LookupResult, is_literal, look_up_beside
 from services.runtime.readiness.wakeup import Wakeup, Watching
 
 CONNECT_TIMEOUT_S = 5.0
@@ -43,7 +43,7 @@ class NameLookups:
         self._loop = loop
         self._wakeup: Wakeup | None = None
 
-    def look_up(self, at: Address, then: Callable[[Found], None]) -> None:
+    def look_up(self, at: Address, then: Callable[[LookupResult], None]) -> None:
         """Calls `then` in the loop's thread: at once for a literal."""
         if self._wakeup is None and not is_literal(at.host):
             self._wakeup = Wakeup()
@@ -90,7 +90,7 @@ class Connector:
         self._attempts.failed(why)
         self._try_next()
 
-    def _found(self, found: Found) -> None:
+    def _found(self, found: LookupResult) -> None:
         if self._is_over:
             return
         self._loop.cancel(self._timer)

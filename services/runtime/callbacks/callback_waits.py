@@ -13,7 +13,7 @@ from services.wire import ClientCall, Code, RpcError
 from services.workload.run import Fetch, Run
 
 
-class Connected(Protocol):
+class ChannelConnection(Protocol):
     """What is asked of a loop's connection to the backend."""
 
     channel: Channel
@@ -25,7 +25,7 @@ class Connected(Protocol):
         """Has the channel's bytes written, once for all that happens in this round."""
 
 
-ConnectionTo = Callable[[Address, NameLookups], Connected]
+ConnectionTo = Callable[[Address, NameLookups], ChannelConnection]
 """Makes a connection to that address, which is not connected yet."""
 
 
@@ -37,15 +37,15 @@ class CallbackWaits:
         self._loop = loop
         self._names = NameLookups(loop)
         self._connection_to = connection_to
-        self._connection: Connected | None = None
-        self._waiting: dict[Run, Waiting] = {}
+        self._connection: ChannelConnection | None = None
+        self._waiting: dict[Run, PendingWait] = {}
 
     def sleep(self, duration_us: int, run: Run, then: Callable[[], None]) -> None:
         due_ns = time.monotonic_ns() + duration_us * 1000
         if run.deadline_ns is not None:
             due_ns = min(due_ns, run.deadline_ns)
         timer = self._loop.call_at(due_ns, lambda: self.interrupt(run))
-        self._waiting[run] = Waiting(lambda _: then(), timer)
+        self._waiting[run] = PendingWait(lambda _: then(), timer)
 
     def fetch(self, fetch: Fetch, run: Run, then: Then) -> None:
         if self._backend is None:
@@ -63,12 +63,12 @@ class CallbackWaits:
             return
         connection.flush_soon()
         timer = None if run.deadline_ns is None else self._loop.call_at(run.deadline_ns, lambda: self.interrupt(run))
-        self._waiting[run] = Waiting(then, timer, connection, call)
+        self._waiting[run] = PendingWait(then, timer, connection, call)
 
     def room(self, run: Run, then: Callable[[], None]) -> None:
         deadline_ns = run.deadline_ns
         timer = None if deadline_ns is None else self._loop.call_at(deadline_ns, lambda: self.interrupt(run))
-        self._waiting[run] = waiting = Waiting(lambda _: then(), timer)
+        self._waiting[run] = waiting = PendingWait(lambda _: then(), timer)
         run.ask_room(lambda: self._resume(run, b"") if self._waiting.get(run) is waiting else None)
 
     def interrupt(self, run: Run) -> None:
@@ -89,10 +89,10 @@ class CallbackWaits:
 
 
 @dataclass(slots=True)
-class Waiting:
+class PendingWait:
     """What resumes a run, and what to take back when it resumes early."""
 
     then: Then
     timer: Any
-    connection: Connected | None = None
+    connection: ChannelConnection | None = None
     call: ClientCall | None = None

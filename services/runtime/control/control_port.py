@@ -28,11 +28,11 @@ from typing import NoReturn
 from services.network.address import Address
 from services.network.listen import listen
 from services.runtime.answers import health
-from services.runtime.answers.responders import Answer, Responder, answers, responders
+from services.runtime.answers.responders import ImmediateMethod, Responder, answers, responders
 from services.runtime.control.metrics import readings, resource
 from services.runtime.control.snapshot import snapshot
 from services.runtime.counters.shared_counters import SharedCounters
-from services.runtime.libraries.aio import Acceptor, Connection
+from services.runtime.libraries.aio import AsyncioAcceptor, AsyncioConnection
 from services.runtime.service import Service
 from services.runtime.shortage import Shortage
 from services.runtime.stages.configure import configure
@@ -47,13 +47,13 @@ LAST_EXPORT_S = 1.0
 """Besides the 5 s that spans get: a dead collector delays the exit by no more than 6."""
 
 
-class Control:
+class ControlPort:
     """The control port of `service`, from `start` to `stop`."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
         self._health = service.health
-        answered: dict[bytes, tuple[Shape, Answer]] = {
+        answered: dict[bytes, tuple[Shape, ImmediateMethod]] = {
             **answers((SERVICE,), self._health),
             SNAPSHOT_PATH: (Shape.UNARY, lambda _: snapshot(service).SerializeToString()),
             CONFIGURE_PATH: (Shape.UNARY, partial(configure, service.stages)),
@@ -61,8 +61,8 @@ class Control:
         self._shapes = {path: shape for path, (shape, _) in answered.items()}
         self._responders = responders(answered)
         self._shapes[health.WATCH_PATH] = Shape.SERVER_STREAMING
-        self._connections: set[Connection] = set()
-        self._watches: dict[ServerCall, Watch] = {}
+        self._connections: set[AsyncioConnection] = set()
+        self._watches: dict[ServerCall, HealthWatch] = {}
         # Not the service's own: that this process has no descriptor free is no reason to send the service no calls.
         self._shortage = Shortage(f"control port of {service.model}", SharedCounters())
         self._metrics: socket.socket | None = None
@@ -139,7 +139,7 @@ class Control:
     async def _serve(self, listener: socket.socket, watched: int) -> None:
         stopping = asyncio.Event()
         asyncio.get_running_loop().add_reader(watched, stopping.set)
-        acceptor = Acceptor(listener, self._accepted, self._shortage)
+        acceptor = AsyncioAcceptor(listener, self._accepted, self._shortage)
         await stopping.wait()
         await acceptor.close()
         for watch in tuple(self._watches.values()):
@@ -149,22 +149,22 @@ class Control:
             connection.abort()
         await asyncio.sleep(0)  # a turn of the loop, in which the sockets are closed
 
-    def _accepted(self) -> Connection:
-        connection = Connection(ServerSession(self._shapes), self, self._watch, self._connections.discard)
+    def _accepted(self) -> AsyncioConnection:
+        connection = AsyncioConnection(ServerSession(self._shapes), self, self._watch, self._connections.discard)
         self._connections.add(connection)
         return connection
 
-    def _watch(self, connection: Connection, event: ServerEvent) -> None:
+    def _watch(self, connection: AsyncioConnection, event: ServerEvent) -> None:
         if isinstance(event, CallReceived):
-            self._watches[event.call] = Watch(connection, event.call, self._health)
+            self._watches[event.call] = HealthWatch(connection, event.call, self._health)
         else:
             self._watches.pop(event.call).end()
 
 
-class Watch:
+class HealthWatch:
     """A caller of Watch: receives the state of its name at once, then whenever it has changed."""
 
-    def __init__(self, connection: Connection, call: ServerCall, states: health.Health) -> None:
+    def __init__(self, connection: AsyncioConnection, call: ServerCall, states: health.Health) -> None:
         self._connection = connection
         self._call = call
         self._states = states

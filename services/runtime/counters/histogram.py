@@ -15,7 +15,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 
 from services.telemetry import TraceContext
-from services.telemetry.readings import Distribution, Exemplar, Series
+from services.telemetry.readings import Distribution, Exemplar, MetricSeries
 
 _WORDS = 6
 """Of a traced call: sequence number, trace id in two halves, span id, duration, time."""
@@ -70,7 +70,7 @@ class Histogram:
         series = (self._read(at, attributes) for at, attributes in enumerate(self._series))
         return Distribution(name, description, self._bounds_ns, tuple(filter(None, series)))
 
-    def _read(self, series: int, attributes: Mapping[str, str]) -> Series | None:
+    def _read(self, series: int, attributes: Mapping[str, str]) -> MetricSeries | None:
         first, width = series * self._rows, self._buckets + 1
         marks = self._marks[first : first + self._rows].tobytes()
         if not any(marks):
@@ -79,7 +79,7 @@ class Histogram:
         traced = [first + at for at, mark in enumerate(marks) if mark & _TRACED]
         sums = [sum(self._counts[row * width + column] for row in rows) for column in range(width)]
         exemplars = tuple(self._latest(bucket, traced) for bucket in range(self._buckets))
-        return Series(attributes, tuple(sums[:-1]), sums[-1], exemplars)
+        return MetricSeries(attributes, tuple(sums[:-1]), sums[-1], exemplars)
 
     def _keep(self, row: int, bucket: int, trace: TraceContext, duration_ns: int) -> None:
         at, words = (row * self._buckets + bucket) * _WORDS, self._exemplars

@@ -40,7 +40,7 @@ _KEPT = len(SETTINGS)
 _CELLS = len(SETTINGS) + 1
 
 
-class _Cell:
+class _SettingCell:
     """A setting as an attribute."""
 
     def __init__(self, key: str) -> None:
@@ -54,23 +54,23 @@ class _Cell:
 class Settings:
     """How a stage is to take from its queue. It reads them each time, because they change while it runs."""
 
-    rate_per_s = _Cell("rate_per_s")
+    rate_per_s = _SettingCell("rate_per_s")
     """Calls that it may take in a second; 0 where there is no limit."""
-    queue_bound = _Cell("queue_bound")
+    queue_bound = _SettingCell("queue_bound")
     """Calls that each stage before it may have waiting here."""
-    batch = _Cell("batch")
+    batch = _SettingCell("batch")
     """Calls that it takes at once, at most."""
-    workers = _Cell("workers")
+    workers = _SettingCell("workers")
     """Threads that run its batches; calls in flight, where it waits for others."""
 
-    bypass = _Cell("bypass")
+    bypass = _SettingCell("bypass")
     """1 if the stage before it does its work instead."""
 
-    target_p90_ms = _Cell("target_p90_ms")
+    target_p90_ms = _SettingCell("target_p90_ms")
     """Of the time in which nine of ten calls are to be answered: the rate is set accordingly; 0 where it is not."""
-    most_workers = _Cell("most_workers")
+    most_workers = _SettingCell("most_workers")
     """Workers are added and removed as the queue grows and empties, up to so many; 0 where they are not."""
-    most_batch = _Cell("most_batch")
+    most_batch = _SettingCell("most_batch")
     """The batch is made as small as it can be without serving less, from so many on; 0 where it is not."""
 
     def __init__(self, cells: memoryview) -> None:
@@ -100,7 +100,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class StageRow:
     """One stage, as all processes see it."""
 
     name: str
@@ -115,13 +115,13 @@ class Row:
     """Calls rejected here for lack of room or of a token."""
 
 
-class Table:
+class StageRows:
     """The rows of a service's stages, by name, in the order of a call's way. Made before any fork."""
 
     def __init__(self, names: Sequence[str], counters: SharedCounters) -> None:
         cells = memoryview(mmap.mmap(-1, (1 + len(names)) * _CELLS * 8)).cast("q")
         self.rows = {
-            name: Row(
+            name: StageRow(
                 name,
                 Settings(cells[number * _CELLS : (number + 1) * _CELLS]),
                 counters.gauge(),

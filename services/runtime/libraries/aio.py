@@ -13,7 +13,7 @@ from typing import cast
 
 from services.network.address import Address
 from services.network.attempts import NOT_LOOKED_UP, TIMED_OUT, Attempts
-from services.network.names import Endpoint, Found, look_up_beside
+from services.network.names import Endpoint, LookupResult, look_up_beside
 from services.runtime.answers.responders import Answering, respond
 from services.runtime.backend.channel import NO_BACKEND, Channel
 from services.runtime.backend.connector import CONNECT_TIMEOUT_S
@@ -28,11 +28,11 @@ from services.workload.run import Fetch, Run
 
 _logger = logging.getLogger(__name__)
 
-Handle = Callable[["Connection", ServerEvent], None]
-"""Called for each event that has no Answer. RpcError becomes the call's status, any other exception UNKNOWN."""
+EventCallback = Callable[["AsyncioConnection", ServerEvent], None]
+"""Called for each event without an ImmediateMethod. RpcError becomes the call's status, any other exception UNKNOWN."""
 
 
-class Connection(asyncio.Protocol):
+class AsyncioConnection(asyncio.Protocol):
     """One connection of a server: gives received bytes to its session, and sends the bytes that the session returns.
 
     It reads nothing from a peer that does not read, so that the bytes that wait for the peer are bounded. It also reads
@@ -40,7 +40,11 @@ class Connection(asyncio.Protocol):
     """
 
     def __init__(
-        self, session: ServerSession, asked: Answering, handle: Handle, lost: Callable[["Connection"], None]
+        self,
+        session: ServerSession,
+        asked: Answering,
+        handle: EventCallback,
+        lost: Callable[["AsyncioConnection"], None],
     ) -> None:
         self.session = session
         self._turns = Turns(session)
@@ -134,7 +138,7 @@ class Connection(asyncio.Protocol):
             session.finish(event.call, Code.UNKNOWN, "handler failed")
 
 
-class Acceptor:
+class AsyncioAcceptor:
     """Accepts what waits at a listener, which it owns.
 
     asyncio's own accepts `backlog` times in a row where no descriptor is free, and logs a traceback for each.
@@ -174,23 +178,23 @@ class Acceptor:
             task.add_done_callback(self._connecting.discard)
 
 
-async def serve_until_drained(service: Service, handle: Handle) -> None:
+async def serve_until_drained(service: Service, handle: EventCallback) -> None:
     """Serves until the service is asked to stop; calls in flight then get `drain_timeout_s`. Raises OSError."""
     loop = asyncio.get_running_loop()
-    connections: set[Connection] = set()
+    connections: set[AsyncioConnection] = set()
     drain_asked = asyncio.Event()
 
-    def accepted() -> Connection:
-        connection = Connection(service.open_session(), service, handle, lost)
+    def accepted() -> AsyncioConnection:
+        connection = AsyncioConnection(service.open_session(), service, handle, lost)
         connections.add(connection)
         return connection
 
-    def lost(connection: Connection) -> None:
+    def lost(connection: AsyncioConnection) -> None:
         connections.discard(connection)
         service.close_session(connection.session)
 
     loop.add_reader(service.drain, drain_asked.set)
-    acceptor = Acceptor(service.listen(), accepted, service.shortage)
+    acceptor = AsyncioAcceptor(service.listen(), accepted, service.shortage)
     await drain_asked.wait()
     loop.remove_reader(service.drain)
     await acceptor.close()
@@ -211,7 +215,7 @@ class AsyncioWaits:
 
     def __init__(self, backend: Address | None) -> None:
         self._backend = backend
-        self._connection: BackendConnection | None = None
+        self._connection: AsyncioBackendConnection | None = None
 
     async def sleep(self, duration_us: int, run: Run) -> None:
         """Sleeps; not beyond the deadline."""
@@ -229,7 +233,7 @@ class AsyncioWaits:
         if self._backend is None:
             return RpcError(*NO_BACKEND)
         if self._connection is None or not self._connection.channel.takes_calls:
-            self._connection = BackendConnection(self._backend)
+            self._connection = AsyncioBackendConnection(self._backend)
         connection = self._connection
         replied: asyncio.Future[bytes | RpcError] = asyncio.get_running_loop().create_future()
 
@@ -254,7 +258,7 @@ class AsyncioWaits:
                 connection.flush_soon()
 
 
-class BackendConnection(asyncio.Protocol):
+class AsyncioBackendConnection(asyncio.Protocol):
     """A channel's bytes on a socket that connects by itself."""
 
     def __init__(self, backend: Address) -> None:
@@ -289,9 +293,9 @@ class BackendConnection(asyncio.Protocol):
         self.channel.lost(attempts.why)
 
     async def _look_up(self) -> list[Endpoint]:
-        looked_up: asyncio.Future[Found] = self._loop.create_future()
+        looked_up: asyncio.Future[LookupResult] = self._loop.create_future()
 
-        def resume(found: Found) -> None:
+        def resume(found: LookupResult) -> None:
             if not looked_up.done():
                 looked_up.set_result(found)
 

@@ -14,7 +14,7 @@ import grpc
 
 from services.network.address import Address
 from services.network.listen import listen
-from services.runtime.answers.responders import Answer
+from services.runtime.answers.responders import ImmediateMethod
 from services.runtime.config import Config
 from services.runtime.processes.supervisor import serve_at_one_port
 from services.runtime.service import RUN_PATH, RUN_STREAM_PATH, Service
@@ -28,7 +28,7 @@ STATUS = {Code(status.value[0]): status for status in grpc.StatusCode}
 
 
 @dataclass(slots=True)
-class Call:
+class GrpcioCall:
     """A call as `Run` knows it."""
 
     request: bytes
@@ -42,20 +42,20 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class GrpcioArrival:
     """What is known of a call when its header has come."""
 
     path: str
     received_ns: int
     trace_context: Headers
 
-    def call(self, request: bytes, left_s: float | None) -> Call:
+    def call(self, request: bytes, left_s: float | None) -> GrpcioCall:
         """The call once its request has come, with so much time left."""
         deadline_ns = None if left_s is None else time.monotonic_ns() + int(left_s * 1e9)
-        return Call(request, self.received_ns, deadline_ns)
+        return GrpcioCall(request, self.received_ns, deadline_ns)
 
 
-class Handlers(ABC):
+class MethodHandlers(ABC):
     """Returns what runs a method (grpc.GenericRpcHandler). A baseline decides how: in threads, or as coroutines.
 
     grpcio asks before the call waits for a worker: that is when it counts as received.
@@ -77,7 +77,7 @@ class Handlers(ABC):
             return grpc.unary_stream_rpc_method_handler(partial(self.run_stream, _arrival(details)))
         return self._answers.get(details.method)
 
-    def start(self, arrival: Arrival, call: Call, identity: bytes) -> Run:
+    def start(self, arrival: GrpcioArrival, call: GrpcioCall, identity: bytes) -> Run:
         """Begins to run a workload call. Raises RpcError where there is nothing to run."""
         trace = None
         if self._service.tracing is not None and arrival.trace_context:
@@ -91,20 +91,20 @@ class Handlers(ABC):
             raise
 
     @abstractmethod
-    def run(self, arrival: Arrival, request: bytes, context: Any) -> Any:
+    def run(self, arrival: GrpcioArrival, request: bytes, context: Any) -> Any:
         """Runs Workload.Run."""
 
     @abstractmethod
-    def run_stream(self, arrival: Arrival, request: bytes, context: Any) -> Any:
+    def run_stream(self, arrival: GrpcioArrival, request: bytes, context: Any) -> Any:
         """Runs Workload.RunStream."""
 
     @abstractmethod
-    def answer(self, answer: Answer, request: bytes, context: Any) -> Any:
-        """Gives an Answer to one message."""
+    def answer(self, answer: ImmediateMethod, request: bytes, context: Any) -> Any:
+        """Gives the answer of an ImmediateMethod to one message."""
 
     @abstractmethod
-    def answer_each(self, answer: Answer, requests: Any, context: Any) -> Any:
-        """Gives an Answer to each message of a stream."""
+    def answer_each(self, answer: ImmediateMethod, requests: Any, context: Any) -> Any:
+        """Gives the answer of an ImmediateMethod to each message of a stream."""
 
 
 _HANDLERS: dict[Shape, Callable[[Any], Any]] = {
@@ -156,6 +156,6 @@ def add_port(server: Any, service: Service, port: int) -> int:
     return int(server.add_secure_port(address, credentials))
 
 
-def _arrival(details: Any) -> Arrival:
+def _arrival(details: Any) -> GrpcioArrival:
     metadata = ((name, value) for name, value in details.invocation_metadata if name in NAMES)
-    return Arrival(details.method, time.monotonic_ns(), tuple(metadata))
+    return GrpcioArrival(details.method, time.monotonic_ns(), tuple(metadata))

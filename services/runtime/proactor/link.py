@@ -3,7 +3,7 @@
 import socket
 from collections.abc import Callable
 
-from services.runtime.proactor.loop import Proactor, Stream
+from services.runtime.proactor.loop import Proactor, SocketStream
 from services.runtime.processes.link import FULL_BYTES, Mail, Message
 
 
@@ -27,7 +27,7 @@ class CompletionLink:
         self._reads_while_full = reads_while_full
         self._mail = Mail()
         self._is_lost = False
-        self._stream = Stream(sock.detach(), proactor, self)
+        self._stream = SocketStream(sock.detach(), proactor, self)
 
     def send(self, *message: object, payload_bytes: int = 0) -> None:
         """Sends at the end of this round; nothing once the link is lost."""

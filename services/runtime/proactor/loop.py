@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from services.runtime.counters.lag import unwatched
-from services.runtime.proactor.ring import MORE, Completed, Ring
+from services.runtime.proactor.ring import MORE, OnCompletion, Ring
 from services.runtime.readiness.demultiplexer import READABLE
-from services.runtime.readiness.loop import Handler, Source
+from services.runtime.readiness.loop import EventHandler, EventSource
 
 _NO_END = (-errno.ENOBUFS, -errno.ECANCELED)
 """A receive was over for want of a buffer, or was not wanted; the peer may send more."""
@@ -20,7 +20,7 @@ class Proactor:
 
     def __init__(self) -> None:
         self.ring = Ring()
-        self._watches: dict[int, Watch] = {}
+        self._watches: dict[int, PollWatch] = {}
         self._soon: list[Callable[[], None]] = []
         self._running = True
         self.on_iteration: Callable[[int], None] = unwatched
@@ -37,12 +37,12 @@ class Proactor:
         """Calls `callback` once this round's completions are dispatched."""
         self._soon.append(callback)
 
-    def register(self, source: Source, handler: Handler) -> None:
+    def register(self, source: EventSource, handler: EventHandler) -> None:
         """Calls `handler` whenever `source` becomes readable, which it is then to read all from."""
         fd = source.fileno()
-        self._watches[fd] = Watch(self.ring, fd, handler)
+        self._watches[fd] = PollWatch(self.ring, fd, handler)
 
-    def pause(self, source: Source, duration_s: float) -> None:
+    def pause(self, source: EventSource, duration_s: float) -> None:
         """Watches `source` again after that time, in which its handler is not called."""
         fd = source.fileno()
         paused = self._watches[fd]
@@ -50,11 +50,11 @@ class Proactor:
 
         def resume() -> None:
             if self._watches.get(fd) is paused:  # else it was unregistered in that time
-                self._watches[fd] = Watch(self.ring, fd, paused.handler)
+                self._watches[fd] = PollWatch(self.ring, fd, paused.handler)
 
         self.call_at(time.monotonic_ns() + round(duration_s * 1e9), resume)
 
-    def unregister(self, source: Source) -> None:
+    def unregister(self, source: EventSource) -> None:
         """Before `source` is closed."""
         self._watches.pop(source.fileno()).end()
 
@@ -70,7 +70,7 @@ class Proactor:
             self._dispatch(completions)
             self.on_iteration(time.monotonic_ns() - began_ns)
 
-    def _dispatch(self, completions: Iterable[tuple[Completed, int, int]]) -> None:
+    def _dispatch(self, completions: Iterable[tuple[OnCompletion, int, int]]) -> None:
         """One round. A function of its own, so that a loop that waits holds no callback of the last."""
         for told, result, flags in completions:
             told(result, flags)
@@ -80,10 +80,10 @@ class Proactor:
                 callback()
 
 
-class Watch:
+class PollWatch:
     """Calls a handler whenever a descriptor becomes readable, and at once if it is."""
 
-    def __init__(self, ring: Ring, fd: int, handler: Handler) -> None:
+    def __init__(self, ring: Ring, fd: int, handler: EventHandler) -> None:
         self.handler = handler
         self._ring = ring
         self._fd = fd
@@ -104,7 +104,7 @@ class Watch:
         self.handler.ready(READABLE)
 
 
-class Owner(Protocol):
+class StreamOwner(Protocol):
     """Whose bytes a stream carries."""
 
     def data_received(self, data: bytes) -> None:
@@ -117,7 +117,7 @@ class Owner(Protocol):
         """The descriptor is given back."""
 
 
-class Stream:
+class SocketStream:
     """A connected descriptor: one receive is submitted unless none is wanted, and one send while there is something.
 
     It is closed once the receive is over and no send and no shutdown is left. A shutdown waits for a thread of the
@@ -137,7 +137,7 @@ class Stream:
         "_wanted",
     )
 
-    def __init__(self, fd: int, proactor: Proactor, owner: Owner) -> None:
+    def __init__(self, fd: int, proactor: Proactor, owner: StreamOwner) -> None:
         self._fd = fd
         self._proactor = proactor
         self._ring = proactor.ring

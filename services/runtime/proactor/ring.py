@@ -38,7 +38,7 @@ COMPLETIONS = 8 * ENTRIES
 BUFFERS = 256
 BUFFER_BYTES = 16 * 1024
 
-Completed = Callable[[int, int], None]
+OnCompletion = Callable[[int, int], None]
 """Is called with a completion's result (what the system call would have returned, or -errno) and its flags."""
 
 MORE = 1 << 1
@@ -104,7 +104,7 @@ class Ring:
         self._times = mmap.mmap(-1, _TIME.size * ENTRIES)
         self._times_at = _address_of(self._times)
         self._tokens = itertools.count(1)
-        self._told: dict[int, tuple[Completed, bytes | None]] = {}
+        self._told: dict[int, tuple[OnCompletion, bytes | None]] = {}
         self._buffers = mmap.mmap(-1, BUFFERS * BUFFER_BYTES)
         self._buffers_at = _address_of(self._buffers)
         self._free = mmap.mmap(-1, BUFFERS * _BUFFER_ENTRY_BYTES)
@@ -114,11 +114,11 @@ class Ring:
         for number in range(BUFFERS):
             self._give_back(number)
 
-    def accept(self, listener: int, told: Completed) -> None:
+    def accept(self, listener: int, told: OnCompletion) -> None:
         """Multishot; each result is the descriptor of a connection."""
         self._submit(_ACCEPT, 0, _ACCEPT_MULTISHOT, listener, 0, 0, 0, socket.SOCK_CLOEXEC, self._token(told))
 
-    def receive(self, fd: int, told: Completed) -> int:
+    def receive(self, fd: int, told: OnCompletion) -> int:
         """Multishot; each result above 0 is for `received` to take, 0 means that the peer has closed.
 
         The last result is -ECANCELED where what it returns is given up.
@@ -134,12 +134,12 @@ class Ring:
         self._give_back(number)
         return data
 
-    def send(self, fd: int, data: bytes, told: Completed) -> None:
+    def send(self, fd: int, data: bytes, told: OnCompletion) -> None:
         """Completes once the socket has taken all of `data`; the result is less only where the connection failed."""
         all_of_it = socket.MSG_WAITALL | socket.MSG_NOSIGNAL
         self._submit(_SEND, 0, 0, fd, 0, _address_of_bytes(data), len(data), all_of_it, self._token(told, data))
 
-    def connect(self, fd: int, address: bytes, told: Completed) -> int:
+    def connect(self, fd: int, address: bytes, told: OnCompletion) -> int:
         """`address` is a sockaddr; the result is 0, or -ECANCELED where what it returns is given up before."""
         token = self._token(told, address)
         self._submit(_CONNECT, 0, 0, fd, len(address), _address_of_bytes(address), 0, 0, token)
@@ -149,7 +149,7 @@ class Ring:
         """Has a connect, a receive or a poll that has not completed do so; nothing where it has."""
         self._submit(_ASYNC_CANCEL, _SQE_SKIP_SUCCESS, 0, -1, 0, request, 0, 0, 0)
 
-    def shutdown(self, fd: int, how: int, told: Completed) -> None:
+    def shutdown(self, fd: int, how: int, told: OnCompletion) -> None:
         """As shutdown(2); the result is 0."""
         self._submit(_SHUTDOWN, 0, 0, fd, 0, 0, how, 0, self._token(told))
 
@@ -157,7 +157,7 @@ class Ring:
         """Closes a descriptor of which no request is left."""
         self._submit(_CLOSE, _SQE_SKIP_SUCCESS, 0, fd, 0, 0, 0, 0, 0)
 
-    def poll(self, fd: int, told: Completed) -> int:
+    def poll(self, fd: int, told: OnCompletion) -> int:
         """Completes whenever `fd` becomes readable (multishot). So the loop's handler has to read all there is.
 
         The last result is -ECANCELED where what it returns is given up.
@@ -166,7 +166,7 @@ class Ring:
         self._submit(_POLL_ADD, 0, 0, fd, 0, 0, _POLL_MULTISHOT, select.POLLIN, token)
         return token
 
-    def timeout(self, due_ns: int, told: Completed) -> int:
+    def timeout(self, due_ns: int, told: OnCompletion) -> int:
         """Completes once, at CLOCK_MONOTONIC `due_ns` or soon after, unless what it returns is cancelled before."""
         at = self._prepared % ENTRIES * _TIME.size
         _TIME.pack_into(self._times, at, *divmod(due_ns, 1_000_000_000))
@@ -179,7 +179,7 @@ class Ring:
         if self._told.pop(timeout, None) is not None:
             self._submit(_TIMEOUT_REMOVE, _SQE_SKIP_SUCCESS, 0, -1, 0, timeout, 0, 0, 0)
 
-    def wait(self) -> Iterator[tuple[Completed, int, int]]:
+    def wait(self) -> Iterator[tuple[OnCompletion, int, int]]:
         """Submits what was asked for, waits until something has completed, and returns each handler with its result.
 
         Gives nothing where a signal came first.
@@ -188,7 +188,7 @@ class Ring:
         self._enter(at_least=1, flags=_ENTER_GETEVENTS)
         return self._completed_since(head)
 
-    def _completed_since(self, head: int) -> Iterator[tuple[Completed, int, int]]:
+    def _completed_since(self, head: int) -> Iterator[tuple[OnCompletion, int, int]]:
         tail = self._cq_tail[0]
         first, last = head % COMPLETIONS * _CQE.size, tail % COMPLETIONS * _CQE.size
         if first < last or head == tail:
@@ -201,7 +201,7 @@ class Ring:
             if found is not None:  # else a cancelled timeout, or one that is reported only if it failed
                 yield found[0], result, flags
 
-    def _token(self, told: Completed, kept: bytes | None = None) -> int:
+    def _token(self, told: OnCompletion, kept: bytes | None = None) -> int:
         token = next(self._tokens)
         self._told[token] = (told, kept)
         return token

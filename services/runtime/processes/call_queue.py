@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from services.runtime.processes.held_payload import HeldPayload, hold_payload
-from services.runtime.queues.fair import FairQueue, Ordered
+from services.runtime.queues.fair import FairQueue, OrderedQueue
 from services.runtime.queues.policy import ordered
 from services.runtime.readiness.calls import ResponseSink
 from services.runtime.service import Service
@@ -35,7 +35,7 @@ class QueuedCall:
 connection_of: Callable[[QueuedCall], object] = attrgetter("connection")
 
 
-def by_policy(policy: str) -> Ordered[QueuedCall]:
+def by_policy(policy: str) -> OrderedQueue[QueuedCall]:
     """An empty queue with that order."""
     return ordered(policy, connection_of, attrgetter("request"))
 
@@ -47,12 +47,12 @@ class CallQueue:
     service is notified how many these are, and whether the queue is full.
     """
 
-    def __init__(self, name: str, service: Service, items: Ordered[QueuedCall] | None = None) -> None:
+    def __init__(self, name: str, service: Service, items: OrderedQueue[QueuedCall] | None = None) -> None:
         """`name` is that of the workers. Without `items`, connections take turns."""
         self._name = name
         self._service = service
         self._bound = service.config[QUEUE_BOUND]
-        self._items: Ordered[QueuedCall] = FairQueue(connection_of) if items is None else items
+        self._items: OrderedQueue[QueuedCall] = FairQueue(connection_of) if items is None else items
         self._not_begun = 0
         self._takers = 0
         self._no_taker = ""

@@ -56,7 +56,7 @@ class Child:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class EndedProcess:
     """A process that has ended: `status` is its exit code, or minus the number of the signal that killed it."""
 
     number: int
@@ -109,7 +109,7 @@ class Children:
         self._poll.register(child.fd, select.POLLIN)
         return child
 
-    def wait(self, timeout_s: float | None = None) -> tuple[set[int], list[Ended]]:
+    def wait(self, timeout_s: float | None = None) -> tuple[set[int], list[EndedProcess]]:
         """Until something happens: which watched descriptors are readable, and which children have ended."""
         ready = {fd for fd, _ in self._poll.poll(None if timeout_s is None else timeout_s * 1000)}
         ended = [self._of_fd[fd] for fd in ready & self._of_fd.keys()]
@@ -151,13 +151,13 @@ class Children:
                 if end.status:
                     _logger.warning("%s while the service drained", end)
 
-    def _reap(self, child: Child) -> Ended:
+    def _reap(self, child: Child) -> EndedProcess:
         _, status = os.waitpid(child.pid, 0)
         self._poll.unregister(child.fd)
         os.close(child.fd)
         del self._of_fd[child.fd]
         self._service.counters.clear(child.number)
-        return Ended(child.number, child.pid, os.waitstatus_to_exitcode(status))
+        return EndedProcess(child.number, child.pid, os.waitstatus_to_exitcode(status))
 
     def _run(self, number: int, work: Callable[[], None], parent: int) -> NoReturn:
         status = 1

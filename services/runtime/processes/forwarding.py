@@ -8,7 +8,7 @@
 
 Calls that are sent and not begun are bounded by count and bytes. Beyond that, calls wait in a queue of the asking side
 (call_queue.py). The running worker reads nothing while more than that waits to be sent back. A large payload stays on
-the asking side, as no handler needs it. Both sides deal with messages in turns (paced.py).
+the asking side, as no handler needs it. Both sides deal with messages in turns (paced_queue.py).
 
 An asking worker whose own clients have left sends `leaving`. The other workers need not wait for it then. It still runs
 the calls of other workers, and still asks for the bookings of those calls.
@@ -26,7 +26,7 @@ from typing import Protocol
 from services.runtime.answers.interop import SHAPES
 from services.runtime.processes.call_queue import CallQueue, QueuedCall
 from services.runtime.processes.link import FULL_BYTES, Message
-from services.runtime.processes.paced import Paced, Timed
+from services.runtime.processes.paced_queue import PacedQueue, TimerLoop
 from services.runtime.readiness.calls import CallRunner, ResponseSink
 from services.runtime.service import WORKLOAD_SHAPES, Service
 from services.runtime.shortage import PAUSE_S
@@ -35,10 +35,10 @@ from services.wire import Code, ServerCall
 from services.wire.request import RequestHead
 from services.workload.ledger import Ledger
 
-Answered = Callable[[Code, str], None]
+OnAnswer = Callable[[Code, str], None]
 
 
-class Linked(Protocol):
+class MessageLink(Protocol):
     """What is asked of a link, on whichever loop it is."""
 
     def send(self, *message: object, payload_bytes: int = 0) -> None:
@@ -62,7 +62,7 @@ class Remote:
     """
 
     def __init__(
-        self, name: str, connect: Callable[..., Linked], service: Service, loop: Timed, queue: CallQueue
+        self, name: str, connect: Callable[..., MessageLink], service: Service, loop: TimerLoop, queue: CallQueue
     ) -> None:
         """`connect` makes a link to the worker of that name or, while there is none, to the next one."""
         self._name = name
@@ -72,13 +72,13 @@ class Remote:
         self._drain = service.drain
         self._queue = queue
         self._asked: dict[int, QueuedCall] = {}
-        self._booked: dict[int, Answered] = {}
+        self._booked: dict[int, OnAnswer] = {}
         self._sequence = 0
         self._sent = self._sent_bytes = 0
         """Calls that were sent and are not begun, and their requests."""
         self._leaving = False
         self._is_linked = True
-        self._arrived = Paced[Message](loop, self._deal, owner_of=self._connection_of)
+        self._arrived = PacedQueue[Message](loop, self._deal, owner_of=self._connection_of)
         queue.join()
         self._link = connect(received=self._arrived.take, lost=self._lost)
 
@@ -108,7 +108,7 @@ class Remote:
             self._link.send("run", self._sequence, head, call.received_ns, call.request, payload_bytes=size_bytes)
             call.request = b""
 
-    def book(self, account: int, amount: int, answered: Answered) -> None:
+    def book(self, account: int, amount: int, answered: OnAnswer) -> None:
         """Has an account changed there; `answered` is called once: UNAVAILABLE where it is not known whether it was."""
         if not self._is_linked:
             answered(Code.UNAVAILABLE, f"{self._name} has stopped: it did not make a transfer")
@@ -183,7 +183,7 @@ class Asker:
         self,
         calls: CallRunner,
         ledger: Ledger,
-        loop: Timed,
+        loop: TimerLoop,
         left: Callable[["Asker"], None],
         at_once: int = sys.maxsize,
     ) -> None:
@@ -200,8 +200,8 @@ class Asker:
         self._at_once = at_once
         self._not_begun: deque[int] = deque()
         """Bytes of each request that was not reported as begun, the oldest first."""
-        self._arrived = Paced[Message](loop, self._deal, owner_of=lambda _: self, after_turn=self._notify_begun)
-        self.link: Linked
+        self._arrived = PacedQueue[Message](loop, self._deal, owner_of=lambda _: self, after_turn=self._notify_begun)
+        self.link: MessageLink
 
     def send(self, call: ServerCall, message: bytes) -> None:
         self.link.send("message", call.stream_id, message, payload_bytes=len(message))

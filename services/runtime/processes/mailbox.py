@@ -11,15 +11,15 @@ import termios
 from collections.abc import Callable
 from typing import Protocol
 
-from services.runtime.readiness.loop import Source
+from services.runtime.readiness.loop import EventSource
 from services.runtime.shortage import PAUSE_S, Shortage
 
 
 class Pausing(Protocol):
     """What is asked of a loop."""
 
-    def pause(self, source: Source, duration_s: float) -> None: ...
-    def unregister(self, source: Source) -> None: ...
+    def pause(self, source: EventSource, duration_s: float) -> None: ...
+    def unregister(self, source: EventSource) -> None: ...
 
 
 class Mailbox:

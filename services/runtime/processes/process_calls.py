@@ -15,24 +15,24 @@ from socket import socket
 from typing import Protocol
 
 from services.runtime.processes.call_queue import CallQueue, QueuedCall
-from services.runtime.processes.forwarding import Asker, Linked, Remote
+from services.runtime.processes.forwarding import Asker, MessageLink, Remote
 from services.runtime.processes.link import open_link
 from services.runtime.processes.mailbox import Mailbox
-from services.runtime.processes.paced import Timed
-from services.runtime.queues.fair import Ordered
+from services.runtime.processes.paced_queue import TimerLoop
+from services.runtime.queues.fair import OrderedQueue
 from services.runtime.readiness.calls import CallRunner, ResponseSink
-from services.runtime.readiness.loop import Source
+from services.runtime.readiness.loop import EventSource
 from services.runtime.service import Service
 from services.wire import ServerCall
 
-MakeLink = Callable[..., Linked]
+MakeLink = Callable[..., MessageLink]
 """Makes a loop's end of a link from a socket; its keywords are those of `Link`."""
 
 
-class Serving(Timed, Protocol):
+class Serving(TimerLoop, Protocol):
     """What is asked of a loop that runs calls."""
 
-    def unregister(self, source: Source) -> None: ...
+    def unregister(self, source: EventSource) -> None: ...
     def soon(self, callback: Callable[[], None]) -> None: ...
     def stop(self) -> None: ...
 
@@ -43,10 +43,10 @@ class ProcessCalls:
     def __init__(
         self,
         service: Service,
-        loop: Timed,
+        loop: TimerLoop,
         mailboxes: Sequence[Mailbox],
         make_link: MakeLink,
-        items: Ordered[QueuedCall] | None = None,
+        items: OrderedQueue[QueuedCall] | None = None,
     ) -> None:
         """`mailboxes` has that of each worker. Without `items`, connections take turns in the queue."""
         self._queue = CallQueue("workers", service, items)

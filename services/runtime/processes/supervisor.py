@@ -17,7 +17,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 
-from services.runtime.processes.children import Children, Ended, Readable
+from services.runtime.processes.children import Children, EndedProcess, Readable
 from services.runtime.refusal import refuse
 from services.runtime.service import Service
 from services.runtime.workers import processes
@@ -163,7 +163,7 @@ class Supervisor:
     def _wait_s(self) -> float | None:
         return max(min(self._due_s.values()) - time.monotonic(), 0.0) if self._due_s else None
 
-    def _give_up(self, end: Ended) -> None:
+    def _give_up(self, end: EndedProcess) -> None:
         if end.status > 0:
             raise SystemExit(end.status)  # it has printed why
         refuse(f"{self._service.model}: {end} before it was ready", 1)

@@ -12,7 +12,7 @@ from typing import Generic, Protocol, TypeVar
 Item = TypeVar("Item")
 
 
-class Ordered(Protocol[Item]):
+class OrderedQueue(Protocol[Item]):
     """A queue whose order is its own affair."""
 
     def __len__(self) -> int: ...
@@ -66,7 +66,7 @@ class SharedFairQueue(Generic[Item]):
     __slots__ = ("_items", "_lock", "_most", "_tokens")
 
     def __init__(
-        self, most: int | None, owner_of: Callable[[Item], object], items: Ordered[Item] | None = None
+        self, most: int | None, owner_of: Callable[[Item], object], items: OrderedQueue[Item] | None = None
     ) -> None:
         """`most`: items that it takes; None for any number. `items`: an empty queue, where owners take no turns."""
         self._items = FairQueue(owner_of) if items is None else items

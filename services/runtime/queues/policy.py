@@ -11,7 +11,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Generic, TypeVar
 
-from services.runtime.queues.fair import FairQueue, Ordered
+from services.runtime.queues.fair import FairQueue, OrderedQueue
 from services.workload.plan import read_duration_ns
 
 Item = TypeVar("Item")
@@ -48,7 +48,7 @@ class Shortest(Generic[Item]):
 POLICIES = ("turns", "first-come", "last-come", "shortest")
 
 
-def ordered(policy: str, owner_of: Callable[[Item], object], request_of: Callable[[Item], bytes]) -> Ordered[Item]:
+def ordered(policy: str, owner_of: Callable[[Item], object], request_of: Callable[[Item], bytes]) -> OrderedQueue[Item]:
     """An empty queue with that policy; `turns`: owners take turns."""
     if policy == "first-come":
         return deque()

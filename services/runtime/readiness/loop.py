@@ -17,13 +17,13 @@ from services.runtime.counters.lag import unwatched
 from services.runtime.readiness.demultiplexer import READABLE, Demultiplexer
 
 
-class Source(Protocol):
+class EventSource(Protocol):
     """What has a descriptor: a socket, a listener, the drain."""
 
     def fileno(self) -> int: ...
 
 
-class Handler(Protocol):
+class EventHandler(Protocol):
     """What the loop calls when a descriptor is ready."""
 
     def ready(self, events: int) -> None: ...
@@ -39,7 +39,7 @@ class Loop:
     def __init__(self, demultiplexer: Demultiplexer | None = None) -> None:
         """Waits with epoll where nothing else is given."""
         self._demultiplexer = demultiplexer or select.epoll()
-        self._handlers: dict[int, Handler] = {}
+        self._handlers: dict[int, EventHandler] = {}
         self._timers: list[Timer] = []
         self._cancelled = 0
         self._sequence = itertools.count()
@@ -47,17 +47,17 @@ class Loop:
         self._running = False
         self.on_iteration: Callable[[int], None] = unwatched
 
-    def register(self, source: Source, handler: Handler, events: int = READABLE) -> None:
+    def register(self, source: EventSource, handler: EventHandler, events: int = READABLE) -> None:
         """Calls `handler` whenever `source` is ready. Raises OSError where the demultiplexer cannot watch it."""
         fd = source.fileno()
         self._demultiplexer.register(fd, events)
         self._handlers[fd] = handler
 
-    def modify(self, source: Source, events: int) -> None:
+    def modify(self, source: EventSource, events: int) -> None:
         """Watches for other events."""
         self._demultiplexer.modify(source.fileno(), events)
 
-    def pause(self, source: Source, duration_s: float) -> None:
+    def pause(self, source: EventSource, duration_s: float) -> None:
         """Watches `source` again after that time. One that stays readable and is not read would make the loop spin."""
         fd = source.fileno()
         handler = self._handlers[fd]
@@ -69,7 +69,7 @@ class Loop:
         self._demultiplexer.modify(fd, 0)
         self.call_at(time.monotonic_ns() + round(duration_s * 1e9), resume)
 
-    def unregister(self, source: Source) -> None:
+    def unregister(self, source: EventSource) -> None:
         """Before `source` is closed."""
         fd = source.fileno()
         del self._handlers[fd]

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from services.runtime.connections.turns import TURN_NS
-from services.runtime.readiness.loop import Handler, Source
+from services.runtime.readiness.loop import EventHandler, EventSource
 
 Post = Callable[[Callable[[], None]], None]
 """Has a loop's thread call its argument soon; safe from any thread."""
@@ -17,7 +17,7 @@ Post = Callable[[Callable[[], None]], None]
 class Watching(Protocol):
     """What is asked of a loop."""
 
-    def register(self, source: Source, handler: Handler) -> None:
+    def register(self, source: EventSource, handler: EventHandler) -> None:
         """Calls `handler` whenever `source` becomes readable."""
 
 

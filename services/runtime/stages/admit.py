@@ -3,8 +3,8 @@
 import time
 from collections.abc import Callable
 
-from services.runtime.counters.stage_rows import Row
-from services.runtime.stages.event import Answer, Event, Status, last_answer
+from services.runtime.counters.stage_rows import StageRow
+from services.runtime.stages.event import Event, StageAnswer, Status, last_answer
 from services.runtime.stages.route import Route
 from services.runtime.stages.tokens import Tokens
 from services.wire import Code
@@ -13,7 +13,7 @@ from services.wire import Code
 class Admit:
     """Never waits, so that its queue is short and a rejection is immediate."""
 
-    def __init__(self, row: Row, to_compute: Route, answer: Callable[[Answer], None]) -> None:
+    def __init__(self, row: StageRow, to_compute: Route, answer: Callable[[StageAnswer], None]) -> None:
         self._row = row
         self._to_compute = to_compute
         self._answer = answer

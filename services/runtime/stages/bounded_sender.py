@@ -11,10 +11,10 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from services.runtime.counters.stage_rows import Row
+from services.runtime.counters.stage_rows import StageRow
 from services.runtime.stages.event import Item
 from services.runtime.stages.ownership_table import OwnershipTable
-from services.runtime.stages.stage_queue import Taken
+from services.runtime.stages.stage_queue import OnTaken
 
 MOST_BYTES = 256 * 1024
 """Handed on and not taken; one more item may be larger."""
@@ -26,7 +26,7 @@ class BoundedSender:
     """To one stage, from one process. Guarantees: the order in which events were handed on. Safe from any thread."""
 
     def __init__(
-        self, row: Row, ownership: OwnershipTable, send: Callable[[Item, Taken], None], *, bounded: bool = True
+        self, row: StageRow, ownership: OwnershipTable, send: Callable[[Item, OnTaken], None], *, bounded: bool = True
     ) -> None:
         """`send` has the stage's queue take an event; the second argument is to be called once the stage has taken it.
 

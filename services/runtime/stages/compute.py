@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 from services.runtime.service import Service
-from services.runtime.stages.event import Answer, Event, Status, last_answer, next_answer
+from services.runtime.stages.event import Event, StageAnswer, Status, last_answer, next_answer
 from services.wire import Code
 from services.workload import stages
 from services.workload.run import Run, status_of
@@ -16,11 +16,13 @@ from services.workload.run import Run, status_of
 class Compute:
     """For any thread that has a call to run; `to_call` and `answer` are called by that thread."""
 
-    def __init__(self, service: Service, to_call: Callable[[Event], None], answer: Callable[[Answer], None]) -> None:
+    def __init__(
+        self, service: Service, to_call: Callable[[Event], None], answer: Callable[[StageAnswer], None]
+    ) -> None:
         self._service = service
         self._to_call = to_call
         self._answer = answer
-        self._own = _Own(service)
+        self._own = _ThreadState(service)
 
     def run(self, event: Event) -> None:
         """Hands it on to `call`, or answers it, or both."""
@@ -46,7 +48,7 @@ class Compute:
         self._answer(last_answer(event, status, run, messages[0] if messages else None))
 
 
-class _Own(threading.local):
+class _ThreadState(threading.local):
     """What each thread has for itself."""
 
     def __init__(self, service: Service) -> None:

@@ -3,11 +3,11 @@
 from google.protobuf.message import DecodeError
 from sweetspot.v1 import control_pb2
 
-from services.runtime.counters.stage_rows import Table
+from services.runtime.counters.stage_rows import StageRows
 from services.wire import Code, RpcError
 
 
-def configure(table: Table, request: bytes) -> bytes:
+def configure(table: StageRows, request: bytes) -> bytes:
     """Sets all that a serialised ConfigureRequest asks for, or nothing. Raises RpcError, as control.proto states."""
     try:
         asked = control_pb2.ConfigureRequest.FromString(request)

@@ -21,11 +21,11 @@ from services.runtime.service import Service
 from services.runtime.stages.admit import retry_after_ms
 from services.runtime.stages.bounded_sender import BoundedSender
 from services.runtime.stages.controllers import CONTROL_NS, PERIOD_NS, SAMPLES, Admission
-from services.runtime.stages.event import NOT_QUEUED, Answer, Event, Item, Status
+from services.runtime.stages.event import NOT_QUEUED, Event, Item, StageAnswer, Status
 from services.runtime.stages.ownership_table import OwnershipTable
 from services.runtime.stages.route import Route
 from services.runtime.stages.stage import Stage
-from services.runtime.stages.stage_queue import Queued
+from services.runtime.stages.stage_queue import QueuedItem
 from services.wire import Code, RpcError, ServerCall
 
 
@@ -65,7 +65,7 @@ class ConnectionStage:
             begin=self._begin,
             held_up=self._may_not_read,
             skippable=True,
-            queue=FairQueue[Queued](self._connection_of),  # so that a connection whose calls are large waits alone
+            queue=FairQueue[QueuedItem](self._connection_of),  # so that a connection whose calls are large waits alone
         )
         self.reply = Stage(
             self._rows["reply"],
@@ -73,7 +73,7 @@ class ConnectionStage:
             begin=self._answer,
             held_up=lambda: False,
             skippable=True,
-            queue=FairQueue[Queued](self._connection_of),
+            queue=FairQueue[QueuedItem](self._connection_of),
             size_of=self._answer_bytes,
         )
         # Whether it is full is asked before anything is handed to it, and bytes here are in no other process.
@@ -101,7 +101,7 @@ class ConnectionStage:
         call.request = b""
 
     def _refuse(self, connection: ResponseSink, call: ServerCall, refused: Status) -> None:
-        self._account(call, Answer(0, 0, status=refused), refused.code)
+        self._account(call, StageAnswer(0, 0, status=refused), refused.code)
         connection.finish(call, refused.code, refused.why)
 
     def cancelled(self, call: ServerCall) -> None:
@@ -112,9 +112,9 @@ class ConnectionStage:
         """The calls for which `is_lost` is true will not be answered: they end with UNAVAILABLE."""
         for number, out in tuple(self._out.items()):
             if is_lost(number, out.call):
-                self._finish(Answer(number, 0), Status(Code.UNAVAILABLE, why))
+                self._finish(StageAnswer(number, 0), Status(Code.UNAVAILABLE, why))
 
-    def _connection_of(self, queued: Queued) -> ResponseSink | None:
+    def _connection_of(self, queued: QueuedItem) -> ResponseSink | None:
         out = self._out.get(queued[0].number)
         return None if out is None else out.connection
 
@@ -148,7 +148,7 @@ class ConnectionStage:
     def _answer(self, batch: list[Item]) -> int:
         taken_ns = time.monotonic_ns()
         for answer in batch:
-            assert isinstance(answer, Answer)
+            assert isinstance(answer, StageAnswer)
             out = self._out.get(answer.number)
             if out is not None:  # else its caller got the error that a stage had died
                 if answer.status is not None and answer.handed_ns != NOT_QUEUED:
@@ -159,7 +159,7 @@ class ConnectionStage:
                     self._send(out, answer_now)
         return 0
 
-    def _send(self, out: "Out", answer: Answer) -> None:
+    def _send(self, out: "Out", answer: StageAnswer) -> None:
         if answer.message is not None:
             out.connection.send(out.call, answer.message + out.held.rest_of(answer.place))
             if out.call.cancelled:  # the session had no memory for it, or will report it once it reads
@@ -185,7 +185,7 @@ class ConnectionStage:
                 self._loop.cancel(out.deadline)
             self._to_compute.hand(event)
 
-    def _finish(self, last: Answer, status: Status) -> None:
+    def _finish(self, last: StageAnswer, status: Status) -> None:
         out = self._out.pop(last.number)
         self._under_way -= out.under_way
         if self._admission is not None and status.code is not Code.RESOURCE_EXHAUSTED:
@@ -195,7 +195,7 @@ class ConnectionStage:
         out.call.retry_after_ms = status.retry_after_ms
         out.connection.finish(out.call, status.code, status.why)
 
-    def _account(self, call: ServerCall, last: Answer, code: Code) -> None:
+    def _account(self, call: ServerCall, last: StageAnswer, code: Code) -> None:
         """Notes how long the call took, where it was begun, and where it waited, where it is traced."""
         now_ns, progress = time.monotonic_ns(), last.progress
         trace = self._service.trace(call, progress)
@@ -245,7 +245,7 @@ class Out:
     """It has left `read`."""
     answered: int = 0
     """Answers sent."""
-    early: dict[int, Answer] = field(default_factory=dict)
+    early: dict[int, StageAnswer] = field(default_factory=dict)
     """Answers, by their place, that have come before one that comes by another way."""
     rest: Event | None = None
     """The call, while it waits for its caller to read."""

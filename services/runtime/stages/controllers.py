@@ -7,7 +7,7 @@ milliseconds, where theirs took seconds.
 
 from collections.abc import Sequence
 
-from services.runtime.counters.stage_rows import Row
+from services.runtime.counters.stage_rows import StageRow
 
 CONTROL_NS = 50_000_000
 """How often stages are looked at."""
@@ -76,7 +76,7 @@ class Batching:
         self._looked_ns = 0
         self._served = 0
 
-    def look(self, row: Row, now_ns: int) -> None:
+    def look(self, row: StageRow, now_ns: int) -> None:
         """Sets the row's `batch` once a period, while `most_batch` asks for it."""
         if not row.settings.most_batch:
             self._looked_ns = 0

@@ -14,15 +14,15 @@ from services.runtime.stages.ownership_table import OwnershipTable
 from services.telemetry import Headers
 from services.wire import Code, RpcError, Shape
 from services.wire.request import RequestHead
-from services.workload.run import Progress, Run
+from services.workload.run import PlanProgress, Run
 
-Packed = tuple[Any, ...]
+PackedEvent = tuple[Any, ...]
 """An event or an answer on its way between processes."""
 
 NOT_QUEUED = 0
 """In the place of the time when something was handed on, where it has passed the queue by."""
 
-Waits = tuple[tuple[str, int, int], ...]
+QueueWaits = tuple[tuple[str, int, int], ...]
 """Where a traced call has waited: in the queue of which stage, from when to when (CLOCK_MONOTONIC)."""
 
 
@@ -38,9 +38,9 @@ class Event:
     ownership: OwnershipTable
     bypassed: tuple[str, ...] = ()
     """Stages whose work is done by the stage before them."""
-    progress: Progress | None = None
+    progress: PlanProgress | None = None
     """None until it is begun."""
-    waits: Waits = ()
+    waits: QueueWaits = ()
     handed_ns: int = NOT_QUEUED
     """When it was handed on last. CLOCK_MONOTONIC."""
 
@@ -73,7 +73,7 @@ class Event:
         if deadline_ns is not None and time.monotonic_ns() >= deadline_ns:
             raise RpcError(Code.DEADLINE_EXCEEDED, "deadline exceeded")
 
-    def packed(self) -> Packed:
+    def packed(self) -> PackedEvent:
         """For another process."""
         head = self.head
         return (
@@ -89,7 +89,7 @@ class Event:
         )
 
     @classmethod
-    def unpacked(cls, packed: Packed, ownership: OwnershipTable) -> "Event":
+    def unpacked(cls, packed: PackedEvent, ownership: OwnershipTable) -> "Event":
         """In the process that has it now."""
         number, head, streams, received_ns, request, *come = packed
         shape = Shape.SERVER_STREAMING if streams else Shape.UNARY
@@ -121,7 +121,7 @@ def _status(code: int, why: str, retry_after_ms: int | None) -> Status:
 
 
 @dataclass(slots=True, eq=False)
-class Answer:
+class StageAnswer:
     """A message for the caller, the end of its call, or both."""
 
     number: int
@@ -129,11 +129,11 @@ class Answer:
     """Among the answers of its call: they may come by several ways."""
     message: bytes | None = None
     status: Status | None = None
-    progress: Progress | None = None
+    progress: PlanProgress | None = None
     """With a status: what the call has come to; None where it was never begun."""
     worker: str = ""
     """With a status: who ended the call."""
-    waits: Waits = ()
+    waits: QueueWaits = ()
     handed_ns: int = NOT_QUEUED
     """As an event's."""
     rest: Event | None = None
@@ -145,7 +145,7 @@ class Answer:
         rest_bytes = 0 if self.rest is None else self.rest.size_bytes
         return rest_bytes + (0 if self.message is None else len(self.message))
 
-    def packed(self) -> Packed:
+    def packed(self) -> PackedEvent:
         """For another process."""
         status = None if self.status is None else (int(self.status.code), *self.status[1:])
         rest = None if self.rest is None else self.rest.packed()
@@ -153,7 +153,7 @@ class Answer:
         return self.number, self.place, self.message, status, rest, *account
 
     @classmethod
-    def unpacked(cls, packed: Packed, ownership: OwnershipTable) -> "Answer":
+    def unpacked(cls, packed: PackedEvent, ownership: OwnershipTable) -> "StageAnswer":
         """In the process that has it now."""
         number, place, message, ended, packed_rest, progress, worker, waits, handed_ns = packed
         status = None if ended is None else _status(*ended)
@@ -161,28 +161,30 @@ class Answer:
         return cls(number, place, message, status, progress, worker, waits, handed_ns, rest)
 
 
-Item = Event | Answer
+Item = Event | StageAnswer
 """What a queue holds: `reply`'s answers, all others' events."""
 
 
-def next_answer(event: Event, run: Run, message: bytes) -> Answer:
+def next_answer(event: Event, run: Run, message: bytes) -> StageAnswer:
     """The next message of a stream. Where much has been streamed, the call goes with it, to wait for its caller."""
     rest = None
     if run.has_streamed_much:
         event.progress = run.hand_on()._replace(unasked_bytes=0)
         rest = event
-    return Answer(event.number, run.taken - 1, message, rest=rest)
+    return StageAnswer(event.number, run.taken - 1, message, rest=rest)
 
 
-def last_answer(event: Event, status: Status, run: Run | None = None, message: bytes | None = None) -> Answer:
+def last_answer(event: Event, status: Status, run: Run | None = None, message: bytes | None = None) -> StageAnswer:
     """What ends a call; `run` has begun it, or gone on with it, here."""
     progress = event.progress if run is None else run.hand_on()
     # Each step of a call that streams has its answer, and comes before this one.
     place = progress.taken if progress is not None and event.shape.server_streams else 0
-    return Answer(event.number, place, message, status, progress, threading.current_thread().name, event.waits)
+    return StageAnswer(event.number, place, message, status, progress, threading.current_thread().name, event.waits)
 
 
-def claim(stage: str, ownership: OwnershipTable, answer: Callable[[Answer], None], batch: list[Item]) -> list[Event]:
+def claim(
+    stage: str, ownership: OwnershipTable, answer: Callable[[StageAnswer], None], batch: list[Item]
+) -> list[Event]:
     """Takes the calls of a batch. Returns those that a caller waits for; answers others that have not ended."""
     events = []
     for event in batch:

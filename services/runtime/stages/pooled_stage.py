@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from services.runtime.counters.stage_rows import Row
+from services.runtime.counters.stage_rows import StageRow
 from services.runtime.readiness.wakeup import Post
 from services.runtime.stages.controllers import Batching, next_workers
 from services.runtime.stages.event import Event, Item
-from services.runtime.stages.stage_queue import LOOK_NS, StageQueue, Taken, acknowledge
+from services.runtime.stages.stage_queue import LOOK_NS, OnTaken, StageQueue, acknowledge
 
 
 class PooledStage:
@@ -25,7 +25,7 @@ class PooledStage:
 
     def __init__(
         self,
-        row: Row,
+        row: StageRow,
         *,
         claim: Callable[[list[Item]], list[Event]],
         run: Callable[[Event], object],
@@ -53,7 +53,7 @@ class PooledStage:
         self._threads = 0
         self._idle = 0
 
-    def put(self, item: Item, taken: Taken) -> None:
+    def put(self, item: Item, taken: OnTaken) -> None:
         """Queues an event; `taken` is called once it is taken. Safe from any thread."""
         with self._changed:
             self._queue.put(item, taken)
@@ -83,7 +83,7 @@ class PooledStage:
             self._run_batch(*taken)
             del taken  # else a thread that waits for the next batch holds this one
 
-    def _run_batch(self, batch: list[tuple[Item, Taken]], events: list[Event]) -> None:
+    def _run_batch(self, batch: list[tuple[Item, OnTaken]], events: list[Event]) -> None:
         if self._post is None:
             acknowledge(batch)
         else:
@@ -91,7 +91,7 @@ class PooledStage:
         for event in events:
             self._run(event)
 
-    def _take(self) -> tuple[list[tuple[Item, Taken]], list[Event]] | None:
+    def _take(self) -> tuple[list[tuple[Item, OnTaken]], list[Event]] | None:
         """The next batch, and those of it to run, once there is one; None for a thread that is one too many."""
         with self._changed:
             while self._threads <= self.row.settings.workers:

@@ -16,18 +16,18 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
-from services.runtime.counters.stage_rows import Row
+from services.runtime.counters.stage_rows import StageRow
 from services.runtime.drain import Drain
 from services.runtime.processes.link import Link, Message, open_link
 from services.runtime.processes.mailbox import Mailbox
 from services.runtime.readiness.loop import Loop
 from services.runtime.shortage import PAUSE_S, Shortage
 from services.runtime.stages.bounded_sender import BoundedSender
-from services.runtime.stages.event import Answer, Event, Item
+from services.runtime.stages.event import Event, Item, StageAnswer
 from services.runtime.stages.ownership_table import OwnershipTable
 from services.runtime.stages.pooled_stage import PooledStage
 from services.runtime.stages.stage import Stage
-from services.runtime.stages.stage_queue import Taken
+from services.runtime.stages.stage_queue import OnTaken
 
 
 class ProcessLinks:
@@ -59,7 +59,7 @@ class ProcessLinks:
         self._awaited: int | None = None
         self._links = {other: self._connect(other) for other in self._senders if other != me}
 
-    def sender(self, row: Row, process: int, *, bounded: bool = True) -> BoundedSender:
+    def sender(self, row: StageRow, process: int, *, bounded: bool = True) -> BoundedSender:
         """To a stage of another process."""
         sender = BoundedSender(row, self._ownership, partial(self._send, process, row.name), bounded=bounded)
         self._senders[process][row.name] = sender
@@ -110,7 +110,7 @@ class ProcessLinks:
         if self._drain.requested and self._awaited is not None and self._led_here.get(self._awaited) == 0:
             self._loop.stop()
 
-    def _send(self, process: int, stage: str, item: Item, taken: Taken) -> None:
+    def _send(self, process: int, stage: str, item: Item, taken: OnTaken) -> None:
         if process in self._gone:
             self._loop.soon(partial(taken, 1))
             self._unreachable(item, process)
@@ -158,7 +158,7 @@ class _Incoming:
     def _received(self, messages: list[Message]) -> None:
         for kind, stage, what in messages:
             if kind == "item":
-                kind_of_item: type[Answer | Event] = Answer if stage == "reply" else Event
+                kind_of_item: type[StageAnswer | Event] = StageAnswer if stage == "reply" else Event
                 item = kind_of_item.unpacked(what, self._links._ownership)
                 self._links._stages[stage].put(item, self._takers[stage])
             elif kind == "given up":

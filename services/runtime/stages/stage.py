@@ -10,11 +10,11 @@ All of it belongs to the loop's thread. Its twin, whose threads take for themsel
 import time
 from collections.abc import Callable
 
-from services.runtime.counters.stage_rows import Row
+from services.runtime.counters.stage_rows import StageRow
 from services.runtime.readiness.loop import Loop, Timer
 from services.runtime.stages.controllers import Batching
 from services.runtime.stages.event import NOT_QUEUED, Item
-from services.runtime.stages.stage_queue import LOOK_NS, Queue, StageQueue, Taken, acknowledge, size_bytes
+from services.runtime.stages.stage_queue import LOOK_NS, EventQueue, OnTaken, StageQueue, acknowledge, size_bytes
 
 
 class Stage:
@@ -22,7 +22,7 @@ class Stage:
 
     def __init__(
         self,
-        row: Row,
+        row: StageRow,
         loop: Loop,
         *,
         begin: Callable[[list[Item]], int],
@@ -30,7 +30,7 @@ class Stage:
         skippable: bool = False,
         waits_for_tokens: bool = True,
         worker_each: bool = False,
-        queue: Queue | None = None,
+        queue: EventQueue | None = None,
         size_of: Callable[[Item], int] = size_bytes,
     ) -> None:
         """`begin` returns how many workers it uses until `free`.
@@ -53,7 +53,7 @@ class Stage:
         self._looking = False
         self._timer: Timer | None = None
 
-    def put(self, item: Item, taken: Taken) -> None:
+    def put(self, item: Item, taken: OnTaken) -> None:
         """Queues an event; `taken` is called once it is begun."""
         settings = self.row.settings
         if (

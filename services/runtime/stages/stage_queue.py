@@ -6,7 +6,7 @@ from itertools import groupby
 from operator import attrgetter, itemgetter
 from typing import Protocol
 
-from services.runtime.counters.stage_rows import Row
+from services.runtime.counters.stage_rows import StageRow
 from services.runtime.stages.event import Item
 from services.runtime.stages.tokens import Tokens
 
@@ -15,24 +15,24 @@ LOOK_NS = 2_000_000
 
 BATCH_BYTES = 64 * 1024
 
-Taken = Callable[[int], None]
+OnTaken = Callable[[int], None]
 """Called with the number of events that have been taken: the sender may hand on as many."""
-Queued = tuple[Item, Taken]
+QueuedItem = tuple[Item, OnTaken]
 
 
-class Queue(Protocol):
+class EventQueue(Protocol):
     """What holds events until they are taken: a deque, or what gives them in another order."""
 
     def __len__(self) -> int: ...
-    def append(self, queued: Queued, /) -> None: ...
-    def popleft(self) -> Queued: ...
+    def append(self, queued: QueuedItem, /) -> None: ...
+    def popleft(self) -> QueuedItem: ...
 
 
 size_bytes: Callable[[Item], int] = attrgetter("size_bytes")
 """Of what is large in an event."""
 
 
-def acknowledge(batch: Sequence[Queued]) -> None:
+def acknowledge(batch: Sequence[QueuedItem]) -> None:
     """Acknowledges the events of a batch, once for each row of events from one sender."""
     for taken, row in groupby(batch, itemgetter(1)):
         taken(sum(1 for _ in row))
@@ -43,27 +43,27 @@ class StageQueue:
 
     def __init__(
         self,
-        row: Row,
+        row: StageRow,
         *,
         waits_for_tokens: bool,
-        queue: Queue | None = None,
+        queue: EventQueue | None = None,
         size_of: Callable[[Item], int] = size_bytes,
     ) -> None:
         """`queue`: first come, first served, where none is given."""
         self._row = row
         self._waits_for_tokens = waits_for_tokens
-        self._queue: Queue = deque() if queue is None else queue
+        self._queue: EventQueue = deque() if queue is None else queue
         self._size_of = size_of
         self._tokens = Tokens()
 
     def __len__(self) -> int:
         return len(self._queue)
 
-    def put(self, item: Item, taken: Taken) -> None:
+    def put(self, item: Item, taken: OnTaken) -> None:
         """Queues an event; the code that takes it must call `taken`."""
         self._queue.append((item, taken))
 
-    def take(self, most: int, now_ns: int) -> list[Queued]:
+    def take(self, most: int, now_ns: int) -> list[QueuedItem]:
         """A batch: as many as its settings allow, and `most`; none where it is too soon for the next one.
 
         It ends with the event that makes it BATCH_BYTES, whatever the settings allow: what waits behind a batch waits
@@ -72,7 +72,7 @@ class StageQueue:
         settings = self._row.settings
         rate_per_s = settings.rate_per_s if self._waits_for_tokens else 0
         count = self._tokens.take(min(len(self._queue), settings.batch, most), rate_per_s, now_ns)
-        batch: list[Queued] = []
+        batch: list[QueuedItem] = []
         taken_bytes = waited_ns = 0
         while len(batch) < count and taken_bytes < BATCH_BYTES:
             item, _ = queued = self._queue.popleft()

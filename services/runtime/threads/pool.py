@@ -10,7 +10,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Generic, Protocol, TypeVar
 
-from services.runtime.queues.fair import Ordered, SharedFairQueue
+from services.runtime.queues.fair import OrderedQueue, SharedFairQueue
 from services.runtime.queues.policy import ordered
 from services.runtime.readiness.calls import ResponseSink
 from services.runtime.readiness.wakeup import Wakeup
@@ -65,7 +65,7 @@ class Pool(Generic[Owner, Work]):
         self._count: Callable[[int], None] = service.queue.add if counts else lambda _: None
         self.threads = threads or pool_threads(service.config)
         policy = service.config[POLICY]
-        items: Ordered[tuple[Owner, Work]] = ordered(policy, itemgetter(0), lambda item: item[1].request)
+        items: OrderedQueue[tuple[Owner, Work]] = ordered(policy, itemgetter(0), lambda item: item[1].request)
         self._queue = SharedFairQueue[tuple[Owner, Work]](service.config[QUEUE_BOUND], itemgetter(0), items)
         if counts:
             service.queue.set(0)

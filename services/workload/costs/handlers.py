@@ -15,7 +15,7 @@ LEDGER = Ledger(2)
 FETCHED = backend_pb2.FetchReply(payload=b"reply").SerializeToString()
 
 
-class Call:
+class MeasuredCall:
     """A call as `Run` needs it: no caller cancels it, and it has no deadline."""
 
     __slots__ = ("cancelled", "deadline_ns", "received_ns", "request")
@@ -29,10 +29,10 @@ class Call:
 
 def run_of(plan: workload_pb2.RunRequest) -> Run:
     """A unary call of `plan`, before its first step."""
-    return Run(Call(plan.SerializeToString()), b"", LEDGER, streams=False)
+    return Run(MeasuredCall(plan.SerializeToString()), b"", LEDGER, streams=False)
 
 
-class Blocked:
+class LinearWaits:
     """Waits of a straight line: `wait` returns when it is over."""
 
     def __init__(self, wait: Callable[[], None]) -> None:
@@ -53,7 +53,7 @@ class Suspend:
         yield
 
 
-class Awaited:
+class CoroutineWaits:
     """Waits of a coroutine."""
 
     async def sleep(self, duration_us: int, run: Run) -> None:
@@ -64,7 +64,7 @@ class Awaited:
         return FETCHED
 
 
-class Parked:
+class ParkingWaits:
     """Waits of callbacks: what comes next is given to `park`, to be called when the wait is over."""
 
     def __init__(self, park: Callable[[Callable[[], None]], None]) -> None:
@@ -83,13 +83,13 @@ class Parked:
 def drive(style: str, handlers: ModuleType, run: Run, send: Callable[[bytes], None]) -> None:
     """Runs a call to its end; every wait is over at once."""
     if style in ("linear", "green"):
-        for message in handlers.handle(run, Blocked(lambda: None)):
+        for message in handlers.handle(run, LinearWaits(lambda: None)):
             send(message)
     elif style == "coroutine":
-        resume_to_the_end(awaiting(handlers, run, Awaited(), send))
+        resume_to_the_end(awaiting(handlers, run, CoroutineWaits(), send))
     else:
         due: list[Callable[[], None]] = []
-        handlers.handle(run, Parked(due.append), send, lambda code, why: None)
+        handlers.handle(run, ParkingWaits(due.append), send, lambda code, why: None)
         while due:
             due.pop()()
 

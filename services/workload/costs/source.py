@@ -25,7 +25,7 @@ PLAN = workload_pb2.RunRequest(
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SourceCounts:
     """Of one style. `of_a_call` is what a call of PLAN comes through."""
 
     lines: int
@@ -47,13 +47,13 @@ class Source:
     """Places where it waits, and the text looks like any other call."""
 
 
-def read(style: str, handlers: ModuleType) -> Source:
+def read(style: str, handlers: ModuleType) -> SourceCounts:
     """The figures of a style's module."""
     text = inspect.getsource(handlers)
     written = list(_handler(ast.parse(text)))
     entered = entries(style, handlers)
     waits, marked = _waits(written)
-    return Source(
+    return SourceCounts(
         lines=_lines(written),
         functions=sum(isinstance(node, _FUNCTIONS) for node in _nodes(written)),
         functions_of_a_call=len(set(entered)),

@@ -20,7 +20,7 @@ from greenlet import getcurrent, greenlet
 from sweetspot.v1 import workload_pb2
 
 from services.workload.costs import STYLES
-from services.workload.costs.handlers import Awaited, Blocked, Parked, awaiting, run_of
+from services.workload.costs.handlers import CoroutineWaits, LinearWaits, ParkingWaits, awaiting, run_of
 from services.workload.run import Run
 
 CALLS = 1000
@@ -28,7 +28,7 @@ PLAN = workload_pb2.RunRequest(steps=[workload_pb2.Step(sleep=workload_pb2.Sleep
 
 
 @dataclass(frozen=True, slots=True)
-class Suspended:
+class SuspendedBytes:
     """Bytes of one call that waits, beyond its Run, which is the same in every style."""
 
     allocated_bytes: int
@@ -36,7 +36,7 @@ class Suspended:
     reserved_bytes: int
 
 
-def measure(style: str) -> Suspended:
+def measure(style: str) -> SuspendedBytes:
     """Has CALLS calls wait; once with tracemalloc, and once without, as that takes memory for each allocation."""
     runs = [run_of(PLAN) for _ in range(2 * CALLS)]
     reserved_bytes, resident_bytes = _memory()
@@ -48,7 +48,7 @@ def measure(style: str) -> Suspended:
     allocated_bytes, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(held) == 2
-    return Suspended(
+    return SuspendedBytes(
         allocated_bytes // CALLS,
         (resident_then_bytes - resident_bytes) // CALLS,
         (reserved_then_bytes - reserved_bytes) // CALLS,
@@ -64,12 +64,12 @@ def suspend(style: str, runs: list[Run]) -> list[object]:
     if style == "green":
         return [_switched_greenlet(run, messages) for run in runs]
     if style == "coroutine":
-        waiting = [awaiting(handlers, run, Awaited(), messages.append) for run in runs]
+        waiting = [awaiting(handlers, run, CoroutineWaits(), messages.append) for run in runs]
         for coroutine in waiting:
             coroutine.send(None)
         return [*waiting]
     parked: list[Callable[[], None]] = []
-    waits = Parked(parked.append)
+    waits = ParkingWaits(parked.append)
     for run in runs:
         handlers.handle(run, waits, messages.append, _ignore)
     return [*parked]
@@ -85,7 +85,7 @@ def _blocked_thread(run: Run, messages: list[bytes]) -> threading.Thread:
         never.acquire()
 
     handle = STYLES["linear"].handle
-    thread = threading.Thread(target=lambda: messages.extend(handle(run, Blocked(wait))), daemon=True)
+    thread = threading.Thread(target=lambda: messages.extend(handle(run, LinearWaits(wait))), daemon=True)
     thread.start()
     waiting.wait()
     return thread
@@ -93,7 +93,7 @@ def _blocked_thread(run: Run, messages: list[bytes]) -> threading.Thread:
 
 def _switched_greenlet(run: Run, messages: list[bytes]) -> greenlet:
     handle = STYLES["green"].handle
-    waiting = greenlet(lambda: messages.extend(handle(run, Blocked(getcurrent().parent.switch))))
+    waiting = greenlet(lambda: messages.extend(handle(run, LinearWaits(getcurrent().parent.switch))))
     waiting.switch()
     return waiting
 

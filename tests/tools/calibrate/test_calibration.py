@@ -10,14 +10,14 @@ from tests.tools import sample
 from tests.tools.fake_programs import GOOD, PROGRAMS
 from tools import cli, report
 from tools.calibrate import calibration, measure
-from tools.calibrate.calibration import Calibration, CalibrationPoint, Figure
+from tools.calibrate.calibration import Calibration, CalibrationFigure, CalibrationPoint
 from tools.results import BadResultsError, write_trial
 
 MACHINE = {"cpu": "Z80", "cpus": 2, "kernel": "CP/M", "pinning": "none", "python": "CPython 3.11"}
 
 
 def made(rate_rps: float = 1000, environment: dict[str, Any] = MACHINE) -> Calibration:
-    rate = Figure(value=rate_rps, low=rate_rps * 0.9, high=rate_rps * 1.1)
+    rate = CalibrationFigure(value=rate_rps, low=rate_rps * 0.9, high=rate_rps * 1.1)
     points = (
         CalibrationPoint(connections=10, streams=10, rate_rps=rate, latency_ns=2_000_000, null_latency_ns=100_000),
         CalibrationPoint(connections=1, streams=1, rate_rps=rate, latency_ns=145_000, null_latency_ns=100_000),

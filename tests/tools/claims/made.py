@@ -10,7 +10,7 @@ import yaml
 
 from tools.claims import reading
 from tools.claims.claim import Claim, Operand
-from tools.claims.sample import Reading
+from tools.claims.sample import SampleReading
 
 LEAST: Mapping[str, Any] = {
     "claim": "C12",
@@ -64,15 +64,15 @@ class Values:
     def rounds(self) -> int:
         return max(map(len, self.arms.values()))
 
-    def reading(self, operand: Operand, number: int) -> Reading | None:
+    def reading(self, operand: Operand, number: int) -> SampleReading | None:
         name = operand.measure if operand.measure in self.arms else operand.arm
         values = self.arms[name]
         value = values[number - 1] if number <= len(values) else None
-        return None if value is None else Reading(value, self.bounds.get(operand.arm, 0))
+        return None if value is None else SampleReading(value, self.bounds.get(operand.arm, 0))
 
     def void(self, _arms: Sequence[str]) -> str:
         return ""
 
-    def along(self, operand: Operand, number: int) -> Sequence[tuple[float, Reading]] | None:
+    def along(self, operand: Operand, number: int) -> Sequence[tuple[float, SampleReading]] | None:
         slope = self.reading(operand, number)
-        return None if slope is None else [(place, Reading(7 + place * slope.value)) for place in (0, 10, 20)]
+        return None if slope is None else [(place, SampleReading(7 + place * slope.value)) for place in (0, 10, 20)]

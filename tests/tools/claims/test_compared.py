@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from tools.claims.claim import Claim, Word
 from tools.claims.compared import What, compare
-from tools.claims.decision import Verdict
+from tools.claims.decision import ClaimVerdict
 from tools.claims.evidence import CountingEvidence
 from tools.claims.judged import JudgedClaim, JudgedRun
 from tools.claims.registered import ClaimsRun, RegisteredClaim
@@ -19,7 +19,7 @@ REGISTERED = RegisteredClaim(sha256="0", commit=None, committed_at=None, clean=F
 def run(registered: RegisteredClaim = REGISTERED, **words: Word) -> JudgedRun:
     """A run with those verdicts."""
     judged = tuple(
-        JudgedClaim(_claim(name), registered, CountingEvidence({}), Verdict(word)) for name, word in words.items()
+        JudgedClaim(_claim(name), registered, CountingEvidence({}), ClaimVerdict(word)) for name, word in words.items()
     )
     known = dict.fromkeys(words, registered)
     return JudgedRun(

@@ -6,10 +6,15 @@ import msgspec
 import pytest
 
 from tools.claims.claim import Operand, Statistic
-from tools.claims.sample import Reading, sample
+from tools.claims.sample import SampleReading, sample
 
-VALUES = {"one": Reading(1.0), "three": Reading(3.0), "twelve": Reading(12.0), "none": Reading(0.0)}
-BOUNDS = {"slow": Reading(5.0, 1), "quick": Reading(2.0, -1)}
+VALUES = {
+    "one": SampleReading(1.0),
+    "three": SampleReading(3.0),
+    "twelve": SampleReading(12.0),
+    "none": SampleReading(0.0),
+}
+BOUNDS = {"slow": SampleReading(5.0, 1), "quick": SampleReading(2.0, -1)}
 
 
 class Round:
@@ -17,10 +22,10 @@ class Round:
 
     rounds = 1
 
-    def __init__(self, readings: Mapping[str, Reading]) -> None:
+    def __init__(self, readings: Mapping[str, SampleReading]) -> None:
         self.readings = readings
 
-    def reading(self, operand: Operand, _number: int) -> Reading | None:
+    def reading(self, operand: Operand, _number: int) -> SampleReading | None:
         return self.readings.get(operand.arm)
 
     def along(self, _operand: Operand, _number: int) -> None:
@@ -30,7 +35,7 @@ class Round:
         return ""
 
 
-def figure(written: Mapping[str, object]) -> Reading | None:
+def figure(written: Mapping[str, object]) -> SampleReading | None:
     return sample(msgspec.convert(written, Statistic), Round({**VALUES, **BOUNDS}), 1)
 
 
@@ -47,21 +52,23 @@ GROWTH = {"difference": ["twelve", "three"]}
     ],
 )
 def test_an_operand_is_made_of_others(written: Mapping[str, object], value: float) -> None:
-    assert figure(written) == Reading(value)
+    assert figure(written) == SampleReading(value)
 
 
 @pytest.mark.parametrize(
     ("written", "found"),
     [
-        ({"value": {"greatest": ["slow", "one"]}}, Reading(5.0, 1)),
-        ({"ratio": ["one", {"least": ["slow", "three"]}]}, Reading(1 / 3, -1)),
+        ({"value": {"greatest": ["slow", "one"]}}, SampleReading(5.0, 1)),
+        ({"ratio": ["one", {"least": ["slow", "three"]}]}, SampleReading(1 / 3, -1)),
         ({"value": {"greatest": ["slow", "quick"]}}, None),
         ({"value": {"difference": ["slow", "slow"]}}, None),
         ({"value": {"ratio": ["one", "none"]}}, None),
         ({"value": {"least": ["one", "missing"]}}, None),
     ],
 )
-def test_bounds_go_through_it_unless_they_contradict(written: Mapping[str, object], found: Reading | None) -> None:
+def test_bounds_go_through_it_unless_they_contradict(
+    written: Mapping[str, object], found: SampleReading | None
+) -> None:
     assert figure(written) == found
 
 

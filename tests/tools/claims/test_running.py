@@ -14,7 +14,7 @@ from tools import cli
 from tools.claims import floor, judged, published, reading, registered, running
 from tools.claims.claim import Claim
 from tools.claims.counting import COUNTINGS, Counting
-from tools.claims.decision import Verdict
+from tools.claims.decision import ClaimVerdict
 from tools.experiment import Experiment
 from tools.local import LocalError, Programs
 from tools.results import BadResultsError, write_trial, write_void
@@ -77,7 +77,7 @@ class Notes:
     def counting_failed(self, name: str, why: str) -> None:
         self.words[name] = why
 
-    def decided(self, claim: Claim, verdict: Verdict) -> None:
+    def decided(self, claim: Claim, verdict: ClaimVerdict) -> None:
         self.words[claim.claim] = verdict.word
 
 

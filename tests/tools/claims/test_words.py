@@ -8,8 +8,8 @@ import pytest
 
 from tools import cli
 from tools.claims import words
-from tools.claims.claim import Bound, Statistic
-from tools.claims.decision import LOOKS, Interval, Verdict
+from tools.claims.claim import Statistic, Threshold
+from tools.claims.decision import LOOKS, ClaimVerdict, Interval
 
 RATIO: dict[str, Any] = {"measure": "rate_rps", "ratio": ["loop", "threads"]}
 LATENCY: dict[str, Any] = {"measure": "latency_p99_ns", "value": "loop"}
@@ -31,16 +31,16 @@ def test_a_figure(statistic: dict[str, Any], found: Interval, text: str) -> None
 
 
 BOUNDS = [
-    (RATIO, Bound(at_least=5), "at least 5x"),
-    (LATENCY, Bound(at_most=5e6), "at most 5 ms"),
-    (RATIO, Bound(within=(0.9, 1.1)), "0.9 to 1.1x"),
-    (LATENCY, Bound(within=(500e3, 2e6)), "500 µs to 2 ms"),
-    ({"value": "linear.functions"}, Bound(within=(1, 1)), "exactly 1"),
+    (RATIO, Threshold(at_least=5), "at least 5x"),
+    (LATENCY, Threshold(at_most=5e6), "at most 5 ms"),
+    (RATIO, Threshold(within=(0.9, 1.1)), "0.9 to 1.1x"),
+    (LATENCY, Threshold(within=(500e3, 2e6)), "500 µs to 2 ms"),
+    ({"value": "linear.functions"}, Threshold(within=(1, 1)), "exactly 1"),
 ]
 
 
 @pytest.mark.parametrize(("statistic", "bound", "text"), BOUNDS)
-def test_a_threshold(statistic: dict[str, Any], bound: Bound, text: str) -> None:
+def test_a_threshold(statistic: dict[str, Any], bound: Threshold, text: str) -> None:
     assert words.asked(msgspec.convert(statistic, Statistic), bound) == text
 
 
@@ -56,7 +56,7 @@ OUTCOMES = [
 
 @pytest.mark.parametrize(("rounds", "more", "text"), OUTCOMES)
 def test_rounds_that_the_command_does_not_make_are_no_advice(rounds: int, more: int | None, text: str) -> None:
-    assert words.outcome(Verdict("not distinguishable", (), rounds, more)) == text
+    assert words.outcome(ClaimVerdict("not distinguishable", (), rounds, more)) == text
 
 
 @pytest.mark.parametrize("number", ["0", "9", "some"])

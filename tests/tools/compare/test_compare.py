@@ -14,7 +14,7 @@ from tests.tools import driven
 from tests.tools.driven import ENVIRONMENT, EXPERIMENT
 from tests.tools.stats.noise import series
 from tools import cli
-from tools.compare.figures import Figure, Figures
+from tools.compare.figures import ArmFigure, Figures
 from tools.compare.runs import NOT_PAIRED
 from tools.compare.runs import compare as runs_of
 from tools.stats.interval import estimate
@@ -141,7 +141,7 @@ def test_a_baseline_with_a_reference_is_compared_by_it(
 
 
 def figures(**changes: Any) -> Figures:
-    figure = Figure(arm="reactor", point="10", measure="rate", estimate=estimate(series("reactor", [[1, 2]] * 3)))
+    figure = ArmFigure(arm="reactor", point="10", measure="rate", estimate=estimate(series("reactor", [[1, 2]] * 3)))
     changed = msgspec.structs.replace(figure, **changes)
     return Figures(name="run", reference=None, conditions={}, points={}, figures=[changed])
 

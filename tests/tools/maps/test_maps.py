@@ -12,7 +12,7 @@ from tools.experiment import Objective
 from tools.maps import stored
 from tools.maps.answer import headline, text_of
 from tools.maps.areas import Area, areas
-from tools.maps.asked import Kind, Question, experiment_of
+from tools.maps.asked import MapKind, Question, experiment_of
 from tools.maps.nearest import nearest, worth
 from tools.maps.stored import Map
 from tools.rounds import RoundCost
@@ -20,11 +20,11 @@ from tools.size.cost import Cost
 from tools.size.mapped import worth_a_search
 from tools.size.need import Need
 
-SHORT, LONG = Kind(0.1, 0), Kind(1, 50)
+SHORT, LONG = MapKind(0.1, 0), MapKind(1, 50)
 MODELS = ("coroutines", "thread_pool", "grpcio_threads", "grpcio_asyncio")
 
 
-def area(kind: Kind = SHORT, connections: int = 100, best: int = 1, **rates_rps: float) -> Area:
+def area(kind: MapKind = SHORT, connections: int = 100, best: int = 1, **rates_rps: float) -> Area:
     """An area where the first `best` models serve most."""
     return Area(kind, connections, rates_rps, tuple(rates_rps)[:best], {})
 
@@ -95,13 +95,13 @@ def test_all_kinds_of_calls_become_closed_loops_of_all_models() -> None:
         "cpu-1ms-wait-0ms",
         "cpu-1ms-wait-5ms",
     ]
-    asked = experiment_of(question, Kind(1.0, 5.0))
+    asked = experiment_of(question, MapKind(1.0, 5.0))
     assert asked.title == "Which model serves most calls of 1 ms of CPU and 5 ms of wait, with 10 or 1,000 connections?"
     assert asked.plan["steps"] == [
         {"compute": {"cpu_us": 1000, "engine": "ENGINE_PYTHON"}},
         {"call": {"delay_us": 5000, "reply_bytes": 128}},
     ]
-    assert experiment_of(question, Kind(0, 0)).plan == {}
+    assert experiment_of(question, MapKind(0, 0)).plan == {}
     assert [point.connections for point in asked.points] == [10, 1000]
     assert asked.at(asked.points[1]).duration_s > asked.at(asked.points[0]).duration_s
 
@@ -117,7 +117,7 @@ def test_all_kinds_of_calls_become_closed_loops_of_all_models() -> None:
     ],
 )
 def test_a_question_is_answered_by_the_area_that_is_most_like_it(
-    cpu_ms: float, wait_ms: float, connections: int, found: Kind | None
+    cpu_ms: float, wait_ms: float, connections: int, found: MapKind | None
 ) -> None:
     there = [area(SHORT, coroutines=9.0), area(LONG, coroutines=9.0)]
     nearest_area = nearest(there, cpu_ms, wait_ms, connections)

@@ -10,7 +10,7 @@ import pytest
 from tests.tools.fake_programs import GOOD, PROGRAMS, STILLBORN
 from tests.tools.scale.sample import Notes
 from tools import experiment
-from tools.cgroup import Groups, NoLimitsError
+from tools.cgroup import ControlGroups, NoLimitsError
 from tools.local import Pinning, Programs
 from tools.scale.cells import Cell, SearchedCell, cells
 from tools.scale.local import LocalDeployer, local_deployer, pinning_over
@@ -54,13 +54,13 @@ def test_replicas_get_most_processors_and_the_driver_some_of_its_own(cpus: set[i
 def deployer(folder: Path, monkeypatch: pytest.MonkeyPatch, groups: bool = False) -> Iterator[LocalDeployer]:
     """On processors that there need not be: three for replicas."""
     if not groups:
-        monkeypatch.setattr(Groups, "find", find_none)
+        monkeypatch.setattr(ControlGroups, "find", find_none)
     cpus = sorted(os.sched_getaffinity(0))
     with local_deployer(LocalSetup(folder, PROGRAMS, Pinning([cpus[0], 1001, 1002], cpus))) as found:
         yield found
 
 
-def find_none() -> Groups:
+def find_none() -> ControlGroups:
     raise NoLimitsError("read-only file system")
 
 
@@ -94,7 +94,7 @@ def test_replicas_that_do_not_start_fail_the_cell_with_their_last_words(
 
 def test_real_replicas_share_the_load_within_their_limits_and_their_counters_are_added_up(tmp_path: Path) -> None:
     try:
-        Groups.find()
+        ControlGroups.find()
     except NoLimitsError as error:
         pytest.skip(str(error))
     (tmp_path / "traces").mkdir()

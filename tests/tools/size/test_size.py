@@ -29,7 +29,7 @@ from tools.size.cost import MOST_WAIT_MS, Cost
 from tools.size.need import THREADS_PER_CPU, Need
 from tools.size.notes import notes
 from tools.size.price import Price
-from tools.size.shapes import POOLS, JudgedTrial, Shape, shapes
+from tools.size.shapes import POOLS, JudgedTrial, PodShape, shapes
 from tools.size.split import divided
 from tools.size.stored import SizeQuestion
 from tools.status import PlainError
@@ -51,7 +51,7 @@ def searched(folder: Path, **of_model: float | tuple[float, float]) -> list[Sear
     return [one for one in notes.outcomes if isinstance(one, SearchedCell)]
 
 
-def by_model(found: list[Shape]) -> Mapping[str, Shape]:
+def by_model(found: list[PodShape]) -> Mapping[str, PodShape]:
     return {one.model: one for one in found}
 
 
@@ -109,8 +109,8 @@ def test_a_start_whose_misses_a_busy_machine_explains_does_not_count(tmp_path: P
     assert (void.pods, void.bound) == (0, "void: other processes took 50 % of the service's CPUs")
 
 
-def shape(model: str, pods: int, cpu_ns: float = 5e5) -> Shape:
-    return Shape(model, 1.0, 2, pods, 900.0, 1000.0, 4e7, cpu_ns, 0.8, (), "CPU")
+def shape(model: str, pods: int, cpu_ns: float = 5e5) -> PodShape:
+    return PodShape(model, 1.0, 2, pods, 900.0, 1000.0, 4e7, cpu_ns, 0.8, (), "CPU")
 
 
 RESERVE = " So they meet p99<100ms, errors<0.1% at 1,500 calls/s, with 30 % in reserve."
@@ -156,7 +156,7 @@ RESERVE = " So they meet p99<100ms, errors<0.1% at 1,500 calls/s, with 30 % in r
         "void",
     ],
 )
-def test_the_advice_has_the_least_and_what_grpcio_needs(found: list[Shape], said: str) -> None:
+def test_the_advice_has_the_least_and_what_grpcio_needs(found: list[PodShape], said: str) -> None:
     assert advice(NEED, found) == said
 
 

@@ -9,7 +9,7 @@ from tools.stats.interval import ratio
 from tools.stats.looks import CONFIDENCE, LOOKS, PAIRS_A_START, decided
 from tools.stats.nested import moments
 from tools.stats.series import Series
-from tools.stats.verdict import Outcome, verdict
+from tools.stats.verdict import RatioOutcome, verdict
 
 SIZES = [PAIRS_A_START] * (LOOKS[-1] // PAIRS_A_START)
 
@@ -18,7 +18,7 @@ def taken(series: Series, pairs: int) -> Series:
     return Series(series.arm, {block: series.values[block] for block in sorted(series.values)[:pairs]})
 
 
-def run(first: Series, second: Series) -> tuple[Outcome, int]:
+def run(first: Series, second: Series) -> tuple[RatioOutcome, int]:
     """As a run that measures start after start."""
     for pairs in range(PAIRS_A_START, LOOKS[-1] + 1, PAIRS_A_START):
         so_far = taken(first, pairs), taken(second, pairs)

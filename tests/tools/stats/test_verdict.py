@@ -6,7 +6,7 @@ import pytest
 
 from tools.stats.estimate import Estimate
 from tools.stats.line import line
-from tools.stats.verdict import GENERAL, OF_RATES, Better, Outcome, verdict
+from tools.stats.verdict import GENERAL, OF_RATES, Better, RatioOutcome, verdict
 
 
 def of(value: float, low: float | None, high: float | None, *, starts: int = 3, dropped: int = 0) -> Estimate:
@@ -30,7 +30,7 @@ def of(value: float, low: float | None, high: float | None, *, starts: int = 3, 
     ],
 )
 def test_an_interval_on_one_side_of_the_threshold_decides(
-    low: float | None, high: float | None, better: Better, threshold: float, outcome: Outcome
+    low: float | None, high: float | None, better: Better, threshold: float, outcome: RatioOutcome
 ) -> None:
     value = (low * high) ** 0.5 if low and high else 1.5
     for words in (GENERAL, OF_RATES):

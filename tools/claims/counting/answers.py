@@ -15,7 +15,7 @@ TIMEOUT_S = 20
 SOON_S = 0.05
 """Less than the longest of the plans takes."""
 
-Answer = tuple[str, tuple[tuple[int, int, bytes], ...]]
+CallAnswer = tuple[str, tuple[tuple[int, int, bytes], ...]]
 """The status, and for each reply its number of finished steps, their checksum and the payload."""
 
 
@@ -47,18 +47,18 @@ PLANS: dict[str, tuple[RunRequest, float]] = {
 """Each plan with its time limit. A plan without steps streams no reply, so its payload is not in a stream."""
 
 
-def answers(channel: "grpc.Channel") -> dict[str, Answer]:
+def answers(channel: "grpc.Channel") -> dict[str, CallAnswer]:
     """The answers to all of them, each asked for one reply and for a stream of them."""
     run = channel.unary_unary("/sweetspot.v1.Workload/Run", RunRequest.SerializeToString, RunReply.FromString)
     stream = channel.unary_stream("/sweetspot.v1.Workload/RunStream", RunRequest.SerializeToString, RunReply.FromString)
-    asked: dict[str, Answer] = {}
+    asked: dict[str, CallAnswer] = {}
     for name, (request, timeout_s) in PLANS.items():
         asked[name] = _answer(lambda: [run(request, timeout=timeout_s)])  # noqa: B023  (called at once)
         asked[f"{name}, streamed"] = _answer(lambda: list(stream(request, timeout=timeout_s)))  # noqa: B023
     return asked
 
 
-def _answer(ask: Callable[[], list[RunReply]]) -> Answer:
+def _answer(ask: Callable[[], list[RunReply]]) -> CallAnswer:
     import grpc  # noqa: PLC0415  (0.1 s)
 
     try:

@@ -15,12 +15,12 @@ from typing import Any
 
 from sweetspot.v1.control_pb2 import SnapshotReply
 
-from tools.control import Control
+from tools.control import ControlClient
 from tools.local import LocalError, Pinning, Process, Programs, running_on, started
-from tools.serving import LocalSetup, Service, listening, starting
+from tools.serving import LocalService, LocalSetup, listening, starting
 from tools.slices import OPENING_TIMEOUT_S, SliceDriver
 
-Plan = Mapping[str, Any]
+PlanJson = Mapping[str, Any]
 """A RunRequest as protobuf-JSON."""
 PATIENCE_S = 10.0
 """Until a service has come to a state: its queues are empty within milliseconds."""
@@ -31,7 +31,7 @@ FOR_EVER_S = 3600
 @contextmanager
 def serving(
     programs: Programs, model: str, options: Mapping[str, str | float] | None = None, *, traces: Path | None = None
-) -> Iterator[Service]:
+) -> Iterator[LocalService]:
     """A service of that model. With `traces`, a folder, it leaves its spans there. Raises LocalError."""
     pinning = Pinning.over(os.sched_getaffinity(0))
     setup = LocalSetup(traces or Path(), programs, pinning, traced=traces is not None)
@@ -44,7 +44,7 @@ def serving(
 
 
 @contextmanager
-def plan_file(plan: Plan) -> Iterator[Path]:
+def plan_file(plan: PlanJson) -> Iterator[Path]:
     """The plan as a file that a driver reads."""
     with tempfile.TemporaryDirectory(prefix="sweetspot-") as folder:
         path = Path(folder) / "plan.json"
@@ -53,7 +53,9 @@ def plan_file(plan: Plan) -> Iterator[Path]:
 
 
 @contextmanager
-def loading(programs: Programs, service: Service, plan: Plan, **flags: float) -> Iterator[tuple[Process, Path]]:
+def loading(
+    programs: Programs, service: LocalService, plan: PlanJson, **flags: float
+) -> Iterator[tuple[Process, Path]]:
     """A driver, and the file for its result. `connections=8` is its `--connections=8`. Raises LocalError."""
     with plan_file(plan) as path:
         out = path.with_name("result.json")
@@ -62,7 +64,7 @@ def loading(programs: Programs, service: Service, plan: Plan, **flags: float) ->
 
 
 @contextmanager
-def loaded(programs: Programs, service: Service, plan: Plan, **flags: float) -> Iterator[None]:
+def loaded(programs: Programs, service: LocalService, plan: PlanJson, **flags: float) -> Iterator[None]:
     """Load without end, whose result is not looked at. Flags as in `loading`. Raises LocalError."""
     with loading(programs, service, plan, warmup=0, duration=FOR_EVER_S, **flags) as (driver, _):
         driver.expect("measuring", OPENING_TIMEOUT_S)
@@ -70,7 +72,7 @@ def loaded(programs: Programs, service: Service, plan: Plan, **flags: float) -> 
 
 
 @contextmanager
-def sliced(driver: SliceDriver, name: str, service: Service, plan: Plan, **flags: float) -> Iterator[None]:
+def sliced(driver: SliceDriver, name: str, service: LocalService, plan: PlanJson, **flags: float) -> Iterator[None]:
     """Connections of that name, which the driver loads slice by slice. Flags as in `loading`. Raises LocalError."""
     with plan_file(plan) as path:
         driver.open(name, _flags(service, path, flags))
@@ -81,7 +83,7 @@ def sliced(driver: SliceDriver, name: str, service: Service, plan: Plan, **flags
 
 
 @contextmanager
-def ordering(programs: Programs, service: Service, plan: Plan, **flags: int) -> Iterator[Process]:
+def ordering(programs: Programs, service: LocalService, plan: PlanJson, **flags: int) -> Iterator[Process]:
     """The driver of one connection (services/driver/order.py), whose flags are as in `loading`. Raises LocalError."""
     with (
         plan_file(plan) as path,
@@ -90,11 +92,11 @@ def ordering(programs: Programs, service: Service, plan: Plan, **flags: int) -> 
         yield process
 
 
-def _flags(service: Service, plan: Path, flags: Mapping[str, float]) -> list[str]:
+def _flags(service: LocalService, plan: Path, flags: Mapping[str, float]) -> list[str]:
     return [f"--address={service.address}", f"--plan={plan}", *(f"--{name}={value}" for name, value in flags.items())]
 
 
-def wait_until(control: Control, so: Callable[[SnapshotReply], bool], what: str) -> SnapshotReply:
+def wait_until(control: ControlClient, so: Callable[[SnapshotReply], bool], what: str) -> SnapshotReply:
     """Looks at a service's counters until they are so. Raises LocalError, which names `what` did not come about."""
     until_s = time.monotonic() + PATIENCE_S
     while not so(reply := control.snapshot()):

@@ -10,9 +10,9 @@ from sweetspot.v1.workload_pb2 import RunReply, RunRequest, Sleep
 from tools.claims.counting.answers import plan
 from tools.claims.counting.at_work import wait_until
 from tools.claims.counting.parts import clients
-from tools.control import Control
+from tools.control import ControlClient
 from tools.local import Programs, started
-from tools.serving import Service, listening
+from tools.serving import LocalService, listening
 
 MODEL = "reactor"
 STYLES = {"closures": (), "ripped": ("--style", "ripped")}
@@ -44,9 +44,9 @@ def _growth(programs: Programs, options: tuple[str, ...]) -> dict[str, float]:
     }
 
 
-def _cancel(service: Service, batches: int) -> None:
+def _cancel(service: LocalService, batches: int) -> None:
     """Each call once it waits in the service; each batch on a connection of its own, as resets of one are bounded."""
-    with Control(service.control) as control:
+    with ControlClient(service.control) as control:
         for _ in range(batches):
             with clients(service.address, 1) as (client,):
                 path = "/sweetspot.v1.Workload/Run"
@@ -58,7 +58,7 @@ def _cancel(service: Service, batches: int) -> None:
                 wait_until(control, lambda reply: reply.calls_in_flight == 0, "not all calls ended")
 
 
-def _rss_bytes(service: Service) -> int:
-    with Control(service.control) as control:
+def _rss_bytes(service: LocalService) -> int:
+    with ControlClient(service.control) as control:
         rss_bytes: int = control.snapshot().rss_bytes
     return rss_bytes

@@ -16,8 +16,8 @@ from sweetspot.v1.workload_pb2 import Call, Compute, RunReply, RunRequest, Sleep
 from tools.claims.counting.starts import serving_each
 from tools.control import open_channel
 from tools.local import LocalError, Programs
-from tools.report.spans import Span, read_spans
-from tools.serving import LocalSetup, Service, serving_backend
+from tools.report.spans import StoredSpan, read_spans
+from tools.serving import LocalService, LocalSetup, serving_backend
 
 PLAN = RunRequest(
     steps=[
@@ -67,7 +67,7 @@ def compared(drawn: Sequence[Graph]) -> dict[str, int]:
     }
 
 
-def graph(spans: Sequence[Span]) -> Graph:
+def graph(spans: Sequence[StoredSpan]) -> Graph:
     """Its nodes, in an order that does not depend on that of the spans."""
     names = {span.span_id: span.name for span in spans}
     return tuple(
@@ -79,7 +79,7 @@ def graph(spans: Sequence[Span]) -> Graph:
     )
 
 
-def _before(span: Span, spans: Sequence[Span]) -> tuple[str, ...]:
+def _before(span: StoredSpan, spans: Sequence[StoredSpan]) -> tuple[str, ...]:
     return tuple(
         sorted(
             other.name
@@ -89,7 +89,7 @@ def _before(span: Span, spans: Sequence[Span]) -> tuple[str, ...]:
     )
 
 
-def _call(service: Service) -> str:
+def _call(service: LocalService) -> str:
     """Makes one traced call; its trace id."""
     trace = uuid.uuid4().hex
     with open_channel(service.address) as channel:

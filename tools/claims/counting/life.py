@@ -18,7 +18,7 @@ from tools.claims.counting.at_work import loading, serving
 from tools.claims.counting.toggles import most_share
 from tools.control import open_channel
 from tools.local import LocalError, Programs
-from tools.serving import Service
+from tools.serving import LocalService
 
 MODELS = ("process_per_connection", "process_pool", "thread_pool", "reactor", "seda")
 CONNECTIONS = 8
@@ -82,7 +82,7 @@ def figures(result: Mapping[str, Any], killed_ns: int) -> dict[str, float]:
 
 
 @contextmanager
-def _running(service: Service) -> Iterator[int]:
+def _running(service: LocalService) -> Iterator[int]:
     """Makes a call on a connection of its own that lasts until the block ends. Yields the process that runs the call.
 
     Raises LocalError.
@@ -104,7 +104,7 @@ def _running(service: Service) -> Iterator[int]:
         going_on.cancel()
 
 
-def _kill(process: int, service: Service) -> None:
+def _kill(process: int, service: LocalService) -> None:
     """Kills a process that this service has started: each service leads a session of its own. Raises LocalError."""
     if os.getsid(process) != service.process.pid:
         raise LocalError(f"process {process} is none of the service's")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from sweetspot.v1.control_pb2 import SnapshotReply
 from sweetspot.v1.workload_pb2 import RunReply, RunRequest
 
-from tools.control import Control, open_channel
+from tools.control import ControlClient, open_channel
 from tools.local import LocalError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def is_served(channel: "grpc.Channel", patience_s: float) -> bool:
 def made_of(control: str) -> Parts:
     """The parts of the service whose control port is at HOST:PORT, once they are steady. Raises LocalError."""
     deadline_s = time.monotonic() + TIMEOUT_S
-    with Control(control) as asked:
+    with ControlClient(control) as asked:
         last, since_s = Parts.of(asked.snapshot()), time.monotonic()
         while time.monotonic() < deadline_s:
             time.sleep(POLL_S)

@@ -10,7 +10,7 @@ from sweetspot.v1.control_pb2 import SnapshotReply, StageSettings
 
 from tools.claims.counting.at_work import loaded, serving, wait_until
 from tools.claims.counting.staged import STAGES, stage
-from tools.control import Control
+from tools.control import ControlClient
 from tools.local import Programs
 
 LOAD_RPS = 500
@@ -32,14 +32,14 @@ def count(programs: Programs) -> dict[str, Any]:
     """The largest `tracking_error` and `cross_talk`, as shares, and those of each stage. Raises LocalError."""
     with (
         serving(programs, "seda", {"queue_bound": QUEUE_BOUND}) as service,
-        Control(service.control) as control,
+        ControlClient(service.control) as control,
         loaded(programs, service, PLAN, connections=CONNECTIONS, rate=LOAD_RPS, timeout=60),
     ):
         stages = {name: _worst([_at(control, name, rate) for rate in RATES_PER_S]) for name in STAGES}
     return {**_worst(list(stages.values())), "stages": stages}
 
 
-def _at(control: Control, name: str, rate_per_s: int) -> dict[str, float]:
+def _at(control: ControlClient, name: str, rate_per_s: int) -> dict[str, float]:
     control.configure(name, StageSettings(rate_per_s=rate_per_s))
     time.sleep(SETTLING_S)
     before = control.snapshot()

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from sweetspot.v1.control_pb2 import SnapshotReply, Stage, StageSettings
 
-from tools.control import Control
+from tools.control import ControlClient
 
 FORMS = ("processes", "threads")
 """What each stage has of its own."""
@@ -17,7 +17,7 @@ def stage(reply: SnapshotReply, name: str) -> Stage:
     return next(found for found in reply.stages if found.name == name)
 
 
-def bypass(control: Control, names: Collection[str]) -> None:
+def bypass(control: ControlClient, names: Collection[str]) -> None:
     """From now on calls pass these stages by, and no others."""
     for name in STAGES:
         control.configure(name, StageSettings(bypass=int(name in names)))

@@ -10,10 +10,10 @@ from scipy import stats
 
 from tools.claims.counting.at_work import serving, sliced
 from tools.claims.counting.staged import FORMS, bypass
-from tools.control import Control
+from tools.control import ControlClient
 from tools.local import Programs
 from tools.processors import tree_ns
-from tools.serving import Service
+from tools.serving import LocalService
 from tools.slices import SliceDriver, slice_driver
 
 PLAN = {"steps": [{"compute": {"rounds": 50}}, {"sleep": {"duration_us": 1}}, {"compute": {"rounds": 50}}]}
@@ -37,7 +37,7 @@ def count(programs: Programs) -> dict[str, Any]:
 def _form(programs: Programs, driver: SliceDriver, form: str) -> dict[str, Any]:
     with (
         serving(programs, "seda", {"stages_in": form}) as service,
-        Control(service.control) as control,
+        ControlClient(service.control) as control,
         sliced(driver, "rare", service, PLAN, connections=1, rate=RARE_RPS, timeout=TIMEOUT_S),
         sliced(driver, "busy", service, PLAN, connections=8, streams=1, timeout=TIMEOUT_S),
     ):
@@ -63,7 +63,7 @@ def _p50_ns(driver: SliceDriver) -> float:
     return float(made["latency_ns"]["p50"])
 
 
-def _cpu_per_call_ns(driver: SliceDriver, service: Service) -> float:
+def _cpu_per_call_ns(driver: SliceDriver, service: LocalService) -> float:
     before_ns = tree_ns(service.process.pid)
     made = driver.slice("busy", warmup_s=0, duration_s=BUSY_S, seed=1, timeout_s=TIMEOUT_S)
     return (tree_ns(service.process.pid) - before_ns) / int(made["counted"])

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 from tools.local import LocalError, Programs, started
-from tools.serving import Service, listening
+from tools.serving import LocalService, listening
 
 NOT_HERE = 3
 """Exit status of a service that cannot run on this machine (services/runtime/refusal.py)."""
@@ -23,7 +23,7 @@ def key(start: Sequence[str]) -> str:
     return "_".join(start).replace("--", "").replace("-", "_")
 
 
-def serving_each(programs: Programs, starts: Sequence[Start], *options: str) -> Iterator[tuple[Start, Service]]:
+def serving_each(programs: Programs, starts: Sequence[Start], *options: str) -> Iterator[tuple[Start, LocalService]]:
     """Each of them while it listens, with those options more; without what this machine cannot start.
 
     Raises LocalError.

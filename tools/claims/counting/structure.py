@@ -8,13 +8,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from tools.claims.counting.answers import Answer, answers
+from tools.claims.counting.answers import CallAnswer, answers
 from tools.claims.counting.matrix import matrix
 from tools.claims.counting.parts import clients, made_of
 from tools.claims.counting.starts import key, serving_each
-from tools.control import Control
+from tools.control import ControlClient
 from tools.local import Programs
-from tools.serving import LocalSetup, Service, serving_backend
+from tools.serving import LocalService, LocalSetup, serving_backend
 
 CLIENTS = 3
 PATIENCE_S = 1.0
@@ -24,7 +24,7 @@ PATIENCE_S = 1.0
 def count(programs: Programs) -> dict[str, Any]:
     """Start -> its parts and its stages; the answers of all; and the combinations that they are. Raises LocalError."""
     counted: dict[str, Any] = {}
-    given: list[dict[str, Answer]] = []
+    given: list[dict[str, CallAnswer]] = []
     found: list[tuple[str, ...]] = []
     kinds = programs.kinds()
     with serving_backend(LocalSetup(Path(), programs, None, traced=False)) as backend:
@@ -40,7 +40,7 @@ def count(programs: Programs) -> dict[str, Any]:
     }
 
 
-def compared(given: list[dict[str, Answer]]) -> dict[str, int]:
+def compared(given: list[dict[str, CallAnswer]]) -> dict[str, int]:
     """How many sets of answers there are, and how many starts give another one than most do."""
     sets = Counter(tuple(each.items()) for each in given)
     return {
@@ -51,13 +51,13 @@ def compared(given: list[dict[str, Answer]]) -> dict[str, int]:
     }
 
 
-def _answers(service: Service) -> dict[str, Answer]:
+def _answers(service: LocalService) -> dict[str, CallAnswer]:
     with clients(service.address, 1) as (channel,):
         return answers(channel)
 
 
-def _parts(service: Service) -> dict[str, int]:
+def _parts(service: LocalService) -> dict[str, int]:
     with clients(service.address, CLIENTS, PATIENCE_S):
         parts = made_of(service.control)
-    with Control(service.control) as control:
+    with ControlClient(service.control) as control:
         return {**asdict(parts), "stages": len(control.snapshot().stages)}

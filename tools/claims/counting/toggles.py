@@ -18,7 +18,7 @@ from sweetspot.v1.control_pb2 import StageSettings
 from tools.claims.counting.at_work import ordering, serving, wait_until
 from tools.claims.counting.counting_backend import counting_backend
 from tools.claims.counting.staged import FORMS, STAGES, bypass
-from tools.control import Control
+from tools.control import ControlClient
 from tools.local import Process, Programs
 
 CALLS = 6000
@@ -106,7 +106,7 @@ def switch_under_load(programs: Programs, form: str, calls: int = CALLS, switche
     with (
         counting_backend() as backend,
         serving(programs, "seda", {"stages_in": form, "threads_per_cpu": 1, "backend": backend.address}) as service,
-        Control(service.control) as control,
+        ControlClient(service.control) as control,
     ):
         for name in ("compute", "call"):
             control.configure(name, StageSettings(workers=1))
@@ -124,7 +124,7 @@ def switch_under_load(programs: Programs, form: str, calls: int = CALLS, switche
         )
 
 
-def _switch(driver: Process, control: Control) -> dict[str, Any]:
+def _switch(driver: Process, control: ControlClient) -> dict[str, Any]:
     """Switches each time that the driver waits for it. Returns what happened to the calls."""
     turns = cycle(BYPASSED)
     line = driver.expect("", SILENCE_S)

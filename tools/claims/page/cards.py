@@ -8,10 +8,10 @@ from markupsafe import Markup
 from tools.claims import described, notes, phrases, reading, words
 from tools.claims.claim import DECIDED, Claim
 from tools.claims.counting import COUNTINGS
-from tools.claims.decision import Verdict
+from tools.claims.decision import ClaimVerdict
 from tools.claims.evidence import TrialEvidence
 from tools.claims.judged import RUNS, JudgedClaim, JudgedRun
-from tools.claims.notes import Line
+from tools.claims.notes import SourceLine
 from tools.claims.page import pictures, tables
 from tools.claims.page.registration import RegistrationText, registration
 from tools.claims.page.tables import Table
@@ -26,7 +26,7 @@ LONGEST_REASON = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Clause:
+class ClauseCard:
     """One thing that the claim asks."""
 
     what: str
@@ -41,11 +41,11 @@ class Card:
     """One claim."""
 
     claim: Claim
-    verdict: Verdict
+    verdict: ClaimVerdict
     outcome: str
     reading: str
-    lines: Mapping[str, Line]
-    clauses: Sequence[Clause]
+    lines: Mapping[str, SourceLine]
+    clauses: Sequence[ClauseCard]
     deciding: int
     """The clause whose figure is shown first."""
     rounds: str
@@ -69,20 +69,20 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class ClaimGroup:
     """The readings and parts of one claim: C17, C17b."""
 
     name: str
     cards: Sequence[Card]
 
 
-def groups(claims: JudgedRun) -> list[Group]:
+def groups(claims: JudgedRun) -> list[ClaimGroup]:
     """Every card, in the order of ids."""
     found: dict[str, list[Card]] = {}
     for judged in claims.judged:
         kind, number, _ = judged.claim.order
         found.setdefault(f"{kind}{number}", []).append(_card(claims, judged))
-    return [Group(name, cards) for name, cards in found.items()]
+    return [ClaimGroup(name, cards) for name, cards in found.items()]
 
 
 def _card(claims: JudgedRun, judged: JudgedClaim) -> Card:
@@ -120,12 +120,12 @@ def _card(claims: JudgedRun, judged: JudgedClaim) -> Card:
     )
 
 
-def _clauses(judged: JudgedClaim) -> list[Clause]:
+def _clauses(judged: JudgedClaim) -> list[ClauseCard]:
     found = []
     for place, clause in enumerate(judged.claim.clauses):
         shown = judged.verdict.figures[place] if place < len(judged.verdict.figures) else None
         found.append(
-            Clause(
+            ClauseCard(
                 what=described.statistic(clause.statistic),
                 figure=words.figure(clause.statistic, shown) if shown else "",
                 asked=words.asked(clause.statistic, clause.holds_if),
@@ -145,7 +145,7 @@ def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:].rstrip(".") + "."
 
 
-def _proved(claim: Claim, verdict: Verdict) -> str:
+def _proved(claim: Claim, verdict: ClaimVerdict) -> str:
     if verdict.word == claim.predicts.verdict:
         return "right"
     return "wrong" if verdict.word in DECIDED else "open"

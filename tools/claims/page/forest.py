@@ -9,7 +9,7 @@ from tools.claims.claim import Word
 from tools.claims.judged import JudgedClaim, JudgedRun
 from tools.claims.page.margin import margin, of_value
 from tools.report.plots import forest
-from tools.report.plots.forest import Row
+from tools.report.plots.forest import ForestRow
 
 ORDER: tuple[Word, ...] = ("holds", "does not hold", "not distinguishable", "void", "not here")
 CAPTION = (
@@ -44,7 +44,7 @@ def svg(claims: JudgedRun) -> str:
     return forest.standalone(rows, title=tally)
 
 
-def _row(judged: JudgedClaim) -> Row:
+def _row(judged: JudgedClaim) -> ForestRow:
     claim, verdict = judged.claim, judged.verdict
     outcome, figure, asked, _ = words.row(claim, verdict)
     place = words.deciding(claim, verdict)
@@ -52,7 +52,7 @@ def _row(judged: JudgedClaim) -> Row:
     bound = claim.clauses[place].holds_if
     found = margin(shown, bound) if shown else None
     expected = claim.predicts.about if place == 0 and shown else None
-    return Row(
+    return ForestRow(
         name=claim.claim,
         text=claim.says,
         kind=kind(verdict.word),

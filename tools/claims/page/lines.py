@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tools.claims import notes
 from tools.claims.judged import JudgedClaim, JudgedRun
-from tools.claims.notes import Line
+from tools.claims.notes import SourceLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class NoteLine:
     """One line."""
 
     name: str
-    line: Line
+    line: SourceLine
     judged: Sequence[JudgedClaim]
     """The claims of this run that are about it."""
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import copysign, inf, log, log1p, sqrt
 
-from tools.claims.claim import Bound
+from tools.claims.claim import Threshold
 from tools.claims.decision import Interval
 
 
@@ -21,7 +21,7 @@ class Margin:
     high: float
 
 
-def margin(figure: Interval, bound: Bound) -> Margin:
+def margin(figure: Interval, bound: Threshold) -> Margin:
     """Of a figure with its interval."""
     distance = _distance(bound, figure)
     low, value, high = distance(figure.low), distance(figure.value), distance(figure.high)
@@ -30,12 +30,12 @@ def margin(figure: Interval, bound: Bound) -> Margin:
     return Margin(min(low, high), value, max(low, high, farthest))
 
 
-def of_value(value: float, bound: Bound) -> float:
+def of_value(value: float, bound: Threshold) -> float:
     """The distance of one value."""
     return margin(Interval(value, value, value, 0), bound).value
 
 
-def _distance(bound: Bound, figure: Interval) -> Callable[[float], float]:
+def _distance(bound: Threshold, figure: Interval) -> Callable[[float], float]:
     """From the nearest end of the bound."""
     ends = [(end, sign) for end, sign in ((bound.low, 1), (bound.high, -1)) if abs(end) < inf]
     if figure.value > 0 and all(end > 0 for end, _ in ends):

@@ -15,8 +15,8 @@ from tools.claims.sample import counts, sample
 from tools.report.axes import WORDS
 from tools.report.plots import curves, rounds
 from tools.report.plots.axis import linear
-from tools.report.plots.curves import CurvePoint, Line
-from tools.report.plots.rounds import Row
+from tools.report.plots.curves import CurveLine, CurvePoint
+from tools.report.plots.rounds import RoundsRow
 from tools.units import count
 
 CURVES_HEIGHT = 150.0
@@ -51,7 +51,7 @@ def _of_figure(clause: Clause, values: Sequence[float], shown: Interval | None) 
     finite = shown is not None and abs(shown.low) < inf and abs(shown.high) < inf
     return rounds.draw(
         [
-            Row(
+            RoundsRow(
                 label="figure",
                 family="figure",
                 values=values,
@@ -97,7 +97,7 @@ def _dots(
         values = [reading.value for reading in readings if reading]
         bound = any(reading.bound > 0 for reading in readings if reading)
         rows.append(
-            Row(
+            RoundsRow(
                 label=described.label(leaf) or title,
                 family=families.get(leaf.arm, "other"),
                 values=values,
@@ -138,7 +138,7 @@ def _slopes(
             CurvePoint(place, float(mean), text=value_text(leaf, mean))
             for place, mean in zip(places, means, strict=True)
         ]
-        lines.append(Line(described.label(leaf), families.get(leaf.arm, "other"), points))
+        lines.append(CurveLine(described.label(leaf), families.get(leaf.arm, "other"), points))
     if not lines:
         return
     leaf = leaves[0]

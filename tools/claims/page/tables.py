@@ -7,7 +7,7 @@ from tools.claims import described, words
 from tools.claims.claim import Operand, Statistic
 from tools.claims.judged import JudgedClaim
 from tools.claims.page.pictures import figures, value_text
-from tools.claims.sample import Reading
+from tools.claims.sample import SampleReading
 from tools.report.axes import WORDS
 from tools.units import count
 
@@ -67,5 +67,5 @@ def _value(judged: JudgedClaim, leaf: Operand, number: int) -> str:
     return f"{_text(leaf, reading)} of {count(cases.value)}" if cases else _text(leaf, reading)
 
 
-def _text(leaf: Operand, reading: Reading) -> str:
+def _text(leaf: Operand, reading: SampleReading) -> str:
     return f"{BOUNDS[reading.bound]}{value_text(leaf, reading.value)}"

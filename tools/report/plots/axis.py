@@ -14,7 +14,7 @@ DECADES = 3
 """A logarithmic axis with more powers of ten has ticks only there."""
 
 
-Text = Callable[[float], str]
+NumberText = Callable[[float], str]
 """The form of a tick, with the unit where the title of the axis does not have it."""
 
 
@@ -39,7 +39,7 @@ class PlotAxis:
         return (at - low) / (high - low) if high > low else 0.5
 
 
-def linear(values: Iterable[float], text: Text = plain) -> PlotAxis:
+def linear(values: Iterable[float], text: NumberText = plain) -> PlotAxis:
     """Has 0 and all values between its first tick and its last."""
     known = [0.0, *values]
     low, high = min(known), max(known) if any(known) else 1.0
@@ -49,7 +49,7 @@ def linear(values: Iterable[float], text: Text = plain) -> PlotAxis:
     return PlotAxis(marks[0], marks[-1], tuple((mark, text(mark) if mark else "0") for mark in marks))
 
 
-def logarithmic(values: Iterable[float], text: Text = plain) -> PlotAxis:
+def logarithmic(values: Iterable[float], text: NumberText = plain) -> PlotAxis:
     """From 1, 2 or 5 times a power of ten below all values to another one above. Values are above 0."""
     known = list(values) or [1.0]
     decades = range(math.floor(math.log10(min(known))), math.ceil(math.log10(max(known))) + 1)

@@ -34,7 +34,7 @@ class CurvePoint(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CurveLine:
     """One arm."""
 
     label: str
@@ -56,10 +56,10 @@ class Mark(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Curve:
+class DrawnCurve:
     """A line as it is drawn."""
 
-    line: Line
+    line: CurveLine
     path: str
     marks: Sequence[Mark]
 
@@ -69,7 +69,7 @@ class Curve:
 
 
 def draw(
-    lines: Sequence[Line],
+    lines: Sequence[CurveLine],
     *,
     x: PlotAxis,
     y: PlotAxis,
@@ -98,7 +98,7 @@ def draw(
         marks = [mark(point) for point in line.points]
         path = _path([place(*point) for point in line.fitted] if line.fitted else marks)
         if known := [each for each in marks if each]:
-            curves.append(Curve(line, path, known))
+            curves.append(DrawnCurve(line, path, known))
     template = TEMPLATES.get_template("curves.svg.j2")
     return Markup(
         template.render(

@@ -17,7 +17,7 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class PlotFigure:
     """One figure."""
 
     name: str

@@ -29,7 +29,7 @@ TEXT_CHARACTERS, NOTE_CHARACTERS, TITLE_CHARACTERS = 52, 29, 92
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ForestRow:
     """One figure."""
 
     name: str
@@ -53,7 +53,7 @@ class Row:
 class RowPositions:
     """A row with the places of its marks, 0 to 1."""
 
-    row: Row
+    row: ForestRow
     value: float | None
     low: float
     high: float
@@ -65,7 +65,7 @@ class RowPositions:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ForestLine:
     """A row of a file of its own."""
 
     placed: RowPositions
@@ -75,7 +75,7 @@ class Line:
     """In pixels."""
 
 
-def placed(rows: Sequence[Row]) -> tuple[PlotAxis, list[RowPositions]]:
+def placed(rows: Sequence[ForestRow]) -> tuple[PlotAxis, list[RowPositions]]:
     """The axis for all, and each row on it."""
     axis = _axis(rows)
 
@@ -96,7 +96,7 @@ def placed(rows: Sequence[Row]) -> tuple[PlotAxis, list[RowPositions]]:
     ]
 
 
-def draw(groups: Sequence[tuple[str, Sequence[Row]]], *, title: str, caption: str) -> Markup:
+def draw(groups: Sequence[tuple[str, Sequence[ForestRow]]], *, title: str, caption: str) -> Markup:
     """For a page: the rows of each group under its title."""
     axis, every = placed([row for _, rows in groups for row in rows])
     known = iter(every)
@@ -110,14 +110,14 @@ def draw(groups: Sequence[tuple[str, Sequence[Row]]], *, title: str, caption: st
     )
 
 
-def standalone(rows: Sequence[Row], *, title: str) -> str:
+def standalone(rows: Sequence[ForestRow], *, title: str) -> str:
     """A file of its own, WIDTH pixels wide, on a ground of its own: it is read on white and on dark pages."""
     axis, every = placed(rows)
     lines, top = [], float(HEAD)
     for one in every:
         text, note = wrap(one.row.text, TEXT_CHARACTERS), wrap(one.row.note, NOTE_CHARACTERS)
         height = LINE * max(len(text), 1 + len(note)) + GAP
-        lines.append(Line(one, text, note, top))
+        lines.append(ForestLine(one, text, note, top))
         top += height
     template = TEMPLATES.get_template("forest.svg.j2")
     return template.render(
@@ -135,7 +135,7 @@ def standalone(rows: Sequence[Row], *, title: str) -> str:
     )
 
 
-def _axis(rows: Sequence[Row]) -> PlotAxis:
+def _axis(rows: Sequence[ForestRow]) -> PlotAxis:
     ends = [end for row in rows if row.value is not None for end in (row.low, row.high, row.value)]
     ends += [row.expected for row in rows if row.expected is not None]
     finite = [end for end in ends if abs(end) < inf]

@@ -8,7 +8,7 @@ from markupsafe import Markup
 from tools.report.plots import TEMPLATES
 
 
-class Field(NamedTuple):
+class HeatField(NamedTuple):
     """One field of the table."""
 
     value: float | None
@@ -19,7 +19,7 @@ class Field(NamedTuple):
 
 
 def heatmap(
-    fields: Sequence[Sequence[Field]],
+    fields: Sequence[Sequence[HeatField]],
     *,
     title: str,
     columns: Sequence[str],

@@ -15,7 +15,7 @@ SHORT = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class RoundsRow:
     """One arm."""
 
     label: str
@@ -30,7 +30,7 @@ class Row:
 
 
 def draw(
-    rows: Sequence[Row],
+    rows: Sequence[RoundsRow],
     *,
     title: str,
     text: Callable[[float], str],

@@ -5,16 +5,16 @@ import pytest
 from tools.claims.counting import graphs
 from tools.claims.counting.graphs import compared, graph
 from tools.local import Programs
-from tools.report.spans import Span
+from tools.report.spans import StoredSpan
 
 FETCH = "sweetspot.v1.Backend/Fetch"
 
 
-def spans(*parts: tuple[str, int, int]) -> list[Span]:
+def spans(*parts: tuple[str, int, int]) -> list[StoredSpan]:
     """A call with those steps, each with its start and its end."""
 
-    def span(name: str, parent: str, start: int, end: int) -> Span:
-        return Span(name + str(start), parent, name, 1, "service", start, end, {})
+    def span(name: str, parent: str, start: int, end: int) -> StoredSpan:
+        return StoredSpan(name + str(start), parent, name, 1, "service", start, end, {})
 
     run = span("run", "call", 0, 99)
     return [span("queue", "call", 0, 1), run, *(span(name, run.span_id, *times) for name, *times in parts)]
@@ -34,7 +34,7 @@ def test_times_and_queues_do_not_matter() -> None:
 
 
 @pytest.mark.parametrize(("what", "other"), OTHERS)
-def test_another_order_or_another_wait_is_another_graph(what: str, other: list[Span]) -> None:
+def test_another_order_or_another_wait_is_another_graph(what: str, other: list[StoredSpan]) -> None:
     drawn = [graph(IN_TURN), graph(IN_TURN), graph(other)]
     assert compared(drawn) == {"starts": 3, "graphs": 2, "others": 1, "waits": 2}, what
 

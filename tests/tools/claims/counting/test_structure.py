@@ -2,7 +2,7 @@
 
 from tests.tools.claims.counting.few_models import PROGRAMS
 from tools.claims.counting import COUNTINGS
-from tools.claims.counting.answers import Answer
+from tools.claims.counting.answers import CallAnswer
 from tools.claims.counting.structure import CLIENTS, compared
 
 
@@ -19,7 +19,7 @@ def test_each_model_that_this_machine_can_start_is_counted() -> None:
 
 
 def test_a_start_with_another_answer_is_one_of_the_others() -> None:
-    usual: Answer = ("OK", ((1, 7, b""),))
-    late: Answer = ("DEADLINE_EXCEEDED", ())
+    usual: CallAnswer = ("OK", ((1, 7, b""),))
+    late: CallAnswer = ("DEADLINE_EXCEEDED", ())
     given = [{"echo": usual}, {"echo": usual}, {"echo": late}]
     assert compared(given) == {"starts": 3, "questions": 1, "sets": 2, "others": 1}

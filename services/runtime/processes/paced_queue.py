@@ -13,18 +13,18 @@ from services.runtime.queues.fair import FairQueue
 Item = TypeVar("Item")
 
 
-class Timed(Protocol):
+class TimerLoop(Protocol):
     """What is asked of a loop."""
 
     def call_at(self, due_ns: int, callback: Callable[[], None]) -> Any: ...
 
 
-class Paced(Generic[Item]):
+class PacedQueue(Generic[Item]):
     """Guarantees: each item is dealt with once, and the items of one owner in order. A turn lasts about TURN_NS."""
 
     def __init__(
         self,
-        loop: Timed,
+        loop: TimerLoop,
         deal: Callable[[Item], None],
         *,
         owner_of: Callable[[Item], object],

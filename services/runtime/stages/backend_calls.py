@@ -8,16 +8,16 @@ from services.runtime.backend.backend_connection import BackendConnection
 from services.runtime.callbacks.callback_waits import CallbackWaits
 from services.runtime.readiness.loop import Loop
 from services.runtime.service import Service
-from services.runtime.stages.event import Answer, Event, Status, last_answer, next_answer
+from services.runtime.stages.event import Event, StageAnswer, Status, last_answer, next_answer
 from services.wire import RpcError
 from services.workload.run import Run, status_of
 
 
-class Call:
+class BackendCalls:
     """All of it belongs to the loop's thread."""
 
     def __init__(
-        self, service: Service, loop: Loop, to_compute: Callable[[Event], None], answer: Callable[[Answer], None]
+        self, service: Service, loop: Loop, to_compute: Callable[[Event], None], answer: Callable[[StageAnswer], None]
     ) -> None:
         self._service = service
         self._to_compute = to_compute

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from services.driver.barrier import Start
+from services.driver.barrier import ShardStart
 from services.driver.fleet import AddressRefused
 from services.driver.load import LoadGenerator
 from services.driver.loop import path
@@ -22,7 +22,7 @@ from services.driver.result import make_result, make_slice
 from services.driver.tracing import TracedCall, record_spans, sampler
 from services.telemetry import Tracing
 
-AT_ONCE = Start(begin_ns=None, uncertainty_ns=0)
+AT_ONCE = ShardStart(begin_ns=None, uncertainty_ns=0)
 
 # Besides connections: standard streams, epoll, the exporter's.
 _OTHER_DESCRIPTORS = 32
@@ -36,7 +36,7 @@ REFUSALS = (RunRefused, PlanError, AddressRefused)
 """Errors that the user can correct: each is one line."""
 
 
-class Run:
+class LoadRun:
     """`open`, then `slice` as often as wanted, then `close`; then there is a `result`."""
 
     def __init__(
@@ -76,7 +76,7 @@ class Run:
             self._load.close()
             raise
 
-    def slice(self, options: Options | None = None, start: Start = AT_ONCE) -> dict[str, Any]:
+    def slice(self, options: Options | None = None, start: ShardStart = AT_ONCE) -> dict[str, Any]:
         """Makes a slice; `options` where they differ from the run's. Returns its entry, as under `slices`."""
         outcome = self._load.run(start.begin_ns, options)
         self._traced += outcome.traced

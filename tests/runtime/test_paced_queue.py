@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.runtime.processes import paced
-from services.runtime.processes.paced import Paced
+from services.runtime.processes import paced_queue
+from services.runtime.processes.paced_queue import PacedQueue
 from services.runtime.readiness.loop import Loop
 
 Item = tuple[str, int]
@@ -16,7 +16,7 @@ class Dealt:
     def __init__(self) -> None:
         self.loop = Loop()
         self.rounds: list[list[Item]] = [[]]
-        self.paced = Paced[Item](
+        self.paced = PacedQueue[Item](
             self.loop,
             self._deal,
             owner_of=lambda item: item[0],
@@ -35,12 +35,12 @@ class Dealt:
 @pytest.fixture
 def dealt(monkeypatch: pytest.MonkeyPatch) -> Dealt:
     """Each item takes a turn."""
-    monkeypatch.setattr(paced, "TURN_NS", 0)
+    monkeypatch.setattr(paced_queue, "TURN_NS", 0)
     return Dealt()
 
 
 def test_what_takes_no_time_is_dealt_with_at_once(dealt: Dealt, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paced, "TURN_NS", 10**12)
+    monkeypatch.setattr(paced_queue, "TURN_NS", 10**12)
     dealt.paced.take(ITEMS)
     assert dealt.rounds == [ITEMS, []]
 
