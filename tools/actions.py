@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 
 from sweetspot.v1.control_pb2 import StageSettings
 
-from tools.control import Control
+from tools.control import ControlClient
 from tools.experiment import Action
 from tools.local import LocalError
 from tools.processors import name_of, tree
@@ -24,7 +24,7 @@ WORKER = "worker-"
 class Actor:
     """The actions of one service. Each method raises LocalError."""
 
-    def __init__(self, actions: Sequence[Action], control: Control, pid: int) -> None:
+    def __init__(self, actions: Sequence[Action], control: ControlClient, pid: int) -> None:
         """`pid` is the first process of the service. Raises LocalError if it has no such stage or no worker."""
         self._actions = sorted(actions, key=lambda action: action.at_s)
         self._control = control
