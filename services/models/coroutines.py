@@ -38,7 +38,7 @@ from services.runtime.answers.responders import respond
 from services.runtime.connections.linger import LINGER_S, WRITE_STALL_S
 from services.runtime.connections.turns import Turns
 from services.runtime.drain import DRAIN_POLL_S
-from services.runtime.libraries.aio import AsyncioAcceptor, AsyncioWaits
+from services.runtime.libraries.aio import AsyncioAcceptor, AsyncioWaits, PeerChecks
 from services.runtime.libraries.aio_loop import new_loop
 from services.runtime.processes.supervisor import serve_at_one_port
 from services.runtime.service import Service
@@ -101,6 +101,7 @@ async def serve_until_drained(service: Service, listener: socket.socket) -> None
         return StreamProtocol(asyncio.StreamReader(RECEIVE_BYTES, loop), connected, loop)
 
     acceptor = AsyncioAcceptor(listener, accepted, service.shortage)
+    checks = PeerChecks(connections.values(), service.limits.check_s)
     await drained.wait()
     asyncio.get_running_loop().remove_reader(service.drain)
     await acceptor.close()
@@ -108,6 +109,7 @@ async def serve_until_drained(service: Service, listener: socket.socket) -> None
         connection.drain()
     while connections and not service.drained():
         await asyncio.wait(connections, timeout=DRAIN_POLL_S)
+    checks.stop()
 
 
 class StreamProtocol(asyncio.StreamReaderProtocol):
@@ -165,6 +167,11 @@ class CoroutineConnection:
         """Asks the client to open no more calls."""
         self._session.drain()
         self._write()
+
+    def check_peer(self) -> None:
+        """Ends what waits for a peer that has been silent for too long."""
+        if self._rest is None and self._turns.check_peer(self._deal):  # else what it sent may not have been read
+            self._write()
 
     def _receive(self, data: bytes) -> None:
         if data:

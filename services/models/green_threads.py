@@ -51,9 +51,11 @@ def serve(service: Service) -> None:
     connections = BlockingConnections(service)
     listener = service.listen()
     acceptor = gevent.spawn(accept, listener, service, connections)
+    checker = gevent.spawn(check_peers, connections, service.limits.check_s)
     watch_iterations(service.loop_lag)
     wait_read(service.drain.fileno())
     acceptor.kill()
+    checker.kill()
     listener.close()
     connections.drain()
 
@@ -67,6 +69,13 @@ def accept(listener: socket, service: Service, connections: BlockingConnections)
         for sock in accept_ready(listener, service.shortage):
             sock.settimeout(WRITE_STALL_S)  # gevent does not see SO_SNDTIMEO
             gevent.spawn(read_connection, sock, service, connections, idle)
+
+
+def check_peers(connections: BlockingConnections, every_s: float) -> None:
+    """Ends what waits for silent peers, for as long as it is let."""
+    while True:
+        time.sleep(every_s)
+        connections.check_peers()
 
 
 def read_connection(

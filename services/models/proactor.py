@@ -218,6 +218,11 @@ class ProactorConnection:
         self._session.drain()
         self._stream.flush()
 
+    def check_peer(self) -> None:
+        """Ends what waits for a peer that has been silent for too long."""
+        if not self._received and self._turns.check_peer(self._dispatch):
+            self._stream.flush()
+
     def data_received(self, data: bytes) -> None:
         if not data:
             self._received.clear()

@@ -30,7 +30,7 @@ from services.runtime.threads.blocking_waits import BlockingWaits
 def serve(service: Service) -> None:
     """Serves until drained."""
     connections = BlockingConnections(service)
-    for sock in accept_until_drained(service, service.listen()):
+    for sock in accept_until_drained(service, service.listen(), connections.check_peers):
         try:
             Thread(target=serve_connection, args=(sock, service, connections), daemon=True).start()
         except RuntimeError:

@@ -33,7 +33,7 @@ def serve(service: Service) -> None:
     """Serves until drained."""
     runner = Runner(service)
     connections = BlockingConnections(service)
-    for sock in accept_until_drained(service, service.listen()):
+    for sock in accept_until_drained(service, service.listen(), connections.check_peers):
         try:
             Thread(target=read_connection, args=(sock, connections, runner), daemon=True).start()
         except RuntimeError:

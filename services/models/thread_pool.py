@@ -32,7 +32,7 @@ def serve(service: Service) -> None:
     """Serves until drained."""
     pool = Pool(service, lambda: BlockingWaits(service.config.backend), BlockingConnection.run)
     connections = BlockingConnections(service, room_waiters(pool.threads))
-    for sock in accept_until_drained(service, service.listen()):
+    for sock in accept_until_drained(service, service.listen(), connections.check_peers):
         try:
             Thread(target=read_connection, args=(sock, connections, pool), daemon=True).start()
         except RuntimeError:

@@ -33,6 +33,7 @@ class ServerCall:
         "_reader",
         "_reply",
         "_request_ended",
+        "_sent_bytes",
         "cancelled",
         "compressed",
         "context",
@@ -63,6 +64,7 @@ class ServerCall:
         self._backlog: Backlog | None = None
         self._reply: bytes | None = None  # the only message of its response; it is sent with status OK
         self._held_bytes = 0  # of its requests
+        self._sent_bytes = 0  # of a response that is a stream
         self._request_ended = False
         self._has_request = False
         self._delivered = False

@@ -47,6 +47,17 @@ class Limits:
     """Beyond one for each UPDATE_EARNED_BYTES that the peer was sent, as who downloads has to send many."""
     glitches: Allowance = Allowance(1_000, 33)
     """Counted by libnghttp2, not here: PRIORITY and unknown frames, streams past the limit, malformed requests."""
+    opening_s: float = 20
+    """For TLS, the preface and the acknowledgement of SETTINGS, together. Go allows 10 s for the preface and grpc-core
+    120 s for the handshake. The same time is for the end of a connection that drains and has no calls."""
+    stall_s: float = 60
+    """For the next bytes of a request that is not complete, and for room for replies that wait: nginx's
+    `client_body_timeout` and `send_timeout`, and their defaults. Envoy's `stream_idle_timeout` is 5 minutes."""
+
+    @property
+    def check_s(self) -> float:
+        """Time between two checks of these two. So each of them may last one check longer."""
+        return min(self.opening_s, self.stall_s) / 4
 
 
 UPDATE_EARNED_BYTES = 9

@@ -28,6 +28,11 @@ class RequestRoom:
         self.withheld_bytes = 0
         """All of that."""
 
+    @property
+    def waits_for_calls(self) -> bool:
+        """Incomplete messages wait for calls that end, and not for the peer."""
+        return self.withheld_bytes > 0 and not self._is_stuck()
+
     def give(self, stream_id: int, size_bytes: int) -> None:
         """Gives room back to a stream, and to the connection."""
         if size_bytes:

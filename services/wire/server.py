@@ -9,7 +9,7 @@ thread at a time.
 import contextlib
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 
 from ngh2 import (
     Configuration,
@@ -21,6 +21,7 @@ from ngh2 import (
     PingReceived,
     RequestReceived,
     Role,
+    SettingsAcknowledged,
     SettingsReceived,
     StreamClosed,
     StreamReset,
@@ -45,6 +46,7 @@ from services.wire.request import read_request
 from services.wire.request_reader import RequestReader
 from services.wire.request_room import RequestRoom
 from services.wire.response import HEADERS, HEADERS_GZIP, trailers, trailers_only
+from services.wire.stalls import Stalls
 from services.wire.status import OK, RESOURCE_EXHAUSTED, Code, RpcError
 from services.wire.tls import TlsStream
 from services.wire.unread import UnreadReplies
@@ -54,6 +56,8 @@ LARGE_BYTES = 16 * 1024
 """Larger replies are counted when they are sent, others when bytes are given; larger pieces until they are written."""
 _DRAIN_PING = b"draining"
 _NO_MEMORY = "no memory: too many replies wait to be read"
+_OPENING, _ROOM, _END = "opening", "room", "end"
+"""What a connection as a whole waits for."""
 
 
 class ServerSession:
@@ -72,6 +76,7 @@ class ServerSession:
         "_early",
         "_failed",
         "_http2",
+        "_is_open",
         "_limits",
         "_memory",
         "_old_at_ns",
@@ -84,7 +89,9 @@ class ServerSession:
         "_reported_calls",
         "_reset_by_peer",
         "_room",
+        "_room_updates",
         "_shapes",
+        "_stalls",
         "_tls",
         "_unread",
         "_unreported",
@@ -108,7 +115,7 @@ class ServerSession:
         rejected for lack of room. The session rejects them (REFUSED_STREAM, or for lack of memory), or the code that
         finishes them with RESOURCE_EXHAUSTED does. All sessions of a service share `memory`.
 
-        After `max_age_ns` the session drains when its peer next sends something. A silent peer holds no calls.
+        After `max_age_ns` the session drains, once its peer sends something or is checked.
 
         Plain HTTP gets `page`, whatever it asks for. Without a page it is rejected (405, 415).
         """
@@ -127,6 +134,9 @@ class ServerSession:
         self._reset_by_peer = 0  # the last such stream: its close is not our reset
         self._unreported: list[ServerEvent] = []  # cancellations noticed outside of receive_data
         self._updates_earned_bytes = 0  # sent, less what WINDOW_UPDATEs have used up
+        self._is_open = False  # the peer has acknowledged our SETTINGS
+        self._stalls = Stalls()
+        self._room_updates = 0
         self._closing = False
         self._drain_ping_due = False
         self._failed = False
@@ -189,6 +199,30 @@ class ServerSession:
         self._report_calls()
         return events
 
+    def check_peer(self) -> list[ServerEvent] | None:
+        """Ends what waits for a peer that has been silent for too long. None where nothing has ended.
+
+        To be called every `limits.check_s`, and not while bytes that came are still to be given to the session.
+        """
+        if self.closed:
+            return None
+        if self._old_at_ns is not None and not self._closing and self._clock_ns() >= self._old_at_ns:
+            self.drain()
+            return []
+        checks = self._stalls.check(self._waits_for_peer())
+        opening_checks = round(self._limits.opening_s / self._limits.check_s)
+        stall_checks = round(self._limits.stall_s / self._limits.check_s)
+        if max(checks.get(_OPENING, 0), checks.get(_END, 0)) >= opening_checks:
+            return self._end_silent(ErrorCode.SETTINGS_TIMEOUT)
+        late = [call for call, count in checks.items() if isinstance(call, ServerCall) and count >= stall_checks]
+        if not late and checks.get(_ROOM, 0) >= stall_checks:
+            return self._end_silent(ErrorCode.ENHANCE_YOUR_CALM)
+        events: list[ServerEvent] = []
+        for call in late:
+            self._end_late(call, events)
+        self._report_calls()
+        return events if late else None
+
     def data_to_send(self) -> bytes:
         """The next bytes for the peer, at most some 256 KiB; b"" when there are none. Ask again once written."""
         tls, unread = self._tls, self._unread
@@ -244,8 +278,10 @@ class ServerSession:
         if not call._headers_sent:
             self.send_headers(call, gzip=gzip)
         if not call.cancelled:
+            frame = encode_message_frame(message, gzip=gzip)
+            call._sent_bytes += len(frame)
             try:
-                self._http2.send_data(call.stream_id, encode_message_frame(message, gzip=gzip))
+                self._http2.send_data(call.stream_id, frame)
             except NGH2Error:  # as above
                 return
 
@@ -313,6 +349,42 @@ class ServerSession:
         if self._on_calls is not None and (change := len(self._calls) - self._reported_calls):
             self._reported_calls += change
             self._on_calls(change)
+
+    def _waits_for_peer(self) -> dict[Hashable, object]:
+        """What waits for the peer, each with a value that changes when the peer does something for it."""
+        waits: dict[Hashable, object] = {}
+        if not self._is_open:
+            waits[_OPENING] = None
+        if self._http2.queued_body_size():
+            waits[_ROOM] = self._room_updates
+        elif self._closing and not self._calls:
+            waits[_END] = None
+        if not self._room.waits_for_calls:
+            for call in self._calls.values():
+                if not (call._delivered or call.cancelled) or call in self._room.within:
+                    waits[call] = call._held_bytes
+        for stream_id in self._unread.waiting:
+            call = self._calls[stream_id]
+            waits[call] = call._held_bytes, call._sent_bytes - self._http2.queued_body_size(stream_id)
+        return waits
+
+    def _end_silent(self, code: ErrorCode) -> list[ServerEvent]:
+        """Ends the connection."""
+        self._failed = True
+        self._http2.terminate_connection(code)
+        self._cancel_all()
+        self._report_calls()
+        events, self._unreported = self._unreported, []
+        return events
+
+    def _end_late(self, call: ServerCall, events: list[ServerEvent]) -> None:
+        """Ends a call whose request does not arrive, or whose replies are not read."""
+        if self._http2.queued_body_size(call.stream_id):
+            self._http2.reset_stream(call.stream_id, ErrorCode.CANCEL)
+        else:
+            why = f"request not complete: nothing came for {self._limits.stall_s:g} s"
+            self._answer(call, Code.DEADLINE_EXCEEDED, why, [])
+        self._cancel(call, events)
 
     def _receive(self, data: bytes, events: list[ServerEvent]) -> None:
         if self._tls is not None:
@@ -404,8 +476,12 @@ class ServerSession:
         elif isinstance(event, PingReceived):
             self._count(Abuse.PINGS)
         elif isinstance(event, SettingsReceived):
+            self._room_updates += 1  # it may have changed the windows of all streams
             self._count(Abuse.SETTINGS)
+        elif isinstance(event, SettingsAcknowledged):
+            self._is_open = True
         elif isinstance(event, WindowUpdated):
+            self._room_updates += 1
             if self._updates_earned_bytes >= UPDATE_EARNED_BYTES:
                 self._updates_earned_bytes -= UPDATE_EARNED_BYTES
             else:

@@ -40,8 +40,12 @@ def accept_ready(
         yield connection
 
 
-def accept_until_drained(service: Service, listener: socket.socket) -> Iterator[socket.socket]:
+def accept_until_drained(
+    service: Service, listener: socket.socket, check_peers: Callable[[], None] | None = None
+) -> Iterator[socket.socket]:
     """Blocking connections, one after the other, until the service is asked to stop; then the listener is closed.
+
+    `check_peers` is called every `limits.check_s`.
 
     Several threads and processes may share a listener. EPOLLEXCLUSIVE (epoll_ctl(2)): a connection wakes one of those
     that wait for it. With poll(2) it would wake all, and all but one in vain: the thundering herd.
@@ -50,8 +54,13 @@ def accept_until_drained(service: Service, listener: socket.socket) -> Iterator[
     epoll = select.epoll()
     epoll.register(listener, select.EPOLLIN | select.EPOLLEXCLUSIVE)
     epoll.register(service.drain, select.EPOLLIN)
+    check_s = service.limits.check_s
+    checked_s = time.monotonic()
     while not service.drain.requested:
-        epoll.poll()
+        epoll.poll(None if check_peers is None else check_s)
+        if check_peers is not None and time.monotonic() - checked_s >= check_s:
+            checked_s = time.monotonic()
+            check_peers()
         try:
             for connection in accept_ready(listener, service.shortage):
                 connection.setblocking(True)

@@ -1,4 +1,4 @@
-"""The open connections of one loop, and how they all end when the service drains. Knows no socket and no session."""
+"""The open connections of one loop: their checks, and how they all end when the service drains. Knows no socket."""
 
 import time
 from collections.abc import Callable
@@ -19,6 +19,7 @@ class Drainable(Protocol):
     """What is asked of a connection."""
 
     def drain(self) -> None: ...
+    def check_peer(self) -> None: ...
 
 
 Connection = TypeVar("Connection", bound=Drainable)
@@ -31,10 +32,12 @@ class OpenConnections(Generic[Connection]):
         self._service = service
         self._loop = loop
         self._open: set[Connection] = set()
+        self._check_due = False
 
     def hold(self, connection: Connection) -> None:
         """Adds one that was just opened. It drains at once if the service does."""
         self._open.add(connection)
+        self._check_later()
         if self._service.drain.requested:
             connection.drain()
 
@@ -47,6 +50,17 @@ class OpenConnections(Generic[Connection]):
         for connection in tuple(self._open):
             connection.drain()
         self._look()
+
+    def _check_later(self) -> None:
+        if self._open and not self._check_due:
+            self._check_due = True
+            self._loop.call_at(time.monotonic_ns() + round(self._service.limits.check_s * 1e9), self._check)
+
+    def _check(self) -> None:
+        for connection in tuple(self._open):
+            connection.check_peer()
+        self._check_due = False
+        self._check_later()
 
     def _look(self) -> None:
         if not self._open or self._service.drained():

@@ -61,6 +61,16 @@ class Turns:
                 return
         self.pending = False
 
+    def check_peer(self, deal: Callable[[ServerEvent], object]) -> bool:
+        """Ends what waits for a peer that has been silent for too long. True if the session then has bytes to send.
+
+        To be called every `limits.check_s`. While a turn is `pending`, the peer is not silent.
+        """
+        events = None if self.pending else self._session.check_peer()
+        for event in events or ():
+            deal(event)
+        return events is not None
+
     def end(self, deal: Callable[[ServerEvent], None]) -> None:
         """The connection is gone: drops what the session does not have yet, and deals with all that it has."""
         self._is_over = True

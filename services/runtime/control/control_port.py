@@ -32,12 +32,12 @@ from services.runtime.answers.responders import ImmediateMethod, Responder, answ
 from services.runtime.control.metrics import readings, resource
 from services.runtime.control.snapshot import snapshot
 from services.runtime.counters.shared_counters import SharedCounters
-from services.runtime.libraries.aio import AsyncioAcceptor, AsyncioConnection
+from services.runtime.libraries.aio import AsyncioAcceptor, AsyncioConnection, PeerChecks
 from services.runtime.service import Service
 from services.runtime.shortage import Shortage
 from services.runtime.stages.configure import configure
 from services.telemetry.environment import metrics_go_out
-from services.wire import CallReceived, Code, ServerCall, ServerEvent, ServerSession, Shape
+from services.wire import CallReceived, Code, Limits, ServerCall, ServerEvent, ServerSession, Shape
 
 SERVICE = "sweetspot.v1.Control"
 SNAPSHOT_PATH = b"/sweetspot.v1.Control/Snapshot"
@@ -140,7 +140,9 @@ class ControlPort:
         stopping = asyncio.Event()
         asyncio.get_running_loop().add_reader(watched, stopping.set)
         acceptor = AsyncioAcceptor(listener, self._accepted, self._shortage)
+        checks = PeerChecks(self._connections, Limits().check_s)
         await stopping.wait()
+        checks.stop()
         await acceptor.close()
         for watch in tuple(self._watches.values()):
             watch.end()

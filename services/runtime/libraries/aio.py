@@ -8,8 +8,8 @@ import logging
 import os
 import socket
 import time
-from collections.abc import Callable
-from typing import cast
+from collections.abc import Callable, Collection
+from typing import Protocol, cast
 
 from services.network.address import Address
 from services.network.attempts import NOT_LOOKED_UP, TIMED_OUT, Attempts
@@ -108,6 +108,11 @@ class AsyncioConnection(asyncio.Protocol):
         self.session.drain()
         self.flush()
 
+    def check_peer(self) -> None:
+        """Ends what waits for a peer that has been silent for too long."""
+        if not self._paused and self._turns.check_peer(self._deal):  # else what it sent may not have been read
+            self.flush()
+
     def abort(self) -> None:
         """Ends the connection, whatever is in flight."""
         self._transport.abort()
@@ -178,6 +183,32 @@ class AsyncioAcceptor:
             task.add_done_callback(self._connecting.discard)
 
 
+class Checked(Protocol):
+    """A connection."""
+
+    def check_peer(self) -> None: ...
+
+
+class PeerChecks:
+    """Checks the open connections of a loop, from now on until `stop`."""
+
+    def __init__(self, connections: Collection[Checked], every_s: float) -> None:
+        """`connections` may change in that time."""
+        self._connections = connections
+        self._every_s = every_s
+        self._loop = asyncio.get_running_loop()
+        self._next = self._loop.call_later(every_s, self._check)
+
+    def stop(self) -> None:
+        """Checks no more."""
+        self._next.cancel()
+
+    def _check(self) -> None:
+        for connection in tuple(self._connections):
+            connection.check_peer()
+        self._next = self._loop.call_later(self._every_s, self._check)
+
+
 async def serve_until_drained(service: Service, handle: EventCallback) -> None:
     """Serves until the service is asked to stop; calls in flight then get `drain_timeout_s`. Raises OSError."""
     loop = asyncio.get_running_loop()
@@ -195,6 +226,7 @@ async def serve_until_drained(service: Service, handle: EventCallback) -> None:
 
     loop.add_reader(service.drain, drain_asked.set)
     acceptor = AsyncioAcceptor(service.listen(), accepted, service.shortage)
+    checks = PeerChecks(connections, service.limits.check_s)
     await drain_asked.wait()
     loop.remove_reader(service.drain)
     await acceptor.close()
@@ -202,6 +234,7 @@ async def serve_until_drained(service: Service, handle: EventCallback) -> None:
         connection.drain()
     while connections and not service.drained():
         await asyncio.sleep(DRAIN_POLL_S)
+    checks.stop()
     for connection in tuple(connections):
         connection.abort()
 

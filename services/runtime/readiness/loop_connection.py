@@ -200,6 +200,11 @@ class LoopConnection:
         self._session.drain()
         self._flush()
 
+    def check_peer(self) -> None:
+        """Ends what waits for a peer that has been silent for too long."""
+        if self._turns.check_peer(self._dispatch):
+            self._flush()
+
     def _end(self) -> None:
         """Ends the connection once all is written, or the peer has not read it in time."""
         if not self._writer.has_more:

@@ -51,18 +51,22 @@ class BlockingConnection:
 
     def read_calls(self) -> Iterator[ServerCall]:
         """The peer's calls, in order, until the peer or the drain ends the connection. By the thread that reads."""
-        receive = self._receive_or_drain if self._connections is None else self.receive
+        receive = self._receive_alone if self._connections is None else self.receive
         while (calls := receive()) is not None:
             yield from calls
 
-    def _receive_or_drain(self) -> list[ServerCall] | None:
+    def _receive_alone(self) -> list[ServerCall] | None:
+        """`receive`, for a thread that also drains the connection and checks its peer."""
         if self._turns.pending or self._ahead:
             return self.receive()
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
         if not self._draining:
             poll.register(self._service.drain, select.POLLIN)
-            poll.poll()
+            while not poll.poll(self._service.limits.check_s * 1000):
+                self._check_and_write()
+                if self._session.closed:
+                    return None
             poll.unregister(self._service.drain)
             if self._service.drain.requested:
                 self.drain()
@@ -129,11 +133,48 @@ class BlockingConnection:
         if self._reader == threading.get_ident():
             poll = select.poll()
             poll.register(self._sock, select.POLLIN)
+            check_s = time.monotonic()
             while not room.is_set():
                 run.check()
+                if self._connections is None and time.monotonic() - check_s >= self._service.limits.check_s:
+                    check_s = time.monotonic()
+                    self._check_and_write()
                 if self._turns.pending or poll.poll(ROOM_CHECK_S * 1000):
                     self._ahead += self._receive() or ()
         run.wait_for_room(room, None if self._connections is None else self._connections.waiters)
+
+    def check_peer(self) -> None:
+        """Ends what waits for a peer that has been silent for too long.
+
+        It does not wait: a peer that does not take at once what is then sent loses the connection.
+        """
+        with self._lock:
+            if not self._check_peer():
+                return
+            unsent = self._begin_to_write()
+            is_over = self._session.closed or not self._takes(unsent)
+            if unsent:
+                self._end_writing()
+        if is_over:
+            self.abort()
+
+    def _takes(self, data: bytes) -> bool:
+        poll = select.poll()  # gevent's `send` would wait, whatever its flags
+        poll.register(self._sock, select.POLLOUT)
+        try:
+            return not data or bool(poll.poll(0)) and self._sock.send(data, socket.MSG_DONTWAIT) == len(data)
+        except OSError:
+            return False
+
+    def _check_and_write(self) -> None:
+        with self._lock:
+            self._check_peer()
+            unsent = self._begin_to_write()
+        self._write(unsent)
+
+    def _check_peer(self) -> bool:
+        # The thread that runs a call checks by itself whether it is cancelled.
+        return self._turns.check_peer(lambda event: respond(self._session, self._service, event))
 
     def finish(self, call: ServerCall, code: Code, message: str) -> None:
         """Ends a call with a status."""
@@ -260,6 +301,13 @@ class BlockingConnections:
         if self._service.drain.requested:
             connection.drain()
         return connection
+
+    def check_peers(self) -> None:
+        """Ends what waits for peers that have been silent for too long. To be called every `limits.check_s`."""
+        with self._changed:
+            connections = tuple(self._open)
+        for connection in connections:
+            connection.check_peer()
 
     def closed(self, connection: BlockingConnection) -> None:
         """Removes one."""
