@@ -5,14 +5,15 @@ from dataclasses import fields
 from pathlib import Path
 
 from services.backend import MAX_CONCURRENT_STREAMS
+from services.models.process_per_connection import MOST_PROCESSES, PROCESS_BYTES
 from services.network.listen import STALL_S
 from services.runtime.config import Config
 from services.runtime.connections.linger import WRITE_STALL_S
-from services.runtime.memory import MOST_BYTES, SHARE
+from services.runtime.memory import MOST_BYTES, SHARE, TLS_BYTES
 from services.wire.limits import UPDATE_EARNED_BYTES, Allowance, Limits
 from services.wire.memory import FREE_BYTES
 from services.workload.plan import MAX_PAYLOAD_BYTES, MAX_STEPS, MAX_VALUES
-from tests.conformance.costs import GROWTH_BYTES, MIB, NOISE_S, PROCESS_BYTES, TIMES
+from tests.conformance.costs import GROWTH_BYTES, MIB, NOISE_S, TIMES
 from tools.release import own_version
 
 TEXT = " ".join((Path(__file__).parents[1] / "SECURITY.md").read_text(encoding="utf-8").split())
@@ -38,9 +39,17 @@ def test_each_other_limit_is_the_one_of_the_code() -> None:
         f"{MAX_CONCURRENT_STREAMS:,} resets at once and {MAX_CONCURRENT_STREAMS:,} per second",
         f"{MOST_BYTES // MIB} MiB at most",
         f"may always hold {FREE_BYTES // 1024} KiB",
-        f"for {STALL_S} s loses its connection",
-        f"a peer has {WRITE_STALL_S} s",
-        f"calls in flight {config.drain_timeout_s:.0f} s (`--drain-timeout-s`)",
+        f"The service looks every {limits.check_s:g} s",
+        f"acknowledgement of SETTINGS, together | {limits.opening_s:g} s |",
+        f"a request that is not complete | {limits.stall_s:g} s |",
+        f"whose handler waits for room | {limits.stall_s:g} s |",
+        f"while the peer opens none at all | {limits.stall_s:g} s |",
+        f"to take bytes from TCP | {STALL_S} s, or {WRITE_STALL_S} s where a thread writes |",
+        f"on an idle connection | {2 * STALL_S} s |",
+        f"that drains, without calls | {limits.opening_s:g} s |",
+        f"when the service stops (`--drain-timeout-s`) | {config.drain_timeout_s:.0f} s |",
+        f"takes {TLS_BYTES // 1024} KiB of the budget",
+        f"and {MOST_PROCESSES * PROCESS_BYTES // MIB} MiB at most",
         f"plus {NOISE_S * 1e3:.0f} ms of CPU time",
         f"grow by {GROWTH_BYTES // MIB} MiB, plus {PROCESS_BYTES // MIB} MiB",
         f"| steps | {MAX_STEPS} |",

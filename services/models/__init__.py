@@ -22,9 +22,10 @@ THREADS_BOUND = Option(
 )
 PROCESSES_BOUND = Option(
     "processes_bound",
-    256,
-    Whole(1, MAX_PROCESSES),
-    "connections that may be open at once, each in its own process; further connections wait",
+    0,
+    Whole(0, MAX_PROCESSES),
+    "connections that may be open at once, each in its own process; further connections wait; 0: as many as half of "
+    "the memory limit holds, at most 256",
 )
 THREADS = Option("threads", 1, Whole(1, 1024), "threads of each process")
 REUSE_PORT = switch("reuse_port", "each process has its own listening socket (SO_REUSEPORT)")

@@ -10,7 +10,8 @@
 
 Who waits      Each thread of each worker: in epoll_wait for a client, in poll and send for its calls, in recv for the
                backend. It serves one connection to its end, and its calls in turn, so an idle client blocks a thread
-               for all others.
+               for all others. (`--max-connection-age-s` bounds that. A peer that does not open HTTP/2 loses its
+               connection after 20 s.)
 What bounds it Connections at once: processes times threads, `threads_per_cpu` for each CPU unless `--processes` sets
                the number. Each process has an interpreter lock of its own, so all CPUs compute; and memory of its own.
 When full      Connections wait in the backlog until a thread has done with its client; beyond it the kernel drops

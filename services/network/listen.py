@@ -12,7 +12,11 @@ EVERY = "::"
 
 STALL_S = 60
 """A peer that takes none of the bytes sent to it for so long loses its connection: nginx's `send_timeout`, and its
-default. The kernel counts it for every model (tcp(7), TCP_USER_TIMEOUT); a receive window of 0 counts too."""
+default. The kernel counts it for every model (tcp(7), TCP_USER_TIMEOUT); a receive window of 0 counts too.
+
+After so long without a byte, the kernel asks whether the peer is still there (SO_KEEPALIVE). A machine that has lost
+its power loses its connections within twice this time.
+"""
 
 
 def host_to_listen_at(host: str) -> str:
@@ -48,5 +52,9 @@ def listen(host: str, port: int, *, backlog: int | None = None, reuse_port: bool
         )
     except OSError as error:
         raise OSError(error.errno, os.strerror(error.errno or 0), str(Address(host, port))) from None
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALL_S * 1000)  # inherited
+    # All of these are inherited by what is accepted.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALL_S * 1000)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, STALL_S)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, STALL_S // 6 or 1)
     return listener

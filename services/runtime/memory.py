@@ -14,6 +14,10 @@ MiB."""
 SHARE = 8
 """Of a control group's limit: the chart gives 256 MiB, and a service of several processes takes half of that idle."""
 
+TLS_BYTES = 16 * 1024
+"""What TLS adds to an idle connection. Without TLS it takes 19 to 34 KiB in models with a loop, and with TLS 16 to 22
+KiB more. With a thread it takes 57 to 65 KiB, and 41 to 45 more; with a process 3.0 MiB, and 0.4 more (2026-11-28)."""
+
 
 def budget_bytes(config: Config) -> int:
     """At least what the largest message takes that comes compressed: both of it, and a copy while it is read."""
@@ -25,9 +29,13 @@ def budget_bytes(config: Config) -> int:
 class SharedMemory:
     """What all connections of a service hold together."""
 
-    def __init__(self, held: Gauge, config: Config) -> None:
-        """held: absent as long as this process and its workers read no connection themselves."""
+    def __init__(self, held: Gauge, config: Config, tls_connections: Gauge | None = None) -> None:
+        """held: absent as long as this process and its workers read no connection themselves.
+
+        tls_connections: how many are open, if they have TLS.
+        """
         self._held = held
+        self._tls_connections = tls_connections
         self.budget_bytes = budget_bytes(config)
         self.connection_bytes = max(self.budget_bytes // 2, 2 * config.max_message_bytes)
 
@@ -46,4 +54,10 @@ class SharedMemory:
 
     def room_bytes(self) -> int:
         """How much more all together may hold; below 0 where it is too much."""
-        return self.budget_bytes - (self._held.value() or 0)
+        return self.budget_bytes - (self._held.value() or 0) - self._tls_bytes()
+
+    def _tls_bytes(self) -> int:
+        """At most half of the budget. The rest is for calls, however many connections there are."""
+        if self._tls_connections is None:
+            return 0
+        return min((self._tls_connections.value() or 0) * TLS_BYTES, self.budget_bytes // 2)

@@ -100,8 +100,8 @@ class Service:
         self.refusals = counters.total(absent=True)
         """Calls rejected for lack of room; absent where grpcio's core rejects calls itself."""
         self.spans = SpanTotals(counters)
-        self.memory = SharedMemory(counters.gauge(absent=True), config)
-        """What connections hold of requests and replies."""
+        self.memory = SharedMemory(counters.gauge(absent=True), config, None if tls is None else self.connections)
+        """What connections hold of requests and replies, and what TLS takes."""
         self.stages = StageRows(stages, counters)
         """The settings and counters of the stages; empty if the model has none."""
         self.shortage = Shortage(model, counters)

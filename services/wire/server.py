@@ -204,11 +204,14 @@ class ServerSession:
 
         To be called every `limits.check_s`, and not while bytes that came are still to be given to the session.
         """
-        if self.closed:
+        if self._failed or self._peer_gone:
             return None
         if self._old_at_ns is not None and not self._closing and self._clock_ns() >= self._old_at_ns:
             self.drain()
             return []
+        if self._is_open and not (self._calls or self._closing or self._unread.queued_bytes):
+            self._stalls.clear()
+            return None
         checks = self._stalls.check(self._waits_for_peer())
         opening_checks = round(self._limits.opening_s / self._limits.check_s)
         stall_checks = round(self._limits.stall_s / self._limits.check_s)
@@ -355,7 +358,7 @@ class ServerSession:
         waits: dict[Hashable, object] = {}
         if not self._is_open:
             waits[_OPENING] = None
-        if self._http2.queued_body_size():
+        if self._unread.queued_bytes:
             waits[_ROOM] = self._room_updates
         elif self._closing and not self._calls:
             waits[_END] = None

@@ -5,6 +5,9 @@ come and that it has not read yet.
 """
 
 from collections.abc import Hashable, Mapping
+from typing import Any
+
+_NOTHING: Mapping[Hashable, Any] = {}
 
 
 class Stalls:
@@ -13,8 +16,12 @@ class Stalls:
     __slots__ = ("_checks", "_values")
 
     def __init__(self) -> None:
-        self._values: Mapping[Hashable, object] = {}
-        self._checks: Mapping[Hashable, int] = {}
+        self.clear()
+
+    def clear(self) -> None:
+        """A check at which nothing waits."""
+        self._values: Mapping[Hashable, object] = _NOTHING
+        self._checks: Mapping[Hashable, int] = _NOTHING
 
     def check(self, waits: Mapping[Hashable, object]) -> Mapping[Hashable, int]:
         """For how many checks each of `waits` has had the value that it has now. A change of value is progress."""

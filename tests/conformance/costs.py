@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from services.models.process_per_connection import PROCESS_BYTES
+
 TIMES = 2.0
 """How much longer others may wait: at the 99th percentile, in multiples of what they wait alone."""
 NOISE_S = 0.025
@@ -24,8 +26,6 @@ ENOUGH = 3
 MIB = 1024 * 1024
 GROWTH_BYTES, REST_BYTES = 64 * MIB, 32 * MIB
 """By how much the service may grow during an attack, and may be larger than before once the attacker has left."""
-PROCESS_BYTES = 3 * MIB
-"""A forked process: 2.6 MiB are its own, pages of objects whose references it has counted."""
 
 
 @dataclass(frozen=True, slots=True)

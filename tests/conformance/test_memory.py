@@ -1,9 +1,10 @@
 """What clients make a service hold, and that it is given back."""
 
 import os
+import ssl
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import grpc
@@ -12,9 +13,10 @@ from sweetspot.interop import testing_pb2
 from sweetspot.v1 import workload_pb2
 
 from services.runtime.config import Config
+from services.runtime.memory import TLS_BYTES
 from services.runtime.workers import pool_threads
 from services.wire import ClientCall, Code
-from tests.conformance.conftest import OWN_WIRE, Workload
+from tests.conformance.conftest import OWN_WIRE, Certified, Workload
 from tests.serving import Serving, serving
 from tests.wire_client import WireClient
 
@@ -139,6 +141,26 @@ def test_calls_that_unpack_to_much_take_no_more_memory_than_there_is(uncollected
         assert all(call.message.startswith("no memory: ") for call in calls if call.code is not Code.OK)
         assert most_bytes - before < 64 * MIB
         assert client.call(RUN, LARGE_UNKNOWN, gzip=True).code is Code.OK
+
+
+IDLE = 200
+
+
+@pytest.mark.parametrize("model", ["reactor", "coroutines"])  # one of each: our own buffers, and asyncio's
+def test_an_idle_connection_takes_for_tls_what_the_budget_counts(model: str, certified: Certified) -> None:
+    files = [f"--tls-{name}={certified.folder / name}.pem" for name in ("cert", "key")]
+    trust = ssl.create_default_context(cafile=certified.folder / "ca.pem")
+    trust.set_alpn_protocols(["h2"])
+
+    def taken_bytes(tls: ssl.SSLContext | None) -> float:
+        with serving(model, *(files if tls else ())) as service, ExitStack() as stack:
+            for count in (20, IDLE):
+                before = resident_bytes(service.process.pid)
+                for _ in range(count):
+                    assert stack.enter_context(WireClient(service.address, tls)).call(RUN, b"").code is Code.OK
+            return (resident_bytes(service.process.pid) - before) / IDLE
+
+    assert TLS_BYTES / 2 < taken_bytes(trust) - taken_bytes(None) < TLS_BYTES * 2
 
 
 THREADS_PER_CPU = 2

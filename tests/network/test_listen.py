@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from services.network.address import Address
-from services.network.listen import host_to_listen_at, listen
+from services.network.listen import STALL_S, host_to_listen_at, listen
 
 
 @pytest.mark.parametrize("host", ["::", ""])
@@ -48,3 +48,12 @@ def test_an_error_names_the_address() -> None:
         with pytest.raises(OSError, match="Address already in use") as refused:
             listen("::1", port)
     assert refused.value.filename == str(Address("::1", port))
+
+
+def test_a_connection_ends_when_its_peer_is_gone_whether_bytes_wait_for_it_or_not() -> None:
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == STALL_S * 1000
+            assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == STALL_S

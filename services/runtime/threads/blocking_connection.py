@@ -162,7 +162,7 @@ class BlockingConnection:
         poll = select.poll()  # gevent's `send` would wait, whatever its flags
         poll.register(self._sock, select.POLLOUT)
         try:
-            return not data or bool(poll.poll(0)) and self._sock.send(data, socket.MSG_DONTWAIT) == len(data)
+            return not data or (bool(poll.poll(0)) and self._sock.send(data, socket.MSG_DONTWAIT) == len(data))
         except OSError:
             return False
 
