@@ -7,6 +7,7 @@ prometheus_and_openmetrics). Must not know what is read, nor when.
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import accumulate
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler
@@ -26,6 +27,8 @@ from prometheus_client.samples import Exemplar as PrometheusExemplar
 from services.telemetry.readings import Distribution, Exemplar, MetricSeries, Reading
 
 NS_PER_S = 1e9
+PEER_S = 20
+"""For a peer to send the next bytes of its request."""
 
 
 def serve(listener: socket.socket, resource: Mapping[str, str], read: Callable[[], Iterable[Reading]]) -> None:
@@ -44,6 +47,12 @@ def serve(listener: socket.socket, resource: Mapping[str, str], read: Callable[[
 
 
 class _Silent(WSGIRequestHandler):
+    timeout = PEER_S
+
+    def handle(self) -> None:
+        with suppress(TimeoutError):  # each connection has a thread, which a silent peer must not hold
+            super().handle()
+
     def log_message(self, format: str, *args: object) -> None:
         """A scrape is no news."""
 

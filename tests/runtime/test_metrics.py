@@ -1,6 +1,7 @@
 """Metrics of a real service, as Prometheus and a collector get them: they agree with its counters and its traces."""
 
 import json
+import socket
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from services.runtime.config import Config
 from services.runtime.drain import Drain
 from services.runtime.service import Service
 from services.runtime.workers import pool_threads
-from services.telemetry import TraceContext
+from services.telemetry import TraceContext, prometheus
 from services.telemetry.otlp_metrics import OtlpMetrics
 from services.wire.memory import REPORT_BYTES
 from tests.serving import Serving, serving
@@ -272,3 +273,15 @@ def test_a_metrics_port_in_use_is_one_line(capfd: pytest.CaptureFixture[str]) ->
     told = capfd.readouterr().err
     assert told.startswith("reactor: Address already in use")
     assert told.count("\n") == 1
+
+
+def test_a_scraper_that_is_silent_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(prometheus._Silent, "timeout", 0.05)
+    listener = socket.create_server(("127.0.0.1", 0))
+    prometheus.serve(listener, {}, lambda: ())
+    with socket.create_connection(listener.getsockname(), 10) as peer:
+        peer.sendall(b"GET ")
+        assert peer.recv(1) == b""
+    assert capfd.readouterr().err == ""
