@@ -4,12 +4,14 @@ import asyncio
 import socket
 import time
 from collections.abc import Iterator
-from typing import cast
+from types import SimpleNamespace
+from typing import Any, cast
 
 import grpc
 import pytest
 from sweetspot.v1 import backend_pb2, control_pb2, workload_pb2
 
+from services.models import coroutines
 from services.network.address import Address
 from services.runtime.config import Config
 from services.runtime.connections import turns
@@ -17,6 +19,7 @@ from services.runtime.counters.shared_counters import SharedCounters
 from services.runtime.drain import Drain
 from services.runtime.libraries import aio
 from services.runtime.libraries.aio import AsyncioAcceptor, AsyncioConnection, AsyncioWaits, serve_until_drained
+from services.runtime.readiness.writer import TURN_BYTES
 from services.runtime.service import Service
 from services.runtime.shortage import Shortage
 from services.wire import ClientSession, Code, RpcError, ServerCall, ServerEvent, ServerSession, Shape
@@ -25,6 +28,7 @@ from services.workload.run import FETCH_PATH, Fetch, Run
 from tests.serving import Serving, serving
 
 TIMEOUT_S = 10
+PIECE_BYTES = 100_000
 NEVER_US = 60_000_000
 
 
@@ -215,6 +219,34 @@ class Reading:
 
     def is_closing(self) -> bool:
         return False
+
+
+@pytest.mark.parametrize("of_model", [False, True], ids=["of the backend", "of coroutines"])
+def test_a_peer_that_reads_as_fast_as_the_loop_writes_does_not_hold_the_loop(of_model: bool) -> None:
+    replies = [bytes(PIECE_BYTES)] * 20
+    session: Any = SimpleNamespace(data_to_send=lambda: replies.pop() if replies else b"", closed=False)
+
+    async def story() -> None:
+        if of_model:
+            transport = SimpleNamespace(get_write_buffer_size=lambda: 0)
+            writer: Any = SimpleNamespace(transport=transport, is_closing=lambda: False, write=lambda _: None)
+            service = Service("coroutines", Config(), drain=Drain())
+            connection = coroutines.Connection(asyncio.StreamReader(), writer, service, AsyncioWaits(None))
+            connection._session = session
+            connection._write()
+        else:
+            AsyncioConnection(session, Silent(), lambda *_: None, lambda _: None).connection_made(
+                cast(asyncio.Transport, Reading())
+            )
+        for iterations in range(1, 11):
+            left_bytes = len(replies) * PIECE_BYTES
+            assert left_bytes >= 20 * PIECE_BYTES - iterations * (TURN_BYTES + PIECE_BYTES)
+            if not left_bytes:
+                break
+            await asyncio.sleep(0)
+        assert not replies
+
+    asyncio.run(story())
 
 
 def test_what_takes_long_is_dealt_with_in_turns_and_nothing_is_read_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:

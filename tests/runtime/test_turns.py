@@ -55,6 +55,19 @@ def test_a_turn_ends_with_the_event_that_takes_too_long(peer: Peer, monkeypatch:
     assert keys == list(range(CALLS))
 
 
+def test_a_turn_may_be_ended_by_what_deals_with_an_event(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "TURN_NS", 10**12)
+
+    def deal(event: ServerEvent) -> None:
+        peer.deal(event)
+        peer.turns.end_turn()
+
+    peer.turns.take(peer.read, deal)
+    assert (len(peer.begun), peer.turns.pending) == (1, True)
+    peer.turns.go_on(peer.deal)
+    assert (len(peer.begun), peer.turns.pending) == (CALLS, False)
+
+
 def test_calls_of_a_turn_that_never_comes_are_begun_and_cancelled_or_not_known(
     peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,13 +23,13 @@ PIECE_BYTES = 1024
 class Turns:
     """A session's input. Guarantee: its events are dealt with once each, in order."""
 
-    __slots__ = ("_events", "_is_over", "_session", "_unpacked_ns", "pending")
+    __slots__ = ("_events", "_is_over", "_session", "_unpacked_ns", "_until_ns", "pending")
 
     def __init__(self, session: ServerSession) -> None:
         self._session = session
         self._is_over = False
         self._events: Iterator[ServerEvent | None] = iter(())
-        self._unpacked_ns = 0
+        self._unpacked_ns = self._until_ns = 0
         self.pending = False
         """The turn ended early. Until `go_on` has dealt with the rest, read nothing more."""
 
@@ -48,14 +48,19 @@ class Turns:
         others = calls_in_flight > self._session.calls_in_flight
         return unpacked_ns if others and unpacked_ns > TURN_NS else 0
 
+    @property
+    def unpacked_much(self) -> bool:
+        """The last turn was for unpacking, and `pause_ns` was not asked since."""
+        return self._unpacked_ns > TURN_NS
+
     def go_on(self, deal: Callable[[ServerEvent], None]) -> None:
         """Takes the next turn."""
         self._unpacked_ns = 0
-        until_ns = time.monotonic_ns() + TURN_NS
+        self._until_ns = time.monotonic_ns() + TURN_NS
         for event in self._events:
             if event is not None:
                 deal(event)
-            if time.monotonic_ns() >= until_ns:
+            if time.monotonic_ns() >= self._until_ns:
                 # Not after the last event: beside other threads a single call often takes longer than a turn.
                 self.pending = length_hint(self._events, 1) > 0
                 return
@@ -70,6 +75,10 @@ class Turns:
         for event in events or ():
             deal(event)
         return events is not None
+
+    def end_turn(self) -> None:
+        """The event that is being dealt with is the last one of this turn."""
+        self._until_ns = 0
 
     def end(self, deal: Callable[[ServerEvent], None]) -> None:
         """The connection is gone: drops what the session does not have yet, and deals with all that it has."""

@@ -21,6 +21,7 @@ from services.runtime.connections.accept import accept_ready
 from services.runtime.connections.linger import LINGER_S, WRITE_STALL_S
 from services.runtime.connections.turns import Turns
 from services.runtime.drain import DRAIN_POLL_S
+from services.runtime.readiness.writer import TURN_BYTES
 from services.runtime.service import Service
 from services.runtime.shortage import PAUSE_S, Shortage
 from services.wire import Code, RpcError, ServerEvent, ServerSession
@@ -82,8 +83,13 @@ class AsyncioConnection(asyncio.Protocol):
     def flush(self) -> None:
         """Sends the session's bytes, as far as the peer reads."""
         self._flush_due = False
+        written = 0
         while not self._paused and (data := self.session.data_to_send()):
             self._transport.write(data)
+            written += len(data)
+            if written >= TURN_BYTES:  # a peer that reads as fast as this writes must not hold the loop
+                self.flush_soon()
+                return
         if self.session.closed and not (self._lingering or self._transport.is_closing()):
             self._end()
 

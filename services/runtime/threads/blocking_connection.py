@@ -93,7 +93,7 @@ class BlockingConnection:
                 calls.append(event.call)
 
         if self._turns.pending:
-            time.sleep(GIVE_WAY_S)
+            time.sleep(max(self._turns.pause_ns(self._service.calls_in_flight.own()) / 1e9, GIVE_WAY_S))
             with self._lock:
                 self._turns.go_on(deal)
                 unsent = self._begin_to_write()
