@@ -231,7 +231,7 @@ def test_a_peer_that_reads_as_fast_as_the_loop_writes_does_not_hold_the_loop(of_
             transport = SimpleNamespace(get_write_buffer_size=lambda: 0)
             writer: Any = SimpleNamespace(transport=transport, is_closing=lambda: False, write=lambda _: None)
             service = Service("coroutines", Config(), drain=Drain())
-            connection = coroutines.Connection(asyncio.StreamReader(), writer, service, AsyncioWaits(None))
+            connection = coroutines.CoroutineConnection(asyncio.StreamReader(), writer, service, AsyncioWaits(None))
             connection._session = session
             connection._write()
         else:
