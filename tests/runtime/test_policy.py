@@ -1,18 +1,17 @@
 """The policy decides which call is taken next, in a queue by itself and in a pool that serves."""
 
 import os
-import threading
 from operator import itemgetter
 
-import grpc
 import pytest
 from sweetspot.v1 import workload_pb2
 
 from services.runtime.queues.policy import POLICIES, ordered
-from tests.conformance.conftest import Workload
+from services.wire import CallEnded, ClientCall
 from tests.serving import serving
+from tests.wire_client import RECEIVE_BYTES, WireClient
 
-TIMEOUT_S = 20
+RUN = "/sweetspot.v1.Workload/Run"
 
 
 def sleeps(duration_us: int) -> workload_pb2.RunRequest:
@@ -39,30 +38,34 @@ def test_each_policy_has_its_order(policy: str) -> None:
 
 
 CPUS = len(os.sched_getaffinity(0))
-LONG_US, MANY = 300_000, 4 * CPUS
-FIRST = [("first-come", False), ("last-come", True), ("shortest", True)]
+LONGER_THAN_THE_TEST_US = 60_000_000
+DURATIONS_US = (3000, 1000, 2000, 1000)
+TAKEN = {"turns": (0, 1, 2, 3), "first-come": (0, 1, 2, 3), "last-come": (3, 2, 1, 0), "shortest": (1, 3, 2, 0)}
+"""Which of the calls of one connection is taken first, second, ...: their places in `DURATIONS_US`."""
 
 
 @pytest.mark.parametrize("model", ["thread_pool", "half_sync_half_async"])
-@pytest.mark.parametrize(("policy", "is_first"), FIRST)
-def test_a_short_call_that_came_last_is_served_when_the_policy_says(model: str, policy: str, is_first: bool) -> None:
+@pytest.mark.parametrize("policy", POLICIES)
+def test_one_thread_takes_the_calls_that_wait_in_the_order_of_the_policy(model: str, policy: str) -> None:
     with (
         serving(model, f"--policy={policy}", "--threads-per-cpu=1") as service,
-        grpc.insecure_channel(service.address) as channel,
+        WireClient(service.address) as client,
     ):
-        client = Workload(channel)
-        ended: list[str] = []
-        long = [client.run.future(sleeps(LONG_US), timeout=TIMEOUT_S) for _ in range(MANY)]
-        for call in long:
-            call.add_done_callback(lambda _: ended.append("long"))
-        service.wait_until_in_flight(MANY)
-        # One thread of the channel ends all futures, in the order of the answers on the connection. A blocking call
-        # returns in another thread, which may come before the callback of an earlier answer.
-        short = client.run.future(sleeps(0), timeout=TIMEOUT_S)
-        is_over = threading.Event()
-        short.add_done_callback(lambda _: ended.append("short"))
-        short.add_done_callback(lambda _: is_over.set())
-        assert is_over.wait(TIMEOUT_S), "the short call has no answer"
-        assert (ended.index("short") <= MANY - CPUS) is is_first
-        for call in long:
-            call.cancel()
+
+        def start(duration_us: int) -> ClientCall:
+            return client.session.start(RUN, sleeps(duration_us).SerializeToString())
+
+        running = [start(LONGER_THAN_THE_TEST_US) for _ in range(CPUS)]
+        client.flush()
+        service.wait_until(lambda now: (now.calls_in_flight, now.queue_depth) == (CPUS, 0), "a thread is free")
+        calls = [start(duration_us) for duration_us in DURATIONS_US]
+        client.flush()
+        service.wait_until(lambda now: now.queue_depth == len(calls), "a call does not wait")
+        client.session.cancel(running[0])  # one thread only, so each call ends before the next one is taken
+        client.flush()
+        ended: list[ClientCall] = []
+        while len(ended) < len(calls):
+            events = client.session.receive_data(client.sock.recv(RECEIVE_BYTES))
+            ended += [event.call for event in events if isinstance(event, CallEnded)]
+            client.flush()
+    assert tuple(map(calls.index, ended)) == TAKEN[policy]
