@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-_PARSER = MarkdownIt("commonmark").enable("table")
+_parse = cache(MarkdownIt("commonmark").enable("table").parse)
+"""The tokens of a text. Cached: parametrised tests parse each page some ten times."""
 _TARGET_OF_HTML = re.compile(r"""\b(?:src|href)\s*=\s*["']([^"']*)["']""")
 
 
@@ -32,7 +34,7 @@ def anchors(text: str) -> list[str]:
 
 def headings(text: str) -> Iterator[Found]:
     """Each heading as it is read, without marks."""
-    tokens = _PARSER.parse(text)
+    tokens = _parse(text)
     for before, token in pairwise(tokens):
         if before.type == "heading_open":
             yield Found(_line(before), shown(token.children or ()).replace("`", ""))
@@ -45,7 +47,7 @@ def links(text: str) -> Iterator[Found]:
             target = each.attrGet("href") or each.attrGet("src")
             if target is not None:
                 yield Found(line, str(target))
-    for token in _PARSER.parse(text):
+    for token in _parse(text):
         for each in [token, *(token.children or ())]:
             if each.type in ("html_block", "html_inline"):
                 for target in _TARGET_OF_HTML.findall(each.content):
@@ -54,7 +56,7 @@ def links(text: str) -> Iterator[Found]:
 
 def blocks(text: str, language: str) -> Iterator[Found]:
     """Fenced blocks of that language; the line is that of their first line of code."""
-    for token in _PARSER.parse(text):
+    for token in _parse(text):
         if token.type == "fence" and token.info.strip() == language:
             yield Found(_line(token) + 1, token.content)
 
@@ -71,7 +73,7 @@ def texts(text: str) -> Iterator[Found]:
     """Each paragraph, item of a list and cell of a table, but no heading and no quotation. Code stays in backticks."""
     quoted, heading = 0, False
     line = 1
-    for token in _PARSER.parse(text):
+    for token in _parse(text):
         line = _line(token) if token.map else line
         quoted += {"blockquote_open": 1, "blockquote_close": -1}.get(token.type, 0)
         if token.type == "inline" and not quoted and not heading:
@@ -98,7 +100,7 @@ def _shown(token: Token) -> str:
 
 
 def _inline(text: str) -> Iterator[tuple[int, Token]]:
-    for token in _PARSER.parse(text):
+    for token in _parse(text):
         if token.type == "inline":
             yield _line(token), token
 

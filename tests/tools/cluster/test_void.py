@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,33 +122,38 @@ def test_a_run_in_which_something_was_lost_is_void_and_says_why(
     assert why in (only(tmp_path) / "report.html").read_text()
 
 
+def keep_changed(**changes: Any) -> Callable[[FakeCluster, Object], None]:
+    """A shard that stores its part with those changes."""
+    return lambda cluster, made: keep_a_part(cluster, made, {**parts(1)[0], **changes})
+
+
+def keep_no_mapping(cluster: FakeCluster, made: Object) -> None:
+    keep_a_part(cluster, made, [])  # type: ignore[arg-type]
+
+
 def keep_no_part(cluster: FakeCluster, made: Object) -> None:
     keep_a_part(cluster, made, {})
     (broken,) = (each for name, each in cluster.objects["configmaps"].items() if name.endswith("reactor-3-1-0"))
     broken["binaryData"]["part.json.gz"] = "H4sIAA=="
 
 
-def broken_parts() -> dict[str, tuple[Callable[[FakeCluster, Object], None], str]]:
-    """What a shard of another version, or with a fault, may store."""
-    fewer = {"reactor": {"made": -150, "exported": 0, "dropped": 0}}
-    counters = {"cpu_user_ns": "much"}
-    parts_of = {
-        "counts below 0": ({**parts(1)[0], "spans": fewer}, "at $.spans.reactor.made: -150 is less than the minimum"),
-        "no result": ({**parts(1)[0], "result": None}, "at $.result: None is not of type 'object'"),
-        "no shard": ({**parts(1)[0], "result": {"shards": []}}, "at $.result.shards: [] should be non-empty"),
-        "half a result": ({**parts(1)[0], "result": {"shards": [{"index": 0, "of": 1}]}}, "KeyError: 'interrupted'"),
-        "no counters": ({**parts(1)[0], "before": None}, "at $.before: None is not of type 'object'"),
-        "odd counters": ({**parts(1)[0], "before": counters}, "the service's counters cannot be read: "),
-        "no mapping": ([], "at $: [] is not of type 'object'"),
-    }
-    told: dict[str, tuple[Callable[[FakeCluster, Object], None], str]] = {
-        name: (lambda cluster, made, part=part: keep_a_part(cluster, made, part), why)  # type: ignore[misc]
-        for name, (part, why) in parts_of.items()
-    }
-    return {**told, "not JSON": (keep_no_part, "cannot be read: ")}
+BROKEN_PARTS: dict[str, tuple[Callable[[FakeCluster, Object], None], str]] = {
+    "counts below 0": (
+        keep_changed(spans={"reactor": {"made": -150, "exported": 0, "dropped": 0}}),
+        "at $.spans.reactor.made: -150 is less than the minimum",
+    ),
+    "no result": (keep_changed(result=None), "at $.result: None is not of type 'object'"),
+    "no shard": (keep_changed(result={"shards": []}), "at $.result.shards: [] should be non-empty"),
+    "half a result": (keep_changed(result={"shards": [{"index": 0, "of": 1}]}), "KeyError: 'interrupted'"),
+    "no counters": (keep_changed(before=None), "at $.before: None is not of type 'object'"),
+    "odd counters": (keep_changed(before={"cpu_user_ns": "much"}), "the service's counters cannot be read: "),
+    "no mapping": (keep_no_mapping, "at $: [] is not of type 'object'"),
+    "not JSON": (keep_no_part, "cannot be read: "),
+}
+"""What a shard of another version, or with a fault, may store."""
 
 
-@pytest.mark.parametrize(("keep", "why"), broken_parts().values(), ids=broken_parts())
+@pytest.mark.parametrize(("keep", "why"), BROKEN_PARTS.values(), ids=BROKEN_PARTS)
 def test_a_part_that_breaks_the_schema_is_a_void_trial_and_disturbs_no_other(
     keep: Callable[[FakeCluster, Object], None],
     why: str,
