@@ -58,9 +58,10 @@ def test_a_handler_that_waits_is_told_of_a_cancellation(
 
 
 def test_a_handler_that_computes_is_told_of_a_cancellation(service: Serving, workload: Workload) -> None:
-    # 64 steps of 5,000,000 rounds are 12 s of work, of 50,000 an eighth of a second.
-    rounds = 5_000_000 if is_told(service, computing=True) else 50_000
-    steps = [workload_pb2.Step(compute=Compute(rounds=rounds))] * 64
+    # 32 steps of 50,000 rounds are 60 ms of work, of 10,000,000 more than a test waits. A handler that is notified ends
+    # within the short steps, and costs little.
+    short, long = (workload_pb2.Step(compute=Compute(rounds=rounds)) for rounds in (50_000, 10_000_000))
+    steps = [short] * 32 + [long if is_told(service, computing=True) else short] * 32
     with service.snapshots() as snapshot:
         assert snapshot().calls_in_flight == 0
         call = workload.run.future(workload_pb2.RunRequest(steps=steps))
