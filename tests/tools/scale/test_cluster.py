@@ -13,6 +13,7 @@ import pytest
 
 from tests.tools.cluster.runs import parts
 from tests.tools.fake_cluster import NAMESPACE, OURS, FakeCluster, Object
+from tests.tools.merging import merge_in_this_process
 from tools import cli
 from tools.cluster import store, trial
 from tools.cluster.api import Api
@@ -61,6 +62,7 @@ def fail(cluster: FakeCluster, made: Object) -> None:
 
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeCluster]:
+    merge_in_this_process(monkeypatch)
     monkeypatch.setattr(trial, "_LOOK_AGAIN_S", 0.01)
     fake = FakeCluster(succeed, nodes=("2", "1900m"))
     fake.deploy("reactor", LOG="debug")
