@@ -20,6 +20,8 @@ from services.runtime.refusal import NOT_HERE
 
 EXIT_TIMEOUT_S = 20
 ARRIVAL_TIMEOUT_S = 10
+POLL_S = 0.005
+"""From one look at a service to the next. A look takes 2 ms of CPU, of which the service lacks a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Serving:
             until = time.monotonic() + ARRIVAL_TIMEOUT_S
             while not so(reply := snapshot()):
                 assert time.monotonic() < until, f"{else_}; it says: {reply}"
+                time.sleep(POLL_S)
             return reply
 
     def wait_until_ready(self, *, ready: bool) -> None:
@@ -65,6 +68,7 @@ class Serving:
             until = time.monotonic() + ARRIVAL_TIMEOUT_S
             while check(health_pb2.HealthCheckRequest(service="readiness"), timeout=5).status != wanted:
                 assert time.monotonic() < until, f"its readiness is never {ready}"
+                time.sleep(POLL_S)
 
     @contextmanager
     def snapshots(self) -> Iterator[Callable[[], control_pb2.SnapshotReply]]:

@@ -11,7 +11,7 @@ import pytest
 from sweetspot.v1 import control_pb2, workload_pb2
 
 from services.wire import Code
-from tests.serving import Serving
+from tests.serving import POLL_S, Serving
 from tests.wire import frames
 from tests.wire_client import WireClient
 
@@ -112,6 +112,7 @@ def settled(
     until = time.monotonic() + PATIENCE_S
     while (counted := snapshot()).connections or counted.calls_in_flight:
         assert time.monotonic() < until, f"a connection is left over:\n{counted}"
+        time.sleep(POLL_S)
     return counted, descriptors(service)
 
 

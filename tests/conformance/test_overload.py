@@ -5,6 +5,7 @@ A call beyond the bound is rejected with RESOURCE_EXHAUSTED, or it stays with it
 """
 
 import os
+import time
 from pathlib import Path
 
 import grpc
@@ -16,7 +17,7 @@ from services.driver.plan import make_plan
 from services.network.address import Address
 from tests.conformance.conftest import OWN_WIRE, STARTS, Workload
 from tests.driver.runs import options
-from tests.serving import Serving, serving
+from tests.serving import POLL_S, Serving, serving
 
 TIMEOUT_S = 20
 CPUS = len(os.sched_getaffinity(0))
@@ -69,6 +70,7 @@ def test_a_client_has_as_many_calls_in_a_service_as_its_connection_has_streams(s
         in_flight = []
         while not all(call.done() for call in calls):
             in_flight.append(snapshot().calls_in_flight)
+            time.sleep(POLL_S)
         assert {call.code() for call in calls} == {grpc.StatusCode.OK}
     assert 0 < max(in_flight) <= BOUND
 
