@@ -28,7 +28,7 @@ demo: setup ## run every model under 1 to 1,000 connections and report on it: 3 
 
 TESTS ?=
 # Tests wait for processes about as long as they compute: a worker for each of 2 processors left 45 % of them unused.
-WORKERS ?= $(shell expr $$(nproc) + 1)
+WORKERS ?= $(shell expr 2 '*' $$(nproc))
 test: setup ## run the tests, or only TESTS=tests/cluster
 	@$(BIN)/pytest --numprocesses $(WORKERS) --dist worksteal $(TESTS)
 

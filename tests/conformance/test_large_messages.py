@@ -18,7 +18,7 @@ from tests.attackers import LARGE_ECHO, RUN, WIDE_OPENING, calls, connect
 from tests.serving import serving
 from tests.wire_client import WireClient
 
-CALLS = 100
+CALLS = 50
 FEW = 8
 """Calls of the abuser during one honest call: the median of a client, because a client that loses the processor for a
 time counts more. A client that waits for most of CALLS waits for everything that the abuser's connection sends."""

@@ -20,9 +20,9 @@ from tools.trial_specs import TrialSpec, trials
 ASKED = Experiment(
     title="Why?",
     arms={model: Arm(model=model) for model in MODELS},
-    load=Load(connections=(1, 10), streams=(2,)),
+    load=Load(connections=(1, 10), streams=(2,), timeout_s=0.5),
     warmup_s=0.5,
-    duration_s=3,
+    duration_s=0.25,
     trace_ratio=0.25,
     plan={"steps": [{"compute": {"rounds": 5}}], "payload_bytes": 8},
     service_options={"queue_bound": 7},
@@ -89,8 +89,8 @@ def test_the_driver_is_given_what_the_experiment_asks(tmp_path: Path) -> None:
         "--streams": "2",
         "--method": "Run",
         "--warmup": "0.5",
-        "--duration": "3",
-        "--timeout": "10.0",
+        "--duration": "0.25",
+        "--timeout": "0.5",
         "--trace-ratio": "0.25",
         "--trace-file": str(tmp_path / "traces" / "driver.jsonl"),
         "--run": tmp_path.name,
@@ -129,8 +129,9 @@ def test_every_round_starts_a_service_of_its_own(tmp_path: Path) -> None:
     ids=["the service does not start", "the service dies", "the driver ends"],
 )
 def test_a_trial_that_fails_is_told_with_its_cause_and_the_next_one_runs(
-    tmp_path: Path, mishap: Pair, why: str
+    tmp_path: Path, mishap: Pair, why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("tools.slices.GRACE_S", 2.0)  # the driver does not answer after the service has died
     notes = run_fakes(tmp_path, mishap, (GOOD, 1))
     assert notes.failures == {mishap: why}
     assert [(trial.model, trial.connections) for trial in read_trials(tmp_path).trials] == [(GOOD, 1)]
