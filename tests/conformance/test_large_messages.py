@@ -20,8 +20,8 @@ from tests.wire_client import WireClient
 
 CALLS = 50
 FEW = 8
-"""Calls of the abuser during one honest call: the median of a client, because a client that loses the processor for a
-time counts more. A client that waits for most of CALLS waits for everything that the abuser's connection sends."""
+"""Calls of the abuser during one honest call: the mean of the honest calls during which one ended. A client that loses
+the processor for a time counts more. Where turns are missing, an honest call waits for all that one read brings."""
 STILL = 5
 """Rounds of honest calls in which none of the abuser's ends: it has no more, or the service has no memory for more."""
 UNKNOWN_FIELD = b"\x7a"  # field 15, length-delimited: not returned, so that replies are small
@@ -94,7 +94,7 @@ def test_a_small_call_does_not_wait_for_the_large_ones_of_another_connection(
         honest = [stack.enter_context(WireClient(service.address)) for _ in range(8)]
         for client in honest:
             client.call(PATH, b"")
-        waited_for: list[list[float]] = [[] for _ in honest]
+        waited_for = list[float]()
         with abused_by(service.address) as ended:
             still = 0
             while still < STILL:
@@ -102,6 +102,7 @@ def test_a_small_call_does_not_wait_for_the_large_ones_of_another_connection(
                 for number, client in enumerate(honest):
                     before = ended()
                     assert client.call(PATH, workload_pb2.RunRequest(key=number).SerializeToString()).code is Code.OK
-                    waited_for[number].append(ended() - before)
+                    waited_for.append(ended() - before)
                 still = still + 1 if 0 < at_first == ended() else 0
-        assert max(map(statistics.median, waited_for)) < FEW, waited_for
+        waited = list(filter(None, waited_for))
+        assert not waited or statistics.mean(waited) < FEW, waited_for
