@@ -73,7 +73,8 @@ def serve(service: Service) -> None:
     loop.register(listener, acceptor)
     loop.register(service.drain, Drainer(service, loop, acceptor, connections))
     service.loop_lag.watch(loop)
-    loop.run()
+    while not connections.drained():
+        loop.dispatch(loop.poll())
 
 
 class CallbackCalls:

@@ -105,7 +105,9 @@ async def serve_until_drained(service: Service, listener: socket.socket) -> None
         return StreamProtocol(asyncio.StreamReader(RECEIVE_BYTES, loop), connected, loop)
 
     acceptor = AsyncioAcceptor(listener, accepted, service.shortage)
+    acceptor.accept()
     checks = PeerChecks(connections.values(), service.limits.check_s)
+    checks.start()
     await drained.wait()
     asyncio.get_running_loop().remove_reader(service.drain)
     await acceptor.close()

@@ -87,7 +87,8 @@ def run(service: Service, loop: Loop, listener: socket, calls: CallRunner) -> No
     loop.register(listener, acceptor)
     loop.register(service.drain, Drainer(service, loop, acceptor, connections))
     service.loop_lag.watch(loop)
-    loop.run()
+    while not connections.drained():
+        loop.dispatch(loop.poll())
 
 
 def serve_by_processes(service: Service) -> None:
@@ -98,6 +99,7 @@ def serve_by_processes(service: Service) -> None:
     def front(listener: socket, ready: Callable[[], None]) -> None:
         loop = Loop()
         calls = ProcessCalls(service, loop, mailboxes, partial(Link, loop=loop), by_policy(service.config[POLICY]))
+        calls.connect()
         ready()
         run(service, loop, listener, calls)
 
@@ -112,7 +114,8 @@ def serve_by_processes(service: Service) -> None:
         loop.register(service.drain, askers)
         service.loop_lag.watch(loop)
         ready()
-        loop.run()
+        while not askers.drained():
+            loop.dispatch(loop.poll())
 
     serve_behind_a_front(service, front, [partial(worker, mailbox) for mailbox in mailboxes])
 

@@ -62,7 +62,8 @@ def serve_behind_dispatcher(service: Service) -> None:
         loop.register(mailbox, Receiver(mailbox, loop, service.shortage, connections.add, connections.drain))
         service.loop_lag.watch(loop)
         supervisor.ready()
-        loop.run()
+        while not connections.drained():
+            loop.dispatch(loop.poll())
 
     supervisor = Supervisor(service, len(mailboxes), work)
     supervisor.start()
@@ -86,7 +87,8 @@ def serve_without_dispatcher(service: Service) -> None:
         loop.register(service.drain, Drainer(service, loop, acceptor, connections))
         service.loop_lag.watch(loop)
         ready()
-        loop.run()
+        while not connections.drained():
+            loop.dispatch(loop.poll())
 
     serve_at_one_port(service, work)
 

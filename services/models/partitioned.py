@@ -62,6 +62,7 @@ def serve(service: Service) -> None:
     def work(number: int) -> None:
         loop = Loop()
         owners = Owners(service, loop, number, mailboxes)
+        owners.connect()
         loop.register(mailboxes[number], Receiver(mailboxes[number], loop, service.shortage, owners.askers.connected))
         listener = service.open_listener(port, reuse_port=True)
         connections = LoopConnections(service, loop, owners)
@@ -70,9 +71,11 @@ def serve(service: Service) -> None:
         loop.register(service.drain, Drainer(service, loop, acceptor, connections))
         service.loop_lag.watch(loop)
         supervisor.ready()
-        loop.run()  # until its own clients have left
-        owners.drain()
-        loop.run()  # until the clients of other workers have left: it still runs calls for those workers
+        while not connections.drained():
+            loop.dispatch(loop.poll())
+        owners.leave()
+        while not owners.askers.drained():  # it still runs calls for workers whose clients have not left
+            loop.dispatch(loop.poll())
 
     supervisor = Supervisor(service, len(mailboxes), work)
     supervisor.start()
@@ -101,6 +104,11 @@ class Owners:
                 name, connect = f"worker-{other}", partial(open_link, make_link, mailbox)
                 self._others[other] = Remote(name, connect, service, loop, CallQueue(name, service))
 
+    def connect(self) -> None:
+        """Opens a link to each other worker. Raises OSError."""
+        for other in self._others.values():
+            other.connect()
+
     def received(self, connection: ResponseSink, call: ServerCall) -> None:
         owner = self._owner_of_call(call)
         if owner == self._number:
@@ -122,11 +130,11 @@ class Owners:
         self._others[self._owner_of(account)].book(account, amount, booking.answered)
         return booking.booked
 
-    def drain(self) -> None:
-        """Informs the others that its own clients have left, and stops the loop once theirs have left."""
+    def leave(self) -> None:
+        """Informs the others that its own clients have left."""
         for other in self._others.values():
             other.leave()
-        self.askers.stop_without_any()
+        self.askers.drain()
 
     def _owner_of_call(self, call: ServerCall) -> int:
         if call.head.path not in WORKLOAD_SHAPES:

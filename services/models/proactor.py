@@ -86,10 +86,13 @@ def serve(service: Service) -> None:
 
 def run(service: Service, proactor: Proactor, listener: socket.socket, calls: CallRunner) -> None:
     """Accepts, reads and writes until drained; what runs is up to `calls`."""
-    acceptor = ProactorAcceptor(listener, proactor, ProactorConnections(service, proactor, calls), service.shortage)
+    connections = ProactorConnections(service, proactor, calls)
+    acceptor = ProactorAcceptor(listener, proactor, connections, service.shortage)
+    acceptor.accept()
     proactor.ring.poll(service.drain.fileno(), lambda *_: acceptor.close())
     service.loop_lag.watch(proactor)
-    proactor.run()
+    while not connections.drained():
+        proactor.dispatch(proactor.completions())
 
 
 def serve_by_processes(service: Service) -> None:
@@ -99,6 +102,7 @@ def serve_by_processes(service: Service) -> None:
     def front(listener: socket.socket, ready: Callable[[], None]) -> None:
         proactor = Proactor()
         calls = ProcessCalls(service, proactor, mailboxes, partial(CompletionLink, proactor=proactor))
+        calls.connect()
         ready()
         run(service, proactor, listener, calls)
 
@@ -111,7 +115,8 @@ def serve_by_processes(service: Service) -> None:
         proactor.register(service.drain, askers)
         service.loop_lag.watch(proactor)
         ready()
-        proactor.run()
+        while not askers.drained():
+            proactor.dispatch(proactor.completions())
 
     serve_behind_a_front(service, front, [partial(worker, mailbox) for mailbox in mailboxes])
 
@@ -127,16 +132,16 @@ class ProactorAcceptor:
         self._proactor = proactor
         self._connections = connections
         self._closing = False
-        self._accept()
+
+    def accept(self) -> None:
+        """From now on accepts."""
+        self._proactor.ring.accept(self._listener.fileno(), self._accepted)
 
     def close(self) -> None:
         """Accepts no more, and drains the connections that there are."""
         self._closing = True
         self._proactor.ring.shutdown(self._listener.fileno(), socket.SHUT_RDWR, ignore)  # ends the request
         self._connections.drain()
-
-    def _accept(self) -> None:
-        self._proactor.ring.accept(self._listener.fileno(), self._accepted)
 
     def _accepted(self, result: int, flags: int) -> None:
         if result >= 0:
@@ -146,10 +151,10 @@ class ProactorAcceptor:
             return
         elif -result not in ACCEPT_LOST_ERRNOS:
             self._shortage.of_descriptors(OSError(-result, os.strerror(-result)))
-            self._proactor.call_at(time.monotonic_ns() + round(PAUSE_S * 1e9), self._accept)
+            self._proactor.call_at(time.monotonic_ns() + round(PAUSE_S * 1e9), self.accept)
             return
         if not flags & MORE:
-            self._accept()
+            self.accept()
 
 
 class ProactorConnections(OpenConnections["ProactorConnection"]):
@@ -162,7 +167,9 @@ class ProactorConnections(OpenConnections["ProactorConnection"]):
 
     def add(self, fd: int) -> None:
         """Takes over a connected descriptor."""
-        self.hold(ProactorConnection(fd, self._service, self._proactor, self._calls, self.closed))
+        connection = ProactorConnection(fd, self._service, self._proactor, self._calls, self.closed)
+        connection.receive()
+        self.hold(connection)
 
 
 class ProactorConnection:
@@ -198,6 +205,10 @@ class ProactorConnection:
         self._received: deque[bytes] = deque()
         """What came before the receive was given up, and waits for its turn."""
         self._stream = SocketStream(fd, proactor, self)
+
+    def receive(self) -> None:
+        """From now on receives."""
+        self._stream.read(wanted=True)
 
     def send(self, call: ServerCall, message: bytes) -> None:
         """Sends one message of the response."""
@@ -323,6 +334,7 @@ class ProactorBackendConnection:
             return
         self._connector.connected()
         self._stream = SocketStream(self._fd, self._proactor, self)
+        self._stream.read(wanted=True)
         self._stream.flush()
 
 

@@ -58,4 +58,5 @@ def run_loop(service: Service, listener: socket.socket) -> None:
     loop.register(listener, acceptor)
     loop.register(service.drain, Drainer(service, loop, acceptor, connections))
     service.loop_lag.watch(loop)
-    loop.run()
+    while not connections.drained():
+        loop.dispatch(loop.poll())

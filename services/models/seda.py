@@ -165,17 +165,20 @@ def serve_in_processes(service: Service) -> None:
             front = group.connection_stage(links.give_up)
             stages["reply"] = front.reply
             serve_links(died=partial(end_lost_calls, front, ownership))
-            serve_connections(service, loop, listener, front)
+            connections = accept_connections(service, loop, listener, front)
+            control(loop, front)
+            drained = connections.drained
         else:
             stages[name] = group.stage(name)
             serve_links()
-            links.stop_without(FRONT)
             loop.register(service.drain, links)
             control(loop, stages[name])
+            drained = partial(links.drained_without, FRONT)
         loop.register(mailboxes[me], Receiver(mailboxes[me], loop, service.shortage, links.connected))
         service.loop_lag.watch(loop)
         ready()
-        loop.run()
+        while not drained():
+            loop.dispatch(loop.poll())
 
     serve_behind_a_front(
         service, lambda listener, ready: run("front", ready, listener), [partial(run, name) for name in GROUPS[1:]]
@@ -202,22 +205,30 @@ def serve_in_threads(service: Service) -> None:
 
     front = groups["front"].connection_stage(give_up)
     stages |= {name: groups[name].stage(name) for name in GROUPS if name != "front"}
-    control(loops["front"], stages["admit"], stages["compute"])
+    control(loops["front"], front, stages["admit"], stages["compute"])
     control(loops["call"], stages["call"])
     stages["reply"] = front.reply
-    serve_connections(service, loops["front"], service.listen(), front)
+    connections = accept_connections(service, loops["front"], service.listen(), front)
     for loop in loops.values():
         service.loop_lag.watch(loop)
-    threading.Thread(target=loops["call"].run, name="call", daemon=True).start()
-    loops["front"].run()
+    threading.Thread(target=run_for_ever, args=(loops["call"],), name="call", daemon=True).start()
+    while not connections.drained():
+        loops["front"].dispatch(loops["front"].poll())
 
 
-def serve_connections(service: Service, loop: Loop, listener: socket, front: ConnectionStage) -> None:
+def run_for_ever(loop: Loop) -> None:
+    """A daemon thread's part: the process ends without it."""
+    while True:
+        loop.dispatch(loop.poll())
+
+
+def accept_connections(service: Service, loop: Loop, listener: socket, front: ConnectionStage) -> LoopConnections:
     """Has the loop accept connections, and drain them when the service drains."""
     connections = LoopConnections(service, loop, front)
     acceptor = Acceptor(service, loop, listener, connections)
     loop.register(listener, acceptor)
     loop.register(service.drain, Drainer(service, loop, acceptor, connections))
+    return connections
 
 
 def is_bounded(group: str, stage: str) -> bool:
@@ -355,7 +366,7 @@ def by_loop(post: Post | None, hand: Callable[[Any], None]) -> Callable[[Any], N
     return hand if post is None else lambda item: post(partial(hand, item))
 
 
-def control(loop: Loop, *stages: Stage | PooledStage) -> None:
+def control(loop: Loop, *stages: Stage | PooledStage | ConnectionStage) -> None:
     """Has the stages' controllers look, from now on."""
     now_ns = time.monotonic_ns()
     for stage in stages:

@@ -27,6 +27,7 @@ from services.wire import Code, RpcError
 from services.workload.ledger import Ledger
 from services.workload.run import Fetch, Run
 from tests.driver.runs import nobody
+from tests.runtime.rounds import take_rounds_until
 
 FAR_NS = 10 * 10**9
 
@@ -93,14 +94,10 @@ def by_ring(backend: Address, meanwhile: Callable[[], None]) -> bytes | RpcError
 def by(loop: Loop | Proactor, waits: CallbackWaits, meanwhile: Callable[[], None]) -> bytes | RpcError:
     replies = list[bytes | RpcError]()
 
-    def replied(reply: bytes | RpcError) -> None:
-        replies.append(reply)
-        loop.stop()
-
-    waits.fetch(FETCH, run_of(FakeCall()), replied)
+    waits.fetch(FETCH, run_of(FakeCall()), replies.append)
     loop.call_at(time.monotonic_ns(), meanwhile)
     loop.call_at(time.monotonic_ns() + FAR_NS, lambda: pytest.fail("it still waits"))
-    loop.run()
+    take_rounds_until(loop, lambda: replies)
     (reply,) = replies
     return reply
 

@@ -18,6 +18,7 @@ from services.runtime.stages.ownership_table import OwnershipTable
 from services.runtime.stages.route import Route
 from services.wire import Code, ServerCall, Shape
 from services.wire.request import RequestHead
+from tests.runtime.rounds import take_round_now
 
 STAGES = ["read", "admit", "compute", "call", "reply"]
 STEPS = [workload_pb2.Step(sleep=workload_pb2.Sleep(duration_us=1))] * 2
@@ -54,11 +55,6 @@ def front_before(handed: list[Event], loop: Loop | None = None) -> ConnectionSta
     return ConnectionStage(
         service, loop or Loop(), OwnershipTable(), route, route, held_up=lambda: False, give_up=lambda _: None
     )
-
-
-def take_round(loop: Loop) -> None:
-    loop.call_at(0, loop.stop)
-    loop.run()
 
 
 def call(method: bytes, shape: Shape, request: bytes) -> ServerCall:
@@ -113,7 +109,7 @@ def test_an_answer_does_not_wait_for_the_large_ones_of_another_connection() -> N
         front.reply.put(StageAnswer(event.number, 0, b"", Status(Code.OK)), lambda _: None)
     answered = []
     while len(abuser.replies) < 3:
-        take_round(loop)
+        take_round_now(loop)
         answered.append((len(abuser.replies), len(honest.replies)))
     assert answered == [(1, 0), (2, 1), (3, 1)]
 
@@ -127,12 +123,12 @@ def test_a_stream_that_comes_back_goes_on_once_and_not_before(timeout_ns: int | 
     front.received(client, ServerCall(1, head, Shape.SERVER_STREAMING, time.monotonic_ns()))
     event = handed.pop()
     front.reply.put(StageAnswer(event.number, 0, b"", rest=event), lambda _: None)
-    take_round(loop)
+    take_round_now(loop)
     assert (handed, len(client.when_read)) == ([], 1)
     if timeout_ns is None:
         client.when_read[0]()
     else:
-        take_round(loop)
+        take_round_now(loop)
     assert handed == [event]
     client.when_read[0]()
     assert handed == [event]

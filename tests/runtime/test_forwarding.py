@@ -16,6 +16,7 @@ from services.runtime.readiness.loop import Loop
 from services.runtime.service import Service
 from services.wire import Code, ServerCall, Shape
 from services.wire.request import RequestHead
+from tests.runtime.rounds import take_round_now
 
 RUN_STREAM = RequestHead(b"/sweetspot.v1.Workload/RunStream", (), 0)
 
@@ -25,6 +26,8 @@ class Recorded:
 
     def __init__(self) -> None:
         self.sent: list[tuple[object, ...]] = []
+
+    def start(self) -> None: ...
 
     def send(self, *message: object, payload_bytes: int = 0) -> None:
         self.sent.append(message)
@@ -68,9 +71,10 @@ class Asking:
 
     def __post_init__(self) -> None:
         service = Service("partitioned", Config(), drain=Drain())
-        self.remote = Remote("worker-1", self._connect, service, self.loop, CallQueue("worker-1", service))
+        self.remote = Remote("worker-1", self._open_link, service, self.loop, CallQueue("worker-1", service))
+        self.remote.connect()
 
-    def _connect(self, received: Callable[[list[Message]], None], lost: Callable[[], None]) -> Recorded:
+    def _open_link(self, received: Callable[[list[Message]], None], lost: Callable[[], None]) -> Recorded:
         self.receive, self.lost = received, lost
         return self.link
 
@@ -115,8 +119,7 @@ def test_a_reply_does_not_wait_for_all_those_of_another_connection(monkeypatch: 
     asking.receive([("message", number, b"") for number in (1, 2, 3, 4)])
     answered = [len(honest.replies)]
     while not honest.replies:
-        asking.loop.call_at(0, asking.loop.stop)
-        asking.loop.run()
+        take_round_now(asking.loop)
         answered.append(len(honest.replies))
     assert answered == [0, 0, 1]
     assert len(abuser.replies) == 2
@@ -149,12 +152,13 @@ def test_calls_that_wait_for_a_worker_that_dies_wait_for_its_successor(monkeypat
 def test_a_stream_that_finds_no_memory_for_its_reply_is_cancelled_where_it_runs() -> None:
     link, receivers = Recorded(), []
 
-    def connect(received: Callable[[list[Message]], None], lost: Callable[[], None]) -> Recorded:
+    def open_link(received: Callable[[list[Message]], None], lost: Callable[[], None]) -> Recorded:
         receivers.append(received)
         return link
 
     service = Service("partitioned", Config(), drain=Drain())
-    remote = Remote("worker-1", connect, service, Loop(), CallQueue("worker-1", service))
+    remote = Remote("worker-1", open_link, service, Loop(), CallQueue("worker-1", service))
+    remote.connect()
     remote.run(Full(), ServerCall(1, RUN_STREAM, Shape.SERVER_STREAMING, 0))
     receivers[0]([("message", 1, b"reply")])
     assert link.sent[-1] == ("cancel", 1)

@@ -25,6 +25,7 @@ from services.runtime.service import Service
 from services.wire import Code, ServerCall, Shape
 from services.wire.request import RequestHead
 from services.workload.ledger import Ledger
+from tests.runtime.rounds import take_round_now
 
 RUN = RequestHead(
     b"/sweetspot.v1.Workload/Run", (), 0, timeout_ns=5, trace_context=(("traceparent", "trace"), ("baggage", "b=1"))
@@ -39,9 +40,7 @@ def loop() -> Loop:
 def turn(loop: Loop, turns: int = 8) -> None:
     """Lets the loop do all its work: a turn deals with what the turn before it has caused."""
     for _ in range(turns):
-        loop.soon(loop.stop)
-        loop.call_at(0, lambda: None)  # it must not wait
-        loop.run()
+        take_round_now(loop)
 
 
 class End:
@@ -52,6 +51,7 @@ class End:
         self.lost = 0
         self.sock = sock
         self.link = Link(sock, loop, received=self.messages.extend, lost=self._lost, reads_while_full=reads_while_full)
+        self.link.start()
 
     def _lost(self) -> None:
         self.lost += 1
@@ -165,14 +165,16 @@ class Workers:
         self.shortage = service.shortage
         self.free_descriptors = True
         self.calls = CallQueue("worker-1", service)
-        self.remote = Remote("worker-1", self._connect, service, loop, self.calls)
+        self.remote = Remote("worker-1", self._open_link, service, loop, self.calls)
+        self.remote.connect()
 
-    def _connect(self, received: Callable[[list[Message]], None], lost: Callable[[], None]) -> Link:
+    def _open_link(self, received: Callable[[list[Message]], None], lost: Callable[[], None]) -> Link:
         if not self.free_descriptors:
             raise OSError(errno.EMFILE, "Too many open files")
         kept, sent = socket.socketpair()
         asker = Asker(self.running, self.ledger, self.loop, self.left.append, self.at_once)
         asker.link = Link(sent, self.loop, received=asker.received, lost=asker.lost)
+        asker.link.start()
         self.links.append((kept, sent))
         return Link(kept, self.loop, received=received, lost=lost)
 

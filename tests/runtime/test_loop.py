@@ -14,6 +14,7 @@ from services.runtime.readiness.demultiplexer import DEMULTIPLEXERS
 from services.runtime.readiness.loop import Loop
 from services.runtime.readiness.wakeup import Wakeup
 from services.runtime.refusal import NotHereError
+from tests.runtime.rounds import take_round, take_round_now, take_rounds_until
 
 FAR_NS = 3600 * 10**9
 PAUSE_S = 0.01
@@ -25,8 +26,7 @@ def test_timers_are_called_in_the_order_of_their_times() -> None:
     now_ns = time.monotonic_ns()
     loop.call_at(now_ns + 2, lambda: called.append("second"))
     loop.call_at(now_ns + 1, lambda: called.append("first"))
-    loop.call_at(now_ns + 3, loop.stop)
-    loop.run()
+    take_rounds_until(loop, lambda: len(called) == 2)
     assert called == ["first", "second"]
 
 
@@ -34,26 +34,25 @@ def test_a_cancelled_timer_is_not_called() -> None:
     loop, called = Loop(), list[str]()
     now_ns = time.monotonic_ns()
     timer = loop.call_at(now_ns + 1, lambda: called.append("cancelled"))
-    loop.call_at(now_ns + 2, loop.stop)
+    loop.call_at(now_ns + 2, lambda: called.append("other"))
     loop.cancel(timer)
-    loop.run()
-    assert called == []
+    take_rounds_until(loop, lambda: called)
+    assert called == ["other"]
 
 
 def test_a_timer_cancelled_when_its_time_has_come_takes_no_other_with_it() -> None:
     loop, called = Loop(), list[str]()
     first = loop.call_at(time.monotonic_ns(), lambda: loop.cancel(first))
     loop.call_at(time.monotonic_ns() + 1, lambda: called.append("other"))
-    loop.call_at(time.monotonic_ns() + 2, loop.stop)
-    loop.run()
+    take_rounds_until(loop, lambda: called)
     assert called == ["other"]
 
 
 def test_deadlines_that_were_cancelled_do_not_pile_up() -> None:
     loop = Loop()
-    kept = loop.call_at(time.monotonic_ns() + FAR_NS, loop.stop)
+    kept = loop.call_at(time.monotonic_ns() + FAR_NS, lambda: None)
     for _ in range(10_000):
-        loop.cancel(loop.call_at(time.monotonic_ns() + FAR_NS, loop.stop))
+        loop.cancel(loop.call_at(time.monotonic_ns() + FAR_NS, lambda: None))
     assert kept in loop._timers
     assert len(loop._timers) < 200
 
@@ -88,9 +87,7 @@ def loop(request: pytest.FixtureRequest) -> Loop | Proactor:
 def test_a_source_that_pauses_is_ready_again_after_that_time(loop: Loop | Proactor) -> None:
     source = Readable(loop)
     loop.register(source, source)
-    loop.call_at(time.monotonic_ns() + round(3.5 * PAUSE_S * 1e9), loop.stop)
-    loop.run()
-    assert len(source.readied_ns) > 1
+    take_rounds_until(loop, lambda: len(source.readied_ns) == 3)
     assert all(next_ns - ns >= PAUSE_S * 1e9 for ns, next_ns in pairwise(source.readied_ns))
 
 
@@ -98,8 +95,9 @@ def test_a_source_that_is_unregistered_while_it_pauses_stays_so(loop: Loop | Pro
     source = Readable(loop)
     loop.register(source, source)
     loop.call_at(0, lambda: loop.unregister(source))
-    loop.call_at(time.monotonic_ns() + round(3 * PAUSE_S * 1e9), loop.stop)
-    loop.run()
+    over = threading.Event()
+    loop.call_at(time.monotonic_ns() + round(3 * PAUSE_S * 1e9), over.set)
+    take_rounds_until(loop, over.is_set)
     assert len(source.readied_ns) == 1
 
 
@@ -113,8 +111,6 @@ def test_what_threads_post_is_called_once_by_the_loop_and_in_each_threads_order(
     def note(thread: int, number: int) -> None:
         called.append((thread, number))
         callers.add(threading.get_ident())
-        if len(called) == THREADS * EACH:
-            loop.stop()
 
     def post(thread: int) -> None:
         for number in range(EACH):
@@ -123,7 +119,7 @@ def test_what_threads_post_is_called_once_by_the_loop_and_in_each_threads_order(
     posters = [threading.Thread(target=post, args=(number,)) for number in range(THREADS)]
     for poster in posters:
         poster.start()
-    loop.run()
+    take_rounds_until(loop, lambda: len(called) == THREADS * EACH)
     for poster in posters:
         poster.join()
     assert [[number for of, number in called if of == thread] for thread in range(THREADS)] == [
@@ -141,17 +137,14 @@ def test_what_takes_too_long_leaves_the_rest_for_the_next_round(monkeypatch: pyt
     for number in range(3):
         posting.post(partial(called.append, number))
     for done in range(1, 4):
-        loop.call_at(0, loop.stop)
-        loop.run()
+        take_round_now(loop)
         assert called == [*range(done)]
 
 
 @pytest.mark.timeout(20)
-def test_what_was_asked_for_before_a_loop_runs_is_not_left_until_something_wakes_it() -> None:
-    loop, done = Loop(), list[str]()
-    loop.soon(partial(done.append, "soon"))
-    loop.soon(loop.stop)
-    loop.run()
-    loop.soon(loop.stop)  # as a worker does that runs its loop again
-    loop.run()
-    assert done == ["soon"]
+def test_what_was_asked_for_between_rounds_is_not_left_until_something_wakes_the_loop(loop: Loop | Proactor) -> None:
+    done = list[str]()
+    for asked in ("before the first round", "between rounds"):
+        loop.soon(partial(done.append, asked))
+        take_round(loop)
+    assert done == ["before the first round", "between rounds"]

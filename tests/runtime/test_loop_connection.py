@@ -19,6 +19,7 @@ from services.runtime.readiness.loop import Loop
 from services.runtime.readiness.loop_connection import LoopConnection
 from services.runtime.service import Service
 from services.wire import ClientSession, Code, ServerCall
+from tests.runtime.rounds import take_round, take_round_now
 
 RUN = "/sweetspot.v1.Workload/Run"
 
@@ -59,9 +60,8 @@ def test_a_client_that_does_not_read_its_last_reply_is_cut_off(monkeypatch: pyte
     session.start(RUN, b"")
 
     def turn() -> None:
-        loop.soon(loop.stop)
         loop.call_at(time.monotonic_ns() + 1_000_000, lambda: None)
-        loop.run()
+        take_round(loop)
 
     connection.drain()
     for _ in range(3):
@@ -99,8 +99,7 @@ def test_a_connection_pauses_after_it_has_unpacked_much_while_calls_of_others_ar
         rounds = 0
         while len(calls.calls) < received:
             rounds += 1
-            loop.call_at(0, loop.stop)
-            loop.run()
+            take_round_now(loop)
         return rounds
 
     send_calls(0, others, b"")
@@ -128,8 +127,7 @@ def test_a_connection_whose_turn_is_not_over_leaves_the_loop_asleep(monkeypatch:
     connection.ready(READABLE)
     assert waiting.poll(0) == []
     while len(calls.calls) < 100:
-        loop.call_at(0, loop.stop)
-        loop.run()
+        take_round_now(loop)
     client.close()
     ours.close()
 

@@ -5,6 +5,7 @@ import pytest
 from services.runtime.processes import paced_queue
 from services.runtime.processes.paced_queue import PacedQueue
 from services.runtime.readiness.loop import Loop
+from tests.runtime.rounds import take_round_now
 
 Item = tuple[str, int]
 ITEMS: list[Item] = [("a", 1), ("a", 2), ("a", 3), ("b", 1), ("b", 2)]
@@ -28,8 +29,7 @@ class Dealt:
 
     def take_rounds(self, count: int) -> None:
         for _ in range(count):
-            self.loop.call_at(0, self.loop.stop)
-            self.loop.run()
+            take_round_now(self.loop)
 
 
 @pytest.fixture

@@ -26,6 +26,8 @@ class Worker:
         self.receive, self.lose = received, lost
         self.runs: list[int] = []
 
+    def start(self) -> None: ...
+
     def send(self, *message: Any, payload_bytes: int = 0) -> None:
         if message[0] == "run":
             self.runs.append(message[1])
@@ -54,6 +56,7 @@ class Front:
         self.workers: list[Worker] = []
         self.client = Client()
         self.calls = ProcessCalls(self.service, Loop(), [Mailbox(), Mailbox()], self._make_link)
+        self.calls.connect()
 
     def _make_link(self, sock: Any, **callbacks: Callable[..., None]) -> Worker:
         sock.close()

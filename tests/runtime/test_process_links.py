@@ -16,14 +16,9 @@ from services.runtime.shortage import Shortage
 from services.runtime.stages.event import StageAnswer
 from services.runtime.stages.ownership_table import OwnershipTable
 from services.runtime.stages.process_links import ProcessLinks
+from tests.runtime.rounds import take_round_now
 
 TIMEOUT_S = 5
-
-
-def turn(loop: Loop) -> None:
-    loop.soon(loop.stop)
-    loop.call_at(0, lambda: None)  # it must not wait
-    loop.run()
 
 
 def received(mailbox: Mailbox, loop: Loop) -> tuple[socket.socket, list[Message]]:
@@ -31,10 +26,10 @@ def received(mailbox: Mailbox, loop: Loop) -> tuple[socket.socket, list[Message]
     until_s = time.monotonic() + TIMEOUT_S
     while not mailbox.unread():
         assert time.monotonic() < until_s
-        turn(loop)
+        take_round_now(loop)
     link = mailbox.receive()
     assert link is not None
-    turn(loop)
+    take_round_now(loop)
     return link, Mail().arrive(link.recv(4096))
 
 
@@ -66,12 +61,12 @@ def test_what_is_handed_on_while_no_descriptor_is_free_for_a_link_is_sent_once_t
         patch.setattr(socket, "socketpair", no_descriptor)
         link.close()
         while not died:
-            turn(loop)
+            take_round_now(loop)
         assert shortage.is_now
         number = ownership.begin()
         assert number is not None
         sender.hand(StageAnswer(number, 0))
-        turn(loop)
+        take_round_now(loop)
     _, messages = received(mailboxes[1], loop)
     assert [(kind, stage) for kind, stage, _ in messages] == [("from", None), ("item", "call")]
     assert (died, row.depth.value()) == ([1], 1)

@@ -178,9 +178,3 @@ def test_a_handler_is_told_again_where_its_poll_is_over_because_the_queue_was_fu
         dispatch(proactor.ring, told, count)
     os.close(fd)
     assert told == [1, 2, 3]
-
-
-@pytest.mark.timeout(20)
-def test_what_was_asked_for_before_a_proactor_runs_is_not_left_until_something_wakes_it(proactor: Proactor) -> None:
-    proactor.soon(proactor.stop)
-    proactor.run()

@@ -16,6 +16,7 @@ from services.runtime.stages.pooled_stage import PooledStage
 from services.runtime.stages.stage import Stage
 from services.runtime.stages.stage_queue import BATCH_BYTES, StageQueue
 from services.runtime.stages.tokens import Tokens
+from tests.runtime.rounds import take_round_now
 
 MS = 1_000_000
 
@@ -162,8 +163,7 @@ def test_a_bypass_skips_the_queue_and_gives_no_further_workers() -> None:
         stage.put(item(number), lambda _: None)
     assert begun == [0, 1]
     stage.free()
-    loop.call_at(0, loop.stop)  # after one round
-    loop.run()
+    take_round_now(loop)
     assert begun == [0, 1, 2]
 
 

@@ -8,11 +8,10 @@ from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.service import Service
 
 
-class Stoppable(Protocol):
+class Timed(Protocol):
     """What is asked of a loop."""
 
     def call_at(self, due_ns: int, callback: Callable[[], None]) -> Any: ...
-    def stop(self) -> None: ...
 
 
 class Drainable(Protocol):
@@ -26,12 +25,13 @@ Connection = TypeVar("Connection", bound=Drainable)
 
 
 class OpenConnections(Generic[Connection]):
-    """A set of connections. Once the service drains, the loop stops with the last of them."""
+    """A set of connections. Once the service drains, the loop runs until the last of them has closed."""
 
-    def __init__(self, service: Service, loop: Stoppable) -> None:
+    def __init__(self, service: Service, loop: Timed) -> None:
         self._service = service
         self._loop = loop
         self._open: set[Connection] = set()
+        self._is_drained = False
         self._check_due = False
 
     def hold(self, connection: Connection) -> None:
@@ -45,8 +45,12 @@ class OpenConnections(Generic[Connection]):
         """Removes one."""
         self._open.discard(connection)
 
+    def drained(self) -> bool:
+        """After `drain`: the last one has closed, or the drain is over."""
+        return self._is_drained
+
     def drain(self) -> None:
-        """Drains each, and stops the loop when the last one has closed or the drain is over."""
+        """Drains each."""
         for connection in tuple(self._open):
             connection.drain()
         self._look()
@@ -64,6 +68,6 @@ class OpenConnections(Generic[Connection]):
 
     def _look(self) -> None:
         if not self._open or self._service.drained():
-            self._loop.stop()
+            self._is_drained = True
         else:
             self._loop.call_at(time.monotonic_ns() + round(DRAIN_POLL_S * 1e9), self._look)

@@ -140,7 +140,9 @@ class ControlPort:
         stopping = asyncio.Event()
         asyncio.get_running_loop().add_reader(watched, stopping.set)
         acceptor = AsyncioAcceptor(listener, self._accepted, self._shortage)
+        acceptor.accept()
         checks = PeerChecks(self._connections, Limits().check_s)
+        checks.start()
         await stopping.wait()
         checks.stop()
         await acceptor.close()
@@ -158,7 +160,8 @@ class ControlPort:
 
     def _watch(self, connection: AsyncioConnection, event: ServerEvent) -> None:
         if isinstance(event, CallReceived):
-            self._watches[event.call] = HealthWatch(connection, event.call, self._health)
+            watch = self._watches[event.call] = HealthWatch(connection, event.call, self._health)
+            watch.look()
         else:
             self._watches.pop(event.call).end()
 
@@ -172,17 +175,17 @@ class HealthWatch:
         self._states = states
         self._name = health.asked_name(call.request)
         self._told: int | None = None
-        self._look_again()
+
+    def look(self) -> None:
+        """Sends the state if it has changed, now and after each WATCH_PERIOD_S."""
+        self._tell_change()
+        self._timer = asyncio.get_running_loop().call_later(WATCH_PERIOD_S, self.look)
 
     def end(self) -> None:
         """The caller has left, or receives the last state and must connect again."""
         self._timer.cancel()
         self._tell_change()
         self._connection.session.finish(self._call, Code.UNAVAILABLE, "service has stopped")
-
-    def _look_again(self) -> None:
-        self._tell_change()
-        self._timer = asyncio.get_running_loop().call_later(WATCH_PERIOD_S, self._look_again)
 
     def _tell_change(self) -> None:
         status = self._states.status(self._name)

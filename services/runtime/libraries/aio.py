@@ -165,7 +165,11 @@ class AsyncioAcceptor:
         self._shortage = shortage
         self._loop = asyncio.get_running_loop()
         self._connecting: set[asyncio.Task[object]] = set()
-        self._watch()
+
+    def accept(self) -> None:
+        """From now on accepts."""
+        if self._listener.fileno() >= 0:
+            self._loop.add_reader(self._listener, self._ready)
 
     async def close(self) -> None:
         """Accepts no more. Returns once each connection that was accepted has its protocol, so that all can drain."""
@@ -174,13 +178,9 @@ class AsyncioAcceptor:
         if self._connecting:
             await asyncio.wait(self._connecting)
 
-    def _watch(self) -> None:
-        if self._listener.fileno() >= 0:
-            self._loop.add_reader(self._listener, self._ready)
-
     def _pause(self) -> None:
         self._loop.remove_reader(self._listener)
-        self._loop.call_later(PAUSE_S, self._watch)
+        self._loop.call_later(PAUSE_S, self.accept)
 
     def _ready(self) -> None:
         for sock in accept_ready(self._listener, self._shortage, self._pause):
@@ -196,14 +196,17 @@ class Checked(Protocol):
 
 
 class PeerChecks:
-    """Checks the open connections of a loop, from now on until `stop`."""
+    """Checks the open connections of a loop, from `start` until `stop`."""
 
     def __init__(self, connections: Collection[Checked], every_s: float) -> None:
         """`connections` may change in that time."""
         self._connections = connections
         self._every_s = every_s
         self._loop = asyncio.get_running_loop()
-        self._next = self._loop.call_later(every_s, self._check)
+
+    def start(self) -> None:
+        """From now on checks."""
+        self._next = self._loop.call_later(self._every_s, self._check)
 
     def stop(self) -> None:
         """Checks no more."""
@@ -212,7 +215,7 @@ class PeerChecks:
     def _check(self) -> None:
         for connection in tuple(self._connections):
             connection.check_peer()
-        self._next = self._loop.call_later(self._every_s, self._check)
+        self.start()
 
 
 async def serve_until_drained(service: Service, handle: EventCallback) -> None:
@@ -232,7 +235,9 @@ async def serve_until_drained(service: Service, handle: EventCallback) -> None:
 
     loop.add_reader(service.drain, drain_asked.set)
     acceptor = AsyncioAcceptor(service.listen(), accepted, service.shortage)
+    acceptor.accept()
     checks = PeerChecks(connections, service.limits.check_s)
+    checks.start()
     await drain_asked.wait()
     loop.remove_reader(service.drain)
     await acceptor.close()
@@ -273,6 +278,7 @@ class AsyncioWaits:
             return RpcError(*NO_BACKEND)
         if self._connection is None or not self._connection.channel.takes_calls:
             self._connection = AsyncioBackendConnection(self._backend)
+            self._connection.connect()
         connection = self._connection
         replied: asyncio.Future[bytes | RpcError] = asyncio.get_running_loop().create_future()
 
@@ -298,7 +304,7 @@ class AsyncioWaits:
 
 
 class AsyncioBackendConnection(asyncio.Protocol):
-    """A channel's bytes on a socket that connects by itself."""
+    """A channel's bytes on a socket."""
 
     def __init__(self, backend: Address) -> None:
         self.channel = Channel(backend)
@@ -307,6 +313,9 @@ class AsyncioBackendConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._paused = False
         self._flush_due = False
+
+    def connect(self) -> None:
+        """Begins to connect; calls that were started before are sent when it is connected."""
         self._connecting = self._loop.create_task(self._connect())
 
     async def _connect(self) -> None:

@@ -29,6 +29,10 @@ class CompletionLink:
         self._is_lost = False
         self._stream = SocketStream(sock.detach(), proactor, self)
 
+    def start(self) -> None:
+        """Begins to receive."""
+        self._stream.read(wanted=True)
+
     def send(self, *message: object, payload_bytes: int = 0) -> None:
         """Sends at the end of this round; nothing once the link is lost."""
         if not self._is_lost and self._mail.put(message, payload_bytes):

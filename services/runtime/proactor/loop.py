@@ -16,13 +16,15 @@ _NO_END = (-errno.ENOBUFS, -errno.ECANCELED)
 
 
 class Proactor:
-    """Dispatches completions to their handlers. Belongs to the thread that makes it. Raises NotHereError."""
+    """The dispatcher of completions: `proactor.dispatch(proactor.completions())` is one round.
+
+    Belongs to the thread that makes it. Raises NotHereError.
+    """
 
     def __init__(self) -> None:
         self.ring = Ring()
         self._watches: dict[int, PollWatch] = {}
         self._soon: list[Callable[[], None]] = []
-        self._running = True
         self.on_iteration: Callable[[int], None] = unwatched
 
     def call_at(self, due_ns: int, callback: Callable[[], None]) -> int:
@@ -40,7 +42,8 @@ class Proactor:
     def register(self, source: EventSource, handler: EventHandler) -> None:
         """Calls `handler` whenever `source` becomes readable, which it is then to read all from."""
         fd = source.fileno()
-        self._watches[fd] = PollWatch(self.ring, fd, handler)
+        watch = self._watches[fd] = PollWatch(self.ring, fd, handler)
+        watch.begin()
 
     def pause(self, source: EventSource, duration_s: float) -> None:
         """Watches `source` again after that time, in which its handler is not called."""
@@ -50,7 +53,7 @@ class Proactor:
 
         def resume() -> None:
             if self._watches.get(fd) is paused:  # else it was unregistered in that time
-                self._watches[fd] = PollWatch(self.ring, fd, paused.handler)
+                self.register(source, paused.handler)
 
         self.call_at(time.monotonic_ns() + round(duration_s * 1e9), resume)
 
@@ -58,26 +61,24 @@ class Proactor:
         """Before `source` is closed."""
         self._watches.pop(source.fileno()).end()
 
-    def stop(self) -> None:
-        self._running = False
+    def completions(self) -> Iterable[tuple[OnCompletion, int, int]]:
+        """Submits what is asked for, and waits for a completion."""
+        # What `soon` was given before the first round: no completion would wake the loop for it.
+        return () if self._soon else self.ring.wait()
 
-    def run(self) -> None:
-        """Submits, waits and dispatches until `stop`."""
-        self._dispatch(())  # what `soon` was given before: no completion would wake the loop for it
-        while self._running:
-            completions = self.ring.wait()
-            began_ns = time.monotonic_ns()
-            self._dispatch(completions)
-            self.on_iteration(time.monotonic_ns() - began_ns)
+    def dispatch(self, completions: Iterable[tuple[OnCompletion, int, int]]) -> None:
+        """Calls the handlers of what has completed, then the callbacks of `soon`.
 
-    def _dispatch(self, completions: Iterable[tuple[OnCompletion, int, int]]) -> None:
-        """One round. A function of its own, so that a loop that waits holds no callback of the last."""
+        When it has returned, the loop holds no callback of this round while it waits for the next one.
+        """
+        began_ns = time.monotonic_ns()
         for told, result, flags in completions:
             told(result, flags)
         while self._soon:
             due, self._soon = self._soon, []
             for callback in due:
                 callback()
+        self.on_iteration(time.monotonic_ns() - began_ns)
 
 
 class PollWatch:
@@ -88,7 +89,10 @@ class PollWatch:
         self._ring = ring
         self._fd = fd
         self._is_over = False
-        self._request = ring.poll(fd, self._polled)
+
+    def begin(self) -> None:
+        """From now on the handler is called."""
+        self._request = self._ring.poll(self._fd, self._polled)
 
     def end(self) -> None:
         """From now on the handler is not called."""
@@ -118,7 +122,7 @@ class StreamOwner(Protocol):
 
 
 class SocketStream:
-    """A connected descriptor: one receive is submitted unless none is wanted, and one send while there is something.
+    """A connected descriptor: one receive is submitted while `read` is wanted, and one send while there is something.
 
     It is closed once the receive is over and no send and no shutdown is left. A shutdown waits for a thread of the
     kernel, which looks the descriptor up only then: by that time another connection could have its number.
@@ -147,8 +151,8 @@ class SocketStream:
         self._shutting = 0
         self._receiving = True
         """The peer may send; also while nothing is wanted of it."""
-        self._wanted = True
-        self._receive: int | None = self._ring.receive(fd, self._received)
+        self._wanted = False
+        self._receive: int | None = None
 
     def flush_soon(self) -> None:
         """Asks for one `flush` at the end of this round."""

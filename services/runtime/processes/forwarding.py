@@ -41,6 +41,9 @@ OnAnswer = Callable[[Code, str], None]
 class MessageLink(Protocol):
     """What is asked of a link, on whichever loop it is."""
 
+    def start(self) -> None:
+        """Begins to receive."""
+
     def send(self, *message: object, payload_bytes: int = 0) -> None:
         """Sends a message; nothing once the link is lost."""
 
@@ -62,11 +65,11 @@ class Remote:
     """
 
     def __init__(
-        self, name: str, connect: Callable[..., MessageLink], service: Service, loop: TimerLoop, queue: CallQueue
+        self, name: str, open_link: Callable[..., MessageLink], service: Service, loop: TimerLoop, queue: CallQueue
     ) -> None:
-        """`connect` makes a link to the worker of that name or, while there is none, to the next one."""
+        """`open_link` makes a link to the worker of that name or, while there is none, to the next one."""
         self._name = name
-        self._connect = connect
+        self._open_link = open_link
         self._loop = loop
         self._shortage = service.shortage
         self._drain = service.drain
@@ -77,10 +80,15 @@ class Remote:
         self._sent = self._sent_bytes = 0
         """Calls that were sent and are not begun, and their requests."""
         self._leaving = False
-        self._is_linked = True
+        self._is_linked = False
         self._arrived = PacedQueue[Message](loop, self._deal, owner_of=self._connection_of)
         queue.join()
-        self._link = connect(received=self._arrived.take, lost=self._lost)
+
+    def connect(self) -> None:
+        """Opens a link to the worker. Raises OSError."""
+        self._link = self._open_link(received=self._arrived.take, lost=self._lost)
+        self._link.start()
+        self._is_linked = True
 
     @property
     def load(self) -> int:
@@ -167,12 +175,11 @@ class Remote:
             self._queue.leave(f"{self._name} has died")
             return
         try:
-            self._link = self._connect(received=self._arrived.take, lost=self._lost)
+            self.connect()
         except OSError as error:
             self._shortage.of_descriptors(error)
             self._loop.call_at(time.monotonic_ns() + round(PAUSE_S * 1e9), self._link_again)
             return
-        self._is_linked = True
         self.take_calls()
 
 

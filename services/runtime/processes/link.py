@@ -35,7 +35,8 @@ End = TypeVar("End")
 def open_link(make: Callable[..., End], mailbox: Mailbox, **callbacks: Callable[..., None]) -> End:
     """Connects to the process that takes from `mailbox`, or to the next one. Raises OSError.
 
-    `make` makes this loop's end of the link from a socket and the callbacks. The other end waits in the mailbox.
+    `make` makes this loop's end of the link from a socket and the callbacks; `start` it. The other end waits in the
+    mailbox.
     """
     ours, theirs = socket.socketpair()
     with theirs:
@@ -113,7 +114,10 @@ class Link:
         self._reads_while_full = reads_while_full
         self._writer = Writer(sock, loop)
         self._mail = Mail()
-        loop.register(sock, self)
+
+    def start(self) -> None:
+        """Begins to receive."""
+        self._loop.register(self._sock, self)
 
     @property
     def is_full(self) -> bool:

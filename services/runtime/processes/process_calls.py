@@ -33,8 +33,6 @@ class Serving(TimerLoop, Protocol):
     """What is asked of a loop that runs calls."""
 
     def unregister(self, source: EventSource) -> None: ...
-    def soon(self, callback: Callable[[], None]) -> None: ...
-    def stop(self) -> None: ...
 
 
 class ProcessCalls:
@@ -54,6 +52,11 @@ class ProcessCalls:
             Remote(f"worker-{number}", partial(open_link, make_link, mailbox), service, loop, self._queue)
             for number, mailbox in enumerate(mailboxes, start=1)
         ]
+
+    def connect(self) -> None:
+        """Opens a link to each worker. Raises OSError."""
+        for worker in self._workers:
+            worker.connect()
 
     def received(self, connection: ResponseSink, call: ServerCall) -> None:
         self._queue.put(connection, call)
@@ -89,28 +92,24 @@ class Askers:
         self._calls = calls
         self._at_once = at_once
         self._askers: set[Asker] = set()
-        self._is_ending = False
+        self._is_draining = False
+
+    def drained(self) -> bool:
+        """After `drain`: all of them have left."""
+        return self._is_draining and not self._askers and not self._mailbox.unread()
 
     def ready(self, events: int) -> None:
         """The service drains. Only a worker without connections is registered for the drain."""
         self._loop.unregister(self._service.drain)
-        self.stop_without_any()
+        self.drain()
 
-    def stop_without_any(self) -> None:
-        """From now on the loop is stopped once all of them have left."""
-        self._is_ending = True
-        self._stop_if_alone()
+    def drain(self) -> None:
+        """No more of them will come."""
+        self._is_draining = True
 
     def connected(self, sock: socket) -> None:
         """Another process has connected, because it is new or a link was lost."""
-        asker = Asker(self._calls, self._service.ledger, self._loop, self._left, self._at_once)
+        asker = Asker(self._calls, self._service.ledger, self._loop, self._askers.discard, self._at_once)
         asker.link = self._make_link(sock, received=asker.received, lost=asker.lost, reads_while_full=False)
+        asker.link.start()
         self._askers.add(asker)
-
-    def _left(self, asker: Asker) -> None:
-        self._askers.discard(asker)
-        self._stop_if_alone()
-
-    def _stop_if_alone(self) -> None:
-        if self._is_ending and not self._askers and not self._mailbox.unread():
-            self._loop.soon(self._loop.stop)

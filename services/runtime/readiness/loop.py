@@ -34,7 +34,7 @@ _MIN_CANCELLED = 100
 
 
 class Loop:
-    """The dispatcher. All of it belongs to the thread that calls `run`."""
+    """The dispatcher: `loop.dispatch(loop.poll())` is one round. All of it belongs to one thread."""
 
     def __init__(self, demultiplexer: Demultiplexer | None = None) -> None:
         """Waits with epoll where nothing else is given."""
@@ -44,7 +44,6 @@ class Loop:
         self._cancelled = 0
         self._sequence = itertools.count()
         self._soon: list[Callable[[], None]] = []
-        self._running = False
         self.on_iteration: Callable[[int], None] = unwatched
 
     def register(self, source: EventSource, handler: EventHandler, events: int = READABLE) -> None:
@@ -97,20 +96,16 @@ class Loop:
         """Calls `callback` once this round's events are dispatched."""
         self._soon.append(callback)
 
-    def stop(self) -> None:
-        self._running = False
+    def poll(self) -> list[tuple[int, int]]:
+        """Waits until a descriptor is ready or a timer is due. Returns each ready descriptor and its events."""
+        return self._demultiplexer.poll(self._wait_s())
 
-    def run(self) -> None:
-        """Waits and dispatches until `stop`; may be called again."""
-        self._running = True
-        while self._running:
-            ready = self._demultiplexer.poll(self._wait_s())
-            began_ns = time.monotonic_ns()
-            self._dispatch(ready)
-            self.on_iteration(time.monotonic_ns() - began_ns)
+    def dispatch(self, ready: list[tuple[int, int]]) -> None:
+        """Calls the handlers of what is ready, then the timers that are due, then the callbacks of `soon`.
 
-    def _dispatch(self, ready: list[tuple[int, int]]) -> None:
-        """One round. A function of its own, so that a loop that waits holds no handler and no callback of the last."""
+        When it has returned, the loop holds no handler and no callback of this round while it waits for the next one.
+        """
+        began_ns = time.monotonic_ns()
         for fd, events in ready:
             handler = self._handlers.get(fd)  # an earlier handler of this round may have closed it
             if handler is not None:
@@ -127,9 +122,10 @@ class Loop:
             due, self._soon = self._soon, []
             for callback in due:
                 callback()
+        self.on_iteration(time.monotonic_ns() - began_ns)
 
     def _wait_s(self) -> float | None:
-        if self._soon:  # from before `run`: no descriptor would wake the loop for it
+        if self._soon:  # from before the first round: no descriptor would wake the loop for it
             return 0
         if not self._timers:
             return None

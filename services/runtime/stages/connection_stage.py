@@ -20,7 +20,7 @@ from services.runtime.readiness.loop import Loop, Timer
 from services.runtime.service import Service
 from services.runtime.stages.admit import retry_after_ms
 from services.runtime.stages.bounded_sender import BoundedSender
-from services.runtime.stages.controllers import CONTROL_NS, PERIOD_NS, SAMPLES, Admission
+from services.runtime.stages.controllers import PERIOD_NS, SAMPLES, Admission
 from services.runtime.stages.event import NOT_QUEUED, Event, Item, StageAnswer, Status
 from services.runtime.stages.ownership_table import OwnershipTable
 from services.runtime.stages.route import Route
@@ -81,7 +81,6 @@ class ConnectionStage:
         self._admission: Admission | None = None
         self._took_ns: list[int] = []
         self._admission_ns = 0
-        self._control()
 
     def received(self, connection: ResponseSink, call: ServerCall) -> None:
         try:
@@ -208,12 +207,11 @@ class ConnectionStage:
             started_ns = None if progress is None else progress.started_ns
             trace.end(call.received_ns, started_ns, now_ns, code, last.worker)
 
-    def _control(self) -> None:
-        now_ns = time.monotonic_ns()
+    def control(self, now_ns: int) -> None:
+        """Lets what is measured set the batches of both stages, and the rate of admission."""
         self._read.control(now_ns)
         self.reply.control(now_ns)
         self._control_admission(now_ns)
-        self._loop.call_at(now_ns + CONTROL_NS, self._control)
 
     def _control_admission(self, now_ns: int) -> None:
         settings = self._rows["admit"].settings

@@ -56,8 +56,8 @@ class ProcessLinks:
         self._gone: set[int] = set()
         self._led_here: Counter[int] = Counter()
         """Links that other processes have made to this one."""
-        self._awaited: int | None = None
-        self._links = {other: self._connect(other) for other in self._senders if other != me}
+        self._is_draining = False
+        self._links: dict[int, Link] = {}
 
     def sender(self, row: StageRow, process: int, *, bounded: bool = True) -> BoundedSender:
         """To a stage of another process."""
@@ -73,7 +73,7 @@ class ProcessLinks:
         given_up: Callable[[int], None],
         died: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """Events that come in are for these stages.
+        """Makes a link to each other process. Events that come in are for these stages. Raises OSError.
 
         `unreachable` gets an item for a process that is gone, and the number of the process. `given_up` gets the number
         of a call, and `died` that of a process.
@@ -82,10 +82,13 @@ class ProcessLinks:
         self._unreachable = unreachable
         self._given_up = given_up
         self._died = died
+        for other in self._senders:
+            if other != self._me:
+                self._connect(other)
 
     def connected(self, sock: socket.socket) -> None:
         """Another process has made a link to this one."""
-        _Incoming(self, sock)
+        _Incoming(self, sock).link.start()
 
     def give_up(self, number: int) -> None:
         """Notifies the process that owns the call that no caller waits for it any more."""
@@ -96,19 +99,15 @@ class ProcessLinks:
         else:
             self._links[owner].send("given up", None, number)
 
-    def stop_without(self, process: int) -> None:
-        """Once the service drains, the loop is stopped when that process has left."""
-        self._awaited = process
-
     def ready(self, events: int) -> None:
         """The service drains."""
         self._loop.unregister(self._drain)
-        self._stop_if_left()
+        self._is_draining = True
 
-    def _stop_if_left(self) -> None:
+    def drained_without(self, process: int) -> bool:
+        """The service drains, and that process has left."""
         # A process that has just been forked has yet to read that the other one is there.
-        if self._drain.requested and self._awaited is not None and self._led_here.get(self._awaited) == 0:
-            self._loop.stop()
+        return self._is_draining and self._led_here.get(process) == 0
 
     def _send(self, process: int, stage: str, item: Item, taken: OnTaken) -> None:
         if process in self._gone:
@@ -117,11 +116,11 @@ class ProcessLinks:
         else:
             self._links[process].send("item", stage, item.packed(), payload_bytes=item.size_bytes)
 
-    def _connect(self, other: int) -> Link:
+    def _connect(self, other: int) -> None:
         received, lost = partial(self._acknowledged, other), partial(self._lost, other)
-        link = open_link(self._make_link, self._mailboxes[other], received=received, lost=lost)
+        link = self._links[other] = open_link(self._make_link, self._mailboxes[other], received=received, lost=lost)
+        link.start()
         link.send("from", None, self._me)
-        return link
 
     def _acknowledged(self, other: int, messages: list[Message]) -> None:
         for _, stage, count in messages:
@@ -136,7 +135,7 @@ class ProcessLinks:
             self._gone.add(other)
         else:
             try:
-                self._links[other] = self._connect(other)
+                self._connect(other)
             except OSError as error:
                 self._shortage.of_descriptors(error)
                 self._loop.call_at(time.monotonic_ns() + round(PAUSE_S * 1e9), partial(self._link_again, other))
@@ -153,7 +152,7 @@ class _Incoming:
         self._from = -1
         self._taken: Counter[str] = Counter()
         self._takers = {name: partial(self._take, name) for name in links._stages}
-        self._link = links._make_link(sock, received=self._received, lost=self._lost)
+        self.link = links._make_link(sock, received=self._received, lost=self._lost)
 
     def _received(self, messages: list[Message]) -> None:
         for kind, stage, what in messages:
@@ -174,9 +173,8 @@ class _Incoming:
 
     def _acknowledge(self) -> None:
         for stage, count in self._taken.items():
-            self._link.send("taken", stage, count)
+            self.link.send("taken", stage, count)
         self._taken.clear()
 
     def _lost(self) -> None:
         self._links._led_here[self._from] -= 1
-        self._links._stop_if_left()
