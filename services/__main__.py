@@ -1,6 +1,7 @@
 """`python -m services MODEL`: one service of that model, until it is asked to stop. `backend` starts the downstream.
 
 With --check it reads its options and imports the model, prints what it would run on as a line of JSON, and ends.
+`--help` without a model describes each model in a line; `--list` is the same for programs.
 """
 
 import importlib
@@ -31,12 +32,16 @@ BACKEND = "backend"
 NOT_OF_BACKEND = ("conflicts", "function", "interop")
 """Options of every model that the backend does not have, because it runs no steps and serves one method."""
 CHECK = "--check"
+USAGE = "usage: python -m services MODEL [OPTION ...]"
 MODEL_VARIABLE = ENV_PREFIX + "MODEL"
 """The model where no argument names it: an image has one."""
 
 
 def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
     """Runs the command line; the exit code."""
+    if arguments[:1] in (("--help",), ("-h",)) and MODEL_VARIABLE not in os.environ:
+        print(describe())
+        return 0
     if arguments[:1] == ("--list",):
         for model in MODELS.values():
             variants = "; ".join(map(" ".join, model.variants))
@@ -56,12 +61,28 @@ def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
     return 0
 
 
+def describe() -> str:
+    """What the program serves, with one line for each model."""
+    services = {**{model.name: model.caption for model in MODELS.values()}, BACKEND: "the service that models call"}
+    width = max(map(len, services))
+    return "\n".join(
+        (
+            f"{USAGE}\n",
+            "Serves with a model until SIGTERM or SIGINT asks it to drain.\n",
+            *(f"  {name:{width}}  {caption}" for name, caption in services.items()),
+            "\npython -m services MODEL --help   lists the options of a model",
+            "python -m services MODEL --check  checks the options, and serves nothing",
+            "python -m services --list         lists the models for a program",
+        )
+    )
+
+
 def parse(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[str, Config]:
     """The model, or the backend, and its options. What is wrong is one line on stderr and exit 2."""
     if MODEL_VARIABLE in environ and (not arguments or arguments[0].startswith("-")):
         arguments = (environ[MODEL_VARIABLE], *arguments)
     if not arguments or arguments[0].startswith("-"):
-        refuse("usage: python -m services MODEL|backend [OPTION ...] [--check], or --list")
+        refuse(f"{USAGE}; --help lists the models")
     name = arguments[0].replace("-", "_")
     if name != BACKEND and name not in MODELS:
         refuse(f"unknown model {name!r}; there are {', '.join(MODELS)}")

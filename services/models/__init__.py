@@ -1,7 +1,8 @@
 """The models: one file each, and the one table of them.
 
 A new model is one file with `serve(service)` and one row here. An option of one model stands above the table, and its
-file reads it as `service.config[OPTION]`. Models never import each other.
+file reads it as `service.config[OPTION]`. `OPTION.only_with` states that it has an effect only with some values of
+another option; else it is rejected. Models never import each other.
 """
 
 from dataclasses import replace
@@ -159,7 +160,7 @@ MODELS = {
                 partitioning="full",
                 accepts="each process",
             ),
-            options=(PROCESSES, THREADS_PER_CPU, THREADS, REUSE_PORT),
+            options=(PROCESSES, THREADS_PER_CPU.only_with(PROCESSES, 0), THREADS, REUSE_PORT),
             processes="workers",
             at_once="one connection a worker",
             variants=(("--reuse-port",), ("--threads", "4")),
@@ -184,7 +185,12 @@ MODELS = {
             "one io_uring: I/O is submitted, and completions run callbacks",
             "calls are short and many, a profile shows mostly system calls, and the kernel allows io_uring",
             Taxonomy(tasks="cooperative", stack="manual", io="completion", conflicts=_NO_YIELD, accepts="the kernel"),
-            options=(PROACTOR_HAND_OFF, PROCESSES, THREADS_PER_CPU, QUEUE_BOUND),
+            options=(
+                PROACTOR_HAND_OFF,
+                PROCESSES.only_with(PROACTOR_HAND_OFF, "processes"),
+                THREADS_PER_CPU.only_with(PROACTOR_HAND_OFF, "threads"),
+                QUEUE_BOUND.only_with(PROACTOR_HAND_OFF, "threads", "processes"),
+            ),
             processes_by=lambda config: "workers" if config[PROACTOR_HAND_OFF] == "processes" else "one",
             shared_by=lambda config: _PROACTOR_SHARING[config[PROACTOR_HAND_OFF]],
             variants=(("--hand-off", "threads"), ("--hand-off", "processes")),
@@ -202,7 +208,13 @@ MODELS = {
                 queue="bounded",
                 hand_off="queue",
             ),
-            options=(HALF_SYNC_HAND_OFF, PROCESSES, THREADS_PER_CPU, QUEUE_BOUND, POLICY),
+            options=(
+                HALF_SYNC_HAND_OFF,
+                PROCESSES.only_with(HALF_SYNC_HAND_OFF, "processes"),
+                THREADS_PER_CPU,
+                QUEUE_BOUND,
+                POLICY.only_with(HALF_SYNC_HAND_OFF, "all", "processes"),
+            ),
             processes_by=lambda config: "workers" if config[HALF_SYNC_HAND_OFF] == "processes" else "one",
             shared_by=lambda config: _HALF_SYNC_SHARING[config[HALF_SYNC_HAND_OFF]],
             variants=(("--hand-off", "blocking"), ("--hand-off", "processes")),

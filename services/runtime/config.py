@@ -4,13 +4,13 @@ Must not know which options a model has beside these.
 """
 
 import argparse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, NoReturn
 
 from services.network.address import Address
-from services.runtime.options import Matching, OneOf, Option, Seconds, Value, Whole, true_or_false
+from services.runtime.options import Matching, Need, OneOf, Option, Seconds, Value, Whole, true_or_false
 from services.workload import own
 from services.workload.ledger import STRATEGIES
 
@@ -127,7 +127,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse_config(
-    prog: str, options: Iterable[Option[Any]], arguments: Sequence[str], environ: Mapping[str, str]
+    prog: str, options: Sequence[Option[Any]], arguments: Sequence[str], environ: Mapping[str, str]
 ) -> Config:
     """The values of `options`. Flags win over variables (SWEETSPOT_PORT for --port), which win over defaults.
 
@@ -149,7 +149,16 @@ def parse_config(
         parser.error("--tls-cert and --tls-key need each other: give both")
     if config.tls_client_ca is not None and config.tls_cert is None:
         parser.error("--tls-client-ca needs --tls-cert and --tls-key")
+    for option in options:
+        if option.need is not None and not _has_effect(option, option.need, config):
+            by_flag = any(argument.partition("=")[0] == option.flag for argument in arguments)
+            name = f"argument {option.flag}" if by_flag else option.variable
+            parser.error(f"{name}: has an effect only with {option.need}: add that, or leave it out")
     return config
+
+
+def _has_effect(option: Option[Any], need: Need, config: Config) -> bool:
+    return config[option] == option.default or config[need.option] in need.values
 
 
 def _add_flag(parser: argparse.ArgumentParser, option: Option[Any], default: Any) -> None:

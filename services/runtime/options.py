@@ -5,8 +5,8 @@ Must not know which options there are.
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, Generic, TypeVar
 
 ENV_PREFIX = "SWEETSPOT_"
 Value = TypeVar("Value")
@@ -79,6 +79,18 @@ def true_or_false(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class Need:
+    """What an option needs to have an effect: another option of the model has one of these values."""
+
+    option: "Option[Any]"
+    values: tuple[Any, ...]
+
+    def __str__(self) -> str:
+        """As `--hand-off threads or processes`."""
+        return f"{self.option.flag} {' or '.join(map(str, self.values))}"
+
+
+@dataclass(frozen=True, slots=True)
 class Option(Generic[Value]):
     """One option. `config[option]` is its value, for an option that is no field of Config."""
 
@@ -88,6 +100,13 @@ class Option(Generic[Value]):
     parse: Callable[[str], Value]
     """Raises ValueError."""
     help: str
+    need: Need | None = None
+    """Without it, every value but the default is rejected."""
+
+    def only_with(self, option: "Option[Any]", *values: Any) -> "Option[Value]":
+        """This option for a model in which it has an effect only with these values of another option."""
+        need = Need(option, values)
+        return replace(self, help=f"{self.help}; only with {need}", need=need)
 
     @property
     def flag(self) -> str:

@@ -16,6 +16,10 @@ BAD_VALUES = {
         'models.reactor.options={"conflicts": "lock"}',
         "/models/reactor/options/conflicts",
     ),
+    "an option without effect": (
+        'models.half_sync_half_async.options={"processes": 2}',
+        "/models/half_sync_half_async/options/processes",
+    ),
     "another model's choice": (
         'models.half_sync_half_async.options={"hand_off": "threads"}',
         "/models/half_sync_half_async/options/hand_off",

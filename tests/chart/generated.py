@@ -83,10 +83,22 @@ def _entry(model: str) -> dict[str, Any]:
         option.name: {"$ref": f"#/$defs/options/properties/{option.name}"} if option in shared else _schema(option)
         for option in options(model)
     }
-    return {"$ref": "#/$defs/entry", "properties": {"options": _closed(properties) | _fitting_conflicts(model)}}
+    rules = [*_fitting_conflicts(model), *_needs(model)]
+    return {"$ref": "#/$defs/entry", "properties": {"options": _closed(properties) | {"allOf": rules}}}
 
 
-def _fitting_conflicts(model: str) -> dict[str, Any]:
+def _needs(model: str) -> Iterable[dict[str, Any]]:
+    """Options that must be left out, or be their default, unless another option has one of a few values."""
+    for option in MODELS[model].options:
+        if option.need is not None:
+            needed, values = option.need.option, list(option.need.values)
+            # Left out, the needed option is its default.
+            required = [] if needed.default in values else [needed.name]
+            has = {"properties": {needed.name: {"enum": values}}, "required": required}
+            yield {"if": {"not": has}, "then": {"properties": {option.name: {"const": option.default}}}}
+
+
+def _fitting_conflicts(model: str) -> list[dict[str, Any]]:
     """The strategies that fit, by who shares the accounts; some of a model's own options may decide that."""
     default = parse((model,), {})[1].of_model
 
@@ -100,7 +112,7 @@ def _fitting_conflicts(model: str) -> dict[str, Any]:
         if (cases := _cases(option)) and len({tuple(fitting({option.name: value})) for value in cases}) > 1
     }
     if not deciding:
-        return {"allOf": [{"properties": {"conflicts": {"enum": fitting({})}}}]}
+        return [{"properties": {"conflicts": {"enum": fitting({})}}}]
     rules = []
     for values in product(*deciding.values()):
         given = dict(zip(deciding, values, strict=True))
@@ -113,7 +125,7 @@ def _fitting_conflicts(model: str) -> dict[str, Any]:
                 "then": {"properties": {"conflicts": {"enum": fitting(given)}}},
             }
         )
-    return {"allOf": rules}
+    return rules
 
 
 def _cases(option: Option[Any]) -> dict[Any, dict[str, Any]]:

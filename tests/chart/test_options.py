@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from itertools import product
 from typing import Any
 
 import jsonschema
@@ -75,6 +76,17 @@ def test_the_schema_accepts_exactly_the_strategies_that_fit_the_other_options(
                 assert accepted(model, options) is started(model, options, capsys), (model, options)
 
 
+def test_the_schema_accepts_an_option_that_needs_another_one_exactly_where_the_program_does(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for model in MODELS.values():
+        for option, need in ((option, option.need) for option in model.options if option.need):
+            for value, needed in product(edges(option), (None, *edges(need.option))):
+                options = {option.name: value} | ({} if needed is None else {need.option.name: needed})
+                text = {name: each if isinstance(each, str) else json.dumps(each) for name, each in options.items()}
+                assert accepted(model.name, options) is started(model.name, text, capsys), (model.name, options)
+
+
 def values_of(told: Mapping[str, Any]) -> st.SearchStrategy[Any]:
     """Any value that the schema of an option accepts; a whole number also as YAML's 1e6, which is a float to helm."""
     match told:
@@ -90,8 +102,9 @@ def values_of(told: Mapping[str, Any]) -> st.SearchStrategy[Any]:
 
 def written_for(model: str) -> st.SearchStrategy[Options]:
     given = st.fixed_dictionaries({}, optional={name: values_of(told) for name, told in taken_by(model).items()})
+    depending = {"conflicts", *(option.name for option in options_of(model) if option.need)}
     return given.map(
-        lambda options: options if accepted(model, options) else {k: options[k] for k in options if k != "conflicts"}
+        lambda options: options if accepted(model, options) else {k: options[k] for k in options if k not in depending}
     )
 
 

@@ -68,6 +68,7 @@ WRONG_COMMANDS = [
     (["reactor", "--trace-file", "/no/such/folder/spans.jsonl"], "spans.jsonl"),
     (["reactor", "--no-such-option"], "--no-such-option"),
     (["grpcio_threads", "--interop"], "argument --interop: not an option of grpcio_threads, only of iterative, "),
+    (["half_sync_half_async", "--processes", "2"], "argument --processes: has an effect only with --hand-off "),
     (["backend", "--interop"], "argument --interop: not an option of backend, only of iterative, "),
 ]
 
@@ -86,6 +87,14 @@ def test_a_wrong_command_is_one_line_and_exit_2(arguments: list[str], names: str
     assert names in ended.stderr
     assert ended.stderr.count("\n") == 1
     assert ended.stdout == ""
+
+
+def test_help_without_a_model_has_a_line_for_each_model() -> None:
+    ended = run_to_its_end("--help")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    lines = [line.split(maxsplit=1) for line in ended.stdout.splitlines() if line.startswith("  ")]
+    assert lines == [*([model.name, model.caption] for model in MODELS.values()), ["backend", lines[-1][1]]]
+    assert "python -m services MODEL --help" in ended.stdout
 
 
 @pytest.mark.parametrize("option", ["--port", "--control-port"])

@@ -29,13 +29,17 @@ Starts one service of a model, until it receives SIGTERM. [By hand](by-hand.md) 
 SERVICES_USAGE = """\
 python -m services MODEL [OPTION ...] [--check]
 python -m services backend [OPTION ...] [--check]
+python -m services --help
+python -m services MODEL --help
 python -m services --list"""
 
 SERVICES_NOTES = """
 `MODEL` is the name of a [model](models.md), with underscores or hyphens. `--check` reads the options and imports the
-model, prints the interpreter and its packages as one line of JSON, and ends. `--list` prints a line for each model.
+model, prints the interpreter and its packages as one line of JSON, and ends. `--help` alone prints a line for each
+model, and with a model the options of that model. `--list` prints the models for programs.
 Each option is also a variable: `SWEETSPOT_PORT` is `--port`. A flag wins over its variable. The variable of a flag
-without a value is `true` or `false`.
+without a value is `true` or `false`. An option that has an effect only with some values of another option is rejected
+without them.
 
 ### Options of every service
 

@@ -40,6 +40,18 @@ ABSENT = [
     ("grpcio_asyncio", "backlog", "iterative, thread_per_connection, "),
 ]
 """A service, an option that it does not have, and the models that have it, or the first of them."""
+WITHOUT_EFFECT = {
+    ("process_pool --processes 2", "threads_per_cpu"): "--processes 0",
+    ("proactor", "processes"): "--hand-off processes",
+    ("proactor", "threads_per_cpu"): "--hand-off threads",
+    ("proactor", "queue_bound"): "--hand-off threads or processes",
+    ("proactor --hand-off threads", "processes"): "--hand-off processes",
+    ("proactor --hand-off processes", "threads_per_cpu"): "--hand-off threads",
+    ("half_sync_half_async", "processes"): "--hand-off processes",
+    ("half_sync_half_async --hand-off blocking", "processes"): "--hand-off processes",
+    ("half_sync_half_async --hand-off blocking", "policy"): "--hand-off all or processes",
+}
+"""A model with options, and another option that would have no effect -> what it needs to have one."""
 SWEETS = Option("sweets", 3, Whole(1, 9), "sweets that each call gets")
 
 
@@ -80,6 +92,38 @@ def test_an_option_of_other_models_is_rejected_with_their_names(
     assert f"argument {flag}: {why}" in rejected([service, flag], {}, capsys)
     assert f"argument {flag}: {why}" in rejected([service, f"{flag}=1"], {}, capsys)
     assert f"{variable}: {why}" in rejected([service], {variable: "1"}, capsys)
+
+
+@pytest.mark.parametrize(("start", "name"), WITHOUT_EFFECT)
+def test_an_option_that_would_have_no_effect_is_rejected_with_what_it_needs(
+    start: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    why = f"has an effect only with {WITHOUT_EFFECT[start, name]}: add that, or leave it out"
+    model, *options = start.split()
+    option = next(each for each in MODELS[model].options if each.name == name)
+    value = "shortest" if name == "policy" else "3"
+    assert f"argument {option.flag}: {why}" in rejected([model, *options, option.flag, value], {}, capsys)
+    assert f"argument {option.flag}: {why}" in rejected([model, *options, f"{option.flag}={value}"], {}, capsys)
+    assert f"{option.variable}: {why}" in rejected([model, *options], {option.variable: value}, capsys)
+    assert parse([model, *options, option.flag, str(option.default)], {})[1][option] == option.default
+
+
+def test_every_option_that_needs_another_one_is_in_the_table() -> None:
+    needing = {(model.name, option.name) for model in MODELS.values() for option in model.options if option.need}
+    assert needing == {(start.partition(" ")[0], name) for start, name in WITHOUT_EFFECT}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "process_pool --threads-per-cpu 3",
+        "proactor --hand-off threads --threads-per-cpu 3 --queue-bound 3",
+        "proactor --hand-off processes --processes 3 --queue-bound 3",
+        "half_sync_half_async --hand-off processes --processes 3 --policy shortest",
+    ],
+)
+def test_an_option_with_what_it_needs_is_accepted(arguments: str) -> None:
+    assert parse(arguments.split(), {})
 
 
 def test_variables_of_other_programs_are_ignored() -> None:

@@ -43,6 +43,10 @@ def test_options_of_the_shell_do_not_reach_what_is_measured(monkeypatch: pytest.
             "at $.arms.fast.options: reactor: --threads: not an option of reactor, only of process_pool\n",
         ),
         (
+            "arms: {half: {model: half_sync_half_async, options: {processes: 2}}}\nplan: {}",
+            "at $.arms.half.options: half_sync_half_async: --processes: has an effect only with --hand-off processes",
+        ),
+        (
             "models: [reactor]\nservice_options: {accounts: 0}\nplan: {}",
             "at $.service_options: reactor: --accounts: 0 is not within 2 to 1000000",
         ),
