@@ -56,7 +56,6 @@ from services.runtime.workers import POLICY, pool_threads, processes
 from services.wire import ServerCall
 from services.workload import callbacks, linear
 from services.workload.plan import will_block
-from services.workload.run import Run
 
 
 def serve(service: Service) -> None:
@@ -72,12 +71,8 @@ def serve(service: Service) -> None:
         waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))
         calls = LoopCalls(service, waits, Helpers(service, wakeup))
     else:
-        calls = PooledCalls(service, partial(BlockingWaits, service.config.backend), wakeup, no_interrupt)
+        calls = PooledCalls(service, partial(BlockingWaits, service.config.backend), wakeup)
     run(service, loop, service.listen(), calls)
-
-
-def no_interrupt(_: Run) -> None:
-    """A cancelled call needs none: its thread checks the call every CHECK_S, and before each step."""
 
 
 def run(service: Service, loop: Loop, listener: socket, calls: CallRunner) -> None:
@@ -106,10 +101,10 @@ def serve_by_processes(service: Service) -> None:
     def worker(mailbox: Mailbox, ready: Callable[[], None]) -> None:
         loop = Loop()
         wakeup = Wakeup()
-        waits = partial(BlockingWaits, service.config.backend)
-        calls = PooledCalls(service, waits, wakeup, no_interrupt, threads=threads, counts=False)
-        askers = Askers(service, loop, mailbox, partial(Link, loop=loop), calls, at_once=threads)
         loop.register(wakeup, wakeup)
+        waits = partial(BlockingWaits, service.config.backend)
+        calls = PooledCalls(service, waits, wakeup, threads=threads, counts=False)
+        askers = Askers(service, loop, mailbox, partial(Link, loop=loop), calls, at_once=threads)
         loop.register(mailbox, Receiver(mailbox, loop, service.shortage, askers.connected))
         loop.register(service.drain, askers)
         service.loop_lag.watch(loop)

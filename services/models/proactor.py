@@ -109,8 +109,8 @@ def serve_by_processes(service: Service) -> None:
     def worker(mailbox: Mailbox, ready: Callable[[], None]) -> None:
         proactor = Proactor()
         waits = CallbackWaits(service.config.backend, proactor, partial(ProactorBackendConnection, proactor))
-        make_link = partial(CompletionLink, proactor=proactor)
-        askers = Askers(service, proactor, mailbox, make_link, InlineCalls(service, waits))
+        calls = InlineCalls(service, waits)
+        askers = Askers(service, proactor, mailbox, partial(CompletionLink, proactor=proactor), calls)
         proactor.register(mailbox, Receiver(mailbox, proactor, service.shortage, askers.connected))
         proactor.register(service.drain, askers)
         service.loop_lag.watch(proactor)

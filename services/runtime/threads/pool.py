@@ -104,14 +104,15 @@ class PooledCalls:
         service: Service,
         waits: Callable[[], linear.Waits],
         wakeup: Wakeup,
-        interrupt: Callable[[Run], None],
+        interrupt: Callable[[Run], None] = lambda _: None,
         *,
         threads: int = 0,
         counts: bool = True,
     ) -> None:
         """`waits`, `threads` and `counts` are the pool's.
 
-        The loop's thread calls `interrupt` for a run for which no caller waits any more.
+        The loop's thread calls `interrupt` for a run for which no caller waits any more. Without it, the thread that
+        runs the call has to check that, as one with `BlockingWaits` does.
         """
         self._service = service
         self._wakeup = wakeup
