@@ -2,8 +2,8 @@
 
                        .---------------------------------------.
     c1 ----.           |  asyncio loop                         |
-    c2 ----+--> epoll -+-> reader of c2: await, decode         |
-    c3 ----'           |     '-> task: run, await, run, answer |---> backend
+    c2 ----+--> epoll -+-> reader of c2: await, receive        |
+    c3 ----'           |     '-> task: run, await, run, write  |---> backend
     listener --------->|-> accept                              |
                        '---------------------------------------'
            (all of it through epoll; `--loop uvloop` is the same loop in C)

@@ -4,7 +4,8 @@
     c1 ----.   .-----------------------.                            .-- [ run ] --.
     c2 ----+-->| sockets, HTTP/2, gRPC | --> | call | call | ... |--+-- [ run ] --+--> C core writes
     c3 ----'   |   (threads of its own)|         ^                  '-- [ run ] --'
-               '-----------------------'         '-- one thread of Python asks the core for the next call
+               '-----------------------'         |                         '---> backend, a connection each
+                                                 '-- one thread of Python asks the core for the next call
 
 Who waits      A worker, for the next call, then for the backend or for a stream's client to read; the core's threads,
                for the sockets.

@@ -2,9 +2,9 @@
 
     clients          workers, one loop each                     own
     c1, c2 --> [ accept | read | my key? run | write ] .... keys 0, 2, 4, ...
-                           |        ^
+                           |        ^    '---> backend, a connection each
                  not mine: | call   | answer     (a queue, and then a pair of sockets, to each)
-                           v        |
+                           v        |    .---> backend
     c3, c4 --> [ accept | read | my key? run | write ] .... keys 1, 3, 5, ...
 
 Who waits      Each worker's loop, for its clients, the backend and the other workers at once. A call on another's key
@@ -54,8 +54,8 @@ UNTIL_INTERRUPTED_US = 3_600_000_000
 
 def serve(service: Service) -> None:
     """Serves until drained."""
-    kept = service.reserve()
-    port = kept.getsockname()[1]
+    reserved = service.reserve()
+    port = reserved.getsockname()[1]
     # A worker takes its ends of links out of its mailbox. That outlives it, so they wait for its successor.
     mailboxes = [Mailbox() for _ in range(processes(service.config))]
 
@@ -81,7 +81,7 @@ def serve(service: Service) -> None:
     supervisor.start()
     service.announce(port)
     supervisor.run()
-    kept.close()
+    reserved.close()
     supervisor.drain()
 
 

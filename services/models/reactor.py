@@ -51,9 +51,9 @@ def serve(service: Service) -> None:
 def run_loop(service: Service, listener: socket.socket) -> None:
     """One loop, in the calling thread, until it has drained."""
     loop = Loop(DEMULTIPLEXERS[service.config[DEMULTIPLEXER]]())
-    waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))  # backend, timers
+    waits = CallbackWaits(service.config.backend, loop, partial(BackendConnection, loop))  # backend, timers: resume
     calls = InlineCalls(service, waits, CALLBACK_STYLES[service.config[STYLE]])  # run
-    connections = LoopConnections(service, loop, calls)  # recv, send
+    connections = LoopConnections(service, loop, calls)  # recv, send, send the rest
     acceptor = Acceptor(service, loop, listener, connections)
     loop.register(listener, acceptor)
     loop.register(service.drain, Drainer(service, loop, acceptor, connections))
