@@ -12,15 +12,12 @@ import time
 from collections.abc import Callable, Hashable, Mapping
 
 from ngh2 import (
-    Configuration,
-    Connection,
     DataReceived,
     Event,
     NGH2Error,
     PingAcknowledged,
     PingReceived,
     RequestReceived,
-    Role,
     SettingsAcknowledged,
     SettingsReceived,
     StreamClosed,
@@ -28,7 +25,7 @@ from ngh2 import (
     TrailersReceived,
     WindowUpdated,
 )
-from ngh2.enums import ErrorCode, Setting
+from ngh2.enums import ErrorCode
 
 from services.wire.backlog import Backlog
 from services.wire.call import (
@@ -38,10 +35,12 @@ from services.wire.call import (
     ServerEvent,
     Shape,
 )
+from services.wire.http2 import open_http2
 from services.wire.limits import UPDATE_EARNED_BYTES, Abuse, AbuseBudget, Limits
 from services.wire.memory import ConnectionMemory, ServiceMemory, UnsharedMemory
 from services.wire.messages import NoMemoryError, encode_message_frame
 from services.wire.metadata import Field, Metadata, encode_metadata
+from services.wire.plain_page import PlainPage
 from services.wire.request import read_request
 from services.wire.request_reader import RequestReader
 from services.wire.request_room import RequestRoom
@@ -83,7 +82,6 @@ class ServerSession:
         "_on_calls",
         "_on_refusal",
         "_page",
-        "_pages_asked",
         "_peer_gone",
         "_reader",
         "_reported_calls",
@@ -141,33 +139,11 @@ class ServerSession:
         self._drain_ping_due = False
         self._failed = False
         self._peer_gone = False
-        self._page = page
-        self._pages_asked: set[int] = set()  # streams of plain HTTP that still send
-        self._http2 = Connection(
-            Role.SERVER,
-            Configuration(
-                auto_window_update=False,
-                # Past this the connection ends; below it, but past the limit, only the call.
-                max_inbound_header_list_size=4 * limits.max_header_list_bytes,
-                # libnghttp2's own limit answers INTERNAL_ERROR; the budget's, which is lower, comes first.
-                stream_reset_rate_limit=(
-                    10 * limits.resets_received.burst,
-                    10 * limits.resets_received.per_second,
-                ),
-                glitch_rate_limit=(limits.glitches.burst, limits.glitches.per_second),
-            ),
-        )
-        self._http2.initiate_connection(
-            {
-                Setting.MAX_CONCURRENT_STREAMS: limits.max_concurrent_streams,
-                Setting.INITIAL_WINDOW_SIZE: limits.stream_window_bytes,
-                Setting.MAX_HEADER_LIST_SIZE: limits.max_header_list_bytes,
-            }
-        )
-        self._http2.set_local_window_size(limits.connection_window_bytes)
-        self._room = RequestRoom(self._http2, self._memory, limits.connection_window_bytes)
+        http2 = self._http2 = open_http2(limits)
+        self._page = None if page is None else PlainPage(http2, page)
+        self._room = RequestRoom(http2, self._memory, limits.connection_window_bytes)
         self._reader = RequestReader(limits, self._memory, self._room)
-        self._unread = UnreadReplies(self._http2, self._memory)
+        self._unread = UnreadReplies(http2, self._memory)
 
     @property
     def calls_in_flight(self) -> int:
@@ -423,9 +399,9 @@ class ServerSession:
             return
         head = read_request(fields)
         if head.plain_http and self._page is not None:
-            self._pages_asked.add(stream_id)
+            self._page.ask(stream_id)
             if ended:
-                self._give_page(stream_id, self._page)
+                self._page.end_request(stream_id)
             return
         shape = self._shapes.get(head.path)
         if head.size_bytes > self._limits.max_header_list_bytes:
@@ -450,8 +426,8 @@ class ServerSession:
         call = self._calls.get(stream_id)
         if call is None or call.cancelled or call._request_ended:
             self._room.give(stream_id, len(data))
-            if ended and self._page is not None and stream_id in self._pages_asked:
-                self._give_page(stream_id, self._page)
+            if ended and self._page is not None:
+                self._page.end_request(stream_id)
             return
         if data and call._backlog is None:
             if ended:
@@ -495,7 +471,8 @@ class ServerSession:
             self._count(Abuse.PING_ACKNOWLEDGEMENTS)
 
     def _stream_gone(self, stream_id: int, events: list[ServerEvent]) -> None:
-        self._pages_asked.discard(stream_id)
+        if self._page is not None:
+            self._page.drop(stream_id)
         call = self._calls.get(stream_id)
         if call is not None and not call.cancelled:
             self._cancel(call, events)
@@ -549,12 +526,6 @@ class ServerSession:
             return
         if not request_ended:
             self._early.append(stream_id)
-
-    def _give_page(self, stream_id: int, page: bytes) -> None:
-        self._pages_asked.remove(stream_id)
-        with contextlib.suppress(NGH2Error):  # as above
-            self._http2.send_response(stream_id, ((b":status", b"200"), (b"content-type", b"text/plain")))
-            self._http2.send_data(stream_id, page, end_stream=True)
 
     def _count(self, kind: Abuse) -> bool:
         """True, and the connection ends, when the peer has now done this too often."""
