@@ -78,7 +78,7 @@ def test_options_of_the_shell_do_not_reach_what_is_measured(monkeypatch: pytest.
         ),
     ],
     ids=[
-        "a value that is rejected", "an option of another model", "an option of all",
+        "a value that is rejected", "an option of another model", "an option without effect", "an option of all",
         "an option of one arm given to all", "too many CPUs", "no interpreter",
         "an interpreter without the packages", "a rate beyond all", "a plan", "workers of a grid",
     ],
