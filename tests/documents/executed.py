@@ -40,7 +40,7 @@ EXECUTED = {
     r"sweetspot run [\w.-]+ --strict": Short({2: "short.yaml"}, ends=(0, 42)),  # void on a busy machine
     r"sweetspot run [\w.-]+( --(models|results) \S+| --despite-noise)*": Short({2: "short.yaml"}),
     r"sweetspot stages (show|set) .*": Short({3: "{control}"}, serves="seda"),
-    r"python -m services --list": Short(),
+    r"python -m services --(list|help)": Short(),
     r"python -m services [a-z].*": Short(more=("--check",)),
     r"python -m services\.driver (?!.*--barrier).*": Short(more=QUICK, serves="reactor"),
     r"python -m services\.driver\.order .*": Short(more=("--address", "{address}"), serves="reactor"),

@@ -50,7 +50,7 @@ def _module(name: str, flags: list[str]) -> str:
 
 
 def _service(flags: list[str]) -> str:
-    if flags == ["--list"]:
+    if flags in (["--list"], ["--help"]):
         return ""
     return _refused(lambda: parse_service([flag for flag in flags if flag != CHECK], {}))
 
