@@ -40,9 +40,11 @@ truth: setup ## check what the measuring engine claims, about 2 hours; in some m
 	@$(BIN)/pytest -m truth -o faulthandler_timeout=0 --comparisons $(COMPARISONS) tests/truth
 
 # h2spec has no newer tag that Go knows; its own --version says 2.0.0.
-testers: ## install gRPC's and HTTP/2's testers that are written in Go, for the tests that skip without them
+testers: ## install testers and load clients that are written in Go: h2spec, gRPC's client, ghz and k6
 	GOBIN=$(CURDIR)/build/testers go install google.golang.org/grpc/interop/client@v1.85.0
 	GOBIN=$(CURDIR)/build/testers go install github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible
+	GOBIN=$(CURDIR)/build/testers go install github.com/bojand/ghz/cmd/ghz@v0.120.0
+	GOBIN=$(CURDIR)/build/testers go install go.k6.io/k6@v1.4.0
 
 check: lint test ## run all that must pass before a change is merged
 

@@ -16,8 +16,10 @@ from typing import Any
 import yaml
 from msgspec.structs import replace
 
+from tools.clients.programs import PROGRAMS
 from tools.experiment import Arm, BadExperimentError, Experiment
 from tools.local import LateError, LocalError, Process, Programs, started
+from tools.reference.servers import SERVERS
 from tools.scratch import scratch_folder
 from tools.serving import environment_of, flags_of, program_of
 from tools.slices import slice_driver
@@ -49,6 +51,7 @@ def check(asked: Experiment, programs: Programs) -> dict[str, Any]:
             raise BadExperimentError(f"at $.arms.{name}.cpus: {count(arm.cpus)} CPUs, but this machine has {there}")
         if arm.python is not None and shutil.which(arm.python) is None:
             raise BadExperimentError(f"at $.arms.{name}.python: {arm.python} cannot be started as a Python interpreter")
+        _check_programs(asked, name)
     flags = ["--trace-file=/dev/null"] if asked.trace_ratio else []
     with ExitStack() as stack:
         begun = [(start, stack.enter_context(_checking(start, programs, flags))) for start in _starts(asked)]
@@ -57,12 +60,28 @@ def check(asked: Experiment, programs: Programs) -> dict[str, Any]:
     return {name: found[f"$.arms.{name}"] for name, arm in asked.arms.items() if arm.python or arm.environment}
 
 
+def _check_programs(asked: Experiment, name: str) -> None:
+    """Raises BadExperimentError for a load program or a reference server that is not installed."""
+    arm = asked.arms[name]
+    client = asked.client_of(arm)
+    try:
+        if client != "driver":
+            PROGRAMS[client].find()
+    except LocalError as error:
+        raise BadExperimentError(f"at {f'$.arms.{name}' if arm.client else '$'}.client: {error}") from error
+    try:
+        if arm.server is not None:
+            SERVERS[arm.server].find()
+    except LocalError as error:
+        raise BadExperimentError(f"at $.arms.{name}.server: {error}") from error
+
+
 def _starts(asked: Experiment) -> Iterator[_ServiceStart]:
     """Those that are not as the model's row of MODELS has them."""
     shared = dict.fromkeys(asked.service_options, "$.service_options")
     for name, arm in asked.arms.items():
         options, key = asked.options(name), f"$.arms.{name}"
-        if options or arm.python or arm.environment:
+        if arm.server is None and (options or arm.python or arm.environment):
             yield _ServiceStart(
                 key, replace(arm, options=options), {**shared, **dict.fromkeys(arm.options, f"{key}.options")}
             )

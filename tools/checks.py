@@ -3,7 +3,7 @@
 Each check returns its reason in one line. Must not know how a trial was made, nor what happens to a void one.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from tools import busy, measures
@@ -18,13 +18,18 @@ START_SPREAD_NS = 50_000_000
 TICK_NS = 10_000_000
 """The unit of /proc/stat (proc(5)). A slice may seem busier than it was by this much."""
 
+Check = Callable[[Trial], Iterator[str]]
+"""Yields each reason in one line."""
 
-def void(trial: Trial, *, is_limited: bool = False) -> str:
+
+def void(trial: Trial, *, is_limited: bool = False, compares_clients: bool = False) -> str:
     """All reasons why the trial is void, in one line; empty if it is a result. A waived reason is not among them.
 
     `is_limited`: the CPU quota is a part of what is measured, so the trial is not void if the quota stops the service.
+    `compares_clients`: the client is what is measured, so the trial is not void if the client is at its limit.
     """
-    noise = () if trial.waived else tuple(check for check in _NOISE if not (is_limited and check is _throttled))
+    intended: Mapping[Check, bool] = {_throttled: is_limited, _driver_busy: compares_clients}
+    noise = () if trial.waived else tuple(check for check in _NOISE if not intended.get(check))
     return "; ".join(reason for check in (*noise, *_BROKEN) for reason in check(trial))
 
 
@@ -38,9 +43,8 @@ def checked(trial: Trial, *, despite_noise: bool) -> Trial:
 def _driver_busy(trial: Trial) -> Iterator[str]:
     if measures.driver_busy(trial) > measures.DRIVER_BUSY_SHARE:
         cpus = three_digits(measures.driver_cpus(trial))
-        yield (
-            f"the driver used {cpus} CPUs of its {count(trial.driver_cpus)}, so the figures may be those of the driver"
-        )
+        client = "the driver" if trial.client == "driver" else trial.client
+        yield f"{client} used {cpus} CPUs of its {count(trial.driver_cpus)}, so the figures may be its own"
 
 
 def _sent_late(trial: Trial) -> Iterator[str]:
@@ -92,7 +96,7 @@ def _conserved(trial: Trial) -> Iterator[str]:
         yield f"{count(calls['ok'])} calls were answered, but the histogram has {counted}"
 
 
-_NOISE: tuple[Callable[[Trial], Iterator[str]], ...] = (_driver_busy, _sent_late, _others, _throttled, _counters_late)
+_NOISE: tuple[Check, ...] = (_driver_busy, _sent_late, _others, _throttled, _counters_late)
 """What a noisy machine, or one that is too small, does to a trial."""
-_BROKEN: tuple[Callable[[Trial], Iterator[str]], ...] = (_shards_apart, _conserved)
+_BROKEN: tuple[Check, ...] = (_shards_apart, _conserved)
 """Reasons why it is not the trial that was asked for."""

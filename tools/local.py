@@ -64,6 +64,7 @@ class Programs:
     function_cost: Sequence[str] = (sys.executable, "-m", "services.workload.costs.function")
     wire: Sequence[str] = (sys.executable, "-m", "services.wire.cost")
     trust: Sequence[str] = (sys.executable, "-m", "services.workload.trust")
+    reference: Sequence[str] = (sys.executable, "-m", "tools.reference")
     null_server: Sequence[str] = (sys.executable, "-m", "tools.calibrate.null_server")
 
     def models(self) -> dict[str, str]:

@@ -51,7 +51,7 @@ def pooled(rounds: Sequence[Trial]) -> Trial:
     before, after = (_levelled([getattr(trial, edge) for trial in rounds]) for edge in ("before", "after"))
     return replace(
         first,
-        result=_result([trial.result for trial in rounds]) | {"marks": _marks(rounds, before, after)},
+        result=added_results([trial.result for trial in rounds]) | {"marks": _marks(rounds, before, after)},
         before=before,
         after=after,
         waived="; ".join(dict.fromkeys(trial.waived for trial in rounds if trial.waived)),
@@ -89,14 +89,15 @@ def _marks(rounds: Sequence[Trial], before: SnapshotReply, after: SnapshotReply)
     }
 
 
-def _result(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def added_results(results: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The driver's results as one, whose `asked` is that of the first."""
     first = results[0]
     return {
         **first,
         "interrupted": any(result.get("interrupted") for result in results),
         "got": _got([result["got"] for result in results]),
         **_calls(results),
-        **_clients([result["clients"] for result in results if "clients" in result], len(results)),
+        **_clients([result["clients"] for result in results if result.get("clients")], len(results)),
         "kinds": {name: _calls([result["kinds"][name] for result in results]) for name in first.get("kinds", ())},
         "first_answer_ns": _distribution([result["first_answer_ns"] for result in results])
         if first.get("first_answer_ns")

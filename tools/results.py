@@ -88,6 +88,12 @@ class Trial:
         return Point(name=self.id.point, **self.load)
 
     @property
+    def client(self) -> str:
+        """What made the load: the driver, or a load program."""
+        name: str = self.result.get("client", "driver")
+        return name
+
+    @property
     def connections(self) -> int:
         """Connections asked for."""
         return self.point.connections

@@ -10,7 +10,7 @@ terminal or in a report.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -20,6 +20,9 @@ import yaml
 
 from tools import local
 from tools.checks import checked, void
+from tools.clients.load import ProgramLoad
+from tools.clients.programs import PROGRAMS
+from tools.clients.request import encode
 from tools.experiment import Arm, Experiment, Point
 from tools.local import LocalError, Process
 from tools.processors import becomes_idle
@@ -27,7 +30,17 @@ from tools.results import Trial, read_trials, write_trial, write_void
 from tools.scratch import scratch_folder
 from tools.serving import LocalService, LocalSetup, listening, serving_backend, starting_arm, trace_file
 from tools.slices import AddressRefusedError, DriverLostError, SliceDriver, slice_driver
-from tools.trial import BusyMachineError, LoadSession, load_flags, loading, others_of, slice_of, trial_flags
+from tools.trial import (
+    BusyMachineError,
+    LoadSession,
+    OpenLoad,
+    driver_load,
+    load_flags,
+    loading,
+    others_of,
+    slice_of,
+    trial_flags,
+)
 from tools.trial_specs import TrialSpec, shuffled
 
 SETTLE_S = 2.0
@@ -133,7 +146,8 @@ def _side_by_side(stand: "_RoundServices", group: Sequence[TrialSpec], watcher: 
         for load in loads:
             with stand.reported(load.wanted, watcher, made):
                 trial = checked(load.end(), despite_noise=stand.setup.despite_noise)
-                made.append(_TrialOutcome(load.wanted, trial, void(trial)))
+                why = void(trial, compares_clients=stand.experiment.compares_clients)
+                made.append(_TrialOutcome(load.wanted, trial, why))
     for each in group:
         stand.settle(each)
     return made
@@ -170,11 +184,12 @@ class _RoundServices:
         for name, arm in arms.items():
             with self._remembered(name):
                 self._begin(name, arm)
-        # At the same time, on other processors, the driver imports all that it needs.
-        with suppress(LocalError):
-            unreachable = ("--address=127.0.0.1:1", "--connections=1", "--streams=1")
-            plan = self._plan(*next(iter(arms.items())))
-            self.driver().check([*unreachable, f"--plan={plan}", *trace_file(self.setup, "driver")])
+        if any(self.experiment.client_of(arm) == "driver" for arm in arms.values()):
+            # At the same time, on other processors, the driver imports all that it needs.
+            with suppress(LocalError):
+                unreachable = ("--address=127.0.0.1:1", "--connections=1", "--streams=1")
+                plan = self._plan(*next(iter(arms.items())))
+                self.driver().check([*unreachable, f"--plan={plan}", *trace_file(self.setup, "driver")])
         for name in [each for each in arms if each not in self._failed]:
             with self._remembered(name):
                 self._await(name, at_once=len(arms))
@@ -187,7 +202,11 @@ class _RoundServices:
             self._failed[name] = error
 
     def _begin(self, name: str, arm: Arm) -> None:
-        options = [("backend", self._backend.address), *self.experiment.options(name).items()]
+        options: list[tuple[str, str | float]]
+        if arm.server is not None:
+            options = [("reply_bytes", len(encode(self.experiment.calls_of(arm)).frame))]
+        else:
+            options = [("backend", self._backend.address), *self.experiment.options(name).items()]
         self._processes[name] = self._stack.enter_context(starting_arm(self.setup, arm, options))
 
     def _await(self, name: str, at_once: int = 1) -> None:
@@ -224,18 +243,41 @@ class _RoundServices:
     @contextmanager
     def loading(self, wanted: TrialSpec) -> Iterator[LoadSession]:
         """The arm's connections, open for as long as the block lasts. Raises LocalError."""
-        service, driver = self.service(wanted), self.driver()
+        service = self.service(wanted)
         capacity_rps = self._capacity_rps(wanted, service) if wanted.point.rate_of_capacity is not None else None
-        with loading(
-            self.experiment.at(wanted.point),
-            wanted,
-            [service],
-            driver=driver,
-            flags=self._flags(wanted, service, wanted.point.at_capacity(capacity_rps)),
-            others=others_of(self.setup, [service], wanted.arm.cpus),
-            capacity_rps=capacity_rps,
-        ) as load:
+        with (
+            self._open(wanted, service, capacity_rps) as opened,
+            loading(
+                self.experiment.at(wanted.point),
+                wanted,
+                [service],
+                load=opened,
+                others=others_of(self.setup, [service], wanted.arm.cpus),
+                capacity_rps=capacity_rps,
+            ) as load,
+        ):
             yield load
+
+    def _open(
+        self, wanted: TrialSpec, service: LocalService, capacity_rps: float | None
+    ) -> AbstractContextManager[OpenLoad]:
+        """The load of the arm's client. Raises LocalError."""
+        experiment = self.experiment.at(wanted.point)
+        client = experiment.client_of(wanted.arm)
+        if client == "driver":
+            flags = self._flags(wanted, service, wanted.point.at_capacity(capacity_rps))
+            return driver_load(self.driver(), experiment, wanted, flags)
+        return nullcontext(
+            ProgramLoad(
+                program=PROGRAMS[client],
+                experiment=experiment,
+                arm=wanted.arm,
+                point=wanted.point,
+                address=service.address,
+                cpus=self.setup.pinning.others if self.setup.pinning else (),
+                scratch=self._scratch,
+            )
+        )
 
     def _capacity_rps(self, wanted: TrialSpec, service: LocalService) -> float:
         """Measures how many calls/s the arm answers in a closed loop. Raises LocalError if it answers none."""

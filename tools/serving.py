@@ -91,9 +91,11 @@ def environment_of(python: str | None, variables: Mapping[str, str]) -> Mapping[
 def starting_arm(
     setup: LocalSetup, arm: Arm, options: Iterable[tuple[str, str | float]]
 ) -> AbstractContextManager[Process]:
-    """The arm's model with those options, on as many processors as it asks for."""
+    """The arm's model or reference server with those options, on as many processors as it asks for."""
     pinning = setup.pinning
     cpus = [] if pinning is None else [*sorted(pinning.service), *sorted(pinning.others)][: arm.cpus]
+    if arm.server is not None:
+        return started(arm.server, [*setup.programs.reference, arm.server, *flags_of(options)], cpus)
     return starting(setup, arm.model, options, cpus=cpus, python=arm.python, environment=arm.environment)
 
 

@@ -1,4 +1,4 @@
-"""One trial on this machine: connections of the driver, slices of load, and the counters of what was loaded.
+"""One trial on this machine: a load, slices of it, and the counters of what was loaded.
 
 Between slices a service is idle: its counters are read before the first and after the last. Must not know which trials
 there are, what they are compared with, or where they are stored.
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from sweetspot.v1.control_pb2 import SnapshotReply
 
@@ -31,13 +31,53 @@ class BusyMachineError(LocalError):
     """A trial that came too late, because other processes took most of the CPU. The model is not the cause."""
 
 
+class OpenLoad(Protocol):
+    """The load of one trial, made by the driver or by a load program."""
+
+    def slice(self, number: int) -> None:
+        """Makes it once. Each number has arrivals of its own. Raises LocalError."""
+
+    def close(self) -> dict[str, Any] | None:
+        """Ends it. Returns the driver's result of all slices together; None without a slice. Raises LocalError."""
+
+
+@dataclass(frozen=True, slots=True)
+class DriverLoad:
+    """Connections of the driver, which are open and idle between slices."""
+
+    driver: SliceDriver
+    experiment: Experiment
+    name: str
+
+    def slice(self, number: int) -> None:
+        """As in OpenLoad."""
+        slice_of(self.driver, self.experiment, self.name, number)
+
+    def close(self) -> dict[str, Any] | None:
+        """As in OpenLoad."""
+        return self.driver.close(self.name)
+
+
+@contextmanager
+def driver_load(
+    driver: SliceDriver, experiment: Experiment, wanted: TrialSpec, flags: Sequence[str]
+) -> Iterator[DriverLoad]:
+    """Opens the trial's connections. `flags` are the driver's. Raises LocalError."""
+    name = str(wanted.id)
+    driver.open(name, flags)
+    try:
+        yield DriverLoad(driver, experiment, name)
+    finally:
+        driver.drop(name)
+
+
 @dataclass(frozen=True, slots=True)
 class LoadSession:
-    """Connections to one service, or to replicas of one model, that are open and idle."""
+    """A load on one service, or on replicas of one model, that are idle between slices."""
 
     experiment: Experiment
     wanted: TrialSpec
-    driver: SliceDriver
+    load: OpenLoad
     read: Callable[[], SnapshotReply]
     cpu_ns: Callable[[], int]
     """CPU time of the services so far, read from outside: it costs them nothing."""
@@ -58,7 +98,7 @@ class LoadSession:
             with self.others:
                 before_ns = self.cpu_ns()
                 with self.actor.acting(after_s=asked.warmup_s):
-                    slice_of(self.driver, asked, str(self.wanted.id), self.wanted.id.round * asked.blocks + block)
+                    self.load.slice(self.wanted.id.round * asked.blocks + block)
                 self.slices_cpu_ns.append(self.cpu_ns() - before_ns)
         except LateError as error:
             if self.others.share > STARVED_SHARE:
@@ -68,12 +108,12 @@ class LoadSession:
     def end(self) -> Trial:
         """Reads the counters, then closes the connections. Raises LocalError."""
         after = self.read()
-        result = self.driver.close(str(self.wanted.id))
+        result = self.load.close()
         if result is None:
             raise LocalError("driver: it returned no slice")
         return Trial(
             self.wanted.id,
-            self.wanted.arm.model,
+            self.wanted.arm.served_by,
             self.wanted.point.values,
             result,
             self.before,
@@ -91,13 +131,11 @@ def loading(
     wanted: TrialSpec,
     services: Sequence[LocalService],
     *,
-    driver: SliceDriver,
-    flags: Sequence[str],
+    load: OpenLoad,
     others: OtherProcesses,
     capacity_rps: float | None = None,
 ) -> Iterator[LoadSession]:
-    """Opens the trial's connections. `flags` are the driver's. Raises LocalError."""
-    driver.open(str(wanted.id), flags)
+    """Reads the counters of the services before the first slice. Raises LocalError."""
     with ExitStack() as stack:
         controls = [stack.enter_context(ControlClient(service.control)) for service in services]
 
@@ -109,8 +147,7 @@ def loading(
 
         # An experiment with actions has one service for each arm: a grid has none.
         actor = Actor(experiment.load.actions, controls[0], services[0].process.pid)
-        stack.callback(driver.drop, str(wanted.id))
-        yield LoadSession(experiment, wanted, driver, read, cpu_ns, read(), others, actor, capacity_rps)
+        yield LoadSession(experiment, wanted, load, read, cpu_ns, read(), others, actor, capacity_rps)
 
 
 def slice_of(driver: SliceDriver, experiment: Experiment, name: str, number: int) -> Any:
@@ -170,4 +207,4 @@ def load_flags(experiment: Experiment, point: Point) -> list[str]:
 
 def label_flags(run: str, wanted: TrialSpec) -> list[str]:
     """The driver's flags for the labels in the spans of a trial."""
-    return ["--run", run, "--trial", str(wanted.id), "--model", wanted.arm.model]
+    return ["--run", run, "--trial", str(wanted.id), "--model", wanted.arm.served_by]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -94,6 +95,39 @@ def test_what_cannot_be_had_is_one_line_with_file_and_key_and_leaves_nothing(
     error = capsys.readouterr().err
     assert error.startswith(f"sweetspot: {path}: {complaint.replace('{here}', str(tmp_path))}")
     assert error.count("\n") == 1
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (
+            "models: [reactor]\nclient: h2load",
+            "at $.client: h2load is not installed: install the Debian package nghttp2-c",
+        ),
+        (
+            "models: [reactor]\nclient: ghz",
+            "at $.client: ghz is not installed: install Go 1.26 or later, and run `make te",
+        ),
+        (
+            "arms: {a: {model: reactor, client: k6}}",
+            "at $.arms.a.client: k6 is not installed: install Go 1.26 or later",
+        ),
+        (
+            "arms: {a: {server: nghttpd, client: h2load}}",
+            "at $.arms.a.server: nghttpd is not installed: install the Debian package nghttp2-server",
+        ),
+    ],
+)
+def test_a_program_that_is_missing_is_one_line_with_how_to_install_it(
+    text: str, complaint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, f"{text}\nplan: {{}}")
+    there = shutil.which
+    others = {"ghz", "k6", "nghttpd"} if "server" in text else {"h2load", "ghz", "k6", "nghttpd"}
+    monkeypatch.setattr("shutil.which", lambda name, **more: None if name in others else there(name, **more) or name)
+    assert cli.main(["run", str(path), "--results", str(tmp_path / "results")]) == 2
+    assert capsys.readouterr().err.startswith(f"sweetspot: {path}: {complaint}")
     assert not (tmp_path / "results").exists()
 
 

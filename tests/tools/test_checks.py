@@ -39,7 +39,11 @@ def throttled(quota_cpus: float) -> Trial:
 VOID: dict[str, tuple[Trial, str]] = {
     "busy driver": (
         with_driver_at(0.91),
-        "the driver used 0.91 CPUs of its 1, so the figures may be those of the driver",
+        "the driver used 0.91 CPUs of its 1, so the figures may be its own",
+    ),
+    "busy load program": (
+        with_driver_at(0.91, client="k6"),
+        "k6 used 0.91 CPUs of its 1, so the figures may be its own",
     ),
     "late driver": (late(1.1), "the driver sent calls 1.1 ms late (p99)"),
     "busy machine": (replace(ONE, others_share=0.08), "other processes took 8 % of the service's CPUs"),
@@ -81,6 +85,11 @@ def test_a_trial_is_void_with_the_reason_and_its_number(of: Trial, why: str) -> 
 @pytest.mark.parametrize("of", NOT_VOID.values(), ids=NOT_VOID)
 def test_what_the_arm_does_itself_is_a_result(of: Trial) -> None:
     assert void(of) == ""
+
+
+def test_a_client_at_its_limit_is_a_result_where_clients_are_compared() -> None:
+    assert void(with_driver_at(0.99), compares_clients=True) == ""
+    assert void(replace(with_driver_at(0.99), others_share=0.5), compares_clients=True).startswith("other processes")
 
 
 def test_a_void_trial_has_all_its_reasons_in_one_line() -> None:

@@ -131,6 +131,23 @@ def test_an_experiment_comes_back_as_it_was_kept(text: str) -> None:
     assert experiment.parse(asked.to_yaml(), "kept") == asked
 
 
+BY_H2LOAD = LEAST + "client: h2load\n"
+
+
+def test_an_arm_may_have_another_client_than_the_experiment() -> None:
+    asked = experiment.parse(BY_H2LOAD + "arms: {a: {model: reactor}, b: {model: reactor, client: driver}}\n", "mine")
+    assert [asked.client_of(arm) for arm in asked.arms.values()] == ["h2load", "driver"]
+    assert asked.compares_clients
+    assert experiment.parse(asked.to_yaml(), "again") == asked
+
+
+def test_an_arm_may_be_a_reference_server() -> None:
+    asked = experiment.parse(BY_H2LOAD + "arms: {c: {server: nghttpd}, python: {model: reactor}}\n", "mine")
+    assert asked.models == ("nghttpd", "reactor")
+    assert not asked.compares_clients
+    assert experiment.parse(asked.to_yaml(), "again") == asked
+
+
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
@@ -165,6 +182,38 @@ def test_an_experiment_comes_back_as_it_was_kept(text: str) -> None:
         (OWN + "plan: {steps: [{compute: {rounds: -1}}]}}\n", "at $.arms.own.plan"),
         (OWN + "mix: {kind: {steps: []}}}\n", "at $.arms.own.mix.kind.share"),
         (OWN + "plan: {keys: 1}, mix: {kind: {share: 1}}}\n", "at $.arms.own.mix: plan and mix exclude each other"),
+        (BY_H2LOAD + "rate_rps: 5\n", "at $.rate_rps: h2load makes closed loops only: set streams, or remove client"),
+        (BY_H2LOAD + "rate_of_capacity: 2\n", "at $.rate_of_capacity: h2load makes closed loops only"),
+        (BY_H2LOAD + "schedule: 'ramp:1-9@2s'\n", "at $.schedule: h2load makes closed loops only"),
+        (
+            BY_H2LOAD + "idle: [0, 9]\n",
+            "at $.idle: only the driver can do this, and h2load cannot: remove idle or client",
+        ),
+        (BY_H2LOAD + "method: RunStream\n", "at $.method: only the driver can do this, and h2load cannot"),
+        (BY_H2LOAD + "actions: [{at_s: 1, kill: worker}]\n", "at $.actions: only the driver can do this"),
+        (BY_H2LOAD + "deadline_s: 1\n", "at $.deadline_s: only the driver can do this"),
+        (BY_H2LOAD + "calls_per_connection: 1\n", "at $.calls_per_connection: only the driver can do this"),
+        (
+            BY_H2LOAD.replace("steps: []", "keys: 3"),
+            "at $.plan.keys: h2load sends the same bytes in each call: set key",
+        ),
+        (
+            LONG.replace(", rate_rps: [100, 200.5], arrival: poisson, idle: 50", "") + "client: k6\n",
+            "at $.mix: k6 makes one kind of call: set plan, or remove client",
+        ),
+        (OWN + "client: ghz, plan: {keys: 2}}\n", "at $.arms.own.plan.keys: ghz sends the same bytes in each call"),
+        (SCALE + "client: ghz\n", "at $.client: ghz cannot search a rate: remove client, or remove scale"),
+        (LEAST + "client: wrk\n", "at $.client: Invalid enum value 'wrk'"),
+        (LEAST + "client: fortio\n", "at $.client: fortio calls only the health check of gRPC and its own Ping"),
+        (OWN + "client: fortio}\n", "at $.arms.own.client: fortio calls only the health check"),
+        (LEAST + "arms: {a: {server: nghttpd}}\n", "at $.arms.a.server: nghttpd does not speak gRPC, and driver does"),
+        (BY_H2LOAD + "arms: {a: {server: apache}}\n", "at $.arms.a.server: Invalid enum value 'apache'"),
+        (
+            BY_H2LOAD + "arms: {a: {server: nghttpd, options: {loops: 2}}}\n",
+            "at $.arms.a.options: options are those of a model",
+        ),
+        (OWN + "server: nghttpd}\n", "at $.arms.own: exactly one of model and server is needed"),
+        (LEAST + "arms: {a: {cpus: 1}}\n", "at $.arms.a: exactly one of model and server is needed"),
         (SCALE + "plan: {}\n", "scale has its own plans and searches the rate: remove plan"),
         (SCALE.replace("[8]", "[8, 9]"), "at $.connections: scale accepts only one number of connections"),
         (SCALE.replace("[1, 2]", "[0]"), "at $.scale.replicas[0]: Expected `int` >= 1"),

@@ -33,6 +33,11 @@ def check(release: Release, asked: Experiment, *, exactly: bool = False) -> None
         raise ClusterError("load.actions are not supported in a cluster: remove them, or run without --cluster")
     if asked.until is not None:
         raise ClusterError("until is not supported in a cluster: set rounds instead, or run without --cluster")
+    for name, arm in asked.arms.items():
+        if arm.server is not None:
+            raise ClusterError(f"arm {name}: {arm.server} runs on this machine only: run without --cluster")
+        if (client := asked.client_of(arm)) != "driver":
+            raise ClusterError(f"client {client} runs on this machine only: remove client, or run without --cluster")
     _check_one_of_each(asked)
     for name, arm in asked.arms.items():
         try:

@@ -122,7 +122,7 @@ def _choose(asked: Experiment, models: Sequence[str] | None, target: Target) -> 
     known = target.models()
     chosen = asked.of(list(dict.fromkeys(models or list(asked.arms) or known)))
     for name, arm in chosen.arms.items():
-        if arm.model not in known:
+        if arm.server is None and arm.model not in known:
             where = "" if name == arm.model else f" of arm {name}"
             raise PlainError(f"unknown model {arm.model!r}{where}; the models are {', '.join(known)}")
     return chosen

@@ -12,13 +12,21 @@ from tools.experiment.load import Axis, Load, Point, points
 OptionValue = str | int | float
 Name = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 Times = Annotated[int, Meta(ge=1, le=1000)]
+ClientName = Literal["driver", "h2load", "ghz", "k6"]
+"""What makes the load: the project's driver, or a load program (tools/clients/programs.py)."""
+ServerName = Literal["nghttpd"]
+"""A server to compare models with (tools/reference)."""
 
 
 class Arm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What is compared: a model, and how it is started."""
+    """What is compared: a model, and how it is started. Or a reference server, or a client of either."""
 
-    model: str
+    model: str = ""
     """The row of MODELS, as `thread_pool`."""
+    server: ServerName | None = None
+    """Instead of a model."""
+    client: ClientName | None = None
+    """What loads it, where it is not that of the experiment."""
     options: Mapping[str, OptionValue] = {}
     """As `python -m services MODEL --help` names them."""
     cpus: Annotated[int, Meta(ge=1, le=1024)] = 1
@@ -31,6 +39,11 @@ class Arm(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_de
     """Its calls, where they are not those of the experiment."""
     mix: Mapping[Name, Mapping[str, Any]] = {}
     """The same as kinds of calls."""
+
+    @property
+    def served_by(self) -> str:
+        """The model, or the reference server."""
+        return self.server or self.model
 
 
 class Objective(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -85,6 +98,8 @@ class Experiment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The question."""
     arms: Mapping[Name, Arm] = {}
     """Empty: every model there is, until `of` names them."""
+    client: ClientName | None = None
+    """What makes the load; None: the driver."""
     load: Load
     plan: Mapping[str, Any] = {}
     """The call: a RunRequest (protos/sweetspot/v1/workload.proto) as protobuf JSON, or with `payload_bytes` for payload
@@ -120,7 +135,7 @@ class Experiment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     @property
     def models(self) -> tuple[str, ...]:
         """Of the arms, each once; empty for all there are."""
-        return tuple(dict.fromkeys(arm.model for arm in self.arms.values()))
+        return tuple(dict.fromkeys(arm.served_by for arm in self.arms.values()))
 
     @property
     def calls(self) -> dict[str, Any]:
@@ -130,6 +145,15 @@ class Experiment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     def calls_of(self, arm: Arm) -> dict[str, Any]:
         """The driver's plan file for that arm."""
         return _calls(arm) or self.calls
+
+    def client_of(self, arm: Arm) -> ClientName:
+        """What makes the load of that arm."""
+        return arm.client or self.client or "driver"
+
+    @property
+    def compares_clients(self) -> bool:
+        """Whether arms have different clients. A client at its limit is a result then."""
+        return len({self.client_of(arm) for arm in self.arms.values()}) > 1
 
     def at(self, point: Point) -> "Experiment":
         """The same with the window of that point."""

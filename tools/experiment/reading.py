@@ -16,6 +16,7 @@ from sweetspot.v1.workload_pb2 import RunRequest
 
 from tools import strict_yaml
 from tools.experiment.asked import Arm, Experiment, Name
+from tools.experiment.clients import impossible, unable
 from tools.experiment.cpu_time import plan_in_rounds
 from tools.experiment.load import AXES, Action, Load
 from tools.named import EXPERIMENTS, names
@@ -74,6 +75,8 @@ def parse(text: str, name: str) -> Experiment:
             f"{name}: is not a YAML mapping; give title, arms, load and plan, as default.yaml does"
         )
     try:
+        for why in unable(written):
+            raise _ContradictionError(why)
         content = _long(written)
         _check_arms(content.get("arms", {}))
         asked = msgspec.convert(content, Experiment)
@@ -117,11 +120,12 @@ def _arms(written: Mapping[Any, Any]) -> dict[Any, Any]:
     """Each arm. An arm with a list as the value of an option becomes one arm for each value."""
     arms: dict[Any, Any] = {}
     for name, arm in written.items():
-        if not (isinstance(arm, dict) and isinstance(arm.get("model"), str)):
+        if not isinstance(arm, dict):
             arms[name] = arm
             continue
         options = arm.get("options", {})
-        made = [(name, {**arm, "model": _label(arm["model"])})]
+        model = arm.get("model")
+        made = [(name, {**arm, "model": _label(model)} if isinstance(model, str) else arm)]
         for option, values in options.items() if isinstance(options, dict) else ():
             if isinstance(values, list):
                 made = [
@@ -141,6 +145,8 @@ def _check_arms(arms: Any) -> None:
         except msgspec.ValidationError as error:
             what = str(error).replace("`key` in `$`", "`$[...]`").replace("$[...]", f"$.arms.{name}")
             raise msgspec.ValidationError(what) from None
+        if ("model" in arm) == ("server" in arm):
+            raise msgspec.ValidationError(f"exactly one of model and server is needed - at `$.arms.{name}`")
 
 
 def _with_option(arm: Mapping[str, Any], option: Any, value: Any) -> dict[str, Any]:
@@ -163,6 +169,8 @@ def _check(asked: Experiment, written: Mapping[str, Any]) -> None:
         raise _ContradictionError(f"{min(refused)} is set by the run: remove it - at `$.service_options`")
     for where, plan in _plans(asked):
         _check_plan(plan, where)
+    for why in impossible(asked):
+        raise _ContradictionError(why)
 
 
 def _check_load(asked: Experiment, written: Mapping[str, Any]) -> None:

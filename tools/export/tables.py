@@ -86,10 +86,9 @@ def _slices(trial: Trial) -> Iterable[dict[str, Any]]:
             **_name(trial.id),
             "slice": index,
             "rate_rps": one["answered"] / window_s if window_s else None,
-            **{name: one[name] for name in OF_SLICE},
+            **{name: one.get(name) for name in OF_SLICE},
             **{f"answered_latency_{name}_ns": one["latency_ns"][name] for name in TIMES},
             "lateness_p99_ns": one["lateness_ns"]["p99"],
-            "clients_served": one["clients_served"],
         }
 
 

@@ -23,6 +23,7 @@ def notices(contents: Contents) -> list[str]:
         *contents.problems,
         *_unmeasured(contents),
         *_different_work(contents),
+        *_clients(contents),
         *(f"{where(trial)}: {text}" for trial in contents.trials for text in _of(trial)),
         *_driver(contents),
     ]
@@ -40,6 +41,15 @@ def _different_work(contents: Contents) -> Iterator[str]:
         found.setdefault(json.dumps(trial.result["plan"], sort_keys=True), set()).update(trial.result["checksums"])
     if any(len(checksums) > 1 for checksums in found.values()):
         yield "Not every model did the same work: the checksums of their replies differ. Do not compare them."
+
+
+def _clients(contents: Contents) -> Iterator[str]:
+    for client in dict.fromkeys(trial.client for trial in contents.trials if trial.client != "driver"):
+        arms = dict.fromkeys(trial.arm for trial in contents.trials if trial.client == client)
+        yield (
+            f"{client} made the load of {', '.join(arms)}. It does not report checksums, traces, or which of its "
+            "connections were served."
+        )
 
 
 def _driver(contents: Contents) -> Iterator[str]:

@@ -25,7 +25,7 @@ from tools.scale.run import FailedError, MakeTrial
 from tools.scratch import scratch_folder
 from tools.serving import LocalService, LocalSetup, blamed, listening, serving_backend, starting
 from tools.slices import SliceDriver, slice_driver
-from tools.trial import load_flags, loading, others_of, trial_flags
+from tools.trial import driver_load, load_flags, loading, others_of, trial_flags
 from tools.trial_specs import only
 from tools.units import count
 
@@ -104,7 +104,10 @@ class LocalDeployer:
         others = others_of(self.setup, services, limit_cpus=cell.total_cpus)
         wanted = only(asked)
         flags = [*load_flags(asked, wanted.point), *trial_flags(self.setup, wanted, services, plan)]
-        with loading(asked, wanted, services, driver=driver, flags=flags, others=others) as load:
+        with (
+            driver_load(driver, asked, wanted, flags) as opened,
+            loading(asked, wanted, services, load=opened, others=others) as load,
+        ):
             load.slice()
             trial = load.end()
         if self.backend.process.has_ended():

@@ -45,7 +45,8 @@ def calls(part: Mapping[str, Any]) -> Iterator[str]:
 
 def _clients(result: Mapping[str, Any]) -> Iterator[str]:
     clients, ok = result.get("clients"), result["calls"]["ok"]
-    yield from differs("pods", sum(pod["answered"] for pod in result["pods"]), "calls.ok", ok)
+    if "client" not in result:  # a load program does not report who answered
+        yield from differs("pods", sum(pod["answered"] for pod in result["pods"]), "calls.ok", ok)
     if not clients:
         return
     yield from differs("clients.answered", clients["answered"], "calls.ok", ok)

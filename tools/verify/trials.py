@@ -20,7 +20,8 @@ def wrong(trial: Trial, asked: Experiment) -> Iterator[str]:
         yield "the experiment has no such trial"
         return
     point = wanted.point
-    yield from differs("model", trial.model, "the experiment", wanted.arm.model)
+    yield from differs("model", trial.model, "the experiment", wanted.arm.served_by)
+    yield from differs("client", trial.client, "the experiment", asked.client_of(wanted.arm))
     yield from differs("asked.connections", result["asked"]["connections"], "the experiment", point.connections)
     yield from differs("asked.streams", result["asked"]["streams"], "the experiment", point.streams)
     if point.rate_rps is not None:

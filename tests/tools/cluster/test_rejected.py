@@ -96,6 +96,14 @@ AS_DEPLOYED = {
         "models: [reactor]\nactions: [{at_s: 0.1, kill: worker}]",
         "load.actions are not supported in a cluster: remove them, or run without --cluster",
     ),
+    "another client": (
+        "models: [reactor]\nclient: h2load",
+        "client h2load runs on this machine only: remove client, or run without --cluster",
+    ),
+    "a reference server": (
+        "client: h2load\narms: {bare: {server: nghttpd}}",
+        "arm bare: nghttpd runs on this machine only: run without --cluster",
+    ),
     "a file of times": (
         "models: [reactor]\nschedule: replay:times.txt",
         "load.schedule 'replay:times.txt' is a file, but a driver's pod has no such file: set another schedule",

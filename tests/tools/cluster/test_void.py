@@ -47,7 +47,7 @@ def test_a_check_that_makes_a_trial_void_does_so_in_a_run_and_in_a_pull_but_not_
     (part,) = parts(1)
     part["result"]["shards"][0]["cpu_ns"] = 10**12
     cluster.on_job = lambda cluster, made: keep_a_part(cluster, made, part)
-    why = "so the figures may be those of the driver"
+    why = "so the figures may be its own"
     assert run(tmp_path, "--strict") == 42
     assert [made.partition("/")[0] for made in cluster.created].count("jobs") == 2
     assert why in capsys.readouterr().out

@@ -1,0 +1,1 @@
+"""`python -m tools.reference`: a server of others that models are compared with, started and read like a model."""
