@@ -17,7 +17,6 @@ OWNERS = {
     "Call": "services/workload/run.py",
     "Claim": "tools/claims/claim.py",
     "Client": "services/driver/clients.py",
-    "ClosedLoop": "tools/bench/goals.py",
     "Connection": "services/driver/connection.py",
     "ControlPort": "services/runtime/control/control_port.py",
     "Drain": "services/runtime/drain.py",

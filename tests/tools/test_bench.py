@@ -1,42 +1,25 @@
-"""The bench: its arithmetic, how it reads h2load's output, what it stores, and that it names what is missing."""
+"""The bench: its experiments, its goals and tables, and that it names what is missing."""
 
-import json
 import os
-import sys
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
-from tools.bench import generators, idle, markdown, overload, record, servers, tables
+from tests.tools.sample import trial
+from tools import experiment
+from tools.bench import asked, goals, markdown, overload
 from tools.bench.__main__ import main
 from tools.bench.bounds import Overload, bound
-from tools.bench.generators import Timing
-from tools.bench.goals import (
-    BUSY,
-    GOALS,
-    ClosedLoop,
-    Goal,
-    Idle,
-    Measurement,
-    Subject,
-    idle_result,
-    result_of,
-    subjects,
-)
-from tools.bench.record import BenchRecord
-from tools.local import LocalError, Programs
-from tools.results import BadResultsError
+from tools.bench.driving import Timing
+from tools.bench.goals import GOALS, Goal
+from tools.experiment import Arm
+from tools.local import Programs
+from tools.results import Trial, TrialId
 
-OURS, THEIRS = Subject("reactor", BUSY), Subject("grpcio_asyncio", BUSY)
-GOAL = Goal(OURS, THEIRS, 6.0)
-ENVIRONMENT = {"kernel": "Linux", "python": "CPython", "git_revision": "0", "packages": {}, "programs": {}}
-ASKED = {
-    **{"rounds": 3, "warmup_s": 1.0, "duration_s": 3.0, "payload_bytes": 32, "server_cpu": 0, "generator_cpu": 1},
-    **{"overload_plan": {"steps": []}, "overload_factor": 4},
-}
+GOAL = Goal(asked.BUSY, "reactor", "grpcio_asyncio", "10", 6.0)
 OVERLOADED = Overload(
     server="thread_pool",
     options=(),
@@ -54,62 +37,133 @@ OVERLOADED = Overload(
     rejection_cpu_us=10.0,
 )
 
-CLOSING_LINES = """
-finished in 3.00s, 36365.00 req/s, 2.32MB/s
-requests: 72730 total, 72730 started, 72730 done, {succeeded} succeeded, {failed} failed, 0 errored, 0 timeout
-status codes: 72731 2xx, 0 3xx, {rejected} 4xx, 0 5xx
-traffic: 4.65MB ({total}) total, 1.37MB (1434420) headers (space savings 93.50%), 5.33MB (5588700) data
-"""
+
+def measured(number: int, arm: str, rate_rps: float, cpu_us: int = 10, **changes: Any) -> Trial:
+    """One round of 1 s at 10 connections."""
+    calls = round(rate_rps)
+    made = trial(arm, 10, number, got={"answered": calls, "duration_s": 1.0, "rate_rps": rate_rps})
+    made.before.Clear()
+    made.after.Clear()
+    made.after.cpu_user_ns = calls * cpu_us * 1000
+    return replace(made, id=TrialId(arm, "10", number), counted=calls, **changes)
 
 
-def said(succeeded: int = 72730, failed: int = 0, rejected: int = 0, total: int = 4874475) -> list[str]:
-    return CLOSING_LINES.format(succeeded=succeeded, failed=failed, rejected=rejected, total=total).splitlines()
-
-
-def measured(number: int, subject: Subject, calls: int, cpu_us: int = 10) -> Measurement:
-    return Measurement(number, subject, calls, 1.0, calls * cpu_us * 1000, 500_000_000)
+def result(*trials: Trial, goal: Goal = GOAL) -> goals.GoalResult:
+    (found,) = goals.results({goal.experiment: trials}, [goal])
+    return found
 
 
 def test_a_ratio_is_made_within_a_round_so_that_a_slower_machine_does_not_show() -> None:
     """Rates halve from round to round; each round's ratio is 7, while any mixture of rounds is not."""
-    rounds = [
-        measured(number, subject, calls >> number)
-        for number in (1, 2, 3)
-        for subject, calls in ((OURS, 5600), (THEIRS, 800))
-    ]
-    found = result_of(GOAL, rounds)
-    assert (found.got, found.lowest, found.highest, found.reached) == (7.0, 7.0, 7.0, True)
+    pairs = [("reactor", 5600), ("grpcio_asyncio", 800)]
+    found = result(*(measured(number, arm, calls >> number) for number in (1, 2, 3) for arm, calls in pairs))
+    assert found.got is not None
+    assert found.got.value == pytest.approx(7)
+    assert found.reached
 
 
-def test_the_median_round_decides() -> None:
-    rounds = [
-        each
-        for number, calls in ((1, 500), (2, 590), (3, 9000))
-        for each in (measured(number, OURS, calls), measured(number, THEIRS, 100))
-    ]
-    found = result_of(GOAL, rounds)
-    assert (found.got, found.lowest, found.highest, found.reached) == (5.9, 5.0, 90.0, False)
+@pytest.mark.parametrize(("rate_rps", "reached"), [(599, False), (600, True), (700, True), (701, False)])
+def test_a_goal_has_a_lower_bound_and_may_have_an_upper_one(rate_rps: float, reached: bool) -> None:
+    goal = replace(GOAL, most=7.0)
+    found = result(measured(1, "reactor", rate_rps), measured(1, "grpcio_asyncio", 100), goal=goal)
+    assert found.reached is reached
 
 
-def test_a_ratio_by_cpu_is_high_for_whoever_needs_less_of_it() -> None:
-    assert result_of(GOAL, [measured(1, OURS, 7, cpu_us=10), measured(1, THEIRS, 1, cpu_us=80)]).by_cpu == 8.0
+def test_a_ratio_by_cpu_is_high_for_the_arm_that_needs_less_of_it() -> None:
+    found = result(measured(1, "reactor", 700, cpu_us=10), measured(1, "grpcio_asyncio", 100, cpu_us=80))
+    assert found.by_cpu == pytest.approx(8)
 
 
 def test_a_round_that_lacks_one_side_counts_for_nothing() -> None:
-    found = result_of(GOAL, [measured(1, OURS, 700), measured(2, THEIRS, 100)])
+    found = result(measured(1, "reactor", 700), measured(2, "grpcio_asyncio", 100))
     assert (found.got, found.reached) == (None, None)
 
 
-@pytest.mark.parametrize(("grown_kib", "reached"), [(16 * 5000, True), (16 * 5000 + 1, False)])
-def test_idle_connections_may_cost_as_much_as_asked_and_no_more(grown_kib: int, reached: bool) -> None:
-    assert idle_result(Idle("reactor", 5000, 1024, 1024 + grown_kib * 1024)).reached is reached
+def test_a_goal_of_an_experiment_that_was_not_run_has_no_result() -> None:
+    assert list(goals.results({})) == []
 
 
-def test_every_target_is_measured_and_nothing_twice() -> None:
-    found = subjects([("reactor",), ("reactor", "--style", "ripped")])
-    assert {side for goal in GOALS for side in (goal.subject, goal.baseline)} < set(found)
-    assert Subject("reactor", BUSY, options=("--style", "ripped")) in found
-    assert len(found) == len(set(found))
+def test_latencies_of_two_clients_are_compared_by_their_percentiles() -> None:
+    goal = Goal(goals.CLIENTS, "driver", "h2load", "10", 0.95, 1.05, "p50")
+    one = trial("reactor", 10)
+    arms = [replace(one, id=TrialId(arm, "10", 1)) for arm in ("driver", "h2load")]
+    found = result(*arms, goal=goal)
+    assert (found.what, found.asked, found.reached, found.by_cpu) == (
+        "p50 of driver / h2load",
+        "0.95 to 1.05",
+        True,
+        None,
+    )
+
+
+def test_an_idle_connection_costs_what_the_memory_grew_within_a_round() -> None:
+    def idle(number: int, connections: int, rss_kib: int) -> Trial:
+        made = measured(number, "reactor", 100, load={"connections": 1, "streams": 1, "idle": connections})
+        made.after.rss_bytes = rss_kib * 1024
+        return made
+
+    trials = [idle(1, 0, 1000), idle(1, asked.IDLE_CONNECTIONS, 76_000), idle(2, 0, 5)]
+    assert goals.idle_kib(trials) == [15.0]
+    assert markdown.idle([17.0]).startswith("RSS of reactor for each of 5,000 idle connections: **17.0 KiB**")
+    assert markdown.idle([]) == "Idle connections were not measured."
+
+
+@pytest.mark.parametrize(
+    ("start", "name", "arm"),
+    [
+        (("reactor",), "reactor", Arm(model="reactor")),
+        (("reactor", "--style", "ripped"), "reactor_style_ripped", Arm(model="reactor", options={"style": "ripped"})),
+        (
+            ("process_pool", "--reuse-port"),
+            "process_pool_reuse_port",
+            Arm(model="process_pool", environment={"SWEETSPOT_REUSE_PORT": "true"}),
+        ),
+        (
+            ("multi_reactor", "--balance", "least-connections"),
+            "multi_reactor_balance_least_connections",
+            Arm(model="multi_reactor", options={"balance": "least-connections"}),
+        ),
+    ],
+)
+def test_a_model_with_flags_is_an_arm(start: tuple[str, ...], name: str, arm: Arm) -> None:
+    assert asked.arm_of(start) == (name, arm)
+
+
+def test_each_experiment_is_valid_and_has_each_model_and_variant() -> None:
+    starts = Programs().starts()
+    made = asked.experiments(starts, rounds=3, duration_s=1)
+    for name, each in made.items():
+        assert experiment.parse(each.to_yaml(), name) == each
+    assert {asked.arm_of(start)[0] for start in starts} < made[asked.ECHO].arms.keys()
+
+
+def test_each_goal_has_its_arms_and_its_point_in_an_experiment() -> None:
+    made = asked.experiments(Programs().starts(), rounds=3, duration_s=1, only=goals.arms())
+    made[goals.CLIENTS] = experiment.read(experiment.find(goals.CLIENTS))
+    for goal in GOALS:
+        each = made[goal.experiment]
+        assert {goal.arm, goal.baseline} <= each.arms.keys()
+        assert goal.point in {point.name for point in each.points}
+
+
+def test_a_client_that_is_missing_leaves_its_arm_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name, **_: None if name == "k6" else name)
+    found, missing = asked.with_installed(experiment.read(experiment.find(goals.CLIENTS)))
+    assert list(found.arms) == ["driver", "h2load", "ghz"]
+    assert [why.partition(":")[0] for why in missing] == ["arm k6"]
+
+
+def test_a_model_has_a_row_with_what_it_reaches_at_each_point() -> None:
+    rounds = [measured(number, "reactor", calls) for number, calls in ((1, 1000), (2, 3000), (3, 2000))]
+    *_, row = markdown.rates([("reactor",), ("seda",)], rounds)
+    assert row == "| reactor | 2,000 | 10 |"
+
+
+def test_a_missed_goal_is_bold_and_one_that_was_not_measured_is_a_dash() -> None:
+    missed = result(measured(1, "reactor", 100), measured(1, "grpcio_asyncio", 100))
+    *_, first, second = markdown.goals([missed, result()])
+    assert first == "| calls/s of reactor / grpcio_asyncio | 10 connections | >= 6 | **1.00 [no interval]** | 1.00 |"
+    assert second == "| calls/s of reactor / grpcio_asyncio | 10 | >= 6 | - | - |"
 
 
 def test_every_model_and_variant_is_said_to_have_a_bound() -> None:
@@ -133,80 +187,19 @@ def test_what_is_above_its_bound_is_bold(changed: dict[str, Any], bold: str) -> 
     assert bold in row
 
 
-def test_a_model_has_a_row_with_what_it_reaches_under_each_load() -> None:
-    rounds = [measured(number, OURS, calls) for number, calls in ((1, 1000), (2, 3000), (3, 2000))]
-    *_, row = markdown.rates([("reactor",), ("seda",)], rounds)
-    assert row == "| reactor | - | 2,000 | - | - | 10 | - |"
-
-
-def test_h2load_tells_how_many_calls_were_answered() -> None:
-    assert generators.succeeded(said(), least_bytes=39) == 72730
-
-
-@pytest.mark.parametrize(
-    ("lines", "complaint"),
-    [
-        (said(succeeded=0), "0 succeeded"),
-        (said(failed=3), "3 failed"),
-        (said(rejected=730), "730 4xx"),
-        (said(total=72730 * 15), "15 bytes per call: the payload was not returned"),
-        ([], "no output that can be parsed"),
-    ],
-)
-def test_calls_that_went_wrong_are_no_measurement(lines: list[str], complaint: str) -> None:
-    with pytest.raises(LocalError, match=complaint):
-        generators.succeeded(lines, least_bytes=39)
-
-
-def a_record() -> BenchRecord:
-    made = BenchRecord("2026-01-31T12:00:00Z", ASKED, ENVIRONMENT, idle=Idle("reactor", 5000, 1, 2))
-    made.measurements = [measured(1, OURS, 700), measured(1, THEIRS, 100)]
-    made.overloads = [OVERLOADED]
-    return made
-
-
-def test_a_bench_is_kept_with_raw_rounds_and_verdicts(tmp_path: Path) -> None:
-    kept = json.loads(record.write(tmp_path, a_record()).read_text())
-    assert [(each["server"], each["calls"]) for each in kept["measurements"]] == [
-        ("reactor", 700),
-        ("grpcio_asyncio", 100),
-    ]
-    assert len(kept["goals"]) == len(GOALS) + 1
-    assert [each["server"] for each in kept["overloads"]] == ["thread_pool"]
-
-
-def test_a_record_that_breaks_the_schema_is_not_written(tmp_path: Path) -> None:
-    with pytest.raises(BadResultsError, match="rounds"):
-        record.write(tmp_path, BenchRecord("2026-01-31T12:00:00Z", {**ASKED, "rounds": 0}, ENVIRONMENT))
-    assert not list(tmp_path.iterdir())
-
-
-def test_targets_are_shown_within_80_columns_and_uncut(capsys: pytest.CaptureFixture[str]) -> None:
-    made = a_record()
-    tables.show(Console(width=80, file=sys.stdout), made.results(), made.measurements, made.idle)
-    shown = capsys.readouterr().out
-    assert "…" not in shown
-    assert "reactor / thread_per_connection" in shown
-
-
 def test_a_missing_program_is_one_line_that_names_the_package(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    starts = Programs().starts()
+    monkeypatch.setattr(Programs, "starts", lambda _: starts)
     monkeypatch.setattr("shutil.which", lambda *_args, **_kwargs: None)
     monkeypatch.chdir(tmp_path)
-    assert main([]) == 2
+    assert main(["--goals"]) == 2
     assert capsys.readouterr().err == "bench: h2load is not installed: install the Debian package nghttp2-client\n"
     assert not list(tmp_path.iterdir())
 
 
-def test_idle_connections_are_open_on_a_real_service(tmp_path: Path) -> None:
-    with servers.serving("reactor", min(os.sched_getaffinity(0)), tmp_path) as server:
-        found = idle.measure(server, 20)
-    assert (found.server, found.connections) == ("reactor", 20)
-    assert found.rss_after_bytes >= found.rss_before_bytes > 0
-
-
-def test_a_full_service_is_overloaded_and_its_refusals_are_weighed(
+def test_a_full_service_is_overloaded_and_its_rejections_are_measured(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(overload, "OVERLOADED", Timing(0.5, 1.0))
@@ -217,15 +210,9 @@ def test_a_full_service_is_overloaded_and_its_refusals_are_weighed(
     assert found.rejection_cost > 0
 
 
-@pytest.mark.parametrize("generator", ["h2load", "driver"])
-def test_a_load_generator_measures_a_real_service(generator: str, tmp_path: Path) -> None:
-    if generator == "h2load":
-        try:
-            servers.h2load()
-        except LocalError as error:
-            pytest.skip(str(error))
-    subject = Subject("reactor", ClosedLoop(2, 2), generator)
-    with servers.serving("reactor", min(os.sched_getaffinity(0)), tmp_path) as server:
-        found = generators.measure(1, subject, server, Timing(0.2, 0.5), tmp_path)
-    assert found.calls > 100
-    assert 0 < found.server_busy <= 1.1
+@pytest.mark.parametrize("name", ["driver", "reactor"])
+def test_a_profile_has_the_functions_of_one_side(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    if name != "driver" and shutil.which("h2load") is None:
+        pytest.skip("h2load is not installed")
+    assert main(["--profile", name, "--at", "2x2", "--duration", "0.5"]) == 0
+    assert f"{name} at 2 connections, 2 calls at a time on each" in " ".join(capsys.readouterr().out.split())

@@ -10,7 +10,7 @@ from tools.experiment import Experiment
 from tools.local import Pinning, Programs, started
 from tools.results import Trial, read_trials
 from tools.run import run
-from tools.serving import LocalSetup
+from tools.serving import LocalService, LocalSetup, listening, starting
 from tools.trial_specs import TrialSpec, trials
 
 PROGRAMS = Programs()
@@ -50,6 +50,14 @@ def run_all(
     notes = Notes()
     run(asked, trials(asked), LocalSetup(folder, programs, pinning, despite_noise), notes)
     return read_trials(folder).trials, notes.voids
+
+
+@contextmanager
+def serving(pinning: Pinning, scratch: Path) -> Iterator[LocalService]:
+    """A reactor on the service's processor."""
+    setup = LocalSetup(scratch, PROGRAMS, pinning, traced=False)
+    with starting(setup, "reactor", cpus=pinning.service) as process:
+        yield listening(process)
 
 
 _BURN = """

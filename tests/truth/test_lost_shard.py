@@ -11,7 +11,7 @@ import pytest
 
 from services.driver import checkpoint
 from tests.truth.figures import Figures
-from tools.bench.servers import serving
+from tests.truth.runs import serving
 from tools.local import Pinning
 
 pytestmark = [pytest.mark.truth, pytest.mark.timeout(120)]
@@ -25,7 +25,7 @@ def test_a_killed_shard_makes_the_run_void_and_loses_a_second(
     out, plan = tmp_path / "result.json", tmp_path / "plan.yaml"
     plan.write_text("payload_bytes: 32\n")
     load = (f"--rate={RATE_RPS}", "--duration=60", "--warmup=0", "--connections=10", "--processes=2")
-    with serving("reactor", min(pinning.service), tmp_path) as server:
+    with serving(pinning, tmp_path) as server:
         command = [sys.executable, "-m", "services.driver", f"--address={server.address}", *load]
         command += [f"--plan={plan}", f"--out={out}"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as driver:

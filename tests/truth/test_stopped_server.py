@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.truth.figures import Figures
-from tools.bench.servers import serving
+from tests.truth.runs import serving
 from tools.local import Pinning, started
 
 pytestmark = [pytest.mark.truth, pytest.mark.timeout(120)]
@@ -22,7 +22,7 @@ def test_a_server_stopped_for_a_second_shows_in_the_p99(tmp_path: Path, pinning:
     out = tmp_path / "result.json"
     plan = tmp_path / "plan.yaml"
     plan.write_text("payload_bytes: 32\n")
-    with serving("reactor", min(pinning.service), tmp_path) as server:
+    with serving(pinning, tmp_path) as server:
         load = (f"--rate={RATE_RPS}", f"--duration={DURATION_S}", "--warmup=1", "--connections=10")
         command = [sys.executable, "-m", "services.driver", f"--address={server.address}", *load]
         with started("driver", [*command, f"--plan={plan}", f"--out={out}"]) as driver:

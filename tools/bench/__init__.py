@@ -1,1 +1,1 @@
-"""`python -m tools.bench`: what the models reach, as ratios to each other and to well-known programs."""
+"""`python -m tools.bench`: models beside well-known programs, as experiments, and what each does when full."""

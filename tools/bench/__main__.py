@@ -1,4 +1,4 @@
-"""`python -m tools.bench`: measures, prints tables and goals, stores all figures.
+"""`python -m tools.bench`: runs the experiments of the bench, then prints the tables of docs/performance.md.
 
 Exit status 0 means that everything was measured, whether the goals were reached or not. 1 means that something was
 not measured. 2 means an error that a person can fix, with one line on stderr. 130 means that the bench was
@@ -6,64 +6,59 @@ interrupted; what was measured until then is stored. Must not know how any of it
 """
 
 import argparse
+import json
 import os
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console
 
-from tools import environment
-from tools.bench import bounds, markdown, overload, profiling, record, rounds, servers, tables
-from tools.bench.generators import Timing
-from tools.bench.goals import BUSY, IDLE_CONNECTIONS, ClosedLoop, subjects
-from tools.bench.record import BenchRecord
-from tools.bench.rounds import Bench
-from tools.local import LocalError, Pinning, Programs, allow_open_files, running_on
+from tools import cli, experiment
+from tools.bench import asked, goals, markdown, overload, profiling
+from tools.bench.bounds import Overload
+from tools.clients.programs import PROGRAMS
+from tools.experiment import BadExperimentError, Experiment, Point
+from tools.local import LocalError, Programs, running_on
 from tools.parser import Parser
 from tools.plain import print_what_can_be_shown
-from tools.progress import Progress
-from tools.results import BadResultsError
+from tools.results import BadResultsError, Trial, read_trials, write_whole
 from tools.scratch import scratch_folder
 from tools.status import FAILED, INTERRUPTED, REFUSED
 
 Number = TypeVar("Number", int, float)
-
-WARMUP_S = 0.6
-STARTING_S = 1.0
-"""Time for a server and a load generator to start and to end."""
-OTHER_OPEN_FILES = 64
-"""Besides the idle connections: pipes, listeners, the interpreter's."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line. Returns the exit status."""
     print_what_can_be_shown()
     args = _parser().parse_args(arguments)
-    console = Console(highlight=False)
     # SIGTERM has the effect of Ctrl-C: what was measured until then is stored, and no server remains.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    console = Console(highlight=False)
     try:
-        server_cpu, generator_cpu = _processors()
-        servers.h2load()
-        with scratch_folder() as scratch, running_on([generator_cpu]):
-            if args.profile is not None:
+        if args.profile is not None:
+            service_cpu, client_cpu = _processors()
+            with scratch_folder() as scratch, running_on([client_cpu]):
                 name = args.profile.replace("-", "_")
-                console.print(profiling.profile(name, args.at, args.duration, server_cpu, scratch))
-                return 0
-            servers.nghttpd()
-            return _bench(args, (server_cpu, generator_cpu), scratch, console)
-    except (LocalError, BadResultsError) as error:
+                console.print(profiling.profile(name, args.at, args.duration, service_cpu, scratch))
+            return 0
+        starts = Programs().starts()
+        statuses = [] if args.overload else [_run_experiments(args, starts, console)]
+        if not args.goals and not {REFUSED, INTERRUPTED} & set(statuses):
+            statuses.append(_overload(args.results, starts, console))
+    except (LocalError, BadResultsError, BadExperimentError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return REFUSED
     except KeyboardInterrupt:
         print("bench: interrupted", file=sys.stderr)
         return INTERRUPTED
+    return max(statuses)
 
 
 def _parser() -> Parser:
@@ -83,13 +78,16 @@ def _parser() -> Parser:
     parser.add_argument(
         "--results", type=Path, default=Path("results"), metavar="DIR", help="parent folder of the results (results)"
     )
+    parser.add_argument(
+        "--despite-noise", action="store_true", help="show what a busy machine measured, as `sweetspot run` does"
+    )
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--goals", action="store_true", help="measure only what has a required ratio")
     only.add_argument("--overload", action="store_true", help="measure only overload, at four times the capacity")
     parser.add_argument(
         "--profile", metavar="MODEL", help="measure nothing; profile the CPU time of this model, or of the `driver`"
     )
-    parser.add_argument("--at", type=_load, default=BUSY, metavar="CxS", help=f"load of the profile ({BUSY})")
+    parser.add_argument("--at", type=_load, default=_load("10x10"), metavar="CxS", help="load of the profile (10x10)")
     return parser
 
 
@@ -103,75 +101,70 @@ def _within(kind: Callable[[str], Number], least: Number, most: Number) -> Calla
     return number
 
 
-def _load(text: str) -> ClosedLoop:
+def _load(text: str) -> Point:
     found = re.fullmatch(r"([1-9]\d{0,3})x([1-9]\d{0,2})", text)
     if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not CONNECTIONSxSTREAMS, such as {BUSY}")
-    return ClosedLoop(int(found[1]), int(found[2]))
+        raise argparse.ArgumentTypeError(f"{text!r} is not CONNECTIONSxSTREAMS, such as 10x10")
+    return Point(name=text, connections=int(found[1]), streams=int(found[2]))
 
 
 def _processors() -> tuple[int, int]:
-    """One for the server, one for the load generator. Raises LocalError."""
+    """One for the service, one for what loads it. Raises LocalError."""
     allowed = sorted(os.sched_getaffinity(0))
     if len(allowed) < 2:
-        raise LocalError("a benchmark needs two CPUs, one each for server and load generator; this process may use one")
+        raise LocalError("a benchmark needs two CPUs, one each for service and client; this process may use one")
     return allowed[0], allowed[1]
 
 
-def _programs() -> dict[str, str]:
-    paths = (servers.h2load(), servers.nghttpd())
-    return {
-        Path(path).name: subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-        for path in paths
-    }
+def _run_experiments(args: argparse.Namespace, starts: Sequence[Sequence[str]], console: Console) -> int:
+    """Runs each experiment as `sweetspot run` does. Returns the exit status."""
+    only = goals.arms() if args.goals else None
+    wanted: dict[str, Experiment] = asked.experiments(starts, rounds=args.rounds, duration_s=args.duration, only=only)
+    PROGRAMS["h2load"].find()
+    wanted[goals.CLIENTS], missing = asked.with_installed(experiment.read(experiment.find(goals.CLIENTS)))
+    for why in missing:
+        console.print(f"not measured: {why}", markup=False, soft_wrap=True)
+    measured: dict[str, Sequence[Trial]] = {}
+    status = 0
+    with scratch_folder() as scratch:
+        for name, each in wanted.items():
+            path = scratch / f"{name}.yaml"
+            path.write_text(each.to_yaml(), encoding="utf-8")
+            more = ["--despite-noise"] if args.despite_noise else []
+            ended = cli.main(["run", str(path), "--results", str(args.results), *more])
+            status = max(status, ended)
+            if ended in {REFUSED, INTERRUPTED}:
+                return ended
+            measured[name] = read_trials(max(args.results.glob(f"{name}-*"))).trials
+    lines = markdown.goals(goals.results(measured))
+    lines += ["", markdown.idle(goals.idle_kib(measured[asked.IDLE])), ""]
+    if not args.goals:
+        lines += markdown.rates(starts, [*measured[asked.ECHO], *measured[asked.BUSY]])
+    console.print("\n".join(lines), markup=False, soft_wrap=True)
+    return status
 
 
-def _bench(args: argparse.Namespace, cpus: tuple[int, int], scratch: Path, console: Console) -> int:
-    server_cpu, generator_cpu = cpus
-    open_files = allow_open_files()
-    if open_files < IDLE_CONNECTIONS + OTHER_OPEN_FILES:
-        raise LocalError(
-            f"{IDLE_CONNECTIONS:,} idle connections need more than {open_files:,} open files: raise ulimit -Hn"
-        )
-    starts = [] if args.goals else Programs().starts()
-    measured = [] if args.overload else subjects(starts)
-    now = datetime.now(UTC)
-    folder = args.results / f"bench-{now:%Y%m%dT%H%M%SZ}"
-    asked = {"rounds": args.rounds, "warmup_s": WARMUP_S, "duration_s": args.duration}
-    asked |= {"payload_bytes": len(servers.REQUEST.payload), "server_cpu": server_cpu, "generator_cpu": generator_cpu}
-    asked |= {"overload_plan": overload.plan(), "overload_factor": bounds.FACTOR}
-    described = environment.describe(Pinning([server_cpu], [generator_cpu]), open_files) | {"programs": _programs()}
-    kept = BenchRecord(f"{now:%Y-%m-%dT%H:%M:%SZ}", asked, described)
-    # Before anything is measured: a folder that cannot be written to is found out now.
-    path = record.write(folder, kept)
-
-    def notify(line: str) -> None:
-        console.print(line, markup=False, soft_wrap=True)
-
-    notify(f"{len(measured)} subjects, {args.rounds} rounds, {len(starts)} overload tests; results: {path}")
-    interrupted = False
-    timing = Timing(WARMUP_S, args.duration)
-    parts = (1 + args.rounds * len(measured) if measured else 0) + len(starts)
-    try:
-        with Progress(console, parts, timing.warmup_s + timing.duration_s + STARTING_S) as bar:
-            rounds.run(
-                Bench(args.rounds, measured, starts, timing, server_cpu, scratch, folder, bar.ended),
-                kept,
-            )
-    except KeyboardInterrupt:
-        interrupted = True
-    if starts:
-        notify("\n".join(["", *markdown.when_full(kept.overloads), ""]))
-    if measured:
-        notify("\n".join([*markdown.rates(starts, kept.measurements), ""]))
-        tables.show(console, kept.results(), kept.measurements, kept.idle)
-    if interrupted:
-        print(f"bench: interrupted; the finished measurements are in {path}", file=sys.stderr)
-        return INTERRUPTED
-    if kept.failures:
-        print(f"bench: {len(kept.failures)} could not be measured; the first: {kept.failures[0]}", file=sys.stderr)
-        return FAILED
-    return 0
+def _overload(results: Path, starts: Sequence[Sequence[str]], console: Console) -> int:
+    """Overloads each model once. Stores all that was measured after each. Returns the exit status."""
+    service_cpu, client_cpu = _processors()
+    path = results / f"bench-overload-{datetime.now(UTC):%Y%m%dT%H%M%SZ}" / "overload.json"
+    found: list[Overload] = []
+    failures = 0
+    write_whole(path, "[]\n")  # before anything is measured: a folder that cannot be written to is found out now
+    with scratch_folder() as scratch, running_on([client_cpu]):
+        for start in starts:
+            label = f"overload, {' '.join(start)}"
+            try:
+                found.append(overload.measure(start, service_cpu, scratch))
+            except LocalError as error:
+                failures += 1
+                console.print(f"not measured: {label}: {error}", markup=False, soft_wrap=True)
+                continue
+            share = f"{found[-1].served_share:.0%} of {found[-1].capacity_rps:,.0f} calls/s still served"
+            console.print(f"{label}: {share}", markup=False, soft_wrap=True)
+            write_whole(path, json.dumps([asdict(each) for each in found], indent=1) + "\n")
+    console.print("\n".join(["", *markdown.when_full(found), "", str(path)]), markup=False, soft_wrap=True)
+    return FAILED if failures else 0
 
 
 if __name__ == "__main__":

@@ -1,205 +1,127 @@
-"""What is measured, what it must reach, and whether it did: pure arithmetic over measurements.
+"""What the bench must reach, and whether it did: pure arithmetic over the trials of its experiments.
 
-Goals are ratios: two rates of one minute on one machine can be compared, and two of different machines cannot. Each
-ratio is computed within a round, and the median is taken over rounds. A machine that becomes slower during the bench
-then does not change it. Must not know how anything is started or measured.
+Goals are ratios within a round: rates of two machines cannot be compared. Must not know how a trial is run.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
-from typing import Literal
 
-NGHTTPD = "nghttpd"
-"""Not a model: the HTTP/2 server of the nghttp2 project, in C, without a handler."""
-H2LOAD = "h2load"
-DRIVER = "driver"
-TRACING = ("--trace-file=/dev/null",)
+from tools import measures
+from tools.bench.asked import BUSY, BY_DRIVER, ECHO, IDLE, IDLE_CONNECTIONS, TRACED
+from tools.results import Trial
+from tools.stats.estimate import Estimate
+from tools.stats.interval import ratio
+from tools.stats.series import BlockId
+from tools.values import cpus_ns, rates_rps, series
 
-
-@dataclass(frozen=True, slots=True)
-class ClosedLoop:
-    """A closed loop: as many calls are open at a time as streams on all connections."""
-
-    connections: int
-    streams: int
-
-    def __str__(self) -> str:
-        return f"{self.connections}x{self.streams}"
+CLIENTS = "clients"
+"""The built-in experiment that compares clients."""
+KIB = 1024
+IDLE_MOST_KIB = 16.0
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """One thing to measure: a server, a load generator and a load."""
+def _latency(percentile: str) -> Callable[[Trial], dict[BlockId, float]]:
+    def values(trial: Trial) -> dict[BlockId, float]:
+        found = measures.latency(trial, percentile)
+        return {} if found is None or found.is_bound else {BlockId(trial.id.round, 0): found.ns}
 
-    server: str
-    """A row of MODELS, or NGHTTPD."""
-    load: ClosedLoop
-    generator: str = H2LOAD
-    options: tuple[str, ...] = ()
-    """Of the server's command line."""
-
-    @property
-    def served_by(self) -> str:
-        """The server and its options."""
-        return " ".join((self.server, *self.options))
-
-    def __str__(self) -> str:
-        return f"{self.served_by} at {self.load}" + (f" by {self.generator}" if self.generator != H2LOAD else "")
+    return values
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
-    """One subject in one round, between the lines that its generator prints when measuring begins and ends."""
-
-    round: int
-    """From 1."""
-    subject: Subject
-    calls: int
-    """Calls answered without an error."""
-    elapsed_s: float
-    server_cpu_ns: int
-    """Of all threads of the server, user and system."""
-    generator_cpu_ns: int
-
-    @property
-    def rate_rps(self) -> float:
-        return self.calls / self.elapsed_s
-
-    @property
-    def server_cpu_us_per_call(self) -> float:
-        """It varies less than a rate if other processes use the same machine."""
-        return self.server_cpu_ns / 1000 / self.calls
-
-    @property
-    def server_busy(self) -> float:
-        """Share of its one processor. The server or the generator, whichever is at 1.0, bounds the rate."""
-        return self.server_cpu_ns / 1e9 / self.elapsed_s
-
-    @property
-    def generator_busy(self) -> float:
-        """As `server_busy`."""
-        return self.generator_cpu_ns / 1e9 / self.elapsed_s
+MEASURES = {"calls/s": rates_rps, "p50": _latency("p50"), "p99": _latency("p99")}
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """`subject` reaches at least `at_least` times the rate of `baseline`."""
+    """The ratio of two arms at one point of an experiment is within bounds."""
 
-    subject: Subject
-    baseline: Subject
-    at_least: float
+    experiment: str
+    arm: str
+    baseline: str
+    point: str
+    least: float
+    most: float | None = None
+    measure: str = "calls/s"
+    """A key of MEASURES."""
 
 
-@dataclass(frozen=True, slots=True)
-class Idle:
-    """What idle connections cost a server."""
-
-    server: str
-    connections: int
-    rss_before_bytes: int
-    rss_after_bytes: int
-
-    @property
-    def rss_kib_per_connection(self) -> float:
-        return (self.rss_after_bytes - self.rss_before_bytes) / 1024 / self.connections
+GOALS = (
+    Goal(ECHO, "reactor", "grpcio_asyncio", "64", 6.0),
+    Goal(BUSY, "reactor", "grpcio_asyncio", "10", 12.0),
+    Goal(ECHO, "reactor", "nghttpd", "64", 0.30),
+    Goal(BUSY, "reactor", "nghttpd", "10", 0.45),
+    Goal(BUSY, "coroutines", "reactor", "10", 0.80),
+    Goal(ECHO, "reactor", "thread_per_connection", "1000", 3.0),
+    Goal(BUSY, BY_DRIVER, "reactor", "10", 0.90),
+    Goal(BUSY, TRACED, "reactor", "10", 0.95),
+    Goal(CLIENTS, "driver", "h2load", "10-s10", 0.95),
+    Goal(CLIENTS, "driver", "ghz", "10-s10", 1.5),
+    Goal(CLIENTS, "driver", "k6", "10-s10", 4.0),
+    Goal(CLIENTS, "driver", "h2load", "10-s1", 0.95, 1.05, "p50"),
+    Goal(CLIENTS, "driver", "h2load", "10-s10", 0.95, 1.05, "p50"),
+    Goal(CLIENTS, "driver", "h2load", "10-s1", 0.85, 1.15, "p99"),
+    Goal(CLIENTS, "driver", "h2load", "10-s10", 0.85, 1.15, "p99"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class GoalResult:
-    """A goal and its result. `got` and the fields after it are None if it was not measured."""
+    """A goal, as texts and numbers; `got` and what follows is None if it was not measured."""
 
     what: str
-    load: str
-    unit: Literal["times", "share", "KiB"]
-    """Of `asked`, `got`, `lowest` and `highest`; the first two are ratios of rates."""
-    asked: float
-    """A ratio, at least; KiB, at most."""
-    got: float | None
-    lowest: float | None
-    """Of the rounds."""
-    highest: float | None
+    at: str
+    """The point, as `64 connections`."""
+    asked: str
+    got: Estimate | None
     by_cpu: float | None
-    """The same ratio of the servers' CPU time for each call. It does not depend on what bounded the rates."""
+    """The same ratio of the service's CPU time per call. It does not depend on what bounded the rates."""
     reached: bool | None
 
 
-FEW, BUSY, MANY = ClosedLoop(64, 1), ClosedLoop(10, 10), ClosedLoop(1000, 1)
-
-GOALS = (
-    Goal(Subject("reactor", FEW), Subject("grpcio_asyncio", FEW), 6.0),
-    Goal(Subject("reactor", BUSY), Subject("grpcio_asyncio", BUSY), 12.0),
-    Goal(Subject("reactor", FEW), Subject(NGHTTPD, FEW), 0.30),
-    Goal(Subject("reactor", BUSY), Subject(NGHTTPD, BUSY), 0.45),
-    Goal(Subject("coroutines", BUSY), Subject("reactor", BUSY), 0.80),
-    Goal(Subject("reactor", MANY), Subject("thread_per_connection", MANY), 3.0),
-    Goal(Subject("reactor", BUSY, DRIVER), Subject("reactor", BUSY), 0.90),
-    # No call carries a sampled trace, so that this is what tracing costs where it is not used.
-    Goal(Subject("reactor", BUSY, options=TRACING), Subject("reactor", BUSY), 0.95),
-)
-IDLE_SERVER = "reactor"
-IDLE_CONNECTIONS = 5000
-IDLE_MOST_KIB = 16.0
+def arms(goals: Iterable[Goal] = GOALS) -> dict[str, frozenset[str]]:
+    """Experiment -> the arms that its goals compare."""
+    found: dict[str, set[str]] = {IDLE: {"reactor"}}
+    for goal in goals:
+        found.setdefault(goal.experiment, set()).update((goal.arm, goal.baseline))
+    return {name: frozenset(each) for name, each in found.items()}
 
 
-def subjects(starts: Iterable[Sequence[str]], goals: Sequence[Goal] = GOALS) -> list[Subject]:
-    """Each subject of the goals, and each of `starts` (a model and options) under each load. None is there twice.
-
-    Subjects that are compared are measured close together.
-    """
-    found = {subject: None for goal in goals for subject in (goal.baseline, goal.subject)}
-    found |= {
-        Subject(model, load, options=tuple(options)): None for load in (FEW, BUSY, MANY) for model, *options in starts
-    }
-    return sorted(found, key=lambda subject: (subject.load.streams, subject.load.connections))
+def results(trials: Mapping[str, Sequence[Trial]], goals: Iterable[Goal] = GOALS) -> Iterator[GoalResult]:
+    """The result of each goal of an experiment that was run. `trials` are those of each."""
+    for goal in goals:
+        if goal.experiment in trials:
+            yield _result(goal, trials[goal.experiment])
 
 
-def to_reactor(subject: Subject, measurements: Iterable[Measurement]) -> float | None:
-    """The subject's rate divided by the reactor's, with the same load and generator. None if one was not measured."""
-    reactor = Subject("reactor", subject.load, subject.generator)
-    return None if subject == reactor else result_of(Goal(subject, reactor, 0.0), measurements).got
+def _result(goal: Goal, trials: Sequence[Trial]) -> GoalResult:
+    first, second = (
+        [trial for trial in trials if (trial.arm, trial.id.point) == (arm, goal.point)]
+        for arm in (goal.arm, goal.baseline)
+    )
+    what = f"{goal.measure} of {goal.arm} / {goal.baseline}"
+    asked = f">= {goal.least:g}" if goal.most is None else f"{goal.least:g} to {goal.most:g}"
+    at = next((trial.point.described for trial in (*first, *second)), goal.point)
+    got = _ratio(goal, first, second, MEASURES[goal.measure])
+    if got is None:
+        return GoalResult(what, at, asked, None, None, None)
+    cost = _ratio(goal, second, first, cpus_ns) if goal.measure == "calls/s" else None
+    reached = goal.least <= got.value and (goal.most is None or got.value <= goal.most)
+    return GoalResult(what, at, asked, got, cost.value if cost else None, reached)
 
 
-def result_of(goal: Goal, measurements: Iterable[Measurement]) -> GoalResult:
-    """The result of a goal."""
-    by_round: dict[int, dict[Subject, Measurement]] = {}
-    for measurement in measurements:
-        by_round.setdefault(measurement.round, {})[measurement.subject] = measurement
-    pairs = [
-        (found[goal.subject], found[goal.baseline])
-        for found in by_round.values()
-        if goal.subject in found and goal.baseline in found
+def _ratio(
+    goal: Goal, first: Sequence[Trial], second: Sequence[Trial], values: Callable[[Trial], dict[BlockId, float]]
+) -> Estimate | None:
+    one, other = series(goal.arm, first, values), series(goal.baseline, second, values)
+    return ratio(one, other) if one.values.keys() & other.values.keys() else None
+
+
+def idle_kib(trials: Sequence[Trial]) -> list[float]:
+    """Growth of the RSS for each idle connection, of each round that has a trial without them and one with them."""
+    rss = {(trial.id.round, trial.point.idle): trial.after.rss_bytes for trial in trials}
+    rounds = sorted({number for number, _ in rss})
+    return [
+        (rss[number, IDLE_CONNECTIONS] - rss[number, 0]) / KIB / IDLE_CONNECTIONS
+        for number in rounds
+        if (number, 0) in rss and (number, IDLE_CONNECTIONS) in rss
     ]
-    ours, theirs = goal.subject, goal.baseline
-    same_server = ours.served_by == theirs.served_by
-    what = f"{ours.generator} / {theirs.generator}" if same_server else f"{ours.served_by} / {theirs.served_by}"
-    ratios = [one.rate_rps / other.rate_rps for one, other in pairs]
-    cpu_ratios = [other.server_cpu_us_per_call / one.server_cpu_us_per_call for one, other in pairs]
-    got = median(ratios) if ratios else None
-    return GoalResult(
-        what=what,
-        load=str(ours.load),
-        unit="times" if goal.at_least > 1 else "share",
-        asked=goal.at_least,
-        got=got,
-        lowest=min(ratios, default=None),
-        highest=max(ratios, default=None),
-        by_cpu=median(cpu_ratios) if cpu_ratios and not same_server else None,
-        reached=None if got is None else got >= goal.at_least,
-    )
-
-
-def idle_result(idle: Idle | None) -> GoalResult:
-    """The result of the goal for idle connections."""
-    got = None if idle is None else idle.rss_kib_per_connection
-    return GoalResult(
-        what=f"{IDLE_SERVER}, RSS each",
-        load=f"{IDLE_CONNECTIONS} idle",
-        unit="KiB",
-        asked=IDLE_MOST_KIB,
-        got=got,
-        lowest=got,
-        highest=got,
-        by_cpu=None,
-        reached=None if got is None else got <= IDLE_MOST_KIB,
-    )

@@ -1,4 +1,4 @@
-"""The Markdown tables of docs/performance.md: what each model reaches, and what each does when it is full.
+"""The Markdown of docs/performance.md: what each model reaches, the goals, and what each model does when it is full.
 
 Must not know how anything is measured.
 """
@@ -6,30 +6,58 @@ Must not know how anything is measured.
 from collections.abc import Iterable, Sequence
 from statistics import median
 
+from tools.bench.asked import IDLE_CONNECTIONS, arm_of
 from tools.bench.bounds import MOST_REJECTION_COST, Overload, bound
-from tools.bench.goals import BUSY, FEW, MANY, Measurement, Subject
+from tools.bench.goals import IDLE_MOST_KIB, GoalResult
+from tools.results import Trial
+from tools.stats.line import interval
+from tools.values import Values, cpus_ns, rates_rps
 
 UNKNOWN = "-"
 
 
-def rates(starts: Iterable[Sequence[str]], measurements: Sequence[Measurement]) -> list[str]:
-    """A row for each model with options: calls/s and the CPU time of a call under each load, medians of the rounds."""
-    loads = (FEW, BUSY, MANY)
-    head = [f"calls/s at {load}" for load in loads] + [f"µs/call at {load}" for load in loads]
+def rates(starts: Iterable[Sequence[str]], trials: Sequence[Trial]) -> list[str]:
+    """A row for each model with flags: calls/s and CPU time of a call at each point, medians of the rounds."""
+    points = sorted({trial.point for trial in trials}, key=lambda point: (point.streams or 0, point.connections))
+    loads = {point: f"{point.connections:,} x {point.streams}" for point in points}
+    head = [f"calls/s at {load}" for load in loads.values()] + [f"µs/call at {load}" for load in loads.values()]
     rows = []
-    for model, *options in starts:
-        of_loads = [
-            [each for each in measurements if each.subject == Subject(model, load, options=tuple(options))]
-            for load in loads
-        ]
-        if any(of_loads):
-            rates = [f"{median(each.rate_rps for each in found):,.0f}" if found else UNKNOWN for found in of_loads]
-            cpu = [
-                f"{median(each.server_cpu_us_per_call for each in found):.0f}" if found else UNKNOWN
-                for found in of_loads
-            ]
-            rows.append([_named((model, *options)), *rates, *cpu])
+    for start in starts:
+        name, _ = arm_of(start)
+        found = [[trial for trial in trials if (trial.arm, trial.point) == (name, point)] for point in points]
+        if any(found):
+            of_rates = [_median(each, rates_rps, "{:,.0f}") for each in found]
+            rows.append([_named(start), *of_rates, *(_median(each, cpus_ns, "{:.0f}", 1000) for each in found)])
     return _table(["model", *head], rows)
+
+
+def goals(results: Iterable[GoalResult]) -> list[str]:
+    """A row for each goal; bold is what was missed."""
+    rows = [
+        [
+            each.what,
+            each.at,
+            each.asked,
+            UNKNOWN if each.got is None else _bold(interval(each.got), each.reached is False),
+            UNKNOWN if each.by_cpu is None else f"{each.by_cpu:.2f}",
+        ]
+        for each in results
+    ]
+    return _table(["compared", "load", "asked", "got", "by CPU"], rows)
+
+
+def idle(found_kib: Sequence[float]) -> str:
+    """What an idle connection costs, as a sentence."""
+    if not found_kib:
+        return "Idle connections were not measured."
+    kib = median(found_kib)
+    text = _bold(f"{kib:.1f} KiB", kib > IDLE_MOST_KIB)
+    return f"RSS of reactor for each of {IDLE_CONNECTIONS:,} idle connections: {text}, at most {IDLE_MOST_KIB:g} asked."
+
+
+def _median(rounds: Sequence[Trial], values: Values, text: str, per: float = 1) -> str:
+    found = [value for trial in rounds for value in values(trial).values()]
+    return text.format(median(found) / per) if found else UNKNOWN
 
 
 def when_full(overloads: Iterable[Overload]) -> list[str]:

@@ -14,12 +14,13 @@ from sweetspot.v1.control_pb2 import SnapshotReply
 from sweetspot.v1.workload_pb2 import Block, RunRequest, Step
 
 from tools import experiment
-from tools.bench import generators, servers
+from tools.bench.asked import arm_of
 from tools.bench.bounds import CONNECTIONS, FACTOR, STREAMS, Overload, bound
-from tools.bench.generators import Timing
-from tools.bench.servers import Server, backend, serving
+from tools.bench.driving import Timing, drive
+from tools.clients.request import PATH
 from tools.control import ControlClient, open_channel
-from tools.local import LocalError
+from tools.local import LocalError, Pinning, Programs
+from tools.serving import LocalService, LocalSetup, listening, serving_backend, starting_arm
 
 SERVED_STREAMS = 5
 """Streams on each connection. The overload has as many connections: some models serve one call of each at a time."""
@@ -48,47 +49,53 @@ def plan() -> Mapping[str, Any]:
 
 def measure(start: Sequence[str], cpu: int, scratch: Path) -> Overload:
     """Overloads a model with its options on that processor. Driver and backend use the caller's. Raises LocalError."""
+    needed = bound(start)
+    setup = LocalSetup(scratch, Programs(), Pinning([cpu], []), traced=False)
+    _, arm = arm_of((*start, *needed.options))
+    with (
+        serving_backend(setup) as backend,
+        starting_arm(setup, arm, [("backend", backend.address), *arm.options.items()]) as process,
+    ):
+        server = listening(process)
+        with ControlClient(server.control) as control:
+            return _measure(start, server, control, scratch)
+
+
+def _measure(start: Sequence[str], server: LocalService, control: ControlClient, scratch: Path) -> Overload:
     name, *options = start
     needed = bound(start)
-    with (
-        backend() as address,
-        serving(name, cpu, scratch, (*options, *needed.options, f"--backend={address}")) as server,
-        ControlClient(_control(server)) as control,
-    ):
-        closed = (f"--connections={CONNECTIONS}", f"--streams={SERVED_STREAMS}")
-        result, span = generators.drive(closed, plan(), server, SERVED, scratch)
-        served = _answered(result)
-        capacity_rps, served_cpu_us = served / span.elapsed_s, span.server_cpu_ns / 1000 / served
-        result, span = generators.drive(closed, {}, server, SERVED, scratch)
-        echo_cpu_us = span.server_cpu_ns / 1000 / _answered(result)
+    closed = (f"--connections={CONNECTIONS}", f"--streams={SERVED_STREAMS}")
+    result, span = drive(closed, plan(), server, SERVED, scratch)
+    served = _answered(result)
+    capacity_rps, served_cpu_us = served / span.elapsed_s, span.cpu_ns / 1000 / served
+    result, span = drive(closed, {}, server, SERVED, scratch)
+    echo_cpu_us = span.cpu_ns / 1000 / _answered(result)
 
-        before = control.snapshot()
-        looks: list[SnapshotReply] = []
-        offered = (f"--connections={CONNECTIONS}", f"--rate={FACTOR * capacity_rps}")
-        result, span = generators.drive(
-            offered, plan(), server, OVERLOADED, scratch, look=lambda: looks.append(control.snapshot())
-        )
-        answered = _answered(result)
-        half, end = looks
-        return Overload(
-            server=name,
-            options=tuple(options),
-            capacity_rps=capacity_rps,
-            served_cpu_us=served_cpu_us,
-            echo_cpu_us=echo_cpu_us,
-            offered=result["calls"]["planned"],
-            answered_rps=answered / span.elapsed_s,
-            rejected=_rejected(result),
-            overload_cpu_us=span.server_cpu_ns / 1000 / answered,
-            in_flight=end.calls_in_flight,
-            rss_before_bytes=before.rss_bytes,
-            rss_half_bytes=half.rss_bytes,
-            rss_end_bytes=end.rss_bytes,
-            rejection_cpu_us=_rejection_cpu_us(closed, server, control, scratch) if needed.rejects else None,
-        )
+    before = control.snapshot()
+    looks: list[SnapshotReply] = []
+    offered = (f"--connections={CONNECTIONS}", f"--rate={FACTOR * capacity_rps}")
+    result, span = drive(offered, plan(), server, OVERLOADED, scratch, look=lambda: looks.append(control.snapshot()))
+    answered = _answered(result)
+    half, end = looks
+    return Overload(
+        server=name,
+        options=tuple(options),
+        capacity_rps=capacity_rps,
+        served_cpu_us=served_cpu_us,
+        echo_cpu_us=echo_cpu_us,
+        offered=result["calls"]["planned"],
+        answered_rps=answered / span.elapsed_s,
+        rejected=_rejected(result),
+        overload_cpu_us=span.cpu_ns / 1000 / answered,
+        in_flight=end.calls_in_flight,
+        rss_before_bytes=before.rss_bytes,
+        rss_half_bytes=half.rss_bytes,
+        rss_end_bytes=end.rss_bytes,
+        rejection_cpu_us=_rejection_cpu_us(closed, server, control, scratch) if needed.rejects else None,
+    )
 
 
-def _rejection_cpu_us(closed: Sequence[str], server: Server, control: ControlClient, scratch: Path) -> float:
+def _rejection_cpu_us(closed: Sequence[str], server: LocalService, control: ControlClient, scratch: Path) -> float:
     """CPU time of a call that comes while calls that use no CPU fill the service."""
     deadline_s = time.monotonic() + FULL_TIMEOUT_S
     while control.snapshot().calls_in_flight:  # those of the overload, whose client has left
@@ -97,20 +104,20 @@ def _rejection_cpu_us(closed: Sequence[str], server: Server, control: ControlCli
         time.sleep(SETTLED_S)
     blocks = {"steps": [{"block": {"duration_us": BLOCK_S * 1_000_000}}]}
     with _full(server):
-        result, span = generators.drive(closed, blocks, server, REJECTED, scratch, look=lambda: None)
+        result, span = drive(closed, blocks, server, REJECTED, scratch, look=lambda: None)
     if not (rejected := _rejected(result)):
         raise LocalError(f"{server.process.name} rejected no call while it was full")
-    return span.server_cpu_ns / 1000 / rejected
+    return span.cpu_ns / 1000 / rejected
 
 
 @contextmanager
-def _full(server: Server) -> Iterator[None]:
+def _full(server: LocalService) -> Iterator[None]:
     """Blocks everything that runs calls, and fills all queues, until the `with` block ends. Raises LocalError."""
     with ExitStack() as stack:
         calls: list[Any] = []
         for _ in range(FULL_CONNECTIONS):
             run = stack.enter_context(open_channel(server.address, _ALONE)).unary_unary(
-                servers.PATH, RunRequest.SerializeToString
+                PATH, RunRequest.SerializeToString
             )
             calls += [run.future(_BLOCKS, timeout=BLOCK_S) for _ in range(STREAMS)]
         deadline_s = time.monotonic() + FULL_TIMEOUT_S
@@ -139,8 +146,3 @@ def _rejected(result: Mapping[str, Any]) -> int:
             f"calls ended with another status than a rejection: {by_status} {result['calls']['first_messages']}"
         )
     return sum(by_status.values())
-
-
-def _control(server: Server) -> str:
-    assert server.control is not None
-    return server.control

@@ -9,16 +9,20 @@ import pstats
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from tools.bench import generators
-from tools.bench.generators import Timing
-from tools.bench.goals import DRIVER, IDLE_SERVER, ClosedLoop
-from tools.bench.servers import serving
-from tools.local import LocalError, Programs
+from tools.bench.asked import PLAN
+from tools.bench.driving import Timing, drive
+from tools.clients.load import ProgramLoad
+from tools.clients.programs import PROGRAMS
+from tools.experiment import Arm, Experiment, Load, Point
+from tools.local import LocalError, Programs, started
+from tools.serving import LocalService, listening
 
+DRIVER = "driver"
 SHOWN = 15
 
 
@@ -31,21 +35,35 @@ class ProfileRow:
     times_called: int
 
 
-def profile(name: str, load: ClosedLoop, duration_s: float, server_cpu: int, scratch: Path) -> Table:
+def profile(name: str, at: Point, duration_s: float, server_cpu: int, scratch: Path) -> Table:
     """Profiles a model under h2load, or the driver calling a reactor, as a table. Raises LocalError."""
     known = [*Programs().models(), DRIVER]
     if name not in known:
         raise LocalError(f"unknown model {name!r}; the models are {', '.join(known)}")
     out = scratch / "profile"
     profiler = (sys.executable, "-m", "cProfile", "-o", str(out))
-    timing = Timing(0.0, duration_s)
-    if name == DRIVER:
-        with serving(IDLE_SERVER, server_cpu, scratch) as server:
-            calls, span = generators.by_driver(load, server, timing, scratch, profiler)
-    else:
-        with serving(name, server_cpu, scratch, interpreter=profiler) as server:
-            calls, span = generators.by_h2load(load, server, timing, scratch)
-    return _table(f"{name} at {load}: {calls / span.elapsed_s:,.0f} calls/s, profiled (main thread)", rows(out), calls)
+    model = "reactor" if name == DRIVER else name
+    interpreter = (sys.executable,) if name == DRIVER else profiler
+    command = [*interpreter, "-m", "services", model, "--port=0"]
+    with started(model, command, [server_cpu]) as process:
+        service = listening(process)
+        if name == DRIVER:
+            flags = (f"--connections={at.connections}", f"--streams={at.streams}")
+            result, _ = drive(flags, PLAN, service, Timing(0.0, duration_s), scratch, interpreter=profiler)
+        else:
+            result = _by_h2load(model, at, duration_s, service, scratch)
+    calls, rate_rps = result["got"]["answered"], result["got"]["rate_rps"]
+    return _table(f"{name} at {at.described}: {rate_rps:,.0f} calls/s, profiled (main thread)", rows(out), calls)
+
+
+def _by_h2load(model: str, at: Point, duration_s: float, service: LocalService, scratch: Path) -> dict[str, Any]:
+    load = Load(connections=(at.connections,), streams=(at.streams or 1,))
+    asked = Experiment(title="", load=load, plan=PLAN, warmup_s=0, duration_s=duration_s, trace_ratio=0)
+    made = ProgramLoad(PROGRAMS["h2load"], asked, Arm(model=model), at, service.address, cpus=(), scratch=scratch)
+    made.slice(0)
+    result = made.close()
+    assert result is not None
+    return result
 
 
 def rows(path: Path) -> list[ProfileRow]:
