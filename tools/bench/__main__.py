@@ -149,22 +149,31 @@ def _overload(results: Path, starts: Sequence[Sequence[str]], console: Console) 
     service_cpu, client_cpu = _processors()
     path = results / f"bench-overload-{datetime.now(UTC):%Y%m%dT%H%M%SZ}" / "overload.json"
     found: list[Overload] = []
-    failures = 0
+    status = 0
     write_whole(path, "[]\n")  # before anything is measured: a folder that cannot be written to is found out now
     with scratch_folder() as scratch, running_on([client_cpu]):
-        for start in starts:
-            label = f"overload, {' '.join(start)}"
-            try:
-                found.append(overload.measure(start, service_cpu, scratch))
-            except LocalError as error:
-                failures += 1
-                console.print(f"not measured: {label}: {error}", markup=False, soft_wrap=True)
-                continue
-            share = f"{found[-1].served_share:.0%} of {found[-1].capacity_rps:,.0f} calls/s still served"
-            console.print(f"{label}: {share}", markup=False, soft_wrap=True)
-            write_whole(path, json.dumps([asdict(each) for each in found], indent=1) + "\n")
+        try:
+            for start in starts:
+                status = max(status, _overload_one(start, service_cpu, scratch, found, console))
+                write_whole(path, json.dumps([asdict(each) for each in found], indent=1) + "\n")
+        except KeyboardInterrupt:
+            print(f"bench: interrupted; the finished measurements are in {path}", file=sys.stderr)
+            status = INTERRUPTED
     console.print("\n".join(["", *markdown.when_full(found), "", str(path)]), markup=False, soft_wrap=True)
-    return FAILED if failures else 0
+    return status
+
+
+def _overload_one(start: Sequence[str], cpu: int, scratch: Path, found: list[Overload], console: Console) -> int:
+    """Adds what was measured to `found`. Returns the exit status."""
+    label = f"overload, {' '.join(start)}"
+    try:
+        found.append(overload.measure(start, cpu, scratch))
+    except LocalError as error:
+        console.print(f"not measured: {label}: {error}", markup=False, soft_wrap=True)
+        return FAILED
+    share = f"{found[-1].served_share:.0%} of {found[-1].capacity_rps:,.0f} calls/s still served"
+    console.print(f"{label}: {share}", markup=False, soft_wrap=True)
+    return 0
 
 
 if __name__ == "__main__":
