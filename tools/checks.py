@@ -18,7 +18,7 @@ START_SPREAD_NS = 50_000_000
 TICK_NS = 10_000_000
 """The unit of /proc/stat (proc(5)). A slice may seem busier than it was by this much."""
 
-Check = Callable[[Trial], Iterator[str]]
+TrialCheck = Callable[[Trial], Iterator[str]]
 """Yields each reason in one line."""
 
 
@@ -28,7 +28,7 @@ def void(trial: Trial, *, is_limited: bool = False, compares_clients: bool = Fal
     `is_limited`: the CPU quota is a part of what is measured, so the trial is not void if the quota stops the service.
     `compares_clients`: the client is what is measured, so the trial is not void if the client is at its limit.
     """
-    intended: Mapping[Check, bool] = {_throttled: is_limited, _driver_busy: compares_clients}
+    intended: Mapping[TrialCheck, bool] = {_throttled: is_limited, _driver_busy: compares_clients}
     noise = () if trial.waived else tuple(check for check in _NOISE if not intended.get(check))
     return "; ".join(reason for check in (*noise, *_BROKEN) for reason in check(trial))
 
@@ -96,7 +96,7 @@ def _conserved(trial: Trial) -> Iterator[str]:
         yield f"{count(calls['ok'])} calls were answered, but the histogram has {counted}"
 
 
-_NOISE: tuple[Check, ...] = (_driver_busy, _sent_late, _others, _throttled, _counters_late)
+_NOISE: tuple[TrialCheck, ...] = (_driver_busy, _sent_late, _others, _throttled, _counters_late)
 """What a noisy machine, or one that is too small, does to a trial."""
-_BROKEN: tuple[Check, ...] = (_shards_apart, _conserved)
+_BROKEN: tuple[TrialCheck, ...] = (_shards_apart, _conserved)
 """Reasons why it is not the trial that was asked for."""
