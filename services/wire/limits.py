@@ -39,6 +39,8 @@ class Limits:
     resets_received: Allowance = Allowance(200, 33)
     resets_sent: Allowance = Allowance(200, 33)
     pings: Allowance = Allowance(200, 10)
+    """Beyond one for each reply. grpc-go sends one a round trip while replies come, to estimate the bandwidth. Its own
+    server also forgives pings after each reply (internal/transport/http2_server.go, `resetPingStrikes`)."""
     settings: Allowance = Allowance(50, 1)
     empty_frames: Allowance = Allowance(200, 10)
     ping_acknowledgements: Allowance = Allowance(10, 1)
@@ -60,6 +62,8 @@ class Limits:
         return min(self.opening_s, self.stall_s) / 4
 
 
+PING_BYTES = 17
+"""A PING frame, and so its acknowledgement (RFC 9113, section 6.7)."""
 UPDATE_EARNED_BYTES = 9
 """A frame's head (RFC 9113, section 4.1): so each frame sent earns one update at least. Clients send one for a quarter
 or half of a window (grpc-go, libnghttp2, Netty), or one for each stream (curl). An update costs 0.3 us."""

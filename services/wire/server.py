@@ -36,7 +36,7 @@ from services.wire.call import (
     Shape,
 )
 from services.wire.http2 import open_http2
-from services.wire.limits import UPDATE_EARNED_BYTES, Abuse, AbuseBudget, Limits
+from services.wire.limits import PING_BYTES, UPDATE_EARNED_BYTES, Abuse, AbuseBudget, Limits
 from services.wire.memory import ConnectionMemory, ServiceMemory, UnsharedMemory
 from services.wire.messages import NoMemoryError, encode_message_frame
 from services.wire.metadata import Field, Metadata, encode_metadata
@@ -83,6 +83,7 @@ class ServerSession:
         "_on_refusal",
         "_page",
         "_peer_gone",
+        "_pings_earned_bytes",
         "_reader",
         "_reported_calls",
         "_reset_by_peer",
@@ -131,6 +132,7 @@ class ServerSession:
         self._early: list[int] = []  # streams answered before their request ended: to be reset once that is sent
         self._reset_by_peer = 0  # the last such stream: its close is not our reset
         self._unreported: list[ServerEvent] = []  # cancellations noticed outside of receive_data
+        self._pings_earned_bytes = 0  # sent since the last PING, less its acknowledgement
         self._updates_earned_bytes = 0  # sent, less what WINDOW_UPDATEs have used up
         self._is_open = False  # the peer has acknowledged our SETTINGS
         self._stalls = Stalls()
@@ -453,7 +455,11 @@ class ServerSession:
             self._stream_gone(event.stream_id, events)
             self._count(Abuse.RESETS_RECEIVED)
         elif isinstance(event, PingReceived):
-            self._count(Abuse.PINGS)
+            self._pings_earned_bytes -= PING_BYTES
+            if self._pings_earned_bytes >= 0:
+                self._pings_earned_bytes = -PING_BYTES
+            else:
+                self._count(Abuse.PINGS)
         elif isinstance(event, SettingsReceived):
             self._room_updates += 1  # it may have changed the windows of all streams
             self._count(Abuse.SETTINGS)
@@ -553,6 +559,7 @@ class ServerSession:
         if (self._early or self._drain_ping_due) and len(data) < _SEND_BYTES:  # else something may still be waiting
             data += self._follow_up()
         self._updates_earned_bytes += len(data)  # all of it: a failed session no longer counts what the peer does
+        self._pings_earned_bytes += len(data)
         return data
 
     def _has_memory_for(self, call: ServerCall, size_bytes: int) -> bool:

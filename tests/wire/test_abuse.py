@@ -23,6 +23,11 @@ def rapid_reset(number: int) -> bytes:
     return frames.headers(stream_id) + frames.rst_stream(stream_id)
 
 
+def rapid_call(number: int) -> bytes:
+    stream_id = 1 + 2 * number
+    return frames.headers(stream_id) + frames.data(stream_id, message(b""), end_stream=True)
+
+
 def rapid_reset_after_data(number: int) -> bytes:
     stream_id = 1 + 2 * number
     return (
@@ -81,7 +86,7 @@ def cut_off_after(client: RawClient, attack: Callable[[int], bytes], at_most: in
     [
         (rapid_reset, Limits().resets_received.burst),
         (rapid_reset_after_data, Limits().resets_received.burst),
-        (lambda _: PING, Limits().pings.burst),
+        (lambda _: PING, Limits().pings.burst + 1),  # the server's preface earns one
         (lambda _: SETTINGS, Limits().settings.burst - 1),  # the one of the preface is counted as well
         (lambda number: frames.headers(1) if number == 0 else frames.data(1, b""), Limits().empty_frames.burst + 1),
         (
@@ -99,6 +104,27 @@ def cut_off_after(client: RawClient, attack: Callable[[int], bytes], at_most: in
 )
 def test_a_flood_is_cut_off_at_the_first_past_what_is_allowed(attack: Callable[[int], bytes], allowed: int) -> None:
     assert cut_off_after(RawClient(), attack) == allowed + 1
+
+
+def test_a_ping_after_each_reply_is_no_flood() -> None:
+    """As grpc-go sends them, at thousands a second over the loopback device."""
+    client = RawClient()
+    for number in range(3 * Limits().pings.burst):
+        (call,) = calls_in(client.send(rapid_call(number)))
+        client.server.finish(call)
+        client.hear()
+        client.send(PING)
+        client.hear()
+    assert not client.server.closed
+
+
+def test_a_reply_earns_one_ping() -> None:
+    client = RawClient()
+    (call,) = calls_in(client.send(rapid_call(0)))
+    client.server.send_message(call, bytes(10_000))
+    client.server.finish(call)
+    client.hear()
+    assert cut_off_after(client, lambda _: PING * 2) == Limits().pings.burst // 2 + 1
 
 
 @pytest.mark.parametrize("attack", [malformed_request, malformed_trailers, wrong_content_length])
@@ -238,7 +264,7 @@ def test_calls_answered_early_are_not_held_against_the_peer() -> None:
 def test_calls_in_flight_are_cancelled_once_when_their_peer_is_cut_off() -> None:
     client = RawClient(Limits())
     (call,) = calls_in(client.send(frames.headers(1), frames.data(1, message(b""), end_stream=True)))
-    events = client.send(PING * (Limits().pings.burst + 1))
+    events = client.send(PING * (Limits().pings.burst + 2))
     assert [event.call for event in events] == [call]
     assert client.send(b"") == []
     client.server.reply(call, b"too late")

@@ -181,7 +181,7 @@ def test_a_broken_record_ends_the_calls_in_flight(authority: trustme.CA) -> None
 def test_abuse_over_tls_is_told_before_the_end(authority: trustme.CA) -> None:
     pair = connect(*contexts(authority))
     pair.exchange()
-    for _ in range(201):
+    for _ in range(202):
         pair.client._http2.ping(b"12345678")  # our client sends none by itself
     pair.to_server()
     assert pair.server.closed
