@@ -6,8 +6,9 @@ Must not know of tables, plots or files.
 from collections.abc import Iterable, Sequence, Set
 
 from tools import measures, speedups
+from tools.aa import self_ratio
 from tools.busy import is_busy
-from tools.results import Trial, TrialId
+from tools.results import StoredTrials, Trial, TrialId
 from tools.standings import PointStandings, Standing, compared, standings
 from tools.stats.estimate import LEAST_STARTS
 from tools.units import count, duration, share, three_digits
@@ -15,24 +16,32 @@ from tools.words import rounds
 
 
 def answer(
-    trials: Sequence[Trial], void: Sequence[tuple[TrialId, str]] = (), arms: speedups.ArmSettings = speedups.NO_ARMS
+    trials: Sequence[Trial],
+    void: Sequence[tuple[TrialId, str]] = (),
+    arms: speedups.ArmSettings = speedups.NO_ARMS,
+    *,
+    failed: Sequence[tuple[TrialId, str]] = (),
+    again: Sequence[Trial] = (),
 ) -> str:
     """Which arm serves best at the last point with enough results, and which arms cannot be distinguished from it.
 
-    `trials` are those of all rounds, `void` has others and why they are not among them. Further sentences name the arms
-    that have no result there, those that are not ranked, those that failed calls, and trials of a busy machine. `arms`
-    are the experiment's: of those that differ only in their CPUs, the first sentence has the speed-up.
+    `trials` are those of all rounds, `void` and `failed` have others and why they are not among them. Further sentences
+    name the arms that have no result there, those that are not ranked, those that failed calls, and trials of a busy
+    machine. `arms` are the experiment's: of those that differ only in their CPUs, the first sentence has the speed-up.
+    If an arm that is compared with itself (`again`) seems to differ, this comes first.
     """
     points = standings(trials)
     at = compared(points)
     if at is None:
         if void:
             return f"No answer: every trial is void. The first one: {void[0][1]}."
+        if failed:
+            return f"No answer: every trial failed. The first one: {failed[0][1]}."
         return "Nothing has been measured yet, so there is no answer."
     said = f"At {at.described} {_said(at)}"
-    names = {one.arm for each in points for one in each.standings} | {trial.arm for trial, _ in void}
-    further = (*_missing(at, names), *_unranked(at), *_failures(at), *_busy(at), *_void(void))
-    return " ".join([*_updates(at), *speedups.sentences(at, arms), said, *further])
+    names = {one.arm for each in points for one in each.standings} | {trial.arm for trial, _ in (*void, *failed)}
+    further = (*_missing(at, names), *_unranked(at), *_failures(at), *_busy(at), *_void(void), *_failed(failed))
+    return " ".join([*_bias(at, trials, again), *_updates(at), *speedups.sentences(at, arms), said, *further])
 
 
 def value(one: Standing, at: PointStandings) -> str:
@@ -125,6 +134,30 @@ def _busy(at: PointStandings) -> list[str]:
 
 def _void(void: Sequence[tuple[TrialId, str]]) -> list[str]:
     return [f"{count(len(void))} trial{'s are' if len(void) > 1 else ' is'} void."] if void else []
+
+
+def _failed(failed: Sequence[tuple[TrialId, str]]) -> list[str]:
+    return [f"{count(len(failed))} trial{'s' if len(failed) > 1 else ''} failed."] if failed else []
+
+
+def _bias(at: PointStandings, trials: Sequence[Trial], again: Sequence[Trial]) -> list[str]:
+    itself = self_ratio(at, trials, again)
+    if itself is None or not itself.excludes_1:
+        return []
+    return [f"Do not trust this run, because it shows a difference that does not exist: {itself}."]
+
+
+def cannot_distinguish(at: PointStandings | None, trials: Sequence[Trial], again: Sequence[Trial]) -> str:
+    """What the run cannot distinguish at the point of the answer, in one line; empty if no arm has a pair there."""
+    itself = None if at is None else self_ratio(at, trials, again)
+    return "" if itself is None else f"A/A: {itself}."
+
+
+def excludes_1(found: StoredTrials) -> bool:
+    """Whether an arm seems to differ from itself at the point of the answer."""
+    at = compared(standings(found.trials))
+    itself = None if at is None else self_ratio(at, found.trials, found.again)
+    return itself is not None and itself.excludes_1
 
 
 def _interval(low: float, high: float) -> str:

@@ -224,9 +224,7 @@ def _of_this_machine(commands: Any) -> None:
     bending.add_argument(
         "--starts", type=_count, default=3, metavar="N", help="starts of the service, one search each (3)"
     )
-    bending.add_argument(
-        "--despite-noise", action="store_true", help="use searches that only a busy machine makes void"
-    )
+    bending.add_argument("--despite-noise", action="store_true", help="use trials that only a busy machine makes void")
     bending.add_argument("--results", type=Path, metavar="DIR", help="parent folder of the results (results)")
     _add_map(commands)
     _add_size(commands)

@@ -27,6 +27,17 @@ def value_at(histogram: str, fraction: float) -> int:
     return value
 
 
+def value_of_all(histograms: Sequence[str], fraction: float) -> int:
+    """The same for the values of all of them. Raises ValueError where one is not a histogram, or there is none."""
+    if not histograms:
+        raise ValueError("no histogram")
+    first, *others = map(decode, histograms)
+    for other in others:
+        first.add(other)
+    value: int = first.get_value_at_percentile(100 * fraction)
+    return value
+
+
 def buckets(histogram: str) -> dict[tuple[int, int], int]:
     """(lowest, highest value) -> how many are within, ascending. Raises ValueError where it is not a histogram."""
     decoded = decode(histogram)

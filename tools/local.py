@@ -38,6 +38,8 @@ LOST_INTERRUPT_S = 1.0
 """A lost interrupt is raised again after this time."""
 _TIED = str(Path(__file__).with_name("tied.py"))
 """Starts a command that ends with this process."""
+OUTPUT_LINES = 20
+"""What is stored of the output of a process that failed: a traceback fits."""
 DYING_S = 0.5
 """From the last output of a process to its end."""
 
@@ -213,9 +215,15 @@ class Process:
 
     def complaint(self) -> str:
         """The last line of its standard error."""
-        self._stderr.seek(0)
-        said = self._stderr.read().decode(errors="replace").strip().splitlines()
+        said = self.last_output()
         return said[-1].strip() if said else "it printed nothing"
+
+    def last_output(self) -> list[str]:
+        """The last OUTPUT_LINES of its standard error. Empty if the process was stopped."""
+        if self._stderr.closed:
+            return []
+        self._stderr.seek(0)
+        return self._stderr.read().decode(errors="replace").strip().splitlines()[-OUTPUT_LINES:]
 
     def ask_to_end(self) -> None:
         """Sends SIGTERM only once: after a second one, a service ends at once."""

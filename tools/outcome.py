@@ -8,7 +8,7 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from tools import measures, pairs
-from tools.answer import answer
+from tools.answer import answer, cannot_distinguish
 from tools.report.table import COLUMNS, percentile, rows, shown
 from tools.results import StoredTrials
 from tools.speedups import NO_ARMS, ArmSettings
@@ -32,9 +32,12 @@ SHOWN = {
 def show(console: Console, found: StoredTrials, report: Path, arms: ArmSettings = NO_ARMS) -> None:
     """Prints the answer, the trials behind it, and last the report's path. `arms` are the experiment's."""
     console.print()
-    console.print(answer(found.trials, found.void, arms), style="bold", highlight=False)
-    console.print()
+    said = answer(found.trials, found.void, arms, failed=found.failed, again=found.again)
+    console.print(said, style="bold", highlight=False)
     points = standings(found.trials)
+    if itself := cannot_distinguish(compared(points), found.trials, found.again):
+        console.print(itself, markup=False, highlight=False)
+    console.print()
     if points:
         console.print(_fitting(points, console))
     if (at := compared(points)) is not None:

@@ -4,7 +4,7 @@ Must not know how a trial is run, nor what is shown of it.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,10 @@ from tools.experiment import Point
 from tools.status import PlainError, one_line
 
 VERSION = 4
+_AGAIN = "-again"
+"""Ends the name of the second trial of an arm."""
+VOID, FAILED = "void", "failed"
+"""Suffixes of the files of trials without a result, and the first words in them."""
 
 
 class BadResultsError(PlainError):
@@ -33,16 +37,23 @@ class TrialId:
     point: str
     """Its name, as `100` or `20-r400`."""
     round: int = 1
+    again: bool = False
+    """Whether it is the second trial of the arm there: the arm is compared with itself (tools/aa.py)."""
 
     def __str__(self) -> str:
-        return f"{self.arm}-{self.point}-{self.round}"
+        return f"{self.arm}-{self.point}-{self.round}{_AGAIN if self.again else ''}"
 
     @classmethod
     def parse(cls, text: str) -> "TrialId":
         """The reverse of `str`. Raises ValueError."""
-        arm, _, rest = text.partition("-")
+        arm, _, rest = text.removesuffix(_AGAIN).partition("-")
         point, _, number = rest.rpartition("-")
-        return cls(arm, point, int(number))
+        return cls(arm, point, int(number), text.endswith(_AGAIN))
+
+    @property
+    def service(self) -> str:
+        """What a round starts for it. The second trial of an arm has a service of its own."""
+        return f"{self.arm}{_AGAIN if self.again else ''}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +85,8 @@ class Trial:
     """Calls answered OK from `before` to `after`; None: those answered while measuring."""
     slices_cpu_ns: Sequence[int] = ()
     """CPU time of the service in each slice, from the first send until nothing was in flight; empty: not known."""
+    slices_canary_ns: Sequence[int] = ()
+    """CPU time of a fixed loop beside each slice (tools/canary.py); empty: not known."""
     capacity_rps: float | None = None
     """Calls/s that the arm answered in a closed loop just before, if its rate is a multiple of that."""
 
@@ -109,18 +122,28 @@ class StoredTrials:
     """One line for each trial whose file could not be read."""
     void: tuple[tuple[TrialId, str], ...] = ()
     """Each trial that had a load but no result, and why, in one line."""
+    failed: tuple[tuple[TrialId, str], ...] = ()
+    """Each trial that was started and failed, and why, in one line."""
+    again: tuple[Trial, ...] = ()
+    """Second trials of an arm, which are compared with its first ones and with nothing else."""
+
+    @property
+    def without_result(self) -> tuple[tuple[TrialId, str], ...]:
+        """Each void and each failed trial, with the reason, as `failed: reactor ended with status 1`."""
+        of_word = ((VOID, self.void), (FAILED, self.failed))
+        return tuple(sorted((trial, f"{word}: {why}") for word, found in of_word for trial, why in found))
 
 
 def trial_path(folder: Path, trial: TrialId) -> Path:
     """The path of that trial's file, which exists only after the trial has ended."""
-    return folder / "trials" / f"{trial}.json"
+    return folder / ("again" if trial.again else "trials") / f"{trial}.json"
 
 
 def write_trial(folder: Path, trial: Trial) -> Path:
     """Stores a finished trial, replacing an earlier one. Raises BadResultsError."""
     path = trial_path(folder, trial.id)
     write_whole(path, json.dumps(to_json(trial, str(path)), indent=1) + "\n")
-    path.with_suffix(".void").unlink(missing_ok=True)
+    _remove_others(path)
     return path
 
 
@@ -129,9 +152,26 @@ def write_void(folder: Path, trial: TrialId, why: str) -> None:
 
     Raises BadResultsError.
     """
-    path = trial_path(folder, trial)
-    write_whole(path.with_suffix(".void"), f"void: {why}\n")
-    path.unlink(missing_ok=True)
+    _write_reason(trial_path(folder, trial).with_suffix(f".{VOID}"), why)
+
+
+def write_failed(folder: Path, trial: TrialId, why: str, output: Sequence[str] = ()) -> None:
+    """Stores in one line why a trial failed, and below it the last output, replacing an earlier trial.
+
+    Raises BadResultsError.
+    """
+    _write_reason(trial_path(folder, trial).with_suffix(f".{FAILED}"), why, output)
+
+
+def _write_reason(path: Path, why: str, output: Sequence[str] = ()) -> None:
+    write_whole(path, "\n".join([f"{path.suffix.removeprefix('.')}: {why}", *output]) + "\n")
+    _remove_others(path)
+
+
+def _remove_others(path: Path) -> None:
+    """A trial has one outcome, which is the last one."""
+    for suffix in {".json", f".{VOID}", f".{FAILED}"} - {path.suffix}:
+        path.with_suffix(suffix).unlink(missing_ok=True)
 
 
 def to_json(trial: Trial, where: str) -> dict[str, Any]:
@@ -141,6 +181,7 @@ def to_json(trial: Trial, where: str) -> dict[str, Any]:
         "arm": trial.id.arm,
         "point": trial.id.point,
         "round": trial.id.round,
+        "again": trial.id.again,
         "model": trial.model,
         "load": dict(trial.load),
         "result": trial.result,
@@ -153,6 +194,7 @@ def to_json(trial: Trial, where: str) -> dict[str, Any]:
         "waived": trial.waived,
         "counted": trial.counted,
         "slices_cpu_ns": list(trial.slices_cpu_ns),
+        "slices_canary_ns": list(trial.slices_canary_ns),
         "capacity_rps": trial.capacity_rps,
     }
     _check(content, where)
@@ -162,6 +204,11 @@ def to_json(trial: Trial, where: str) -> dict[str, Any]:
 def read_trial(path: Path) -> Trial:
     """Reads one trial file. Raises BadResultsError."""
     return from_json(read_json(path), str(path))
+
+
+def read_existing(folder: Path, trials: Iterable[TrialId]) -> list[Trial]:
+    """Those of them that the folder has as results. Raises BadResultsError."""
+    return [read_trial(path) for trial in trials if (path := trial_path(folder, trial)).exists()]
 
 
 def read_json(path: Path) -> Any:
@@ -187,7 +234,7 @@ def from_json(content: Any, where: str) -> Trial:
     except json_format.ParseError as error:
         raise BadResultsError(f"{where}: not a snapshot: {one_line(error)}") from error
     return Trial(
-        TrialId(content["arm"], content["point"], content["round"]),
+        TrialId(content["arm"], content["point"], content["round"], content.get("again", False)),
         content["model"],
         content["load"],
         content["result"],
@@ -200,6 +247,7 @@ def from_json(content: Any, where: str) -> Trial:
         content.get("waived", ""),
         content.get("counted"),
         tuple(content.get("slices_cpu_ns", ())),
+        tuple(content.get("slices_canary_ns", ())),
         content.get("capacity_rps"),
     )
 
@@ -211,20 +259,33 @@ def read_trials(folder: Path) -> StoredTrials:
     """
     if not (folder / "trials").is_dir():
         raise BadResultsError(f"{folder}: not a results folder (it has no trials/)")
-    trials, void, problems = [], [], []
-    for path in (folder / "trials").glob("*.void"):
-        why = path.read_text(encoding="utf-8", errors="replace").strip().removeprefix("void: ")
-        try:
-            void.append((TrialId.parse(path.stem), why))
-        except ValueError:
-            problems.append(f"trials/{path.name}: its name is not ARM-POINT-ROUND.void")
-    for path in (folder / "trials").glob("*.json"):
+    problems: list[str] = []
+    trials, again = _stored(folder / "trials", problems), _stored(folder / "again", problems)
+    void, failed = (_reasons(folder / "trials", word, problems) for word in (VOID, FAILED))
+    by_arm = sorted(trials, key=lambda trial: (trial.arm, trial.connections, trial.id))
+    return StoredTrials(tuple(by_arm), tuple(sorted(problems)), tuple(sorted(void)), tuple(sorted(failed)), again)
+
+
+def _stored(folder: Path, problems: list[str]) -> tuple[Trial, ...]:
+    trials = []
+    for path in sorted(folder.glob("*.json")):
         try:
             trials.append(read_trial(path))
         except BadResultsError as error:
-            problems.append(str(error).replace(str(path), f"trials/{path.name}"))
-    by_arm = sorted(trials, key=lambda trial: (trial.arm, trial.connections, trial.id))
-    return StoredTrials(tuple(by_arm), tuple(sorted(problems)), tuple(sorted(void)))
+            problems.append(str(error).replace(str(path), f"{folder.name}/{path.name}"))
+    return tuple(trials)
+
+
+def _reasons(folder: Path, word: str, problems: list[str]) -> list[tuple[TrialId, str]]:
+    """Of the files with that suffix, the first line of each."""
+    found = []
+    for path in folder.glob(f"*.{word}"):
+        why = path.read_text(encoding="utf-8", errors="replace").strip().partition("\n")[0].removeprefix(f"{word}: ")
+        try:
+            found.append((TrialId.parse(path.stem), why))
+        except ValueError:
+            problems.append(f"{folder.name}/{path.name}: its name is not ARM-POINT-ROUND.{word}")
+    return found
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -9,9 +9,9 @@ machine, trials that follow one another differ by 28 %, slices of 0.4 s by 13 %.
 terminal or in a report.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Protocol, Self
@@ -19,14 +19,14 @@ from typing import Protocol, Self
 import yaml
 
 from tools import local
-from tools.checks import checked, void
+from tools.checks import judged
 from tools.clients.load import ProgramLoad
 from tools.clients.programs import PROGRAMS
 from tools.clients.request import encode
-from tools.experiment import Arm, Experiment, Point
+from tools.experiment import Experiment, Point
 from tools.local import LocalError, Process
 from tools.processors import becomes_idle
-from tools.results import Trial, read_trials, write_trial, write_void
+from tools.results import Trial, TrialId, read_existing, read_trials, write_failed, write_trial, write_void
 from tools.scratch import scratch_folder
 from tools.serving import LocalService, LocalSetup, listening, serving_backend, starting_arm, trace_file
 from tools.slices import AddressRefusedError, DriverLostError, SliceDriver, slice_driver
@@ -59,6 +59,9 @@ class TrialWatcher(Protocol):
     def ended(self, trial: Trial) -> None:
         """It has ended and is stored. A service that answered no call is a result too."""
 
+    def repeats(self, trial: TrialSpec, why: str) -> None:
+        """It had ended, is void beside the other arms, and is made again; `why` is one line."""
+
     def void(self, trial: TrialSpec, why: str) -> None:
         """It could not be made because of the machine. This is stored in its place; `why` is one line."""
 
@@ -83,7 +86,7 @@ def run(experiment: Experiment, wanted: Sequence[TrialSpec], setup: LocalSetup, 
                 return
             trials = list(of_round)
             with _RoundServices(experiment, setup, scratch, backend) as stand:
-                stand.start({each.id.arm: each.arm for each in trials})
+                stand.start({each.id.service: each for each in trials})
                 for _, at_point in groupby(trials, lambda each: each.point):
                     _measure(stand, list(at_point), watcher)
 
@@ -104,31 +107,45 @@ def _measure(stand: "_RoundServices", at_point: Sequence[TrialSpec], watcher: Tr
     """
     # With one block nothing is compared within seconds: each arm then has the machine's memory and descriptors alone.
     groups = [at_point] if stand.experiment.blocks > 1 else [[each] for each in at_point]
+    made: list[_TrialOutcome] = []
     for group in groups:
-        made = _side_by_side(stand, group, watcher)
-        if any(one.why for one in made):
-            made = _side_by_side(stand, [one.wanted for one in made], watcher)
-        for one in made:
-            if one.trial is None or one.why:
-                write_void(stand.setup.folder, one.wanted.id, one.why)
-                watcher.void(one.wanted, one.why)
-            else:
-                write_trial(stand.setup.folder, one.trial)
-                watcher.ended(one.trial)
+        of_group = _side_by_side(stand, group, watcher)
+        if any(one.why for one in of_group):
+            of_group = _side_by_side(stand, [one.wanted for one in of_group], watcher)
+        for one in of_group:
+            stand.store(one, watcher)
+        made += of_group
+    if len(groups) > 1:
+        _repeat_those_apart(stand, made, watcher)
 
 
-@dataclass(slots=True)
+def _repeat_those_apart(stand: "_RoundServices", made: Sequence["_TrialOutcome"], watcher: TrialWatcher) -> None:
+    """Trials that were made one after the other may be void only beside each other: these are made once more."""
+    known = stand.stored_beside([one.wanted.id for one in made])
+    first = {one.wanted.id: one for one in made if not one.why}
+    void = [one for one in stand.judged(list(first.values()), known) if one.why]
+    for one in void:
+        watcher.repeats(one.wanted, one.why)
+    again = {one.wanted.id: one for each in void for one in _side_by_side(stand, [each.wanted], watcher)}
+    for one in stand.judged(list((first | again).values()), known):
+        if one.why or one.wanted.id in again:
+            stand.store(one, watcher)
+        elif one.trial is not None and one.trial.waived:
+            write_trial(stand.setup.folder, one.trial)
+
+
+@dataclass(frozen=True, slots=True)
 class _TrialOutcome:
     """The outcome of a trial that did not fail."""
 
     wanted: TrialSpec
     trial: Trial | None
-    why: str
+    why: str = ""
     """Why it is void; empty if it is a result."""
 
 
 def _side_by_side(stand: "_RoundServices", group: Sequence[TrialSpec], watcher: TrialWatcher) -> list[_TrialOutcome]:
-    """Makes the trials of the group. One that fails is reported, and is not returned."""
+    """Makes the trials of the group, and judges them. One that fails is reported, and is not returned."""
     made: list[_TrialOutcome] = []
     with ExitStack() as stack:
         loads: list[LoadSession] = []
@@ -145,12 +162,10 @@ def _side_by_side(stand: "_RoundServices", group: Sequence[TrialSpec], watcher: 
                 loads.remove(load)
         for load in loads:
             with stand.reported(load.wanted, watcher, made):
-                trial = checked(load.end(), despite_noise=stand.setup.despite_noise)
-                why = void(trial, compares_clients=stand.experiment.compares_clients)
-                made.append(_TrialOutcome(load.wanted, trial, why))
+                made.append(_TrialOutcome(load.wanted, load.end()))
     for each in group:
         stand.settle(each)
-    return made
+    return stand.judged(made)
 
 
 class _RoundServices:
@@ -176,23 +191,23 @@ class _RoundServices:
             process.ask_to_end()
         self._stack.close()
 
-    def start(self, arms: Mapping[str, Arm]) -> None:
-        """Starts the services of those arms, by their names, side by side, and waits for all.
+    def start(self, wanted: Mapping[str, TrialSpec]) -> None:
+        """Starts a service for each name, that of its trial, side by side, and waits for all.
 
         So none still starts, and takes CPU, while another is measured. An error is raised when that service is used.
         """
-        for name, arm in arms.items():
+        for name, each in wanted.items():
             with self._remembered(name):
-                self._begin(name, arm)
-        if any(self.experiment.client_of(arm) == "driver" for arm in arms.values()):
+                self._begin(each)
+        if any(self.experiment.client_of(each.arm) == "driver" for each in wanted.values()):
             # At the same time, on other processors, the driver imports all that it needs.
             with suppress(LocalError):
                 unreachable = ("--address=127.0.0.1:1", "--connections=1", "--streams=1")
-                plan = self._plan(*next(iter(arms.items())))
+                plan = self._plan(next(iter(wanted.values())))
                 self.driver().check([*unreachable, f"--plan={plan}", *trace_file(self.setup, "driver")])
-        for name in [each for each in arms if each not in self._failed]:
+        for name in [each for each in wanted if each not in self._failed]:
             with self._remembered(name):
-                self._await(name, at_once=len(arms))
+                self._await(name, at_once=len(wanted))
 
     @contextmanager
     def _remembered(self, name: str) -> Iterator[None]:
@@ -201,13 +216,14 @@ class _RoundServices:
         except LocalError as error:
             self._failed[name] = error
 
-    def _begin(self, name: str, arm: Arm) -> None:
+    def _begin(self, wanted: TrialSpec) -> None:
         options: list[tuple[str, str | float]]
-        if arm.server is not None:
-            options = [("reply_bytes", len(encode(self.experiment.calls_of(arm)).frame))]
+        if wanted.arm.server is not None:
+            options = [("reply_bytes", len(encode(self.experiment.calls_of(wanted.arm)).frame))]
         else:
-            options = [("backend", self._backend.address), *self.experiment.options(name).items()]
-        self._processes[name] = self._stack.enter_context(starting_arm(self.setup, arm, options))
+            options = [("backend", self._backend.address), *self.experiment.options(wanted.id.arm).items()]
+        process = self._stack.enter_context(starting_arm(self.setup, wanted.arm, options))
+        self._processes[wanted.id.service] = process
 
     def _await(self, name: str, at_once: int = 1) -> None:
         self._services[name] = listening(self._processes[name], at_once * local.START_TIMEOUT_S)
@@ -220,11 +236,11 @@ class _RoundServices:
 
     def service(self, wanted: TrialSpec) -> LocalService:
         """The arm's. Raises LocalError."""
-        name = wanted.id.arm
+        name = wanted.id.service
         if error := self._failed.pop(name, None):
             raise error
         if name not in self._services or self._services[name].process.has_ended():
-            self._begin(name, wanted.arm)
+            self._begin(wanted)
             self._await(name)
         return self._services[name]
 
@@ -233,12 +249,12 @@ class _RoundServices:
 
         A service that is still busy after SETTLE_S is killed, and restarted when it is loaded again.
         """
-        service = self._services.get(wanted.id.arm)
+        service = self._services.get(wanted.id.service)
         if service is None or service.process.has_ended():
             return
         if not becomes_idle(service.process.pid, SETTLE_S):
             service.process.kill()
-            del self._services[wanted.id.arm], self._processes[wanted.id.arm]
+            del self._services[wanted.id.service], self._processes[wanted.id.service]
 
     @contextmanager
     def loading(self, wanted: TrialSpec) -> Iterator[LoadSession]:
@@ -292,13 +308,45 @@ class _RoundServices:
         return answered / experiment.duration_s
 
     def _flags(self, wanted: TrialSpec, service: LocalService, point: Point) -> list[str]:
-        plan = self._plan(wanted.id.arm, wanted.arm)
+        plan = self._plan(wanted)
         return [*load_flags(self.experiment, point), *trial_flags(self.setup, wanted, [service], plan)]
 
-    def _plan(self, name: str, arm: Arm) -> Path:
-        path = self._scratch / f"{name}.yaml"
-        path.write_text(yaml.safe_dump(self.experiment.calls_of(arm)), encoding="utf-8")
+    def _plan(self, wanted: TrialSpec) -> Path:
+        path = self._scratch / f"{wanted.id.service}.yaml"
+        path.write_text(yaml.safe_dump(self.experiment.calls_of(wanted.arm)), encoding="utf-8")
         return path
+
+    def judged(self, made: Sequence[_TrialOutcome], known: Sequence[Trial] = ()) -> list[_TrialOutcome]:
+        """The trials, judged beside each other and beside those that are `known`."""
+        trials = [one.trial for one in made if one.trial is not None]
+        flags = {
+            "despite_noise": self.setup.despite_noise,
+            "compares_clients": self.experiment.compares_clients,
+        }
+        found = {one.trial.id: one for one in judged([*trials, *known], **flags)}
+        return [
+            one if one.trial is None else replace(one, trial=found[one.wanted.id].trial, why=found[one.wanted.id].why)
+            for one in made
+        ]
+
+    def stored_beside(self, made: Collection[TrialId]) -> list[Trial]:
+        """Other trials of their point and round, which an earlier run has made. Raises BadResultsError."""
+        at = next(iter(made), None)
+        ids = [] if at is None else [replace(at, arm=arm, again=False) for arm in self.experiment.arms]
+        return read_existing(self.setup.folder, [each for each in ids if each not in made])
+
+    def store(self, one: _TrialOutcome, watcher: TrialWatcher) -> None:
+        """Stores the trial, or why it is void. Raises BadResultsError."""
+        if one.trial is None or one.why:
+            write_void(self.setup.folder, one.wanted.id, one.why)
+            watcher.void(one.wanted, one.why)
+        else:
+            write_trial(self.setup.folder, one.trial)
+            watcher.ended(one.trial)
+
+    def _store_failed(self, wanted: TrialSpec, why: str, process: Process | None) -> None:
+        """With the last output of that process."""
+        write_failed(self.setup.folder, wanted.id, why, process.last_output() if process is not None else ())
 
     @contextmanager
     def reported(self, wanted: TrialSpec, watcher: TrialWatcher, made: list[_TrialOutcome]) -> Iterator[None]:
@@ -311,14 +359,17 @@ class _RoundServices:
             yield
         except LocalError as error:
             if self._backend.process.has_ended():
+                self._store_failed(wanted, str(error), self._backend.process)
                 raise
-            process = self._processes.get(wanted.id.arm)
+            process = self._processes.get(wanted.id.service)
             if process is not None and process.has_ended(local.DYING_S):
-                watcher.failed(wanted, process.last_words())
+                watcher.failed(wanted, why := process.last_words())
+                self._store_failed(wanted, why, process)
             elif isinstance(error, BusyMachineError | DriverLostError | AddressRefusedError):
                 made.append(_TrialOutcome(wanted, None, str(error)))
             else:
                 watcher.failed(wanted, str(error))
+                self._store_failed(wanted, str(error), process)
         else:
             if self._backend.process.has_ended():
                 raise LocalError("the backend exited")

@@ -22,6 +22,10 @@ class Target(Protocol):
     """Where arms are started, loaded and read: this machine, or a cluster."""
 
     @property
+    def despite_noise(self) -> bool:
+        """Whether trials are results in spite of what only a noisy machine did to them."""
+
+    @property
     def alternates(self) -> bool:
         """Whether slices of arms follow one another within a second, so that pairs of slices can be compared."""
 
@@ -58,7 +62,7 @@ class ThisMachine:
     def __init__(self, programs: Programs, pinning: Pinning | None, *, despite_noise: bool = False) -> None:
         self._programs = programs
         self._pinning = pinning
-        self._despite_noise = despite_noise
+        self.despite_noise = despite_noise
         self._interpreters: dict[str, Any] = {}
         """Arm -> what `check` found of its interpreter, if it has one of its own."""
 
@@ -84,7 +88,7 @@ class ThisMachine:
 
     def measure_all(self, asked: Experiment, wanted: Sequence[TrialSpec], folder: Path, watcher: TrialWatcher) -> None:
         traced = asked.trace_ratio > 0
-        run(asked, wanted, LocalSetup(folder, self._programs, self._pinning, self._despite_noise, traced), watcher)
+        run(asked, wanted, LocalSetup(folder, self._programs, self._pinning, self.despite_noise, traced), watcher)
 
     def deployer(self, folder: Path, notify: Callable[[str], None]) -> AbstractContextManager[Deployer]:
         del notify  # nothing waits here

@@ -26,6 +26,7 @@ class RunProgress:
         self.failures: list[str] = []
         """One line each."""
         self.voids = 0
+        self._shown: set[TrialId] = set()
 
     def begins(self, trial: TrialSpec) -> None:
         self._progress.at_hand(trial.described)
@@ -40,6 +41,9 @@ class RunProgress:
             said += f"   p99 {duration(p99.ns, is_bound=p99.is_bound)}"
         self._show(trial.id, trial.point, said)
 
+    def repeats(self, trial: TrialSpec, why: str) -> None:
+        self._progress.note(f"{trial.described} is void: {why}; repeating it once")
+
     def void(self, trial: TrialSpec, why: str) -> None:
         self.voids += 1
         self._show(trial.id, trial.point, f"void: {why}")
@@ -49,7 +53,13 @@ class RunProgress:
         self._show(trial.id, trial.point, f"failed: {why}")
 
     def _show(self, trial: TrialId, point: Point, what: str) -> None:
-        self._progress.ended(f"{trial.arm:22}  {point.described:>17}  round {trial.round}  {what}")
+        arm = f"{trial.arm}{' (again)' if trial.again else ''}"
+        line = f"{arm:22}  {point.described:>17}  round {trial.round}  {what}"
+        if trial in self._shown:  # it is repeated, or void beside the others
+            self._progress.note(line)
+        else:
+            self._progress.ended(line)
+        self._shown.add(trial)
 
 
 def show_kept(console: Console, runs: "Sequence[Overview]") -> None:

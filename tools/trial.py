@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from sweetspot.v1.control_pb2 import SnapshotReply
 
+from tools import canary
 from tools.actions import Actor
 from tools.busy import STARVED_SHARE, words_for
 from tools.control import ControlClient
@@ -87,6 +88,7 @@ class LoadSession:
     capacity_rps: float | None = None
     """Measured just before, if the rate depends on it. Calls/s."""
     slices_cpu_ns: list[int] = field(default_factory=list)
+    slices_canary_ns: list[int] = field(default_factory=list)
 
     def slice(self, block: int = 0) -> None:
         """Loads them for a while. Raises LocalError.
@@ -94,6 +96,7 @@ class LoadSession:
         It is a BusyMachineError if the slice is late and other processes had most of the CPU.
         """
         asked = self.experiment
+        canary_ns = canary.loop_ns(self.others.cpus)
         try:
             with self.others:
                 before_ns = self.cpu_ns()
@@ -104,6 +107,7 @@ class LoadSession:
             if self.others.share > STARVED_SHARE:
                 raise BusyMachineError(f"{words_for(self.others.share)}; {error}") from error
             raise
+        self.slices_canary_ns.append(canary_ns + canary.loop_ns(self.others.cpus))
 
     def end(self) -> Trial:
         """Reads the counters, then closes the connections. Raises LocalError."""
@@ -121,6 +125,7 @@ class LoadSession:
             others_share=self.others.share,
             counted=result["got"]["counted"],
             slices_cpu_ns=tuple(self.slices_cpu_ns),
+            slices_canary_ns=tuple(self.slices_canary_ns),
             capacity_rps=self.capacity_rps,
         )
 

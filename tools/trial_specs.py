@@ -2,10 +2,14 @@
 
 import random
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 from tools.experiment import Arm, Experiment, Point
 from tools.results import TrialId
+
+USUAL = "reactor"
+"""The model that is measured twice, if it is an arm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +22,8 @@ class TrialSpec:
 
     @property
     def described(self) -> str:
-        """`reactor at 100 connections`."""
-        return f"{self.id.arm} at {self.point.described}"
+        """`reactor at 100 connections`, `reactor (again) at 100 connections`."""
+        return f"{self.id.arm}{' (again)' if self.id.again else ''} at {self.point.described}"
 
 
 def trials(asked: Experiment) -> list[TrialSpec]:
@@ -31,16 +35,35 @@ def trials(asked: Experiment) -> list[TrialSpec]:
     return [trial for number in range(1, asked.rounds + 1) for trial in _round(asked, number)]
 
 
-def still_to_make(asked: Experiment, kept: Collection[TrialId]) -> list[TrialSpec]:
+def still_to_make(asked: Experiment, kept: Collection[TrialId], *, twice: bool = False) -> list[TrialSpec]:
     """The trials that a run must still make, if those of `kept` are stored.
 
     With several blocks, arms are paired slice by slice. So if one trial is missing, all arms are measured again at
-    that point in that round: slices of different days are no pairs.
+    that point in that round: slices of different days are no pairs. With `twice`, one arm has a second trial for each
+    first one that is to be made, if the slices of one trial are too few to compare an arm with itself (tools/aa.py).
     """
     every = trials(asked)
     lacking = {(each.id.point, each.id.round) for each in every if each.id not in kept}
     together = asked.blocks > 1
-    return [each for each in every if each.id not in kept or (together and (each.id.point, each.id.round) in lacking)]
+    found = [each for each in every if each.id not in kept or (together and (each.id.point, each.id.round) in lacking)]
+    return _with_second(asked, found) if twice and asked.blocks == 1 and len(asked.arms) > 1 else found
+
+
+def _with_second(asked: Experiment, wanted: Sequence[TrialSpec]) -> list[TrialSpec]:
+    """The second trial is at a random place among those of its point and round, as that of another arm would be."""
+    found: list[TrialSpec] = []
+    for (point, number), group in groupby(wanted, lambda each: (each.id.point, each.id.round)):
+        at_point = list(group)
+        if first := next((each for each in at_point if each.id.arm == twice_measured(asked)), None):
+            place = random.Random(f"{asked.seed} {number} {point} again").randint(0, len(at_point))
+            at_point.insert(place, replace(first, id=replace(first.id, again=True)))
+        found += at_point
+    return found
+
+
+def twice_measured(asked: Experiment) -> str:
+    """The arm that is compared with itself: one that serves all clients at every point, or else the first one."""
+    return USUAL if USUAL in asked.arms else next(iter(asked.arms))
 
 
 def only(asked: Experiment) -> TrialSpec:
@@ -53,7 +76,7 @@ def find(asked: Experiment, trial: TrialId) -> TrialSpec:
     """The trial of that name. Raises ValueError if the experiment has none."""
     for point in asked.points:
         if point.name == trial.point and trial.arm in asked.arms:
-            return _spec(asked, trial.arm, point, trial.round)
+            return replace(_spec(asked, trial.arm, point, trial.round), id=trial)
     raise ValueError(f"the experiment has no trial {trial}")
 
 

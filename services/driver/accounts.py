@@ -55,12 +55,15 @@ class Accounts:
         self.by_status[code] += 1
         self.messages.setdefault(code, message)
 
-    def close(self, *, not_sent: int, unfinished: int) -> None:
+    def close(self, *, not_sent: int, unfinished: int, latencies: int) -> None:
         """Books what never ended: calls still waiting to be sent, and calls sent but not answered.
 
-        Raises BooksDoNotBalance if the parts do not add up to what was planned.
+        Raises BooksDoNotBalance if the parts do not add up to what was planned, or if the number of latencies that were
+        recorded is not that of the calls answered OK.
         """
         self.not_sent += not_sent
         self.unfinished += unfinished
         if self.outstanding:
             raise BooksDoNotBalance(f"{self.outstanding} of {self.planned} planned calls are unaccounted for")
+        if latencies != self.ok:
+            raise BooksDoNotBalance(f"{latencies} latencies were recorded of {self.ok} calls answered OK")

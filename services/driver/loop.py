@@ -185,7 +185,7 @@ class DriverLoop:
         not_sent += self._kinds(call[:2] for each in self._fleet.connections for call in each.waiting)
         unfinished = self._counted_in_flight()
         for kind, book in books.items():
-            book.accounts.close(not_sent=not_sent[kind], unfinished=unfinished[kind])
+            book.accounts.close(not_sent=not_sent[kind], unfinished=unfinished[kind], latencies=len(book.latencies))
         now_ns = clock()
         for flight in self._in_flight.values():
             self._trace(flight, now_ns, None, measured=self._counts(flight[2]))

@@ -169,6 +169,8 @@ def _check(results: Sequence[Result], indices: Sequence[int], numbers: set[int],
         )
         if calls["planned"] != ended:
             raise VoidRun(f"shard {index} of {of} planned {calls['planned']} calls, and its result has {ended}")
+        if calls["ok"] != (count := result["latency_ns"]["count"]):
+            raise VoidRun(f"shard {index} of {of} answered {calls['ok']} calls, and its histogram has {count}")
 
 
 def _added(parts: Sequence[Mapping[str, int]], keys: Sequence[str]) -> dict[str, int]:

@@ -19,10 +19,16 @@ def booked(ends: list[str | Code]) -> Accounts:
     return accounts
 
 
+def close(accounts: Accounts, ends: list[str | Code], *, lost: int = 0) -> None:
+    """`lost`: of the latencies."""
+    not_sent, unfinished = ends.count("not_sent"), ends.count("unfinished")
+    accounts.close(not_sent=not_sent, unfinished=unfinished, latencies=ends.count("ok") - lost)
+
+
 @given(st.lists(ENDS))
 def test_whatever_becomes_of_calls_the_parts_add_up_to_what_was_planned(ends: list[str | Code]) -> None:
     accounts = booked(ends)
-    accounts.close(not_sent=ends.count("not_sent"), unfinished=ends.count("unfinished"))
+    close(accounts, ends)
     parts = accounts.ok + accounts.by_status.total() + accounts.timed_out + accounts.not_sent + accounts.unfinished
     assert parts == accounts.planned == len(ends)
 
@@ -32,7 +38,14 @@ def test_a_call_that_is_lost_or_booked_twice_is_noticed(ends: list[str | Code], 
     accounts = booked(ends)
     accounts.planned += data.draw(st.sampled_from([-1, 1]))
     with pytest.raises(BooksDoNotBalance):
-        accounts.close(not_sent=ends.count("not_sent"), unfinished=ends.count("unfinished"))
+        close(accounts, ends)
+
+
+@given(st.lists(ENDS))
+def test_a_latency_that_is_lost_is_noticed(ends: list[str | Code]) -> None:
+    ends = ["ok", *ends]
+    with pytest.raises(BooksDoNotBalance, match=r"^\d+ latencies were recorded of \d+ calls answered OK$"):
+        close(booked(ends), ends, lost=1)
 
 
 @given(st.lists(st.lists(ENDS), max_size=4))

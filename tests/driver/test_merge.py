@@ -77,6 +77,11 @@ def lost_call(parts: list[Any]) -> list[Any]:
     return parts
 
 
+def lost_latency(parts: list[Any]) -> list[Any]:
+    parts[1]["latency_ns"]["count"] -= 1
+    return parts
+
+
 @pytest.mark.parametrize(
     ("change", "why"),
     [
@@ -87,6 +92,7 @@ def lost_call(parts: list[Any]) -> list[Any]:
         (other_plan, "shard 1 of 2 had other settings: its plan differs"),
         (older, "shard 1 of 2 was written by another version: 3, not 4"),
         (lost_call, "shard 1 of 2 planned 50 calls, and its result has 49"),
+        (lost_latency, "shard 1 of 2 answered 45 calls, and its histogram has 44"),
     ],
 )
 def test_what_is_not_each_shard_once_and_whole_is_no_result(

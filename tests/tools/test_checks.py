@@ -1,12 +1,13 @@
 """Which trials are void, and which are just not: each check on both sides of its limit."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.tools.sample import DURATION_S, distribution, trial
-from tools.checks import checked, void
+from tools.checks import judged, void
 from tools.pooling import pooled
 from tools.results import Trial
 
@@ -36,6 +37,26 @@ def throttled(quota_cpus: float) -> Trial:
     return found
 
 
+def counters_late(by_s: float) -> Trial:
+    """Those after the load."""
+    found = replace(ONE, after=type(ONE.after)())
+    found.after.CopyFrom(ONE.after)
+    found.after.monotonic_ns = ONE.result["marks"]["ended_monotonic_ns"] + int(by_s * 1e9)
+    return found
+
+
+def block(*, canaries_ns: Sequence[Sequence[int]] = (), checksums: Sequence[Mapping[str, int]] = ()) -> list[Trial]:
+    """Arms of one point and round, with one of these each."""
+    arms = ("reactor", "thread_pool", "seda", "coroutines")
+    made = [trial(arm, 1, checksums=dict(each)) for arm, each in zip(arms, checksums, strict=False)]
+    made += [replace(trial(arm, 1), slices_canary_ns=each) for arm, each in zip(arms, canaries_ns, strict=False)]
+    return made
+
+
+def void_arms(trials: list[Trial], **how: bool) -> list[str]:
+    return [one.trial.arm for one in judged(trials, **how) if one.why]
+
+
 VOID: dict[str, tuple[Trial, str]] = {
     "busy driver": (
         with_driver_at(0.91),
@@ -53,6 +74,11 @@ VOID: dict[str, tuple[Trial, str]] = {
         trial("reactor", 1, got={"start_spread_ns": 51_000_000}),
         "the shards of the driver started within 51 ms; at most 50 ms is allowed",
     ),
+    "counters read late": (counters_late(0.5), "the service's counters were read 500 ms late"),
+    "unreadable replies": (
+        trial("reactor", 1, checksums={"17": 30, "unreadable": 2}),
+        "2 of the replies that were parsed are not a RunReply",
+    ),
     "lost call": (
         trial("reactor", 1, calls={**ONE.result["calls"], "planned": OK + 1}),
         f"{OK + 1} calls were planned, but the result has {OK}",
@@ -63,6 +89,7 @@ VOID: dict[str, tuple[Trial, str]] = {
     ),
 }
 NOT_VOID: dict[str, Trial] = {
+    "counters read in time": counters_late(0.3),
     "quiet": ONE,
     "driver with a tenth left": with_driver_at(0.89),
     "late by less than a millisecond": late(0.9),
@@ -98,14 +125,69 @@ def test_a_void_trial_has_all_its_reasons_in_one_line() -> None:
 
 def test_calls_that_do_not_add_up_make_a_trial_void_despite_noise() -> None:
     lost, _ = VOID["lost call"]
-    assert "but the result has" in void(checked(lost, despite_noise=True))
+    (one,) = judged([lost], despite_noise=True)
+    assert "but the result has" in one.why
 
 
-def test_what_noise_did_is_kept_with_a_trial_that_is_shown_despite_it() -> None:
+def test_what_noise_did_is_stored_with_a_trial_that_is_shown_despite_it() -> None:
     noisy, why = VOID["busy machine"]
-    shown = checked(noisy, despite_noise=True)
-    assert (void(shown), shown.waived) == ("", why)
-    assert checked(noisy, despite_noise=False) == noisy
+    (shown,) = judged([noisy], despite_noise=True)
+    assert (shown.why, shown.trial.waived) == ("", why)
+    assert [(one.trial, one.why) for one in judged([noisy])] == [(noisy, why)]
+
+
+@pytest.mark.parametrize(
+    ("canaries_ns", "arms"),
+    [
+        ([(1000,), (1290,)], []),
+        ([(1000,), (1310,)], ["reactor", "thread_pool"]),
+        ([(1000,), (1010,), (1400,)], ["seda"]),
+        ([(1000, 1000), (1000, 1400), (1010, 1010)], ["thread_pool"]),
+        ([(1000,), (600,), (990,), (1010,)], ["thread_pool"]),
+        ([(1000,), ()], []),
+        ([(1000,)], []),
+    ],
+    ids=["within the limit", "two arms", "the one apart", "one slice of several", "faster", "not known", "alone"],
+)
+def test_an_arm_is_void_if_the_speed_of_the_cpu_differed_from_that_beside_the_others(
+    canaries_ns: list[tuple[int, ...]], arms: list[str]
+) -> None:
+    assert void_arms(block(canaries_ns=canaries_ns)) == arms
+    assert void_arms(block(canaries_ns=canaries_ns), despite_noise=True) == []
+
+
+def test_the_reason_of_a_canary_has_the_factor() -> None:
+    (one,) = [one for one in judged(block(canaries_ns=[(1400,), (1000,), (1000,)])) if one.why]
+    assert one.why == "the CPU's speed differed by a factor of 1.4 from that beside the other arms (canary)"
+
+
+@pytest.mark.parametrize(
+    ("checksums", "arms"),
+    [
+        ([{"17": 9}, {"17": 3}], []),
+        ([{"17": 9}, {"18": 9}], ["reactor", "thread_pool"]),
+        ([{"17": 9}, {"18": 9}, {"17": 9}], ["thread_pool"]),
+        ([{"17": 9}, {"17": 8, "18": 1}, {"17": 9}], ["thread_pool"]),
+        ([{"1": 1, "2": 1}, {"3": 1, "4": 1}], []),
+        ([{"17": 9}, {}], []),
+    ],
+    ids=["alike", "no majority", "the minority", "some replies", "no fixed reply", "no reply"],
+)
+def test_an_arm_that_did_other_work_than_most_is_void(checksums: list[dict[str, int]], arms: list[str]) -> None:
+    assert void_arms(block(checksums=checksums)) == arms
+    assert void_arms(block(checksums=checksums), despite_noise=True) == arms
+
+
+def test_arms_with_calls_of_their_own_are_not_compared_by_their_replies() -> None:
+    first, second = block(checksums=[{"17": 9}, {"18": 9}])
+    assert void_arms([first, replace(second, result={**second.result, "plan": {"payload_bytes": 3}})]) == []
+
+
+def test_the_results_of_a_block_judged_again_are_results() -> None:
+    trials = block(canaries_ns=[(1000,), (1200,), (1350,), (1700,)])
+    whole = [one.trial for one in judged(trials) if not one.why]
+    assert len(whole) < len(trials)
+    assert not void_arms(whole)
 
 
 def test_rounds_minutes_apart_do_not_make_counters_late() -> None:

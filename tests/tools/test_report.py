@@ -235,11 +235,6 @@ def test_unfinished_calls_are_shown_and_are_no_errors() -> None:
     assert (row.cells["errors"], row.cells["unfinished"]) == ("0", "10")
 
 
-def test_models_that_did_different_work_are_not_compared_in_silence(tmp_path: Path) -> None:
-    other = sample.trial("thread_pool", 10, checksums={"17": 1})
-    assert "Not every model did the same work" in read(folder_of(tmp_path, sample.trial("reactor", 10), other))
-
-
 def test_a_throttled_service_is_said_to_be(tmp_path: Path) -> None:
     trial = sample.trial("reactor", 10)
     trial.after.throttling.throttled_ns = 1_500_000_000

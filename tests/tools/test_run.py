@@ -1,21 +1,23 @@
 """An experiment's run: what is started and how, what is stored, and how one failure affects the rest."""
 
 from dataclasses import dataclass, field
+from dataclasses import replace as replace_in
 from pathlib import Path
 
 import pytest
 import yaml
 from msgspec.structs import replace
 
+from tests.tools import sample
 from tests.tools.fake_programs import GIVEN_UP, GOOD, MODELS, MORTAL, PROGRAMS, REFUSED, STILLBORN, STUBBORN, UNANSWERED
 from tools import experiment, serving
 from tools.experiment import Arm, Experiment, Load, Point
 from tools.local import LocalError, Process, Programs
 from tools.measures import rate_rps
-from tools.results import Trial, TrialId, read_trials
+from tools.results import Trial, TrialId, read_trials, trial_path, write_trial
 from tools.run import run
 from tools.serving import LocalService, LocalSetup
-from tools.trial_specs import TrialSpec, trials
+from tools.trial_specs import TrialSpec, still_to_make, trials
 
 ASKED = Experiment(
     title="Why?",
@@ -39,6 +41,7 @@ class Notes:
     kept: list[Trial] = field(default_factory=list)
     failures: dict[Pair, str] = field(default_factory=dict)
     voids: dict[Pair, str] = field(default_factory=dict)
+    repeated: dict[Pair, str] = field(default_factory=dict)
 
     def begins(self, trial: TrialSpec) -> None:
         self.begun.append(_pair(trial))
@@ -48,6 +51,9 @@ class Notes:
 
     def ended(self, trial: Trial) -> None:
         self.kept.append(trial)
+
+    def repeats(self, trial: TrialSpec, why: str) -> None:
+        self.repeated[_pair(trial)] = why
 
     def void(self, trial: TrialSpec, why: str) -> None:
         self.voids[_pair(trial)] = why
@@ -134,7 +140,64 @@ def test_a_trial_that_fails_is_told_with_its_cause_and_the_next_one_runs(
     monkeypatch.setattr("tools.slices.GRACE_S", 2.0)  # the driver does not answer after the service has died
     notes = run_fakes(tmp_path, mishap, (GOOD, 1))
     assert notes.failures == {mishap: why}
+    model, connections = mishap
+    assert read_trials(tmp_path).failed == ((TrialId(model, str(connections)), why),)
     assert [(trial.model, trial.connections) for trial in read_trials(tmp_path).trials] == [(GOOD, 1)]
+
+
+def test_the_record_of_a_failure_has_the_last_output_of_the_process_and_goes_with_a_later_result(
+    tmp_path: Path,
+) -> None:
+    run_fakes(tmp_path, (STILLBORN, 10))
+    path = trial_path(tmp_path, TrialId(STILLBORN, "10")).with_suffix(".failed")
+    reason, *output = path.read_text().splitlines()
+    assert reason == "failed: stillborn ended with status 1: stillborn: Address already in use"
+    assert output == ["a warning", "stillborn: Address already in use"]
+    write_trial(tmp_path, replace_in(sample.trial("reactor", 10), id=TrialId(STILLBORN, "10")))
+    assert [each.name for each in path.parent.iterdir()] == [f"{STILLBORN}-10-1.json"]
+
+
+def canaries(monkeypatch: pytest.MonkeyPatch, *loops_ns: int) -> None:
+    """The loop takes so long, two for each slice, and then always the first time."""
+    left = list(loops_ns)
+    monkeypatch.setattr("tools.canary.loop_ns", lambda _cpus: left.pop(0) if left else loops_ns[0])
+
+
+def test_an_arm_beside_which_the_cpu_was_slower_is_repeated_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canaries(monkeypatch, 1000, 1000, 2000, 2000, 1000, 1000)
+    arms = [wanted(GOOD, 10), wanted(STUBBORN, 10)]
+    notes = Notes()
+    run(ASKED, arms, LocalSetup(tmp_path, PROGRAMS, None), notes)
+    assert notes.repeated.keys() == {(GOOD, 10), (STUBBORN, 10)}
+    assert [trial.slices_canary_ns for trial in read_trials(tmp_path).trials] == [(2000,), (2000,)]
+
+
+def test_an_arm_that_is_repeated_and_still_apart_is_void_with_that_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    canaries(monkeypatch, 1000, 1000, 2000, 2000, 1000, 1000, 3000, 3000)
+    notes = Notes()
+    run(ASKED, [wanted(GOOD, 10), wanted(STUBBORN, 10)], LocalSetup(tmp_path, PROGRAMS, None), notes)
+    assert not read_trials(tmp_path).trials
+    assert notes.voids[GOOD, 10].startswith("the CPU's speed differed by a factor of 3 ")
+
+
+def test_the_slices_of_a_block_are_repeated_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    canaries(monkeypatch, 1000, 1000, 1000, 1000, 1000, 1000, 2000, 2000)
+    asked = replace(ASKED.of([GOOD, STUBBORN]), blocks=2, rounds=1, load=Load(connections=(10,), streams=(2,)))
+    run(asked, trials(asked), LocalSetup(tmp_path, PROGRAMS, None), Notes())
+    assert [trial.slices_canary_ns for trial in read_trials(tmp_path).trials] == [(2000, 2000), (2000, 2000)]
+
+
+def test_a_second_trial_has_a_service_of_its_own(tmp_path: Path) -> None:
+    asked = replace(ASKED.of([GOOD, STUBBORN]), rounds=1, load=Load(connections=(10,), streams=(2,)))
+    run(asked, still_to_make(asked, (), twice=True), LocalSetup(tmp_path, PROGRAMS, None), Notes())
+    found = read_trials(tmp_path)
+    (again,) = found.again
+    (first,) = [trial for trial in found.trials if trial.arm == GOOD]
+    assert again.result["flags"]["--address"] != first.result["flags"]["--address"]
 
 
 def test_a_trial_without_an_answer_is_a_result_of_its_model(tmp_path: Path) -> None:

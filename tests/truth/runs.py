@@ -31,6 +31,9 @@ class Notes:
     def ended(self, trial: Trial) -> None:
         """It is read from the folder."""
 
+    def repeats(self, trial: TrialSpec, why: str) -> None:
+        """Nothing to note."""
+
     def void(self, trial: TrialSpec, why: str) -> None:
         self.voids.append(why)
 

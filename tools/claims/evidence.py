@@ -23,7 +23,7 @@ class TrialEvidence:
     def __init__(self, found: StoredTrials, *, despite_noise: bool = False) -> None:
         self.found = found
         self._despite_noise = despite_noise
-        made = [trial.id for trial in found.trials] + [each for each, _ in found.void]
+        made = [trial.id for trial in found.trials] + [each for each, _ in found.without_result]
         self.rounds = max((each.round for each in made), default=0)
 
     def reading(self, operand: Operand, number: int) -> SampleReading | None:
@@ -42,7 +42,7 @@ class TrialEvidence:
 
     def void(self, arms: Sequence[str]) -> str:
         """Why trials of those arms are void, each reason once."""
-        void = [why for trial, why in self.found.void if trial.arm in arms]
+        void = [why.removeprefix("void: ") for trial, why in self.found.without_result if trial.arm in arms]
         noisy = [] if self._despite_noise else [trial.waived for trial in self.found.trials if trial.arm in arms]
         return "; ".join(dict.fromkeys(filter(None, [*void, *noisy])))
 

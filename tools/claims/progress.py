@@ -4,7 +4,7 @@ from tools.claims.claim import Claim
 from tools.claims.decision import FEWEST, ClaimVerdict
 from tools.claims.table import line
 from tools.progress import Progress
-from tools.results import Trial, TrialId
+from tools.results import Trial
 from tools.trial_specs import TrialSpec
 
 
@@ -14,7 +14,6 @@ class ClaimsProgress:
     def __init__(self, bar: Progress) -> None:
         self._bar = bar
         self._experiment = ""
-        self._failures: list[tuple[TrialId, str]] = []
 
     def measures(self, experiment: str, further: int) -> None:
         """Trials of that experiment follow; `further` is the number of those after the first look."""
@@ -34,6 +33,11 @@ class ClaimsProgress:
         del trial
         self._bar.part_ended()
 
+    def repeats(self, trial: TrialSpec, why: str) -> None:
+        """As Watcher has it."""
+        self._bar.more(1)  # it ends a second time
+        self._bar.note(f"{self._experiment}: {trial.described} is void: {why}; repeating it once")
+
     def void(self, trial: TrialSpec, why: str) -> None:
         """As TrialWatcher has it."""
         self._bar.part_ended()
@@ -43,12 +47,6 @@ class ClaimsProgress:
         """As TrialWatcher has it."""
         self._bar.part_ended()
         self._bar.note(f"      {self._experiment}, round {trial.id.round}: {trial.described} failed: {why}")
-        self._failures.append((trial.id, why))
-
-    def take_failures(self) -> list[tuple[TrialId, str]]:
-        """The trials that have failed since this was last asked, and why."""
-        taken, self._failures = self._failures, []
-        return taken
 
     def counts(self, name: str, number: int) -> None:
         """As Notes has it."""

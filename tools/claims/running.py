@@ -175,12 +175,12 @@ def _rounds(folder: Path, name: str, asked: Experiment, rounds: int, runner: Exp
     """Makes those of the first `rounds` rounds that are not complete.
 
     Arms are compared within one round, so an interrupted round is made again with all arms. A void trial stays void,
-    because a look has used it.
+    because a look has used it. So does a failed one.
     """
     asked = replace(asked, rounds=rounds)
     results = folder / RUNS / name
     found = read_trials(results) if results.is_dir() else StoredTrials((), ())
-    made = {trial.id for trial in found.trials} | {trial for trial, _ in found.void}
+    made = {trial.id for trial in found.trials} | {trial for trial, _ in found.without_result}
     lacking = {each.id.round for each in trials(asked) if each.id not in made}
     if wanted := [each for each in trials(asked) if each.id.round in lacking]:
         runner.measure(asked, wanted, results)

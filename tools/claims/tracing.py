@@ -90,6 +90,9 @@ class _FailureWatcher:
     def ended(self, trial: Trial) -> None:
         """As tools.run.Watcher has it."""
 
+    def repeats(self, trial: TrialSpec, why: str) -> None:
+        """As tools.run.Watcher has it."""
+
     def void(self, trial: TrialSpec, why: str) -> None:
         """As tools.run.Watcher has it."""
         del trial

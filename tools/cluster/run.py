@@ -11,11 +11,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from tools import environment, experiment
-from tools.checks import checked, void
+from tools.checks import judged, judged_by_block
 from tools.cluster import store, waterfalls
 from tools.cluster.api import Api, ClusterError
 from tools.cluster.asked import check, in_one_slice
@@ -26,7 +27,16 @@ from tools.cluster.store import VoidTrialError
 from tools.cluster.trial import ASK_FOR_LESS, ClusterSetup, Starts, measure
 from tools.experiment import Experiment
 from tools.local import Programs
-from tools.results import BadResultsError, TrialId, write_trial, write_void, write_whole
+from tools.results import (
+    BadResultsError,
+    Trial,
+    TrialId,
+    read_existing,
+    write_failed,
+    write_trial,
+    write_void,
+    write_whole,
+)
 from tools.run import TrialWatcher
 from tools.scale.cells import Cell
 from tools.scale.cluster import cluster_deployer
@@ -151,29 +161,57 @@ class Cluster:
         """
         asked = in_one_slice(asked)
         lack = self._lacking_room(asked)
-        for each in wanted:
-            watcher.begins(each)
-            if lack:
-                watcher.waits(each, f"continuing with a warning: {lack}; {ASK_FOR_LESS}")
-                lack = ""
-            try:
-                self._measure(asked, each, folder, watcher)
-            except ClusterError as error:
-                watcher.failed(each, str(error))
-            except KeyboardInterrupt:
-                job = job_name(self.run, each.id)
-                watcher.failed(each, f"job {job} in namespace {self.release.api.namespace} was not deleted")
-                raise
+        for _, group in groupby(wanted, lambda each: (each.id.point, each.id.round)):
+            at_point = list(group)
+            for each in at_point:
+                watcher.begins(each)
+                if lack:
+                    watcher.waits(each, f"continuing with a warning: {lack}; {ASK_FOR_LESS}")
+                    lack = ""
+                self._measure_or_fail(asked, each, folder, watcher)
+            for each, why in self._apart(folder, at_point):
+                watcher.repeats(each, why)
+                self._measure_or_fail(asked, each, folder, watcher, attempts=(True,))
+            for each, why in self._apart(folder, at_point):
+                write_void(folder, each.id, why)
+                watcher.void(each, why)
 
-    def _measure(self, asked: Experiment, wanted: TrialSpec, folder: Path, watcher: TrialWatcher) -> None:
-        """Makes and stores one trial. A void one is repeated once. Raises ClusterError."""
+    def _apart(self, folder: Path, at_point: Sequence[TrialSpec]) -> list[tuple[TrialSpec, str]]:
+        """Those that are void beside each other, of one point and round, and why. Raises BadResultsError."""
+        found = judged(read_existing(folder, [each.id for each in at_point]), despite_noise=self.despite_noise)
+        whys = {one.trial.id: one.why for one in found}
+        return [(each, why) for each in at_point if (why := whys.get(each.id, ""))]
+
+    def _measure_or_fail(
+        self,
+        asked: Experiment,
+        wanted: TrialSpec,
+        folder: Path,
+        watcher: TrialWatcher,
+        attempts: Sequence[bool] = (False, True),
+    ) -> None:
+        """Makes and stores one trial, or stores why it failed. `attempts`: of each, whether it replaces a trial."""
+        try:
+            self._measure(asked, wanted, folder, watcher, attempts)
+        except ClusterError as error:
+            watcher.failed(wanted, str(error))
+            write_failed(folder, wanted.id, str(error))
+        except KeyboardInterrupt:
+            job = job_name(self.run, wanted.id)
+            watcher.failed(wanted, f"job {job} in namespace {self.release.api.namespace} was not deleted")
+            raise
+
+    def _measure(
+        self, asked: Experiment, wanted: TrialSpec, folder: Path, watcher: TrialWatcher, attempts: Sequence[bool]
+    ) -> None:
+        """Makes and stores one trial. A void one is repeated while there are attempts left. Raises ClusterError."""
         setup = self._notifying(watcher, wanted)
         why = ""
-        for again in (False, True):
+        for number, again in enumerate(attempts, start=1):
             try:
                 trial = measure(setup, asked, wanted, again=again)
-                trial = checked(trial, despite_noise=self.despite_noise)
-                why = void(trial)
+                (one,) = judged([trial], despite_noise=self.despite_noise)
+                trial, why = one.trial, one.why
             except VoidTrialError as error:
                 why = str(error)
             if not why:
@@ -182,7 +220,7 @@ class Cluster:
                 watcher.ended(trial)
                 return
             write_void(folder, wanted.id, why)
-            if not again:
+            if number < len(attempts):
                 watcher.waits(wanted, f"is void: {why}; repeating it once")
         watcher.void(wanted, why)
 
@@ -254,21 +292,22 @@ def pull(
         return PullProblems(unreadable=pull_cells(api, found.run, folder)[1])
     described = json.loads(files.get("environment.json", "{}")).get("cluster", {})
     its_release = Release(api, described.get("release", release))
-    voids = []
+    voids: dict[TrialId, str] = {}
+    trials: list[Trial] = []
     for wanted, parts in sorted(found.parts.items()):
         try:
-            trial = store.assemble(parts, programs)
-            trial = checked(trial, despite_noise=despite_noise)
-            why = void(trial)
+            trials.append(store.assemble(parts, programs))
         except VoidTrialError as error:
-            why = str(error)
-        if why:
-            write_void(folder, wanted, why)
-            voids.append(f"{wanted}: {why}")
+            voids[wanted] = str(error)
+    for one in judged_by_block(trials, despite_noise=despite_noise):
+        if one.why:
+            voids[one.trial.id] = one.why
         else:
-            write_trial(folder, trial)
-            waterfalls.save(its_release, trial, folder)
-    return PullProblems(void=voids)
+            write_trial(folder, one.trial)
+            waterfalls.save(its_release, one.trial, folder)
+    for wanted, why in voids.items():
+        write_void(folder, wanted, why)
+    return PullProblems(void=[f"{wanted}: {why}" for wanted, why in sorted(voids.items())])
 
 
 def pull_cells(api: Api, run: str, folder: Path) -> tuple[set[Cell], list[str]]:

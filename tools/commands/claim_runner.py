@@ -9,7 +9,7 @@ from tools.claims.progress import ClaimsProgress
 from tools.commands.page import write_page
 from tools.commands.prepared import prepare
 from tools.experiment import BadExperimentError, Experiment
-from tools.results import write_void, write_whole
+from tools.results import write_whole
 from tools.status import PlainError
 from tools.target import Target
 from tools.trial_specs import TrialSpec
@@ -46,7 +46,5 @@ class TargetRunner:
         prepare(folder, asked, target, target.describe(), None)
         self._notes.measures(folder.name, sum(each.id.round > FEWEST for each in wanted))
         target.measure_all(asked, wanted, folder, self._notes)
-        for trial, why in self._notes.take_failures():
-            write_void(folder, trial, f"failed: {why}")
         bundle.close(folder, asked.seed)
         write_page(folder)

@@ -15,6 +15,8 @@ from tools.scale.cells import cells
 from tools.scale.results import read_cells
 from tools.scale.run import run as run_cells
 from tools.scale.terminal import ScaleProgress
+from tools.scale.void import why_void
+from tools.status import VOID
 from tools.target import Target
 from tools.units import rest
 
@@ -22,10 +24,13 @@ USUAL_TRIALS = 7
 """Of a search. The first one of a service has 9 to 12; those that begin where a like one ended have 4 to 6."""
 
 
-def run_grid(asked: Experiment, folder: Path, target: Target, console: Console, show: Show) -> int:
-    """The exit status. The folder is prepared and locked."""
+def run_grid(
+    asked: Experiment, folder: Path, target: Target, console: Console, show: Show, *, strict: bool = False
+) -> int:
+    """The exit status, which is 42 with `strict` if a cell is void. The folder is prepared and locked."""
     target.resume_grid(folder)
-    kept = read_cells(folder).cells
+    stored = read_cells(folder)
+    kept = stored.cells - {one.cell for one in stored.searched if why_void(one)}
     wanted = [cell for cell in cells(asked, asked.models) if cell not in kept]
     cell_s = _cell_s(asked, target)
     takes = rest(len(wanted) * cell_s)
@@ -35,15 +40,17 @@ def run_grid(asked: Experiment, folder: Path, target: Target, console: Console, 
 
         def search() -> None:
             with target.deployer(folder, progress.waits) as deployer:
-                run_cells(asked, wanted, deployer, folder, progress)
+                run_cells(asked, wanted, deployer, folder, progress, despite_noise=target.despite_noise)
 
         interrupted = to_its_end(search)
     bundle.close(folder, asked.seed)
     found = read_cells(folder)
     show(console, found, asked, write_page(folder))
-    missing = len(set(wanted) - found.cells)
-    tally = RunTally("cells", len(found.cells), len(wanted), missing, len(progress.failures))
-    return exit_status(tally, resume_command(folder), interrupted)
+    void = sum(bool(why_void(one)) for one in found.searched)
+    missing = len(set(wanted) - found.cells) + void
+    tally = RunTally("cells", len(found.cells), len(wanted), missing, len(progress.failures), void)
+    status = exit_status(tally, resume_command(folder), interrupted)
+    return VOID if strict and void and not status else status
 
 
 def _cell_s(asked: Experiment, target: Target) -> float:

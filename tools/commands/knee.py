@@ -1,7 +1,6 @@
 """`sweetspot knee`: the highest rate at which a model meets an objective, with an interval over starts."""
 
 import argparse
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,22 +11,21 @@ from tools.calibrate import calibration
 from tools.commands.grid import run_grid
 from tools.commands.in_rounds import in_rounds
 from tools.commands.prepared import prepare
+from tools.commands.targets import this_machine
 from tools.experiment import Experiment, Search
 from tools.knee import slo
 from tools.knee.asked import asked
 from tools.local import Programs
 from tools.lock import locked
-from tools.scale.local import pinning_over
 from tools.scale.results import StoredCells
 from tools.scale.void import why_void
 from tools.status import PlainError
-from tools.target import ThisMachine
 
 
 def execute(args: argparse.Namespace, console: Console, programs: Programs) -> int:
     """Status 1 where a start failed, 130 where a signal came. Raises PlainError."""
     objective = slo.read(args.slo)
-    target = ThisMachine(programs, pinning_over(os.sched_getaffinity(0)))
+    target = this_machine(programs, despite_noise=args.despite_noise, for_grid=True)
     known_models = target.models()
     if args.model not in known_models:
         raise PlainError(f"unknown model {args.model!r}; the models are {', '.join(known_models)}")
@@ -53,7 +51,7 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
         for one in kept.searched:
             if why := why_void(one):
                 console.print(f"{one.cell.plan}: {why}", markup=False, soft_wrap=True)
-        text = line(args.model, kept.searched, objective, despite_noise=args.despite_noise)
+        text = line(args.model, kept.searched, objective)
         console.print(text, style="bold", markup=False, soft_wrap=True)
         console.print(str(report), markup=False, highlight=False, soft_wrap=True)
 

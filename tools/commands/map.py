@@ -66,7 +66,7 @@ def _measure(folder: Path, made: Map, runs: Mapping[str, Experiment], target: Ta
 
         interrupted = to_its_end(measure)
     show_map(folder, made, console)
-    missing = sum(len(_missing(asked, folder / key)) for key, asked in runs.items())
+    missing = sum(not each.id.again for key, asked in runs.items() for each in _missing(asked, folder / key))
     tally = RunTally("trials", every - missing, every, missing, len(progress.failures), progress.voids)
     return exit_status(tally, "sweetspot map, with the same flags", interrupted)
 
@@ -89,4 +89,4 @@ def _in_rounds(asked: Experiment, here: RoundCost) -> Experiment:
 
 def _missing(asked: Experiment, folder: Path) -> list[TrialSpec]:
     stored_trials = read_trials(folder).trials if folder.is_dir() else ()
-    return still_to_make(asked, {trial.id for trial in stored_trials})
+    return still_to_make(asked, {trial.id for trial in stored_trials}, twice=True)

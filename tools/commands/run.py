@@ -56,19 +56,20 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     with locked(folder):
         prepare(folder, asked, target, described, known[1] if known else None)
         if asked.scale is not None:
-            return run_grid(asked, folder, target, console, show_of(folder))
+            return run_grid(asked, folder, target, console, show_of(folder), strict=args.strict)
         return _run_trials(args, asked, folder, target, console)
 
 
 def _run_trials(args: argparse.Namespace, asked: Experiment, folder: Path, target: Target, console: Console) -> int:
     kept = {trial.id for trial in read_trials(folder).trials}
-    wanted = still_to_make(asked, kept)
+    wanted = still_to_make(asked, kept, twice=target.alternates)
     console.print(f"{len(wanted)} trials; results: {folder}", markup=False, soft_wrap=True)
     with Progress(console, len(wanted), trial_s(asked, target)) as bar:
         progress = RunProgress(bar)
         interrupted = to_its_end(lambda: target.measure_all(asked, wanted, folder, progress))
     bundle.close(folder, asked.seed)
-    from tools.outcome import show  # noqa: PLC0415  (scipy)
+    from tools.answer import excludes_1  # noqa: PLC0415  (scipy)
+    from tools.outcome import show  # noqa: PLC0415
 
     found = read_trials(folder)
     if asked.until is not None:
@@ -79,10 +80,10 @@ def _run_trials(args: argparse.Namespace, asked: Experiment, folder: Path, targe
             wanted = [each for each in wanted if each.id.round <= last]
             console.print(f"Every point is decided after {last} of {asked.rounds} rounds.", markup=False)
     show(console, found, write_page(folder), arms_of(folder))
-    missing = len({each.id for each in wanted} - {trial.id for trial in found.trials})
+    missing = len({each.id for each in wanted if not each.id.again} - {trial.id for trial in found.trials})
     tally = RunTally("trials", len(found.trials), len(wanted), missing, len(progress.failures), progress.voids)
     status = exit_status(tally, resume_command(folder), interrupted)
-    return VOID if args.strict and progress.voids and not status else status
+    return VOID if args.strict and not status and (progress.voids or excludes_1(found)) else status
 
 
 def _paths(args: argparse.Namespace) -> tuple[Path, Path]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from tools import bundle
+from tools.aa import self_ratio
 from tools.compare.figures import BETTER, VALUES, ValueName
 from tools.results import BadResultsError, Trial, read_trials
 from tools.standings import PointStandings, standings
@@ -32,6 +33,8 @@ def lines(folder: Path) -> Iterator[str]:
             if trial.id.point == at.point.name:
                 rounds.setdefault(trial.arm, []).append(trial)
         yield from _at(at, rounds)
+        if itself := self_ratio(at, found.trials, found.again):
+            yield str(itself)
 
 
 def _at(at: PointStandings, rounds: Mapping[str, Sequence[Trial]]) -> Iterator[str]:

@@ -21,13 +21,15 @@ def _cases(folder: Path, found: StoredTrials) -> Iterator[Case]:
         asked = experiment.read(folder / "experiment.yaml")
     except BadExperimentError as error:
         raise BadResultsError(str(error)) from error
-    made, void = {trial.id: trial for trial in found.trials}, dict(found.void)
-    for id_ in sorted({*made, *void, *(wanted.id for wanted in trials(asked))}):
+    made, void, failed = {trial.id: trial for trial in found.trials}, dict(found.void), dict(found.failed)
+    for id_ in sorted({*made, *void, *failed, *(wanted.id for wanted in trials(asked))}):
         where = (f"{id_.arm}.{id_.point}", f"round {id_.round}")
         if id_ in made:
             yield Case(*where, "passed", _figures(made[id_]), made[id_].result["got"]["duration_s"])
         elif id_ in void:
             yield Case(*where, "skipped", f"void: {void[id_]}")
+        elif id_ in failed:
+            yield Case(*where, "error", f"failed: {failed[id_]}")
         else:
             yield Case(*where, "error", "no trial: run it with sweetspot run --resume")
 

@@ -28,6 +28,7 @@ def write(folder: Path, found: StoredTrials) -> None:
     """Writes `trials.csv` and `slices.csv`. Raises BadResultsError."""
     rows = {trial.id: _trial(trial) for trial in found.trials}
     rows |= {trial: {**_name(trial), "void": why} for trial, why in found.void}
+    rows |= {trial: {**_name(trial), "void": f"failed: {why}"} for trial, why in found.failed}
     of_slices = [row for trial in found.trials for row in _slices(trial)]
     write_whole(folder / "trials.csv", _text([rows[trial] for trial in sorted(rows)]))
     write_whole(folder / "slices.csv", _text(of_slices))

@@ -16,9 +16,9 @@ from tools.stats.series import BlockId, Series
 from tools.units import count, rest
 
 
-def line(model: str, searched: Sequence[SearchedCell], objective: Objective, *, despite_noise: bool = False) -> str:
+def line(model: str, searched: Sequence[SearchedCell], objective: Objective) -> str:
     """As `reactor   knee 3,150 calls/s [2,900, 3,400]   p99<50ms, errors<0.1%   3 starts, 48 s`."""
-    whole = [one for one in searched if despite_noise or not why_void(one)]
+    whole = [one for one in searched if not why_void(one)]
     number = f"{len(whole)} start{'' if len(whole) == 1 else 's'}"
     measured_s = sum(each.trial.result["got"]["duration_s"] for one in searched for each in one.tries)
     parts = [model, f"knee {_rate(model, whole)}", slo.written(objective), f"{number}, {rest(measured_s)}"]

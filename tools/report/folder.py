@@ -48,12 +48,16 @@ class Contents:
     """Each trial."""
     void: tuple[tuple[TrialId, str], ...]
     """Each trial that had a load but no result, and why."""
+    failed: tuple[tuple[TrialId, str], ...]
+    """Each trial that was started and failed, and why."""
+    again: tuple[Trial, ...]
+    """Second trials of an arm, which is compared with itself."""
     families: Mapping[str, str]
     """Arm -> the family of its model, in the experiment's order."""
     asked: tuple[Point, ...]
     """Every point that the experiment asks for, or that a trial was made at, ascending."""
     unmeasured: tuple[MissingResult, ...]
-    """Each void trial; and each arm that has no trial at an asked point."""
+    """Each void or failed trial; and each arm that has no trial at an asked point."""
     environment: Mapping[str, Any]
     experiment: str
     """The experiment as it was written, YAML."""
@@ -72,13 +76,13 @@ def read(folder: Path) -> Contents:
     environment = _parse(folder / "environment.json", json.loads, problems)
     experiment = _parse(folder / "experiment.yaml", strict_yaml.load, problems)
     model_of = {arm: (asked or {}).get("model", arm) for arm, asked in experiment.get("arms", {}).items()}
-    model_of |= {trial.arm: model_of.get(trial.arm, trial.arm) for trial, _ in found.void}
+    model_of |= {trial.arm: model_of.get(trial.arm, trial.arm) for trial, _ in found.without_result}
     model_of |= {trial.arm: trial.model for trial in found.trials}
     asked = {trial.id.point: trial.point for trial in found.trials} | _asked(experiment, problems)
     ordered = sorted(asked.values(), key=lambda point: point.order)
-    known = {(trial.arm, trial.point) for trial in (*(trial.id for trial in found.trials), *dict(found.void))}
+    known = {(trial.arm, trial.point) for trial in (*(trial.id for trial in found.trials), *dict(found.without_result))}
     unmeasured = [
-        *(MissingResult(trial.arm, _at(asked, trial), trial.round, f"void: {why}") for trial, why in found.void),
+        *(MissingResult(trial.arm, _at(asked, trial), trial.round, why) for trial, why in found.without_result),
         *(
             MissingResult(arm, point.described, None, "no trial")
             for arm in model_of
@@ -91,6 +95,8 @@ def read(folder: Path) -> Contents:
         points=standings(found.trials),
         rounds=found.trials,
         void=found.void,
+        failed=found.failed,
+        again=found.again,
         families={arm: family(model) for arm, model in model_of.items()},
         asked=tuple(ordered),
         unmeasured=tuple(unmeasured),

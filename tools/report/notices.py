@@ -4,7 +4,6 @@ Reasons that make a trial void are not among it (tools/checks.py): such a trial 
 was waived. Must not know HTML. Each notice is one line, and none is left out because there are many.
 """
 
-import json
 from collections.abc import Iterator
 
 from tools import measures, traces
@@ -22,7 +21,6 @@ def notices(contents: Contents) -> list[str]:
     return [
         *contents.problems,
         *_unmeasured(contents),
-        *_different_work(contents),
         *_clients(contents),
         *(f"{where(trial)}: {text}" for trial in contents.trials for text in _of(trial)),
         *_driver(contents),
@@ -33,14 +31,6 @@ def _unmeasured(contents: Contents) -> Iterator[str]:
     if number := len(contents.unmeasured):
         what = "trial has" if number == 1 else "trials have"
         yield f"{count(number)} {what} no result: the reasons are below, in What could not be measured."
-
-
-def _different_work(contents: Contents) -> Iterator[str]:
-    found: dict[str, set[int]] = {}
-    for trial in contents.trials:  # an arm may have calls of its own
-        found.setdefault(json.dumps(trial.result["plan"], sort_keys=True), set()).update(trial.result["checksums"])
-    if any(len(checksums) > 1 for checksums in found.values()):
-        yield "Not every model did the same work: the checksums of their replies differ. Do not compare them."
 
 
 def _clients(contents: Contents) -> Iterator[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import yaml
 
 from tools import bundle
-from tools.answer import answer
+from tools.answer import answer, cannot_distinguish
 from tools.families import grouped
 from tools.report import axes, calls, figures, folder, kinds, notices, picture, pods, table
 from tools.report.definitions import DEFINITIONS
@@ -41,7 +41,8 @@ def render(results: Path) -> str:
         .render(
             name=bundle.name(results),
             started_at=min((trial.result.get("started_at", "") for trial in contents.trials), default=""),
-            answer=answer(contents.rounds, contents.void, contents.arms),
+            answer=answer(contents.rounds, contents.void, contents.arms, failed=contents.failed, again=contents.again),
+            itself=cannot_distinguish(at, contents.rounds, contents.again),
             at=at and at.described,
             leaders=[_lead(each) for each in contents.points],
             notices=[*notices.notices(contents), *plot_problems, *trace_problems],

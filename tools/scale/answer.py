@@ -12,14 +12,20 @@ from tools.scale.cells import Cell, SearchedCell, scale_of
 from tools.units import count
 
 
-def answer(searched: Sequence[SearchedCell], asked: Experiment) -> str:
-    """One sentence on the size that most shapes were measured at; cells whose intervals overlap are a tie."""
+def answer(searched: Sequence[SearchedCell], asked: Experiment, void: Sequence[str] = ()) -> str:
+    """One sentence on the size that most shapes were measured at; cells whose intervals overlap are a tie.
+
+    `void` has the reasons of the cells that are void, which are not among `searched`.
+    """
     at = compared_at(searched)
+    if at is None and void:
+        return f"No answer: every cell is void. The first one: {void[0]}."
     if at is None:
         return "Nothing has been measured yet, so there is no answer."
     scale = scale_of(asked)
     said = [f"for {plan} {_best(ranked)}" for plan in scale.plans if (ranked := ranking(searched, plan, total_cpus=at))]
-    return f"With {cpus(at)} in all and {objective.told(scale.objective)}: {'; '.join(said)}."
+    of_void = f" {count(len(void))} cell{'s are' if len(void) > 1 else ' is'} void." if void else ""
+    return f"With {cpus(at)} in all and {objective.told(scale.objective)}: {'; '.join(said)}.{of_void}"
 
 
 def compared_at(searched: Iterable[SearchedCell]) -> float | None:

@@ -3,7 +3,7 @@
 Must not know HTML. One line each.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from tools import measures
 from tools.busy import is_busy, words
@@ -20,11 +20,15 @@ def notices(kept: StoredCells, asked: Sequence[Cell]) -> list[str]:
     why = dict.fromkeys(one.why for one in kept.left_out)
     return [
         *kept.problems,
-        *(f"{cell.plan}: {named(cell)}: not measured." for cell in missing),
+        *(f"{cell.plan}: {named(cell)}: {_why_missing(cell, dict(kept.failed))}." for cell in missing),
         *(f"Left out: {_listed([one.cell for one in kept.left_out if one.why == each])}: {each}." for each in why),
         *(f"{one.cell.plan}: {named(one.cell)}: {text}" for one in kept.searched for text in _of(one)),
         *(text for plan in dict.fromkeys(one.cell.plan for one in kept.searched) for text in _not_for_cpu(kept, plan)),
     ]
+
+
+def _why_missing(cell: Cell, failed: Mapping[str, str]) -> str:
+    return f"failed: {failed[cell.key]}" if cell.key in failed else "not measured"
 
 
 def _not_for_cpu(kept: StoredCells, plan: str) -> Iterator[str]:

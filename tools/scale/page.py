@@ -20,6 +20,7 @@ from tools.scale.cells import SearchedCell, cells
 from tools.scale.definitions import DEFINITIONS
 from tools.scale.results import StoredCells, read_cells
 from tools.scale.table import COLUMNS, cells_of
+from tools.scale.void import why_void, without_void
 
 
 class GridAnswer(Protocol):
@@ -59,6 +60,8 @@ def render(results: Path, leading: Leading | None = None) -> str:
         raise BadResultsError(f"{results / 'experiment.yaml'}: has no `scale`")
     kept = read_cells(results)
     lead = leading(kept) if leading is not None and kept.searched else None
+    void = [why for one in kept.searched if (why := why_void(one))]
+    kept = without_void(kept)
     at = None if lead is not None else compared_at(kept.searched)
     families = {one.cell.service: family(one.cell.model) for one in kept.searched}
     tables = [(plan, _rows(kept, plan)) for plan in asked.scale.plans]
@@ -68,7 +71,7 @@ def render(results: Path, leading: Leading | None = None) -> str:
         .render(
             name=bundle.name(results),
             started_at=min((one.tries[0].trial.result.get("started_at", "") for one in kept.searched), default=""),
-            answer=answer(kept.searched, asked) if lead is None else lead.answer.advice,
+            answer=answer(kept.searched, asked, void) if lead is None else lead.answer.advice,
             lead=lead,
             leaders=[(plan, _lead(kept, plan, at)) for plan in asked.scale.plans] if at is not None else [],
             notices=notices.notices(

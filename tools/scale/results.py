@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema
 
-from tools.results import BadResultsError, read_json, write_whole
+from tools.results import FAILED, BadResultsError, read_json, write_whole
 from tools.results import from_json as trial_from_json
 from tools.results import to_json as trial_to_json
 from tools.scale.cells import Cell, OmittedCell, SearchedCell, Try
@@ -26,6 +26,8 @@ class StoredCells:
     left_out: tuple[OmittedCell, ...]
     problems: tuple[str, ...]
     """One line for each file that could not be read."""
+    failed: tuple[tuple[str, str], ...] = ()
+    """The key of each cell that was begun and failed, and why, in one line."""
 
     @property
     def outcomes(self) -> dict[Cell, SearchedCell | OmittedCell]:
@@ -48,7 +50,17 @@ def write_cell(folder: Path, outcome: SearchedCell | OmittedCell) -> Path:
     """Stores the outcome of a cell. Raises BadResultsError."""
     path = folder / FOLDER / f"{outcome.cell.key}.json"
     write_whole(path, json.dumps(to_json(outcome, str(path)), indent=1) + "\n")
+    _failed_path(folder, outcome.cell).unlink(missing_ok=True)
     return path
+
+
+def write_failed(folder: Path, cell: Cell, why: str) -> None:
+    """Stores in one line why a cell failed. Raises BadResultsError."""
+    write_whole(_failed_path(folder, cell), f"{FAILED}: {why}\n")
+
+
+def _failed_path(folder: Path, cell: Cell) -> Path:
+    return folder / FOLDER / f"{cell.key}.{FAILED}"
 
 
 def to_json(outcome: SearchedCell | OmittedCell, where: str) -> dict[str, Any]:
@@ -85,7 +97,12 @@ def read_cells(folder: Path) -> StoredCells:
         else:
             searched.append(outcome)
     by_cell = sorted(searched, key=lambda one: one.cell), sorted(left_out, key=lambda one: one.cell)
-    return StoredCells(tuple(by_cell[0]), tuple(by_cell[1]), tuple(problems))
+    failed = [
+        (path.stem, path.read_text(encoding="utf-8", errors="replace").strip().removeprefix(f"{FAILED}: "))
+        for path in sorted((folder / FOLDER).glob(f"*.{FAILED}"))
+        if not path.with_suffix(".json").exists()
+    ]
+    return StoredCells(tuple(by_cell[0]), tuple(by_cell[1]), tuple(problems), tuple(failed))
 
 
 def from_json(content: Any, where: str) -> SearchedCell | OmittedCell:

@@ -10,11 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from tools import checks
 from tools.experiment import Experiment
 from tools.results import Trial
 from tools.scale import objective
 from tools.scale.cells import Cell, OmittedCell, SearchedCell, Try, scale_of
-from tools.scale.results import write_cell
+from tools.scale.results import write_cell, write_failed
 from tools.scale.search import Bounds, highest_rate
 
 MakeTrial = Callable[[Experiment], Trial]
@@ -59,22 +60,35 @@ class CellWatcher(Protocol):
         """It has failed; `why` is one line."""
 
 
-def run(asked: Experiment, wanted: Sequence[Cell], deployer: Deployer, folder: Path, watcher: CellWatcher) -> None:
-    """Runs those cells. One that fails is reported to the watcher, and the next one runs.
+def run(
+    asked: Experiment,
+    wanted: Sequence[Cell],
+    deployer: Deployer,
+    folder: Path,
+    watcher: CellWatcher,
+    *,
+    despite_noise: bool = False,
+) -> None:
+    """Runs those cells. One that fails is reported to the watcher, with the reason in its file, and the next one runs.
 
     Cells that cannot run come first, so that the time left is estimated from those that do. Raises BadResultsError if a
     cell cannot be stored.
     """
     known: list[SearchedCell] = []
+
+    def search(cell: Cell) -> SearchedCell:
+        return _search(asked, cell, deployer, watcher, known, despite_noise=despite_noise)
+
     for cell in sorted(wanted, key=lambda cell: not deployer.why_not(cell)):
         watcher.begins(cell)
         try:
             why = deployer.why_not(cell)
-            outcome = OmittedCell(cell, why) if why else _search(asked, cell, deployer, watcher, known)
+            outcome = OmittedCell(cell, why) if why else search(cell)
             write_cell(folder, outcome)
             deployer.store(outcome)
         except (FailedError, objective.TooFewCallsError) as error:
             watcher.failed(cell, str(error))
+            write_failed(folder, cell, str(error))
             continue
         if isinstance(outcome, SearchedCell):
             known.append(outcome)
@@ -109,14 +123,26 @@ def bounds_of(asked: Experiment, cell: Cell, known: Sequence[SearchedCell]) -> B
 
 
 def _search(
-    asked: Experiment, cell: Cell, deployer: Deployer, watcher: CellWatcher, known: Sequence[SearchedCell]
+    asked: Experiment,
+    cell: Cell,
+    deployer: Deployer,
+    watcher: CellWatcher,
+    known: Sequence[SearchedCell],
+    *,
+    despite_noise: bool,
 ) -> SearchedCell:
+    """A trial is repeated once if it is not the one that was asked for. The search itself repeats one that misses."""
     scale, bounds = scale_of(asked), bounds_of(asked, cell, known)
     tries: list[Try] = []
     with deployer.deployed(cell, {**asked.service_options, **cell.options}) as load:
 
         def meets(rate_rps: float) -> bool:
-            trial = load(asked.at_rate(scale.plans[cell.plan], rate_rps))
+            at_rate = asked.at_rate(scale.plans[cell.plan], rate_rps)
+            trial = load(at_rate)
+            if checks.broken(trial):
+                trial = load(at_rate)
+            if despite_noise:
+                trial = checks.waived(trial, is_limited=True)
             one = Try(rate_rps, objective.missed(trial, scale.objective), trial)
             tries.append(one)
             watcher.tried(cell, one)

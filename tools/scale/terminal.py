@@ -13,6 +13,7 @@ from tools.scale.answer import answer, interval, leaders, ranking
 from tools.scale.cells import Cell, OmittedCell, SearchedCell, Try
 from tools.scale.results import StoredCells
 from tools.scale.table import COLUMNS, cells_of
+from tools.scale.void import why_void, without_void
 from tools.units import count
 
 SHOWN = {key: COLUMNS[key] for key in ("service", "shape", "rate", "p99", "cpu", "throttled")} | {"rate": "calls/s"}
@@ -44,7 +45,8 @@ class ScaleProgress:
         if isinstance(outcome, OmittedCell):
             self._progress.left_out(_line(outcome.cell, f"left out: {outcome.why}"))
         else:
-            self._progress.ended(_line(outcome.cell, interval(outcome)))
+            why = why_void(outcome)
+            self._progress.ended(_line(outcome.cell, f"void: {why}" if why else interval(outcome)))
 
     def failed(self, cell: Cell, why: str) -> None:
         self.failures.append(f"{cell.key} failed: {why}")
@@ -58,7 +60,8 @@ def _line(cell: Cell, what: str) -> str:
 def show(console: Console, kept: StoredCells, asked: Experiment, report: Path) -> None:
     """Prints the answer, the cells behind it, and last the report's path."""
     console.print()
-    console.print(answer(kept.searched, asked), style="bold", highlight=False)
+    kept, void = without_void(kept), [why for one in kept.searched if (why := why_void(one))]
+    console.print(answer(kept.searched, asked, void), style="bold", highlight=False)
     console.print()
     console.print(_table(kept.searched))
     if busy := [one for one in kept.searched if any(is_busy(each.trial) for each in one.tries)]:

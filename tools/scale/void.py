@@ -1,11 +1,28 @@
-"""Whether the misses of a search are the service's own."""
+"""Which searches are void: their rates are those of the machine, not of the service, and are never shown."""
 
-from tools.checks import void
-from tools.scale.cells import SearchedCell
+from dataclasses import replace
+
+from tools.checks import broken, void
+from tools.scale.cells import OmittedCell, SearchedCell
+from tools.scale.results import StoredCells
 
 
 def why_void(one: SearchedCell) -> str:
-    """Why the misses that bound this search are not the service's; empty where one is."""
+    """Why the search is void, in one line; empty if it is a result.
+
+    A noisy machine makes a service miss, and seldom the reverse. So noise counts only if every miss that bounds the
+    search has it. The trial with the figures must be the one that was asked for.
+    """
     misses = [each for each in one.tries if each.missed and each.rate_rps == one.found.missed_rps]
     whys = [void(each.trial, is_limited=True) for each in misses]
-    return whys[-1] if whys and all(whys) else ""
+    if whys and all(whys):
+        return whys[-1]
+    return "" if one.best is None else broken(one.best)
+
+
+def without_void(kept: StoredCells) -> StoredCells:
+    """The same cells, where those that are void are left out with the reason."""
+    whys = {one.cell: why for one in kept.searched if (why := why_void(one))}
+    searched = tuple(one for one in kept.searched if one.cell not in whys)
+    left_out = [*kept.left_out, *(OmittedCell(cell, f"void: {why}") for cell, why in whys.items())]
+    return replace(kept, searched=searched, left_out=tuple(sorted(left_out, key=lambda one: one.cell)))

@@ -20,8 +20,10 @@ class Confirmation:
 
 def confirmed(shape: PodShape, kept: StoredCells) -> Confirmation:
     """From the only trial that there is."""
+    if not kept.searched and kept.failed:
+        return Confirmation(False, f"{shape}: not confirmed: its trial failed: {kept.failed[0][1]}.")
     if not kept.searched:
-        why = kept.left_out[0].why if kept.left_out else "its trial failed"
+        why = kept.left_out[0].why if kept.left_out else "it was not measured"
         return Confirmation(False, f"{shape}: not confirmed: {why}.")
     (one,) = kept.searched
     (tried,) = one.tries

@@ -1,6 +1,7 @@
 """Geometric means and ratios with their intervals, over starts and blocks."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy import special
@@ -30,6 +31,15 @@ def ratio(first: Series, second: Series, confidence: float = CONFIDENCE) -> Esti
         raise ValueError(f"{first.arm} / {second.arm}: there is no block with a value of both")
     logs = {block: float(np.log(first.values[block] / second.values[block])) for block in both}
     return _estimate(logs, confidence, dropped=len(first.values.keys() ^ second.values.keys()))
+
+
+def with_confidence(found: Estimate, confidence: float) -> Estimate:
+    """The same estimate with another interval."""
+    if found.error is None:
+        return replace(found, confidence=confidence)
+    reach = float(special.stdtrit(found.freedom, (1 + confidence) / 2)) * found.error
+    low, high = (found.value * float(np.exp(by)) for by in (-reach, reach))
+    return replace(found, low=low, high=high, confidence=confidence)
 
 
 def _estimate(logs: Mapping[BlockId, float], confidence: float, dropped: int = 0) -> Estimate:

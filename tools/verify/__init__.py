@@ -3,14 +3,15 @@
 Must not know how a trial is made.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tools import bundle, experiment
+from tools import bundle, checks, experiment
 from tools.experiment import BadExperimentError, Experiment
 from tools.report import page
-from tools.results import BadResultsError, Trial, read_trial
+from tools.results import BadResultsError, Trial, read_trial, read_trials, trial_path
 from tools.scale.results import FOLDER, is_scale, read_cells
+from tools.scale.void import why_void
 from tools.size import page as grid_page
 from tools.units import count
 from tools.verify import parts, sums, trials
@@ -31,9 +32,10 @@ def verify(folder: Path) -> tuple[str, list[str]]:
 def _trials(folder: Path) -> tuple[str, list[str]]:
     problems: list[str] = []
     asked = _asked(folder, problems)
-    paths = sorted((folder / "trials").glob("*.json"))
+    paths = [path for name in ("trials", "again") for path in sorted((folder / name).glob("*.json"))]
+    made: list[Trial] = []
     for path in paths:
-        where = f"trials/{path.name}"
+        where = f"{path.parent.name}/{path.name}"
         try:
             trial = read_trial(path)
         except BadResultsError as error:
@@ -44,7 +46,20 @@ def _trials(folder: Path) -> tuple[str, list[str]]:
         problems += (f"{where}: {line}" for line in _wrong(trial))
         if asked is not None:
             problems += (f"{where}: {line}" for line in trials.wrong(trial, asked))
-    return counted(len(paths), "trial"), problems
+        made.append(trial)
+    stored = read_trials(folder)
+    without = [f"{len(ids)} {word}" for word, ids in (("void", stored.void), ("failed", stored.failed)) if ids]
+    return ", ".join([counted(len(paths), "trial"), *without]), [
+        *problems,
+        *_void(made, compares_clients=asked is not None and asked.compares_clients),
+    ]
+
+
+def _void(made: Sequence[Trial], *, compares_clients: bool) -> Iterator[str]:
+    """A line for each trial that is void by the checks of its run, and is stored as a result."""
+    for one in checks.judged_by_block(made, compares_clients=compares_clients):
+        if one.why:
+            yield f"{trial_path(Path(), one.trial.id)}: is stored as a result, and is void: {one.why}"
 
 
 def _asked(folder: Path, problems: list[str]) -> Experiment | None:
@@ -62,7 +77,9 @@ def _cells(folder: Path) -> tuple[str, list[str]]:
     for one in kept.searched:
         for number, each in enumerate(one.tries):
             problems += (f"{FOLDER}/{one.cell.key}.json: tries[{number}]: {line}" for line in _wrong(each.trial))
-    return counted(len(kept.cells), "cell"), problems
+    void, failed = sum(bool(why_void(one)) for one in kept.searched), len(kept.failed)
+    without = [f"{count(number)} {word}" for word, number in (("void", void), ("failed", failed)) if number]
+    return ", ".join([counted(len(kept.cells), "cell"), *without]), problems
 
 
 def _wrong(trial: Trial) -> Iterator[str]:

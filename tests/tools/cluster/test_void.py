@@ -9,9 +9,9 @@ import pytest
 from tests.tools.cluster.runs import UNHEARD, keep_a_part, only, parts, run, succeed
 from tests.tools.fake_cluster import FakeCluster, Object, container
 from tools import cli
-from tools.cluster import store
+from tools.cluster import job, store
 from tools.cluster.api import Api
-from tools.results import read_trials
+from tools.results import TrialId, read_trials
 
 FORGOTTEN = [{"type": "ContainersReady", "status": "True"}, {"type": "Ready", "status": "False"}]
 """The conditions of a pod whose node does not report any more."""
@@ -59,6 +59,32 @@ def test_a_check_that_makes_a_trial_void_does_so_in_a_run_and_in_a_pull_but_not_
     assert len(read_trials(tmp_path / "elsewhere" / only(tmp_path).name).trials) == 1
     assert cli.main(["run", "--resume", str(only(tmp_path)), "--despite-noise", "--strict"]) == 0
     assert len(read_trials(only(tmp_path)).trials) == 1
+
+
+def test_arms_with_other_replies_are_void_beside_each_other(
+    cluster: FakeCluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two arms have no majority: both are repeated, and void in the run and in a pull of it."""
+
+    def reply_by_arm(cluster: FakeCluster, made: Object) -> None:
+        trial = TrialId.parse(job.named_by(made["metadata"]["labels"]["sweetspot.dev/trial"]))
+        (part,) = parts(1)
+        part |= {"trial": str(trial), "model": trial.arm}
+        (of_reply,) = part["result"]["checksums"].values()
+        part["result"]["checksums"] = {str(len(trial.arm)): of_reply}
+        keep_a_part(cluster, made, part)
+
+    cluster.on_job = reply_by_arm
+    assert run(tmp_path, "--strict", models="reactor, thread_pool") == 42
+    assert [made.partition("/")[0] for made in cluster.created].count("jobs") == 4
+    why = "the checksums of its replies differ from those of the other arms"
+    said = capsys.readouterr().out
+    assert said.count(f"is void: {why}") == 2
+    assert "2/2" in said
+    assert "3/2" not in said
+    assert [reason for _, reason in read_trials(only(tmp_path)).void] == [f"{why}, so it did other work"] * 2
+    pull = ["results", "pull", only(tmp_path).name, "--results", str(tmp_path / "elsewhere"), "--strict"]
+    assert cli.main(pull) == 42
 
 
 def lose_a_shard(cluster: FakeCluster, made: Object) -> None:

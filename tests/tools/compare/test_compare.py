@@ -59,10 +59,12 @@ def test_a_common_reference_takes_the_machine_out_of_it(runs: Path, capsys: pyte
 def test_the_arms_of_one_run_are_compared_with_the_best(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     status, out, _ = compare(capsys, runs / "after")
     assert status == 0
-    rate, p99, cpu = out.splitlines()
+    rate, p99, cpu, itself = out.splitlines()
     assert re.match(r"at 10   reactor / thread_pool   rate 1\.[23]\d \[.*\]   faster   12 pairs, 3 starts, ", rate)
     assert p99.startswith("at 10   reactor / thread_pool   p99 0.")
     assert "   lower   3 pairs" in cpu
+    pattern = r"the same arm against itself at 10 connections: \d\.\d+ \[.*\] \(rate of reactor, 6 pairs, 3 starts\)"
+    assert re.fullmatch(pattern, itself)
 
 
 def changed(**changes: Any) -> dict[str, Any]:

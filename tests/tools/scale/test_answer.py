@@ -48,7 +48,7 @@ ONE = searched(1000, 1100)
     ids=["nothing", "one", "two apart", "two that overlap", "two of three", "no upper end", "an open end", "none",
          "two plans"],
 )  # fmt: skip
-def test_the_answer_names_what_serves_most_and_what_it_cannot_tell_apart(
+def test_the_answer_names_what_serves_most_and_what_it_cannot_distinguish(
     tmp_path: Path, grid: list[SearchedCell], said: str
 ) -> None:
     text = answer(grid, asked(tmp_path, TEXT))

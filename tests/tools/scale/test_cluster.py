@@ -140,7 +140,7 @@ def listed(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def files(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in [*folder.glob("cells/*"), folder / "experiment.yaml"]}
+    return {path.name: path.read_bytes() for path in [*folder.glob("cells/*.json"), folder / "experiment.yaml"]}
 
 
 def test_a_grid_that_stopped_goes_on_from_another_machine(

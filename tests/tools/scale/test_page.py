@@ -47,7 +47,7 @@ def test_what_was_left_out_is_said_once_for_each_reason(page: str) -> None:
 
 def test_what_failed_is_missing_and_said_to_be(tmp_path: Path) -> None:
     page = render(make(tmp_path, deployer=Deployer(lambda cell: 0 if cell.model == "coroutines" else 300)))
-    assert "cpu-bound: coroutines as 1 x 0.25: not measured." in page
+    assert "cpu-bound: coroutines as 1 x 0.25: failed: no image." in page
 
 
 def test_a_grid_without_a_finished_cell_still_has_a_page(tmp_path: Path) -> None:

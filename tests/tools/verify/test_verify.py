@@ -21,6 +21,7 @@ from tests.tools.verify.spoilt import replace, verify
 from tools import bundle, cli, experiment, report
 from tools.commands.page import write_page
 from tools.experiment import Objective
+from tools.results import TrialId, write_failed, write_void
 from tools.size import stored
 from tools.size.cost import Cost
 from tools.size.need import Need
@@ -98,6 +99,27 @@ def test_a_number_that_was_changed_in_the_bundle_too_is_found(folder: Path, caps
     status, (line,) = verify(folder, capsys)
     assert status == 1
     assert line.startswith(f"{TRIAL}: latency_ns.p99 is ")
+
+
+def test_a_void_trial_that_is_stored_as_a_result_is_found(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / TRIAL
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"others_share": 0.5}))
+    bundle.close(folder, 1)
+    report.write(folder)
+    status, (line,) = verify(folder, capsys)
+    assert status == 1
+    of = "is stored as a result, and is void: other processes took 50 % of the service's CPUs"
+    assert line == f"{TRIAL}: {of}"
+
+
+def test_trials_without_a_result_are_counted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_void(folder, TrialId("reactor", "10", 2), "the machine was busy")
+    write_failed(folder, TrialId("reactor", "10", 3), "it crashed", ["Traceback"])
+    bundle.close(folder, 1)
+    report.write(folder)
+    assert verify(folder, capsys) == (0, ["4 trials, 1 void, 1 failed, all numbers recomputed: unchanged"])
+    page = (folder / "report.html").read_text()
+    assert "reactor at 10 connections, round 3: failed: it crashed." in page.replace("\u00a0", " ")
 
 
 def test_a_trial_under_another_name_or_of_another_experiment_is_found(

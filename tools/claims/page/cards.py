@@ -163,8 +163,8 @@ def _void(judged: JudgedClaim) -> list[str]:
     if not isinstance(judged.source, TrialEvidence):
         return []
     found = [
-        f"{trial.arm} at point {trial.point}, round {trial.round}: {why}"
-        for trial, why in judged.source.found.void
+        f"{trial.arm} at point {trial.point}, round {trial.round}: {why.removeprefix('void: ')}"
+        for trial, why in judged.source.found.without_result
         if trial.arm in judged.claim.arms
     ]
     more = len(found) - LONGEST_REASON
