@@ -84,11 +84,11 @@ def test_a_resumed_run_says_when_it_is_no_longer_on_the_same_machine(
 
 def test_a_failed_trial_is_told_twice_and_ends_in_status_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     results = tmp_path / "results"
-    asked = experiment(tmp_path, models=f"{STILLBORN}, {GOOD}")
+    asked = experiment(tmp_path, models=f"{GOOD}, {STILLBORN}")
     assert cli.main(["run", asked, "--results", str(results)], PROGRAMS) == 1
     said = capsys.readouterr()
     assert "failed: stillborn ended with status 1: stillborn: Address already in use" in said.out
-    assert said.err.startswith("sweetspot: 1 of 2 trials failed; to run the 1 missing: ")
+    assert said.err.startswith("sweetspot: 1 of 3 trials failed; to run the 1 missing: ")
     assert said.err.endswith(f"sweetspot run --resume {only(results)}\n")
 
 
