@@ -7,7 +7,8 @@
 
 The trial is void if a pod of service or backend was killed, crashed or stopped answering: the load then measured that
 event. It is also void if the pods could not be watched, or if no pod of the service ran all the time. A pod that was
-asked to end, or that was added, is only recorded. Must not know which process started the Job: it may have ended.
+asked to end, or that was added, is only recorded. A shard that is itself asked to end stores a part that makes the
+trial void. Must not know which process started the Job: it may have ended.
 """
 
 import argparse
@@ -35,7 +36,7 @@ from sweetspot.v1.control_pb2 import SnapshotReply
 from tools import experiment, local
 from tools.address import Address
 from tools.busy import taken_share
-from tools.cluster import store
+from tools.cluster import stopped, store
 from tools.cluster.api import Api, ClusterError, Object
 from tools.cluster.capacity import closed_loop_rps, total
 from tools.cluster.pods import how_it_ended, ready
@@ -243,6 +244,9 @@ def _run(
     answering = (selector, release.labels("backend")) if index == 0 else ()
     watches = [PodWatch(release.api, each) for each in answering]
     barrier = Address(f"{environ['JOB']}-0.{args.first}-driver", BARRIER_PORT)
+    labels = {**release.labels("driver"), store.RUN_LABEL: environ["RUN"], store.TRIAL_LABEL: environ["TRIAL"]}
+    # With the pod's uid: if the shard is ever started twice, both results are there, and the trial is void.
+    name = f"{environ['JOB']}-{index}-{environ['POD_UID'][:8]}"
     with TemporaryDirectory(prefix="sweetspot-") as scratch:
         plan, out = Path(scratch, "plan.yaml"), Path(scratch, "result.json")
         plan.write_text(yaml.safe_dump(asked.calls_of(wanted.arm)), encoding="utf-8")
@@ -258,12 +262,17 @@ def _run(
             capacity_rps = total(own_rps, index, args.shards, barrier, BARRIER_TIMEOUT_S)
             print(f"capacity: {capacity_rps:.1f} calls/s", flush=True)
         with started("driver", [*driving, *load_flags(asked, wanted.point.at_capacity(capacity_rps))]) as driver:
-            tallies = [SpanTally(release.api, each) for each in answering]
-            counted = _counted(driver, asked, watches)
-            driver.expect("answered", asked.load.timeout_s + GRACE_S)
-            # The driver exports its spans at the same time as the services theirs.
-            deadline_s = time.monotonic() + SPANS_TIMEOUT_S
-            said = driver.finish(GRACE_S)
+            try:
+                tallies = [SpanTally(release.api, each) for each in answering]
+                counted = _counted(driver, asked, watches)
+                driver.expect("answered", asked.load.timeout_s + GRACE_S)
+                # The driver exports its spans at the same time as the services theirs.
+                deadline_s = time.monotonic() + SPANS_TIMEOUT_S
+                said = driver.finish(GRACE_S)
+            except SystemExit:
+                why = stopped.reason(driver, out, f"shard {index} of {args.shards} on {environ['NODE']}")
+                store.save_part(release.api, labels, name, {"trial": str(wanted.id), "void": [why]})
+                raise
         spans = {name: counts for tally in tallies for name, counts in tally.counts(deadline_s).items()}
         result = json.loads(out.read_text(encoding="utf-8"))
     part = {
@@ -277,9 +286,6 @@ def _run(
         "spans": spans,
         **counted,
     }
-    labels = {**release.labels("driver"), store.RUN_LABEL: environ["RUN"], store.TRIAL_LABEL: environ["TRIAL"]}
-    # With the pod's uid: if the shard is ever started twice, both results are there, and the trial is void.
-    name = f"{environ['JOB']}-{index}-{environ['POD_UID'][:8]}"
     store.save_part(release.api, labels, name, part)
     print("\n".join(said[:-1]), flush=True)  # all but where the driver put its file
     print(f"stored as ConfigMap {name}", flush=True)

@@ -30,6 +30,8 @@ REFUSED_S = 10.0
 controller has then tried again after 1, 3 and 7 s (DefaultJobApiBackOff in pkg/controller/job of Kubernetes)."""
 OVERDUE_S = 30.0
 """Time after the Job's own deadline. If the Job still runs then, the cluster does not work."""
+LAST_PARTS_S = 10.0
+"""Grace period of a driver's pod (tools/cluster/job.py). It stores its last part in this time, or never."""
 ASK_FOR_LESS = "request less (--driver-cpu, --driver-memory, --shards)"
 """What to do if a load has no room."""
 _LOOK_AGAIN_S = 0.25
@@ -255,10 +257,11 @@ def _await_end(setup: ClusterSetup, name: str, timeout_s: float) -> str | None:
                 raise
             time.sleep(_LOOK_AGAIN_S)
             continue
+        if (failed := _condition(job, *_FAILED)) is not None:
+            _await_last_parts(api, job)
+            return _why(job, failed, pods, seen)
         if _condition(job, "Complete") or loaded:
             return None
-        if (failed := _condition(job, *_FAILED)) is not None:
-            return _why(job, failed, pods, seen)
         try:
             refused.look([refusal] if refusal else [])
             pending.look([found for pod in pods if pod["status"]["phase"] == "Pending" and (found := trouble(pod))])
@@ -274,6 +277,16 @@ def _await_end(setup: ClusterSetup, name: str, timeout_s: float) -> str | None:
             raise ClusterError(
                 f"job {name} is past its deadline and still runs; try: kubectl describe job {name} -n {api.namespace}"
             )
+        time.sleep(_LOOK_AGAIN_S)
+
+
+def _await_last_parts(api: Api, job: Object) -> None:
+    """Waits until every shard has ended or stored its part: one that is asked to end stores what it knows."""
+    deadline_s = time.monotonic() + LAST_PARTS_S
+    while time.monotonic() < deadline_s:
+        pods = api.find("pods", {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]})
+        if all(map(_ended, pods)) or _has_loaded(api, job):
+            return
         time.sleep(_LOOK_AGAIN_S)
 
 

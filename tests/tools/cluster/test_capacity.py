@@ -1,12 +1,7 @@
 """A rate that follows from the capacity of the arm, where drivers share the load: one closed loop, and one number."""
 
-import base64
-import gzip
 import json
-import signal
 import socket
-import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,7 +9,8 @@ import pytest
 
 from tests.serving import serving
 from tests.tools.cluster.runs import keep_a_part, only, parts, run
-from tests.tools.fake_cluster import OURS, FakeCluster, Object, labels_of_model, pod
+from tests.tools.cluster.shards import ARGUMENTS, ENVIRON, lead_to, stored_parts
+from tests.tools.fake_cluster import FakeCluster
 from tools import experiment
 from tools.address import Address
 from tools.cluster import job, shard
@@ -90,29 +86,6 @@ def test_the_trial_has_the_capacity_that_its_rate_is_a_multiple_of(cluster: Fake
     assert found.capacity_rps == 1234.5
 
 
-class Quiet:
-    """Watches that see nothing for as long as the test lasts."""
-
-    def __init__(self) -> None:
-        self.over = threading.Event()
-
-    def __iter__(self) -> Iterator[tuple[int, list[Object]]]:
-        return self
-
-    def __next__(self) -> tuple[int, list[Object]]:
-        self.over.wait()
-        return 200, [{}]
-
-
-@pytest.fixture
-def quiet(cluster: FakeCluster) -> Iterator[None]:
-    cluster.watched = watched = Quiet()
-    ending = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, ending)
-    watched.over.set()
-
-
 @pytest.mark.usefixtures("quiet")
 def test_a_shard_measures_the_capacity_and_then_sends_its_share_of_it(
     cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -120,35 +93,9 @@ def test_a_shard_measures_the_capacity_and_then_sends_its_share_of_it(
     with serving("reactor") as service:
         lead_to(cluster, service.address, service.control, monkeypatch)
         assert shard.main(ARGUMENTS, {**ENVIRON, "EXPERIMENT": HALF + TIMES}) == 0
-    (part,) = kept(cluster)
+    (part,) = stored_parts(cluster)
     assert part["void"] == []
     assert part["capacity_rps"] > 100
     assert part["result"]["asked"]["rate_rps"] == 0.5 * part["capacity_rps"]
     assert part["result"]["asked"]["loop"] == "open"
     assert f"capacity: {part['capacity_rps']:.1f} calls/s" in capsys.readouterr().out
-
-
-ARGUMENTS = ("--release=sweetspot", "--first=sweetspot", "--trial=reactor-2-1", "--shards=1", "--balance=cluster-ip")
-ENVIRON = {
-    "JOB_COMPLETION_INDEX": "0",
-    "JOB": "mine-reactor-2-1",
-    "RUN": "mine",
-    "TRIAL": "reactor-2-1",
-    "POD_UID": "12345678-9",
-    "CPU_MILLIS": "500",
-}
-
-
-def lead_to(cluster: FakeCluster, address: str, control: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reactor's pod is a service on this machine, and so are its ports."""
-    monkeypatch.setattr(shard, "CONTROL_PORT", Address.parse(control).port)
-    monkeypatch.setattr(shard, "target", lambda *_: address)
-    cluster.objects["pods"].clear()
-    cluster.put("pods", pod("r", labels_of_model("reactor"), podIP="127.0.0.1"))
-
-
-def kept(cluster: FakeCluster) -> list[Object]:
-    """The parts that shards have stored."""
-    maps = [each for each in cluster.objects["configmaps"].values() if "binaryData" in each]
-    assert all(each["metadata"]["labels"].items() >= OURS.items() for each in maps)
-    return [json.loads(gzip.decompress(base64.b64decode(each["binaryData"]["part.json.gz"]))) for each in maps]

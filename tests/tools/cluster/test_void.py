@@ -94,6 +94,19 @@ def lose_a_shard(cluster: FakeCluster, made: Object) -> None:
     cluster.end_job(made, "Failed", reason="FailedIndexes", message="index 1 failed")
 
 
+STOPPED = [f"shard {number} of 2 on n{number} was stopped after {1000 + number:,} calls answered OK" for number in (0, 1)]
+
+
+def stop_the_shards(cluster: FakeCluster, made: Object) -> None:
+    """The pod of shard 1 is deleted. The Job then ends the other one. Both store what they know."""
+    for number, why in enumerate(STOPPED):
+        cluster.keep_part(made, {"trial": "reactor-3-1", "void": [why]}, str(number))
+        cluster.put_load(made, f"load-{number}")
+    cluster.objects["pods"]["load-1"]["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:10Z"
+    cluster.end_job(made, "FailureTarget", message="too many failed indexes")
+    made["status"]["failedIndexes"] = "1"
+
+
 def double_a_shard(cluster: FakeCluster, made: Object) -> None:
     for number, part in enumerate([*parts(2), parts(2)[1]]):
         cluster.keep_part(made, part, str(number))
@@ -129,6 +142,7 @@ def crash_the_service(cluster: FakeCluster, made: Object) -> None:
             lose_the_node_unnoticed,
             "Job was active longer than specified deadline; pod load-0 on n1 has not ended; shard 0 of 2 wrote no",
         ),
+        (stop_the_shards, f"pod load-1 on n1 was deleted while it ran; {'; '.join(STOPPED)}"),
         (crash_the_service, "pod sweetspot-reactor-x on n1 was OOMKilled"),
     ],
 )
