@@ -8,15 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jsonschema
 from google.protobuf import json_format
 from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tools import whole
 from tools.experiment import Point
 from tools.status import PlainError, one_line
+
+# Imported only to check a trial: it takes 0.1 s of CPU, and a driver's pod checks none.
+if TYPE_CHECKING:
+    import jsonschema
 
 VERSION = 4
 _AGAIN = "-again"
@@ -298,12 +301,16 @@ def write_whole(path: Path, text: str) -> None:
 
 
 @cache
-def _validator() -> jsonschema.Draft202012Validator:
+def _validator() -> "jsonschema.Draft202012Validator":
+    import jsonschema  # noqa: PLC0415
+
     schema = json.loads(Path(__file__).with_name("trial.schema.json").read_text(encoding="utf-8"))
     return jsonschema.Draft202012Validator(schema)
 
 
 def _check(content: object, where: str) -> None:
+    import jsonschema  # noqa: PLC0415
+
     error = jsonschema.exceptions.best_match(_validator().iter_errors(content))
     if error is not None:
         raise BadResultsError(f"{where}: at {error.json_path}: {one_line(error.message)}")

@@ -5,24 +5,23 @@ Must not know what the objects are for.
 
 import io
 import json
-import os
-import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, Any, cast
+from urllib.parse import urlencode
 
+from urllib3 import BaseHTTPResponse, Retry, Timeout
+from urllib3.exceptions import HTTPError
+
+from tools.cluster.connection import ApiConnection, NoConfigurationError, connect
 from tools.status import PlainError
-
-# The package is imported only to connect: it costs 0.7 s, which no run on this machine should pay.
-if TYPE_CHECKING:
-    from kubernetes import client
 
 Object = dict[str, Any]
 
 # To connect, and to receive the answer. An API server that needs longer counts as not available.
-_TIMEOUTS_S = (5.0, 20.0)
-_IN_A_POD = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+_CONNECT_TIMEOUT_S, _ANSWER_TIMEOUT_S = 5.0, 20.0
+# No retries here: a person who waits gets the error at once. Code that can wait repeats the request itself.
+_ONCE = Retry(0)
 _GROUPS = {
     "configmaps": "/api/v1",
     "events": "/api/v1",
@@ -58,30 +57,20 @@ class NotThereError(ClusterError):
 class Api:
     """One namespace of one cluster. Methods raise ClusterError."""
 
-    def __init__(self, connection: "client.ApiClient", namespace: str) -> None:
+    def __init__(self, connection: ApiConnection, namespace: str) -> None:
         self._connection = connection
         self.namespace = namespace
-        self.host: str = connection.configuration.host
 
     @classmethod
     def connect(cls, namespace: str | None = None) -> "Api":
         """The cluster that this pod runs in, else that of the current kubectl context. Raises ClusterError."""
-        from kubernetes import config  # noqa: PLC0415
-
-        if _IN_A_POD.exists():
-            config.load_incluster_config()
-            return cls(_client(), namespace or _IN_A_POD.read_text(encoding="ascii"))
         try:
-            # The package reads the variable only once, when it is imported.
-            path = os.environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
-            config.load_kube_config(path)
-            context = config.list_kube_config_contexts(path)[1]
-        except (config.ConfigException, OSError) as error:
-            why = " ".join(str(error).split()).rstrip(".")
+            connection = connect()
+        except NoConfigurationError as error:
             raise ClusterError(
-                f"no cluster: {why}; create one with `make cluster`, or select one with `kubectl config`"
+                f"no cluster: {error}; create one with `make cluster`, or select one with `kubectl config`"
             ) from None
-        return cls(_client(), namespace or context["context"].get("namespace", "default"))
+        return cls(connection, namespace or connection.namespace)
 
     def get(self, kind: str, name: str) -> Object:
         """Raises NotThereError."""
@@ -135,17 +124,11 @@ class Api:
         Raises ClusterError if the server ends it with an error, such as a version that is too old.
         """
         wanted = ",".join(f"{key}={value}" for key, value in selector.items())
-        with self._explained("GET", f"{kind} in namespace {self.namespace}"):
-            stream = self._connection.call_api(
-                f"{_GROUPS[kind]}/namespaces/{self.namespace}/{kind}",
-                "GET",
-                query_params=[("labelSelector", wanted), ("resourceVersion", since), ("watch", "true")],
-                auth_settings=["BearerToken"],
-                _return_http_data_only=True,
-                _preload_content=False,
-                _request_timeout=(_TIMEOUTS_S[0], None),
-            )
-            for line in io.TextIOWrapper(stream, encoding="utf-8"):
+        query = [("labelSelector", wanted), ("resourceVersion", since), ("watch", "true")]
+        with self._explained():
+            path = f"{_GROUPS[kind]}/namespaces/{self.namespace}/{kind}"
+            stream = self._send("GET", path, f"{kind} in namespace {self.namespace}", query, answer_timeout_s=None)
+            for line in io.TextIOWrapper(cast("IO[bytes]", stream), encoding="utf-8"):
                 change = json.loads(line)
                 if change["type"] == "ERROR":
                     why = f"{change['object'].get('message')} (status {change['object'].get('code')})"
@@ -197,43 +180,54 @@ class Api:
         query: list[tuple[str, str]] | None = None,
         body: Object | None = None,
     ) -> Any:
-        headers = {"Accept": "application/json"}
+        with self._explained():
+            data = self._send(verb, path, subject, query, body=body).read()
+        try:
+            return json.loads(data)
+        except ValueError:  # what a service answers
+            return data.decode(errors="replace")
+
+    def _send(
+        self,
+        verb: str,
+        path: str,
+        subject: str,
+        query: list[tuple[str, str]] | None,
+        *,
+        body: Object | None = None,
+        answer_timeout_s: float | None = _ANSWER_TIMEOUT_S,
+    ) -> BaseHTTPResponse:
+        """The response, not read yet. Raises ClusterError if it is an error, and urllib3's HTTPError."""
+        headers = {"Accept": "application/json", **self._connection.headers()}
         if body is not None:
             headers["Content-Type"] = "application/merge-patch+json" if verb == "PATCH" else "application/json"
-        with self._explained(verb, subject):
-            return self._connection.call_api(
-                path,
-                verb,
-                query_params=query or [],
-                header_params=headers,
-                body=body,
-                auth_settings=["BearerToken"],
-                response_type="object",
-                _return_http_data_only=True,
-                _request_timeout=_TIMEOUTS_S,
-            )
+        response = self._connection.pool.request(
+            verb,
+            f"{self._connection.host}{path}" + (f"?{urlencode(query)}" if query else ""),
+            headers=headers,
+            body=None if body is None else json.dumps(body),
+            retries=_ONCE,
+            timeout=Timeout(connect=_CONNECT_TIMEOUT_S, read=answer_timeout_s),
+            preload_content=False,
+        )
+        if not 200 <= response.status < 300:
+            raise self._explanation(response.status, response.read() or str(response.reason).encode(), verb, subject)
+        return response
 
     @contextmanager
-    def _explained(self, verb: str, subject: str) -> Iterator[None]:
-        from kubernetes.client import ApiException  # noqa: PLC0415
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415
-
+    def _explained(self) -> Iterator[None]:
         try:
             yield
-        except ApiException as error:
-            raise self._explanation(error, verb, subject) from None
         except HTTPError as error:
-            why = _root(error)
-            raise NoAnswerError(
-                f"the cluster at {self.host} does not answer: {why}; try: kubectl cluster-info"
-            ) from None
+            host, why = self._connection.host, _root(error)
+            raise NoAnswerError(f"the cluster at {host} does not answer: {why}; try: kubectl cluster-info") from None
 
-    def _explanation(self, error: "client.ApiException", verb: str, subject: str) -> ClusterError:
+    def _explanation(self, status: int, body: bytes, verb: str, subject: str) -> ClusterError:
         try:
-            said = str(json.loads(error.body)["message"])
+            said = str(json.loads(body)["message"])
         except (TypeError, ValueError, KeyError):
-            said = " ".join(str(error.body or error.reason).split())[:200]
-        match error.status:
+            said = " ".join(body.decode(errors="replace").split())[:200]
+        match status:
             case 401 | 403:
                 word = {"GET": "get", "POST": "create", "PATCH": "patch", "DELETE": "delete"}[verb]
                 kind = subject.split(maxsplit=1)[0]
@@ -246,25 +240,9 @@ class Api:
                 return ConflictError(f"{subject} was changed by another client: {said}")
             case 409:
                 return AlreadyThereError(f"{subject} exists already")
-            case status:
+            case _:
                 kind_of = NoAnswerError if status == 429 or status >= 500 else ClusterError
                 return kind_of(f"the cluster rejects {subject}: {said} (status {status})")
-
-
-def _client() -> "client.ApiClient":
-    from kubernetes import client  # noqa: PLC0415
-    from urllib3 import Retry  # noqa: PLC0415
-
-    connection = client.ApiClient()
-    # No retries here: a person who waits gets the error at once. Code that can wait repeats the request itself.
-    settings = connection.rest_client.pool_manager.connection_pool_kw
-    settings["retries"] = Retry(0)
-    if connection.configuration.verify_ssl:
-        # Python 3.13 rejects authorities without a key usage extension. Those of kubeadm and others have none.
-        context = ssl.create_default_context(cafile=connection.configuration.ssl_ca_cert)
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-        settings["ssl_context"] = context
-    return connection
 
 
 def _root(error: BaseException) -> str:

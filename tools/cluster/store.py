@@ -18,9 +18,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jsonschema
 from google.protobuf import json_format
 from sweetspot.v1.control_pb2 import SnapshotReply
 
@@ -31,6 +30,10 @@ from tools.local import Programs
 from tools.results import BadResultsError, Trial, TrialId
 from tools.results import to_json as trial_to_json
 from tools.status import one_line
+
+# Imported only to check a part that is read: the pod that writes it does without (tools/results.py).
+if TYPE_CHECKING:
+    import jsonschema
 
 RUN_LABEL, TRIAL_LABEL, CELL_LABEL = "sweetspot.dev/run", "sweetspot.dev/trial", "sweetspot.dev/cell"
 _OURS = {"app.kubernetes.io/name": "sweetspot"}
@@ -218,6 +221,8 @@ def _content(found: Object) -> Any:
 
 def _part(found: Object) -> PartJson:
     """A shard's part. One that cannot be read, or breaks the schema, makes only its own trial void."""
+    import jsonschema  # noqa: PLC0415
+
     try:
         part: PartJson = _content(found)
         if error := jsonschema.exceptions.best_match(_validator().iter_errors(part)):
@@ -229,7 +234,9 @@ def _part(found: Object) -> PartJson:
 
 
 @cache
-def _validator() -> jsonschema.Draft202012Validator:
+def _validator() -> "jsonschema.Draft202012Validator":
+    import jsonschema  # noqa: PLC0415
+
     schema = json.loads(Path(__file__).with_name("part.schema.json").read_text(encoding="utf-8"))
     return jsonschema.Draft202012Validator(schema)
 
