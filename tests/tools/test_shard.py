@@ -13,7 +13,7 @@ from sweetspot.v1.control_pb2 import SnapshotReply
 from tests.tools.fake_cluster import FakeCluster, Object, container, labels_of_model, pod
 from tools.cluster import shard
 from tools.cluster.api import Api, ClusterError
-from tools.cluster.shard import PodCounters, PodWatch, others_share, spans_between, wait_for_name
+from tools.cluster.shard import PodCounters, PodWatch, others_share, spans_between, wait_for_name, wait_for_pods
 
 LABELS = labels_of_model("reactor")
 EXPIRED = {"type": "ERROR", "object": {"kind": "Status", "message": "too old resource version", "code": 410}}
@@ -172,6 +172,39 @@ def test_spans_are_counted_of_those_pods_that_stayed(after: PodCounters, made: i
     before: PodCounters = {"a": spans(200), "b": spans(150)}
     grown = {"made": 2 * made, "exported": made, "dropped": made, "lost": {"timeout": made}}
     assert spans_between(before, after) == {"thread-pool": grown}
+
+
+NOT_READY = {"conditions": [{"type": "Ready", "status": "False"}]}
+
+
+def ending(name: str) -> Object:
+    made = pod(name, LABELS)
+    made["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    return made
+
+
+@pytest.mark.parametrize(
+    ("pods", "waits_for"),
+    [
+        ([pod("r", LABELS)], None),
+        ([pod("r", LABELS), pod("s", LABELS)], None),
+        ([], "no pod exists"),
+        ([pod("r", LABELS, **NOT_READY), pod("s", LABELS)], "r"),
+        ([ending("r"), pod("s", LABELS)], "r"),
+        ([ending("r"), pod("s", LABELS, **NOT_READY)], "r, s"),
+    ],
+    ids=["ready", "both ready", "none", "one starts", "an old one ends", "an old one ends and a new one starts"],
+)
+def test_a_shard_waits_until_all_pods_of_the_service_are_new_and_ready(
+    pods: list[Object], waits_for: str | None, cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove(cluster)
+    for each in pods:
+        cluster.put("pods", each)
+    monkeypatch.setattr(shard, "PODS_TIMEOUT_S", 0.05)
+    waiting = pytest.raises(ClusterError, match=f": {waits_for}$") if waits_for else nullcontext()
+    with waiting:
+        wait_for_pods(Api.connect(), LABELS)
 
 
 A, B = {"podIPs": [{"ip": "10.0.0.1"}, {"ip": "fd00::1"}]}, {"podIPs": [{"ip": "10.0.0.2"}, {"ip": "fd00::2"}]}

@@ -1,9 +1,11 @@
 """Experiments on Kubernetes. Must not know what is shown of them, nor what is measured: only the driver knows that.
 
+connection.py how requests reach the API server: from a pod, and from elsewhere
 api.py      the cluster's API, and each of its errors as one line for a person
 release.py  what the chart has deployed: models, their pods, the image of the driver
 job.py      the load Job of one trial: N driver pods, each a shard
 shard.py    what runs in such a pod: the driver, the services' counters, the result into a ConfigMap
+stopped.py  what a shard knows if it is asked to end
 store.py    results in ConfigMaps: shards write them, and a later command reads them and puts them together
 overview.py the stored runs, in a line each
 searched.py the note of a search on a Deployment that it changes, and how other commands avoid that Deployment

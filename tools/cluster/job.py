@@ -16,8 +16,8 @@ from tools.trial_specs import TrialSpec
 
 KEPT_S = 3600
 """How long a Job and its logs stay after its end."""
-STARTING_S = 120
-"""Time for the pods to be placed and to meet."""
+STARTING_S = 240
+"""Time for the pods to be placed, for new pods of the service to be ready, and for the drivers to meet."""
 ENDING_S = 60
 """Time for last calls, spans and the result."""
 _MAX_NAME = 57

@@ -1,6 +1,6 @@
 """What runs in a driver's pod: one shard of one trial, from the service's name to a result that outlives the pod.
 
-    all shards   wait until the name resolves to the pods that are ready, then run the driver
+    all shards   wait until the pods of the service are ready and its name resolves to them, then run the driver
                  (if the rate depends on the capacity, they measure that before: tools/cluster/capacity.py)
     shard 0      also watches the pods of service and backend, and reads their counters at the driver's marks
     all shards   store their part in a ConfigMap, print the driver's table, and end as the driver ended
@@ -50,6 +50,8 @@ from tools.snapshots import together
 from tools.trial import label_flags, load_flags
 from tools.trial_specs import find
 
+PODS_TIMEOUT_S = 150.0
+"""Time for the service's pods to be ready: the Job is created when they begin to start (tools/cluster/trial.py)."""
 NAMES_TIMEOUT_S = 45.0
 """Time for DNS and the network to follow the pods. CoreDNS caches an answer for 5 s."""
 BARRIER_TIMEOUT_S = 60.0
@@ -239,6 +241,7 @@ def _run(
     wanted = find(asked, args.trial)
     selector = release.of_model(wanted.arm.model)
     address = target(args.first, wanted.arm.model, args.balance)
+    wait_for_pods(release.api, selector)
     wait_for_name(release.api, selector, address, headless=args.balance != "cluster-ip")
     # One shard is enough to watch them. The service comes first.
     answering = (selector, release.labels("backend")) if index == 0 else ()
@@ -386,6 +389,16 @@ def _whole(replies: Sequence[Any]) -> Any:
     if not replies:
         return {}
     return json_format.MessageToDict(together(replies), preserving_proto_field_name=True)
+
+
+def wait_for_pods(api: Api, selector: Mapping[str, str]) -> None:
+    """Waits until there are pods and all of them are ready: old ones have ended. Raises ClusterError."""
+    deadline_s = time.monotonic() + PODS_TIMEOUT_S
+    while not (pods := api.find("pods", selector)) or not all(map(ready, pods)):
+        if time.monotonic() > deadline_s:
+            waiting = ", ".join(pod["metadata"]["name"] for pod in pods if not ready(pod)) or "no pod exists"
+            raise ClusterError(f"the service was not ready within {PODS_TIMEOUT_S:.0f} s: {waiting}")
+        time.sleep(_LOOK_AGAIN_S)
 
 
 def wait_for_name(api: Api, selector: Mapping[str, str], target: str, *, headless: bool) -> None:

@@ -63,12 +63,16 @@ class Starts:
     def __init__(self) -> None:
         self._started: dict[str, tuple[str, int]] = {}
 
-    def restart(self, setup: ClusterSetup, wanted: TrialSpec) -> None:
-        """Replaces the pods of the model, unless they were started for this arm in this round. Raises ClusterError."""
+    def replace(self, setup: ClusterSetup, wanted: TrialSpec) -> frozenset[str] | None:
+        """Deletes the pods of the model, unless they were started for this arm in this round: then None.
+
+        Returns the uids of the deleted pods. Raises ClusterError.
+        """
         model, now = wanted.arm.model, (wanted.id.arm, wanted.id.round)
-        if self._started.get(model) != now:
-            restart_pods(setup, model)
-            self._started[model] = now
+        if self._started.get(model) == now:
+            return None
+        self._started[model] = now
+        return delete_pods(setup.release, model)
 
     def forget(self, model: str) -> None:
         """Notes that its pods may have changed since they were started."""
@@ -124,8 +128,8 @@ def _runs(setup: ClusterSetup, name: str) -> bool:
 
 
 def _begin(setup: ClusterSetup, made: Object, wanted: TrialSpec) -> None:
-    """Starts the Job, replacing one that has ended."""
-    api, name = setup.release.api, made["metadata"]["name"]
+    """Starts the Job, replacing one that has ended. Its drivers start while new pods of the service do."""
+    api, name, model = setup.release.api, made["metadata"]["name"], wanted.arm.model
     _check_alone(setup.release, name)
     api.delete("jobs", name)
     _until(
@@ -134,10 +138,17 @@ def _begin(setup: ClusterSetup, made: Object, wanted: TrialSpec) -> None:
         f"the deletion of job {name}",
     )
     store.delete_parts(api, setup.load.run, wanted.id)
-    if setup.starts is not None:
-        setup.starts.restart(setup, wanted)
-        _check_alone(setup.release, name)  # the start took time
+    replicas: int = setup.release.deployment(model)["spec"].get("replicas", 1)
+    old = None if setup.starts is None else setup.starts.replace(setup, wanted)
+    _check_alone(setup.release, name)  # the deletions took time
     api.create("jobs", made)
+    if old is None:
+        return
+    try:
+        await_pods(setup, model, replicas, lambda pod: pod["metadata"]["uid"] not in old)
+    except ClusterError:
+        api.delete("jobs", name)
+        raise
 
 
 def _check_alone(release: Release, name: str) -> None:
@@ -157,17 +168,15 @@ def _has_loaded(api: Api, job: Object) -> bool:
     return store.parts_stored(api, job) >= completions
 
 
-def restart_pods(setup: ClusterSetup, model: str) -> None:
-    """Replaces the pods of the model, and waits until the new ones are ready and alone. Raises ClusterError.
+def delete_pods(release: Release, model: str) -> frozenset[str]:
+    """Deletes the pods of the model, which its Deployment replaces. Returns their uids. Raises ClusterError.
 
     Pods are deleted, not rolled: a new pod beside the old one would need room for both.
     """
-    release = setup.release
-    replicas: int = release.deployment(model)["spec"].get("replicas", 1)
-    old = {pod["metadata"]["uid"] for pod in release.api.find("pods", release.of_model(model))}
-    for pod in release.api.find("pods", release.of_model(model)):
+    pods = release.api.find("pods", release.of_model(model))
+    for pod in pods:
         release.api.delete("pods", pod["metadata"]["name"], grace_s=_GRACE_S)
-    await_pods(setup, model, replicas, lambda pod: pod["metadata"]["uid"] not in old)
+    return frozenset(pod["metadata"]["uid"] for pod in pods)
 
 
 def await_pods(

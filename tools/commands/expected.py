@@ -5,7 +5,7 @@ from tools.target import Target
 
 STARTING_S = 1.5
 """For a service and a driver to start and to end: what a trial takes besides its own time."""
-JOB_S = 7.0
+JOB_S = 4.0
 """What it takes besides as a load Job: pods are replaced, a driver is placed and starts, a result is stored."""
 
 

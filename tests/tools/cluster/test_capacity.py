@@ -1,7 +1,7 @@
 """A rate that follows from the capacity of the arm, where drivers share the load: one closed loop, and one number."""
 
-import json
 import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from tests.tools.cluster.runs import LABELS, cluster_setup, keep_a_part, only, parts, run, succeed
-from tests.tools.fake_cluster import FakeCluster, Object
+from tests.tools.fake_cluster import FakeCluster, Object, labels_of_model, pod
 from tools import cli
 from tools.cluster import trial
 from tools.results import read_trials
@@ -151,8 +151,22 @@ def test_pods_that_are_replaced_have_nothing_to_drain_and_get_a_second(cluster: 
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(cluster, "answer", note)
-        trial.restart_pods(cluster_setup(), "reactor")
+        trial.delete_pods(cluster_setup().release, "reactor")
     assert graces == [["1"]]
+
+
+def test_drivers_start_while_new_pods_of_the_service_do(cluster: FakeCluster, tmp_path: Path) -> None:
+    there: list[list[str]] = []
+
+    def start_late(cluster: FakeCluster, made: Object) -> None:
+        there.append([name for name in cluster.objects["pods"] if name.startswith("sweetspot-reactor")])
+        cluster.put("pods", pod("sweetspot-reactor-new", labels_of_model("reactor")))
+        succeed(cluster, made)
+
+    cluster.hold_pods = True
+    cluster.on_job = start_late
+    assert run(tmp_path) == 0
+    assert there == [[]]
 
 
 def test_a_run_goes_on_where_it_stopped(cluster: FakeCluster, tmp_path: Path) -> None:

@@ -94,7 +94,9 @@ def lose_a_shard(cluster: FakeCluster, made: Object) -> None:
     cluster.end_job(made, "Failed", reason="FailedIndexes", message="index 1 failed")
 
 
-STOPPED = [f"shard {number} of 2 on n{number} was stopped after {1000 + number:,} calls answered OK" for number in (0, 1)]
+STOPPED = [
+    f"shard {number} of 2 on n{number} was stopped after {1000 + number:,} calls answered OK" for number in (0, 1)
+]
 
 
 def stop_the_shards(cluster: FakeCluster, made: Object) -> None:

@@ -124,6 +124,7 @@ def test_a_service_whose_pods_a_quota_refuses_is_told_with_its_reason(
     assert f"failed: deployment sweetspot-reactor gets no pod: {QUOTA.format('500m')}; " in said
     upgrade = "helm upgrade sweetspot helm/sweetspot -n lab --reset-then-reuse-values --set models.reactor.cpu="
     assert f"as {upgrade}" in said
+    assert not cluster.objects["jobs"]
 
 
 def test_drivers_that_no_node_has_room_for_are_told_before_the_first_trial(
