@@ -244,7 +244,7 @@ def test_a_headless_name_leads_to_the_pods_by_whichever_family_it_names(
 
 def test_a_pod_of_ipv6_is_asked_at_an_address_in_brackets(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(shard, "Control", asked.append)
+    monkeypatch.setattr(shard, "ControlClient", asked.append)
     monkeypatch.setattr(shard.Counters, "read", lambda _: {})
     shard.Counters({"r": "fd00::1", "s": "10.0.0.1"})
     assert asked == ["[fd00::1]:50052", "10.0.0.1:50052"]
