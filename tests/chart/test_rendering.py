@@ -8,7 +8,6 @@ import pytest
 import yaml
 
 from services.models import MODELS
-from services.network.listen import EVERY
 from tests.chart import generated
 from tests.chart.bad_values import BAD_VALUES
 from tests.chart.cases import CASES, GOLDENS
@@ -85,26 +84,6 @@ def test_a_pod_may_do_nothing_that_it_does_not_need(name: str) -> None:
         }
         assert container["resources"]["requests"] == container["resources"]["limits"]
         assert set(container["resources"]["limits"]) == {"cpu", "memory"}
-
-
-@pytest.mark.parametrize("name", of_kind(EVERYTHING, "Service"))
-def test_a_service_has_addresses_of_each_family_that_the_cluster_has(name: str) -> None:
-    spec = of_kind(EVERYTHING, "Service")[name]["spec"]
-    assert spec["ipFamilyPolicy"] == "PreferDualStack"
-    assert "ipFamilies" not in spec  # the cluster's own order
-
-
-def test_a_container_listens_at_every_address_of_both_families() -> None:
-    dockerfile = (CHART.parents[1] / "Dockerfile").read_text(encoding="utf-8")
-    assert f"SWEETSPOT_HOST={EVERY} " in dockerfile
-    variables = {
-        variable["name"]
-        for pod in pod_specs(EVERYTHING).values()
-        for container in pod["containers"]
-        for variable in container.get("env", ())
-    }
-    assert "SWEETSPOT_BACKEND" in variables
-    assert "SWEETSPOT_HOST" not in variables
 
 
 def test_load_jobs_may_touch_neither_secrets_nor_other_pods() -> None:
