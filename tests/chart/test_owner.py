@@ -21,6 +21,7 @@ POD: Mapping[str, Any] = {
 ANYWHERE_ELSE: Mapping[str, Any] = {
     "requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{"matchFields": []}]}
 }
+SPREAD: Mapping[str, Any] = {"maxSkew": 2, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}
 VALUES: Mapping[str, Any] = {
     "global": {"imageRegistry": "mirror.example", "imagePullSecrets": ["of-all"], "of": {"another": "chart"}},
     "imagePullSecrets": [{"name": "of-this"}],
@@ -29,6 +30,7 @@ VALUES: Mapping[str, Any] = {
     "defaults": {
         **POD,
         "affinity": {"nodeAffinity": ANYWHERE_ELSE},
+        "topologySpreadConstraints": [SPREAD],
         "podLabels": {"billing": "1e3"},
         "podAnnotations": {"note": "true"},
         "podSecurityContext": {"runAsUser": None, "runAsGroup": 1_000_650_000},
@@ -64,6 +66,9 @@ def test_what_the_owner_sets_is_in_every_pod() -> None:
         assert POD.items() <= spec.items(), name
         assert spec["imagePullSecrets"] == [{"name": "of-this"}, {"name": "of-all"}]
         assert spec["affinity"]["nodeAffinity"] == ANYWHERE_ELSE
+        (spread,) = spec["topologySpreadConstraints"]
+        assert spread.items() > SPREAD.items()
+        assert spread["labelSelector"]["matchLabels"].items() <= metadata["labels"].items()
         assert {"team": "lab", "billing": "1e3"}.items() <= metadata["labels"].items()
         assert metadata["annotations"]["note"] == "true"
         assert "runAsUser" not in spec["securityContext"]

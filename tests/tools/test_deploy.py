@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tools.deploy import release
 from tools.deploy.__main__ import main
 from tools.deploy.images import ROOT, Builder, Image, content_tag, sources
 from tools.deploy.nodes import check, have, loader
@@ -413,6 +414,19 @@ def test_pods_that_no_node_has_room_for_are_said_before_anything_is_built(monkey
         '; continuing; next: request less, as make deploy RELEASE=big NAMESPACE=lab CONTEXT=kind-mine ARGS="--s' in said
     )
     assert where.lacking_room(CHART.replace("replicas: 9", "replicas: 4")) == ""
+
+
+def test_deploy_prints_that_pods_have_no_room_before_it_builds(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(release, "reachable_context", lambda _: "elsewhere")  # it needs a registry: nothing is built
+    monkeypatch.setattr(release, "check_permission", lambda _: None)
+    monkeypatch.setattr(Installation, "check_values", lambda *_: CHART)
+    monkeypatch.setattr(Installation, "_items", lambda _, *what: [NODE] if what == ("nodes",) else [])
+    assert main(["deploy", "--models", "reactor"]) == 2
+    said = capsys.readouterr()
+    assert "warning: 1 of 9 pods may not fit" in said.out
+    assert "registry" in said.err
 
 
 def test_a_node_that_the_pods_of_the_chart_tolerate_has_room_for_them(monkeypatch: pytest.MonkeyPatch) -> None:

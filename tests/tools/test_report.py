@@ -160,6 +160,7 @@ def test_a_model_that_was_asked_for_and_never_ran_is_named(tmp_path: Path) -> No
         (failing(by_status={"UNAVAILABLE": 6}, timed_out=4), "25 % of 40 calls failed: UNAVAILABLE 6, timed out 4."),
         (failing(not_sent=10), "25 % of 40 calls failed: not sent 10."),
         (failing(ok=0, timed_out=38, unfinished=2), "no call was answered OK while measuring: 38 timed out, 2 unf"),
+        (failing(ok=0, planned=0), "no call was answered OK while measuring: none was sent."),
         (
             sample.trial("reactor", 10, got={"connections": 7, "duration_s": 1, "answered": 1, "rate_rps": 1}),
             "only 7 of 10 conn",
@@ -189,7 +190,7 @@ def test_a_model_that_was_asked_for_and_never_ran_is_named(tmp_path: Path) -> No
         ),
     ],
     ids=[
-        "statuses and timeouts", "not sent", "all failed", "too few connections",
+        "statuses and timeouts", "not sent", "all failed", "none sent", "too few connections",
         "histogram too short", "no traces", "no spans", "spans lost", "spans of a service lost",
         "one model", "too few calls for p99.9", "no histogram",
     ],
