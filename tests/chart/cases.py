@@ -38,9 +38,10 @@ CASES: Mapping[str, Callable[[], str]] = {
         'defaults.extraVolumes=[{"name": "more", "emptyDir": {}}]',
         'defaults.extraVolumeMounts=[{"name": "more", "mountPath": "/more"}]',
         'defaults.serviceAccount={"annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/r"}}',
-        'models.thread_pool.service={"type": "LoadBalancer", "annotations": {"lb": "internal"}}',
         'driver={"nodeSelector": {"pool": "load"}}',
+        # The first setting of a map: a later one replaces the whole map.
         'models.thread_pool={"replicas": 3, "cpu": 2, "memory": "1Gi", "preStopSeconds": 9}',
+        'models.thread_pool.service={"type": "LoadBalancer", "annotations": {"lb": "internal"}}',
         'models.thread_pool.options={"queue_bound": 10, "drain_timeout_s": 20.5}',
         'models.thread_pool.seccompProfile={"type": "Localhost", "localhostProfile": "sweetspot/io-uring.json"}',
         'models.thread_pool.nodeSelector={"pool": "measured"}',
