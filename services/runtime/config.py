@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from services.network.address import Address
-from services.runtime.options import Matching, Need, OneOf, Option, Seconds, Value, Whole, true_or_false
+from services.runtime.options import Matching, OneOf, Option, OptionNeed, Seconds, Value, Whole, true_or_false
 from services.workload import own
 from services.workload.ledger import STRATEGIES
 
@@ -157,7 +157,7 @@ def parse_config(
     return config
 
 
-def _has_effect(option: Option[Any], need: Need, config: Config) -> bool:
+def _has_effect(option: Option[Any], need: OptionNeed, config: Config) -> bool:
     return config[option] == option.default or config[need.option] in need.values
 
 

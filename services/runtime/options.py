@@ -79,7 +79,7 @@ def true_or_false(text: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class OptionNeed:
     """What an option needs to have an effect: another option of the model has one of these values."""
 
     option: "Option[Any]"
@@ -100,12 +100,12 @@ class Option(Generic[Value]):
     parse: Callable[[str], Value]
     """Raises ValueError."""
     help: str
-    need: Need | None = None
+    need: OptionNeed | None = None
     """Without it, every value but the default is rejected."""
 
     def only_with(self, option: "Option[Any]", *values: Any) -> "Option[Value]":
         """This option for a model in which it has an effect only with these values of another option."""
-        need = Need(option, values)
+        need = OptionNeed(option, values)
         return replace(self, help=f"{self.help}; only with {need}", need=need)
 
     @property

@@ -8,7 +8,7 @@ from services.runtime.drain import DRAIN_POLL_S
 from services.runtime.service import Service
 
 
-class Timed(Protocol):
+class ConnectionLoop(Protocol):
     """What is asked of a loop."""
 
     def call_at(self, due_ns: int, callback: Callable[[], None]) -> Any: ...
@@ -27,7 +27,7 @@ Connection = TypeVar("Connection", bound=Drainable)
 class OpenConnections(Generic[Connection]):
     """A set of connections. Once the service drains, the loop runs until the last of them has closed."""
 
-    def __init__(self, service: Service, loop: Timed) -> None:
+    def __init__(self, service: Service, loop: ConnectionLoop) -> None:
         self._service = service
         self._loop = loop
         self._open: set[Connection] = set()
