@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] = tuple(sys.argv[1:])) -> int:
     name, config = parse([each for each in arguments if each != CHECK], os.environ)
     if CHECK in arguments:
         with refusing(name):
-            find_serve(name)
+            load_serve(name)
             import_own(name, config)
             Tracing.preload(config.trace_file)
         print(json.dumps(describe_interpreter()))
@@ -147,7 +147,7 @@ def run(name: str, config: Config) -> None:
         control = ControlPort(service)
         # Forks: so before there is a thread, and before grpcio is imported, which starts some.
         service.control_address = control.start()
-        serve = find_serve(name)  # before there are threads of telemetry: it may make threads green
+        serve = load_serve(name)  # before there are threads of telemetry: it may make threads green
         import_own(name, config)
         if forks:  # and then the threads of telemetry are its children's
             Tracing.preload(config.trace_file)
@@ -166,7 +166,7 @@ def import_own(name: str, config: Config) -> None:
     if config.function is None:
         return
     try:
-        function = own.find(config.function)
+        function = own.load(config.function)
     except own.BadFunctionError as error:
         refuse(f"{name}: --function {error}")
     if function.is_async and not MODELS[name].awaits:
@@ -175,7 +175,7 @@ def import_own(name: str, config: Config) -> None:
     own.use(function)
 
 
-def find_serve(name: str) -> Callable[[Service], None]:
+def load_serve(name: str) -> Callable[[Service], None]:
     """The model's `serve`, or the backend's; imported only now, so that a process loads no other model's needs."""
     module = "services.backend" if name == BACKEND else f"services.models.{name}"
     serve: Callable[[Service], None] = importlib.import_module(module).serve

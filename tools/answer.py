@@ -38,10 +38,10 @@ def answer(
         if failed:
             return f"No answer: every trial failed. The first one: {failed[0][1]}."
         return "Nothing has been measured yet, so there is no answer."
-    said = f"At {at.described} {_said(at)}"
+    headline = f"At {at.described} {_headline(at)}"
     names = {one.arm for each in points for one in each.standings} | {trial.arm for trial, _ in (*void, *failed)}
     further = (*_missing(at, names), *_unranked(at), *_failures(at), *_busy(at), *_void(void), *_failed(failed))
-    return " ".join([*_bias(at, trials, again), *_updates(at), *speedups.sentences(at, arms), said, *further])
+    return " ".join([*_bias(at, trials, again), *_updates(at), *speedups.sentences(at, arms), headline, *further])
 
 
 def value(one: Standing, at: PointStandings) -> str:
@@ -56,7 +56,7 @@ def value(one: Standing, at: PointStandings) -> str:
     return f"{_rate(one.value.value)}{interval} calls/s"
 
 
-def _said(at: PointStandings) -> str:
+def _headline(at: PointStandings) -> str:
     ranked = at.ranked
     number = max(one.rounds for one in at.standings)
     basis = f" ({rounds(number)}{', provisional' if number < LEAST_STARTS else ''})"
@@ -113,8 +113,8 @@ def _missing(at: PointStandings, arms: Set[str]) -> list[str]:
 
 
 def _unranked(at: PointStandings) -> list[str]:
-    told = [f"{one.arm} ({one.why})" for one in at.standings if one.rank == "unranked"]
-    return [f"Not ranked: {', '.join(told)}."] if told else []
+    unranked = [f"{one.arm} ({one.why})" for one in at.standings if one.rank == "unranked"]
+    return [f"Not ranked: {', '.join(unranked)}."] if unranked else []
 
 
 def _failures(at: PointStandings) -> list[str]:

@@ -43,7 +43,7 @@ class ControlGroups:
     v2: bool
 
     @classmethod
-    def find(cls, proc: Path = PROC) -> "ControlGroups":
+    def detect(cls, proc: Path = PROC) -> "ControlGroups":
         """Finds out by making one. Raises NoLimitsError."""
         groups = cls(*_parent(proc))
         try:

@@ -12,9 +12,9 @@ from tools.stats.estimate import LEAST_STARTS
 from tools.stats.looks import decided as looked
 
 
-def decided(asked: Experiment, kept: Sequence[Trial]) -> bool:
+def decided(asked: Experiment, stored: Sequence[Trial]) -> bool:
     """Whether more rounds would change no verdict. `kept` are the trials of all rounds so far."""
-    points = standings(kept)
+    points = standings(stored)
     return len(points) == len(asked.points) and all(map(_decided, points))
 
 

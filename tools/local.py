@@ -215,8 +215,8 @@ class Process:
 
     def complaint(self) -> str:
         """The last line of its standard error."""
-        said = self.last_output()
-        return said[-1].strip() if said else "it printed nothing"
+        last_lines = self.last_output()
+        return last_lines[-1].strip() if last_lines else "it printed nothing"
 
     def last_output(self) -> list[str]:
         """The last OUTPUT_LINES of its standard error. Empty if the process was stopped."""

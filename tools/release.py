@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--registry", default="", metavar="HOST/FOLDER", help="where images and the chart are pushed")
     args = parser.parse_args(arguments)
     try:
-        release(args.registry.removeprefix("oci://").rstrip("/"), _say)
+        release(args.registry.removeprefix("oci://").rstrip("/"), _notify)
     except DeployError as error:
         print(f"release: {error}", file=sys.stderr)
         return 2
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def release(registry: str, say: Callable[[str], None]) -> None:
+def release(registry: str, notify: Callable[[str], None]) -> None:
     """Builds everything, pushes it if there is a registry, and only then moves it to dist/. Raises DeployError."""
     version = own_version()
     if found := list(problems(version, registry)):
@@ -75,28 +75,28 @@ def release(registry: str, say: Callable[[str], None]) -> None:
     with tempfile.TemporaryDirectory(prefix=".", dir=DIST) as temporary:
         folder = Path(temporary) / version
         (folder / "sbom").mkdir(parents=True)
-        say(f"building wheel and sdist of {version}")
+        notify(f"building wheel and sdist of {version}")
         build_packages(folder)
-        say("packaging the chart")
+        notify("packaging the chart")
         ask("helm", "package", str(CHART), "--destination", str(folder / "chart"))
         for image in images.images(images.models()):
-            say(f"writing the SBOM of {image.name}")
+            notify(f"writing the SBOM of {image.name}")
             write_sbom(image, version, folder / "sbom" / f"{image.name}.cdx.json")
         wanted = images.BuildRequest(models=images.models(), registry=registry, tag=version, by_content=False)
-        builder, built = images.build(wanted, say)
+        builder, built = images.build(wanted, notify)
         (folder / "SHA256SUMS").write_text(checksums(folder), encoding="ascii")
         if registry and builder is not None:
-            nodes.deliver(builder, built, "", registry, say)
-            say(f"pushing the chart to {_charts(registry)}")
+            nodes.deliver(builder, built, "", registry, notify)
+            notify(f"pushing the chart to {_charts(registry)}")
             (chart,) = (folder / "chart").iterdir()
             ask("helm", "push", str(chart), _charts(registry), *_plain(registry), timeout_s=PUSH_TIMEOUT_S)
         shutil.rmtree(DIST / version, ignore_errors=True)
         folder.rename(DIST / version)
-    say(f"{len(built)} images have the tag {version}; all else is in {DIST / version}; next:")
+    notify(f"{len(built)} images have the tag {version}; all else is in {DIST / version}; next:")
     if registry:
         chart_at = f"{_charts(registry)}/{CHART.name}"
-        say(f"  helm install sweetspot {chart_at} --version {version} --set image.registry={registry}")
-    say(f"  git tag --annotate v{version} --message 'Sweetspot {version}' && git push origin v{version}")
+        notify(f"  helm install sweetspot {chart_at} --version {version} --set image.registry={registry}")
+    notify(f"  git tag --annotate v{version} --message 'Sweetspot {version}' && git push origin v{version}")
 
 
 def own_version() -> str:
@@ -151,7 +151,7 @@ def _builder_problems(registry: str) -> Iterator[str]:
         yield f"IMAGE_BUILD: there is no program {command[0]!r}: correct it"
     elif not command:
         try:
-            images.find_builder()
+            images.first_builder()
         except DeployError as error:
             yield str(error)
 
@@ -232,7 +232,7 @@ def _plain(registry: str) -> tuple[str, ...]:
     return ("--plain-http",) if host in _LOOPBACK else ()
 
 
-def _say(text: str) -> None:
+def _notify(text: str) -> None:
     print(text, flush=True)
 
 

@@ -35,8 +35,8 @@ def sentences(at: PointStandings, arms: ArmSettings) -> Iterator[str]:
         for first, few, second, many in _pairs(arms)
         if first in ranked and second in ranked
     ]
-    said = sorted((few, many, -value, text) for few, many, shown in found if shown for value, text in [shown])
-    for (few, many), of in groupby(said, key=lambda one: one[:2]):
+    ordered = sorted((few, many, -value, text) for few, many, shown in found if shown for value, text in [shown])
+    for (few, many), of in groupby(ordered, key=lambda one: one[:2]):
         yield f"{_cpus(many)} / {_cpus(few)}, calls/s: {'; '.join(text for *_, text in of)}."
     used = {second: measures.cpus_used(ranked[second].trial) for *_, second, _ in _pairs(arms) if second in ranked}
     if idle := [f"{arms[arm]['model']} ({cpus:.2f})" for arm, cpus in used.items() if cpus <= measures.ONE_CPU]:

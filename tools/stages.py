@@ -60,6 +60,6 @@ def show(console: Console, stages: Sequence[Stage]) -> None:
     table.add_column("settings that are not 0")
     for stage in stages:
         wait = duration(stage.queue_wait_ns // stage.served) if stage.served else ""
-        told = " ".join(f"{field.name}={value}" for field, value in stage.settings.ListFields() if value)
-        table.add_row(stage.name, count(stage.queue_depth), wait, count(stage.served), count(stage.shed), told)
+        values = " ".join(f"{field.name}={value}" for field, value in stage.settings.ListFields() if value)
+        table.add_row(stage.name, count(stage.queue_depth), wait, count(stage.served), count(stage.shed), values)
     console.print(table)

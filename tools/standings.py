@@ -32,7 +32,7 @@ FEW_ANSWERS = "too few answers for its clients"
 FEWEST_ANSWERS = 0.1
 FEWER_CLIENTS = 0.01
 """An arm that serves a smaller share of its clients than another, by more than this, is not compared with it."""
-KEEPS_UP = 0.95
+LEAST_RATE_SHARE = 0.95
 """An open loop is served if this share of its rate is answered."""
 DRIFT = 1.5
 """The second half of a window divided by its first: 1 for a steady service, much more for one that still starts."""
@@ -174,18 +174,18 @@ def _at(trials: Sequence[Trial]) -> PointStandings:
     )
 
 
-def keeps_up(trial: Trial) -> bool:
+def reaches_rate(trial: Trial) -> bool:
     """Whether the service answered, in one round, the calls that an open loop or a schedule asked."""
     asked, calls = trial.result["asked"], trial.result["calls"]
     if asked["rate_rps"] is not None:
-        return bool(measures.rate_rps(trial) >= asked["rate_rps"] * KEEPS_UP)
-    return asked["loop"] == "open" and bool(calls["ok"] >= calls["planned"] * KEEPS_UP > 0)
+        return bool(measures.rate_rps(trial) >= asked["rate_rps"] * LEAST_RATE_SHARE)
+    return asked["loop"] == "open" and bool(calls["ok"] >= calls["planned"] * LEAST_RATE_SHARE > 0)
 
 
 def _serve_the_same(arms: Sequence[Sequence[Trial]]) -> bool:
     """Whether every round answers its rate, and all have one rate. A multiple of capacity differs in each round."""
     rounds = [trial for of_arm in arms for trial in of_arm]
-    return all(map(keeps_up, rounds)) and len({trial.result["asked"]["rate_rps"] for trial in rounds}) == 1
+    return all(map(reaches_rate, rounds)) and len({trial.result["asked"]["rate_rps"] for trial in rounds}) == 1
 
 
 def _p99_bound(rounds: Sequence[Trial]) -> str:

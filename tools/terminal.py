@@ -36,10 +36,10 @@ class RunProgress:
 
     def ended(self, trial: Trial) -> None:
         p99 = measures.latency(trial, "p99")
-        said = unanswered(trial) or f"{count(round(measures.rate_rps(trial))):>7} calls/s"
+        line = unanswered(trial) or f"{count(round(measures.rate_rps(trial))):>7} calls/s"
         if p99 is not None:
-            said += f"   p99 {duration(p99.ns, is_bound=p99.is_bound)}"
-        self._show(trial.id, trial.point, said)
+            line += f"   p99 {duration(p99.ns, is_bound=p99.is_bound)}"
+        self._show(trial.id, trial.point, line)
 
     def repeats(self, trial: TrialSpec, why: str) -> None:
         self._progress.note(f"{trial.described} is void: {why}; repeating it once")
@@ -62,7 +62,7 @@ class RunProgress:
         self._shown.add(trial)
 
 
-def show_kept(console: Console, runs: "Sequence[Overview]") -> None:
+def show_runs(console: Console, runs: "Sequence[Overview]") -> None:
     """Prints the runs that are stored in a cluster."""
     if not runs:
         console.print("no runs")
@@ -80,25 +80,25 @@ def show_traces(
 ) -> None:
     """Prints a trial's traces worth a look, one for each latency, and what happened to its spans."""
 
-    def say(text: str) -> None:
+    def add(text: str) -> None:
         # Unwrapped, so that links can be followed.
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def link(name: str, call: StoredCall) -> None:
-        say(f"  {name:>14}  {duration(call.latency_ns):>9}  {jaeger.trace(call)}  {call.status}")
+        add(f"  {name:>14}  {duration(call.latency_ns):>9}  {jaeger.trace(call)}  {call.status}")
 
     calls = traces.traced(trial)
-    say(f"\n{where(trial)}: {traces.drawn(trial)}")
+    add(f"\n{where(trial)}: {traces.drawn(trial)}")
     if calls:
         link("median", traces.median(calls))
         for place, call in enumerate(traces.slowest(calls), 1):
             link("slowest" if place == 1 else f"slowest but {place - 1}", call)
-        say(f"  search for the slowest: {jaeger.slowest(trial)}")
-        say("  by latency:")
+        add(f"  search for the slowest: {jaeger.slowest(trial)}")
+        add("  by latency:")
         for bucket in traces.buckets(calls):
             link(f"{count(len(bucket.calls))} of them", bucket.calls[len(bucket.calls) // 2])
     for each in tally:
         numbers = f"{count(each.made)} made, {count(each.exported)} exported, {count(each.stored)} stored"
-        say(f"  spans of {each.process}: {numbers}")
+        add(f"  spans of {each.process}: {numbers}")
     for why in missing:
-        say(f"  missing: {why}")
+        add(f"  missing: {why}")

@@ -35,7 +35,7 @@ def trials(asked: Experiment) -> list[TrialSpec]:
     return [trial for number in range(1, asked.rounds + 1) for trial in _round(asked, number)]
 
 
-def still_to_make(asked: Experiment, kept: Collection[TrialId], *, twice: bool = False) -> list[TrialSpec]:
+def still_to_make(asked: Experiment, stored: Collection[TrialId], *, twice: bool = False) -> list[TrialSpec]:
     """The trials that a run must still make, if those of `kept` are stored.
 
     With several blocks, arms are paired slice by slice. So if one trial is missing, all arms are measured again at
@@ -43,9 +43,11 @@ def still_to_make(asked: Experiment, kept: Collection[TrialId], *, twice: bool =
     first one that is to be made, if the slices of one trial are too few to compare an arm with itself (tools/aa.py).
     """
     every = trials(asked)
-    lacking = {(each.id.point, each.id.round) for each in every if each.id not in kept}
+    lacking = {(each.id.point, each.id.round) for each in every if each.id not in stored}
     together = asked.blocks > 1
-    found = [each for each in every if each.id not in kept or (together and (each.id.point, each.id.round) in lacking)]
+    found = [
+        each for each in every if each.id not in stored or (together and (each.id.point, each.id.round) in lacking)
+    ]
     return _with_second(asked, found) if twice and asked.blocks == 1 and len(asked.arms) > 1 else found
 
 
@@ -72,7 +74,7 @@ def only(asked: Experiment) -> TrialSpec:
     return _spec(asked, name, asked.points[0], 1)
 
 
-def find(asked: Experiment, trial: TrialId) -> TrialSpec:
+def spec_of(asked: Experiment, trial: TrialId) -> TrialSpec:
     """The trial of that name. Raises ValueError if the experiment has none."""
     for point in asked.points:
         if point.name == trial.point and trial.arm in asked.arms:

@@ -26,9 +26,9 @@ def unanswered(trial: Trial) -> str:
         return ""
     calls = trial.result["calls"]
     ends = {**measures.failures(trial), "unfinished": calls["unfinished"], "answered too late": calls["ok"]}
-    told = [", ".join(f"{count(number)} {end}" for end, number in ends.items() if number)]
-    told += [f"first {status}: {message}" for status, message in calls.get("first_messages", {}).items()]
-    return f"no call was answered OK while measuring: {'; '.join(filter(None, told)) or 'none was sent'}"
+    parts = [", ".join(f"{count(number)} {end}" for end, number in ends.items() if number)]
+    parts += [f"first {status}: {message}" for status, message in calls.get("first_messages", {}).items()]
+    return f"no call was answered OK while measuring: {'; '.join(filter(None, parts)) or 'none was sent'}"
 
 
 def rounds(number: int) -> str:

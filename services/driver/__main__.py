@@ -48,16 +48,16 @@ def _run(options: Options) -> int:
         check_writable(options.out)
     except OSError as error:
         raise RunRefused(f"cannot write {error.filename}: {error.strerror}") from None
-    result = _make(options) if options.processes == 1 else processes.run(options, _say)
+    result = _make(options) if options.processes == 1 else processes.run(options, _show)
     if not write(options.out, result):
         return UNWRITTEN
-    _say(summary(result))
-    _say(f"result: {options.out}")
+    _show(summary(result))
+    _show(f"result: {options.out}")
     return INTERRUPTED if result["interrupted"] else 0
 
 
 def _make(options: Options) -> dict[str, Any]:
-    run = LoadRun(options, _say)
+    run = LoadRun(options, _show)
     _stop_on_signals(run)
     run.open()
     start = AT_ONCE if options.barrier is None else meet(options.shard, options.barrier, options.barrier_timeout_s)
@@ -78,7 +78,7 @@ def _stop_on_signals(run: LoadRun) -> None:
         signal.signal(number, stop)
 
 
-def _say(text: str) -> None:
+def _show(text: str) -> None:
     """Prints at once: the program that started the driver acts on it."""
     try:
         print(text, flush=True)

@@ -32,14 +32,14 @@ def deal(now: Sequence[_A | None], addresses: Sequence[_A]) -> list[_A]:
     # The addresses with the most connections get the remainder, so that no connection moves without need.
     by_number = sorted(addresses, key=lambda each: -has[each])
     room = Counter({each: fewest + (rank < left_over) for rank, each in enumerate(by_number)})
-    kept: list[_A | None] = []
+    staying: list[_A | None] = []
     for each in now:
         stays = each is not None and room[each] > 0
-        kept.append(each if stays else None)
+        staying.append(each if stays else None)
         if stays and each is not None:
             room[each] -= 1
     free = _in_turn(addresses, room)
-    return [next(free) if each is None else each for each in kept]
+    return [next(free) if each is None else each for each in staying]
 
 
 def _in_turn(addresses: Sequence[_A], room: Counter[_A]) -> Iterator[_A]:

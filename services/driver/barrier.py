@@ -65,10 +65,10 @@ class _Peer:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._lines = connection.makefile("rb")
 
-    def say(self, message: object) -> None:
+    def send(self, message: object) -> None:
         self._connection.sendall(json.dumps(message).encode() + b"\n")
 
-    def hear(self, deadline_ns: int) -> Any:
+    def receive(self, deadline_ns: int) -> Any:
         self._connection.settimeout(max(deadline_ns - clock(), 1) / NS_PER_S)
         line = self._lines.readline(_MAX_LINE_BYTES)
         if not line:
@@ -91,7 +91,7 @@ def _await_others(of: int, port: int, deadline_ns: int, timeout_s: float) -> Sha
             stack.enter_context(connection)
             peer = _Peer(connection)
             try:
-                hello = peer.hear(deadline_ns)
+                hello = peer.receive(deadline_ns)
                 index, theirs = hello["shard"], hello["of"]
             except (OSError, ValueError, TypeError, KeyError):
                 continue  # the peer is no shard
@@ -105,7 +105,7 @@ def _await_others(of: int, port: int, deadline_ns: int, timeout_s: float) -> Sha
             begin_ns = clock() + _LEAD_NS
             for index, peer in peers.items():
                 offset_ns, uncertainty_ns = offsets[index]
-                peer.say({"begin_ns": begin_ns + offset_ns, "uncertainty_ns": uncertainty_ns})
+                peer.send({"begin_ns": begin_ns + offset_ns, "uncertainty_ns": uncertainty_ns})
         except (OSError, ValueError) as error:
             raise _reject(peers, f"the connection to a shard broke before the start: {error}") from None
     return ShardStart(begin_ns, 0)
@@ -123,10 +123,10 @@ def _compare(peer: _Peer, deadline_ns: int) -> tuple[int, int]:
 
     def exchange() -> tuple[int, int]:
         asked_ns = clock()
-        peer.say("clock?")
-        theirs_ns = peer.hear(deadline_ns)
-        heard_ns = clock()
-        return (heard_ns - asked_ns) // 2, int(theirs_ns) - (asked_ns + heard_ns) // 2
+        peer.send("clock?")
+        theirs_ns = peer.receive(deadline_ns)
+        received_ns = clock()
+        return (received_ns - asked_ns) // 2, int(theirs_ns) - (asked_ns + received_ns) // 2
 
     uncertainty_ns, offset_ns = min(exchange() for _ in range(_EXCHANGES))
     return offset_ns, uncertainty_ns
@@ -136,7 +136,7 @@ def _reject(peers: Mapping[int, _Peer], why: str) -> BarrierError:
     """Sends every connected shard the reason why there will be no run."""
     for peer in peers.values():
         try:
-            peer.say({"void": why})
+            peer.send({"void": why})
         except OSError:
             continue  # it has left
     return BarrierError(why)
@@ -146,9 +146,9 @@ def _join(shard: Shard, at: Address, deadline_ns: int, timeout_s: float) -> Shar
     with _connect(at, deadline_ns, timeout_s) as connection:
         peer = _Peer(connection)
         try:
-            peer.say({"shard": shard.index, "of": shard.of})
-            while (message := peer.hear(deadline_ns)) == "clock?":
-                peer.say(clock())
+            peer.send({"shard": shard.index, "of": shard.of})
+            while (message := peer.receive(deadline_ns)) == "clock?":
+                peer.send(clock())
         except (OSError, ValueError) as error:
             raise BarrierError(f"the connection to shard 0 at {at} broke before the start: {error}") from None
     if "void" in message:

@@ -267,7 +267,7 @@ class Fleet:
 def _resolver(options: Options) -> Resolver[Destination]:
     """Raises AddressRefused."""
 
-    def find() -> list[Destination]:
+    def look_up_all() -> list[Destination]:
         found: list[Destination] = []
         for address in options.addresses:
             try:
@@ -277,7 +277,7 @@ def _resolver(options: Options) -> Resolver[Destination]:
         return found
 
     try:
-        return Resolver(find, 0 if options.balance == "cluster-ip" else options.resolve_s)
+        return Resolver(look_up_all, 0 if options.balance == "cluster-ip" else options.resolve_s)
     except OSError as error:
         raise AddressRefused(f"{error.filename}: {error.strerror}") from None
 

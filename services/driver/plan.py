@@ -148,10 +148,10 @@ def _make_mix(written: object) -> Plan:
             given = "missing" if share is None else _short(share)
             raise PlanError(f"{where}.share: {given}; give a weight above 0 and up to {MAX_SHARE:,.0f}")
         try:
-            told, request, keys = _make_kind({key: value for key, value in fields.items() if key != "share"})
+            description, request, keys = _make_kind({key: value for key, value in fields.items() if key != "share"})
         except PlanError as error:
             raise PlanError(f"{where}: {error}") from None
-        described[name] = {"share": share, **told}
+        described[name] = {"share": share, **description}
         kinds.append(Kind(name, float(share), request, keys))
     return Plan({"mix": described}, tuple(kinds))
 

@@ -50,7 +50,7 @@ def run(options: Options, announce: Callable[[str], None]) -> dict[str, Any]:
     Raises VoidRun, RunInterrupted, and every reason why a shard cannot be made.
     """
     shards: list[_ShardProcess] = []
-    keep = False
+    retain = False
     # A terminal interrupts every process; the shards are stopped by this one, once.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()
@@ -60,11 +60,11 @@ def run(options: Options, announce: Callable[[str], None]) -> dict[str, Any]:
         stopped = _stop_on_signals(shards)
         results = _gather(shards, announce, options.warmup_s + options.duration_s + _SILENT_AT_MOST_S)
     except VoidRun:
-        keep = True
+        retain = True
         raise
     finally:
         for shard in shards:
-            shard.end(keep=keep)
+            shard.end(retain=retain)
     return merge(results, interrupted=bool(stopped))
 
 
@@ -76,7 +76,7 @@ class _ShardProcess:
         self._shard = options.shard
         self._path = options.out.with_name(f"{options.out.name}.shard-{options.shard.index}")
         try:
-            kept = Checkpoint(self._path)
+            shard_checkpoint = Checkpoint(self._path)
         except OSError as error:
             raise RunRefused(f"cannot write {self._path}: {error.strerror}") from None
         self.channel, theirs = socket.socketpair()
@@ -86,7 +86,7 @@ class _ShardProcess:
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         self._pid = os.fork()
         if not self._pid:
-            _live(options, theirs, kept)
+            _live(options, theirs, shard_checkpoint)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
 
@@ -117,13 +117,13 @@ class _ShardProcess:
         if self._pid:
             os.kill(self._pid, signal.SIGTERM)
 
-    def end(self, *, keep: bool) -> None:
+    def end(self, *, retain: bool) -> None:
         """Ends it by force, unless it has ended. `keep`: the checkpoint stays."""
         self.channel.close()
         if self._pid:
             os.kill(self._pid, signal.SIGKILL)
             os.waitpid(self._pid, 0)
-        if not keep:
+        if not retain:
             self._path.unlink(missing_ok=True)
 
     def _fail(self) -> NoReturn:
@@ -193,12 +193,12 @@ def _begin(shards: Sequence[_ShardProcess]) -> None:
         shard.begin(begin_ns)
 
 
-def _live(options: Options, channel: socket.socket, kept: Checkpoint) -> NoReturn:
+def _live(options: Options, channel: socket.socket, shard_checkpoint: Checkpoint) -> NoReturn:
     """The life of a shard's process."""
     status = 1
     try:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        _make(options, channel, kept)
+        _make(options, channel, shard_checkpoint)
         status = 0
     except BaseException:
         sys.excepthook(*sys.exc_info())
@@ -206,21 +206,21 @@ def _live(options: Options, channel: socket.socket, kept: Checkpoint) -> NoRetur
         os._exit(status)
 
 
-def _make(options: Options, channel: socket.socket, kept: Checkpoint) -> None:
-    def say(**message: Any) -> None:
+def _make(options: Options, channel: socket.socket, shard_checkpoint: Checkpoint) -> None:
+    def send(**message: Any) -> None:
         channel.sendall(json.dumps(message).encode() + b"\n")
 
     try:
-        shard = LoadRun(options, lambda mark: say(mark=mark), checkpoint=kept)
+        shard = LoadRun(options, lambda mark: send(mark=mark), checkpoint=shard_checkpoint)
         signal.signal(signal.SIGTERM, lambda _number, _frame: shard.stop())
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         shard.open()
     except REFUSALS as error:
-        say(refused=str(error))
+        send(refused=str(error))
         return
-    say(mark="open")
+    send(mark="open")
     with channel.makefile("rb") as lines:
         begin_ns = int(lines.readline())
     shard.slice(start=ShardStart(begin_ns, 0))
     shard.close()
-    say(result=shard.result())
+    send(result=shard.result())

@@ -115,7 +115,7 @@ class OpenRuns:
         return connections
 
     def _do_slice(self, name: str, command: Mapping[str, Any]) -> dict[str, Any]:
-        to = self._find(name)
+        to = self._open_run(name)
         flags = [f"{flag}={command[key]}" for key, flag in _FLAGS.items() if command.get(key) is not None]
         entry = to.run.slice(parse_slices([*to.arguments, *flags]))
         to.slices.append(entry)
@@ -123,13 +123,13 @@ class OpenRuns:
 
     def _do_close(self, name: str) -> dict[str, Any] | None:
         """None where there was no slice."""
-        closed = self._find(name)
+        closed = self._open_run(name)
         del self._open[name]
         closed.run.close()
         self._epolls.append(closed.epoll)
         return closed.run.result() | {"slices": closed.slices} if closed.slices else None
 
-    def _find(self, name: str) -> _OpenRun:
+    def _open_run(self, name: str) -> _OpenRun:
         if name not in self._open:
             raise _CommandError(f"name: {name!r} is not open; open it first")
         return self._open[name]

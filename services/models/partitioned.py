@@ -125,7 +125,7 @@ class Owners:
     def owns(self, account: int) -> bool:
         return self._owner_of(account) == self._number
 
-    def tell_owner(self, account: int, amount: int) -> Callable[[], bool]:
+    def send_to_owner(self, account: int, amount: int) -> Callable[[], bool]:
         booking = Booking(self._waits)
         self._others[self._owner_of(account)].book(account, amount, booking.answered)
         return booking.booked
@@ -165,7 +165,7 @@ class Booking:
     def booked(self) -> bool:
         """Whether it is, else the next sleep waits for it; raises RpcError where that will never be known."""
         if self._outcome is None:
-            self._waits.told.append(self)
+            self._waits.sent.append(self)
             return False
         if self._outcome[0] is not Code.OK:
             raise RpcError(*self._outcome)
@@ -177,10 +177,10 @@ class BookingWaits(CallbackWaits):
 
     def __init__(self, backend: Address | None, loop: Loop) -> None:
         super().__init__(backend, loop, partial(BackendConnection, loop))
-        self.told: list[Booking] = []
+        self.sent: list[Booking] = []
 
     def sleep(self, duration_us: int, run: Run, then: Callable[[], None]) -> None:
-        told, self.told = self.told, []
-        for booking in told:
+        sent, self.sent = self.sent, []
+        for booking in sent:
             booking.run = run
-        super().sleep(UNTIL_INTERRUPTED_US if told else duration_us, run, then)
+        super().sleep(UNTIL_INTERRUPTED_US if sent else duration_us, run, then)

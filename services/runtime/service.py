@@ -254,7 +254,7 @@ class Service:
     def start_tracing(self) -> None:
         """In each process that runs calls, once it forks no more. Raises OSError."""
         self.tracing = Tracing.from_environment(
-            self.model.replace("_", "-"), model=self.model, trace_file=self.config.trace_file, tell=self.spans.set
+            self.model.replace("_", "-"), model=self.model, trace_file=self.config.trace_file, on_counts=self.spans.set
         )
 
     def stop_tracing(self) -> None:

@@ -113,10 +113,10 @@ def parse_tracestate(value: str) -> str:
     keys = {match[1] for match in matches if match}
     if len(keys) < len(states) or len(states) > _MAX_STATES:
         return ""
-    while len(kept := ",".join(states)) > _MAX_TRACESTATE:
+    while len(shortened := ",".join(states)) > _MAX_TRACESTATE:
         long = [at for at, state in enumerate(states) if len(state) > _LONG_STATE]
         del states[long[-1] if long else -1]
-    return kept
+    return shortened
 
 
 @lru_cache(maxsize=REMEMBERED)

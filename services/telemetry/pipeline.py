@@ -49,13 +49,13 @@ class Pipeline:
     """Spans in, batches out on a thread of its own. Built after any fork."""
 
     def __init__(
-        self, service_name: str, *, model: str | None, trace_file: Path | None, tell: Callable[[Counts], None]
+        self, service_name: str, *, model: str | None, trace_file: Path | None, on_counts: Callable[[Counts], None]
     ) -> None:
         """Exports to trace_file, or without one to the collector that OTEL_EXPORTER_OTLP_* name. Raises OSError.
 
         `tell` receives the counts whenever they have changed, and must be quick.
         """
-        self._tell = tell
+        self._on_counts = on_counts
         silence_sdk()
         ours = Resource.create(
             {
@@ -103,7 +103,7 @@ class Pipeline:
             refused = self._closing or waiting > self._max_waiting
             if refused:
                 self._lost[Loss.NOT_RECORDED if self._closing else Loss.QUEUE_FULL] += len(spans)
-            self._tell(self._counts())
+            self._on_counts(self._counts())
         if refused:
             return
         try:
@@ -125,7 +125,7 @@ class Pipeline:
             self._closed = True
             if waiting := self._made - self._exported - self._lost.total():
                 self._lose(waiting, *self._why_waiting(recorded=not closer.is_alive()))
-            self._tell(self._counts())
+            self._on_counts(self._counts())
         if self._lost:
             reasons = "; ".join(
                 f"{count} {loss}" + (f" ({self._details[loss]})" if loss in self._details else "")
@@ -146,7 +146,7 @@ class Pipeline:
             self._exported += exported
             if lost:
                 self._lose(lost, *(why or (Loss.NOT_RECORDED, "")))
-            self._tell(self._counts())
+            self._on_counts(self._counts())
 
     def _lose(self, count: int, loss: Loss, detail: str) -> None:
         self._lost[loss] += count

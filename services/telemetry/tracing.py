@@ -121,7 +121,7 @@ class Tracing:
         *,
         model: str | None,
         trace_file: Path | None,
-        tell: Callable[[Counts], None] = lambda _: None,
+        on_counts: Callable[[Counts], None] = lambda _: None,
     ) -> "Tracing | None":
         """Tracing as the environment asks for it; None when it asks for none.
 
@@ -139,7 +139,7 @@ class Tracing:
         from services.telemetry.pipeline import Pipeline  # noqa: PLC0415
 
         to_file = None if spans_go_out() else trace_file
-        return cls(Pipeline(service_name, model=model, trace_file=to_file, tell=tell), model=model)
+        return cls(Pipeline(service_name, model=model, trace_file=to_file, on_counts=on_counts), model=model)
 
     @staticmethod
     def preload(trace_file: Path | None) -> None:

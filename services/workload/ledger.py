@@ -76,7 +76,7 @@ class Partition(Protocol):
     def owns(self, account: int) -> bool:
         """The calling process is the only one that changes this account."""
 
-    def tell_owner(self, account: int, amount: int) -> Callable[[], bool]:
+    def send_to_owner(self, account: int, amount: int) -> Callable[[], bool]:
         """Has another process book it. The result is a function that returns whether that is done.
 
         It raises RpcError UNAVAILABLE if this cannot be known.
@@ -180,11 +180,11 @@ class Ledger:
         self, partition: Partition, debited: int, credited: int, amount: int
     ) -> Iterator[None]:
         """Two messages, not one transaction: once they are sent, nothing takes a half back."""
-        told = []
+        sent = []
         for account, change in ((debited, -amount), (credited, amount)):
             if partition.owns(account):
                 self.book(account, change)
             else:
-                told.append(partition.tell_owner(account, change))
-        while not all(booked() for booked in told):
+                sent.append(partition.send_to_owner(account, change))
+        while not all(booked() for booked in sent):
             yield

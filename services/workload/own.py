@@ -54,7 +54,7 @@ _own: Own | None = None
 """What this process calls."""
 
 
-def find(name: str) -> Own:
+def load(name: str) -> Own:
     """Imports it. Raises BadFunctionError."""
     if re.fullmatch(PATTERN, name) is None:
         raise BadFunctionError(f"{name!r} is not {FORM}")

@@ -124,7 +124,7 @@ def test_a_signal_that_comes_before_a_shard_can_stop_waits_until_it_can(
         try:
             (result,) = processes._gather([made], print, 60.0)
         finally:
-            made.end(keep=False)
+            made.end(retain=False)
     assert result["interrupted"] is True
 
 
@@ -144,7 +144,7 @@ def shard(tmp_path: Path) -> Iterator[processes._ShardProcess]:
     try:
         yield made
     finally:
-        made.end(keep=False)
+        made.end(retain=False)
 
 
 @FORKS

@@ -139,7 +139,7 @@ def test_each_experiment_is_valid_and_has_each_model_and_variant() -> None:
 
 def test_each_goal_has_its_arms_and_its_point_in_an_experiment() -> None:
     made = asked.experiments(Programs().starts(), rounds=3, duration_s=1, only=goals.arms())
-    made[goals.CLIENTS] = experiment.read(experiment.find(goals.CLIENTS))
+    made[goals.CLIENTS] = experiment.read(experiment.path_of(goals.CLIENTS))
     for goal in GOALS:
         each = made[goal.experiment]
         assert {goal.arm, goal.baseline} <= each.arms.keys()
@@ -148,7 +148,7 @@ def test_each_goal_has_its_arms_and_its_point_in_an_experiment() -> None:
 
 def test_a_client_that_is_missing_leaves_its_arm_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name, **_: None if name == "k6" else name)
-    found, missing = asked.with_installed(experiment.read(experiment.find(goals.CLIENTS)))
+    found, missing = asked.with_installed(experiment.read(experiment.path_of(goals.CLIENTS)))
     assert list(found.arms) == ["driver", "h2load", "ghz"]
     assert [why.partition(":")[0] for why in missing] == ["arm k6"]
 

@@ -29,7 +29,7 @@ def test_groups_are_made_below_the_one_that_this_process_is_in(
 ) -> None:
     (tmp_path / "mounted/pod").mkdir(parents=True)
     with pytest.raises(NoLimitsError, match="not empty"):  # the files of a real group need not be removed first
-        ControlGroups.find(proc(tmp_path, membership, mountinfo))
+        ControlGroups.detect(proc(tmp_path, membership, mountinfo))
     (group,) = (path for path in (tmp_path / "mounted/pod").iterdir() if path.is_dir())
     written = {path.name: path.read_text() for path in group.iterdir()}
     assert written == (
@@ -51,13 +51,13 @@ def test_where_there_are_no_limits_to_be_had_the_reason_is_said(
     tmp_path: Path, membership: str, mountinfo: str, why: str
 ) -> None:
     with pytest.raises(NoLimitsError, match=why):
-        ControlGroups.find(proc(tmp_path, membership, mountinfo))
+        ControlGroups.detect(proc(tmp_path, membership, mountinfo))
 
 
 @pytest.fixture
 def groups() -> ControlGroups:
     try:
-        return ControlGroups.find()
+        return ControlGroups.detect()
     except NoLimitsError as error:
         pytest.skip(str(error))
 

@@ -44,7 +44,7 @@ def written(folder: Path, text: str) -> Path:
 
 @pytest.mark.parametrize("name", names())
 def test_every_experiment_with_a_name_is_valid(name: str) -> None:
-    assert experiment.read(experiment.find(name)).title.endswith("?")
+    assert experiment.read(experiment.path_of(name)).title.endswith("?")
 
 
 def test_what_is_left_out_has_a_default() -> None:
@@ -236,7 +236,7 @@ def test_a_bad_experiment_is_rejected_in_one_line_that_names_the_place(
 
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
     with pytest.raises(BadExperimentError, match=r"no experiment 'nope'.*default.*smoke"):
-        experiment.find("nope")
+        experiment.path_of("nope")
 
 
 def test_a_plan_of_a_grid_may_be_a_mix(tmp_path: Path) -> None:
@@ -248,4 +248,4 @@ def test_a_plan_of_a_grid_may_be_a_mix(tmp_path: Path) -> None:
 
 def test_an_experiment_may_be_any_file(tmp_path: Path) -> None:
     path = written(tmp_path, yaml.safe_dump(yaml.safe_load(LEAST)))
-    assert experiment.find(str(path)) == path
+    assert experiment.path_of(str(path)) == path

@@ -242,7 +242,7 @@ def test_without_a_backend_nothing_is_measured(tmp_path: Path) -> None:
 
 def test_the_real_programs_do_the_same_work_and_leave_spans_of_it(tmp_path: Path) -> None:
     (tmp_path / "traces").mkdir()
-    smoke = experiment.read(experiment.find("smoke")).of(["reactor", "thread_per_connection"])
+    smoke = experiment.read(experiment.path_of("smoke")).of(["reactor", "thread_per_connection"])
     notes = Notes()
     run(
         smoke, [wanted("reactor", 1), wanted("thread_per_connection", 4)], LocalSetup(tmp_path, Programs(), None), notes
@@ -261,7 +261,7 @@ def test_the_real_programs_do_the_same_work_and_leave_spans_of_it(tmp_path: Path
 
 def test_an_arm_is_loaded_with_its_own_calls(tmp_path: Path) -> None:
     arms = {name: Arm(model="reactor", plan=plan) for name, plan in (("own", {"payload_bytes": 3}), ("shared", {}))}
-    smoke = replace(experiment.read(experiment.find("smoke")), arms=arms, rounds=1, trace_ratio=0)
+    smoke = replace(experiment.read(experiment.path_of("smoke")), arms=arms, rounds=1, trace_ratio=0)
     notes = Notes()
     setup = LocalSetup(tmp_path, Programs(), None, traced=False)
     run(smoke, [each for each in trials(smoke) if each.point.connections == 1], setup, notes)
@@ -270,7 +270,7 @@ def test_an_arm_is_loaded_with_its_own_calls(tmp_path: Path) -> None:
 
 
 def test_a_trial_has_the_capacity_that_its_rate_is_a_multiple_of(tmp_path: Path) -> None:
-    smoke = experiment.read(experiment.find("smoke")).of(["reactor"])
+    smoke = experiment.read(experiment.path_of("smoke")).of(["reactor"])
     half = replace(smoke, load=Load(connections=(1,), rate_of_capacity=(0.5,)), rounds=1, trace_ratio=0)
     notes = Notes()
     run(half, trials(half), LocalSetup(tmp_path, Programs(), None, traced=False), notes)

@@ -237,7 +237,7 @@ def test_a_headless_name_leads_to_the_pods_by_whichever_family_it_names(
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [(0, 0, 0, "", (each, 50051)) for each in found])
     waiting = nullcontext() if leads else pytest.raises(ClusterError, match=r"^Service r-headless did not resolve")
     api = Api.connect()
-    monkeypatch.setattr(api, "find", lambda kind, _selector: list(cluster.objects[kind].values()))
+    monkeypatch.setattr(api, "select", lambda kind, _selector: list(cluster.objects[kind].values()))
     with waiting:
         wait_for_name(api, LABELS, "r-headless:50051", headless=True)
 

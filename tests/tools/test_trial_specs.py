@@ -6,7 +6,7 @@ import pytest
 
 from tools.experiment import Arm, Experiment, Load
 from tools.results import TrialId
-from tools.trial_specs import find, only, trials
+from tools.trial_specs import only, spec_of, trials
 
 ASKED = Experiment(
     title="Why?",
@@ -42,9 +42,9 @@ def test_the_order_of_arms_differs_from_round_to_round_and_is_the_same_for_the_s
 def test_a_trial_is_known_by_its_name() -> None:
     for each in trials(ASKED):
         assert TrialId.parse(str(each.id)) == each.id
-        assert find(ASKED, each.id) == each
+        assert spec_of(ASKED, each.id) == each
     with pytest.raises(ValueError, match="no trial a-7-1"):
-        find(ASKED, TrialId("a", "7"))
+        spec_of(ASKED, TrialId("a", "7"))
 
 
 def test_a_search_has_one_arm() -> None:

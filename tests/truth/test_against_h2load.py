@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.truth, pytest.mark.timeout(1800)]
 def test_the_driver_agrees_with_other_clients(
     folder: Path, pinning: Pinning, figures: Figures, comparisons: int
 ) -> None:
-    asked, missing = with_installed(experiment.read(experiment.find(goals.CLIENTS)))
+    asked, missing = with_installed(experiment.read(experiment.path_of(goals.CLIENTS)))
     for why in missing:
         figures.note(f"not compared: {why}")
     trials, voids = run_all(replace(asked, rounds=max(3, comparisons // asked.blocks)), folder, pinning)

@@ -107,7 +107,7 @@ class Elsewhere:
     def owns(self, account: int) -> bool:
         return account == 0
 
-    def tell_owner(self, account: int, amount: int) -> Callable[[], bool]:
+    def send_to_owner(self, account: int, amount: int) -> Callable[[], bool]:
         self.told.append((account, amount))
         return lambda: self.booked
 

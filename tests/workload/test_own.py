@@ -51,7 +51,7 @@ def step(rounds: int = 1) -> Compute:
 
 
 def test_a_step_calls_it_as_often_as_it_has_rounds() -> None:
-    function = own.find("shop:quote")
+    function = own.load("shop:quote")
     own.use(function)
     assert compute(step(3)) == 7
     assert len(sys.modules["shop"].calls) == 3
@@ -59,12 +59,12 @@ def test_a_step_calls_it_as_often_as_it_has_rounds() -> None:
 
 @pytest.mark.parametrize(("name", "folded"), [("nothing", 0), ("quote", 7), ("name", zlib.crc32(b"shop"))])
 def test_what_it_returns_goes_into_the_checksum(name: str, folded: int) -> None:
-    own.use(own.find(f"shop:{name}"))
+    own.use(own.load(f"shop:{name}"))
     assert compute(step()) == folded
 
 
 def test_a_result_without_fixed_bytes_ends_the_call() -> None:
-    own.use(own.find("shop:many"))
+    own.use(own.load("shop:many"))
     with pytest.raises(RpcError) as ended:
         compute(step())
     assert (ended.value.code, ended.value.message) == (
@@ -81,7 +81,7 @@ def test_a_service_without_one_rejects_the_step() -> None:
 
 def test_an_async_function_is_awaited_by_a_handler_that_can(monkeypatch: pytest.MonkeyPatch) -> None:
     """By the others it is rejected: what it returns is a coroutine, which nothing would run."""
-    own.use(own.find("shop:awaited"))
+    own.use(own.load("shop:awaited"))
     assert own.is_async()
     assert asyncio.run(own.awaited(3)) == 1
     with pytest.raises(RpcError) as ended:
@@ -90,14 +90,14 @@ def test_an_async_function_is_awaited_by_a_handler_that_can(monkeypatch: pytest.
         Code.FAILED_PRECONDITION,
         "shop:awaited is async, and this handler cannot await it",
     )
-    own.use(own.find("shop:awaited_list"))
+    own.use(own.load("shop:awaited_list"))
     with pytest.raises(RpcError, match="shop:awaited_list returned list"):
         asyncio.run(own.awaited(1))
 
 
 @pytest.mark.parametrize("name", ["quote_object", "quote_part"])
 def test_an_object_whose_call_is_async_is_awaited_too(name: str) -> None:
-    own.use(own.find(f"shop:{name}"))
+    own.use(own.load(f"shop:{name}"))
     assert own.is_async()
     assert asyncio.run(own.awaited(1)) == 1
 
@@ -105,7 +105,7 @@ def test_an_object_whose_call_is_async_is_awaited_too(name: str) -> None:
 def test_a_function_that_only_returns_a_coroutine_is_rejected_before_a_service_has_it() -> None:
     """The cost is measured first, so a person sees this instead of services that answer INTERNAL."""
     with pytest.raises(RpcError, match=r"shop:returns_coroutine returned coroutine: .* define it with `async def`"):
-        asyncio.run(costs(own.find("shop:returns_coroutine")))
+        asyncio.run(costs(own.load("shop:returns_coroutine")))
 
 
 @pytest.mark.parametrize(
@@ -122,12 +122,12 @@ def test_a_function_that_only_returns_a_coroutine_is_rejected_before_a_service_h
 )
 def test_a_function_that_cannot_be_called_is_one_line(name: str, why: str) -> None:
     with pytest.raises(BadFunctionError) as refused:
-        own.find(name)
+        own.load(name)
     assert why in str(refused.value)
 
 
 def test_its_cost_is_measured_call_by_call() -> None:
-    found = asyncio.run(costs(own.find("shop:quote")))
+    found = asyncio.run(costs(own.load("shop:quote")))
     assert (
         len(found["cpu_ns"]) == len(found["wall_ns"]) == len(sys.modules["shop"].calls) - 1
     )  # the first is not counted

@@ -121,7 +121,7 @@ def _run_experiments(args: argparse.Namespace, starts: Sequence[Sequence[str]], 
     only = goals.arms() if args.goals else None
     wanted: dict[str, Experiment] = asked.experiments(starts, rounds=args.rounds, duration_s=args.duration, only=only)
     PROGRAMS["h2load"].find()
-    wanted[goals.CLIENTS], missing = asked.with_installed(experiment.read(experiment.find(goals.CLIENTS)))
+    wanted[goals.CLIENTS], missing = asked.with_installed(experiment.read(experiment.path_of(goals.CLIENTS)))
     for why in missing:
         console.print(f"not measured: {why}", markup=False, soft_wrap=True)
     measured: dict[str, Sequence[Trial]] = {}

@@ -31,21 +31,23 @@ class BoundTexts:
     """Options that it needs on one CPU: without them, it has nothing that can be full."""
 
 
-_KEPT = "waits in its client"
+_WAITS_IN_CLIENT = "waits in its client"
 _REJECTED = "RESOURCE_EXHAUSTED"
-_STREAMS = BoundTexts(f"{STREAMS} streams on each connection", _KEPT)
+_STREAMS = BoundTexts(f"{STREAMS} streams on each connection", _WAITS_IN_CLIENT)
 _POOL = BoundTexts("16 threads and a queue of 1,000", _REJECTED, rejects=True)
 
 _BOUNDS: dict[tuple[str, ...], BoundTexts] = {
-    ("iterative",): BoundTexts(f"{STREAMS} streams on one connection", f"{_KEPT}; a connection, in the backlog"),
+    ("iterative",): BoundTexts(
+        f"{STREAMS} streams on one connection", f"{_WAITS_IN_CLIENT}; a connection, in the backlog"
+    ),
     ("thread_per_connection",): _STREAMS,
     ("thread_per_request",): BoundTexts("1,000 threads", _REJECTED, rejects=True),
     ("thread_pool",): _POOL,
     ("process_per_connection",): BoundTexts(
-        f"{STREAMS} streams on each of 256 connections", f"{_KEPT}; a connection, in the backlog"
+        f"{STREAMS} streams on each of 256 connections", f"{_WAITS_IN_CLIENT}; a connection, in the backlog"
     ),
     ("process_pool",): BoundTexts(
-        f"{STREAMS} streams on each of 16 connections", f"{_KEPT}; a connection, in the backlog"
+        f"{STREAMS} streams on each of 16 connections", f"{_WAITS_IN_CLIENT}; a connection, in the backlog"
     ),
     ("reactor",): _STREAMS,
     ("proactor",): _STREAMS,
@@ -56,7 +58,7 @@ _BOUNDS: dict[tuple[str, ...], BoundTexts] = {
     ("half_sync_half_async",): _POOL,
     ("half_sync_half_async", "--hand-off", "blocking"): BoundTexts(
         f"{STREAMS} streams on each connection; of steps that block, 16 threads and a queue of 1,000",
-        f"{_KEPT}; with a step that blocks, {_REJECTED}",
+        f"{_WAITS_IN_CLIENT}; with a step that blocks, {_REJECTED}",
         rejects=True,
     ),
     ("half_sync_half_async", "--hand-off", "processes"): _POOL,
@@ -66,14 +68,15 @@ _BOUNDS: dict[tuple[str, ...], BoundTexts] = {
     ("green_threads",): _STREAMS,
     ("partitioned",): BoundTexts(
         f"{STREAMS} streams on each connection; 1,000 calls not yet begun by another worker",
-        f"{_KEPT}, or is {_REJECTED}",
+        f"{_WAITS_IN_CLIENT}, or is {_REJECTED}",
         rejects=True,
         options=("--processes", "2"),
     ),
     ("seda",): BoundTexts("queues of 1,000", _REJECTED, rejects=True),
     ("grpcio_threads",): BoundTexts("16 threads and a queue of 1,000", f"{_REJECTED}, by grpcio", rejects=True),
     ("grpcio_asyncio",): BoundTexts(
-        f"{STREAMS} streams on each connection; 1,000 to 3,000 calls in grpcio's core", f"{_KEPT}; CANCELLED, or reset"
+        f"{STREAMS} streams on each connection; 1,000 to 3,000 calls in grpcio's core",
+        f"{_WAITS_IN_CLIENT}; CANCELLED, or reset",
     ),
 }
 

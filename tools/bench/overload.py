@@ -44,7 +44,7 @@ _ALONE = ("grpc.use_local_subchannel_pool", 1)
 
 def plan() -> Mapping[str, Any]:
     """The plan of the offered calls: typical work of a service, as in `make demo`."""
-    return experiment.read(experiment.find("default")).plan
+    return experiment.read(experiment.path_of("default")).plan
 
 
 def measure(start: Sequence[str], cpu: int, scratch: Path) -> Overload:

@@ -103,7 +103,7 @@ def described(calibration: Calibration) -> str:
     )
 
 
-def find(results: Path, environment: Mapping[str, Any]) -> tuple[Path, Calibration] | None:
+def newest(results: Path, environment: Mapping[str, Any]) -> tuple[Path, Calibration] | None:
     """The newest calibration of that machine among the folders of results, made while it was quiet: the ceiling of a
     busy one is too low. Raises BadResultsError."""
     for folder in sorted(results.glob("calibration-*"), reverse=True):

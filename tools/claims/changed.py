@@ -56,12 +56,12 @@ def check(every: Mapping[str, Claim], register: Register, experiments: Path) -> 
     """A line for each claim that differs from its registration. The line ends with what to do."""
     problems = []
     for name, claim in every.items():
-        kept, now = register.get(name), entry(claim, experiments)
-        if kept is None:
+        before, now = register.get(name), entry(claim, experiments)
+        if before is None:
             problems.append(f"{name} is not registered: {HOW}")
-        elif why := _unnoted(kept, now):
+        elif why := _unnoted(before, now):
             problems.append(f"{name}: {why}")
-        elif kept != now:
+        elif before != now:
             problems.append(f"{name}: a change of it is noted and not registered: {HOW}")
     return [*problems, *_gone(every, register)]
 
@@ -97,10 +97,10 @@ def _set(value: object) -> object:
     return [_set(one) for one in value] if isinstance(value, list | tuple) else value
 
 
-def _unnoted(kept: Entry, now: Entry) -> str:
-    if now.changed < kept.changed:
-        return f"its file names {now.changed} changes, and {kept.changed} were registered: restore them"
-    if now.sha256 != kept.sha256 and now.changed == kept.changed:
+def _unnoted(before: Entry, now: Entry) -> str:
+    if now.changed < before.changed:
+        return f"its file names {now.changed} changes, and {before.changed} were registered: restore them"
+    if now.sha256 != before.sha256 and now.changed == before.changed:
         return f"its statistic, threshold or experiment changed: add the reason under `changed` in its file, then {HOW}"
     return ""
 

@@ -113,7 +113,7 @@ def _fits(claims: Sequence[Claim], further: int, deadline_s: float) -> bool:
     return time.monotonic() + further * max(claim.cost_s for claim in claims) <= deadline_s
 
 
-def find_missing(
+def store_missing(
     folder: Path, chosen: Sequence[Claim], runner: ExperimentRunner, programs: Programs, *, in_cluster: bool
 ) -> None:
     """Stores for each of those claims what it needs and what is not here. Raises BadResultsError."""

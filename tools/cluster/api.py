@@ -77,11 +77,11 @@ class Api:
         found: Object = self._ask("GET", kind, name)
         return found
 
-    def find(self, kind: str, selector: Mapping[str, str] | None = None) -> list[Object]:
+    def select(self, kind: str, selector: Mapping[str, str] | None = None) -> list[Object]:
         """All objects with those labels."""
-        return self.find_as_of(kind, selector)[0]
+        return self.select_as_of(kind, selector)[0]
 
-    def find_as_of(self, kind: str, selector: Mapping[str, str] | None = None) -> tuple[list[Object], str]:
+    def select_as_of(self, kind: str, selector: Mapping[str, str] | None = None) -> tuple[list[Object], str]:
         """The same, and their version: `watch` returns the changes after it."""
         wanted = ",".join(f"{key}={value}" for key, value in (selector or {}).items())
         found = self._ask("GET", kind, query=[("labelSelector", wanted)] if wanted else [])
@@ -101,7 +101,7 @@ class Api:
 
     def create(self, kind: str, manifest: Object) -> Object:
         """Raises AlreadyThereError."""
-        made: Object = self._ask("POST", kind, told=manifest["metadata"]["name"], body=manifest)
+        made: Object = self._ask("POST", kind, named=manifest["metadata"]["name"], body=manifest)
         return made
 
     def merge(self, kind: str, name: str, change: Object, *, manager: str) -> Object:
@@ -164,12 +164,12 @@ class Api:
         kind: str,
         name: str = "",
         *,
-        told: str = "",
+        named: str = "",
         query: list[tuple[str, str]] | None = None,
         body: Object | None = None,
     ) -> Any:
         path = f"{_GROUPS[kind]}/namespaces/{self.namespace}/{kind}" + (f"/{name}" if name else "")
-        subject = f"{kind} {name or told}".strip() + f" in namespace {self.namespace}"
+        subject = f"{kind} {name or named}".strip() + f" in namespace {self.namespace}"
         return self._request(verb, path, subject, query, body)
 
     def _request(
@@ -224,25 +224,25 @@ class Api:
 
     def _explanation(self, status: int, body: bytes, verb: str, subject: str) -> ClusterError:
         try:
-            said = str(json.loads(body)["message"])
+            message = str(json.loads(body)["message"])
         except (TypeError, ValueError, KeyError):
-            said = " ".join(body.decode(errors="replace").split())[:200]
+            message = " ".join(body.decode(errors="replace").split())[:200]
         match status:
             case 401 | 403:
                 word = {"GET": "get", "POST": "create", "PATCH": "patch", "DELETE": "delete"}[verb]
                 kind = subject.split(maxsplit=1)[0]
                 ask = f"kubectl auth can-i {word} {kind} -n {self.namespace}"
-                return ClusterError(f"no permission for {subject}: {said}; try: {ask}")
+                return ClusterError(f"no permission for {subject}: {message}; try: {ask}")
             case 404:
                 kind = subject.split(maxsplit=1)[0]
                 return NotThereError(f"no {subject}; try: kubectl get {kind} -n {self.namespace}")
             case 409 if verb == "PATCH":
-                return ConflictError(f"{subject} was changed by another client: {said}")
+                return ConflictError(f"{subject} was changed by another client: {message}")
             case 409:
                 return AlreadyThereError(f"{subject} exists already")
             case _:
                 kind_of = NoAnswerError if status == 429 or status >= 500 else ClusterError
-                return kind_of(f"the cluster rejects {subject}: {said} (status {status})")
+                return kind_of(f"the cluster rejects {subject}: {message} (status {status})")
 
 
 def _root(error: BaseException) -> str:

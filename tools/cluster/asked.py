@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from tools.cluster.api import ClusterError
 from tools.cluster.release import Release
 from tools.cluster.room import amount
-from tools.cluster.searched import keep_off
+from tools.cluster.searched import reject_searched
 from tools.experiment import Arm, Experiment
 
 OF_CHART = ("SWEETSPOT_BACKEND", "SWEETSPOT_METRICS_PORT")
@@ -45,7 +45,7 @@ def check(release: Release, asked: Experiment, *, exactly: bool = False) -> None
             if exactly:
                 _check_no_more(release, arm.model, asked.options(name))
             if asked.scale is None:  # a search sets the options itself, and continues from those of an earlier search
-                keep_off(release, arm.model)
+                reject_searched(release, arm.model)
                 release.check_options(arm.model, asked.options(name))
         except ClusterError as error:
             raise ClusterError(str(error) if name == arm.model else f"arm {name}: {error}") from None

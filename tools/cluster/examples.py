@@ -21,7 +21,7 @@ from tools.trial_specs import only
 class Example:
     """One trial as a Job."""
 
-    told: str
+    introduction: str
     shards: int
     balance: str
     asked: Experiment
@@ -38,7 +38,7 @@ class Example:
             otlp_endpoint="http://sweetspot-jaeger:4318",
         )
         made = job.manifest(load, self.asked, only(self.asked))
-        header = _HEADER.format(told=self.told, name=name, job=made["metadata"]["name"])
+        header = _HEADER.format(introduction=self.introduction, name=name, job=made["metadata"]["name"])
         return header + yaml.dump(made, Dumper=_AsWritten, sort_keys=False, width=120)
 
 
@@ -50,7 +50,7 @@ def driver_pod() -> Object:
     return pod
 
 
-_SMOKE = experiment.read(experiment.find("smoke"))
+_SMOKE = experiment.read(experiment.path_of("smoke"))
 EXAMPLES = {
     "closed-loop": Example(
         "Two drivers with two connections each, and on each always one call: as fast as the model answers",
@@ -73,7 +73,7 @@ EXAMPLES = {
 """Name of the file and of the run -> what is in it."""
 
 _HEADER = """\
-# {told}.
+# {introduction}.
 # Beside what `kubectl apply -k k8s` makes:
 #
 #     kubectl -n sweetspot apply -f k8s/examples/{name}.yaml

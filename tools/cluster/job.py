@@ -14,7 +14,7 @@ from tools.experiment import Experiment
 from tools.results import TrialId
 from tools.trial_specs import TrialSpec
 
-KEPT_S = 3600
+FINISHED_TTL_S = 3600
 """How long a Job and its logs stay after its end."""
 STARTING_S = 240
 """Time for the pods to be placed, for new pods of the service to be ready, and for the drivers to meet."""
@@ -93,7 +93,7 @@ def manifest(load: LoadSettings, asked: Experiment, wanted: TrialSpec) -> Object
             "backoffLimitPerIndex": 0,
             "maxFailedIndexes": 0,
             "activeDeadlineSeconds": round(STARTING_S + planned_s + ENDING_S),
-            "ttlSecondsAfterFinished": KEPT_S,
+            "ttlSecondsAfterFinished": FINISHED_TTL_S,
             "template": {
                 "metadata": {**load.pod["metadata"], "labels": marks},
                 "spec": _pod(load, asked, wanted, shards),

@@ -117,9 +117,9 @@ def how_it_ended(ended: Object | None) -> str | None:
     reason = ended.get("reason", "")
     if reason in {"OOMKilled", "Evicted"}:
         return f"was {reason}"
-    said = str(ended.get("message", "")).strip().splitlines()
+    lines = str(ended.get("message", "")).strip().splitlines()
     how = f"ended by signal {ended['signal']}" if ended.get("signal") else f"ended with status {ended['exitCode']}"
-    return f"{how}: {said[-1].strip()}" if said else how
+    return f"{how}: {lines[-1].strip()}" if lines else how
 
 
 def _conditions(pod: Object) -> list[Object]:

@@ -62,7 +62,7 @@ class Release:
         """Model -> Deployment. Raises ClusterError where there is none."""
         found = {
             deployment["metadata"]["labels"]["sweetspot.dev/model"]: deployment
-            for deployment in self.api.find("deployments", self.labels("model"))
+            for deployment in self.api.select("deployments", self.labels("model"))
         }
         if not found:
             where = f"release {self.name} in namespace {self.api.namespace}"
@@ -127,7 +127,7 @@ class Release:
 
     def jaeger(self) -> str | None:
         """The Service of the release's own Jaeger, if it has one."""
-        services: list[Any] = self.api.find("services", self.labels("jaeger"))
+        services: list[Any] = self.api.select("services", self.labels("jaeger"))
         return services[0]["metadata"]["name"] if services else None
 
 

@@ -253,11 +253,11 @@ class PullableRun:
     parts: Mapping[TrialId, Sequence[store.PartJson]]
 
 
-def find(api: Api, run: str) -> PullableRun:
+def pullable_run(api: Api, run: str) -> PullableRun:
     """Raises ClusterError where there is no such run."""
     parts = store.parts(api, run)
     try:
-        return PullableRun(run, store.find_run(api, run).files, parts)
+        return PullableRun(run, store.stored_run(api, run).files, parts)
     except ClusterError:
         if not parts:
             raise

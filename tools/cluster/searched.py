@@ -22,7 +22,7 @@ class DeploymentNote:
     replicas: int
     containers: list[Object]
     """The containers before the search."""
-    meanwhile: list[Object]
+    during_search: list[Object]
     """The containers of the cell that is searched, as the API server returns them."""
 
     def to_json(self) -> str:
@@ -37,10 +37,10 @@ def noted(deployment: Object) -> DeploymentNote | None:
         note = DeploymentNote(**json.loads(text)) if text else None
     except (ValueError, TypeError):  # written by another version, or by hand
         return None
-    return note if note and note.meanwhile == deployment["spec"]["template"]["spec"]["containers"] else None
+    return note if note and note.during_search == deployment["spec"]["template"]["spec"]["containers"] else None
 
 
-def keep_off(release: Release, model: str) -> None:
+def reject_searched(release: Release, model: str) -> None:
     """Raises ClusterError for a model that a search has changed and not restored."""
     deployment = release.deployment(model)
     if note := noted(deployment):

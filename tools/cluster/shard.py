@@ -48,7 +48,7 @@ from tools.results import TrialId
 from tools.slices import GRACE_S, OPENING_TIMEOUT_S
 from tools.snapshots import together
 from tools.trial import label_flags, load_flags
-from tools.trial_specs import find
+from tools.trial_specs import spec_of
 
 PODS_TIMEOUT_S = 150.0
 """Time for the service's pods to be ready: the Job is created when they begin to start (tools/cluster/trial.py)."""
@@ -118,7 +118,7 @@ class PodWatch:
 
     def _look(self, now_ns: int | None) -> str:
         """Notes all pods, and which noted pods no longer exist. Returns the list's version. Raises ClusterError."""
-        pods, version = self._api.find_as_of("pods", self._selector)
+        pods, version = self._api.select_as_of("pods", self._selector)
         for pod in pods:
             self._note(pod, now_ns)
         there = {pod["metadata"]["name"] for pod in pods}
@@ -183,7 +183,7 @@ class SpanTally:
 
     def __init__(self, api: Api, selector: Mapping[str, str]) -> None:
         """Raises ClusterError."""
-        pods = [pod for pod in api.find("pods", selector) if ready(pod)]
+        pods = [pod for pod in api.select("pods", selector) if ready(pod)]
         self._counters = Counters({pod["metadata"]["name"]: pod["status"]["podIP"] for pod in pods})
         self._before = self._counters.read()
 
@@ -238,7 +238,7 @@ def _run(
     args: argparse.Namespace, asked: Experiment, release: Release, environ: Mapping[str, str], programs: Programs
 ) -> int:
     index = int(environ["JOB_COMPLETION_INDEX"])
-    wanted = find(asked, args.trial)
+    wanted = spec_of(asked, args.trial)
     selector = release.of_model(wanted.arm.model)
     address = target(args.first, wanted.arm.model, args.balance)
     wait_for_pods(release.api, selector)
@@ -271,7 +271,7 @@ def _run(
                 driver.expect("answered", asked.load.timeout_s + GRACE_S)
                 # The driver exports its spans at the same time as the services theirs.
                 deadline_s = time.monotonic() + SPANS_TIMEOUT_S
-                said = driver.finish(GRACE_S)
+                printed = driver.finish(GRACE_S)
             except SystemExit:
                 why = stopped.reason(driver, out, f"shard {index} of {args.shards} on {environ['NODE']}")
                 store.save_part(release.api, labels, name, {"trial": str(wanted.id), "void": [why]})
@@ -290,7 +290,7 @@ def _run(
         **counted,
     }
     store.save_part(release.api, labels, name, part)
-    print("\n".join(said[:-1]), flush=True)  # all but where the driver put its file
+    print("\n".join(printed[:-1]), flush=True)  # all but where the driver put its file
     print(f"stored as ConfigMap {name}", flush=True)
     for why in part["void"]:
         print(f"void: {why}", flush=True)
@@ -394,7 +394,7 @@ def _whole(replies: Sequence[Any]) -> Any:
 def wait_for_pods(api: Api, selector: Mapping[str, str]) -> None:
     """Waits until there are pods and all of them are ready: old ones have ended. Raises ClusterError."""
     deadline_s = time.monotonic() + PODS_TIMEOUT_S
-    while not (pods := api.find("pods", selector)) or not all(map(ready, pods)):
+    while not (pods := api.select("pods", selector)) or not all(map(ready, pods)):
         if time.monotonic() > deadline_s:
             waiting = ", ".join(pod["metadata"]["name"] for pod in pods if not ready(pod)) or "no pod exists"
             raise ClusterError(f"the service was not ready within {PODS_TIMEOUT_S:.0f} s: {waiting}")
@@ -409,7 +409,7 @@ def wait_for_name(api: Api, selector: Mapping[str, str], target: str, *, headles
     at = Address.parse(target)
     deadline_s = time.monotonic() + NAMES_TIMEOUT_S
     while time.monotonic() < deadline_s:
-        pods = [ips(pod) for pod in api.find("pods", selector) if ready(pod)]
+        pods = [ips(pod) for pod in api.select("pods", selector) if ready(pod)]
         try:
             found = {each[4][0] for each in socket.getaddrinfo(at.host, at.port, type=socket.SOCK_STREAM)}
             if headless and found <= set().union(*pods) and all(found & of_pod for of_pod in pods):

@@ -78,14 +78,14 @@ class RunContents:
 
 def runs(api: Api, release: str) -> list[StoredRun]:
     """All runs of that release, with what was asked for. Raises ClusterError."""
-    return [_run(each) for each in api.find("configmaps", _of_kind("run", release))]
+    return [_run(each) for each in api.select("configmaps", _of_kind("run", release))]
 
 
 def contents(api: Api, release: str) -> dict[str, RunContents]:
     """Run -> what it has stored. Raises ClusterError."""
     found: dict[str, list[Object]] = {}
     for kind in ("part", "cell"):
-        for each in api.find("configmaps", _of_kind(kind, release)):
+        for each in api.select("configmaps", _of_kind(kind, release)):
             found.setdefault(each["metadata"]["labels"][RUN_LABEL], []).append(each["metadata"])
     return {
         run: RunContents(
@@ -132,7 +132,7 @@ def cells(api: Api, run: str) -> tuple[dict[str, CellJson], list[str]]:
     Raises ClusterError.
     """
     found, problems = {}, []
-    for each in api.find("configmaps", {**_OURS, "sweetspot.dev/kind": "cell", RUN_LABEL: run}):
+    for each in api.select("configmaps", {**_OURS, "sweetspot.dev/kind": "cell", RUN_LABEL: run}):
         name = each["metadata"]["name"]
         try:
             found[name] = _content(each)
@@ -154,12 +154,12 @@ def search_of(name: str) -> str:
 def delete_tries(api: Api, run: str, release: str) -> None:
     """Removes the ConfigMaps and Jobs of trials of a search that was interrupted. Raises ClusterError."""
     for kind in ("jobs", "configmaps"):
-        for each in api.find(kind, {**_OURS, "app.kubernetes.io/instance": release}):
+        for each in api.select(kind, {**_OURS, "app.kubernetes.io/instance": release}):
             if search_of(each["metadata"]["labels"].get(RUN_LABEL, "")) == run:
                 api.delete(kind, each["metadata"]["name"])
 
 
-def find_run(api: Api, name: str) -> StoredRun:
+def stored_run(api: Api, name: str) -> StoredRun:
     """Raises ClusterError."""
     try:
         return _run(api.get("configmaps", name))
@@ -176,7 +176,7 @@ def _run(found: Object) -> StoredRun:
 def parts(api: Api, run: str) -> dict[TrialId, list[PartJson]]:
     """The parts that the shards of each trial have stored. Raises ClusterError."""
     found: dict[TrialId, list[PartJson]] = {}
-    for each in api.find("configmaps", {**_OURS, "sweetspot.dev/kind": "part", RUN_LABEL: run}):
+    for each in api.select("configmaps", {**_OURS, "sweetspot.dev/kind": "part", RUN_LABEL: run}):
         part = _part(each)
         found.setdefault(TrialId.parse(part["trial"]), []).append(part)
     return found
@@ -190,7 +190,7 @@ def parts_of(api: Api, run: str, trial: TrialId) -> list[PartJson]:
 def parts_stored(api: Api, job: Object) -> int:
     """How many parts of that Job's trial are stored. Raises ClusterError."""
     marks = {label: job["metadata"]["labels"].get(label, "") for label in (RUN_LABEL, TRIAL_LABEL)}
-    return len(api.find("configmaps", {**_OURS, "sweetspot.dev/kind": "part", **marks}))
+    return len(api.select("configmaps", {**_OURS, "sweetspot.dev/kind": "part", **marks}))
 
 
 def delete_parts(api: Api, run: str, trial: TrialId) -> None:
@@ -201,7 +201,7 @@ def delete_parts(api: Api, run: str, trial: TrialId) -> None:
 
 def _of_trial(api: Api, run: str, trial: TrialId) -> list[Object]:
     labels = {RUN_LABEL: run, TRIAL_LABEL: label_of(trial)}
-    return api.find("configmaps", {**_OURS, "sweetspot.dev/kind": "part", **labels})
+    return api.select("configmaps", {**_OURS, "sweetspot.dev/kind": "part", **labels})
 
 
 def _save(api: Api, metadata: Object, content: Mapping[str, Any]) -> None:

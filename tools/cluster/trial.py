@@ -133,7 +133,7 @@ def _begin(setup: ClusterSetup, made: Object, wanted: TrialSpec) -> None:
     _check_alone(setup.release, name)
     api.delete("jobs", name)
     _until(
-        lambda: not any(each["metadata"]["name"] == name for each in api.find("jobs")),
+        lambda: not any(each["metadata"]["name"] == name for each in api.select("jobs")),
         FRESH_TIMEOUT_S,
         f"the deletion of job {name}",
     )
@@ -153,7 +153,7 @@ def _begin(setup: ClusterSetup, made: Object, wanted: TrialSpec) -> None:
 
 def _check_alone(release: Release, name: str) -> None:
     """Raises ClusterError while another Job loads the release: all models have the same backend."""
-    for job in release.api.find("jobs", release.labels("driver")):
+    for job in release.api.select("jobs", release.labels("driver")):
         other = job["metadata"]["name"]
         if other != name and _condition(job, "Complete", *_FAILED) is None and not _has_loaded(release.api, job):
             raise ClusterError(
@@ -173,7 +173,7 @@ def delete_pods(release: Release, model: str) -> frozenset[str]:
 
     Pods are deleted, not rolled: a new pod beside the old one would need room for both.
     """
-    pods = release.api.find("pods", release.of_model(model))
+    pods = release.api.select("pods", release.of_model(model))
     for pod in pods:
         release.api.delete("pods", pod["metadata"]["name"], grace_s=_GRACE_S)
     return frozenset(pod["metadata"]["uid"] for pod in pods)
@@ -187,7 +187,7 @@ def await_pods(
 
     def settled() -> bool:
         # The oldest first: if a pod cannot end, this is the reason why the next one has no room.
-        pods = sorted(release.api.find("pods", release.of_model(model)), key=_made_at)
+        pods = sorted(release.api.select("pods", release.of_model(model)), key=_made_at)
         found = [found for pod in pods if (found := trouble(pod))]
         if len(pods) < replicas and (refusal := _refusal_of_pods(release, model)):
             found.append(refusal)
@@ -257,7 +257,7 @@ def _await_end(setup: ClusterSetup, name: str, timeout_s: float) -> str | None:
         try:
             job = api.get("jobs", name)
             # Not by name: pods of a Job that was removed may still be on a node that is lost.
-            pods = api.find("pods", {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]})
+            pods = api.select("pods", {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]})
             seen |= {pod["metadata"]["name"]: pod for pod in pods}
             refusal = _refusal_of_load(api, job) if len(seen) < job["spec"]["completions"] else None
             loaded = _has_loaded(api, job)
@@ -293,7 +293,7 @@ def _await_last_parts(api: Api, job: Object) -> None:
     """Waits until every shard has ended or stored its part: one that is asked to end stores what it knows."""
     deadline_s = time.monotonic() + LAST_PARTS_S
     while time.monotonic() < deadline_s:
-        pods = api.find("pods", {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]})
+        pods = api.select("pods", {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]})
         if all(map(_ended, pods)) or _has_loaded(api, job):
             return
         time.sleep(_LOOK_AGAIN_S)
@@ -338,7 +338,7 @@ class _Pending:
         """`notify` is called with each trouble once."""
         self._notify = notify
         self._longest_s = longest_s
-        self._told: set[str] = set()
+        self._notified: set[str] = set()
         self._since_s: float | None = None
         self._first_s: dict[str, float] = {}
 
@@ -348,8 +348,8 @@ class _Pending:
         self._first_s = {each.what: self._first_s.get(each.what, now_s) for each in found}
         for each in found:
             lasted_s = now_s - self._first_s[each.what]
-            if not each.hopeless and lasted_s >= each.passing_s and each.what not in self._told:
-                self._told.add(each.what)
+            if not each.hopeless and lasted_s >= each.passing_s and each.what not in self._notified:
+                self._notified.add(each.what)
                 self._notify(f"waiting: {each.what}")
         self._since_s = (self._since_s or now_s) if found else None
         for each in found:

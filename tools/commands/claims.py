@@ -66,7 +66,7 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
 
             def measure() -> None:
                 if not (folder / judged.MISSING).exists():
-                    running.find_missing(folder, chosen, runner, programs, in_cluster=not runner.alternates)
+                    running.store_missing(folder, chosen, runner, programs, in_cluster=not runner.alternates)
                 running.run(
                     folder, chosen, runner=runner, notes=notes, programs=programs, rounds=rounds, within_s=within_s
                 )

@@ -30,8 +30,8 @@ def run_grid(
     """The exit status, which is 42 with `strict` if a cell is void. The folder is prepared and locked."""
     target.resume_grid(folder)
     stored = read_cells(folder)
-    kept = stored.cells - {one.cell for one in stored.searched if why_void(one)}
-    wanted = [cell for cell in cells(asked, asked.models) if cell not in kept]
+    done = stored.cells - {one.cell for one in stored.searched if why_void(one)}
+    wanted = [cell for cell in cells(asked, asked.models) if cell not in done]
     cell_s = _cell_s(asked, target)
     takes = rest(len(wanted) * cell_s)
     console.print(f"{len(wanted)} cells, about {takes}; results: {folder}", markup=False, soft_wrap=True)

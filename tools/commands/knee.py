@@ -31,9 +31,9 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
         raise PlainError(f"unknown model {args.model!r}; the models are {', '.join(known_models)}")
     described = target.describe()
     results = args.results or Path("results")
-    known = calibration.find(results, described)
+    known = calibration.newest(results, described)
     question = asked(
-        in_rounds(experiment.read(experiment.find(args.plan)), console, programs),
+        in_rounds(experiment.read(experiment.path_of(args.plan)), console, programs),
         args.plan,
         args.model,
         objective,
@@ -44,14 +44,14 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     target.check(question)
     console.print(question.title, markup=False, soft_wrap=True)
 
-    def show(console: Console, kept: StoredCells, _asked: Experiment, report: Path) -> None:
+    def show(console: Console, stored: StoredCells, _asked: Experiment, report: Path) -> None:
         from tools.knee.found import line  # noqa: PLC0415  (scipy)
 
         console.print()
-        for one in kept.searched:
+        for one in stored.searched:
             if why := why_void(one):
                 console.print(f"{one.cell.plan}: {why}", markup=False, soft_wrap=True)
-        text = line(args.model, kept.searched, objective)
+        text = line(args.model, stored.searched, objective)
         console.print(text, style="bold", markup=False, soft_wrap=True)
         console.print(str(report), markup=False, highlight=False, soft_wrap=True)
 

@@ -21,9 +21,9 @@ def show_report(folder: Path, console: Console) -> Sequence[str]:
         return ()
     path = write_page(folder)
     if is_scale(folder):
-        kept = read_cells(folder)
-        show_of(folder)(console, kept, experiment.read(folder / "experiment.yaml"), path)
-        return kept.problems
+        grid = read_cells(folder)
+        show_of(folder)(console, grid, experiment.read(folder / "experiment.yaml"), path)
+        return grid.problems
     from tools.outcome import show  # noqa: PLC0415  (scipy)
 
     found = read_trials(folder)

@@ -50,7 +50,7 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     except BadExperimentError as error:
         raise BadExperimentError(f"{path}: {error}") from error
     described = target.describe()
-    known = calibration.find(folder.parent, described)
+    known = calibration.newest(folder.parent, described)
     if known is not None:
         _check_rates(asked, *known)
     with locked(folder):
@@ -61,8 +61,8 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
 
 
 def _run_trials(args: argparse.Namespace, asked: Experiment, folder: Path, target: Target, console: Console) -> int:
-    kept = {trial.id for trial in read_trials(folder).trials}
-    wanted = still_to_make(asked, kept, twice=target.alternates)
+    stored = {trial.id for trial in read_trials(folder).trials}
+    wanted = still_to_make(asked, stored, twice=target.alternates)
     console.print(f"{len(wanted)} trials; results: {folder}", markup=False, soft_wrap=True)
     with Progress(console, len(wanted), trial_s(asked, target)) as bar:
         progress = RunProgress(bar)
@@ -90,7 +90,7 @@ def _paths(args: argparse.Namespace) -> tuple[Path, Path]:
     """The file of the experiment, and the folder of the run."""
     if args.resume is not None:
         return args.resume / "experiment.yaml", args.resume
-    path = experiment.find(args.experiment)
+    path = experiment.path_of(args.experiment)
     when = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     name = f"{path.stem}-{when}"
     if args.cluster:

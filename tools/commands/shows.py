@@ -30,8 +30,8 @@ def show_of(folder: Path) -> Show:
 def show_sizes(sized: SizeQuestion) -> Show:
     """The sizes, and where the report is."""
 
-    def show(console: Console, kept: StoredCells, _asked: Experiment, report: Path) -> None:
-        terminal.show(console, answer(sized, kept))
+    def show(console: Console, grid: StoredCells, _asked: Experiment, report: Path) -> None:
+        terminal.show(console, answer(sized, grid))
         console.print(str(report), markup=False, highlight=False, soft_wrap=True)
 
     return show
@@ -40,8 +40,8 @@ def show_sizes(sized: SizeQuestion) -> Show:
 def show_confirmed(shape: PodShape) -> Show:
     """What became of a shape at its rate, and where the report is."""
 
-    def show(console: Console, kept: StoredCells, _asked: Experiment, report: Path) -> None:
-        console.print(confirmed(shape, kept).text, style="bold", markup=False)
+    def show(console: Console, grid: StoredCells, _asked: Experiment, report: Path) -> None:
+        console.print(confirmed(shape, grid).text, style="bold", markup=False)
         console.print(str(report), markup=False, highlight=False, soft_wrap=True)
 
     return show
@@ -54,6 +54,6 @@ def show_map(folder: Path, made: Map, console: Console) -> None:
     from tools.maps.areas import areas, first_void  # noqa: PLC0415
 
     found = areas(folder, made.question)
-    said, path = headline(found, first_void(folder, made.question)), folder / bundle.PAGE
-    write_whole(path, page.render(folder, made, found, said))
-    terminal.show(console, made, found, said, path)
+    headline_text, path = headline(found, first_void(folder, made.question)), folder / bundle.PAGE
+    write_whole(path, page.render(folder, made, found, headline_text))
+    terminal.show(console, made, found, headline_text, path)

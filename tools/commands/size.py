@@ -64,7 +64,7 @@ class _Sizing:
         if args.models is None and not args.cluster:
             models, of_map = worth_a_search(need, models, folder.parent, described)
             basis += of_map
-        known = calibration.find(folder.parent, described)
+        known = calibration.newest(folder.parent, described)
         rounds = None if need.cost.function else self._round(target, models[0], min(args.pod_cpus))
         if rounds is not None:
             basis += calibrated(of_call.cpu_ms, rounds)

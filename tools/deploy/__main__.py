@@ -41,7 +41,7 @@ def _change(args: argparse.Namespace, where: Installation) -> int:
     """Raises DeployError."""
     try:
         if args.command == "undeploy":
-            where.remove(_say, with_results=args.with_results)
+            where.remove(_notify, with_results=args.with_results)
         else:
             _deploy(args, where)
     except KeyboardInterrupt:
@@ -102,13 +102,13 @@ def _images(args: argparse.Namespace) -> None:
         context = release.reachable_context(args.context)
         nodes.check(context, args.registry, bool(os.environ.get("IMAGE_BUILD")), "make images")
     wanted = images.BuildRequest(models=_models(args.models), registry=args.registry, tag=tag, by_content=not args.tag)
-    builder, built = images.build(wanted, _say)
+    builder, built = images.build(wanted, _notify)
     if builder is not None:
-        nodes.deliver(builder, built, context, args.registry, _say)
+        nodes.deliver(builder, built, context, args.registry, _notify)
 
 
 def _deploy(args: argparse.Namespace, where: Installation) -> None:
-    _say(f"checking the cluster of context {where.context} and the values of the chart")
+    _notify(f"checking the cluster of context {where.context} and the values of the chart")
     models, context = _models(args.models), where.context
     release.check_permission(where)
     tag = args.tag or images.content_tag()
@@ -118,26 +118,26 @@ def _deploy(args: argparse.Namespace, where: Installation) -> None:
     settings += [word for pair in pairs + args.set for word in ("--set", pair)]
     chart = where.check_values(settings)
     if lacking := where.lacking_room(chart):
-        _say(lacking)
+        _notify(lacking)
     if not args.tag:
         nodes.check(context, args.registry, bool(os.environ.get("IMAGE_BUILD")), where.make("deploy"))
         there = () if args.registry else nodes.have(where.nodes())
         wanted = images.BuildRequest(models=models, registry=args.registry, tag=tag, by_content=True, delivered=there)
-        builder, built = images.build(wanted, _say)
+        builder, built = images.build(wanted, _notify)
         if builder is not None:
-            nodes.deliver(builder, built, context, args.registry, _say)
-    where.install(settings, args.timeout, _say)
-    _say(f"release {where.name} is ready in namespace {where.namespace} of {context}; next:")
-    _say(where.notes())
+            nodes.deliver(builder, built, context, args.registry, _notify)
+    where.install(settings, args.timeout, _notify)
+    _notify(f"release {where.name} is ready in namespace {where.namespace} of {context}; next:")
+    _notify(where.notes())
 
 
 def _cluster() -> None:
     need("kind", "next: https://kind.sigs.k8s.io/docs/user/quick-start")
     ask("kind", "create", "cluster", "--config", str(images.ROOT / "k8s" / "kind.yaml"), timeout_s=KIND_TIMEOUT_S)
-    _say("cluster kind-sweetspot is the current context; next: make deploy")
+    _notify("cluster kind-sweetspot is the current context; next: make deploy")
 
 
-def _say(text: str) -> None:
+def _notify(text: str) -> None:
     print(text, flush=True)
 
 

@@ -87,7 +87,7 @@ BUILDERS = {
 }
 
 
-def find_builder() -> Builder:
+def first_builder() -> Builder:
     """The first builder that is installed and answers. Raises DeployError."""
     for name, question in BUILDERS.items():
         if not have(name):
@@ -151,24 +151,24 @@ class BuildRequest:
     """Images that are already where the cluster takes them from."""
 
 
-def build(wanted: BuildRequest, say: Callable[[str], None]) -> tuple[Builder | None, list[str]]:
+def build(wanted: BuildRequest, notify: Callable[[str], None]) -> tuple[Builder | None, list[str]]:
     """Builds the wanted images that do not exist yet. Raises DeployError.
 
     Returns the builder (None: IMAGE_BUILD's command), and the names of the images that are to be delivered.
     """
     command = shlex.split(os.environ.get("IMAGE_BUILD", ""))
-    builder = None if command else find_builder()
+    builder = None if command else first_builder()
     every = [(image, image.reference(wanted.registry, wanted.tag)) for image in images(wanted.models)]
     to_deliver = [(image, reference) for image, reference in every if reference not in wanted.delivered]
     if there := len(every) - len(to_deliver):
-        say(f"{there} of {len(every)} images are unchanged and on every node")
+        notify(f"{there} of {len(every)} images are unchanged and on every node")
     begun_s, built = time.monotonic(), 0
     for number, (image, reference) in enumerate(to_deliver, 1):
         which = f"image {number} of {len(to_deliver)}: {reference}"
         if wanted.by_content and builder is not None and builder.has(reference):
-            say(f"{which} is unchanged and built")
+            notify(f"{which} is unchanged and built")
             continue
-        say(f"building {which}{_time_left(begun_s, built, len(to_deliver) - number + 1)}")
+        notify(f"building {which}{_time_left(begun_s, built, len(to_deliver) - number + 1)}")
         if builder is None:
             _watch([*command, str(ROOT), reference, *image.options])
         else:
@@ -187,7 +187,7 @@ def _watch(command: list[str]) -> None:
     try:
         ask(*command, timeout_s=BUILD_TIMEOUT_S)
     except ProgramError as error:
-        print(error.said, file=sys.stderr)
+        print(error.output, file=sys.stderr)
         raise
     except FileNotFoundError:
         raise DeployError(f"IMAGE_BUILD: there is no program {command[0]!r}") from None

@@ -60,18 +60,18 @@ def check(context: str, registry: str, builder_is_given: bool, command: str) -> 
 
 
 def deliver(
-    builder: Builder, references: Iterable[str], context: str, registry: str, say: Callable[[str], None]
+    builder: Builder, references: Iterable[str], context: str, registry: str, notify: Callable[[str], None]
 ) -> None:
     """Pushes, or loads; neither where there is no registry and no context to load into. Raises DeployError."""
     command = loader(context)
     for reference in references:
         if registry:
-            say(f"pushing {reference}")
+            notify(f"pushing {reference}")
             builder.push(reference)
             continue
         if command is None:
             return
-        say(f"loading {reference} into {context}")
+        notify(f"loading {reference} into {context}")
         with tempfile.TemporaryDirectory() as folder:
             archive = Path(folder) / "image.tar"
             builder.save(reference, archive)

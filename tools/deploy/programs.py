@@ -15,9 +15,9 @@ class DeployError(Exception):
 class ProgramError(DeployError):
     """A program failed; `said` is its standard error."""
 
-    def __init__(self, command: Sequence[str], said: str) -> None:
-        self.said = said.strip()
-        super().__init__(f"{' '.join(command[:3])}: {last_line(self.said)}")
+    def __init__(self, command: Sequence[str], output: str) -> None:
+        self.output = output.strip()
+        super().__init__(f"{' '.join(command[:3])}: {last_line(self.output)}")
 
 
 def have(program: str) -> bool:

@@ -65,7 +65,7 @@ class Installation(ReleaseCommands):
         try:
             return self.helm("template", self.name, str(CHART), *settings)
         except ProgramError as error:
-            raise DeployError(refusal(error.said, self) or last_line(error.said)) from None
+            raise DeployError(refusal(error.output, self) or last_line(error.output)) from None
 
     def nodes(self) -> list[Any]:
         """All nodes; none if this user may not read them."""
@@ -85,26 +85,26 @@ class Installation(ReleaseCommands):
         lack = lacking(left_on(nodes, others, tolerations), [asked(pod) for pod in pods])
         return f"warning: {lack}; continuing; next: {ask_for_less(self)}" if lack else ""
 
-    def install(self, settings: Sequence[str], timeout_s: float, say: Callable[[str], None]) -> None:
+    def install(self, settings: Sequence[str], timeout_s: float, notify: Callable[[str], None]) -> None:
         """Installs the chart with those settings, and waits until it is ready. Raises DeployError."""
         self._make_namespace()
-        say(f"installing release {self.name} in namespace {self.namespace}")
+        notify(f"installing release {self.name} in namespace {self.namespace}")
         command = ("upgrade", "--install", self.name, str(CHART), *settings)
         command += ("--wait", "--timeout", f"{timeout_s:.0f}s")
         try:
             try:
-                self._install(command, timeout_s, say)
+                self._install(command, timeout_s, notify)
             except ProgramError as error:
-                if _CONFLICT not in error.said:
+                if _CONFLICT not in error.output:
                     raise
-                say("helm takes over fields that other programs changed")
-                self._install((*command, "--force-conflicts"), timeout_s, say)
+                notify("helm takes over fields that other programs changed")
+                self._install((*command, "--force-conflicts"), timeout_s, notify)
         except ProgramError as error:
-            raise DeployError(self._why(error.said)) from None
+            raise DeployError(self._why(error.output)) from None
 
-    def _install(self, command: Sequence[str], timeout_s: float, say: Callable[[str], None]) -> None:
+    def _install(self, command: Sequence[str], timeout_s: float, notify: Callable[[str], None]) -> None:
         """Runs helm, and reports how many pods are ready and why others have no node. Raises ProgramError."""
-        said = {""}
+        output = {""}
         with ThreadPoolExecutor(1) as thread:
             helm = thread.submit(self.helm, *command, timeout_s=timeout_s + 30)
             while not wait([helm], timeout=_LOOK_AGAIN_S).done:
@@ -113,9 +113,9 @@ class Installation(ReleaseCommands):
                     ready_pods(deployments),
                     *refusals(self._items("pods", "--selector", self.selector), deployments, self),
                 ):
-                    if line not in said:
-                        said.add(line)
-                        say(line)
+                    if line not in output:
+                        output.add(line)
+                        notify(line)
             helm.result()
 
     def _items(self, *what: str) -> list[Any]:
@@ -137,23 +137,23 @@ class Installation(ReleaseCommands):
         switch = f"  kubectl config use-context {shlex.quote(self.context)}\n"
         return notes if self.context == current_context() else f"{switch}{notes}"
 
-    def remove(self, say: Callable[[str], None], *, with_results: bool) -> None:
+    def remove(self, notify: Callable[[str], None], *, with_results: bool) -> None:
         """Uninstalls it and removes what its Jobs left, and the namespace if `install` made it and it is empty.
 
         Raises DeployError, also if an object of the release is left.
         """
         namespace = self._namespace()
         if not namespace:
-            say(f"there is no namespace {self.namespace} in {self.context}: nothing to remove")
+            notify(f"there is no namespace {self.namespace} in {self.context}: nothing to remove")
             return
         try:
-            self._remove(say, with_results=with_results)
+            self._remove(notify, with_results=with_results)
             if namespace["metadata"].get("labels", {}).get(MADE_HERE) == "deploy":
-                self._remove_namespace(say)
+                self._remove_namespace(notify)
         except ProgramError as error:
             raise DeployError("\n".join(still_leaving(self._pods(), self) or [str(error)])) from None
 
-    def _remove(self, say: Callable[[str], None], *, with_results: bool) -> None:
+    def _remove(self, notify: Callable[[str], None], *, with_results: bool) -> None:
         was_there = self._listed("secrets", f"owner=helm,name={self.name}") or self._listed(
             KINDS, f"{self.selector},!{RESULT_LABEL}"
         )
@@ -170,15 +170,15 @@ class Installation(ReleaseCommands):
                 f"next: {self.kubectl_command(f'delete {names}')}"
             )
         where = f"namespace {self.namespace} of {self.context}"
-        say(
+        notify(
             f"release {self.name} is removed from {where}"
             if was_there
             else f"there is no release {self.name} in {where}"
         )
         if results and with_results:
-            say(f"results are removed: {len(results)} ConfigMaps")
+            notify(f"results are removed: {len(results)} ConfigMaps")
         elif results:
-            say(
+            notify(
                 f"results remain: {len(results)} ConfigMaps, which sweetspot results list --namespace {self.namespace} "
                 f"--release {self.name} shows; to delete them: {self.make('undeploy', 'ARGS=--with-results')}"
             )
@@ -197,15 +197,15 @@ class Installation(ReleaseCommands):
         """KIND/NAME of each."""
         return set(self.kubectl("get", kinds, "--selector", selector, "--output", "name").split())
 
-    def _remove_namespace(self, say: Callable[[str], None]) -> None:
+    def _remove_namespace(self, notify: Callable[[str], None]) -> None:
         others = self._others()
         results = self._listed("configmaps", self.results)
         if others:
             named = sorted(others - results) + [f"results ({len(results)} ConfigMaps)"] * bool(results)
-            say(f"namespace {self.namespace} stays, for it holds {', '.join(named)}")
+            notify(f"namespace {self.namespace} stays, for it holds {', '.join(named)}")
             return
         self.kubectl("delete", "namespace", self.namespace, "--wait", timeout_s=REMOVE_TIMEOUT_S)
-        say(f"namespace {self.namespace} is removed")
+        notify(f"namespace {self.namespace} is removed")
 
     def _others(self) -> set[str]:
         """The objects in the namespace, of all kinds that the cluster has."""
@@ -227,16 +227,16 @@ class Installation(ReleaseCommands):
         restricted = "pod-security.kubernetes.io/enforce=restricted"
         self.kubectl("label", "namespace", self.namespace, f"{MADE_HERE}=deploy", restricted)
 
-    def _why(self, said: str) -> str:
+    def _why(self, output: str) -> str:
         """Helm's error, in words that name the object and the next step."""
-        return refusal(said, self) or self._why_not_ready(said)
+        return refusal(output, self) or self._why_not_ready(output)
 
-    def _why_not_ready(self, said: str) -> str:
+    def _why_not_ready(self, output: str) -> str:
         pods = self._pods()
         lines = refusals([], self._items("deployments", "--selector", self.selector), self)
         lines += troubles(pods, {pod["metadata"]["name"]: self._last_words(pod) for pod in pods}, self)
         left = f"release {self.name} is only partly installed; to remove it: {self.make('undeploy')}"
-        return "\n".join([f"helm: {_error(said)}", *lines, left])
+        return "\n".join([f"helm: {_error(output)}", *lines, left])
 
     def _pods(self) -> list[dict[str, Any]]:
         listed = self.kubectl("get", "pods", "--selector", self.selector, "--output", "json")
@@ -248,39 +248,39 @@ class Installation(ReleaseCommands):
         name = pod["metadata"]["name"]
         restarted = any(container["restartCount"] for container in pod["status"].get("containerStatuses", ()))
         try:
-            said = self.kubectl("logs", name, "--tail=1", *(["--previous"] if restarted else []))
+            output = self.kubectl("logs", name, "--tail=1", *(["--previous"] if restarted else []))
         except ProgramError:
             return ""
-        return said.strip()
+        return output.strip()
 
 
-def _error(said: str) -> str:
+def _error(output: str) -> str:
     """Helm's error with all its lines, without what helm wrote before it."""
-    return said[max(said.find("Error: "), 0) :].removeprefix("Error: ").strip() or "it printed nothing"
+    return output[max(output.find("Error: "), 0) :].removeprefix("Error: ").strip() or "it printed nothing"
 
 
-def refusal(said: str, release: ReleaseCommands) -> str | None:
+def refusal(output: str, release: ReleaseCommands) -> str | None:
     """A message for what helm rejected before it made anything; None if it did make something.
 
     `said` is helm's standard error.
     """
-    if "values don't meet the specifications" in said:
-        wrong = re.findall(r"^- (.*)$", said, re.MULTILINE)
+    if "values don't meet the specifications" in output:
+        wrong = re.findall(r"^- (.*)$", output, re.MULTILINE)
         return "\n".join([*dict.fromkeys(f"values: {line}" for line in wrong), f"next: {_explain_values()}"])
-    failed = re.search(r"execution error at \([^)]*\): (.*)", said)
+    failed = re.search(r"execution error at \([^)]*\): (.*)", output)
     if failed:
         return f"values: {failed[1]}; next: {_explain_values()}"
-    foreign = re.search(r"(\w+) \"([^\"]+)\" in namespace \"[^\"]*\" exists and cannot be imported", said)
+    foreign = re.search(r"(\w+) \"([^\"]+)\" in namespace \"[^\"]*\" exists and cannot be imported", output)
     if foreign:
         return (
             f"{foreign[1]} {foreign[2]} in namespace {release.namespace} belongs to another release; next: "
             f"{release.make('deploy', namespace='another')}, or {release.make('deploy', name='another')}"
         )
-    if "is forbidden" in said:
-        what = re.search(r"(\S+) is forbidden: User \"([^\"]+)\" cannot (\w+)", said)
-        who = f"user {what[2]} may not {what[3]} {what[1].strip(':')}" if what else last_line(said)
+    if "is forbidden" in output:
+        what = re.search(r"(\S+) is forbidden: User \"([^\"]+)\" cannot (\w+)", output)
+        who = f"user {what[2]} may not {what[3]} {what[1].strip(':')}" if what else last_line(output)
         return f"{who} in namespace {release.namespace}; next: {release.kubectl_command('auth can-i --list')}"
-    if "another operation" in said:
+    if "another operation" in output:
         return (
             f"release {release.name} in namespace {release.namespace} is locked by a running or interrupted change; "
             f"next: wait, or {release.helm_command(f'rollback {release.name}')}"
@@ -299,7 +299,7 @@ def reachable_context(asked: str) -> str:
         ask("kubectl", "--context", context, "get", "--raw", "/version", "--request-timeout", "10s")
     except ProgramError as error:
         raise DeployError(
-            f"context {context}: no cluster answers ({last_line(error.said)}); "
+            f"context {context}: no cluster answers ({last_line(error.output)}); "
             "next: start it, make cluster, or kubectl config use-context NAME"
         ) from None
     return context

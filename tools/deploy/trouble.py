@@ -72,7 +72,7 @@ def still_leaving(pods: Iterable[KubernetesObject], release: ReleaseCommands) ->
     ]
 
 
-def trouble(pod: KubernetesObject, said: str, release: ReleaseCommands) -> str | None:
+def trouble(pod: KubernetesObject, printed: str, release: ReleaseCommands) -> str | None:
     """What is wrong with a pod; None if it is ready or has completed."""
     name, status = pod["metadata"]["name"], pod.get("status", {})
     if status.get("phase") == "Succeeded" or _condition(status, "Ready").get("status") == "True":
@@ -82,14 +82,14 @@ def trouble(pod: KubernetesObject, said: str, release: ReleaseCommands) -> str |
         why = scheduled.get("message", "no node accepts it")
         return f"pod {name} is Pending: {why}; {_next_for_pending(why, release)}"
     for container in status.get("containerStatuses", ()):
-        line = _of_container(name, container, said, release)
+        line = _of_container(name, container, printed, release)
         if line is not None:
             return line
     look = release.kubectl_command(f"describe pod {name}")
-    return f"pod {name} is {status.get('phase', 'unknown')} and not ready{_quote(said)}; next: {look}"
+    return f"pod {name} is {status.get('phase', 'unknown')} and not ready{_quote(printed)}; next: {look}"
 
 
-def _of_container(pod: str, container: KubernetesObject, said: str, release: ReleaseCommands) -> str | None:
+def _of_container(pod: str, container: KubernetesObject, printed: str, release: ReleaseCommands) -> str | None:
     waiting = container.get("state", {}).get("waiting", {})
     ended = container.get("state", {}).get("terminated") or container.get("lastState", {}).get("terminated")
     reason = waiting.get("reason", "")
@@ -106,7 +106,7 @@ def _of_container(pod: str, container: KubernetesObject, said: str, release: Rel
             more = release.make("deploy", 'ARGS="--set defaults.memory=512Mi"')
             return f"pod {pod} exceeded its memory limit and was killed; next: raise the limit, as {more}"
         logs = release.kubectl_command(f"logs {pod} --previous")
-        return f"pod {pod} ended with status {ended.get('exitCode')}{_quote(said)}; next: {logs}"
+        return f"pod {pod} ended with status {ended.get('exitCode')}{_quote(printed)}; next: {logs}"
     return None
 
 
@@ -121,5 +121,5 @@ def _condition(status: KubernetesObject, kind: str) -> KubernetesObject:
     return found
 
 
-def _quote(said: str) -> str:
-    return f": {said}" if said else ""
+def _quote(printed: str) -> str:
+    return f": {printed}" if printed else ""

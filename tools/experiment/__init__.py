@@ -2,7 +2,7 @@
 
 from tools.experiment.asked import Arm, Experiment, Objective, Scale, Search
 from tools.experiment.load import AXES, Action, Load, Point, points
-from tools.experiment.reading import BadExperimentError, find, parse, read
+from tools.experiment.reading import BadExperimentError, parse, path_of, read
 
 __all__ = [
     "AXES",
@@ -15,8 +15,8 @@ __all__ = [
     "Point",
     "Scale",
     "Search",
-    "find",
     "parse",
+    "path_of",
     "points",
     "read",
 ]

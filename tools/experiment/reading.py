@@ -41,7 +41,7 @@ class BadExperimentError(PlainError):
     """An experiment that is not there or not valid; the message is one line for a person."""
 
 
-def find(name: str) -> Path:
+def path_of(name: str) -> Path:
     """The file of an experiment, given its name or its path. Raises BadExperimentError."""
     named = EXPERIMENTS / f"{name}.yaml"
     if "/" not in name and named.is_file():

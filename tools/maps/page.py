@@ -36,7 +36,7 @@ DEFINITIONS = {
 }
 
 
-def render(folder: Path, made: Map, found: Sequence[Area], said: str) -> str:
+def render(folder: Path, made: Map, found: Sequence[Area], headline: str) -> str:
     """The page as HTML. `said` is the headline."""
     families = {model: family(model) for model in made.question.models}
     tables = [(count(number), _rows(made, found, number)) for number in sorted(made.question.connections)]
@@ -46,7 +46,7 @@ def render(folder: Path, made: Map, found: Sequence[Area], said: str) -> str:
         .render(
             name=bundle.name(folder),
             started_at="",
-            answer=said,
+            answer=headline,
             notices=[],
             rows=[],
             waits=[wait(wait_ms) for wait_ms in sorted(made.question.wait_ms)],

@@ -12,10 +12,10 @@ from tools.maps.stored import Map
 from tools.units import count, share
 
 
-def show(console: Console, made: Map, found: Sequence[Area], said: str, page: Path) -> None:
+def show(console: Console, made: Map, found: Sequence[Area], headline: str, page: Path) -> None:
     """`said` is the headline. Last comes the path of the page, unwrapped so that it can be copied."""
     console.print()
-    console.print(said, style="bold", markup=False)
+    console.print(headline, style="bold", markup=False)
     console.print()
     console.print(_table(made, found))
     console.print()

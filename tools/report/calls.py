@@ -53,9 +53,9 @@ def _shown(
     median, slowest = (_first_with_spans(order, spans) for order in (median_first(calls), calls[::-1]))
     if median is None or slowest is None:
         why = without_spans(folder, trial)
-        told = why.read_text(encoding="utf-8").strip() if why.exists() else "traces/ has no span of them"
+        reason = why.read_text(encoding="utf-8").strip() if why.exists() else "traces/ has no span of them"
         # No full stop: the reason may end in a command.
-        return TracedCalls(trial.arm, [], f"Calls were traced {where}, but {told}")
+        return TracedCalls(trial.arm, [], f"Calls were traced {where}, but {reason}")
     note = f"{where.capitalize()} {drawn(trial)}"
     if slowest is not calls[-1]:
         note += " The slowest left no spans; this is the slowest that did."

@@ -11,7 +11,7 @@ from tools.busy import words
 from tools.calibrate.calibration import described
 from tools.report.folder import Contents
 from tools.results import Trial
-from tools.standings import KEEPS_UP
+from tools.standings import LEAST_RATE_SHARE
 from tools.units import count, duration, share
 from tools.words import connections, unanswered, where
 
@@ -64,7 +64,7 @@ def _of(trial: Trial) -> Iterator[str]:
         yield f"{count(clamped)} calls took longer than the histogram can hold: the histogram's maximum is too low."
     if got["connections"] < asked["connections"]:
         yield f"only {count(got['connections'])} of {connections(asked['connections'])} could be opened."
-    if asked["rate_rps"] and measures.rate_rps(trial) < asked["rate_rps"] * KEEPS_UP:
+    if asked["rate_rps"] and measures.rate_rps(trial) < asked["rate_rps"] * LEAST_RATE_SHARE:
         yield f"{count(round(measures.rate_rps(trial)))} of {count(asked['rate_rps'])} calls/s requested."
     if lost := measures.lost_updates(trial):
         yield f"its transfers are not isolated from each other: at least {count(lost)} updates of accounts were lost."

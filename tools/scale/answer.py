@@ -23,9 +23,11 @@ def answer(searched: Sequence[SearchedCell], asked: Experiment, void: Sequence[s
     if at is None:
         return "Nothing has been measured yet, so there is no answer."
     scale = scale_of(asked)
-    said = [f"for {plan} {_best(ranked)}" for plan in scale.plans if (ranked := ranking(searched, plan, total_cpus=at))]
+    best_of_plans = [
+        f"for {plan} {_best(ranked)}" for plan in scale.plans if (ranked := ranking(searched, plan, total_cpus=at))
+    ]
     of_void = f" {count(len(void))} cell{'s are' if len(void) > 1 else ' is'} void." if void else ""
-    return f"With {cpus(at)} in all and {objective.told(scale.objective)}: {'; '.join(said)}.{of_void}"
+    return f"With {cpus(at)} in all and {objective.text(scale.objective)}: {'; '.join(best_of_plans)}.{of_void}"
 
 
 def compared_at(searched: Iterable[SearchedCell]) -> float | None:
@@ -73,13 +75,13 @@ def _best(ranked: Sequence[SearchedCell]) -> str:
     if len(best) == len(ranked) > 1:
         return f"all {len(ranked)} shapes overlap, so no shape is the best ({interval(best[0])})"
     if len(best) > 1:
-        told = f"{_join(_grouped(best))} overlap as the best ({interval(best[0])})"
+        text = f"{_join(_grouped(best))} overlap as the best ({interval(best[0])})"
     else:
-        told = f"{named(best[0].cell)} serves most, {interval(best[0])}"
+        text = f"{named(best[0].cell)} serves most, {interval(best[0])}"
     following = next((one for one in ranked if one not in best), None)
     if following is None:
-        return told
-    return f"{told}, before {named(following.cell)} ({interval(following)})"
+        return text
+    return f"{text}, before {named(following.cell)} ({interval(following)})"
 
 
 def _grouped(searched: Sequence[SearchedCell]) -> list[str]:

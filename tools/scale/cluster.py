@@ -58,16 +58,16 @@ class ClusterDeployer:
         try:
             there = release.api.get("deployments", release.deployment(cell.model)["metadata"]["name"])
             replicas, containers = before_search(there)
-            meanwhile = [limited(containers[0], cell.cpus, options), *containers[1:]]
-            note = DeploymentNote(self.setup.load.run, replicas, containers, meanwhile).to_json()
+            during_search = [limited(containers[0], cell.cpus, options), *containers[1:]]
+            note = DeploymentNote(self.setup.load.run, replicas, containers, during_search).to_json()
             try:
-                self._scale(cell.model, 0, meanwhile, note)
-                self._scale(cell.model, cell.replicas, meanwhile, note)
+                self._scale(cell.model, 0, during_search, note)
+                self._scale(cell.model, cell.replicas, during_search, note)
                 yield lambda asked: self._load(asked, cell)
             finally:
                 # The former pods may need the room of these. The Deployment is restored in any case.
                 with suppress(ClusterError):
-                    self._scale(cell.model, 0, meanwhile, note)
+                    self._scale(cell.model, 0, during_search, note)
                 self._put_back(cell.model, replicas, containers)
             await_pods(self.setup, cell.model, replicas)
         except (ClusterError, VoidTrialError) as error:
@@ -144,8 +144,8 @@ def limited(container: Object, cpus: float, options: Mapping[str, str | float]) 
         changed.setdefault("resources", {}).setdefault(kind, {})["cpu"] = _quantity(cpus)
     if options:
         variables = {f"SWEETSPOT_{option.upper()}": str(value) for option, value in options.items()}
-        kept = [each for each in changed.get("env", ()) if each["name"] not in variables]
-        changed["env"] = [*kept, *({"name": name, "value": value} for name, value in variables.items())]
+        unchanged = [each for each in changed.get("env", ()) if each["name"] not in variables]
+        changed["env"] = [*unchanged, *({"name": name, "value": value} for name, value in variables.items())]
     return changed
 
 

@@ -17,14 +17,14 @@ _STEPS = 60
 """Of a fitted curve."""
 
 
-def figures(kept: StoredCells, plan: str) -> list[PlotFigure]:
+def figures(stored: StoredCells, plan: str) -> list[PlotFigure]:
     """The map, the shapes of one size, and the speed-up under one plan."""
-    return [figure for figure in (_map(kept, plan), _shapes(kept, plan), _speed_up(kept, plan)) if figure.views]
+    return [figure for figure in (_map(stored, plan), _shapes(stored, plan), _speed_up(stored, plan)) if figure.views]
 
 
-def _map(kept: StoredCells, plan: str) -> PlotFigure:
-    ours = [one for one in kept.searched if one.cell.plan == plan]
-    out = [one for one in kept.left_out if one.cell.plan == plan]
+def _map(stored: StoredCells, plan: str) -> PlotFigure:
+    ours = [one for one in stored.searched if one.cell.plan == plan]
+    out = [one for one in stored.left_out if one.cell.plan == plan]
     return PlotFigure(
         f"map-{plan}",
         "How much each shape serves",
@@ -58,8 +58,8 @@ def _heat(searched: Sequence[SearchedCell], left_out: Sequence[OmittedCell], ser
     return View(service, plot)
 
 
-def _shapes(kept: StoredCells, plan: str) -> PlotFigure:
-    ours = [one for one in kept.searched if one.cell.plan == plan and numbers.middle_rps(one) is not None]
+def _shapes(stored: StoredCells, plan: str) -> PlotFigure:
+    ours = [one for one in stored.searched if one.cell.plan == plan and numbers.middle_rps(one) is not None]
     views = []
     for size in sorted({one.cell.total_cpus for one in ours}, reverse=True):
         of_size = sorted((one for one in ours if one.cell.total_cpus == size), key=lambda one: one.cell.replicas)
@@ -96,14 +96,14 @@ def _shapes_of(searched: Sequence[SearchedCell], label: str) -> View:
     return View(label, plot)
 
 
-def _speed_up(kept: StoredCells, plan: str) -> PlotFigure:
+def _speed_up(stored: StoredCells, plan: str) -> PlotFigure:
     return PlotFigure(
         f"speedup-{plan}",
         "Speed-up",
         "The rate as a multiple of the rate of one, derived from the point with the fewest. Dotted: in proportion. "
         "Dashed: the Universal Scalability Law, where the points allow to fit it.",
         "Along",
-        [_multiples(direction) for direction in curves.directions(kept.searched, plan)],
+        [_multiples(direction) for direction in curves.directions(stored.searched, plan)],
     )
 
 
@@ -119,7 +119,7 @@ def _multiples(direction: curves.Direction) -> View:
         y_title="times one alone (higher is better)",
         proportional=True,
     )
-    return View(direction.label, plot, [f"{curve.service}: {told(curve)}" for curve in direction.curves])
+    return View(direction.label, plot, [f"{curve.service}: {direction_text(curve)}" for curve in direction.curves])
 
 
 def _multiple(curve: curves.ScalingCurve) -> CurveLine:
@@ -139,7 +139,7 @@ def _family(service: str) -> str:
     return family(service.partition(" ")[0])
 
 
-def told(curve: curves.ScalingCurve) -> str:
+def direction_text(curve: curves.ScalingCurve) -> str:
     """The result of the fit, or why there is none."""
     fitted = curve.fitted
     if fitted is None:

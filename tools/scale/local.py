@@ -131,7 +131,7 @@ def local_deployer(setup: LocalSetup) -> Iterator[LocalDeployer]:
     """This machine with a backend, for as long as the block lasts. Raises LocalError."""
     groups, no_groups = None, ""
     try:
-        groups = ControlGroups.find()
+        groups = ControlGroups.detect()
     except NoLimitsError as error:
         no_groups = str(error)
     with (

@@ -14,16 +14,20 @@ from tools.scale.results import StoredCells
 from tools.units import count, share, three_digits
 
 
-def notices(kept: StoredCells, asked: Sequence[Cell]) -> list[str]:
+def notices(stored: StoredCells, asked: Sequence[Cell]) -> list[str]:
     """In order of weight: what was not measured, then what bounds the measurement."""
-    missing = [cell for cell in asked if cell not in kept.cells]
-    why = dict.fromkeys(one.why for one in kept.left_out)
+    missing = [cell for cell in asked if cell not in stored.cells]
+    why = dict.fromkeys(one.why for one in stored.left_out)
     return [
-        *kept.problems,
-        *(f"{cell.plan}: {named(cell)}: {_why_missing(cell, dict(kept.failed))}." for cell in missing),
-        *(f"Left out: {_listed([one.cell for one in kept.left_out if one.why == each])}: {each}." for each in why),
-        *(f"{one.cell.plan}: {named(one.cell)}: {text}" for one in kept.searched for text in _of(one)),
-        *(text for plan in dict.fromkeys(one.cell.plan for one in kept.searched) for text in _not_for_cpu(kept, plan)),
+        *stored.problems,
+        *(f"{cell.plan}: {named(cell)}: {_why_missing(cell, dict(stored.failed))}." for cell in missing),
+        *(f"Left out: {_listed([one.cell for one in stored.left_out if one.why == each])}: {each}." for each in why),
+        *(f"{one.cell.plan}: {named(one.cell)}: {text}" for one in stored.searched for text in _of(one)),
+        *(
+            text
+            for plan in dict.fromkeys(one.cell.plan for one in stored.searched)
+            for text in _not_for_cpu(stored, plan)
+        ),
     ]
 
 
@@ -31,9 +35,9 @@ def _why_missing(cell: Cell, failed: Mapping[str, str]) -> str:
     return f"failed: {failed[cell.key]}" if cell.key in failed else "not measured"
 
 
-def _not_for_cpu(kept: StoredCells, plan: str) -> Iterator[str]:
+def _not_for_cpu(stored: StoredCells, plan: str) -> Iterator[str]:
     """One line for all of a plan: on a busy machine it is true of nearly every cell."""
-    ours = [one for one in kept.searched if one.cell.plan == plan and numbers.held_back_otherwise(one)]
+    ours = [one for one in stored.searched if one.cell.plan == plan and numbers.held_back_otherwise(one)]
     if ours:
         used = [numbers.used_share(one, numbers.last_miss(one)) for one in ours]
         least, most = (share(float(f"{end(used):.2g}")) for end in (min, max))

@@ -37,7 +37,7 @@ def lowest_rps(duration_s: float) -> float:
     return (needed + 4 * math.sqrt(needed)) / duration_s
 
 
-def told(objective: Objective) -> str:
+def text(objective: Objective) -> str:
     """As `p99 <= 100 ms and 99.9 % OK`."""
     return f"p99 <= {duration(objective.p99_ms * 1e6)} and {share(objective.ok_share)} OK"
 

@@ -58,30 +58,30 @@ def render(results: Path, leading: Leading | None = None) -> str:
         raise BadResultsError(str(error)) from error
     if asked.scale is None:
         raise BadResultsError(f"{results / 'experiment.yaml'}: has no `scale`")
-    kept = read_cells(results)
-    lead = leading(kept) if leading is not None and kept.searched else None
-    void = [why for one in kept.searched if (why := why_void(one))]
-    kept = without_void(kept)
-    at = None if lead is not None else compared_at(kept.searched)
-    families = {one.cell.service: family(one.cell.model) for one in kept.searched}
-    tables = [(plan, _rows(kept, plan)) for plan in asked.scale.plans]
+    stored = read_cells(results)
+    lead = leading(stored) if leading is not None and stored.searched else None
+    void = [why for one in stored.searched if (why := why_void(one))]
+    stored = without_void(stored)
+    at = None if lead is not None else compared_at(stored.searched)
+    families = {one.cell.service: family(one.cell.model) for one in stored.searched}
+    tables = [(plan, _rows(stored, plan)) for plan in asked.scale.plans]
     return (
         environment(families, Path(__file__).parent)
         .get_template("scale.html.j2")
         .render(
             name=bundle.name(results),
-            started_at=min((one.tries[0].trial.result.get("started_at", "") for one in kept.searched), default=""),
-            answer=answer(kept.searched, asked, void) if lead is None else lead.answer.advice,
+            started_at=min((one.tries[0].trial.result.get("started_at", "") for one in stored.searched), default=""),
+            answer=answer(stored.searched, asked, void) if lead is None else lead.answer.advice,
             lead=lead,
-            leaders=[(plan, _lead(kept, plan, at)) for plan in asked.scale.plans] if at is not None else [],
+            leaders=[(plan, _lead(stored, plan, at)) for plan in asked.scale.plans] if at is not None else [],
             notices=notices.notices(
-                kept, cells(asked, asked.models or sorted({one.cell.model for one in kept.searched}))
+                stored, cells(asked, asked.models or sorted({one.cell.model for one in stored.searched}))
             ),
             columns={key: title for key, title in COLUMNS.items() if key != "service"},
-            rows=kept.searched,
+            rows=stored.searched,
             tables=tables,
             families=grouped(families),
-            figures=[(plan, figures.figures(kept, plan)) for plan in asked.scale.plans],
+            figures=[(plan, figures.figures(stored, plan)) for plan in asked.scale.plans],
             environment=_environment(results),
             experiment=(results / "experiment.yaml").read_text(encoding="utf-8"),
             plans=[
@@ -92,12 +92,12 @@ def render(results: Path, leading: Leading | None = None) -> str:
     )
 
 
-def _rows(kept: StoredCells, plan: str) -> list[TrialRow]:
+def _rows(stored: StoredCells, plan: str) -> list[TrialRow]:
     """By size, the largest first, and within one size those that serve most first."""
-    best = max((numbers.middle_rps(one) or 0.0 for one in kept.searched if one.cell.plan == plan), default=0.0)
+    best = max((numbers.middle_rps(one) or 0.0 for one in stored.searched if one.cell.plan == plan), default=0.0)
     rows = []
-    for size in sorted({one.cell.total_cpus for one in kept.searched if one.cell.plan == plan}, reverse=True):
-        ranked = ranking(kept.searched, plan, total_cpus=size)
+    for size in sorted({one.cell.total_cpus for one in stored.searched if one.cell.plan == plan}, reverse=True):
+        ranked = ranking(stored.searched, plan, total_cpus=size)
         leading = leaders(ranked)
         rows += [
             TrialRow(
@@ -112,8 +112,8 @@ def _rows(kept: StoredCells, plan: str) -> list[TrialRow]:
     return rows
 
 
-def _lead(kept: StoredCells, plan: str, at: float) -> list[tuple[SearchedCell, str]]:
-    return [(one, interval(one)) for one in leaders(ranking(kept.searched, plan, total_cpus=at))]
+def _lead(stored: StoredCells, plan: str, at: float) -> list[tuple[SearchedCell, str]]:
+    return [(one, interval(one)) for one in leaders(ranking(stored.searched, plan, total_cpus=at))]
 
 
 def _environment(results: Path) -> Any:

@@ -29,15 +29,15 @@ COLUMNS: Mapping[str, str] = {
 def cells_of(one: SearchedCell) -> dict[str, str]:
     """Key of COLUMNS -> text; what was measured is of the last trial at the highest rate that met the objective."""
     cell, trial = one.cell, one.best
-    told = {
+    values = {
         "service": cell.service,
         "shape": cell.shape,
         "rate": interval(one).removesuffix(" calls/s"),
         "trials": str(one.found.trials),
     }
     if trial is None:
-        return {key: told.get(key, UNKNOWN) for key in COLUMNS}
-    return told | {
+        return {key: values.get(key, UNKNOWN) for key in COLUMNS}
+    return values | {
         **{key: _percentile(measures.latency(trial, key)) for key in ("p50", "p99")},
         "cpu": _known(measures.per_call(trial, "cpu_user_ns", "cpu_system_ns"), duration),
         "used": share(numbers.used_share(one, trial)),

@@ -57,15 +57,15 @@ def _line(cell: Cell, what: str) -> str:
     return f"{cell.plan:10}  {cell.service:22}  {cell.shape:>9}  {what}"
 
 
-def show(console: Console, kept: StoredCells, asked: Experiment, report: Path) -> None:
+def show(console: Console, stored: StoredCells, asked: Experiment, report: Path) -> None:
     """Prints the answer, the cells behind it, and last the report's path."""
     console.print()
-    kept, void = without_void(kept), [why for one in kept.searched if (why := why_void(one))]
-    console.print(answer(kept.searched, asked, void), style="bold", highlight=False)
+    stored, void = without_void(stored), [why for one in stored.searched if (why := why_void(one))]
+    console.print(answer(stored.searched, asked, void), style="bold", highlight=False)
     console.print()
-    console.print(_table(kept.searched))
-    if busy := [one for one in kept.searched if any(is_busy(each.trial) for each in one.tries)]:
-        cells = f"{count(len(busy))} of {count(len(kept.searched))} cells"
+    console.print(_table(stored.searched))
+    if busy := [one for one in stored.searched if any(is_busy(each.trial) for each in one.tries)]:
+        cells = f"{count(len(busy))} of {count(len(stored.searched))} cells"
         console.print(f"Other processes took CPU from the service in {cells}: repeat them on a quiet machine.")
     # Unwrapped, so that it can be copied.
     console.print(str(report), markup=False, highlight=False, soft_wrap=True)

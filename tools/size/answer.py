@@ -29,10 +29,10 @@ class SizeAnswer:
     notes: Sequence[str]
 
 
-def answer(stored: SizeQuestion, kept: StoredCells) -> SizeAnswer:
+def answer(stored: SizeQuestion, stored_cells: StoredCells) -> SizeAnswer:
     """From the searches that there are."""
-    need, found = stored.need, shapes(stored.need, kept.searched)
-    left_out = {(one.cell.model, one.cell.cpus): one for one in kept.left_out}
+    need, found = stored.need, shapes(stored.need, stored_cells.searched)
+    left_out = {(one.cell.model, one.cell.cpus): one for one in stored_cells.left_out}
     estimates = [estimated(need, found, model, cpus) for model, cpus in left_out]
     known = [one for one in estimates if one is not None]
     rows = [_row(one) for one in found] + [_estimated(one) for one in known]

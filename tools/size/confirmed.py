@@ -18,14 +18,14 @@ class Confirmation:
     text: str
 
 
-def confirmed(shape: PodShape, kept: StoredCells) -> Confirmation:
+def confirmed(shape: PodShape, stored: StoredCells) -> Confirmation:
     """From the only trial that there is."""
-    if not kept.searched and kept.failed:
-        return Confirmation(False, f"{shape}: not confirmed: its trial failed: {kept.failed[0][1]}.")
-    if not kept.searched:
-        why = kept.left_out[0].why if kept.left_out else "it was not measured"
+    if not stored.searched and stored.failed:
+        return Confirmation(False, f"{shape}: not confirmed: its trial failed: {stored.failed[0][1]}.")
+    if not stored.searched:
+        why = stored.left_out[0].why if stored.left_out else "it was not measured"
         return Confirmation(False, f"{shape}: not confirmed: {why}.")
-    (one,) = kept.searched
+    (one,) = stored.searched
     (tried,) = one.tries
     p99 = measures.latency(tried.trial, "p99")
     figures = [f"{count(round(tried.rate_rps))} calls/s for {duration(tried.trial.result['got']['duration_s'] * 1e9)}"]

@@ -12,7 +12,7 @@ def render(folder: Path) -> str:
     """The page of any grid's folder. Raises BadResultsError where it is not one."""
     sized = stored.read(folder)
 
-    def lead(kept: StoredCells) -> page.Lead | None:
-        return None if sized is None else page.Lead(COLUMNS, answer(sized, kept))
+    def lead(grid: StoredCells) -> page.Lead | None:
+        return None if sized is None else page.Lead(COLUMNS, answer(sized, grid))
 
     return page.render(folder, lead)

@@ -72,14 +72,14 @@ def _asked(folder: Path, problems: list[str]) -> Experiment | None:
 
 
 def _cells(folder: Path) -> tuple[str, list[str]]:
-    kept = read_cells(folder)
-    problems = list(kept.problems)
-    for one in kept.searched:
+    stored = read_cells(folder)
+    problems = list(stored.problems)
+    for one in stored.searched:
         for number, each in enumerate(one.tries):
             problems += (f"{FOLDER}/{one.cell.key}.json: tries[{number}]: {line}" for line in _wrong(each.trial))
-    void, failed = sum(bool(why_void(one)) for one in kept.searched), len(kept.failed)
+    void, failed = sum(bool(why_void(one)) for one in stored.searched), len(stored.failed)
     without = [f"{count(number)} {word}" for word, number in (("void", void), ("failed", failed)) if number]
-    return ", ".join([counted(len(kept.cells), "cell"), *without]), problems
+    return ", ".join([counted(len(stored.cells), "cell"), *without]), problems
 
 
 def _wrong(trial: Trial) -> Iterator[str]:

@@ -77,9 +77,9 @@ def stream(part: Mapping[str, Any]) -> Iterator[str]:
     yield from differs("stream.messages", streamed["messages"], "first messages and gaps", messages)
 
 
-def differs(what: str, kept: Any, of: str, computed: Any) -> Iterator[str]:
-    alike = kept == computed
-    if isinstance(kept, float) and isinstance(computed, float):
-        alike = math.isclose(kept, computed, rel_tol=times.ROUNDING)
+def differs(what: str, stored: Any, of: str, computed: Any) -> Iterator[str]:
+    alike = stored == computed
+    if isinstance(stored, float) and isinstance(computed, float):
+        alike = math.isclose(stored, computed, rel_tol=times.ROUNDING)
     if not alike:
-        yield f"{what} is {kept}, and {of} give {computed}"
+        yield f"{what} is {stored}, and {of} give {computed}"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tools.experiment import Experiment
 from tools.results import Trial
-from tools.trial_specs import find
+from tools.trial_specs import spec_of
 from tools.verify.sums import differs
 
 
@@ -15,7 +15,7 @@ def wrong(trial: Trial, asked: Experiment) -> Iterator[str]:
         yield from differs("counted", trial.counted, "got.counted", result["got"].get("counted"))
     yield from differs("connections", trial.connections, "asked.connections", result["asked"]["connections"])
     try:
-        wanted = find(asked, trial.id)
+        wanted = spec_of(asked, trial.id)
     except ValueError:
         yield "the experiment has no such trial"
         return

@@ -109,12 +109,12 @@ def _answer_upload(session: ServerSession, event: ServerEvent) -> bool:
 def _answer_chat(session: ServerSession, event: ServerEvent) -> bool:
     """FullDuplexCall: answers each request at once; `call.context` has the number of answers."""
     call = event.call
-    said_bytes = call.context if isinstance(call.context, int) else 0
+    total_bytes = call.context if isinstance(call.context, int) else 0
     if isinstance(event, CallReceived):
         session.send_headers(call, _echo(call, _ECHOED_AT_ONCE), gzip=call.head.accepts_gzip)
     elif isinstance(event, RequestMessage):
         responses = _responses(_parse(testing_pb2.StreamingOutputCallRequest(), event.message))
-        call.context = _within_stream(said_bytes + sum(one.size for one in responses))
+        call.context = _within_stream(total_bytes + sum(one.size for one in responses))
         _send(session, call, responses)
         session.consumed(call, event.message)
     else:

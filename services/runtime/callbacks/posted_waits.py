@@ -30,13 +30,13 @@ class PostedWaits:
     def _wait(
         self, run: Run, begin: Callable[[Callable[[bytes | RpcError | None], None]], None]
     ) -> bytes | RpcError | None:
-        told: SimpleQueue[bytes | RpcError | None] = SimpleQueue()
+        results: SimpleQueue[bytes | RpcError | None] = SimpleQueue()
 
         def in_loop() -> None:
             if run.cancelled:  # while this was on its way; there was nothing yet to interrupt
-                told.put(None)
+                results.put(None)
             else:
-                begin(told.put)
+                begin(results.put)
 
         self._wakeup.post(in_loop)
-        return told.get()
+        return results.get()

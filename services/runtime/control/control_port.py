@@ -112,14 +112,14 @@ class ControlPort:
             # Not only where the service is pinned to: beside its 1,000 threads an answer waited for seconds.
             os.sched_setaffinity(0, range(os.cpu_count() or 1))
             os.close(self._lifeline)
-            with self._telling():
+            with self._exporting_metrics():
                 asyncio.run(self._serve(listener, watched))
             status = 0
         finally:
             os._exit(status)  # what the service registered to happen at exit is the service's
 
     @contextmanager
-    def _telling(self) -> Iterator[None]:
+    def _exporting_metrics(self) -> Iterator[None]:
         """Metrics are scraped and exported during that time, if configured."""
         read, who = partial(readings, self._service), resource(self._service)
         if self._metrics is not None:
@@ -174,22 +174,22 @@ class HealthWatch:
         self._call = call
         self._states = states
         self._name = health.asked_name(call.request)
-        self._told: int | None = None
+        self._sent: int | None = None
 
     def look(self) -> None:
         """Sends the state if it has changed, now and after each WATCH_PERIOD_S."""
-        self._tell_change()
+        self._send_change()
         self._timer = asyncio.get_running_loop().call_later(WATCH_PERIOD_S, self.look)
 
     def end(self) -> None:
         """The caller has left, or receives the last state and must connect again."""
         self._timer.cancel()
-        self._tell_change()
+        self._send_change()
         self._connection.session.finish(self._call, Code.UNAVAILABLE, "service has stopped")
 
-    def _tell_change(self) -> None:
+    def _send_change(self) -> None:
         status = self._states.status(self._name)
-        if status != self._told:
-            self._told = status
+        if status != self._sent:
+            self._sent = status
             self._connection.session.send_message(self._call, health.response(status))
             self._connection.flush_soon()

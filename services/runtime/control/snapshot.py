@@ -47,7 +47,7 @@ def snapshot(service: Service) -> control_pb2.SnapshotReply:
             queue_wait_ns=row.waited_ns.value(),
             served=row.served.value(),
             shed=row.shed.value(),
-            settings=row.settings.told(),
+            settings=row.settings.message(),
         )
     reply.node.busy_ns, reply.node.cpus = read_node()
     throttling = read_throttling()

@@ -63,7 +63,7 @@ class Histogram:
             if not sum_ns:  # most often the first of this row
                 self._marks[row] |= _COUNTED
             if trace is not None:
-                self._keep(row, bucket, trace, duration_ns)
+                self._store_exemplar(row, bucket, trace, duration_ns)
 
     def read(self, name: str, description: str) -> Distribution:
         """All processes' counts added up, of each series that any process has noted in."""
@@ -81,7 +81,7 @@ class Histogram:
         exemplars = tuple(self._latest(bucket, traced) for bucket in range(self._buckets))
         return MetricSeries(attributes, tuple(sums[:-1]), sums[-1], exemplars)
 
-    def _keep(self, row: int, bucket: int, trace: TraceContext, duration_ns: int) -> None:
+    def _store_exemplar(self, row: int, bucket: int, trace: TraceContext, duration_ns: int) -> None:
         at, words = (row * self._buckets + bucket) * _WORDS, self._exemplars
         # A sequence lock (Linux Documentation/locking/seqlock.rst): odd while the words are being written.
         words[at] += 1

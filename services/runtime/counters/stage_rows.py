@@ -36,7 +36,7 @@ SETTINGS = {
 """Each setting of a stage, in the order of their cells. A rate of 0 is no limit."""
 
 
-_KEPT = len(SETTINGS)
+_FIXED = len(SETTINGS)
 _CELLS = len(SETTINGS) + 1
 
 
@@ -76,7 +76,7 @@ class Settings:
     def __init__(self, cells: memoryview) -> None:
         self.cells = cells
 
-    def told(self) -> control_pb2.StageSettings:
+    def message(self) -> control_pb2.StageSettings:
         """All of them."""
         return control_pb2.StageSettings(**dict(zip(SETTINGS, self.cells, strict=False)))
 
@@ -87,7 +87,7 @@ class Settings:
     def fix(self, *keys: str) -> None:
         """The stage does not have these settings: their values are fixed."""
         for key in keys:
-            self.cells[_KEPT] |= 1 << list(SETTINGS).index(key)
+            self.cells[_FIXED] |= 1 << list(SETTINGS).index(key)
 
     def check(self, key: str, value: int) -> None:
         """Raises ValueError for a value that the stage cannot have."""
@@ -95,7 +95,7 @@ class Settings:
         if not within.least <= value <= within.most:
             raise ValueError(f"{key} is {value}, not within {within.least} to {within.most}")
         at = list(SETTINGS).index(key)
-        if self.cells[_KEPT] >> at & 1 and value != self.cells[at]:
+        if self.cells[_FIXED] >> at & 1 and value != self.cells[at]:
             raise ValueError(f"this stage has no setting `{key}`")
 
 

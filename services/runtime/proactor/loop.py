@@ -72,8 +72,8 @@ class Proactor:
         When it has returned, the loop holds no callback of this round while it waits for the next one.
         """
         began_ns = time.monotonic_ns()
-        for told, result, flags in completions:
-            told(result, flags)
+        for on_completion, result, flags in completions:
+            on_completion(result, flags)
         while self._soon:
             due, self._soon = self._soon, []
             for callback in due:

@@ -104,7 +104,7 @@ class Ring:
         self._times = mmap.mmap(-1, _TIME.size * ENTRIES)
         self._times_at = _address_of(self._times)
         self._tokens = itertools.count(1)
-        self._told: dict[int, tuple[OnCompletion, bytes | None]] = {}
+        self._pending: dict[int, tuple[OnCompletion, bytes | None]] = {}
         self._buffers = mmap.mmap(-1, BUFFERS * BUFFER_BYTES)
         self._buffers_at = _address_of(self._buffers)
         self._free = mmap.mmap(-1, BUFFERS * _BUFFER_ENTRY_BYTES)
@@ -114,16 +114,16 @@ class Ring:
         for number in range(BUFFERS):
             self._give_back(number)
 
-    def accept(self, listener: int, told: OnCompletion) -> None:
+    def accept(self, listener: int, on_completion: OnCompletion) -> None:
         """Multishot; each result is the descriptor of a connection."""
-        self._submit(_ACCEPT, 0, _ACCEPT_MULTISHOT, listener, 0, 0, 0, socket.SOCK_CLOEXEC, self._token(told))
+        self._submit(_ACCEPT, 0, _ACCEPT_MULTISHOT, listener, 0, 0, 0, socket.SOCK_CLOEXEC, self._token(on_completion))
 
-    def receive(self, fd: int, told: OnCompletion) -> int:
+    def receive(self, fd: int, on_completion: OnCompletion) -> int:
         """Multishot; each result above 0 is for `received` to take, 0 means that the peer has closed.
 
         The last result is -ECANCELED where what it returns is given up.
         """
-        token = self._token(told)
+        token = self._token(on_completion)
         self._submit(_RECV, _SQE_BUFFER_SELECT, _RECV_MULTISHOT, fd, 0, 0, 0, 0, token)
         return token
 
@@ -134,14 +134,16 @@ class Ring:
         self._give_back(number)
         return data
 
-    def send(self, fd: int, data: bytes, told: OnCompletion) -> None:
+    def send(self, fd: int, data: bytes, on_completion: OnCompletion) -> None:
         """Completes once the socket has taken all of `data`; the result is less only where the connection failed."""
         all_of_it = socket.MSG_WAITALL | socket.MSG_NOSIGNAL
-        self._submit(_SEND, 0, 0, fd, 0, _address_of_bytes(data), len(data), all_of_it, self._token(told, data))
+        self._submit(
+            _SEND, 0, 0, fd, 0, _address_of_bytes(data), len(data), all_of_it, self._token(on_completion, data)
+        )
 
-    def connect(self, fd: int, address: bytes, told: OnCompletion) -> int:
+    def connect(self, fd: int, address: bytes, on_completion: OnCompletion) -> int:
         """`address` is a sockaddr; the result is 0, or -ECANCELED where what it returns is given up before."""
-        token = self._token(told, address)
+        token = self._token(on_completion, address)
         self._submit(_CONNECT, 0, 0, fd, len(address), _address_of_bytes(address), 0, 0, token)
         return token
 
@@ -149,34 +151,34 @@ class Ring:
         """Has a connect, a receive or a poll that has not completed do so; nothing where it has."""
         self._submit(_ASYNC_CANCEL, _SQE_SKIP_SUCCESS, 0, -1, 0, request, 0, 0, 0)
 
-    def shutdown(self, fd: int, how: int, told: OnCompletion) -> None:
+    def shutdown(self, fd: int, how: int, on_completion: OnCompletion) -> None:
         """As shutdown(2); the result is 0."""
-        self._submit(_SHUTDOWN, 0, 0, fd, 0, 0, how, 0, self._token(told))
+        self._submit(_SHUTDOWN, 0, 0, fd, 0, 0, how, 0, self._token(on_completion))
 
     def close(self, fd: int) -> None:
         """Closes a descriptor of which no request is left."""
         self._submit(_CLOSE, _SQE_SKIP_SUCCESS, 0, fd, 0, 0, 0, 0, 0)
 
-    def poll(self, fd: int, told: OnCompletion) -> int:
+    def poll(self, fd: int, on_completion: OnCompletion) -> int:
         """Completes whenever `fd` becomes readable (multishot). So the loop's handler has to read all there is.
 
         The last result is -ECANCELED where what it returns is given up.
         """
-        token = self._token(told)
+        token = self._token(on_completion)
         self._submit(_POLL_ADD, 0, 0, fd, 0, 0, _POLL_MULTISHOT, select.POLLIN, token)
         return token
 
-    def timeout(self, due_ns: int, told: OnCompletion) -> int:
+    def timeout(self, due_ns: int, on_completion: OnCompletion) -> int:
         """Completes once, at CLOCK_MONOTONIC `due_ns` or soon after, unless what it returns is cancelled before."""
         at = self._prepared % ENTRIES * _TIME.size
         _TIME.pack_into(self._times, at, *divmod(due_ns, 1_000_000_000))
-        token = self._token(told)
+        token = self._token(on_completion)
         self._submit(_TIMEOUT, 0, 0, -1, 0, self._times_at + at, 1, _TIMEOUT_ABSOLUTE, token)
         return token
 
     def cancel(self, timeout: int) -> None:
         """Cancels a timeout; does nothing if its completion was already handled."""
-        if self._told.pop(timeout, None) is not None:
+        if self._pending.pop(timeout, None) is not None:
             self._submit(_TIMEOUT_REMOVE, _SQE_SKIP_SUCCESS, 0, -1, 0, timeout, 0, 0, 0)
 
     def wait(self) -> Iterator[tuple[OnCompletion, int, int]]:
@@ -197,13 +199,13 @@ class Ring:
             taken = self._cqes[first:].tobytes() + self._cqes[:last].tobytes()
         self._cq_head[0] = tail
         for token, result, flags in _CQE.iter_unpack(taken):
-            found = self._told.get(token) if flags & MORE else self._told.pop(token, None)
+            found = self._pending.get(token) if flags & MORE else self._pending.pop(token, None)
             if found is not None:  # else a cancelled timeout, or one that is reported only if it failed
                 yield found[0], result, flags
 
-    def _token(self, told: OnCompletion, kept: bytes | None = None) -> int:
+    def _token(self, on_completion: OnCompletion, buffer: bytes | None = None) -> int:
         token = next(self._tokens)
-        self._told[token] = (told, kept)
+        self._pending[token] = (on_completion, buffer)
         return token
 
     def _submit(self, *fields: int) -> None:

@@ -88,7 +88,7 @@ class Loop:
         self._cancelled += 1
         # Deadlines are far and mostly cancelled: left in the heap, they would be most of it.
         if self._cancelled > max(_MIN_CANCELLED, len(self._timers) // 2):
-            self._timers = [kept for kept in self._timers if kept[2] is not None]
+            self._timers = [one for one in self._timers if one[2] is not None]
             heapq.heapify(self._timers)
             self._cancelled = 0
 

@@ -26,4 +26,4 @@ def configure(table: StageRows, request: bytes) -> bytes:
         raise RpcError(Code.INVALID_ARGUMENT, f"{asked.stage}: {error}") from error
     for key, value in values.items():
         settings.set(key, value)
-    return control_pb2.ConfigureReply(settings=settings.told()).SerializeToString()
+    return control_pb2.ConfigureReply(settings=settings.message()).SerializeToString()

@@ -15,7 +15,7 @@ CONTROL_NS = 50_000_000
 SAMPLES = 100
 """Calls after which admission looks, or else when a period is over."""
 PERIOD_NS = 500_000_000
-_KEPT = 0.7
+_SMOOTHING = 0.7
 """Weight of what was before in the smoothed 90th percentile."""
 _TOO_LOW = -0.5
 """Relative error below which the rate is raised; above 0 it is lowered."""
@@ -42,7 +42,7 @@ class Admission:
         served_per_s = len(took_ns) * 1e9 / period_ns
         if not self._rate_per_s:  # begins where it finds the service
             self._rate_per_s, self._p90_ns = served_per_s, p90_ns
-        self._p90_ns = _KEPT * self._p90_ns + (1 - _KEPT) * p90_ns
+        self._p90_ns = _SMOOTHING * self._p90_ns + (1 - _SMOOTHING) * p90_ns
         error = (self._p90_ns - target_ns) / target_ns
         if error > 0:
             self._rate_per_s /= _SLOWER
@@ -95,7 +95,7 @@ class Batching:
         if fell_off or not self._best_per_s:
             self._rate_per_s = self._best_per_s = served_per_s
             return most
-        self._rate_per_s = _KEPT * self._rate_per_s + (1 - _KEPT) * served_per_s
+        self._rate_per_s = _SMOOTHING * self._rate_per_s + (1 - _SMOOTHING) * served_per_s
         # With the largest batch it serves what it can: then that is the best, whatever was before.
         self._best_per_s = max(0.0 if batch >= most else self._best_per_s, self._rate_per_s)
         step = max(1, batch // 8)

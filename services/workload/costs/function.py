@@ -35,7 +35,7 @@ async def costs(function: own.Own) -> dict[str, list[int]]:
 def main(name: str) -> None:
     """Prints the costs. Exits with one line where there are none."""
     try:
-        function = own.find(name)
+        function = own.load(name)
         print(json.dumps({**asyncio.run(costs(function)), "is_async": function.is_async}))
     except own.BadFunctionError as error:
         sys.exit(str(error))

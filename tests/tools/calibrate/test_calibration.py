@@ -33,8 +33,8 @@ def test_the_newest_of_the_same_quiet_machine_holds(tmp_path: Path) -> None:
         "calibration-4": structs.replace(made(4), others_share=0.3),
     }.items():
         calibration.write(tmp_path / name, each)
-    assert calibration.find(tmp_path, {**MACHINE, "git_revision": "abc"}) == (tmp_path / "calibration-2", made(2))
-    assert calibration.find(tmp_path / "calibration-1", MACHINE) is None
+    assert calibration.newest(tmp_path, {**MACHINE, "git_revision": "abc"}) == (tmp_path / "calibration-2", made(2))
+    assert calibration.newest(tmp_path / "calibration-1", MACHINE) is None
 
 
 def test_one_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_one_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     path.parent.mkdir()
     path.write_text('{"version": 2}')
     with pytest.raises(BadResultsError, match=f"^{path}: not a calibration: .*: calibrate again$"):
-        calibration.find(tmp_path, MACHINE)
+        calibration.newest(tmp_path, MACHINE)
 
 
 def test_the_report_states_the_drivers_share(tmp_path: Path) -> None:

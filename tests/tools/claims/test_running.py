@@ -99,7 +99,7 @@ def run(
     chosen = [every[name] for name in names]
     if not folder.exists():
         registered.register(folder, chosen, [floor.EXPERIMENT])
-        running.find_missing(folder, chosen, runner, Programs(), in_cluster=False)
+        running.store_missing(folder, chosen, runner, Programs(), in_cluster=False)
     notes = Notes()
     running.run(folder, chosen, runner=runner, notes=notes, programs=Programs(), rounds=rounds, within_s=within_s)
     return notes.words

@@ -183,7 +183,7 @@ def test_a_signal_before_the_first_trial_ends_the_run(
     def interrupted(*_: object, **__: object) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(running, "find_missing", interrupted)
+    monkeypatch.setattr(running, "store_missing", interrupted)
     assert cli.main(["claims", "C12", "--cluster", "--despite-noise", "--results", str(claims / "results")]) == 130
     (found,) = (claims / "results").iterdir()
     assert not (found / "runs").exists()

@@ -40,11 +40,11 @@ def test_limits_add_up_without_the_dirt_of_binary_fractions() -> None:
 
 def test_an_experiment_without_a_grid_has_no_cells() -> None:
     with pytest.raises(ValueError, match="no `scale`"):
-        scale_of(experiment.read(experiment.find("smoke")))
+        scale_of(experiment.read(experiment.path_of("smoke")))
 
 
 def test_the_default_grid_has_a_diagonal_of_one_size_and_both_kinds_of_plan() -> None:
-    default = experiment.read(experiment.find("scale"))
+    default = experiment.read(experiment.path_of("scale"))
     found = cells(default, list(default.models))
     assert {cell.shape for cell in found if cell.total_cpus == 1} >= {"1 x 1", "2 x 0.5", "4 x 0.25"}
     assert len({cell.plan for cell in found}) == 2

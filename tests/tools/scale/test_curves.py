@@ -6,7 +6,7 @@ import pytest
 
 from tests.tools.scale.sample import make
 from tools.scale.curves import directions
-from tools.scale.figures import told
+from tools.scale.figures import direction_text
 from tools.scale.results import read_cells
 
 
@@ -22,14 +22,14 @@ def test_the_contention_that_was_built_in_is_found_again(folder: Path) -> None:
         assert curve.n == (1, 2, 3, 4, 6, 8)
         assert curve.fitted is not None, curve.refused
         assert curve.fitted.sigma.includes(0.1)
-        assert "sigma 0.1" in told(curve) or "sigma 0.0" in told(curve)
+        assert "sigma 0.1" in direction_text(curve) or "sigma 0.0" in direction_text(curve)
 
 
 def test_a_row_with_few_points_says_why_there_is_no_law(folder: Path) -> None:
     by_label = {direction.label: direction for direction in directions(read_cells(folder).searched, "cpu-bound")}
     (curve, *_) = by_label["1 x N CPUs"].curves
     assert curve.n == (0.25, 0.5, 1)
-    assert told(curve) == "no law fitted: 3 different N, but a fit of three parameters needs 6."
+    assert direction_text(curve) == "no law fitted: 3 different N, but a fit of three parameters needs 6."
 
 
 def test_speed_up_counts_from_the_fewest(folder: Path) -> None:

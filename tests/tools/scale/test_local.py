@@ -54,7 +54,7 @@ def test_replicas_get_most_processors_and_the_driver_some_of_its_own(cpus: set[i
 def deployer(folder: Path, monkeypatch: pytest.MonkeyPatch, groups: bool = False) -> Iterator[LocalDeployer]:
     """On processors that there need not be: three for replicas."""
     if not groups:
-        monkeypatch.setattr(ControlGroups, "find", find_none)
+        monkeypatch.setattr(ControlGroups, "detect", find_none)
     cpus = sorted(os.sched_getaffinity(0))
     with local_deployer(LocalSetup(folder, PROGRAMS, Pinning([cpus[0], 1001, 1002], cpus))) as found:
         yield found
@@ -94,7 +94,7 @@ def test_replicas_that_do_not_start_fail_the_cell_with_their_last_words(
 
 def test_real_replicas_share_the_load_within_their_limits_and_their_counters_are_added_up(tmp_path: Path) -> None:
     try:
-        ControlGroups.find()
+        ControlGroups.detect()
     except NoLimitsError as error:
         pytest.skip(str(error))
     (tmp_path / "traces").mkdir()

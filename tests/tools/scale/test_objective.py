@@ -6,7 +6,7 @@ from services.driver.schedule import Window, intended_sends, steady
 from tests.tools.sample import distribution, trial
 from tools import experiment
 from tools.experiment import Objective
-from tools.scale.objective import TooFewCallsError, lowest_rps, missed, told
+from tools.scale.objective import TooFewCallsError, lowest_rps, missed, text
 
 OBJECTIVE = Objective(p99_ms=100, ok_share=0.999)
 
@@ -41,11 +41,11 @@ def test_a_trial_of_too_few_calls_is_no_miss(planned: int) -> None:
 
 @pytest.mark.parametrize("name", ["scale", "scale-small", "scale-long"])
 def test_at_the_lowest_rate_that_is_searched_arrivals_suffice_to_judge(name: str) -> None:
-    asked = experiment.read(experiment.find(name))
+    asked = experiment.read(experiment.path_of(name))
     window = Window.after(0, asked.warmup_s, asked.duration_s)
     sends = intended_sends(steady(lowest_rps(asked.duration_s)), "poisson", 1, 0, window.end_ns)
     assert sum(map(window.measures, sends)) >= 100
 
 
 def test_an_objective_is_told_in_one_phrase() -> None:
-    assert told(OBJECTIVE) == "p99 <= 100 ms and 99.9 % OK"
+    assert text(OBJECTIVE) == "p99 <= 100 ms and 99.9 % OK"
