@@ -32,7 +32,7 @@ COPY tools/*.py tools/*.json /tools/
 COPY tools/cluster /tools/cluster
 COPY tools/experiment /tools/experiment
 RUN python -c "from modulefinder import ModuleFinder; from pathlib import Path; found = ModuleFinder(['/']); \
-found.import_hook('tools.cluster.shard'); found.import_hook('tools.tied'); \
+found.import_hook('tools.cluster.shard'); found.import_hook('tools.orphan_guard'); \
 needed = {module.__file__ for module in found.modules.values()}; \
 [path.unlink() for path in Path('/tools').rglob('*.py') if str(path) not in needed]"
 # Each model's file and its byte code, with the folder of services/runtime that no other model needs.

@@ -1,7 +1,7 @@
 """The speed of processors, shown by a fixed loop: what a shared machine changes and no counter of the kernel shows.
 
 The loop counts its own CPU time. So other processes do not lengthen it, and a check of its own counts those
-(tools/others.py). Must not know what is measured beside it.
+(tools/other_processes.py). Must not know what is measured beside it.
 """
 
 import time

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from tools import busy, measures
+from tools import busy_machine, measures
 from tools.results import Trial, TrialId
 from tools.units import count, duration, share, three_digits
 
@@ -132,11 +132,13 @@ def _sent_late(trial: Trial) -> Iterator[str]:
 
 
 def _others(trial: Trial) -> Iterator[str]:
-    if trial.pods:  # driver and backend may share the node, and count as others there: a warning (tools/busy.py)
+    if (
+        trial.pods
+    ):  # driver and backend may share the node, and count as others there: a warning (tools/busy_machine.py)
         return
     slices = len(trial.result.get("slices", ())) or 1
     unsure = slices * TICK_NS / max(trial.result["got"]["duration_s"] * 1e9, TICK_NS)
-    if trial.others_share is not None and trial.others_share > busy.BUSY_SHARE + unsure:
+    if trial.others_share is not None and trial.others_share > busy_machine.BUSY_SHARE + unsure:
         yield f"other processes took {share(trial.others_share)} of the service's CPUs"
 
 

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from tools.address import Address
 from tools.cluster.room import amount
-from tools.named import RELEASE, names
+from tools.command_names import RELEASE, names
 from tools.parser import Parser
-from tools.plain import print_what_can_be_shown
+from tools.plain_text import print_what_can_be_shown
 from tools.status import INTERRUPTED, REFUSED
 
 if TYPE_CHECKING:

@@ -36,7 +36,7 @@ INTERRUPTED = threading.Event()
 callback of C code is printed and dropped (sys.unraisablehook)."""
 LOST_INTERRUPT_S = 1.0
 """A lost interrupt is raised again after this time."""
-_TIED = str(Path(__file__).with_name("tied.py"))
+_TIED = str(Path(__file__).with_name("orphan_guard.py"))
 """Starts a command that ends with this process."""
 OUTPUT_LINES = 20
 """What is stored of the output of a process that failed: a traceback fits."""

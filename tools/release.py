@@ -28,7 +28,7 @@ from tools.deploy import images, nodes
 from tools.deploy.images import ROOT, Image
 from tools.deploy.programs import DeployError, ProgramError, ask, have
 from tools.parser import Parser
-from tools.plain import print_what_can_be_shown
+from tools.plain_text import print_what_can_be_shown
 
 DIST = ROOT / "dist"
 CHART = ROOT / "helm" / "sweetspot"

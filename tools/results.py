@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf import json_format
 from sweetspot.v1.control_pb2 import SnapshotReply
 
-from tools import whole
+from tools import atomic_file
 from tools.experiment import Point
 from tools.status import PlainError, one_line
 
@@ -81,7 +81,7 @@ class Trial:
     spans: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """In a cluster: what happened to the spans that each service made, as trial.schema.json describes."""
     others_share: float | None = None
-    """Share of the service's CPUs that other processes took while measuring (tools/busy.py); None: not known."""
+    """Share of the service's CPUs that other processes took (tools/busy_machine.py); None: not measured."""
     waived: str = ""
     """What a noisy machine did to it, if it is a result in spite of that (--despite-noise)."""
     counted: int | None = None
@@ -292,10 +292,10 @@ def _reasons(folder: Path, word: str, problems: list[str]) -> list[tuple[TrialId
 
 
 def write_whole(path: Path, text: str) -> None:
-    """As tools.whole.write_whole. Makes missing folders; raises BadResultsError."""
+    """As tools.atomic_file.write_whole. Makes missing folders; raises BadResultsError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        whole.write_whole(path, text)
+        atomic_file.write_whole(path, text)
     except OSError as error:
         raise BadResultsError(f"{path}: cannot be written: {error.strerror}") from error
 

@@ -94,7 +94,7 @@ def run(experiment: Experiment, wanted: Sequence[TrialSpec], setup: LocalSetup, 
 def _is_decided(experiment: Experiment, setup: LocalSetup) -> bool:
     if experiment.until is None:
         return False
-    from tools.deciding import decided  # noqa: PLC0415  (scipy)
+    from tools.early_stop import decided  # noqa: PLC0415  (scipy)
 
     return decided(experiment, read_trials(setup.folder).trials)
 

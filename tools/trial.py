@@ -15,11 +15,11 @@ from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tools import canary
 from tools.actions import Actor
-from tools.busy import STARVED_SHARE, words_for
+from tools.busy_machine import STARVED_SHARE, words_for
 from tools.control import ControlClient
 from tools.experiment import Experiment, Point
 from tools.local import LateError, LocalError
-from tools.others import OtherProcesses
+from tools.other_processes import OtherProcesses
 from tools.processors import tree_ns
 from tools.results import Trial
 from tools.serving import LocalService, LocalSetup, trace_file

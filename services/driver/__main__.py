@@ -16,13 +16,13 @@ from types import FrameType
 from typing import Any
 
 from services.driver import processes
+from services.driver.atomic_file import check_writable
 from services.driver.barrier import BarrierError, meet
 from services.driver.load_run import AT_ONCE, REFUSALS, LoadRun, RunRefused
 from services.driver.merge import VoidRun
 from services.driver.options import OptionError, Options, parse
 from services.driver.result import UNWRITTEN, write
 from services.driver.summary import print_in_any_locale, summary
-from services.driver.whole import check_writable
 from services.telemetry.environment import RefusedVariableError, check
 
 INTERRUPTED = 130

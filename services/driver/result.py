@@ -18,6 +18,7 @@ from typing import Any
 import jsonschema
 
 from services.driver.accounts import Accounts
+from services.driver.atomic_file import write_whole
 from services.driver.options import Options
 from services.driver.outcome import Book, Outcome
 from services.driver.plan import Plan
@@ -25,7 +26,6 @@ from services.driver.samples import summarize
 from services.driver.schedule import NS_PER_S, Replay
 from services.driver.streams import StreamedMessages
 from services.driver.tracing import listed
-from services.driver.whole import write_whole
 from services.telemetry.tracing import Counts
 
 VERSION = 4

@@ -10,7 +10,7 @@ from tests.cluster.conftest import DEPLOY_TIMEOUT_S, SMALL, Release
 from tests.cluster.runs import trials
 from tests.tools.claims.made import in_place, state
 from tools import cli
-from tools.claims import judged, reading
+from tools.claims import judged_run, reading
 
 BLOCK = """
 title: Who waits, where some calls block their thread?
@@ -65,7 +65,7 @@ def test_a_claim_has_its_verdict_from_what_is_deployed_and_one_of_other_models_s
     asked = ["claims", "C12", "C13", "--cluster", *deployed.flags, *small, "--results", str(claims / "results")]
     assert cli.main(asked) == 0, "".join(capsys.readouterr())
     (folder,) = (claims / "results").iterdir()
-    verdicts = {each.claim.claim: each.verdict for each in judged.read(folder).judged}
+    verdicts = {each.claim.claim: each.verdict for each in judged_run.read(folder).judged}
     # What others do on this machine may leave it open; it is no reason to measure again.
     assert verdicts["C12"].word in {"holds", "does not hold", "not distinguishable"}
     assert verdicts["C12"].rounds == 3

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cluster.conftest import Release
 from tests.cluster.runs import of_trial, only, sweetspot, until
-from tools.cluster.searched import BEFORE
+from tools.cluster.search_note import BEFORE
 from tools.deploy.release import CHART
 from tools.scale.results import read_cells
 

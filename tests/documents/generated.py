@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from tests.documents import chart_values, cli, models
 from tests.documents.places import CHART_VALUES, CLI, MODELS, README, ROOT, VERDICTS, read
-from tools.claims import findings, markdown, published
+from tools.claims import findings, markdown, publication
 from tools.claims.page import forest
 
 START, END = "<!-- models:start -->\n", "<!-- models:end -->"
@@ -21,7 +21,7 @@ def between(text: str, made: str, start: str = START, end: str = END) -> str:
 
 def readme(text: str) -> str:
     """With the table of models, the findings and the verdicts of the committed run, and its picture in words."""
-    run, claims = published.read()
+    run, claims = publication.read()
     text = between(text, models.overview())
     text = between(text, findings.table(claims), findings.START, findings.END)
     text = between(text, markdown.part(run, claims), markdown.START, markdown.END)
@@ -30,8 +30,8 @@ def readme(text: str) -> str:
 
 GENERATED: dict[str, Callable[[str], str]] = {
     README: readme,
-    "docs/claims.svg": lambda _: forest.svg(markdown.core(published.read()[1])),
-    VERDICTS: lambda _: markdown.page(*published.read()),
+    "docs/claims.svg": lambda _: forest.svg(markdown.core(publication.read()[1])),
+    VERDICTS: lambda _: markdown.page(*publication.read()),
     MODELS: lambda _: models.page(),
     CLI: lambda _: cli.page(),
     CHART_VALUES: lambda _: chart_values.page(),

@@ -11,7 +11,7 @@ from tests.documents.places import ROOT, read
 
 FOLDERS = ("services", "tools")
 OWNERS = {
-    "Arm": "tools/experiment/asked.py",
+    "Arm": "tools/experiment/experiment.py",
     "Axis": "tools/experiment/load.py",
     "Backend": "services/backend.py",
     "Call": "services/workload/run.py",
@@ -20,13 +20,13 @@ OWNERS = {
     "Connection": "services/driver/connection.py",
     "ControlPort": "services/runtime/control/control_port.py",
     "Drain": "services/runtime/drain.py",
-    "Experiment": "tools/experiment/asked.py",
+    "Experiment": "tools/experiment/experiment.py",
     "Handler": "services/workload/awaiting.py",
     "Interval": "tools/claims/decision.py",
     "Latency": "tools/measures.py",
     "Ledger": "services/workload/ledger.py",
     "Model": "services/runtime/model.py",
-    "Objective": "tools/experiment/asked.py",
+    "Objective": "tools/experiment/experiment.py",
     "Plan": "services/driver/plan.py",
     "Point": "tools/experiment/load.py",
     "Result": "services/driver/merge.py",

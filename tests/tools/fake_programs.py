@@ -134,7 +134,7 @@ def main(role: str, *arguments: str) -> int:
 
         from tools import cli  # noqa: PLC0415
 
-        patch("tools.others.ran_ns", lambda _cpus: 0).start()
+        patch("tools.other_processes.ran_ns", lambda _cpus: 0).start()
         patch("tools.canary.loop_ns", lambda _cpus: 1_000_000).start()
         return cli.main(arguments, PROGRAMS)
     if role == "slices":

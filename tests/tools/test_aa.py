@@ -10,8 +10,8 @@ import pytest
 from tests.tools import driven, sample
 from tools import experiment
 from tools.aa import self_ratio
-from tools.answer import answer, cannot_distinguish, excludes_1
 from tools.experiment import Experiment
+from tools.headline import answer, cannot_distinguish, excludes_1
 from tools.results import StoredTrials, Trial, TrialId, read_trials, write_trial
 from tools.standings import standings
 from tools.trial_specs import still_to_make, trials

@@ -505,6 +505,6 @@ def test_the_drivers_image_has_of_the_tools_what_its_pod_imports_and_starts(tmp_
         for file in imported
         for name in re.findall(r'with_name\("(\w+\.py)"\)', (ROOT / file).read_text(encoding="utf-8"))
     }
-    assert "tools/tied.py" in by_path
+    assert "tools/orphan_guard.py" in by_path
     assert imported | by_path <= left & {str(file.relative_to(ROOT)) for file in sources()}
     assert len(left) <= len(imported | by_path) + 3, "what a function imports later may be there too"

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from tools import experiment
+from tools.command_names import names
 from tools.experiment import Arm, BadExperimentError
-from tools.named import names
 
 LEAST = "title: Why?\nconnections: [1]\nplan: {steps: []}\n"
 LONG = """

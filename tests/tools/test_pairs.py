@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tests.tools.test_answer import of
-from tools.answer import answer
+from tests.tools.test_headline import of
+from tools.headline import answer
 from tools.pairs import lines
 from tools.standings import standings
 

@@ -12,8 +12,8 @@ from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tests.tools import sample
 from tools import report
-from tools.answer import answer
 from tools.families import FAMILIES
+from tools.headline import answer
 from tools.report.table import rows
 from tools.results import BadResultsError, Trial, TrialId, read_trials, trial_path, write_trial, write_void
 from tools.standings import standings

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from tests.tools import sample
-from tools import outcome, report
+from tools import report, terminal_result
 from tools.results import Trial, read_trials, write_trial
 
 FAST, BEHIND = [1.0] * 195 + [2.0] * 5, [1.0] * 195 + [60.0] * 5
@@ -71,7 +71,7 @@ def test_calls_of_one_kind_have_no_section_of_kinds(tmp_path: Path) -> None:
 def test_the_terminal_has_a_line_for_each_arm_and_kind(tmp_path: Path) -> None:
     page_of(tmp_path, *mixed("thread_pool", FAST), *mixed("reactor", BEHIND))
     console = Console(file=io.StringIO(), width=80)
-    outcome.show(console, read_trials(tmp_path), tmp_path / "report.html")
+    terminal_result.show(console, read_trials(tmp_path), tmp_path / "report.html")
     said = re.sub(" +", " ", console.file.getvalue())  # type: ignore[attr-defined]  # it is a StringIO
     for line in (
         "reactor short p50 1 ms p99 60 ms",

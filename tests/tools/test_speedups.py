@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.tools.test_answer import of
+from tests.tools.test_headline import of
 from tools import measures
-from tools.answer import answer
+from tools.headline import answer
 from tools.results import Trial
 
 POOL: dict[str, Any] = {"model": "process_pool", "options": {"processes": 2}}

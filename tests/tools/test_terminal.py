@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from tests.tools.sample import clients, trial
-from tools.outcome import show
 from tools.results import StoredTrials
+from tools.terminal_result import show
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from tools.clients.programs import PROGRAMS
 from tools.experiment import BadExperimentError, Experiment, Point
 from tools.local import LocalError, Programs, running_on
 from tools.parser import Parser
-from tools.plain import print_what_can_be_shown
+from tools.plain_text import print_what_can_be_shown
 from tools.results import BadResultsError, Trial, read_trials, write_whole
 from tools.scratch import scratch_folder
 from tools.status import FAILED, INTERRUPTED, REFUSED

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from tools.busy import BUSY_SHARE
+from tools.busy_machine import BUSY_SHARE
 from tools.environment import is_same_machine
 from tools.results import BadResultsError, write_whole
 from tools.status import one_line

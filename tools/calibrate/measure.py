@@ -13,7 +13,7 @@ from tools.calibrate.calibration import Calibration, CalibrationFigure, Calibrat
 from tools.calibrate.frames import PAYLOAD
 from tools.calibrate.null_client import null_client
 from tools.local import LocalError, Pinning, Programs, started
-from tools.others import OtherProcesses
+from tools.other_processes import OtherProcesses
 from tools.scratch import scratch_folder
 from tools.slices import SliceDriver, slice_driver
 from tools.stats.interval import estimate

@@ -6,7 +6,7 @@ Must not know how a verdict is derived.
 import re
 
 from tools.claims import markdown, words
-from tools.claims.judged import JudgedRun
+from tools.claims.judged_run import JudgedRun
 
 START, END = "<!-- findings:start -->\n", "<!-- findings:end -->"
 PICTURE = re.compile(r"!\[[^\]\n]*\]\(docs/claims\.svg\)")

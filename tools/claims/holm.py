@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from tools.claims.claim import DECIDED
 from tools.claims.decision import decide
-from tools.claims.judged import JudgedClaim
+from tools.claims.judged_run import JudgedClaim
 
 TESTED = (*DECIDED, "not distinguishable")
 """Words of claims that a run tested."""

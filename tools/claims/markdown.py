@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from tools.claims import described, notes, words
-from tools.claims.judged import JudgedClaim, JudgedRun
-from tools.claims.published import PublishedRun
+from tools.claims import description, notes, words
+from tools.claims.judged_run import JudgedClaim, JudgedRun
+from tools.claims.publication import PublishedRun
 
 START, END = "<!-- claims:start -->\n", "<!-- claims:end -->"
 FINDING = re.compile(r"\[(not )?([CT][1-9][0-9]?[a-z]?)\]")
@@ -69,7 +69,7 @@ def _table(judged: Sequence[JudgedClaim]) -> str:
         f"| {each.claim.claim} | {each.claim.says} | {outcome} | {what} | {figure} | {asked} |\n"
         for each in judged
         for outcome, figure, asked, _ in [words.row(each.claim, each.verdict)]
-        for what in [described.statistic(each.claim.clauses[words.deciding(each.claim, each.verdict)].statistic)]
+        for what in [description.statistic(each.claim.clauses[words.deciding(each.claim, each.verdict)].statistic)]
     ]
     head = ("claim", "what it states", "verdict", "what was measured", "figure, with its interval", "holds if")
     return f"| {' | '.join(head)} |\n{'| --- ' * len(head)}|\n{''.join(rows)}"

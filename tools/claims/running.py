@@ -13,11 +13,11 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from tools.claims import evidence, floor, here, judged, reading
+from tools.claims import availability, evidence, floor, judged_run, reading
 from tools.claims.claim import Claim
 from tools.claims.counting import COUNTINGS
 from tools.claims.decision import FEWEST, LOOKS, ClaimVerdict, decide
-from tools.claims.judged import COUNTS, MISSING, RUNS
+from tools.claims.judged_run import COUNTS, MISSING, RUNS
 from tools.experiment import Experiment
 from tools.local import LocalError, Programs
 from tools.results import StoredTrials, read_trials, write_whole
@@ -78,16 +78,16 @@ def run(
     short. Later looks begin only if they are expected to end within `within_s`.
     """
     deadline_s = time.monotonic() + within_s
-    missing = judged.not_here(folder)
+    missing = judged_run.not_here(folder)
     asked = reading.asked(floor.EXPERIMENT, folder / reading.EXPERIMENTS.name)
     if asked is not None and runner.alternates:
         _rounds(folder, floor.EXPERIMENT, asked, min(rounds, FEWEST), runner)
-    pair = judged.floors(folder)
+    pair = judged_run.floors(folder)
 
     def conclude(claims: Sequence[Claim], name: str) -> None:
-        found = judged.source(folder, name)
+        found = judged_run.source(folder, name)
         for claim in claims:
-            notes.decided(claim, judged.judge(claim, found, pair, missing.get(claim.claim, "")))
+            notes.decided(claim, judged_run.judge(claim, found, pair, missing.get(claim.claim, "")))
 
     pending: dict[str, tuple[list[Claim], Callable[[int], bool]]] = {}
     for name, claims in reading.of_experiment({claim.claim: claim for claim in chosen}):
@@ -117,7 +117,7 @@ def store_missing(
     folder: Path, chosen: Sequence[Claim], runner: ExperimentRunner, programs: Programs, *, in_cluster: bool
 ) -> None:
     """Stores for each of those claims what it needs and what is not here. Raises BadResultsError."""
-    found = {claim.claim: here.missing(claim, programs, in_cluster=in_cluster) for claim in chosen}
+    found = {claim.claim: availability.missing(claim, programs, in_cluster=in_cluster) for claim in chosen}
     for name, claims in reading.of_experiment({each.claim: each for each in chosen if not found[each.claim]}):
         asked = reading.asked(name, folder / reading.EXPERIMENTS.name)
         if asked is None or not runner.lacks(_with_arms_of(claims, asked)):
@@ -141,7 +141,7 @@ def expected(chosen: Sequence[Claim], rounds: int) -> tuple[int, float]:
 
 def _with_arms_of(claims: Sequence[Claim], asked: Experiment) -> Experiment:
     """The experiment with the arms that those claims need."""
-    needed, asked = _arms_of(claims), here.with_interpreters(asked)
+    needed, asked = _arms_of(claims), availability.with_interpreters(asked)
     return replace(asked, arms={name: arm for name, arm in asked.arms.items() if name in needed})
 
 
@@ -151,7 +151,7 @@ def _arms_of(claims: Sequence[Claim]) -> set[str]:
 
 def _is_settled(folder: Path, name: str, claims: Sequence[Claim]) -> bool:
     """Whether no further round is worth its time: each claim is decided, or needs more rounds than are worth it."""
-    found = judged.source(folder, name)
+    found = judged_run.source(folder, name)
     return bool(found.rounds) and not any(_is_open(decide(claim, found)) for claim in claims)
 
 

@@ -9,9 +9,9 @@ from rich.text import Text
 from tools import junit
 from tools.claims import words
 from tools.claims.claim import Claim
-from tools.claims.compared import ClaimComparison
+from tools.claims.comparison import ClaimComparison
 from tools.claims.decision import ClaimVerdict
-from tools.claims.judged import JudgedClaim, JudgedRun
+from tools.claims.judged_run import JudgedClaim, JudgedRun
 from tools.units import rest
 
 STYLES = {"holds": "green", "does not hold": "red", "not distinguishable": "yellow", "void": "dim", "not here": "dim"}

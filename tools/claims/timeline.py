@@ -3,7 +3,7 @@
 from rich.console import Console
 from rich.text import Text
 
-from tools.claims.slowest import SlowestCall
+from tools.claims.slowest_call import SlowestCall
 from tools.units import duration
 
 NAMES, BARS = 34, 48

@@ -6,10 +6,10 @@ from itertools import islice
 
 from msgspec.structs import replace
 
-from tools.claims import here, reading
+from tools.claims import availability, reading
 from tools.claims.claim import Claim, Operand
 from tools.claims.reading import matches
-from tools.claims.slowest import SlowestCall, slowest
+from tools.claims.slowest_call import SlowestCall, slowest
 from tools.experiment import Experiment
 from tools.local import Pinning, Programs
 from tools.results import Trial, read_trials
@@ -64,7 +64,7 @@ def _is_of(trial: TrialSpec, operand: Operand) -> bool:
 
 
 def _traced(whole: Experiment, names: Sequence[str]) -> Experiment:
-    asked = here.with_interpreters(whole)
+    asked = availability.with_interpreters(whole)
     return replace(
         asked,
         arms={name: asked.arms[name] for name in names},

@@ -5,7 +5,7 @@ from math import inf
 
 from tools.claims.claim import Claim, Statistic, Threshold
 from tools.claims.decision import LOOKS, ClaimVerdict, Interval
-from tools.claims.described import label
+from tools.claims.description import label
 from tools.claims.floor import apart
 from tools.claims.measures import MEASURES, number
 from tools.units import count

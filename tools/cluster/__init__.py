@@ -8,7 +8,7 @@ shard.py    what runs in such a pod: the driver, the services' counters, the res
 stopped.py  what a shard knows if it is asked to end
 store.py    results in ConfigMaps: shards write them, and a later command reads them and puts them together
 overview.py the stored runs, in a line each
-searched.py the note of a search on a Deployment that it changes, and how other commands avoid that Deployment
+search_note.py the note of a search on a Deployment that it changes, and how other commands avoid that Deployment
 room.py     whether nodes have room for pods
 ownership.py  a change after which helm is still the owner of the changed fields
 pods.py     the state of pods, in words

@@ -19,8 +19,8 @@ from tools import environment, experiment
 from tools.checks import judged, judged_by_block
 from tools.cluster import store, waterfalls
 from tools.cluster.api import Api, ClusterError
-from tools.cluster.asked import check, in_one_slice
 from tools.cluster.job import LoadSettings, job_name
+from tools.cluster.preconditions import check, in_one_slice
 from tools.cluster.release import Release
 from tools.cluster.room import Room, amount, lacking, left_on
 from tools.cluster.store import VoidTrialError
@@ -63,7 +63,7 @@ class Cluster:
     despite_noise: bool = False
     """No trial is void for what tools/checks.py finds."""
     exactly: bool = False
-    """What an arm does not ask for must be at its default (tools/cluster/asked.py)."""
+    """What an arm does not ask for must be at its default (tools/cluster/preconditions.py)."""
 
     @classmethod
     def resumed(cls, described: dict[str, Any], programs: Programs, *, despite_noise: bool = False) -> "Cluster":

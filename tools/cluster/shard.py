@@ -35,7 +35,7 @@ from sweetspot.v1.control_pb2 import SnapshotReply
 
 from tools import experiment, local
 from tools.address import Address
-from tools.busy import taken_share
+from tools.busy_machine import taken_share
 from tools.cluster import stopped, store
 from tools.cluster.api import Api, ClusterError, Object
 from tools.cluster.capacity import closed_loop_rps, total

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tools import environment, local
-from tools.busy import words_for
+from tools.busy_machine import words_for
 from tools.calibrate import calibration
 from tools.calibrate.calibration import Calibration, CalibrationFigure
 from tools.calibrate.measure import POINTS, calibrate

@@ -7,7 +7,7 @@ from tools import bundle
 from tools.claims.decision import FEWEST
 from tools.claims.progress import ClaimsProgress
 from tools.commands.page import write_page
-from tools.commands.prepared import prepare
+from tools.commands.results_folder import prepare
 from tools.experiment import BadExperimentError, Experiment
 from tools.results import write_whole
 from tools.status import PlainError

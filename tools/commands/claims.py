@@ -9,15 +9,15 @@ from pathlib import Path
 from rich.console import Console
 
 from tools import junit
-from tools.claims import floor, judged, page, reading, registered, running, table
-from tools.claims.chosen import choose
-from tools.claims.compared import compare
+from tools.claims import claims_run, floor, judged_run, page, reading, running, table
+from tools.claims.comparison import compare
 from tools.claims.decision import LOOKS
 from tools.claims.progress import ClaimsProgress
+from tools.claims.selection import choose
 from tools.commands import registering
 from tools.commands.claim_runner import TargetRunner
-from tools.commands.ending import to_its_end
-from tools.commands.expected import JOB_S
+from tools.commands.run_end import to_its_end
+from tools.commands.start_time import JOB_S
 from tools.commands.targets import check_flags, cluster, this_machine
 from tools.local import Programs
 from tools.lock import locked
@@ -36,10 +36,10 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
         return registering.execute(args, console)
     check_flags(args)
     every = reading.claims()
-    baseline = judged.read(args.baseline) if args.baseline is not None else None
+    baseline = judged_run.read(args.baseline) if args.baseline is not None else None
     results: Path = args.results or Path("results")
     if args.list:
-        last, unreadable = judged.latest(results)
+        last, unreadable = judged_run.latest(results)
         table.show_list(console, every, last)
         if unreadable:
             print(f"sweetspot: skipped, because it cannot be read: {'; '.join(unreadable)}", file=sys.stderr)
@@ -48,8 +48,8 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
         folder = results / f"claims-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         chosen = choose(every, args.claims)
     else:
-        folder, run = args.resume, registered.read(args.resume)
-        if problems := registered.edited(folder, run):
+        folder, run = args.resume, claims_run.read(args.resume)
+        if problems := claims_run.edited(folder, run):
             raise PlainError(f"{problems[0]}: restore the file or start another run")
         chosen = [every[name] for name in run.claims]
     rounds = args.rounds or max(LOOKS)
@@ -57,22 +57,22 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     target = _target(args, programs)
     with locked(folder):
         if args.resume is None:
-            registered.register(folder, chosen, [floor.EXPERIMENT], despite_noise=args.despite_noise)
+            claims_run.register(folder, chosen, [floor.EXPERIMENT], despite_noise=args.despite_noise)
         parts, each_s = running.expected(chosen, rounds)
         console.print(f"{len(chosen)} claims; results: {folder}", markup=False, soft_wrap=True)
         with Progress(console, parts, each_s + (0 if target.alternates else JOB_S)) as bar:
             notes = ClaimsProgress(bar)
-            runner = TargetRunner(target, notes, registered.read(folder).began)
+            runner = TargetRunner(target, notes, claims_run.read(folder).began)
 
             def measure() -> None:
-                if not (folder / judged.MISSING).exists():
+                if not (folder / judged_run.MISSING).exists():
                     running.store_missing(folder, chosen, runner, programs, in_cluster=not runner.alternates)
                 running.run(
                     folder, chosen, runner=runner, notes=notes, programs=programs, rounds=rounds, within_s=within_s
                 )
 
             interrupted = to_its_end(measure)
-        found = judged.read(folder)
+        found = judged_run.read(folder)
         table.show(console, found)
         if args.junit is not None:
             junit.write(args.junit, "claims", table.cases(found))
@@ -94,7 +94,7 @@ def _target(args: argparse.Namespace, programs: Programs) -> Target:
             found.models()  # without any, no claim can be decided there
             return found
         return this_machine(programs, despite_noise=True)
-    for path in sorted((args.resume / judged.RUNS).glob("*/environment.json")):
+    for path in sorted((args.resume / judged_run.RUNS).glob("*/environment.json")):
         if "cluster" not in read_json(path):
             return this_machine(programs, despite_noise=True)
         from tools.commands.clusters import cluster_of  # noqa: PLC0415  (kubernetes)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 
 from tools import junit
-from tools.claims import judged
-from tools.claims.compared import compare as compare_verdicts
+from tools.claims import judged_run
+from tools.claims.comparison import compare as compare_verdicts
 from tools.claims.table import show_compared
 from tools.compare import arms, figures
 from tools.compare.conditions import differences
@@ -32,7 +32,7 @@ def execute(args: argparse.Namespace, console: Console, _programs: Programs) -> 
         _print(console, list(arms.lines(args.folder)))
         return 0
     if args.other is not None and is_claims(args.folder) and is_claims(args.other):
-        show_compared(console, compare_verdicts(judged.read(args.folder), judged.read(args.other)))
+        show_compared(console, compare_verdicts(judged_run.read(args.folder), judged_run.read(args.other)))
         return 0
     first, second = _both(args)
     found = list(differences((first.conditions, first.points), (second.conditions, second.points)))

@@ -7,9 +7,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from tools.claims import explained, judged, reading, screen, timeline, tracing
-from tools.claims.chosen import choose
+from tools.claims import explanation, judged_run, reading, screen, timeline, tracing
 from tools.claims.claim import Claim
+from tools.claims.selection import choose
 from tools.local import Programs
 from tools.status import PlainError
 
@@ -18,8 +18,8 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     """Raises PlainError for a claim that there is not, or that no single call can show."""
     results: Path = args.results or Path("results")
     claim = _one(reading.claims(), args.claim)
-    last = judged.last(results, claim.claim)
-    for line in screen.lines(console, list(explained.rows(claim, results, last))):
+    last = judged_run.last(results, claim.claim)
+    for line in screen.lines(console, list(explanation.rows(claim, results, last))):
         console.print(line, soft_wrap=True)
     if args.trace:
         console.print(Text("\nrunning a trial of each arm with every call traced: about 10 s", style="dim"))

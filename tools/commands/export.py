@@ -5,7 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tools import closed
+from tools import closed_folder
 from tools.export import cases, hlog, openmetrics, tables
 from tools.local import Programs
 from tools.status import PlainError
@@ -14,13 +14,13 @@ from tools.status import PlainError
 def execute(args: argparse.Namespace, console: Console, _programs: Programs) -> int:
     """Prints what was written where."""
     if args.verdicts:
-        from tools.claims import judged, published  # noqa: PLC0415  (scipy)
+        from tools.claims import judged_run, publication  # noqa: PLC0415  (scipy)
 
-        claims = judged.read(args.folder)
-        published.write(args.verdicts, claims)
+        claims = judged_run.read(args.folder)
+        publication.write(args.verdicts, claims)
         console.print(f"{len(claims.judged)} claims: {args.verdicts}", markup=False, soft_wrap=True)
         return 0
-    found = closed.read(args.folder)
+    found = closed_folder.read(args.folder)
     path: Path = args.csv or args.hlog or args.junit or args.prometheus
     if args.folder.resolve() in (path.resolve(), *path.resolve().parents):
         raise PlainError(f"{path}: is inside {args.folder}, which must not change: choose another path")

@@ -5,10 +5,10 @@ from pathlib import Path
 from rich.console import Console
 
 from tools import bundle
-from tools.commands.ending import RunTally, exit_status, resume_command, to_its_end
-from tools.commands.expected import starting_s
+from tools.commands.grid_view import Show
 from tools.commands.page import write_page
-from tools.commands.shows import Show
+from tools.commands.run_end import RunTally, exit_status, resume_command, to_its_end
+from tools.commands.start_time import starting_s
 from tools.experiment import Experiment
 from tools.progress import Progress
 from tools.scale.cells import cells

@@ -8,13 +8,13 @@ from rich.console import Console
 
 from tools import experiment
 from tools.calibrate import calibration
+from tools.commands.cpu_rounds import in_rounds
 from tools.commands.grid import run_grid
-from tools.commands.in_rounds import in_rounds
-from tools.commands.prepared import prepare
+from tools.commands.results_folder import prepare
 from tools.commands.targets import this_machine
 from tools.experiment import Experiment, Search
 from tools.knee import slo
-from tools.knee.asked import asked
+from tools.knee.grid import asked
 from tools.local import Programs
 from tools.lock import locked
 from tools.scale.results import StoredCells
@@ -45,7 +45,7 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     console.print(question.title, markup=False, soft_wrap=True)
 
     def show(console: Console, stored: StoredCells, _asked: Experiment, report: Path) -> None:
-        from tools.knee.found import line  # noqa: PLC0415  (scipy)
+        from tools.knee.result import line  # noqa: PLC0415  (scipy)
 
         console.print()
         for one in stored.searched:

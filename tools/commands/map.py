@@ -8,22 +8,22 @@ from pathlib import Path
 from rich.console import Console
 
 from tools import bundle, rounds
-from tools.commands.ending import RunTally, exit_status, to_its_end
-from tools.commands.expected import trial_s
+from tools.commands.grid_view import show_map
 from tools.commands.page import write_page
-from tools.commands.prepared import prepare
-from tools.commands.shows import show_map
+from tools.commands.results_folder import prepare
+from tools.commands.run_end import RunTally, exit_status, to_its_end
+from tools.commands.start_time import trial_s
 from tools.commands.targets import chosen, this_machine
 from tools.experiment import Experiment, cpu_time
 from tools.local import Programs
 from tools.lock import locked
-from tools.maps import stored
-from tools.maps.asked import Question, experiment_of
-from tools.maps.stored import Map
+from tools.maps import map_file
+from tools.maps.map_file import Map
+from tools.maps.question import Question, experiment_of
 from tools.progress import Progress
 from tools.results import read_trials
 from tools.rounds import RoundCost
-from tools.size.asked import MODELS
+from tools.size.grid import MODELS
 from tools.target import Target
 from tools.terminal import RunProgress
 from tools.trial_specs import TrialSpec, still_to_make
@@ -36,16 +36,16 @@ def execute(args: argparse.Namespace, console: Console, programs: Programs) -> i
     models = chosen(args.models, MODELS, target)
     question = Question(tuple(models), tuple(args.cpu_ms), tuple(args.wait_ms), tuple(args.connections))
     results, described = args.results or Path("results"), target.describe()
-    known = None if args.again else stored.newest(results, described, question)
+    known = None if args.again else map_file.newest(results, described, question)
     if known is None:
         here = rounds.measure(programs)[cpu_time.PYTHON]
-        folder = results / f"{stored.STEM}{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+        folder = results / f"{map_file.STEM}{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
         made = Map(question=question, environment=described, rounds=here)
     else:
         folder, made = known
     runs = {kind.key: _in_rounds(experiment_of(question, kind), made.rounds) for kind in question.kinds}
     with locked(folder):
-        stored.write(folder, made)
+        map_file.write(folder, made)
         return _measure(folder, made, runs, target, console)
 
 

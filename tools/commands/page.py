@@ -8,8 +8,8 @@ import yaml
 from rich.console import Console
 
 from tools import bundle, experiment, report, strict_yaml
-from tools.commands.shows import show_map, show_of
-from tools.maps import stored as maps
+from tools.commands.grid_view import show_map, show_of
+from tools.maps import map_file as maps
 from tools.results import read_trials, write_whole
 from tools.scale.results import is_scale, read_cells
 
@@ -24,7 +24,7 @@ def show_report(folder: Path, console: Console) -> Sequence[str]:
         grid = read_cells(folder)
         show_of(folder)(console, grid, experiment.read(folder / "experiment.yaml"), path)
         return grid.problems
-    from tools.outcome import show  # noqa: PLC0415  (scipy)
+    from tools.terminal_result import show  # noqa: PLC0415  (scipy)
 
     found = read_trials(folder)
     show(console, found, path, arms_of(folder))

@@ -5,7 +5,7 @@ import sys
 
 from rich.console import Console
 
-from tools.claims import changed, reading
+from tools.claims import reading, registration
 from tools.status import FAILED, REFUSED
 from tools.units import count
 
@@ -16,12 +16,12 @@ def execute(args: argparse.Namespace, console: Console) -> int:
         for line in unreadable:
             print(f"sweetspot: {line}", file=sys.stderr)
         return REFUSED
-    every, register = reading.claims(), changed.read(changed.PATH)
+    every, register = reading.claims(), registration.read(registration.PATH)
     if args.register:
-        changed.write(changed.registered(every, register, reading.EXPERIMENTS), changed.PATH)
-        console.print(f"{count(len(every))} claims registered in {changed.PATH}", markup=False, soft_wrap=True)
+        registration.write(registration.registered(every, register, reading.EXPERIMENTS), registration.PATH)
+        console.print(f"{count(len(every))} claims registered in {registration.PATH}", markup=False, soft_wrap=True)
         return 0
-    problems = changed.check(every, register, reading.EXPERIMENTS)
+    problems = registration.check(every, register, reading.EXPERIMENTS)
     for line in problems or [f"{count(len(every))} claims, each as it was registered"]:
         console.print(line, markup=False, soft_wrap=True)
     return FAILED if problems else 0

@@ -9,10 +9,10 @@ from tools import bundle, experiment
 from tools.cluster.api import Api
 from tools.cluster.overview import overview
 from tools.cluster.run import pull, pullable_run
+from tools.command_names import RELEASE
 from tools.commands.page import show_report
 from tools.local import Programs
 from tools.lock import locked
-from tools.named import RELEASE
 from tools.status import FAILED, VOID, PlainError
 from tools.terminal import show_runs
 

@@ -12,13 +12,13 @@ from rich.console import Console
 from tools import bundle, experiment
 from tools.calibrate import calibration
 from tools.calibrate.calibration import Calibration
-from tools.commands.ending import RunTally, exit_status, resume_command, to_its_end
-from tools.commands.expected import trial_s
+from tools.commands.cpu_rounds import in_rounds
 from tools.commands.grid import run_grid
-from tools.commands.in_rounds import in_rounds
+from tools.commands.grid_view import show_of
 from tools.commands.page import arms_of, write_page
-from tools.commands.prepared import prepare
-from tools.commands.shows import show_of
+from tools.commands.results_folder import prepare
+from tools.commands.run_end import RunTally, exit_status, resume_command, to_its_end
+from tools.commands.start_time import trial_s
 from tools.commands.targets import check_flags, cluster, this_machine
 from tools.experiment import BadExperimentError, Experiment, cpu_time
 from tools.local import Programs
@@ -68,12 +68,12 @@ def _run_trials(args: argparse.Namespace, asked: Experiment, folder: Path, targe
         progress = RunProgress(bar)
         interrupted = to_its_end(lambda: target.measure_all(asked, wanted, folder, progress))
     bundle.close(folder, asked.seed)
-    from tools.answer import excludes_1  # noqa: PLC0415  (scipy)
-    from tools.outcome import show  # noqa: PLC0415
+    from tools.headline import excludes_1  # noqa: PLC0415  (scipy)
+    from tools.terminal_result import show  # noqa: PLC0415
 
     found = read_trials(folder)
     if asked.until is not None:
-        from tools.deciding import decided  # noqa: PLC0415  (scipy)
+        from tools.early_stop import decided  # noqa: PLC0415  (scipy)
 
         if decided(asked, found.trials):
             last = max(trial.id.round for trial in found.trials)

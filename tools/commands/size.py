@@ -11,8 +11,8 @@ from rich.console import Console
 
 from tools.calibrate import calibration
 from tools.commands.grid import run_grid
-from tools.commands.prepared import prepare
-from tools.commands.shows import show_confirmed, show_sizes
+from tools.commands.grid_view import show_confirmed, show_sizes
+from tools.commands.results_folder import prepare
 from tools.commands.targets import check_flags, chosen, cluster
 from tools.experiment import Experiment, Search
 from tools.experiment.cpu_time import PYTHON
@@ -22,16 +22,16 @@ from tools.lock import locked
 from tools.rounds import RoundCost, calibrated, drift, measure
 from tools.scale.local import pinning_over
 from tools.scale.results import read_cells
-from tools.size import cost, price, split, stored, traced
+from tools.size import cost, price, size_question, split, trace_cost
 from tools.size.answer import recommended
-from tools.size.asked import AWAITING, MODELS, asked, confirming
 from tools.size.calibrating import measure_in
-from tools.size.confirmed import confirmed
+from tools.size.confirmation import confirmed
 from tools.size.cost import Cost
-from tools.size.mapped import worth_a_search
+from tools.size.grid import AWAITING, MODELS, asked, confirming
+from tools.size.map_filter import worth_a_search
 from tools.size.need import Need
 from tools.size.shapes import PodShape, shapes
-from tools.size.stored import SizeQuestion
+from tools.size.size_question import SizeQuestion
 from tools.status import FAILED, INTERRUPTED, PlainError
 from tools.target import Target, ThisMachine
 
@@ -81,7 +81,7 @@ class _Sizing:
         sized = SizeQuestion(need, tuple(models), basis, None if args.cluster else split.measured(self.programs))
         with locked(folder):
             prepare(folder, question, target, described, known[1] if known else None)
-            stored.write(folder, sized)
+            size_question.write(folder, sized)
             status = run_grid(question, folder, target, self.console, show_sizes(sized))
         if rounds is not None and not args.cluster:
             after = measure(self.programs)[PYTHON]
@@ -145,7 +145,7 @@ def _cost(args: argparse.Namespace, programs: Programs) -> tuple[Cost, str]:
     if args.step is not None and args.cluster:
         raise PlainError("--step and --cluster exclude each other: an image does not have your module")
     if args.from_traces is not None:
-        found = traced.read(args.from_traces, args.service)
+        found = trace_cost.read(args.from_traces, args.service)
         return found.cost, f"{args.from_traces}: {found}. "
     if args.step is not None:
         of_function = cost.of_function(args.step, programs)

@@ -5,8 +5,8 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from tools.command_names import RELEASE
 from tools.local import Pinning, Programs
-from tools.named import RELEASE
 from tools.scale.local import pinning_over
 from tools.status import PlainError
 from tools.target import Target, ThisMachine

@@ -5,7 +5,7 @@ import argparse
 from rich.console import Console
 
 from tools.local import Programs
-from tools.maps import stored
+from tools.maps import map_file
 from tools.status import FAILED
 from tools.verify import verify
 from tools.verify.claims import is_claims, verify_claims
@@ -16,7 +16,7 @@ def execute(args: argparse.Namespace, console: Console, _programs: Programs) -> 
     """Status 1 where a file or a number is not as it was."""
     if is_claims(args.folder):
         what, problems = verify_claims(args.folder)
-    elif (made := stored.read(args.folder)) is not None:
+    elif (made := map_file.read(args.folder)) is not None:
         what, problems = verify_map(args.folder, made)
     else:
         what, problems = verify(args.folder)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import Struct
 
-from tools import bundle, closed, measures
+from tools import bundle, closed_folder, measures
 from tools.compare.conditions import conditions
 from tools.pooling import pooled
 from tools.results import BadResultsError, Trial, read_json, write_whole
@@ -67,7 +67,7 @@ class Figures(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 def of_folder(folder: Path, reference: str | None = None) -> Figures:
     """Raises BadResultsError if it is no closed results folder, PlainError if it lacks the reference arm."""
-    found = closed.read(folder)
+    found = closed_folder.read(folder)
     arms = sorted({trial.arm for trial in found.trials})
     if reference is not None and reference not in arms:
         raise PlainError(f"{folder}: has no arm {reference!r}; its arms are {', '.join(arms)}")

@@ -12,7 +12,7 @@ from tools.deploy import images, nodes, release
 from tools.deploy.programs import DeployError, ask, need
 from tools.deploy.release import Installation
 from tools.parser import Parser
-from tools.plain import print_what_can_be_shown
+from tools.plain_text import print_what_can_be_shown
 
 KIND_TIMEOUT_S = 600.0
 

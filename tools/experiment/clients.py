@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tools.experiment.asked import Arm, Experiment
+from tools.experiment.experiment import Arm, Experiment
 
 UNABLE = {
     "fortio": "fortio calls only the health check of gRPC and its own Ping, so it makes no plan's calls",

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tools.experiment.asked import Experiment
+from tools.experiment.experiment import Experiment
 
 KEY = "cpu_us"
 PYTHON = "ENGINE_PYTHON"

@@ -15,11 +15,11 @@ from sweetspot.v1.control_pb2 import StageSettings
 from sweetspot.v1.workload_pb2 import RunRequest
 
 from tools import strict_yaml
-from tools.experiment.asked import Arm, Experiment, Name
+from tools.command_names import EXPERIMENTS, names
 from tools.experiment.clients import impossible, unable
 from tools.experiment.cpu_time import plan_in_rounds
+from tools.experiment.experiment import Arm, Experiment, Name
 from tools.experiment.load import AXES, Action, Load
-from tools.named import EXPERIMENTS, names
 from tools.status import PlainError, one_line
 
 DRIVERS_OWN = ("payload_bytes", "keys", "share")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.maps.asked import MapKind, Question
+from tools.maps.question import MapKind, Question
 from tools.results import read_trials
 from tools.standings import PointStandings, standings
 

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 from tools import bundle
 from tools.families import family
-from tools.maps.answer import NOT_MEASURED, detail, text_of
 from tools.maps.areas import NEAR, Area, of
-from tools.maps.asked import ROUNDS
-from tools.maps.stored import Map
+from tools.maps.headline import NOT_MEASURED, detail, text_of
+from tools.maps.map_file import Map
+from tools.maps.question import ROUNDS
 from tools.maps.terminal import legend
 from tools.maps.words import cpu, wait
 from tools.report.rendering import environment

@@ -6,9 +6,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tools.maps.answer import text_of
 from tools.maps.areas import NEAR, Area, of
-from tools.maps.stored import Map
+from tools.maps.headline import text_of
+from tools.maps.map_file import Map
 from tools.units import count, share
 
 

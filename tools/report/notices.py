@@ -7,7 +7,7 @@ was waived. Must not know HTML. Each notice is one line, and none is left out be
 from collections.abc import Iterator
 
 from tools import measures, traces
-from tools.busy import words
+from tools.busy_machine import words
 from tools.calibrate.calibration import described
 from tools.report.folder import Contents
 from tools.results import Trial

@@ -6,8 +6,8 @@ from pathlib import Path
 import yaml
 
 from tools import bundle
-from tools.answer import answer, cannot_distinguish
 from tools.families import grouped
+from tools.headline import answer, cannot_distinguish
 from tools.report import axes, calls, figures, folder, kinds, notices, picture, pods, table
 from tools.report.definitions import DEFINITIONS
 from tools.report.rendering import environment

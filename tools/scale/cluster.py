@@ -2,7 +2,7 @@
 
 A cell's model is scaled down to nothing and up again with the cell's limit. So each pod starts under that limit, and
 none waits for room beside an old one. Requests are set to the limits. The Deployment is restored at the end, also after
-an error. An annotation stores what it was (tools/cluster/searched.py), in case the machine that searches fails. Helm
+an error. An annotation stores what it was (tools/cluster/search_note.py), in case the machine that searches fails. Helm
 stays the owner of every field and can change it at any time (tools/cluster/ownership.py). A cell that has ended is
 stored in the cluster, with its trials. The trials store nothing of their own.
 """
@@ -17,7 +17,7 @@ from tools.cluster import ownership, store
 from tools.cluster.api import ClusterError, Object
 from tools.cluster.job import job_name
 from tools.cluster.room import amount
-from tools.cluster.searched import BEFORE, DeploymentNote, noted, ways_back
+from tools.cluster.search_note import BEFORE, DeploymentNote, noted, ways_back
 from tools.cluster.store import VoidTrialError
 from tools.cluster.trial import ClusterSetup, await_pods, measure
 from tools.experiment import Experiment

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tools import usl
-from tools.scale import numbers
-from tools.scale.answer import cpus
+from tools.scale import metrics
 from tools.scale.cells import SearchedCell
+from tools.scale.headline import cpus
 from tools.units import count
 
 
@@ -48,7 +48,7 @@ class Direction:
 
 def directions(searched: Sequence[SearchedCell], plan: str) -> list[Direction]:
     """More replicas of each limit, then higher limits of each number of replicas; those with two points or more."""
-    ours = [one for one in searched if one.cell.plan == plan and numbers.middle_rps(one) is not None]
+    ours = [one for one in searched if one.cell.plan == plan and metrics.middle_rps(one) is not None]
     found = [
         Direction(
             f"N x {cpus(limit)}",
@@ -80,8 +80,8 @@ def _curves(points: Sequence[tuple[float, SearchedCell]]) -> tuple[ScalingCurve,
 
 def _curve(service: str, points: Sequence[tuple[float, SearchedCell]]) -> ScalingCurve:
     n = tuple(n for n, _ in points)
-    rates = tuple(numbers.middle_rps(one) or 0.0 for _, one in points)
-    ends = [numbers.rates(one) or (0.0, None) for _, one in points]
+    rates = tuple(metrics.middle_rps(one) or 0.0 for _, one in points)
+    ends = [metrics.rates(one) or (0.0, None) for _, one in points]
     fitted, refused = None, ""
     try:
         fitted = usl.fit(n, rates)

@@ -1,7 +1,7 @@
 """How each number of a grid's page is defined: what a reader may hold it to."""
 
 from tools import usl
-from tools.scale.numbers import USED_UP
+from tools.scale.metrics import USED_UP
 from tools.units import share
 
 DEFINITIONS: dict[str, str] = {

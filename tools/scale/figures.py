@@ -7,9 +7,9 @@ from tools.report.plots import axis
 from tools.report.plots.curves import CurveLine, CurvePoint, draw
 from tools.report.plots.figure import PlotFigure, View
 from tools.report.plots.heatmap import HeatField, heatmap
-from tools.scale import curves, numbers
-from tools.scale.answer import interval
+from tools.scale import curves, metrics
 from tools.scale.cells import OmittedCell, SearchedCell
+from tools.scale.headline import interval
 from tools.scale.results import StoredCells
 from tools.units import count, three_digits
 
@@ -59,7 +59,7 @@ def _heat(searched: Sequence[SearchedCell], left_out: Sequence[OmittedCell], ser
 
 
 def _shapes(stored: StoredCells, plan: str) -> PlotFigure:
-    ours = [one for one in stored.searched if one.cell.plan == plan and numbers.middle_rps(one) is not None]
+    ours = [one for one in stored.searched if one.cell.plan == plan and metrics.middle_rps(one) is not None]
     views = []
     for size in sorted({one.cell.total_cpus for one in ours}, reverse=True):
         of_size = sorted((one for one in ours if one.cell.total_cpus == size), key=lambda one: one.cell.replicas)
@@ -79,8 +79,8 @@ def _shapes_of(searched: Sequence[SearchedCell], label: str) -> View:
     shapes = list(dict.fromkeys(one.cell.shape for one in searched))
     points: dict[str, list[CurvePoint]] = {}
     for one in searched:
-        met, missed = numbers.rates(one) or (0.0, None)
-        middle = numbers.middle_rps(one) or 0.0
+        met, missed = metrics.rates(one) or (0.0, None)
+        middle = metrics.middle_rps(one) or 0.0
         text = interval(one).removesuffix(" calls/s")
         points.setdefault(one.cell.service, []).append(
             CurvePoint(shapes.index(one.cell.shape), middle, met, missed or middle, text)

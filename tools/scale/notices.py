@@ -6,10 +6,10 @@ Must not know HTML. One line each.
 from collections.abc import Iterator, Mapping, Sequence
 
 from tools import measures
-from tools.busy import is_busy, words
-from tools.scale import numbers
-from tools.scale.answer import named
+from tools.busy_machine import is_busy, words
+from tools.scale import metrics
 from tools.scale.cells import Cell, SearchedCell
+from tools.scale.headline import named
 from tools.scale.results import StoredCells
 from tools.units import count, share, three_digits
 
@@ -37,9 +37,9 @@ def _why_missing(cell: Cell, failed: Mapping[str, str]) -> str:
 
 def _not_for_cpu(stored: StoredCells, plan: str) -> Iterator[str]:
     """One line for all of a plan: on a busy machine it is true of nearly every cell."""
-    ours = [one for one in stored.searched if one.cell.plan == plan and numbers.held_back_otherwise(one)]
+    ours = [one for one in stored.searched if one.cell.plan == plan and metrics.held_back_otherwise(one)]
     if ours:
-        used = [numbers.used_share(one, numbers.last_miss(one)) for one in ours]
+        used = [metrics.used_share(one, metrics.last_miss(one)) for one in ours]
         least, most = (share(float(f"{end(used):.2g}")) for end in (min, max))
         yield (
             f"{plan}: missed with {least} to {most} of their CPUs used and no throttling: the cause is not the limit "

@@ -14,10 +14,10 @@ from tools.families import family, grouped
 from tools.report.rendering import environment
 from tools.report.table import TrialRow
 from tools.results import BadResultsError
-from tools.scale import figures, notices, numbers
-from tools.scale.answer import answer, compared_at, cpus, interval, leaders, ranking
+from tools.scale import figures, metrics, notices
 from tools.scale.cells import SearchedCell, cells
 from tools.scale.definitions import DEFINITIONS
+from tools.scale.headline import answer, compared_at, cpus, interval, leaders, ranking
 from tools.scale.results import StoredCells, read_cells
 from tools.scale.table import COLUMNS, cells_of
 from tools.scale.void import why_void, without_void
@@ -94,7 +94,7 @@ def render(results: Path, leading: Leading | None = None) -> str:
 
 def _rows(stored: StoredCells, plan: str) -> list[TrialRow]:
     """By size, the largest first, and within one size those that serve most first."""
-    best = max((numbers.middle_rps(one) or 0.0 for one in stored.searched if one.cell.plan == plan), default=0.0)
+    best = max((metrics.middle_rps(one) or 0.0 for one in stored.searched if one.cell.plan == plan), default=0.0)
     rows = []
     for size in sorted({one.cell.total_cpus for one in stored.searched if one.cell.plan == plan}, reverse=True):
         ranked = ranking(stored.searched, plan, total_cpus=size)
@@ -104,7 +104,7 @@ def _rows(stored: StoredCells, plan: str) -> list[TrialRow]:
                 arm=one.cell.service,
                 cells={**cells_of(one), "total": cpus(size)},
                 leads=one in leading,
-                rate_share=(numbers.middle_rps(one) or 0.0) / best if best else 0.0,
+                rate_share=(metrics.middle_rps(one) or 0.0) / best if best else 0.0,
                 failed=one.found.met_rps is None,
             )
             for one in ranked

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 
 from tools import measures
-from tools.scale import numbers
-from tools.scale.answer import interval
+from tools.scale import metrics
 from tools.scale.cells import SearchedCell
+from tools.scale.headline import interval
 from tools.units import duration, share, size, three_digits
 
 UNKNOWN = "–"  # noqa: RUF001  (an en dash is how a table says "no value")
@@ -40,8 +40,8 @@ def cells_of(one: SearchedCell) -> dict[str, str]:
     return values | {
         **{key: _percentile(measures.latency(trial, key)) for key in ("p50", "p99")},
         "cpu": _known(measures.per_call(trial, "cpu_user_ns", "cpu_system_ns"), duration),
-        "used": share(numbers.used_share(one, trial)),
-        "throttled": _known(numbers.throttled_share(trial), share),
+        "used": share(metrics.used_share(one, trial)),
+        "throttled": _known(metrics.throttled_share(trial), share),
         "pss": _known(measures.pss_bytes(trial), size),
         "voluntary": _known(measures.per_call(trial, "voluntary_switches"), three_digits),
         "involuntary": _known(measures.per_call(trial, "involuntary_switches"), three_digits),

@@ -6,11 +6,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tools.busy import is_busy
+from tools.busy_machine import is_busy
 from tools.experiment import Experiment
 from tools.progress import Progress
-from tools.scale.answer import answer, interval, leaders, ranking
 from tools.scale.cells import Cell, OmittedCell, SearchedCell, Try
+from tools.scale.headline import answer, interval, leaders, ranking
 from tools.scale.results import StoredCells
 from tools.scale.table import COLUMNS, cells_of
 from tools.scale.void import why_void, without_void

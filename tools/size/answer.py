@@ -10,7 +10,7 @@ from tools.size.estimates import PodEstimate, estimated
 from tools.size.need import Need
 from tools.size.notes import notes
 from tools.size.shapes import PodShape, between, shapes
-from tools.size.stored import SizeQuestion
+from tools.size.size_question import SizeQuestion
 from tools.units import count, duration, share
 
 UNKNOWN = "–"  # noqa: RUF001  (an en dash is how a table says "no value")

@@ -6,8 +6,8 @@ from tools.scale.cells import OmittedCell
 from tools.size.estimates import PodEstimate, checked
 from tools.size.need import Need
 from tools.size.shapes import PodShape, between, cpus_of
+from tools.size.size_question import SizeQuestion
 from tools.size.split import divided
-from tools.size.stored import SizeQuestion
 from tools.units import count, share
 
 LIFTS = {

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tools import measures
-from tools.scale import numbers
+from tools.scale import metrics
 from tools.scale.cells import SearchedCell
 from tools.scale.void import why_void
 from tools.size.need import Need
@@ -128,15 +128,15 @@ def _bound(need: Need, model: str, one: SearchedCell) -> str:
     """The bound of the start that served least: the first of these that it reaches."""
     if one.found.missed_rps is None:
         return "not reached"
-    trial, cpus = numbers.last_miss(one), one.cell.cpus
+    trial, cpus = metrics.last_miss(one), one.cell.cpus
     # At the rate that was met too: a service whose queue is long may use less at the rate that was missed.
-    used = max(numbers.used_share(one, each) for each in (trial, one.best) if each is not None)
-    throttled = numbers.throttled_share(trial)
+    used = max(metrics.used_share(one, each) for each in (trial, one.best) if each is not None)
+    throttled = metrics.throttled_share(trial)
     met_rps, blocks = one.found.met_rps or 0.0, need.cost.blocks and model not in POOLS
     reached = {
-        "CPU": used >= numbers.USED_UP,
+        "CPU": used >= metrics.USED_UP,
         f"{threads_of(need, cpus)} threads": model in POOLS and met_rps >= AT_BOUND * pool_rps(need, cpus),
-        "interpreter lock": cpus > 1 and numbers.USED_UP <= used * cpus <= measures.ONE_CPU,
+        "interpreter lock": cpus > 1 and metrics.USED_UP <= used * cpus <= measures.ONE_CPU,
         f"quota, used up in {share(throttled or 0)} of periods": bool(throttled),
         "one call at a time: the function blocks": blocks and met_rps >= AT_BOUND * 1000 / need.cost.total_ms,
         "queue_bound": bool(trial.result["calls"]["by_status"].get("RESOURCE_EXHAUSTED")),

@@ -101,7 +101,7 @@ def wrong_page(folder: Path) -> Iterator[str]:
 
 def _rendered(folder: Path) -> bytes:
     text = grid_page.render(folder) if is_scale(folder) else page.render(folder)
-    # As tools/whole.py writes it.
+    # As tools/atomic_file.py writes it.
     return text.encode(errors="surrogateescape")
 
 

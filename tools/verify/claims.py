@@ -10,17 +10,17 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from tools import bundle, experiment, verify
-from tools.claims import judged, page, reading, registered
-from tools.claims.page import whole
+from tools.claims import claims_run, judged_run, page, reading
+from tools.claims.claims_run import ClaimsRun
+from tools.claims.page import claims_page
 from tools.claims.reading import BadClaimError
-from tools.claims.registered import ClaimsRun
 from tools.experiment import Arm, BadExperimentError, Experiment
 from tools.status import PlainError
 
 
 def is_claims(folder: Path) -> bool:
     """Whether a run of claims made that folder."""
-    return (folder / registered.NAME).exists()
+    return (folder / claims_run.NAME).exists()
 
 
 def verify_claims(folder: Path) -> tuple[str, list[str]]:
@@ -28,10 +28,10 @@ def verify_claims(folder: Path) -> tuple[str, list[str]]:
 
     Raises BadResultsError if the folder of an experiment is not closed: its bundle.json must list every file.
     """
-    run = registered.read(folder)
-    runs = sorted(path.parent for path in (folder / judged.RUNS).glob("*/trials"))
+    run = claims_run.read(folder)
+    runs = sorted(path.parent for path in (folder / judged_run.RUNS).glob("*/trials"))
     measured = [line for path in runs for line in _measured(path)]
-    problems = [*measured, *_counted(folder / judged.COUNTS), *_copies(folder, run)]
+    problems = [*measured, *_counted(folder / judged_run.COUNTS), *_copies(folder, run)]
     if not problems:
         problems += _page(folder)
     what = f"{verify.counted(len(run.claims), 'claim')} in {verify.counted(len(runs), 'experiment')}"
@@ -40,7 +40,7 @@ def verify_claims(folder: Path) -> tuple[str, list[str]]:
 
 def _measured(folder: Path) -> Iterator[str]:
     """Of one experiment."""
-    where = f"{judged.RUNS}/{folder.name}"
+    where = f"{judged_run.RUNS}/{folder.name}"
     _, problems = verify.verify(folder)
     yield from (f"{where}/{line}" for line in problems)
     registered_as = folder.parent.parent / reading.EXPERIMENTS.name / f"{folder.name}.yaml"
@@ -76,10 +76,10 @@ def _copies(folder: Path, run: ClaimsRun) -> Iterator[str]:
         if name not in there:
             yield f"{where} is missing"
         elif name not in run.claims:
-            yield f"{where} is extra: {registered.NAME} does not name it"
+            yield f"{where} is extra: {claims_run.NAME} does not name it"
     if there == run.claims.keys():
         try:
-            yield from registered.edited_copies(folder, run)
+            yield from claims_run.edited_copies(folder, run)
         except BadClaimError as error:
             yield str(error).removeprefix(f"{folder}/")
 
@@ -89,7 +89,7 @@ def _page(folder: Path) -> Iterator[str]:
     path = folder / page.NAME
     again = f"sweetspot claims --resume {folder}"
     try:
-        rendered = whole.render(judged.read(folder)).encode(errors="surrogateescape")
+        rendered = claims_page.render(judged_run.read(folder)).encode(errors="surrogateescape")
     except PlainError as error:
         yield str(error).removeprefix(f"{folder}/")
         return

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from tools import bundle, verify
 from tools.maps import page
-from tools.maps.answer import headline
 from tools.maps.areas import areas, first_void
-from tools.maps.stored import Map
+from tools.maps.headline import headline
+from tools.maps.map_file import Map
 
 
 def verify_map(folder: Path, made: Map) -> tuple[str, list[str]]:

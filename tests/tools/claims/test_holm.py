@@ -6,9 +6,9 @@ import pytest
 
 from tests.tools.claims.made import Values, claim
 from tools.claims import holm
+from tools.claims.claims_run import RegisteredClaim
 from tools.claims.decision import decide
-from tools.claims.judged import JudgedClaim
-from tools.claims.registered import RegisteredClaim
+from tools.claims.judged_run import JudgedClaim
 
 FAR, NEAR, NOWHERE = (10.0, 10.01, 9.99), (10.0, 13.0, 12.0), (4.0, 10.0, 3.0)
 """Ratios of a loop to threads: asked at least 5, they decide at 99.99 %, at 99 %, and not at all."""

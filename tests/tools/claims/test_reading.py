@@ -10,8 +10,8 @@ import yaml
 
 from tests.tools.claims.made import LEAST
 from tools.claims import notes, reading
-from tools.claims.chosen import choose
 from tools.claims.reading import BadClaimError, claims
+from tools.claims.selection import choose
 from tools.status import PlainError
 
 BLOCK = """

@@ -11,7 +11,7 @@ import pytest
 from tests.tools import driven
 from tests.tools.claims.made import ask, in_place, state
 from tools import cli
-from tools.claims import floor, judged, published, reading, registered, running
+from tools.claims import claims_run, floor, judged_run, publication, reading, running
 from tools.claims.claim import Claim
 from tools.claims.counting import COUNTINGS, Counting
 from tools.claims.decision import ClaimVerdict
@@ -98,7 +98,7 @@ def run(
     every = reading.claims(folder.parent / "statements", folder.parent / "experiments")
     chosen = [every[name] for name in names]
     if not folder.exists():
-        registered.register(folder, chosen, [floor.EXPERIMENT])
+        claims_run.register(folder, chosen, [floor.EXPERIMENT])
         running.store_missing(folder, chosen, runner, Programs(), in_cluster=False)
     notes = Notes()
     running.run(folder, chosen, runner=runner, notes=notes, programs=Programs(), rounds=rounds, within_s=within_s)
@@ -143,16 +143,16 @@ def test_a_run_goes_on_where_it_stopped(folder: Path) -> None:
 
 def test_verdicts_are_derived_from_the_trials_alone(folder: Path) -> None:
     words = run(folder, Runner(hare=3.0))
-    assert {each.claim.claim: each.verdict.word for each in judged.read(folder).judged} == words
+    assert {each.claim.claim: each.verdict.word for each in judged_run.read(folder).judged} == words
 
 
 def test_a_run_that_is_published_has_the_same_verdicts(folder: Path, tmp_path: Path) -> None:
     words = run(folder, Runner(hare=3.0))
-    published.write(tmp_path / "claims.json", judged.read(folder))
+    publication.write(tmp_path / "claims.json", judged_run.read(folder))
     assert '"holds"' not in (tmp_path / "claims.json").read_text().replace('"verdict": "holds"', "")
-    _, claims = published.read(tmp_path / "claims.json")
+    _, claims = publication.read(tmp_path / "claims.json")
     assert {each.claim.claim: each.verdict.word for each in claims.judged} == words
-    assert claims.judged[0].verdict.figures == judged.read(folder).judged[0].verdict.figures
+    assert claims.judged[0].verdict.figures == judged_run.read(folder).judged[0].verdict.figures
 
 
 def test_swapped_arms_turn_the_verdict_round(folder: Path) -> None:
@@ -163,7 +163,7 @@ def test_swapped_arms_turn_the_verdict_round(folder: Path) -> None:
         hare, tortoise = json.loads(path.read_text()), json.loads(other.read_text())
         path.write_text(json.dumps(tortoise | {"arm": "hare"}))
         other.write_text(json.dumps(hare | {"arm": "tortoise"}))
-    assert {each.claim.claim: each.verdict.word for each in judged.read(folder).judged} == {
+    assert {each.claim.claim: each.verdict.word for each in judged_run.read(folder).judged} == {
         "C12": "does not hold",
         "C13": "does not hold",
     }
@@ -173,7 +173,7 @@ def test_a_claim_whose_trials_are_void_says_why(folder: Path) -> None:
     runner = Runner(hare=3.0)
     runner.void = {1, 2, 4}
     run(folder, runner, ["C12"], rounds=3)
-    (found,) = judged.read(folder).judged
+    (found,) = judged_run.read(folder).judged
     assert found.verdict.word == "void"
     assert found.verdict.why == "too few rounds have a figure: other processes took 40 %"
 
@@ -184,13 +184,13 @@ def test_a_noisy_machine_makes_rates_void_and_no_count(folder: Path) -> None:
     runner = Runner(hare=3.0)
     runner.waived = "other processes took 9 %"
     assert run(folder, runner, rounds=3) == {"C12": "void", "C13": "holds"}
-    (noisy, _) = judged.read(folder).judged
+    (noisy, _) = judged_run.read(folder).judged
     assert noisy.verdict.why == "too few rounds have a figure: other processes took 9 %"
 
 
 def test_with_despite_noise_no_figure_is_void(folder: Path) -> None:
     every = reading.claims(folder.parent / "statements", folder.parent / "experiments")
-    registered.register(folder, [every["C12"]], [floor.EXPERIMENT], despite_noise=True)
+    claims_run.register(folder, [every["C12"]], [floor.EXPERIMENT], despite_noise=True)
     runner = Runner(hare=3.0)
     runner.waived = "other processes took 9 %"
     assert run(folder, runner, ["C12"], rounds=3) == {"C12": "holds"}
@@ -199,7 +199,7 @@ def test_with_despite_noise_no_figure_is_void(folder: Path) -> None:
 def test_a_model_that_differs_from_itself_makes_comparisons_void(folder: Path) -> None:
     runner = Runner(hare=3.0, second=1.6)
     run(folder, runner, ["C12"])
-    (found,) = judged.read(folder).judged
+    (found,) = judged_run.read(folder).judged
     assert found.verdict.word == "void"
     assert found.verdict.why.startswith("the rate of one model against itself differed by -")
 
@@ -223,7 +223,7 @@ def test_a_run_that_measured_nothing_is_void(folder: Path) -> None:
     runner = Runner(hare=3.0)
     runner.lost = True
     run(folder, runner, ["C12"], rounds=3)
-    (found,) = judged.read(folder).judged
+    (found,) = judged_run.read(folder).judged
     assert (found.verdict.word, found.verdict.why) == ("void", "nothing was measured")
 
 
@@ -242,7 +242,7 @@ def test_a_counting_that_fails_is_void_with_its_reason_and_is_made_again_when_th
     pages = {"experiment": "book", "kind": "counted", "statistic": {"value": "pages"}, "holds_if": {"at_least": 5}}
     state(folder.parent, **pages)
     run(folder, Runner(), ["C12"])
-    (found,) = judged.read(folder).judged
+    (found,) = judged_run.read(folder).judged
     assert (found.verdict.word, found.verdict.why) == ("void", "too few rounds have a figure: no room")
     assert run(folder, Runner(), ["C12"]) == {"C12": "holds"}
 
@@ -251,7 +251,7 @@ def test_what_cannot_be_had_is_not_here_and_is_not_measured(folder: Path) -> Non
     runner = Runner(tortoise=0.0)
     assert run(folder, runner, ["C12"]) == {"C12": "not here"}
     assert not any("tortoise" in name for name in runner.measured)
-    (found,) = judged.read(folder).judged
+    (found,) = judged_run.read(folder).judged
     assert found.verdict.why == "there is no tortoise"
 
 
@@ -269,7 +269,7 @@ def test_a_file_that_a_run_does_not_leave_is_one_line(folder: Path, name: str, c
     claim = (folder / "statements" / "C12.yaml").read_text().replace("claim: C12", "claim: C14")
     (folder / name).write_text(content or claim)
     with pytest.raises(BadResultsError) as raised:
-        judged.read(folder)
+        judged_run.read(folder)
     assert str(raised.value) == f"{folder}/{complaint}"
 
 
@@ -277,22 +277,22 @@ def test_a_copy_that_is_gone_is_named(folder: Path) -> None:
     run(folder, Runner(hare=3.0), ["C12"], rounds=1)
     (folder / "statements" / "C12.yaml").unlink()
     with pytest.raises(BadResultsError, match=r"statements/C12\.yaml is missing: restore it$"):
-        judged.read(folder)
+        judged_run.read(folder)
 
 
 def test_a_claim_that_was_edited_since_is_named(folder: Path) -> None:
     run(folder, Runner(hare=3.0), ["C12"])
-    kept = registered.read(folder)
-    assert registered.edited(folder, kept) == []
+    kept = claims_run.read(folder)
+    assert claims_run.edited(folder, kept) == []
     state(folder.parent, **TWICE, holds_if={"at_least": 1.5})
-    (problem,) = registered.edited(folder, kept)
+    (problem,) = claims_run.edited(folder, kept)
     assert problem.startswith(f"{folder.parent}/statements/C12.yaml: the claim or its experiment was edited")
 
 
 def test_an_edited_claim_does_not_change_what_an_earlier_run_says(folder: Path) -> None:
     run(folder, Runner(hare=3.0), ["C12"])
     state(folder.parent, **TWICE, holds_if={"at_least": 10})
-    (found,) = judged.read(folder).judged
+    (found,) = judged_run.read(folder).judged
     assert found.verdict.word == "holds"
 
 

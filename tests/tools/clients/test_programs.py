@@ -10,7 +10,7 @@ from tests.tools.clients import reports
 from tools.clients import ghz, h2load, k6
 from tools.clients.programs import PROGRAMS
 from tools.clients.request import encode
-from tools.experiment.asked import ClientName
+from tools.experiment.experiment import ClientName
 from tools.local import LocalError
 
 

@@ -14,7 +14,7 @@ from tests.tools.claims.made import in_place, state
 from tests.tools.cluster.runs import parts
 from tests.tools.fake_cluster import FakeCluster, Object
 from tools import cli
-from tools.claims import judged, reading, running
+from tools.claims import judged_run, reading, running
 from tools.cluster.job import named_by
 from tools.results import TrialId, read_trials
 
@@ -87,11 +87,11 @@ def begin(folder: Path, *names: str, flags: Sequence[str] = ()) -> Path:
 
 
 def words(folder: Path) -> dict[str, str]:
-    return {each.claim.claim: each.verdict.word for each in judged.read(folder).judged}
+    return {each.claim.claim: each.verdict.word for each in judged_run.read(folder).judged}
 
 
 def why(folder: Path, name: str) -> str:
-    (found,) = (each.verdict.why for each in judged.read(folder).judged if each.claim.claim == name)
+    (found,) = (each.verdict.why for each in judged_run.read(folder).judged if each.claim.claim == name)
     return found
 
 
@@ -172,7 +172,7 @@ def test_a_run_goes_on_in_the_cluster_where_it_began(cluster: FakeCluster, claim
 
 def test_what_is_not_here_is_found_again_where_it_was_not_kept(cluster: FakeCluster, claims: Path) -> None:
     found = begin(claims, "C12", "C47", flags=["--rounds", "1"])
-    (found / judged.MISSING).unlink()
+    (found / judged_run.MISSING).unlink()
     assert cli.main(["claims", "--resume", str(found), "--despite-noise"]) == 0
     assert words(found) == {"C12": "holds", "C47": "not here"}
 

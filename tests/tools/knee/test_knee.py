@@ -10,8 +10,8 @@ from tests.tools.fake_programs import GOOD, PROGRAMS
 from tests.tools.scale import sample
 from tools import cli
 from tools.experiment import Experiment, Load, Objective
-from tools.knee.asked import asked
-from tools.knee.found import line
+from tools.knee.grid import asked
+from tools.knee.result import line
 from tools.scale.cells import Cell, SearchedCell, cells
 from tools.scale.run import run
 from tools.scale.void import why_void

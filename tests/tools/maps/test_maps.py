@@ -9,15 +9,15 @@ from tests.tools import sample
 from tests.tools.fake_programs import GOOD, PROGRAMS
 from tools import bundle, cli
 from tools.experiment import Objective
-from tools.maps import stored
-from tools.maps.answer import headline, text_of
+from tools.maps import map_file
 from tools.maps.areas import Area, areas
-from tools.maps.asked import MapKind, Question, experiment_of
-from tools.maps.nearest import nearest, worth
-from tools.maps.stored import Map
+from tools.maps.headline import headline, text_of
+from tools.maps.map_file import Map
+from tools.maps.question import MapKind, Question, experiment_of
+from tools.maps.relevance import nearest, worth
 from tools.rounds import RoundCost
 from tools.size.cost import Cost
-from tools.size.mapped import worth_a_search
+from tools.size.map_filter import worth_a_search
 from tools.size.need import Need
 
 SHORT, LONG = MapKind(0.1, 0), MapKind(1, 50)
@@ -142,7 +142,7 @@ def test_size_searches_what_a_map_of_this_machine_shows_to_be_worth_it(tmp_path:
     folder = tmp_path / "map-20260131T120000Z"
     question = Question(models, (0.1,), (0.0,), (100,))
     (folder / SHORT.key / "trials").mkdir(parents=True)
-    stored.write(folder, Map(question=question, environment=here, rounds=RoundCost(96, 97, 98)))
+    map_file.write(folder, Map(question=question, environment=here, rounds=RoundCost(96, 97, 98)))
     sample.make(folder / SHORT.key, models=models, counts=(100,), rounds=3)
     need = Need(Cost(0.1, 0), connections=100, rate_rps=100, objective=Objective(), spare=0.3)
     assert worth_a_search(need, models, tmp_path, here) == (
@@ -173,7 +173,7 @@ def test_the_command_measures_what_is_missing_and_shows_the_map(
 
 def test_a_map_is_verified_run_by_run_and_then_its_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     question = Question(MODELS, (0.1,), (0.0,), (10,))
-    stored.write(tmp_path, Map(question=question, environment={}, rounds=RoundCost(96, 97, 98)))
+    map_file.write(tmp_path, Map(question=question, environment={}, rounds=RoundCost(96, 97, 98)))
     assert cli.main(["report", str(tmp_path)]) == 0
     assert "Nothing has been measured yet, so there is no map." in capsys.readouterr().out
     assert cli.main(["verify", str(tmp_path)]) == 0

@@ -10,8 +10,8 @@ import pytest
 from tests.tools.scale.sample import Deployer, Notes, asked, make
 from tools import bundle
 from tools.results import Trial
-from tools.scale.answer import answer
 from tools.scale.cells import Cell, SearchedCell, cells
+from tools.scale.headline import answer
 from tools.scale.page import render
 from tools.scale.results import read_cells
 from tools.scale.run import MakeTrial, run

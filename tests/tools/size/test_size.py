@@ -22,16 +22,16 @@ from tools.scale.results import read_cells
 from tools.scale.run import run
 from tools.serving import OPTION_PREFIX
 from tools.size.answer import advice, answer
-from tools.size.asked import AWAITING, CONFIRM_S, asked, confirming
-from tools.size.asked import MODELS as SIZED
-from tools.size.confirmed import confirmed
+from tools.size.confirmation import confirmed
 from tools.size.cost import MOST_WAIT_MS, Cost
+from tools.size.grid import AWAITING, CONFIRM_S, asked, confirming
+from tools.size.grid import MODELS as SIZED
 from tools.size.need import THREADS_PER_CPU, Need
 from tools.size.notes import notes
 from tools.size.price import Price
 from tools.size.shapes import POOLS, JudgedTrial, PodShape, shapes
+from tools.size.size_question import SizeQuestion
 from tools.size.split import divided
-from tools.size.stored import SizeQuestion
 from tools.status import PlainError
 
 NEED = Need(Cost(0.3, 20), connections=200, rate_rps=1500, objective=Objective(p99_ms=100), spare=0.3)

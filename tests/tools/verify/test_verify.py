@@ -22,10 +22,10 @@ from tools import bundle, cli, experiment, report
 from tools.commands.page import write_page
 from tools.experiment import Objective
 from tools.results import TrialId, write_failed, write_void
-from tools.size import stored
+from tools.size import size_question
 from tools.size.cost import Cost
 from tools.size.need import Need
-from tools.size.stored import SizeQuestion
+from tools.size.size_question import SizeQuestion
 from tools.trial_specs import trials as wanted_trials
 from tools.verify import trials, wrong_page
 
@@ -159,11 +159,11 @@ def test_the_page_is_the_same_at_another_path_in_another_time_zone_and_locale(wh
 def test_the_page_of_a_grid_that_sizes_a_service_is_that_of_its_report(tmp_path: Path) -> None:
     folder = grid_sample.make(tmp_path / "grid")
     need = Need(Cost(0.3, 20), connections=8, rate_rps=1500, objective=Objective(p99_ms=100), spare=0.3)
-    stored.write(folder, SizeQuestion(need, ("coroutines",), "made up"))
+    size_question.write(folder, SizeQuestion(need, ("coroutines",), "made up"))
     bundle.close(folder, 1)
     write_page(folder)
     assert not list(wrong_page(folder))
-    (folder / stored.NAME).unlink()
+    (folder / size_question.NAME).unlink()
     assert list(wrong_page(folder)) == [f"report.html is not what `sweetspot report {folder}` makes of the other files"]
 
 

@@ -14,7 +14,7 @@ from tests.tools import driven
 from tests.tools.claims.made import in_place, state
 from tests.tools.verify.spoilt import replace, verify
 from tools import bundle, cli, experiment, report
-from tools.claims import evidence, judged, page, reading, registered
+from tools.claims import claims_run, evidence, judged_run, page, reading
 from tools.claims.claim import Claim
 from tools.experiment import Experiment
 from tools.results import write_trial
@@ -47,10 +47,10 @@ def _make(folder: Path, patch: pytest.MonkeyPatch) -> Path:
         state(folder, **one)
     run = folder / "run"
     claims: Sequence[Claim] = list(reading.claims().values())
-    registered.register(run, claims, [])
+    claims_run.register(run, claims, [])
     asked = experiment.parse(RACE, "race.yaml").of(["hare", "tortoise"])
-    _measure(asked, run / judged.RUNS / "race")
-    evidence.save_counts(run / judged.COUNTS, "toggles", 1, {"faults": 7})
+    _measure(asked, run / judged_run.RUNS / "race")
+    evidence.save_counts(run / judged_run.COUNTS, "toggles", 1, {"faults": 7})
     page.write(run)
     return run
 

@@ -8,7 +8,7 @@ from typing import Any
 from sweetspot.v1.workload_pb2 import RunReply, RunRequest, Sleep
 
 from tools.claims.counting.answers import plan
-from tools.claims.counting.at_work import wait_until
+from tools.claims.counting.loaded_service import wait_until
 from tools.claims.counting.parts import clients
 from tools.control import ControlClient
 from tools.local import Programs, started

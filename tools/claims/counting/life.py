@@ -14,7 +14,7 @@ from typing import Any
 
 from sweetspot.v1.workload_pb2 import RunReply, RunRequest, Sleep, Step
 
-from tools.claims.counting.at_work import loading, serving
+from tools.claims.counting.loaded_service import loading, serving
 from tools.claims.counting.toggles import most_share
 from tools.control import open_channel
 from tools.local import LocalError, Programs

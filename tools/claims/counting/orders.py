@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from tools.claims.counting.at_work import ordering, serving
+from tools.claims.counting.loaded_service import ordering, serving
 from tools.local import Programs
 
 MODELS = ("reactor", "coroutines", "green_threads", "thread_pool", "thread_per_request")

@@ -8,8 +8,8 @@ from typing import Any
 
 from sweetspot.v1.control_pb2 import SnapshotReply, StageSettings
 
-from tools.claims.counting.at_work import loaded, serving, wait_until
-from tools.claims.counting.staged import STAGES, stage
+from tools.claims.counting.loaded_service import loaded, serving, wait_until
+from tools.claims.counting.staged_service import STAGES, stage
 from tools.control import ControlClient
 from tools.local import Programs
 

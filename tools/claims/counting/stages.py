@@ -8,8 +8,8 @@ from typing import Any
 
 from scipy import stats
 
-from tools.claims.counting.at_work import serving, sliced
-from tools.claims.counting.staged import FORMS, bypass
+from tools.claims.counting.loaded_service import serving, sliced
+from tools.claims.counting.staged_service import FORMS, bypass
 from tools.control import ControlClient
 from tools.local import Programs
 from tools.processors import tree_ns

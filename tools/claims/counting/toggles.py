@@ -15,9 +15,9 @@ from typing import Any
 from scipy import stats
 from sweetspot.v1.control_pb2 import StageSettings
 
-from tools.claims.counting.at_work import ordering, serving, wait_until
 from tools.claims.counting.counting_backend import counting_backend
-from tools.claims.counting.staged import FORMS, STAGES, bypass
+from tools.claims.counting.loaded_service import ordering, serving, wait_until
+from tools.claims.counting.staged_service import FORMS, STAGES, bypass
 from tools.control import ControlClient
 from tools.local import Process, Programs
 

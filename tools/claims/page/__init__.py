@@ -8,6 +8,6 @@ NAME = "claims.html"
 def write(folder: Path) -> Path:
     """Writes `claims.html` into a folder of claims and returns its path. Raises BadResultsError, BadClaimError."""
     # jinja2 takes 0.1 s to import, and a terminal without a page does not need it.
-    from tools.claims.page import whole  # noqa: PLC0415
+    from tools.claims.page import claims_page  # noqa: PLC0415
 
-    return whole.write(folder)
+    return claims_page.write(folder)

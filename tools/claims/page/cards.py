@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from tools.claims import described, notes, phrases, reading, words
+from tools.claims import description, notes, phrases, reading, words
 from tools.claims.claim import DECIDED, Claim
 from tools.claims.counting import COUNTINGS
 from tools.claims.decision import ClaimVerdict
 from tools.claims.evidence import TrialEvidence
-from tools.claims.judged import RUNS, JudgedClaim, JudgedRun
+from tools.claims.judged_run import RUNS, JudgedClaim, JudgedRun
 from tools.claims.notes import SourceLine
 from tools.claims.page import pictures, tables
 from tools.claims.page.registration import RegistrationText, registration
@@ -126,7 +126,7 @@ def _clauses(judged: JudgedClaim) -> list[ClauseCard]:
         shown = judged.verdict.figures[place] if place < len(judged.verdict.figures) else None
         found.append(
             ClauseCard(
-                what=described.statistic(clause.statistic),
+                what=description.statistic(clause.statistic),
                 figure=words.figure(clause.statistic, shown) if shown else "",
                 asked=words.asked(clause.statistic, clause.holds_if),
                 side=SIDES[clause.holds_if.side(shown.low, shown.high)] if shown else "",

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from tools.claims import words
 from tools.claims.claim import Word
-from tools.claims.judged import JudgedClaim, JudgedRun
+from tools.claims.judged_run import JudgedClaim, JudgedRun
 from tools.claims.page.margin import margin, of_value
 from tools.report.plots import forest
 from tools.report.plots.forest import ForestRow

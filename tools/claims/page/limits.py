@@ -5,7 +5,7 @@ from typing import Any
 
 from tools.claims import floor, holm
 from tools.claims.claim import DECIDED
-from tools.claims.judged import JudgedRun
+from tools.claims.judged_run import JudgedRun
 from tools.claims.measures import number
 from tools.units import count
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tools.claims import notes
-from tools.claims.judged import JudgedClaim, JudgedRun
+from tools.claims.judged_run import JudgedClaim, JudgedRun
 from tools.claims.notes import SourceLine
 
 

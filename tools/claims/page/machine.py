@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tools.claims.judged import RUNS
+from tools.claims.judged_run import RUNS
 from tools.results import BadResultsError, read_json
 
 NAME = "environment.json"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from tools.claims.evidence import TrialEvidence
-from tools.claims.judged import JudgedClaim, JudgedRun
+from tools.claims.judged_run import JudgedClaim, JudgedRun
 from tools.claims.page.machine import Machine
 from tools.units import count
 

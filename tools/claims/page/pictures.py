@@ -6,10 +6,10 @@ from math import inf
 import numpy as np
 from markupsafe import Markup
 
-from tools.claims import described, words
+from tools.claims import description, words
 from tools.claims.claim import Clause, Operand, Statistic
 from tools.claims.decision import Interval
-from tools.claims.judged import JudgedClaim
+from tools.claims.judged_run import JudgedClaim
 from tools.claims.measures import MEASURES, number
 from tools.claims.sample import counts, sample
 from tools.report.axes import WORDS
@@ -60,7 +60,7 @@ def _of_figure(clause: Clause, values: Sequence[float], shown: Interval | None) 
                 high=shown.high if shown and finite else None,
             )
         ],
-        title=f"{described.statistic(statistic)}; asked: {words.asked(statistic, bound)}",
+        title=f"{description.statistic(statistic)}; asked: {words.asked(statistic, bound)}",
         text=lambda value: words.text(statistic, value),
         allowed=(bound.low, bound.high),
     )
@@ -70,7 +70,7 @@ def of_operands(judged: JudgedClaim, families: Families) -> Iterator[Markup]:
     """What the figures are made of: one picture for each thing that is measured, a row for each arm."""
     grouped: dict[tuple[str, str], list[Operand]] = {}
     for leaf in (leaf for clause in judged.claim.clauses for leaf in clause.statistic.leaves):
-        group = grouped.setdefault((described.title(leaf), leaf.over), [])
+        group = grouped.setdefault((description.title(leaf), leaf.over), [])
         if leaf not in group and not _is_whole_figure(judged, leaf):
             group.append(leaf)
     made = 1 if judged.claim.kind == "counted" else judged.verdict.rounds or judged.source.rounds
@@ -98,7 +98,7 @@ def _dots(
         bound = any(reading.bound > 0 for reading in readings if reading)
         rows.append(
             RoundsRow(
-                label=described.label(leaf) or title,
+                label=description.label(leaf) or title,
                 family=families.get(leaf.arm, "other"),
                 values=values,
                 text=_range(leaf, values, is_bound=bound),
@@ -138,7 +138,7 @@ def _slopes(
             CurvePoint(place, float(mean), text=value_text(leaf, mean))
             for place, mean in zip(places, means, strict=True)
         ]
-        lines.append(CurveLine(described.label(leaf), families.get(leaf.arm, "other"), points))
+        lines.append(CurveLine(description.label(leaf), families.get(leaf.arm, "other"), points))
     if not lines:
         return
     leaf = leaves[0]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tools.claims.registered import RegisteredClaim
+from tools.claims.claims_run import RegisteredClaim
 
 
 @dataclass(frozen=True, slots=True)

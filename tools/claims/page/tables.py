@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tools.claims import described, words
+from tools.claims import description, words
 from tools.claims.claim import Operand, Statistic
-from tools.claims.judged import JudgedClaim
+from tools.claims.judged_run import JudgedClaim
 from tools.claims.page.pictures import figures, value_text
 from tools.claims.sample import SampleReading
 from tools.report.axes import WORDS
@@ -37,10 +37,10 @@ def _table(judged: JudgedClaim, statistic: Statistic) -> Table:
     made = judged.source.rounds
     leaves = list(statistic.leaves)
     known = figures(judged, statistic, made)
-    same = len({described.title(leaf) for leaf in leaves}) == 1
+    same = len({description.title(leaf) for leaf in leaves}) == 1
     return Table(
-        title=described.statistic(statistic),
-        columns=["figure", *((described.label(leaf) if same else described.operand(leaf)) for leaf in leaves)],
+        title=description.statistic(statistic),
+        columns=["figure", *((description.label(leaf) if same else description.operand(leaf)) for leaf in leaves)],
         rows=[
             [
                 count(number),

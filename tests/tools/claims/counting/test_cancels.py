@@ -3,7 +3,7 @@
 import pytest
 from sweetspot.v1.workload_pb2 import RunRequest
 
-from tools.claims.counting import COUNTINGS, at_work, cancels
+from tools.claims.counting import COUNTINGS, cancels, loaded_service
 from tools.local import LocalError, Programs
 
 
@@ -32,6 +32,6 @@ def test_memory_that_remains_after_the_warm_up_is_growth(monkeypatch: pytest.Mon
 def test_a_call_that_does_not_wait_is_no_cancelled_call(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cancels, "WAITS", RunRequest())
     monkeypatch.setattr(cancels, "WARM_UP", 1)
-    monkeypatch.setattr(at_work, "PATIENCE_S", 0.2)
+    monkeypatch.setattr(loaded_service, "PATIENCE_S", 0.2)
     with pytest.raises(LocalError, match="not all calls arrived"):
         cancels.count(Programs())

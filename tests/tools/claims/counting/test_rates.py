@@ -6,7 +6,7 @@ import pytest
 from sweetspot.v1.control_pb2 import SnapshotReply, Stage, StageSettings
 
 from tools.claims.counting import rates
-from tools.claims.counting.staged import STAGES
+from tools.claims.counting.staged_service import STAGES
 from tools.local import Programs
 
 

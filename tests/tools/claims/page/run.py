@@ -15,7 +15,7 @@ import yaml
 
 from tests.tools import sample
 from tests.tools.claims.made import LEAST
-from tools.claims import judged, page, reading, registered
+from tools.claims import claims_run, judged_run, page, reading
 from tools.experiment import Experiment, Point
 from tools.experiment import read as read_experiment
 from tools.results import Trial, TrialId, write_trial, write_void
@@ -164,13 +164,13 @@ def make(folder: Path, claims: Sequence[Mapping[str, Any]] = CLAIMS, *, swapped:
     """A finished run of those claims. `swapped`: each arm has the figures of the other one."""
     _write(folder / "experiments", {name: dict(asked) for name, asked in EXPERIMENTS.items()})
     _write(folder / "statements", {each["claim"]: {**LEAST, **each} for each in claims})
-    (folder / registered.NAME).write_text(json.dumps(_registered([each["claim"] for each in claims])))
-    (folder / judged.MISSING).write_text(json.dumps({"C5t": NO_LOCK}))
-    (folder / judged.COUNTS).mkdir()
-    (folder / judged.COUNTS / "styles-1.json").write_text(json.dumps(COUNTED))
+    (folder / claims_run.NAME).write_text(json.dumps(_registered([each["claim"] for each in claims])))
+    (folder / judged_run.MISSING).write_text(json.dumps({"C5t": NO_LOCK}))
+    (folder / judged_run.COUNTS).mkdir()
+    (folder / judged_run.COUNTS / "styles-1.json").write_text(json.dumps(COUNTED))
     for name in EXPERIMENTS:
         asked = read_experiment(folder / reading.EXPERIMENTS.name / f"{name}.yaml")
-        _measure(folder / judged.RUNS / name, asked, swapped=swapped)
+        _measure(folder / judged_run.RUNS / name, asked, swapped=swapped)
     return folder
 
 
@@ -184,7 +184,7 @@ def _registered(names: Sequence[str]) -> dict[str, Any]:
     """All of them were committed before the run but C36."""
     commit = {"commit": "4315dd8ef8493caac47046c2d4d9400a297473b3", "committed_at": "2026-11-27T09:53:10+00:00"}
     return {
-        "version": registered.VERSION,
+        "version": claims_run.VERSION,
         "began": "2026-11-27T10:00:00Z",
         "despite_noise": False,
         "claims": {name: {"sha256": "5dd1e4c726ebdaca" * 4, **commit, "clean": name != "C36"} for name in names},
