@@ -66,12 +66,12 @@ def _check_programs(asked: Experiment, name: str) -> None:
     client = asked.client_of(arm)
     try:
         if client != "driver":
-            PROGRAMS[client].find()
+            PROGRAMS[client].program_path()
     except LocalError as error:
         raise BadExperimentError(f"at {f'$.arms.{name}' if arm.client else '$'}.client: {error}") from error
     try:
         if arm.server is not None:
-            SERVERS[arm.server].find()
+            SERVERS[arm.server].program_path()
     except LocalError as error:
         raise BadExperimentError(f"at $.arms.{name}.server: {error}") from error
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, stats
 
-from tools.stats.nested import Floats
+from tools.stats.nested_mean import Floats
 
 LEAST_SIZES = 6
 """Distinct N: with three parameters to fit, fewer leave nothing to judge the fit by."""

@@ -14,7 +14,7 @@ Who waits      Each process, for its own connection, in poll and send, and for t
 What bounds it `processes_bound` processes, those that end included. Each costs 3 MiB of memory and a fork of 4 ms, so
                short connections cost most (with a thread it is 60 KiB and 0.4 ms). By default their memory is at most
                half of the control group's limit: 42 processes with 256 MiB, and 256 (768 MiB) without a limit.
-               A peer that is silent keeps its process, unless `--max-connection-age-s` ends the connection.
+               A silent peer occupies a process, unless `--max-connection-age-s` ends its connection.
 When full      With `processes_bound` processes, further connections wait in the backlog. If fork(2) fails (EAGAIN,
                ENOMEM), the connection is closed and counted.
 After          Stevens, UNIX Network Programming 1, "TCP Concurrent Server, One Child per Client"; CERN httpd.

@@ -34,6 +34,7 @@ OWNERS = {
     "Schedule": "services/driver/schedule.py",
     "Service": "services/runtime/service.py",
     "Stage": "services/runtime/stages/stage.py",
+    "Target": "tools/target.py",
     "Trial": "tools/results.py",
     "Verdict": "tools/stats/verdict.py",
 }

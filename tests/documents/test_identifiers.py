@@ -37,6 +37,15 @@ def identifiers(tree: ast.AST) -> Iterator[tuple[str, int]]:
                 yield name, node.lineno
 
 
+FILE = re.compile(r"[a-z]+ed|found|kept|left|told|seen|chosen|here|whole|plain")
+FILES = {
+    "need": "a noun",
+    "partitioned": "the name of a model",
+    "ripped": "the name of a style: stack ripping (Adya and others, 2002)",
+}
+"""Files that may have such a name -> why."""
+
+
 def rejected(name: str) -> list[str]:
     """The words in a name that are not to be used, each with what to write instead."""
     parts = [] if name in EXCEPTIONS else name.lower().split("_")
@@ -51,6 +60,12 @@ def test_no_name_has_a_verb_of_the_old_language() -> None:
         for name, line in identifiers(ast.parse(path.read_text(encoding="utf-8")))
         for word in rejected(name)
     ] == []
+
+
+def test_a_file_is_named_by_what_is_in_it() -> None:
+    """`StoredRun` stands in `stored_run.py`, and not in `stored.py`."""
+    paths = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
+    assert [str(path.relative_to(ROOT)) for path in paths if FILE.fullmatch(path.stem) and path.stem not in FILES] == []
 
 
 @pytest.mark.parametrize(

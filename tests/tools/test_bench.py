@@ -10,7 +10,7 @@ import pytest
 
 from tests.tools.sample import trial
 from tools import experiment
-from tools.bench import asked, goals, markdown, overload
+from tools.bench import experiments, goals, markdown, overload
 from tools.bench.__main__ import main
 from tools.bench.bounds import Overload, bound
 from tools.bench.driving import Timing
@@ -19,7 +19,7 @@ from tools.experiment import Arm
 from tools.local import Programs
 from tools.results import Trial, TrialId
 
-GOAL = Goal(asked.BUSY, "reactor", "grpcio_asyncio", "10", 6.0)
+GOAL = Goal(experiments.BUSY, "reactor", "grpcio_asyncio", "10", 6.0)
 OVERLOADED = Overload(
     server="thread_pool",
     options=(),
@@ -102,7 +102,7 @@ def test_an_idle_connection_costs_what_the_memory_grew_within_a_round() -> None:
         made.after.rss_bytes = rss_kib * 1024
         return made
 
-    trials = [idle(1, 0, 1000), idle(1, asked.IDLE_CONNECTIONS, 76_000), idle(2, 0, 5)]
+    trials = [idle(1, 0, 1000), idle(1, experiments.IDLE_CONNECTIONS, 76_000), idle(2, 0, 5)]
     assert goals.idle_kib(trials) == [15.0]
     assert markdown.idle([17.0]).startswith("RSS of reactor for each of 5,000 idle connections: **17.0 KiB**")
     assert markdown.idle([]) == "Idle connections were not measured."
@@ -126,19 +126,19 @@ def test_an_idle_connection_costs_what_the_memory_grew_within_a_round() -> None:
     ],
 )
 def test_a_model_with_flags_is_an_arm(start: tuple[str, ...], name: str, arm: Arm) -> None:
-    assert asked.arm_of(start) == (name, arm)
+    assert experiments.arm_of(start) == (name, arm)
 
 
 def test_each_experiment_is_valid_and_has_each_model_and_variant() -> None:
     starts = Programs().starts()
-    made = asked.experiments(starts, rounds=3, duration_s=1)
+    made = experiments.experiments(starts, rounds=3, duration_s=1)
     for name, each in made.items():
         assert experiment.parse(each.to_yaml(), name) == each
-    assert {asked.arm_of(start)[0] for start in starts} < made[asked.ECHO].arms.keys()
+    assert {experiments.arm_of(start)[0] for start in starts} < made[experiments.ECHO].arms.keys()
 
 
 def test_each_goal_has_its_arms_and_its_point_in_an_experiment() -> None:
-    made = asked.experiments(Programs().starts(), rounds=3, duration_s=1, only=goals.arms())
+    made = experiments.experiments(Programs().starts(), rounds=3, duration_s=1, only=goals.arms())
     made[goals.CLIENTS] = experiment.read(experiment.path_of(goals.CLIENTS))
     for goal in GOALS:
         each = made[goal.experiment]
@@ -148,7 +148,7 @@ def test_each_goal_has_its_arms_and_its_point_in_an_experiment() -> None:
 
 def test_a_client_that_is_missing_leaves_its_arm_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name, **_: None if name == "k6" else name)
-    found, missing = asked.with_installed(experiment.read(experiment.path_of(goals.CLIENTS)))
+    found, missing = experiments.with_installed(experiment.read(experiment.path_of(goals.CLIENTS)))
     assert list(found.arms) == ["driver", "h2load", "ghz"]
     assert [why.partition(":")[0] for why in missing] == ["arm k6"]
 

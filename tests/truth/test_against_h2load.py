@@ -9,7 +9,7 @@ from tests.truth.figures import Figures
 from tests.truth.runs import run_all
 from tools import experiment
 from tools.bench import goals
-from tools.bench.asked import with_installed
+from tools.bench.experiments import with_installed
 from tools.local import Pinning
 from tools.stats.line import interval
 

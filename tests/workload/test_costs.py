@@ -10,7 +10,7 @@ import pytest
 from sweetspot.v1 import workload_pb2
 
 from services.workload import callbacks, ripped
-from services.workload.costs import STYLES, chain, depth, edits, handlers, source, suspended
+from services.workload.costs import STYLES, chain, depth, edits, handlers, source, suspended_bytes
 from services.workload.costs.edits import PAUSE_US, lines_to_change
 
 WAITS = 2
@@ -180,7 +180,7 @@ def test_a_chain_waits_again_each_time_that_it_is_resumed(style: str) -> None:
 
 def test_what_is_measured_waits(style: str, monkeypatch: pytest.MonkeyPatch) -> None:
     durations_us = slept_us(monkeypatch)
-    runs = [handlers.run_of(suspended.PLAN) for _ in range(5)]
-    held = suspended.suspend(style, runs)
+    runs = [handlers.run_of(suspended_bytes.PLAN) for _ in range(5)]
+    held = suspended_bytes.suspend(style, runs)
     assert len(held) == len(durations_us) == 5
     assert {run._index for run in runs} == {0}, "no step is over"

@@ -20,7 +20,7 @@ from typing import TypeVar
 from rich.console import Console
 
 from tools import cli, experiment
-from tools.bench import asked, goals, markdown, overload, profiling
+from tools.bench import experiments, goals, markdown, overload, profiling
 from tools.bench.bounds import Overload
 from tools.clients.programs import PROGRAMS
 from tools.experiment import BadExperimentError, Experiment, Point
@@ -119,9 +119,11 @@ def _processors() -> tuple[int, int]:
 def _run_experiments(args: argparse.Namespace, starts: Sequence[Sequence[str]], console: Console) -> int:
     """Runs each experiment as `sweetspot run` does. Returns the exit status."""
     only = goals.arms() if args.goals else None
-    wanted: dict[str, Experiment] = asked.experiments(starts, rounds=args.rounds, duration_s=args.duration, only=only)
-    PROGRAMS["h2load"].find()
-    wanted[goals.CLIENTS], missing = asked.with_installed(experiment.read(experiment.path_of(goals.CLIENTS)))
+    wanted: dict[str, Experiment] = experiments.experiments(
+        starts, rounds=args.rounds, duration_s=args.duration, only=only
+    )
+    PROGRAMS["h2load"].program_path()
+    wanted[goals.CLIENTS], missing = experiments.with_installed(experiment.read(experiment.path_of(goals.CLIENTS)))
     for why in missing:
         console.print(f"not measured: {why}", markup=False, soft_wrap=True)
     measured: dict[str, Sequence[Trial]] = {}
@@ -137,9 +139,9 @@ def _run_experiments(args: argparse.Namespace, starts: Sequence[Sequence[str]], 
                 return ended
             measured[name] = read_trials(max(args.results.glob(f"{name}-*"))).trials
     lines = markdown.goals(goals.results(measured))
-    lines += ["", markdown.idle(goals.idle_kib(measured[asked.IDLE])), ""]
+    lines += ["", markdown.idle(goals.idle_kib(measured[experiments.IDLE])), ""]
     if not args.goals:
-        lines += markdown.rates(starts, [*measured[asked.ECHO], *measured[asked.BUSY]])
+        lines += markdown.rates(starts, [*measured[experiments.ECHO], *measured[experiments.BUSY]])
     console.print("\n".join(lines), markup=False, soft_wrap=True)
     return status
 

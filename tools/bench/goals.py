@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tools import measures
-from tools.bench.asked import BUSY, BY_DRIVER, ECHO, IDLE, IDLE_CONNECTIONS, TRACED
+from tools.bench.experiments import BUSY, BY_DRIVER, ECHO, IDLE, IDLE_CONNECTIONS, TRACED
 from tools.results import Trial
 from tools.stats.estimate import Estimate
 from tools.stats.interval import ratio

@@ -6,8 +6,8 @@ Must not know how anything is measured.
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from tools.bench.asked import IDLE_CONNECTIONS, arm_of
 from tools.bench.bounds import MOST_REJECTION_COST, Overload, bound
+from tools.bench.experiments import IDLE_CONNECTIONS, arm_of
 from tools.bench.goals import IDLE_MOST_KIB, GoalResult
 from tools.results import Trial
 from tools.stats.line import interval

@@ -14,9 +14,9 @@ from sweetspot.v1.control_pb2 import SnapshotReply
 from sweetspot.v1.workload_pb2 import Block, RunRequest, Step
 
 from tools import experiment
-from tools.bench.asked import arm_of
 from tools.bench.bounds import CONNECTIONS, FACTOR, STREAMS, Overload, bound
 from tools.bench.driving import Timing, drive
+from tools.bench.experiments import arm_of
 from tools.clients.request import PATH
 from tools.control import ControlClient, open_channel
 from tools.local import LocalError, Pinning, Programs

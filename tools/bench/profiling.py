@@ -14,8 +14,8 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from tools.bench.asked import PLAN
 from tools.bench.driving import Timing, drive
+from tools.bench.experiments import PLAN
 from tools.clients.load import ProgramLoad
 from tools.clients.programs import PROGRAMS
 from tools.experiment import Arm, Experiment, Load, Point

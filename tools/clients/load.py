@@ -107,7 +107,7 @@ class ProgramLoad:
     def _run(self, folder: Path) -> ProgramRun:
         asked = self.experiment
         return ProgramRun(
-            path=self.program.find(),
+            path=self.program.program_path(),
             address=self.address,
             request=encode(self._plan),
             connections=self.point.connections,

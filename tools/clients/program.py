@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tools.clients.request import EncodedRequest
-from tools.installed import find
+from tools.installed_programs import program_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,6 @@ class LoadProgram:
     read: Callable[[ProgramRun, Sequence[str]], CallLog]
     """Reads the report: the lines that were printed, and files of the folder. Raises LocalError."""
 
-    def find(self) -> str:
+    def program_path(self) -> str:
         """The program's path. Raises LocalError, which names how to install it."""
-        return find(self.name, self.install)
+        return program_path(self.name, self.install)

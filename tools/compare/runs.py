@@ -9,7 +9,7 @@ from tools.compare.figures import BETTER, ArmFigure, Figures
 from tools.standings import FEWER_CLIENTS
 from tools.stats.estimate import Estimate
 from tools.stats.line import SEPARATOR, interval, runs_basis, word
-from tools.stats.unpaired import unpaired_ratio
+from tools.stats.unpaired_ratio import unpaired_ratio
 from tools.stats.verdict import OF_COSTS, OF_RATES, Verdict, verdict
 from tools.units import share
 

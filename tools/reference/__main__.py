@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with (
             scratch_folder() as folder,
-            started(server.name, server.command(server.find(), port, folder, args.reply_bytes)) as process,
+            started(server.name, server.command(server.program_path(), port, folder, args.reply_bytes)) as process,
         ):
             _await(process, port)
             control = _control(server.name, process.pid)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.clients.request import PATH
-from tools.installed import find
+from tools.installed_programs import program_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +18,9 @@ class ReferenceServer:
     command: Callable[[str, int, Path, int], list[str]]
     """Path of the program, port, an empty folder and the size of a reply in bytes -> the command line."""
 
-    def find(self) -> str:
+    def program_path(self) -> str:
         """The program's path. Raises LocalError, which names how to install it."""
-        return find(self.name, self.install)
+        return program_path(self.name, self.install)
 
 
 def _nghttpd(path: str, port: int, folder: Path, reply_bytes: int) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from tools.stats.estimate import Estimate
 from tools.stats.holm import holm
 from tools.stats.interval import CONFIDENCE, of_moments, ratio
-from tools.stats.nested import Floats, pooled_moments
+from tools.stats.nested_mean import Floats, pooled_moments
 from tools.stats.series import BlockId, Series
 from tools.stats.significance import p_value
 from tools.stats.verdict import GENERAL, Better, Verdict, verdict

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import special
 
 from tools.stats.estimate import Estimate
-from tools.stats.nested import Floats, Moments, moments
+from tools.stats.nested_mean import Floats, Moments, moments
 from tools.stats.series import BlockId, Series
 
 CONFIDENCE = 0.95

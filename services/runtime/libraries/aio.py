@@ -189,7 +189,7 @@ class AsyncioAcceptor:
             task.add_done_callback(self._connecting.discard)
 
 
-class Checked(Protocol):
+class CheckedConnection(Protocol):
     """A connection."""
 
     def check_peer(self) -> None: ...
@@ -198,7 +198,7 @@ class Checked(Protocol):
 class PeerChecks:
     """Checks the open connections of a loop, from `start` until `stop`."""
 
-    def __init__(self, connections: Collection[Checked], every_s: float) -> None:
+    def __init__(self, connections: Collection[CheckedConnection], every_s: float) -> None:
         """`connections` may change in that time."""
         self._connections = connections
         self._every_s = every_s

@@ -34,7 +34,7 @@ def _code(style: str) -> dict[str, object]:
 
 
 def _stacks(style: str) -> dict[str, object]:
-    command = [sys.executable, "-m", "services.workload.costs.suspended", style]
+    command = [sys.executable, "-m", "services.workload.costs.suspended_bytes", style]
     return {
         "suspended": json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout),
         "resume_ns": depth.resume_ns(style),

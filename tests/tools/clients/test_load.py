@@ -10,7 +10,7 @@ import pytest
 from tools import cli, experiment
 from tools.clients.load import ProgramLoad
 from tools.clients.programs import PROGRAMS
-from tools.installed import find
+from tools.installed_programs import program_path
 from tools.local import LocalError
 from tools.measures import failed_share
 from tools.results import read_trials
@@ -120,7 +120,7 @@ def run(folder: Path, text: str) -> tuple[int, Path]:
 
 def _installed(program: str) -> None:
     try:
-        find(program, "")
+        program_path(program, "")
     except LocalError:
         pytest.skip(
             f"build/testers/{program} is missing" if program in {"ghz", "k6"} else f"{program} is not installed"

@@ -7,7 +7,7 @@ from scipy import special
 from tests.tools.stats import noise
 from tools.stats.interval import ratio
 from tools.stats.looks import CONFIDENCE, LOOKS, PAIRS_A_START, decided
-from tools.stats.nested import moments
+from tools.stats.nested_mean import moments
 from tools.stats.series import Series
 from tools.stats.verdict import RatioOutcome, verdict
 

@@ -13,7 +13,7 @@ from tests.tools.stats import noise
 from tests.tools.stats.noise import Floats
 from tools.stats.estimate import LEAST_STARTS
 from tools.stats.looks import CONFIDENCE, LOOKS
-from tools.stats.nested import Moments, moments, pooled_moments
+from tools.stats.nested_mean import Moments, moments, pooled_moments
 
 Starts = NDArray[np.int_]
 

@@ -9,7 +9,7 @@ BUILT = Path(__file__).parent.parent / "build" / "testers"
 """Where `make testers` installs programs that are written in Go."""
 
 
-def find(program: str, install: str) -> str:
+def program_path(program: str, install: str) -> str:
     """The program's path. Raises LocalError, which ends with `install`: what to do if it is missing."""
     # Debian puts servers where only root's PATH looks.
     for path in (None, "/usr/sbin:/sbin", str(BUILT)):

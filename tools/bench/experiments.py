@@ -82,7 +82,7 @@ def with_installed(asked: Experiment) -> tuple[Experiment, list[str]]:
         client = asked.client_of(arm)
         try:
             if client != "driver":
-                PROGRAMS[client].find()
+                PROGRAMS[client].program_path()
         except LocalError as error:
             missing.append(f"arm {name}: {error}")
         else:

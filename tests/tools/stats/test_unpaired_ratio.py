@@ -5,7 +5,7 @@ import pytest
 
 from tests.tools.stats.noise import logs, series
 from tools.stats.interval import estimate
-from tools.stats.unpaired import unpaired_ratio
+from tools.stats.unpaired_ratio import unpaired_ratio
 
 
 def values(seed: int, sizes: list[int], spread: float, between: float = 0.0, times: float = 1.0) -> list[list[float]]:

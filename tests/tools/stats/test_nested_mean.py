@@ -5,7 +5,7 @@ import pytest
 from scipy import special, stats
 
 from tests.tools.stats import noise
-from tools.stats.nested import moments
+from tools.stats.nested_mean import moments
 
 RUNS = 4_000
 

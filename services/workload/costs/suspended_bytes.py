@@ -1,4 +1,4 @@
-"""What a call costs in memory while it waits, by style. `python -m services.workload.costs.suspended STYLE`.
+"""What a call costs in memory while it waits, by style. `python -m services.workload.costs.suspended_bytes STYLE`.
 
 A process of its own for each style, so that no style reuses memory that another one has left. There are three figures
 for each call, as each shows something that the others do not. The first is what Python has allocated (tracemalloc),
