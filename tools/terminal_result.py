@@ -32,8 +32,8 @@ SHOWN = {
 def show(console: Console, found: StoredTrials, report: Path, arms: ArmSettings = NO_ARMS) -> None:
     """Prints the answer, the trials behind it, and last the report's path. `arms` are the experiment's."""
     console.print()
-    said = answer(found.trials, found.void, arms, failed=found.failed, again=found.again)
-    console.print(said, style="bold", highlight=False)
+    headline = answer(found.trials, found.void, arms, failed=found.failed, again=found.again)
+    console.print(headline, style="bold", highlight=False)
     points = standings(found.trials)
     if itself := cannot_distinguish(compared(points), found.trials, found.again):
         console.print(itself, markup=False, highlight=False)

@@ -5,7 +5,7 @@ api.py      the cluster's API, and each of its errors as one line for a person
 release.py  what the chart has deployed: models, their pods, the image of the driver
 job.py      the load Job of one trial: N driver pods, each a shard
 shard.py    what runs in such a pod: the driver, the services' counters, the result into a ConfigMap
-stopped.py  what a shard knows if it is asked to end
+stopped_shard.py  the result of a shard that is asked to end
 store.py    results in ConfigMaps: shards write them, and a later command reads them and puts them together
 overview.py the stored runs, in a line each
 search_note.py the note of a search on a Deployment that it changes, and how other commands avoid that Deployment

@@ -36,7 +36,7 @@ from sweetspot.v1.control_pb2 import SnapshotReply
 from tools import experiment, local
 from tools.address import Address
 from tools.busy_machine import taken_share
-from tools.cluster import stopped, store
+from tools.cluster import stopped_shard, store
 from tools.cluster.api import Api, ClusterError, Object
 from tools.cluster.capacity import closed_loop_rps, total
 from tools.cluster.pods import how_it_ended, ready
@@ -273,7 +273,7 @@ def _run(
                 deadline_s = time.monotonic() + SPANS_TIMEOUT_S
                 printed = driver.finish(GRACE_S)
             except SystemExit:
-                why = stopped.reason(driver, out, f"shard {index} of {args.shards} on {environ['NODE']}")
+                why = stopped_shard.reason(driver, out, f"shard {index} of {args.shards} on {environ['NODE']}")
                 store.save_part(release.api, labels, name, {"trial": str(wanted.id), "void": [why]})
                 raise
         spans = {name: counts for tally in tallies for name, counts in tally.counts(deadline_s).items()}

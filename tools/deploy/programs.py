@@ -13,7 +13,7 @@ class DeployError(Exception):
 
 
 class ProgramError(DeployError):
-    """A program failed; `said` is its standard error."""
+    """A program failed; `output` is its standard error."""
 
     def __init__(self, command: Sequence[str], output: str) -> None:
         self.output = output.strip()

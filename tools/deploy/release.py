@@ -262,7 +262,7 @@ def _error(output: str) -> str:
 def refusal(output: str, release: ReleaseCommands) -> str | None:
     """A message for what helm rejected before it made anything; None if it did make something.
 
-    `said` is helm's standard error.
+    `output` is helm's standard error.
     """
     if "values don't meet the specifications" in output:
         wrong = re.findall(r"^- (.*)$", output, re.MULTILINE)

@@ -37,7 +37,7 @@ DEFINITIONS = {
 
 
 def render(folder: Path, made: Map, found: Sequence[Area], headline: str) -> str:
-    """The page as HTML. `said` is the headline."""
+    """The page as HTML."""
     families = {model: family(model) for model in made.question.models}
     tables = [(count(number), _rows(made, found, number)) for number in sorted(made.question.connections)]
     return (

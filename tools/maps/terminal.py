@@ -13,7 +13,7 @@ from tools.units import count, share
 
 
 def show(console: Console, made: Map, found: Sequence[Area], headline: str, page: Path) -> None:
-    """`said` is the headline. Last comes the path of the page, unwrapped so that it can be copied."""
+    """Prints the map below its headline. Last comes the path of the page, unwrapped so that it can be copied."""
     console.print()
     console.print(headline, style="bold", markup=False)
     console.print()

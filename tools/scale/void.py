@@ -20,9 +20,9 @@ def why_void(one: SearchedCell) -> str:
     return "" if one.best is None else broken(one.best)
 
 
-def without_void(kept: StoredCells) -> StoredCells:
+def without_void(stored: StoredCells) -> StoredCells:
     """The same cells, where those that are void are left out with the reason."""
-    whys = {one.cell: why for one in kept.searched if (why := why_void(one))}
-    searched = tuple(one for one in kept.searched if one.cell not in whys)
-    left_out = [*kept.left_out, *(OmittedCell(cell, f"void: {why}") for cell, why in whys.items())]
-    return replace(kept, searched=searched, left_out=tuple(sorted(left_out, key=lambda one: one.cell)))
+    whys = {one.cell: why for one in stored.searched if (why := why_void(one))}
+    searched = tuple(one for one in stored.searched if one.cell not in whys)
+    left_out = [*stored.left_out, *(OmittedCell(cell, f"void: {why}") for cell, why in whys.items())]
+    return replace(stored, searched=searched, left_out=tuple(sorted(left_out, key=lambda one: one.cell)))
