@@ -61,5 +61,6 @@ def test_what_this_machine_cannot_start_is_left_out() -> None:
 def test_a_reactor_waits_and_a_thread_receives() -> None:
     found = COUNTINGS["kernel"].count(Programs())
     assert found["reactor"]["total"]["blocking_receives"] == 0
-    assert found["reactor"]["per_call"]["blocking_waits"] >= 1
+    # On a busy machine the next call may come before the loop waits for it.
+    assert found["reactor"]["per_call"]["blocking_waits"] > 0
     assert found["thread_per_connection"]["per_call"]["blocking_receives"] >= 1
