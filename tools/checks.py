@@ -178,8 +178,11 @@ def _unreadable(trial: Trial) -> Iterator[str]:
 
 
 def _canary(trial: Trial, others: Sequence[Trial]) -> Iterator[str]:
-    """Compares slice by slice: those of one block were close in time."""
-    own_ns = trial.slices_canary_ns
+    """Compares slice by slice: those of one block were close in time.
+
+    With one block nothing is: the arms of a point are up to a minute apart, and rounds show what that does to a figure.
+    """
+    own_ns = trial.slices_canary_ns if len(trial.slices_canary_ns) > 1 else ()
     beside = [each.slices_canary_ns for each in others if len(each.slices_canary_ns) == len(own_ns)]
     usual_ns = [statistics.median(of_slice) for of_slice in zip(*beside, strict=True)]
     apart = max((max(own / usual, usual / own) for own, usual in zip(own_ns, usual_ns, strict=False)), default=1.0)

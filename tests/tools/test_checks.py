@@ -139,15 +139,15 @@ def test_what_noise_did_is_stored_with_a_trial_that_is_shown_despite_it() -> Non
 @pytest.mark.parametrize(
     ("canaries_ns", "arms"),
     [
-        ([(1000,), (1290,)], []),
-        ([(1000,), (1310,)], ["reactor", "thread_pool"]),
-        ([(1000,), (1010,), (1400,)], ["seda"]),
+        ([(1000, 1000), (1000, 1290)], []),
+        ([(1000, 1000), (1000, 1310)], ["reactor", "thread_pool"]),
         ([(1000, 1000), (1000, 1400), (1010, 1010)], ["thread_pool"]),
-        ([(1000,), (600,), (990,), (1010,)], ["thread_pool"]),
-        ([(1000,), ()], []),
-        ([(1000,)], []),
+        ([(1000, 1000), (600, 1000), (990, 1000), (1010, 1000)], ["thread_pool"]),
+        ([(1000,), (1400,), (1000,)], []),
+        ([(1000, 1000), ()], []),
+        ([(1000, 1000)], []),
     ],
-    ids=["within the limit", "two arms", "the one apart", "one slice of several", "faster", "not known", "alone"],
+    ids=["within the limit", "two arms", "the one apart", "faster", "arms in turn", "not known", "alone"],
 )
 def test_an_arm_is_void_if_the_speed_of_the_cpu_differed_from_that_beside_the_others(
     canaries_ns: list[tuple[int, ...]], arms: list[str]
@@ -157,7 +157,7 @@ def test_an_arm_is_void_if_the_speed_of_the_cpu_differed_from_that_beside_the_ot
 
 
 def test_the_reason_of_a_canary_has_the_factor() -> None:
-    (one,) = [one for one in judged(block(canaries_ns=[(1400,), (1000,), (1000,)])) if one.why]
+    (one,) = [one for one in judged(block(canaries_ns=[(1400, 1000), (1000, 1000), (1000, 1000)])) if one.why]
     assert one.why == "the CPU's speed differed by a factor of 1.4 from that beside the other arms (canary)"
 
 

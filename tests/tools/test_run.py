@@ -157,6 +157,9 @@ def test_the_record_of_a_failure_has_the_last_output_of_the_process_and_goes_wit
     assert [each.name for each in path.parent.iterdir()] == [f"{STILLBORN}-10-1.json"]
 
 
+IN_BLOCKS = replace(ASKED.of([GOOD, STUBBORN]), blocks=2, rounds=1, load=Load(connections=(10,), streams=(2,)))
+
+
 def canaries(monkeypatch: pytest.MonkeyPatch, *loops_ns: int) -> None:
     """The loop takes so long, two for each slice, and then always the first time."""
     left = list(loops_ns)
@@ -166,28 +169,26 @@ def canaries(monkeypatch: pytest.MonkeyPatch, *loops_ns: int) -> None:
 def test_an_arm_beside_which_the_cpu_was_slower_is_repeated_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    canaries(monkeypatch, 1000, 1000, 2000, 2000, 1000, 1000)
-    arms = [wanted(GOOD, 10), wanted(STUBBORN, 10)]
+    canaries(monkeypatch, 1000, 1000, 2000, 2000, 1000)
     notes = Notes()
-    run(ASKED, arms, LocalSetup(tmp_path, PROGRAMS, None), notes)
+    run(IN_BLOCKS, trials(IN_BLOCKS), LocalSetup(tmp_path, PROGRAMS, None), notes)
     assert notes.repeated.keys() == {(GOOD, 10), (STUBBORN, 10)}
-    assert [trial.slices_canary_ns for trial in read_trials(tmp_path).trials] == [(2000,), (2000,)]
+    assert [trial.slices_canary_ns for trial in read_trials(tmp_path).trials] == [(2000, 2000), (2000, 2000)]
 
 
 def test_an_arm_that_is_repeated_and_still_apart_is_void_with_that_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    canaries(monkeypatch, 1000, 1000, 2000, 2000, 1000, 1000, 3000, 3000)
+    canaries(monkeypatch, 1000, 1000, 2000, 2000, *[1000] * 4, 1000, 1000, 3000, 3000)
     notes = Notes()
-    run(ASKED, [wanted(GOOD, 10), wanted(STUBBORN, 10)], LocalSetup(tmp_path, PROGRAMS, None), notes)
+    run(IN_BLOCKS, trials(IN_BLOCKS), LocalSetup(tmp_path, PROGRAMS, None), notes)
     assert not read_trials(tmp_path).trials
     assert notes.voids[GOOD, 10].startswith("the CPU's speed differed by a factor of 3 ")
 
 
 def test_the_slices_of_a_block_are_repeated_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     canaries(monkeypatch, 1000, 1000, 1000, 1000, 1000, 1000, 2000, 2000)
-    asked = replace(ASKED.of([GOOD, STUBBORN]), blocks=2, rounds=1, load=Load(connections=(10,), streams=(2,)))
-    run(asked, trials(asked), LocalSetup(tmp_path, PROGRAMS, None), Notes())
+    run(IN_BLOCKS, trials(IN_BLOCKS), LocalSetup(tmp_path, PROGRAMS, None), Notes())
     assert [trial.slices_canary_ns for trial in read_trials(tmp_path).trials] == [(2000, 2000), (2000, 2000)]
 
 
