@@ -166,13 +166,13 @@ def canaries(monkeypatch: pytest.MonkeyPatch, *loops_ns: int) -> None:
     monkeypatch.setattr("tools.canary.loop_ns", lambda _cpus: left.pop(0) if left else loops_ns[0])
 
 
-def test_an_arm_beside_which_the_cpu_was_slower_is_repeated_once(
+def test_the_slices_of_a_block_are_repeated_together_if_the_cpu_was_slower_beside_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     canaries(monkeypatch, 1000, 1000, 2000, 2000, 1000)
     notes = Notes()
     run(IN_BLOCKS, trials(IN_BLOCKS), LocalSetup(tmp_path, PROGRAMS, None), notes)
-    assert notes.repeated.keys() == {(GOOD, 10), (STUBBORN, 10)}
+    assert notes.begun == [(GOOD, 10), (STUBBORN, 10)] * 2
     assert [trial.slices_canary_ns for trial in read_trials(tmp_path).trials] == [(2000, 2000), (2000, 2000)]
 
 
@@ -186,10 +186,15 @@ def test_an_arm_that_is_repeated_and_still_apart_is_void_with_that_reason(
     assert notes.voids[GOOD, 10].startswith("the CPU's speed differed by a factor of 3 ")
 
 
-def test_the_slices_of_a_block_are_repeated_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    canaries(monkeypatch, 1000, 1000, 1000, 1000, 1000, 1000, 2000, 2000)
-    run(IN_BLOCKS, trials(IN_BLOCKS), LocalSetup(tmp_path, PROGRAMS, None), Notes())
-    assert [trial.slices_canary_ns for trial in read_trials(tmp_path).trials] == [(2000, 2000), (2000, 2000)]
+def test_an_arm_that_did_other_work_is_repeated_once_and_then_void(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "tools.checks._other_work", lambda trial, _others: ["it did other work"] if trial.arm == STUBBORN else []
+    )
+    notes = run_fakes(tmp_path, (GOOD, 10), (STUBBORN, 10))
+    assert notes.repeated == notes.voids == {(STUBBORN, 10): "it did other work"}
+    assert [trial.arm for trial in read_trials(tmp_path).trials] == [GOOD]
 
 
 def test_a_second_trial_has_a_service_of_its_own(tmp_path: Path) -> None:
