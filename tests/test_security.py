@@ -39,7 +39,7 @@ def test_each_other_limit_is_the_one_of_the_code() -> None:
         f"{MAX_CONCURRENT_STREAMS:,} resets at once and {MAX_CONCURRENT_STREAMS:,} per second",
         f"{MOST_BYTES // MIB} MiB at most",
         f"may always hold {FREE_BYTES // 1024} KiB",
-        f"The service looks every {limits.check_s:g} s",
+        f"The service checks every {limits.check_s:g} s",
         f"acknowledgement of SETTINGS, together | {limits.opening_s:g} s |",
         f"a request that is not complete | {limits.stall_s:g} s |",
         f"whose handler waits for room | {limits.stall_s:g} s |",

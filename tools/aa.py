@@ -4,10 +4,10 @@ The ratio shows what a run cannot distinguish.
 
 Such a ratio comes from one of two designs:
 
-- With several blocks, from the slices of the best arm. Two successive slices of a round are a pair, and chance decides
-  which of them is the first arm. That takes no time. The slices of a pair are a block apart, so the interval is wider
-  than that of two arms, whose slices share a block.
-- With one block, from second trials of one arm, each with a service of its own (tools/trial_specs.py).
+- With several blocks, it comes from the slices of the best arm. Two successive slices of a round are a pair, and chance
+  decides which of them is the numerator. No further slice is measured. The slices of a pair are a block apart, so the
+  interval is wider than that of two arms, whose slices share a block.
+- With one block, it comes from second trials of one arm, each with a service of its own (tools/trial_specs.py).
 
 An arm does not differ from itself. If the interval does not contain 1, the run shows differences that do not exist.
 Must not know how a trial is made, nor what is shown.
@@ -53,7 +53,7 @@ class SelfRatio:
 
 
 def self_ratio(at: PointStandings, rounds: Sequence[Trial], again: Sequence[Trial]) -> SelfRatio | None:
-    """At that point; None if there is no pair. `rounds` and `again` are all first and second trials of the run."""
+    """The ratio at that point; None without a pair. `rounds` are the first trials of the run, `again` the second."""
     second = [trial for trial in again if trial.id.point == at.point.name]
     if first := next((one for one in at.ranked if second and one.arm == second[0].arm), None):
         values = series(first.arm, second, p99s_ns if at.measure == "p99" else rates_rps)
@@ -101,5 +101,5 @@ def _both(arm: str, pairs: dict[BlockId, tuple[float, float]]) -> tuple[Series, 
 
 
 def _dice(arm: str, number: int, index: int) -> random.Random:
-    """The same for each reader of a results folder."""
+    """Random numbers that are the same for each reader of a results folder."""
     return random.Random(f"{arm} {number} {index}")

@@ -34,14 +34,16 @@ class Actor:
             if action.kill:
                 self._worker()
             elif action.stage not in stages:
-                have = f"its stages are {', '.join(sorted(stages))}" if stages else "it has no stages"
-                raise LocalError(f"an action needs the stage {action.stage!r}, but {have}")
+                have = f"only the stages {', '.join(sorted(stages))}" if stages else "no stages"
+                raise LocalError(
+                    f"an action needs the stage {action.stage!r}, but the service has {have}: change the action"
+                )
 
     @contextmanager
     def acting(self, after_s: float) -> Iterator[None]:
-        """Does each action at its time while the block runs. The times count from `after_s` seconds on from now.
+        """Does each action at its time while the `with` block runs. The window begins in `after_s` seconds.
 
-        An action that fails raises a LocalError at the end of the block.
+        If an action fails, the end of the `with` block raises its LocalError.
         """
         begin_s, left, failed = time.monotonic() + after_s, threading.Event(), list[LocalError]()
 
@@ -68,11 +70,11 @@ class Actor:
         if action.stage is not None:
             self._control.configure(action.stage, StageSettings(**action.settings))
         else:
-            with suppress(ProcessLookupError):  # it has ended by itself, which is what was asked for
+            with suppress(ProcessLookupError):  # it has ended already, so there is nothing to do
                 os.kill(self._worker(), signal.SIGKILL)
 
     def _worker(self) -> int:
         workers = [pid for pid in tree(self._pid) if name_of(pid).startswith(WORKER)]
         if not workers:
-            raise LocalError("an action kills a worker process, but the service has none")
+            raise LocalError("an action kills a worker process, but the service has none: remove the action")
         return min(workers, key=lambda pid: int(name_of(pid).removeprefix(WORKER) or 0))

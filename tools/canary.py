@@ -1,6 +1,6 @@
-"""The speed of processors, shown by a fixed loop: what a shared machine changes and no counter of the kernel shows.
+"""A fixed loop that shows the speed of processors. No counter of the kernel shows how a shared machine changes it.
 
-The loop counts its own CPU time. So other processes do not lengthen it, and a check of its own counts those
+The loop counts its own CPU time, so other processes do not lengthen it. Another check counts these
 (tools/other_processes.py). Must not know what is measured beside it.
 """
 
@@ -10,9 +10,9 @@ from collections.abc import Collection
 from tools.local import running_on
 
 LOOPS = 3
-"""The fastest of these counts: the first one after a switch of processors also fills the caches."""
+"""Only the fastest of these loops counts: the first loop after a switch of processors also fills the caches."""
 STEPS = 30_000
-"""Of a loop, which takes about 1 ms."""
+"""Steps of one loop, which takes about 1 ms."""
 
 
 def loop_ns(cpus: Collection[int]) -> int:

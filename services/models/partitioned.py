@@ -7,22 +7,23 @@
                            v        |    .---> backend
     c3, c4 --> [ accept | read | my key? run | write ] .... keys 1, 3, 5, ...
 
-Who waits      Each worker's loop, for its clients, the backend and the other workers at once. A call on another's key
-               waits in the queue for its owner, then in a pair of sockets. Its large payload stays where it was read. A
-               transfer waits until the other owner has booked its half.
-What bounds it For any one key, the CPU of one worker: keys that are asked for more than others make a hot spot. A call
-               that comes to the wrong one of N workers, as (N - 1) / N of them do, costs both of them.
+Who waits      Each worker's loop, for its clients, the backend and the other workers at once. A call on a key of
+               another worker waits in the queue for this owner, then in a pair of sockets. A large payload stays in
+               the worker that read it. A transfer waits until the other owner has booked its half.
+What bounds it For each key, the CPU of its owner. A key with many more calls than others overloads its owner. With N
+               workers, (N - 1) / N of the calls arrive at a worker that does not own their key. Such a call takes CPU
+               time of both workers.
 When full      A call on a key of its own worker begins at once. `queue_bound` calls may wait for an owner in each other
                worker; a further one is answered RESOURCE_EXHAUSTED. 16 calls or 256 KiB may be on their way to an
-               owner; beyond that connections take turns. When a worker dies, what it was asked is answered UNAVAILABLE,
-               and what comes next waits for its successor. That owns the same keys and accounts, but no working set is
-               left.
+               owner. Further calls stay in the queue, where connections take turns. When a worker dies, the calls that
+               were sent to it are answered UNAVAILABLE, and later calls wait for its successor. The successor owns the
+               same keys and accounts, but the working set is lost.
 After          Stonebraker et al., The End of an Architectural Era, VLDB 2007, section 3 (H-Store: a partition for each
                core, and no locks). Unlike there, an owner runs other calls while one waits, as in Seastar.
 
-No data has two writers, so none has a lock. The price is paid by a transfer between the accounts of two owners: a
-message for each half that another one owns, and no transaction. If a worker dies during that time, it may leave it half
-done.
+No data has two writers, so no data has a lock. The cost is in a transfer between the accounts of two owners. It takes a
+message for each half that another worker owns, and it is not a transaction. If a worker dies during a transfer, only
+half of it may have been booked.
 """
 
 from collections.abc import Callable
@@ -86,7 +87,7 @@ def serve(service: Service) -> None:
 
 
 class Owners:
-    """A worker's view of who owns what: runs the calls on its own keys, has the others run where their keys are."""
+    """The owners of all keys, for one worker: it runs calls on its own keys, and sends other calls to their owners."""
 
     def __init__(self, service: Service, loop: Loop, number: int, mailboxes: list[Mailbox]) -> None:
         self._accounts = service.ledger.accounts

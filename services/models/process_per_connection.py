@@ -11,10 +11,10 @@
 Who waits      Each process, for its own connection, in poll and send, and for the backend. The calls of one connection
                run one after the other. As with a thread for each connection, a cancel is read only when the call has
                ended, or while its stream waits for room. But no interpreter lock is shared.
-What bounds it `processes_bound` processes, those that end included. Each costs 3 MiB of memory and a fork of 4 ms, so
-               short connections cost most (with a thread it is 60 KiB and 0.4 ms). By default their memory is at most
-               half of the control group's limit: 42 processes with 256 MiB, and 256 (768 MiB) without a limit.
-               A silent peer occupies a process, unless `--max-connection-age-s` ends its connection.
+What bounds it `processes_bound` processes, including those that are ending. Each costs 3 MiB of memory and a fork of 4
+               ms, so short connections cost most (with a thread it is 60 KiB and 0.4 ms). By default their memory is at
+               most half of the control group's limit: 42 processes with 256 MiB, and 256 (768 MiB) without a limit.
+               An open connection without calls occupies a process, unless `--max-connection-age-s` ends it.
 When full      With `processes_bound` processes, further connections wait in the backlog. If fork(2) fails (EAGAIN,
                ENOMEM), the connection is closed and counted.
 After          Stevens, UNIX Network Programming 1, "TCP Concurrent Server, One Child per Client"; CERN httpd.
@@ -32,7 +32,7 @@ from services.runtime.threads.blocking_connection import BlockingConnection
 from services.runtime.threads.blocking_waits import BlockingWaits
 
 PROCESS_BYTES = 3 * 1024 * 1024
-"""Of a process without calls: pages of its own, of objects whose references it has counted, too."""
+"""Memory of a process without calls. It includes the pages that were copied because a count of references changed."""
 MOST_PROCESSES = 256
 
 

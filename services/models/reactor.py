@@ -1,4 +1,4 @@
-"""One thread, one loop: it waits for readiness, and calls what is registered for it.
+"""One thread runs one loop, which waits until sources are ready and runs the callback of each ready source.
 
                        .-----------------------------.
     c1 ----.           |            loop             |
@@ -12,13 +12,13 @@
          (all through epoll, or `--demultiplexer poll` or `select`; a timer is its timeout)
          (`--loops N`: N such loops, a thread and a listener each)
 
-Who waits      The loop, in epoll_wait, for everything at once. A handler leaves a callback and returns. A thread looks
-               the backend's name up.
-What bounds it One CPU. A handler that blocks or computes stalls every connection of its loop for as long (loop lag).
+Who waits      The loop, in epoll_wait, for everything at once. A handler registers a callback and returns.
+               Another thread looks up the backend's name.
+What bounds it One CPU. A handler that blocks or computes stalls every connection of its loop for that time (loop lag).
                With `--loops N`, the loops share one interpreter lock, so together they compute as much as one CPU.
                Without that lock (free-threaded CPython) they use N CPUs. Calls of two loops run at the same time, so
                shared data needs locks.
-When full      Readiness waits in the kernel: socket buffers fill, and flow control slows the clients down.
+When full      Ready connections wait in the kernel: socket buffers fill, and flow control slows the clients down.
                Each of several loops has a backlog, and the kernel chooses one by a hash of the addresses (see
                runtime/threads/loops.py). So a connection may wait for a busy loop although another one is idle.
                MAX_CONCURRENT_STREAMS bounds the calls of each connection. With `--demultiplexer select`, a

@@ -1,7 +1,7 @@
-"""What waits for the peer, and for how many checks in a row it has not changed. Knows no clock and no frame.
+"""Counts for how many checks in a row a wait for the peer has not changed. Knows no clock and no frame.
 
-Time is counted in checks, because a service that is busy makes no checks. So it ends no connection for bytes that have
-come and that it has not read yet.
+Time is counted in checks, and not by a clock. A busy service makes no checks. So it does not end a connection whose
+bytes have arrived, but have not been read.
 """
 
 from collections.abc import Hashable, Mapping
@@ -11,7 +11,7 @@ _NOTHING: Mapping[Hashable, Any] = {}
 
 
 class Stalls:
-    """Of one connection. Belongs to its session."""
+    """The waits of one connection. They belong to its session."""
 
     __slots__ = ("_checks", "_values")
 
@@ -19,12 +19,12 @@ class Stalls:
         self.clear()
 
     def clear(self) -> None:
-        """A check at which nothing waits."""
+        """Records a check at which nothing waits."""
         self._values: Mapping[Hashable, object] = _NOTHING
         self._checks: Mapping[Hashable, int] = _NOTHING
 
     def check(self, waits: Mapping[Hashable, object]) -> Mapping[Hashable, int]:
-        """For how many checks each of `waits` has had the value that it has now. A change of value is progress."""
+        """For how many checks each of `waits` has had its present value. A new value shows progress."""
         before, checks = self._values, self._checks
         self._values = waits
         self._checks = {

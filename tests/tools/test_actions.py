@@ -106,8 +106,8 @@ def test_an_action_that_fails_fails_the_slice() -> None:
 @pytest.mark.parametrize(
     ("action", "control", "why"),
     [
-        (BYPASS, FakeControl(), "an action needs the stage 'compute', but it has no stages"),
-        (BYPASS, FakeControl("admit", "reply"), "its stages are admit, reply"),
+        (BYPASS, FakeControl(), "an action needs the stage 'compute', but the service has no stages"),
+        (BYPASS, FakeControl("admit", "reply"), "the service has only the stages admit, reply"),
         (KILL, FakeControl(), "an action kills a worker process, but the service has none"),
     ],
 )

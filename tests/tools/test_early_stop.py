@@ -70,7 +70,7 @@ def test_every_point_has_to_be_decided() -> None:
     [
         ("models: all", "at $.until: until compares two arms"),
         ("models: [reactor]", "at $.until: until compares two arms"),
-        ("models: [reactor, seda]\nblocks: 6", "at $.blocks: until looks at 8, 16, 32 ... pairs"),
+        ("models: [reactor, seda]\nblocks: 6", "at $.blocks: until compares after 8, 16, 32 ... pairs"),
         ("models: [reactor, seda]\nuntil: late", "at $.until: "),
     ],
 )

@@ -163,7 +163,7 @@ def test_an_arm_may_be_a_reference_server() -> None:
         (LEAST.replace("[1]", "[1, 1]"), "at $.connections: the list contains a value twice"),
         (LEAST.replace("[1]", "many"), "at $.connections: Expected `array`, got `str`"),
         (LEAST + "duration_s: 0\n", "at $.duration_s: Expected `float` >= 0.01"),
-        (LEAST + "windows: {5: {warmup_s: 1, duration_s: 1}}\n", "at $.windows: the load has no 5 connections"),
+        (LEAST + "windows: {5: {warmup_s: 1, duration_s: 1}}\n", "at $.windows: 5 is no value of connections"),
         (LEAST + "windows: {1: {warmup_s: 1}}\n", "at $.windows[...]: Object missing required field `duration_s`"),
         (LEAST + "rounds: 0\n", "at $.rounds: Expected `int` >= 1"),
         (LEAST + "models: reactor\n", "at $.models: Expected `all` or a list of models"),

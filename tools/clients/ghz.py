@@ -1,9 +1,9 @@
 """ghz, a client on grpc-go. Written for version 0.120.
 
-- `--connections` share the workers of `--concurrency`, each of which has one call open.
-- The details of its JSON have each call: its end, its latency in nanoseconds, and gRPC's status as `DeadlineExceeded`.
-- It reads a file of messages as messages with their lengths before them, if it can. A message without its length may be
-  read as several others.
+- The workers of `--concurrency` share the `--connections`. Each worker has one call open at a time.
+- `details` in its JSON has each call: its end, its latency in nanoseconds, and gRPC's status, as `DeadlineExceeded`.
+- If it can, it reads a file as a list of messages, each after its length. A message without a length before it may be
+  read as several messages.
 - `--duration-stop=wait`: calls that are open at the end are answered and counted.
 """
 
@@ -46,7 +46,7 @@ def command(run: ProgramRun) -> list[str]:
 
 
 def counted(message: bytes) -> bytes:
-    """The message after its length, as a varint (Protocol Buffers, Encoding, "Base 128 Varints")."""
+    """The message with its length before it, as a varint (Protocol Buffers, Encoding, "Base 128 Varints")."""
     length, prefix = len(message), bytearray()
     while length > 0x7F:
         prefix.append(length & 0x7F | 0x80)
@@ -56,7 +56,7 @@ def counted(message: bytes) -> bytes:
 
 
 def read(run: ProgramRun, _lines: Sequence[str]) -> CallLog:
-    """Raises LocalError if it wrote no report."""
+    """The calls in its report. Raises LocalError if it wrote no report that can be parsed."""
     log = CallLog()
     try:
         for call in json.loads((run.folder / OUT).read_text(encoding="utf-8"))["details"] or ():
@@ -67,15 +67,15 @@ def read(run: ProgramRun, _lines: Sequence[str]) -> CallLog:
                 log.failed[_status(call)] += 1
                 log.first_messages.setdefault(_status(call), call["error"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise LocalError("ghz wrote no report that can be parsed") from error
+        raise LocalError("ghz wrote no report that can be parsed: install version 0.120") from error
     return log
 
 
 def _ns(timestamp: str) -> int:
-    """Of RFC 3339 with up to nine digits of a second; `datetime` reads six. Raises ValueError."""
+    """A time of RFC 3339, in nanoseconds. It may have nine decimals: `datetime` reads six. Raises ValueError."""
     found = re.fullmatch(r"(.{19})(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)", timestamp)
     if found is None:
-        raise ValueError(f"{timestamp!r} is no time of RFC 3339")
+        raise ValueError(f"{timestamp!r} is not a time of RFC 3339")
     whole, fraction, zone = found.groups(default="0")
     return int(datetime.fromisoformat(whole + zone).timestamp()) * 1_000_000_000 + int(fraction.ljust(9, "0"))
 

@@ -1,7 +1,7 @@
 """h2load, of nghttp2. Written for version 1.52.
 
-- It ends with status 0 whatever happened, also if nothing listened.
-- It reads the status of HTTP only, which is 200 for an error of gRPC. Such a reply has no body.
+- Its exit status is 0 also if all calls fail, or if no server listens.
+- It reads only the status of HTTP, which is 200 also if a gRPC call fails. The reply to such a call has no body.
 - `--log-file` has a line for each call: start in microseconds since 1970, HTTP status, latency in microseconds. A call
   that is open at the end is not in it.
 """
@@ -36,15 +36,15 @@ def command(run: ProgramRun) -> list[str]:
 
 
 def read(run: ProgramRun, lines: Sequence[str]) -> CallLog:
-    """Raises LocalError if its output has another form, or a status of HTTP is an error."""
+    """The calls in its log. Raises LocalError if output or log has another form, or a status of HTTP is an error."""
     text = "\n".join(lines)
     requests = re.search(r"(\d+) done, \d+ succeeded, (\d+) failed, \d+ errored, (\d+) timeout", text)
     statuses = re.search(r"status codes: \d+ 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", text)
     body = re.search(r"traffic: .* \((\d+)\) data", text)
     if requests is None or statuses is None or body is None:
-        raise LocalError("h2load printed no report that can be parsed")
+        raise LocalError("h2load printed no report that can be parsed: install version 1.52")
     if any(map(int, statuses.groups())):
-        raise LocalError(f"h2load got errors of HTTP: {statuses[0]}")
+        raise LocalError(f"h2load received HTTP errors: {statuses[0]}")
     log = CallLog()
     try:
         with (run.folder / LOG).open(encoding="ascii") as calls:
@@ -54,7 +54,7 @@ def read(run: ProgramRun, lines: Sequence[str]) -> CallLog:
                     log.ended_ns.append((started_us + latency_us) * 1000)
                     log.latency_ns.append(latency_us * 1000)
     except (OSError, ValueError) as error:
-        raise LocalError("h2load wrote a log that cannot be parsed") from error
+        raise LocalError("h2load wrote a log that cannot be parsed: install version 1.52") from error
     done, failed, timed_out = map(int, requests.groups())
     if failed or timed_out:
         log.failed["UNAVAILABLE"] = failed + timed_out

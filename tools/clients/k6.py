@@ -1,6 +1,6 @@
 """k6, whose loads are written in JavaScript. Written for version 1.4.
 
-- A virtual user is one connection. It has several calls open by `asyncInvoke`.
+- A virtual user is one connection. With `asyncInvoke` it has several calls open at a time.
 - Its CSV has a line for each call: its end, its latency in milliseconds, and gRPC's status as a number.
 """
 
@@ -55,7 +55,7 @@ def command(run: ProgramRun) -> list[str]:
 
 
 def read(run: ProgramRun, _lines: Sequence[str]) -> CallLog:
-    """Raises LocalError if it wrote no report."""
+    """The calls in its report. Raises LocalError if it wrote no report that can be parsed."""
     log = CallLog()
     try:
         with (run.folder / CALLS).open(encoding="utf-8", newline="") as file:
@@ -71,5 +71,5 @@ def read(run: ProgramRun, _lines: Sequence[str]) -> CallLog:
                 else:
                     log.failed[_STATUS[call["status"]]] += 1
     except (OSError, ValueError, KeyError) as error:
-        raise LocalError("k6 wrote no report that can be parsed") from error
+        raise LocalError("k6 wrote no report that can be parsed: install version 1.4") from error
     return log

@@ -1,4 +1,4 @@
-"""Loads a service with a load program: each slice is one run of it.
+"""Loads a service with a load program. The program runs once for each slice.
 
 Must not know which program it is, nor what is compared.
 """
@@ -20,9 +20,9 @@ from tools.local import LocalError, started
 from tools.pooling import added_results
 
 GRACE_S = 20.0
-"""For a program to start, and to write its report."""
+"""Time for a program to start, and to write its report."""
 LEAST_SHARE = 0.95
-"""Of a reply's size, where a program does not read the status of gRPC: an error has no body."""
+"""The least mean size of replies, as a share of an expected reply. It shows errors, which have no body."""
 
 
 @dataclass(slots=True)
@@ -31,12 +31,12 @@ class ProgramLoad:
 
     program: LoadProgram
     experiment: Experiment
-    """With the window of the point."""
+    """Its window is that of the point."""
     arm: Arm
     point: Point
     address: str
     cpus: Collection[int]
-    """Processors of which the program gets one, because our driver uses one; empty if everything shares one."""
+    """The program runs on one of these processors, as the driver does. Empty: all processes share one processor."""
     scratch: Path
     _results: list[dict[str, Any]] = field(default_factory=list)
     _reply_bytes: int = 0
@@ -99,7 +99,7 @@ class ProgramLoad:
         return self.experiment.calls_of(self.arm)
 
     def _expected_bytes(self) -> int:
-        """Makes one call, if the server is one of gRPC."""
+        """The expected size of a reply's body. Makes one call to measure it, unless the arm is a reference server."""
         if self.arm.server is not None:
             return len(encode(self._plan).frame)
         return reply_bytes(self.address, self._plan, self.experiment.load.timeout_s)
@@ -120,9 +120,9 @@ class ProgramLoad:
     def _check(self, log: CallLog) -> None:
         """Raises LocalError for a run without an answer, and for replies that are too small to be answers."""
         if not log.ended_ns and not log.failed:
-            raise LocalError(f"{self.program.name} made no call")
+            raise LocalError(f"{self.program.name} reported no call that has ended: set a longer duration_s")
         if log.reply_bytes is not None and log.reply_bytes < self._reply_bytes * LEAST_SHARE:
             raise LocalError(
-                f"{self.program.name} got {log.reply_bytes:.0f} bytes per call, but a reply has {self._reply_bytes}: "
-                "the service rejected calls"
+                f"{self.program.name} received {log.reply_bytes:.0f} bytes per call, but a reply has "
+                f"{self._reply_bytes}: the service rejected calls; set fewer connections or streams"
             )

@@ -14,7 +14,7 @@ class ProgramRun:
     """One run of a program: a closed loop for `duration_s`, its warm-up included."""
 
     path: str
-    """Of the program."""
+    """The path of the program."""
     address: str
     """HOST:PORT of the service."""
     request: EncodedRequest
@@ -23,7 +23,7 @@ class ProgramRun:
     """Calls that are open at a time on each connection."""
     duration_s: float
     timeout_s: float
-    """Of a call."""
+    """Time limit of a call."""
     folder: Path
     """An empty folder for files of this run."""
 
@@ -49,12 +49,12 @@ class LoadProgram:
 
     name: str
     install: str
-    """How a person installs it, as the end of a sentence."""
+    """How to install it, as an instruction without a full stop."""
     command: Callable[[ProgramRun], list[str]]
     """Writes what the run needs into its folder."""
     read: Callable[[ProgramRun, Sequence[str]], CallLog]
     """Reads the report: the lines that were printed, and files of the folder. Raises LocalError."""
 
     def program_path(self) -> str:
-        """The program's path. Raises LocalError, which names how to install it."""
+        """The path of the program. Raises a LocalError if it is not installed, with how to install it."""
         return program_path(self.name, self.install)

@@ -1,4 +1,4 @@
-"""One call by another implementation of gRPC, before a load program is run: some programs do not read gRPC's status.
+"""One call by grpcio before a load program runs. It shows a gRPC error that some load programs do not read.
 
 Must not know which program it is.
 """
@@ -11,7 +11,7 @@ from tools.control import open_channel
 from tools.local import LocalError
 
 PREFIX_BYTES = 5
-"""Of each message in a body (gRPC's PROTOCOL-HTTP2, "Length-Prefixed-Message")."""
+"""Bytes before each message in a body (gRPC's PROTOCOL-HTTP2, "Length-Prefixed-Message")."""
 
 
 def reply_bytes(address: str, plan: Mapping[str, Any], timeout_s: float) -> int:
@@ -23,5 +23,6 @@ def reply_bytes(address: str, plan: Mapping[str, Any], timeout_s: float) -> int:
         try:
             reply: bytes = call(encode(plan).message, timeout=timeout_s, wait_for_ready=False)
         except grpc.RpcError as error:
-            raise LocalError(f"the service answered {error.code().name}: {error.details()}") from error
+            answer = f"{error.code().name}: {error.details()}"
+            raise LocalError(f"one call before the load: the service answered {answer}") from error
     return PREFIX_BYTES + len(reply)

@@ -1,7 +1,7 @@
 """What a load program reported, in the form of the driver's result (services/driver/result.schema.json).
 
-No load program counts clients, or reports who answered, checksums, traces and calls in flight. So these are absent or
-empty. Must not know which program it was.
+A load program does not count clients. It also does not report which pod answered, checksums, traces or calls in flight.
+So these fields are absent, null or empty. Must not know which program it was.
 """
 
 from datetime import UTC, datetime

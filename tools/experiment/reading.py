@@ -146,7 +146,7 @@ def _check_arms(arms: Any) -> None:
             what = str(error).replace("`key` in `$`", "`$[...]`").replace("$[...]", f"$.arms.{name}")
             raise msgspec.ValidationError(what) from None
         if ("model" in arm) == ("server" in arm):
-            raise msgspec.ValidationError(f"exactly one of model and server is needed - at `$.arms.{name}`")
+            raise msgspec.ValidationError(f"exactly one of model and server is needed: set one - at `$.arms.{name}`")
 
 
 def _with_option(arm: Mapping[str, Any], option: Any, value: Any) -> dict[str, Any]:
@@ -182,35 +182,33 @@ def _check_load(asked: Experiment, written: Mapping[str, Any]) -> None:
             "scale has its own plans and searches the rate: remove plan, mix, streams and rates - at `$.scale`"
         )
     if len(loops) > 1:
-        raise _ContradictionError(
-            f"{' and '.join(loops)} exclude each other: a loop is closed or open with one rate - at `$.load`"
-        )
+        raise _ContradictionError(f"{' and '.join(loops)} exclude each other: remove all but one - at `$.load`")
     if load.arrival and not load.is_open and asked.scale is None:
         raise _ContradictionError("arrival needs an open loop: set rate_rps - at `$.load.arrival`")
     if asked.scale is not None and len(load.connections) > 1:
         raise _ContradictionError("scale accepts only one number of connections - at `$.load.connections`")
     if asked.scale is None and ("plan" in written) == ("mix" in written):
-        raise _ContradictionError("exactly one of plan and mix is needed - at `$`")
+        raise _ContradictionError("exactly one of plan and mix is needed: set one - at `$`")
     for name, arm in asked.arms.items():
         if arm.plan and arm.mix:
-            raise _ContradictionError(f"plan and mix exclude each other - at `$.arms.{name}.mix`")
+            raise _ContradictionError(f"plan and mix exclude each other: remove one of them - at `$.arms.{name}.mix`")
         if asked.scale is not None and (arm.plan or arm.mix):
             raise _ContradictionError(f"scale has its own plans: remove those of the arm - at `$.arms.{name}`")
     for name in AXES:
         if len(set(getattr(load, name) or ())) < len(getattr(load, name) or ()):
-            raise _ContradictionError(f"the list contains a value twice - at `$.load.{name}`")
+            raise _ContradictionError(f"the list contains a value twice: remove one of them - at `$.load.{name}`")
     for number in asked.windows.keys() - set(load.connections):
-        raise _ContradictionError(f"the load has no {number} connections: remove its window - at `$.windows`")
+        raise _ContradictionError(f"{number} is no value of connections: remove the window {number} - at `$.windows`")
 
 
 def _check_action(action: Action, asked: Experiment, where: str) -> None:
     """Raises _ContradictionError."""
     if asked.scale is not None:
-        raise _ContradictionError(f"scale has no actions: remove them - at `{where}`")
+        raise _ContradictionError(f"scale accepts no actions: remove them - at `{where}`")
     if (action.kill is None) == (action.stage is None):
-        raise _ContradictionError(f"exactly one of kill and stage is needed - at `{where}`")
+        raise _ContradictionError(f"exactly one of kill and stage is needed: set one - at `{where}`")
     if (action.stage is None) != (not action.settings):
-        raise _ContradictionError(f"stage and settings need each other - at `{where}`")
+        raise _ContradictionError(f"stage and settings need each other: set both or neither - at `{where}`")
     known = StageSettings.DESCRIPTOR.fields_by_name
     for key in action.settings:
         if key not in known:
@@ -226,7 +224,8 @@ def _check_until(asked: Experiment) -> None:
         raise _ContradictionError("until compares two arms: list two in `arms` or `models` - at `$.until`")
     if LOOKS_AT % asked.blocks:
         raise _ContradictionError(
-            f"until looks at {LOOKS_AT}, {2 * LOOKS_AT}, {4 * LOOKS_AT} ... pairs: set 1, 2, 4 or 8 - at `$.blocks`"
+            f"until compares after {LOOKS_AT}, {2 * LOOKS_AT}, {4 * LOOKS_AT} ... pairs: set 1, 2, 4 or 8"
+            " - at `$.blocks`"
         )
 
 

@@ -62,8 +62,8 @@ def test_a_load_without_a_slice_has_no_result(tmp_path: Path, monkeypatch: pytes
     [
         ("sys.exit('no such flag')", "h2load ended with status 1: no such flag"),
         ("print('usage')", "h2load printed no report that can be parsed"),
-        (script(calls=""), "h2load made no call"),
-        (script(body=10), "h2load got 5 bytes per call, but a reply has 40: the service rejected calls"),
+        (script(calls=""), "h2load reported no call that has ended"),
+        (script(body=10), "h2load received 5 bytes per call, but a reply has 40: the service rejected calls"),
     ],
     ids=["it fails", "it prints another report", "it makes no call", "its calls were rejected"],
 )

@@ -93,7 +93,7 @@ def test_calls_that_h2load_counts_as_failed_are_failures(tmp_path: Path) -> None
         (lambda _: ["unknown option"], "h2load printed no report that can be parsed"),
         (
             lambda folder: reports.h2load(folder, "", rejected=730),
-            "h2load got errors of HTTP: status codes: .* 730 4xx",
+            "h2load received HTTP errors: status codes: .* 730 4xx",
         ),
         (lambda folder: reports.h2load(folder, "no\tnumber\n"), "h2load wrote a log that cannot be parsed"),
     ],
