@@ -184,7 +184,7 @@ def test_arms_with_calls_of_their_own_are_not_compared_by_their_replies() -> Non
 
 
 def test_the_results_of_a_block_judged_again_are_results() -> None:
-    trials = block(canaries_ns=[(1000,), (1200,), (1350,), (1700,)])
+    trials = block(canaries_ns=[(1000, 1000), (1200, 1000), (1350, 1000), (1700, 1000)])
     whole = [one.trial for one in judged(trials) if not one.why]
     assert len(whole) < len(trials)
     assert not void_arms(whole)

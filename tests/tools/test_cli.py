@@ -233,10 +233,10 @@ def test_an_interrupted_run_keeps_what_it_has_says_how_to_go_on_and_leaves_no_pr
 def processes_with(variable: str) -> list[str]:
     """Processes that inherited this variable, whatever their parent is by now."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/environ"):
+    for path in Path("/proc").glob("[0-9]*"):  # with `/environ` glob itself raises where a process has just ended
         try:
-            if variable.encode() in path.read_bytes().split(b"\0"):
-                found.append(path.parent.name)
+            if variable.encode() in (path / "environ").read_bytes().split(b"\0"):
+                found.append(path.name)
         except OSError:
             continue
     return found

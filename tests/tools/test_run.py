@@ -190,7 +190,8 @@ def test_an_arm_that_did_other_work_is_repeated_once_and_then_void(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "tools.checks._other_work", lambda trial, _others: ["it did other work"] if trial.arm == STUBBORN else []
+        "tools.checks._other_work",
+        lambda trial, others: ["it did other work"] if others and trial.arm == STUBBORN else [],
     )
     notes = run_fakes(tmp_path, (GOOD, 10), (STUBBORN, 10))
     assert notes.repeated == notes.voids == {(STUBBORN, 10): "it did other work"}
