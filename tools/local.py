@@ -36,7 +36,7 @@ INTERRUPTED = threading.Event()
 callback of C code is printed and dropped (sys.unraisablehook)."""
 LOST_INTERRUPT_S = 1.0
 """A lost interrupt is raised again after this time."""
-_TIED = str(Path(__file__).with_name("orphan_guard.py"))
+_ORPHAN_GUARD = str(Path(__file__).with_name("orphan_guard.py"))
 """Starts a command that ends with this process."""
 OUTPUT_LINES = 20
 """What is stored of the output of a process that failed: a traceback fits."""
@@ -131,7 +131,7 @@ class Process:
             if shutil.which(command[0]) is None:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             self._popen = subprocess.Popen(
-                [sys.executable, "-I", "-S", _TIED, str(os.getpid()), *command],
+                [sys.executable, "-I", "-S", _ORPHAN_GUARD, str(os.getpid()), *command],
                 stdin=subprocess.PIPE if answers else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=self._stderr,

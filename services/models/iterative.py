@@ -7,9 +7,9 @@
                               '------------- next client -----------'
 
 Who waits      The thread, in poll and in send for the one client that it serves, and in recv for the backend. All other
-               clients, until that one leaves, also while it is silent. (`--max-connection-age-s` bounds that. A peer
-               that does not open HTTP/2 loses its connection after 20 s.) The calls of one connection, for the call
-               before: a cancel is read only when the call has ended, or while its stream waits for room.
+               clients, until that one leaves, also while it is silent. `--max-connection-age-s` bounds that. A peer
+               that does not open HTTP/2 loses its connection after 20 s. A call waits for the earlier calls of its
+               connection. A cancel is read only when the call has ended, or while its stream waits for room.
 What bounds it One call at a time, whatever there is of processors. Memory does not grow with clients.
 When full      That is: always, with one client. The others wait in the backlog; beyond it the kernel drops them, and
                they try again.
